@@ -1,0 +1,89 @@
+// Who may import whom. A test plants a violation of each rule and expects it to be found (test/house/boundaries.test.ts).
+const PURE = '^libs/(vocabulary|capability|task|calls|directive|policy|principal|decision)/';
+const DECIDERS = '^libs/(capability|task|calls|directive|policy|principal)/';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'nothing-imports-apps',
+      comment: 'libs know nothing of the apps that are made of them',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '^apps/' },
+    },
+    {
+      name: 'apps-stand-alone',
+      comment: 'the command line speaks to the service over the wire alone',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'kernel-imports-nothing',
+      severity: 'error',
+      from: { path: '^libs/kernel/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^libs/', pathNot: '^libs/kernel/' },
+    },
+    {
+      name: 'rules-are-pure',
+      comment: 'deciders and decision: no framework, no log, no I/O; ids and time come in with the command',
+      severity: 'error',
+      from: { path: PURE, pathNot: '\\.test\\.ts$' },
+      to: {
+        path: [
+          '^libs/(event-log|payloads|decision-point|audit|feed|siem|transparency|host)/',
+          '@nestjs/',
+          '^(node:)?(fs|net|http|https|child_process|worker_threads|sqlite|timers|process|os)(/|$)',
+        ],
+      },
+    },
+    {
+      name: 'rules-have-no-randomness',
+      severity: 'error',
+      from: { path: PURE, pathNot: '\\.test\\.ts$' },
+      to: { path: '^(node:)?crypto$' },
+    },
+    {
+      name: 'adapters-stand-alone',
+      comment: 'an adapter of the event log knows the port, never another adapter',
+      severity: 'error',
+      from: { path: '^libs/event-log/(memory|sqlite)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^libs/event-log/(memory|sqlite)/', pathNot: '^libs/event-log/$1/' },
+    },
+    {
+      name: 'adapters-are-composed-in-apps',
+      comment: 'only the composition root, and tests, name an adapter',
+      severity: 'error',
+      from: { path: '^libs/', pathNot: ['\\.test\\.ts$', '^libs/event-log/(memory|sqlite)/'] },
+      to: { path: '^libs/event-log/(memory|sqlite)/' },
+    },
+    {
+      name: 'deciders-know-no-decision',
+      severity: 'error',
+      from: { path: DECIDERS, pathNot: '\\.test\\.ts$' },
+      to: { path: '^libs/decision/' },
+    },
+    {
+      name: 'no-frameworks-in-libs',
+      severity: 'error',
+      from: { path: '^libs/' },
+      to: { path: '(@nestjs/|node_modules/fastify/)' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['sallyport-source', 'import', 'node', 'default'],
+    },
+  },
+};

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
+import { CaptureFailure } from './failure.js';
+import type { Observation, ServerDefinition, Target } from './observe.js';
+import { hintsOf } from './report.js';
+import { commandLine, effectsOf, registrationOf } from './registration.js';
+
+const GIVEN = { kind: 'mcp-server', category: 'files', owner: 'me', sensitivity: 'confidential' } as const;
+
+function observation(definition: ServerDefinition, spki?: string): Observation {
+  const fingerprint = fingerprintDefinition(definition);
+  assert.ok(fingerprint.ok);
+  return {
+    definition,
+    fingerprint: fingerprint.value,
+    probe: { protocolVersion: '2025-11-25', clientCapabilities: {} },
+    spki,
+  };
+}
+
+const effects = (annotations?: JsonObject) =>
+  effectsOf({ name: 't', ...(annotations === undefined ? {} : { annotations }) });
+
+test('effects follow the annotations, and what is not said counts against the tool', () => {
+  assert.deepEqual(effects(), ['read', 'write', 'send', 'modify']);
+  assert.deepEqual(effects({}), ['write', 'send', 'modify']);
+  assert.deepEqual(effects({ readOnlyHint: true }), ['read']);
+  assert.deepEqual(effects({ readOnlyHint: true, openWorldHint: true }), ['read', 'send']);
+  assert.deepEqual(effects({ readOnlyHint: 'true' }), ['write', 'send', 'modify']);
+  assert.deepEqual(effects({ destructiveHint: true, openWorldHint: false }), ['write', 'modify']);
+  assert.deepEqual(effects({ destructiveHint: false, openWorldHint: false }), ['write']);
+  assert.deepEqual(effects({ destructiveHint: false, openWorldHint: true }), ['write', 'send']);
+});
+
+const TARGET: Target = { command: ['./server', '--root', '/srv/my docs'], env: [] };
+
+test('without a lock file nothing proves the server, and nothing claims to be the published package', () => {
+  const { version, id } = registrationOf(
+    TARGET,
+    observation({ tools: [] }),
+    { name: '@a/Serv er', version: '1.0' },
+    GIVEN,
+  );
+  assert.equal(id, 'serv-er');
+  assert.deepEqual(version.manifest.server, { method: 'none' });
+  assert.deepEqual(version.source, { type: 'file', name: '@a/Serv er', version: '1.0' });
+});
+
+test('with an integrity, the package and the command are what the server proves itself by', () => {
+  const found = { name: 's', version: '1.0.0', integrity: 'sha512-x' };
+  const { version } = registrationOf(TARGET, observation({}), found, GIVEN);
+  const command = "./server --root '/srv/my docs'";
+  assert.deepEqual(version.manifest.server, { method: 'package', integrity: 'sha512-x', command });
+  assert.deepEqual(version.source, { type: 'npm', name: 's', version: '1.0.0', integrity: 'sha512-x' });
+});
+
+test('an address is pinned by its key where it has one', () => {
+  const target: Target = { url: new URL('https://mcp.example.com/mcp'), bearer: 'secret-token' };
+  const pinned = registrationOf(target, observation({}, 'sha256:00'), undefined, GIVEN);
+  const url = 'https://mcp.example.com/mcp';
+  assert.deepEqual(pinned.version.manifest.server, { method: 'tls', url, spki: 'sha256:00' });
+  assert.deepEqual(pinned.version.source, { type: 'http', name: 'mcp.example.com', url });
+  assert.ok(!JSON.stringify(pinned).includes('secret-token'));
+  assert.deepEqual(registrationOf(target, observation({}), undefined, GIVEN).version.manifest.server, {
+    method: 'none',
+  });
+});
+
+test('a tool may have the name of a built-in member', () => {
+  const tools = [{ name: '__proto__' }, { name: 'constructor' }];
+  const { version } = registrationOf(TARGET, observation({ tools }), undefined, GIVEN);
+  assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(version.manifest.operations)) as object), [
+    '__proto__',
+    'constructor',
+  ]);
+});
+
+test('prompts, templates and resources are operations that read', () => {
+  const definition = {
+    prompts: [{ name: 'p' }],
+    resourceTemplates: [{ uriTemplate: 'x://{y}' }],
+    resources: [{ uri: 'x://1' }],
+  };
+  const { version } = registrationOf(TARGET, observation(definition), undefined, GIVEN);
+  assert.deepEqual(
+    { ...version.manifest.operations },
+    {
+      'prompt:p': { effects: ['read'] },
+      'template:x://{y}': { effects: ['read'] },
+      'resource:x://1': { effects: ['read'] },
+    },
+  );
+});
+
+test('a person is told what needs a second look', () => {
+  const target: Target = { command: ['s', '--api-key=hunter2'], env: [] };
+  const definition = { tools: [{ name: 'bare' }, { name: 'prompt:fake', annotations: {} }] };
+  const hints = hintsOf(target, undefined, registrationOf(target, observation(definition), undefined, GIVEN)).join(
+    '\n',
+  );
+  assert.match(hints, /1 tools carry no annotations/);
+  assert.match(hints, /1 tools have a name that is reserved/);
+  assert.match(hints, /looks as if it held a secret/);
+  assert.match(hints, /server_unauthenticated/);
+  assert.doesNotMatch(hints, /hunter2/);
+});
+
+test('a command line is written so that a shell reads it back, and never cut', () => {
+  assert.equal(commandLine(['node', "it's", '']), `node 'it'\\''s' ''`);
+  assert.throws(() => commandLine(['x'.repeat(5000)]), CaptureFailure);
+});

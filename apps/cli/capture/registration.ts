@@ -1,0 +1,169 @@
+import { userInfo } from 'node:os';
+import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
+import { CaptureFailure } from './failure.js';
+import type { Observation, ServerDefinition, Target } from './observe.js';
+import type { PackageSource } from './package-source.js';
+
+/** The body of `POST /v1/capabilities`, as far as a capture can fill it. */
+export interface Registration {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly category: string;
+  readonly owner: string;
+  readonly publishers?: readonly string[];
+  readonly version: VersionProposal;
+}
+
+export interface VersionProposal {
+  readonly version: string;
+  readonly source: JsonObject;
+  readonly definition: ServerDefinition;
+  readonly probe: Observation['probe'] & { readonly credentialScope?: string };
+  readonly manifest: {
+    readonly operations: Readonly<Record<string, { readonly effects: readonly Effect[] }>>;
+    readonly sensitivity: Level;
+    readonly server: ServerExpectation;
+  };
+  readonly supplyChain?: JsonObject;
+}
+
+export type ServerExpectation =
+  | { readonly method: 'package'; readonly integrity: string; readonly command: string }
+  | { readonly method: 'tls'; readonly url: string; readonly spki: string }
+  | { readonly method: 'none' };
+
+/** What a person says about the capability; the rest is found or proposed. */
+export interface Given {
+  readonly id?: string | undefined;
+  readonly kind: Kind;
+  readonly category: string;
+  readonly owner?: string | undefined;
+  readonly version?: string | undefined;
+  readonly sensitivity: Level;
+  readonly credentialScope?: string | undefined;
+}
+
+/** As many operations as a manifest may name. */
+const MAX_OPERATIONS = 512;
+const MAX_COMMAND_CHARS = 4096;
+
+export function registrationOf(
+  target: Target,
+  observation: Observation,
+  found: PackageSource | undefined,
+  given: Given,
+): Registration {
+  const { definition, probe } = observation;
+  const ownName = textOf(definition.serverInfo, 'name');
+  const ownVersion = textOf(definition.serverInfo, 'version');
+  const supplyChain = supplyChainOf(found);
+  return {
+    id: given.id ?? nameFrom(found?.name ?? ownName ?? 'captured'),
+    kind: given.kind,
+    category: given.category,
+    owner: given.owner ?? userInfo().username,
+    version: {
+      version: given.version ?? versionFrom(found?.version ?? ownVersion ?? '0'),
+      source: sourceOf(target, found),
+      definition,
+      probe: given.credentialScope === undefined ? probe : { ...probe, credentialScope: given.credentialScope },
+      manifest: {
+        operations: proposedOperations(definition),
+        sensitivity: given.sensitivity,
+        server: expectationOf(target, observation, found),
+      },
+      ...(supplyChain === undefined ? {} : { supplyChain }),
+    },
+  };
+}
+
+/**
+ * Effects as the server's own annotations suggest them. They are the word of the one who is registered: a proposal for
+ * the owner to correct. An absent hint counts as MCP's default (not read-only, destructive, open world), except that a
+ * tool that says it only reads must say by itself that it reaches out. Without any annotations: the cautious set.
+ */
+export function effectsOf(tool: JsonObject): readonly Effect[] {
+  const annotations = ownValue(tool, 'annotations');
+  const hint = (name: string): unknown => (isJsonObject(annotations) ? ownValue(annotations, name) : undefined);
+  if (hint('readOnlyHint') === true) return hint('openWorldHint') === true ? ['read', 'send'] : ['read'];
+  if (!isJsonObject(annotations)) return ['read', 'write', 'send', 'modify'];
+  const effects: Effect[] = ['write'];
+  if (hint('openWorldHint') !== false) effects.push('send');
+  if (hint('destructiveHint') !== false) effects.push('modify');
+  return effects;
+}
+
+function proposedOperations(definition: ServerDefinition): Record<string, { effects: readonly Effect[] }> {
+  // No prototype: a tool may be called `__proto__`.
+  const operations = Object.create(null) as Record<string, { effects: readonly Effect[] }>;
+  const reads: readonly Effect[] = ['read'];
+  const proposals: (readonly [string | undefined, readonly Effect[]])[] = [
+    ...(definition.tools ?? []).map((tool) => [textOf(tool, 'name'), effectsOf(tool)] as const),
+    ...(definition.prompts ?? []).map((prompt) => [prefixed('prompt:', textOf(prompt, 'name')), reads] as const),
+    ...(definition.resourceTemplates ?? []).map(
+      (item) => [prefixed('template:', textOf(item, 'uriTemplate')), reads] as const,
+    ),
+    ...(definition.resources ?? []).map((item) => [prefixed('resource:', textOf(item, 'uri')), reads] as const),
+  ];
+  for (const [name, effects] of proposals.slice(0, MAX_OPERATIONS))
+    if (name !== undefined) operations[name] = { effects };
+  return operations;
+}
+
+function prefixed(prefix: string, name: string | undefined): string | undefined {
+  return name === undefined ? undefined : prefix + name;
+}
+
+function sourceOf(target: Target, found: PackageSource | undefined): JsonObject {
+  if ('url' in target) return { type: 'http', name: target.url.host, url: target.url.href };
+  if (found === undefined) return { type: 'file', name: target.command[0] ?? '' };
+  const { name, version, integrity } = found;
+  // Without a lock file nobody says that what runs is what the registry published under that name.
+  return integrity === undefined ? { type: 'file', name, version } : { type: 'npm', name, version, integrity };
+}
+
+function expectationOf(target: Target, seen: Observation, found: PackageSource | undefined): ServerExpectation {
+  if ('url' in target) {
+    return seen.spki === undefined ? { method: 'none' } : { method: 'tls', url: target.url.href, spki: seen.spki };
+  }
+  if (found?.integrity === undefined) return { method: 'none' };
+  return { method: 'package', integrity: found.integrity, command: commandLine(target.command) };
+}
+
+/** The command line as one text that a shell would read back as the same words. */
+export function commandLine(command: readonly string[]): string {
+  const quoted = command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`));
+  const line = quoted.join(' ');
+  if (line.length <= MAX_COMMAND_CHARS) return line;
+  throw new CaptureFailure('usage', `a command line of over ${MAX_COMMAND_CHARS} characters cannot be registered`);
+}
+
+function supplyChainOf(found: PackageSource | undefined): JsonObject | undefined {
+  if (found?.lock === undefined) return undefined;
+  return {
+    ...(found.repository === undefined ? {} : { repository: found.repository }),
+    lockDigest: found.lock.digest,
+    dependencies: found.lock.dependencies.map((one) => ({ ...one })),
+  };
+}
+
+function textOf(value: JsonObject | undefined, key: string): string | undefined {
+  const text = value === undefined ? undefined : ownValue(value, key);
+  return typeof text === 'string' && text !== '' ? text : undefined;
+}
+
+/** A capability id made of a package's or a server's own name. */
+function nameFrom(name: string): string {
+  const plain = name.toLowerCase().replace(/^@[^/]*\//, '');
+  const id = plain
+    .replaceAll(/[^a-z0-9._-]+/g, '-')
+    .slice(0, 64)
+    .replaceAll(/^[^a-z0-9]+|[^a-z0-9]+$/g, '');
+  return id === '' ? 'captured' : id;
+}
+
+function versionFrom(version: string): string {
+  const plain = version.replaceAll(/[^0-9A-Za-z.+_-]/g, '-').slice(0, 64);
+  return /^[0-9A-Za-z]/.test(plain) ? plain : '0';
+}

@@ -1,0 +1,91 @@
+import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { at, printable, table } from '../print.js';
+import type { Observation, Target } from './observe.js';
+import type { PackageSource } from './package-source.js';
+import type { Registration } from './registration.js';
+
+const MAX_ROWS = 40;
+
+/** What was captured, for a person: the digest beside what it covers, and the effects that were proposed. */
+export function summaryOf(observation: Observation, registration: Registration): string[] {
+  const { definition, fingerprint, probe } = observation;
+  const { version } = registration;
+  const counts = (['tools', 'prompts', 'resourceTemplates', 'resources'] as const)
+    .map((list) => `${definition[list]?.length ?? 0} ${list}`)
+    .join(', ');
+  const says = `${textOf(definition.serverInfo, 'name')} ${textOf(definition.serverInfo, 'version')}`.trim();
+  const source = ['type', 'name', 'version']
+    .map((part) => at(version.source, part))
+    .join(' ')
+    .trim();
+  return [
+    ...table([
+      ['capability', `${registration.id}@${version.version}, owned by ${registration.owner}`],
+      ['server', `${says === '' ? 'unnamed' : says} (its own word), MCP ${probe.protocolVersion}`],
+      ['declares', counts],
+      ['definition digest', fingerprint.digest],
+      ['source', source],
+      ['proves itself by', version.manifest.server.method],
+    ]),
+    '',
+    'Effects proposed from the annotations of the server itself. Correct them in the file: you answer for them.',
+    ...effectRows(registration),
+  ];
+}
+
+function effectRows(registration: Registration): string[] {
+  const operations = Object.entries(registration.version.manifest.operations);
+  const rows = operations
+    .slice(0, MAX_ROWS)
+    .map(([name, { effects }]) => [`  ${printable(name, 60)}`, effects.join(', ')]);
+  return [...table(rows), ...(operations.length > MAX_ROWS ? [`  … and ${operations.length - MAX_ROWS} more`] : [])];
+}
+
+const RESERVED = /^(\$|prompt:|template:|resource:|script:|client:)/;
+const SECRET_LIKE = /(token|secret|passw|api[-_]?key|credential)/i;
+
+/** What a person should look at before registering. */
+export function hintsOf(target: Target, found: PackageSource | undefined, registration: Registration): string[] {
+  const { definition, manifest, source } = registration.version;
+  const hints: string[] = [];
+  const tools = definition.tools ?? [];
+  const bare = tools.filter((tool) => ownValue(tool, 'annotations') === undefined).length;
+  if (bare > 0)
+    hints.push(`${bare} tools carry no annotations: they got the cautious effects read, write, send, modify`);
+  const reserved = tools.filter((tool) => RESERVED.test(textOf(tool, 'name'))).length;
+  if (reserved > 0)
+    hints.push(`${reserved} tools have a name that is reserved for other operations: a registration will be refused`);
+  const declared = [definition.tools, definition.prompts, definition.resourceTemplates, definition.resources];
+  const count = declared.reduce((sum, items) => sum + (items?.length ?? 0), 0);
+  const named = Object.keys(manifest.operations).length;
+  if (count > named)
+    hints.push(`${count - named} operations were left out of the manifest: what it lacks can never be called`);
+  if (manifest.server.method === 'none') {
+    hints.push(
+      'nothing proves which server this is: a reviewer must accept server_unauthenticated, and may only where all effects are read',
+    );
+  }
+  if (manifest.server.method === 'package') {
+    hints.push('the integrity is what the lock file states; the files on the disk were not compared with it');
+    hints.push('the command line is part of the expectation: a host must start the server with the same one');
+  }
+  if ('command' in target) {
+    if (target.command.some((word) => SECRET_LIKE.test(word))) {
+      hints.push(
+        'the command line looks as if it held a secret: it stands in the registration; use --env NAME instead',
+      );
+    }
+    if (found !== undefined && found.integrity === undefined) {
+      hints.push(`no lock file states the integrity of ${found.name}@${found.version}: install it with npm to pin it`);
+    }
+  } else if (target.url.search !== '') {
+    hints.push('the address has a query: it stands in the registration, so it must hold no secret');
+  }
+  if (source['type'] === 'file') hints.push('the source is a local file: nobody else can tell which release it is');
+  return hints.map((hint) => `note: ${printable(hint)}`);
+}
+
+function textOf(value: JsonObject | undefined, key: string): string {
+  const text = value === undefined ? undefined : ownValue(value, key);
+  return typeof text === 'string' ? text : '';
+}

@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+/** A child process in a process group of its own, so that whatever it starts can be stopped with it. */
+export interface Child {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Settles when the process is gone, with how it went: `exit code 1`, `signal SIGKILL`, or why it never started. */
+  readonly gone: Promise<string>;
+  /** Sends a signal to the whole group. */
+  signal(signal: NodeJS.Signals): void;
+  /** Asks politely (end of stdin, SIGTERM), then kills the whole group; resolves when the process is gone. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+export interface ChildOptions {
+  /** The whole environment of the child: nothing is inherited beside it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+const GRACE_MS = 500;
+const groups = new Set<ChildProcess>();
+let hooked = false;
+
+/** Starts a program without a shell: its arguments are never interpreted by anything but the program. */
+export function startChild(program: string, args: readonly string[], options: ChildOptions): Child {
+  const child = spawn(program, args, {
+    env: { ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
+    windowsHide: true,
+  });
+  if (!hooked) process.once('exit', killAll);
+  hooked = true;
+  groups.add(child);
+  // Writing to a dead child is an error of the pipe; `gone` tells the same in better words.
+  child.stdin.on('error', () => undefined);
+  const gone = new Promise<string>((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(`could not start: ${error.code ?? error.message}`));
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    gone,
+    signal: (signal) => signalGroup(child, signal),
+    stop: async (graceMs = GRACE_MS) => {
+      child.stdin.end();
+      if (!(await within(gone, graceMs))) {
+        signalGroup(child, 'SIGTERM');
+        await within(gone, graceMs);
+      }
+      // Also when the process went by itself: what it started may have stayed.
+      signalGroup(child, 'SIGKILL');
+      await gone;
+      groups.delete(child);
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    },
+  };
+}
+
+/** Makes the usual signals end this process by `process.exit`, which takes the children's groups along. */
+export function exitOnSignals(): void {
+  const numbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+  for (const [signal, number] of Object.entries(numbers)) process.once(signal, () => process.exit(128 + number));
+}
+
+function killAll(): void {
+  for (const child of groups) signalGroup(child, 'SIGKILL');
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    if (process.platform === 'win32') child.kill(signal);
+    else process.kill(-child.pid, signal);
+  } catch {
+    // ESRCH: nobody of the group is left.
+  }
+}
+
+async function within(gone: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const inTime = await Promise.race([gone.then(() => true), late]);
+  clearTimeout(timer);
+  return inTime;
+}

@@ -1,0 +1,121 @@
+import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { at } from './print.js';
+
+/** The service answered with RFC 9457 problem+json. `code` is the contract's. */
+export class ServiceProblem extends Error {
+  override readonly name = 'ServiceProblem';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly errors: readonly { readonly path: string; readonly message: string }[],
+  ) {
+    super(detail);
+  }
+}
+
+/** Nobody answered, or not in a way that can be understood. */
+export class ServiceUnreachable extends Error {
+  override readonly name = 'ServiceUnreachable';
+}
+
+export interface ClientOptions {
+  readonly server: URL;
+  /** Bearer token; never printed. */
+  readonly token: string | undefined;
+  readonly timeoutMs?: number;
+}
+
+/** Answers with the body of a 2xx, `{}` where it has none. Throws `ServiceProblem` or `ServiceUnreachable`. */
+export type Call = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) => Promise<JsonObject>;
+
+const TIMEOUT_MS = 30_000;
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** A caller of one Sallyport service. Redirects are not followed: a token goes to the service and nowhere else. */
+export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOptions): Call {
+  const base = server.href.replace(/\/+$/, '');
+  return async (method, path, body) => {
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${base}${path}`, {
+        method,
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          accept: 'application/json',
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      text = await boundedText(response);
+    } catch (error) {
+      throw new ServiceUnreachable(`no answer from ${server.origin}: ${whyOf(error)}`);
+    }
+    const parsed = parse(text);
+    if (response.ok) {
+      if (text === '') return {};
+      if (isJsonObject(parsed)) return parsed;
+      throw new ServiceUnreachable(
+        `${server.origin} answered with something that is not JSON: is it a Sallyport service?`,
+      );
+    }
+    throw problemOf(response.status, parsed);
+  };
+}
+
+/** Path segments, each encoded: an operation's or a version's name may hold anything. */
+export function path(...segments: readonly string[]): string {
+  return `/v1/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`;
+}
+
+/** `?a=b…` of the options that are set, or nothing. */
+export function query(options: Readonly<Record<string, string | undefined>>): string {
+  const set = Object.entries(options).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return set.length === 0 ? '' : `?${new URLSearchParams(set).toString()}`;
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of response.body ?? []) {
+    total += chunk.length;
+    if (total > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+function problemOf(status: number, parsed: Json | undefined): Error {
+  const problem = isJsonObject(parsed) ? parsed : {};
+  const textAt = (key: string): string | undefined => {
+    const value = ownValue(problem, key);
+    return typeof value === 'string' ? value : undefined;
+  };
+  const code = textAt('code');
+  if (code === undefined) return new ServiceUnreachable(`the service answered HTTP ${status} without a reason`);
+  const errors = ownValue(problem, 'errors');
+  const fields = (Array.isArray(errors) ? (errors as readonly Json[]) : []).filter(isJsonObject).map((error) => ({
+    path: at(error, 'path'),
+    message: at(error, 'message'),
+  }));
+  return new ServiceProblem(status, code, textAt('detail') ?? textAt('title') ?? code, fields);
+}
+
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  if (error.name === 'TimeoutError') return 'it took too long';
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+}

@@ -1,0 +1,128 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { parseStrictJson } from '#libs/kernel/strict-json.js';
+import type { Role } from '#libs/vocabulary/words.js';
+import type { Call } from './client.js';
+import { connect, type ConnectionOptions } from './connection.js';
+import { jsonText } from './print.js';
+import { EXIT, UsageError, type World } from './world.js';
+
+/** What a command that talks to the service works with. */
+export interface Session<Options> {
+  readonly world: World;
+  readonly call: Call;
+  /** Arguments by position. */
+  readonly args: readonly string[];
+  readonly options: Options & { readonly json?: boolean };
+  /** Prints the answer: as it is for `--json`, otherwise as lines for a person. */
+  readonly show: (answer: unknown, lines: () => readonly string[]) => void;
+}
+
+/** Sets the exit code of the run; a command that says nothing is done. */
+export type Exits = { code: number };
+
+export interface CommandText {
+  readonly about: string;
+  readonly example: string;
+}
+
+/** Adds a command with an example in its help. */
+export function describe(parent: Command, usage: string, text: CommandText): Command {
+  const command = parent
+    .command(usage)
+    .description(text.about)
+    .summary(text.about.split('\n')[0] ?? '');
+  return command.addHelpText('after', `\nExample:\n  ${text.example.split('\n').join('\n  ')}\n`);
+}
+
+/** Gives a command the options of a caller of the service, and runs it in a role. */
+export function serviceAction<Options>(
+  command: Command,
+  world: World,
+  exits: Exits,
+  role: Role,
+  run: (session: Session<Options>) => Promise<number | void>,
+): Command {
+  return command
+    .option('--server <url>', 'the Sallyport service (SALLYPORT_URL; http://127.0.0.1:7070)')
+    .option('--token-file <file>', `a file with the token (else SALLYPORT_TOKEN, else the ${role} of tokens.json)`)
+    .addOption(new Option('--plain-http', 'allow http to another machine, in a closed network').hideHelp())
+    .option('--json', 'print only JSON on stdout')
+    .action(async (...all: unknown[]) => {
+      const self = all.at(-1) as Command;
+      const options = self.opts<Options & ConnectionOptions & { json?: boolean }>();
+      const session: Session<Options> = {
+        world,
+        call: connect(world, options, role),
+        args: self.args,
+        options,
+        show: (answer, lines) =>
+          world.out(
+            options.json === true
+              ? `${jsonText(answer)}\n`
+              : lines()
+                  .map((line) => `${line}\n`)
+                  .join(''),
+          ),
+      };
+      exits.code = (await run(session)) ?? EXIT.done;
+    });
+}
+
+/** For options that may be given several times. */
+export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('needs a positive whole number');
+  return Number(text);
+}
+
+const MAX_INPUT_BYTES = 16 * 1024 * 1024;
+const MAX_DEPTH = 128;
+
+/** The text of a file, or of stdin for `-`. */
+export async function readInput(world: World, name: string): Promise<string> {
+  if (name === '-') return world.readStdin(MAX_INPUT_BYTES);
+  const file = resolve(world.cwd, name);
+  try {
+    if (statSync(file).size > MAX_INPUT_BYTES) throw new UsageError(`${name} holds over ${MAX_INPUT_BYTES} bytes`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`cannot read ${name}: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+}
+
+/** A JSON object from a file, or stdin for `-`. What the service would misread (a duplicate key) stops here. */
+export async function readObject(world: World, name: string): Promise<JsonObject> {
+  return objectIn(await readInput(world, name), name === '-' ? 'stdin' : name);
+}
+
+/** A JSON object from an option: the JSON itself, `@file`, or `-` for stdin. */
+export async function objectOption(world: World, option: string, text: string): Promise<JsonObject> {
+  if (text === '-') return objectIn(await readInput(world, '-'), 'stdin');
+  return text.startsWith('@') ? readObject(world, text.slice(1)) : objectIn(text, option);
+}
+
+function objectIn(text: string, what: string): JsonObject {
+  const value = valueIn(text, what);
+  if (isJsonObject(value)) return value;
+  throw new UsageError(`${what} needs a JSON object`);
+}
+
+/** A JSON list from an option, read as `objectOption` reads objects. */
+export async function listOption(world: World, option: string, text: string): Promise<readonly Json[]> {
+  const name = text === '-' ? text : text.startsWith('@') ? text.slice(1) : undefined;
+  const value = valueIn(name === undefined ? text : await readInput(world, name), option);
+  if (Array.isArray(value)) return value as readonly Json[];
+  throw new UsageError(`${option} needs a JSON list`);
+}
+
+function valueIn(text: string, what: string): Json {
+  const parsed = parseStrictJson(text, MAX_DEPTH);
+  if (parsed.ok) return parsed.value;
+  const place = parsed.error.offset === undefined ? '' : ` (at character ${parsed.error.offset})`;
+  throw new UsageError(`${what}: ${parsed.error.message}${place}`);
+}

@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto';
+import { Option, type Command } from 'commander';
+import { Definition } from '#libs/capability/definition.js';
+import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
+import { Effect } from '#libs/vocabulary/words.js';
+import { path } from '../client.js';
+import { describe, listOption, objectOption, readObject, serviceAction, type Exits } from '../command.js';
+import { at, dig, joined, list, printable } from '../print.js';
+import { checkLines } from '../timeline.js';
+import { EXIT, UsageError, type World } from '../world.js';
+
+interface AuthorizeOptions {
+  readonly file?: string;
+  readonly task?: string;
+  readonly capability?: string;
+  readonly operation?: string;
+  readonly arguments: string;
+  readonly context?: string;
+  readonly observed?: string;
+  readonly submitDefinition?: boolean;
+  readonly call?: string;
+  readonly explain?: boolean;
+}
+
+/** Commands about calls: what a host asks before, and tells after, each one. */
+export function addCall(program: Command, world: World, exits: Exits): void {
+  const authorize = describe(program, 'authorize', {
+    about: `Ask whether a call may happen; exits with ${EXIT.denied} when it is denied`,
+    example:
+      'sallyport capture -- npx -y @modelcontextprotocol/server-filesystem /srv/docs > seen.json\n' +
+      `sallyport authorize --task <id> --capability filesystem --operation read_text_file --arguments '{"path":"/srv/docs/a.txt"}' --observed seen.json`,
+  })
+    .option('--task <taskId>', 'the task that the call belongs to')
+    .option('--capability <id>', 'the capability')
+    .option('--operation <name>', 'the operation: a tool, prompt:x, template:x, resource:x, $connect')
+    .option('--arguments <json>', 'the arguments: JSON, @file or -', '{}')
+    .option('--context <json>', 'context items to send along: a JSON list, @file or -')
+    .option('--observed <file>', 'what the server declares now: a fresh capture of it')
+    .option('--submit-definition', 'send the observed definition itself, not only its digest')
+    .option('--call <callId>', 'the id of the call (a new one)')
+    .option('--explain', 'show the evidence of every check')
+    .option('--file <file>', 'the whole request as JSON, instead of the options above (- reads stdin)');
+  serviceAction<AuthorizeOptions>(authorize, world, exits, 'host', async ({ call, options, show }) => {
+    const body = options.file === undefined ? await requestOf(world, options) : await readObject(world, options.file);
+    const answer = await call('POST', path('calls', 'authorize'), body);
+    show(answer, () => decisionLines(answer, options.explain === true));
+    return at(answer, 'decision') === 'allow' ? EXIT.done : EXIT.denied;
+  });
+
+  const respond = describe(program, 'respond <callId>', {
+    about: `Hand in what the server answered; prints the envelope that an agent may see, exits with ${EXIT.denied} if it was not accepted`,
+    example: 'sallyport respond <callId> --task <taskId> --result @result.json',
+  })
+    .requiredOption('--task <taskId>', 'the task that the call belongs to')
+    .option('--result <json>', "the server's result: JSON, @file or -")
+    .option('--error <json>', "the server's error instead: JSON, @file or -");
+  interface RespondOptions {
+    readonly task: string;
+    readonly result?: string;
+    readonly error?: string;
+  }
+  serviceAction<RespondOptions>(respond, world, exits, 'host', async ({ call, args, options, show }) => {
+    const { result, error } = options;
+    if ((result === undefined) === (error === undefined)) throw new UsageError('give --result or --error');
+    const answer = await call('POST', path('calls', args[0] ?? '', 'response'), {
+      taskId: options.task,
+      ...(result === undefined ? {} : { result: await objectOption(world, '--result', result) }),
+      ...(error === undefined ? {} : { error: await objectOption(world, '--error', error) }),
+    });
+    show(answer, () => verdictLines(answer));
+    return at(answer, 'verdict') === 'accepted' ? EXIT.done : EXIT.denied;
+  });
+
+  interface OutcomeOptions {
+    readonly task: string;
+    readonly status: string;
+    readonly effect?: string;
+    readonly summary?: string;
+    readonly reference?: string;
+  }
+  const outcome = describe(program, 'outcome <callId>', {
+    about: 'Record what became of a call',
+    example: 'sallyport outcome <callId> --task <taskId> --status succeeded --effect read --summary "one file read"',
+  })
+    .requiredOption('--task <taskId>', 'the task that the call belongs to')
+    .addOption(
+      new Option('--status <status>', 'how it ended').choices(['succeeded', 'failed', 'unknown']).makeOptionMandatory(),
+    )
+    .addOption(new Option('--effect <effect>', 'what it did').choices(Effect.options))
+    .option('--summary <text>', 'the effect in words')
+    .option('--reference <text>', 'where the effect can be seen');
+  serviceAction<OutcomeOptions>(outcome, world, exits, 'host', async ({ call, args, options, show }) => {
+    const { effect: type, summary, reference } = options;
+    if (type === undefined && (summary ?? reference) !== undefined)
+      throw new UsageError('--summary and --reference need --effect');
+    const details = {
+      ...(summary === undefined ? {} : { summary }),
+      ...(reference === undefined ? {} : { reference }),
+    };
+    const answer = await call('POST', path('calls', args[0] ?? '', 'outcome'), {
+      taskId: options.task,
+      status: options.status,
+      ...(type === undefined ? {} : { effect: { type, ...details } }),
+    });
+    show(answer, () => [printable(`recorded: ${options.status}`)]);
+  });
+}
+
+async function requestOf(world: World, options: AuthorizeOptions): Promise<JsonObject> {
+  const { task, capability, operation, context } = options;
+  if (task === undefined || capability === undefined || operation === undefined) {
+    throw new UsageError('a call needs --task, --capability and --operation (or --file)');
+  }
+  const seen = options.observed === undefined ? undefined : await readObject(world, options.observed);
+  return {
+    callId: options.call ?? randomUUID(),
+    taskId: task,
+    capability,
+    operation,
+    arguments: await objectOption(world, '--arguments', options.arguments),
+    ...(context === undefined ? {} : { context: await listOption(world, '--context', context) }),
+    ...(options.explain === true ? { explain: true } : {}),
+    observed: seen === undefined ? { server: { method: 'none' } } : observedIn(seen, options.submitDefinition === true),
+  };
+}
+
+/** What a host says that it saw, out of a registration that was captured from the running server. */
+export function observedIn(captured: JsonObject, withDefinition: boolean): JsonObject {
+  const inner = ownValue(captured, 'version');
+  const proposal = isJsonObject(inner) ? inner : captured;
+  const definition = Definition.safeParse(ownValue(proposal, 'definition'));
+  const server = dig(proposal, 'manifest', 'server');
+  if (!definition.success || !isJsonObject(server))
+    throw new UsageError('--observed needs a file that `capture` wrote');
+  const fingerprint = fingerprintDefinition(definition.data);
+  if (!fingerprint.ok) throw new UsageError(`--observed: ${fingerprint.error.path} ${fingerprint.error.message}`);
+  const probe = ownValue(proposal, 'probe');
+  return {
+    definitionDigest: fingerprint.value.digest,
+    ...(withDefinition ? { definition: definition.data as JsonObject } : {}),
+    ...(isJsonObject(probe) ? { probe } : {}),
+    server,
+  };
+}
+
+function decisionLines(answer: JsonObject, explain: boolean): string[] {
+  const what = `${at(answer, 'capability')}/${at(answer, 'operation')}`;
+  const call = `call ${at(answer, 'callId')}`;
+  if (at(answer, 'decision') === 'allow') {
+    const rule = at(answer, 'rule');
+    return [
+      printable(`ALLOW ${what} until ${at(answer, 'expiresAt')}${rule === '' ? '' : ` by ${rule}`} (${call})`),
+      printable(`may be sent: ${JSON.stringify(dig(answer, 'outbound', 'arguments') ?? {})}`, 2000),
+      ...list(answer, 'outbound', 'refusals').map((one) =>
+        printable(`withheld: ${at(one, 'path')} ${at(one, 'reason')}`),
+      ),
+      ...(explain ? checkLines(answer) : []),
+    ];
+  }
+  const obligations = joined(answer, 'obligations');
+  return [
+    printable(`DENY  ${what}: ${at(answer, 'reason')} (${call})`),
+    ...(obligations === '' ? [] : [printable(`the service asks for: ${obligations}`)]),
+    ...checkLines(answer).slice(explain ? 0 : -1),
+  ];
+}
+
+function verdictLines(answer: JsonObject): string[] {
+  const parts = list(answer, 'content', 'parts');
+  return [
+    printable(`${at(answer, 'verdict')} ${at(answer, 'rawDigest')}`),
+    ...list(answer, 'findings').map((one) =>
+      printable(`finding: ${at(one, 'severity')} ${at(one, 'kind')} at ${at(one, 'path')}`),
+    ),
+    ...parts.flatMap((part) =>
+      at(part, 'type') === 'text'
+        ? at(part, 'text')
+            .split('\n')
+            .map((line) => printable(line, 2000))
+        : [printable(`[${at(part, 'type')}] ${JSON.stringify(dig(part, 'value') ?? at(part, 'digest'))}`, 2000)],
+    ),
+  ];
+}

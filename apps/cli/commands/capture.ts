@@ -1,0 +1,173 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import { NAME_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
+import { Kind, Level } from '#libs/vocabulary/words.js';
+import { PROTOCOLS, type Protocol } from '../capture/eras.js';
+import { openServer, type Observation, type Target } from '../capture/observe.js';
+import { findPackage, type PackageSource } from '../capture/package-source.js';
+import { hintsOf, summaryOf } from '../capture/report.js';
+import { registrationOf, type Given, type Registration } from '../capture/registration.js';
+import { collect, describe, positiveInteger, type Exits } from '../command.js';
+import { jsonText, printable } from '../print.js';
+import { EXIT, UsageError, type World } from '../world.js';
+
+interface CaptureOptions extends Given {
+  readonly url?: string;
+  readonly bearerFile?: string;
+  readonly protocol: Protocol;
+  readonly clientCapability: readonly string[];
+  readonly env: readonly string[];
+  readonly timeout: number;
+  readonly out?: string;
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+export function addCapture(program: Command, world: World, exits: Exits): void {
+  describe(program, 'capture [command...]', {
+    about:
+      'Start a real MCP server (or reach one with --url), read all that it declares, and print a registration.\n' +
+      'Needs no service and no token. The server gets an allow-listed environment and is stopped afterwards.',
+    example: [
+      'sallyport capture --id filesystem --category files --out filesystem.json -- npx -y @modelcontextprotocol/server-filesystem /srv/docs',
+      'sallyport capture --url https://mcp.example.com/mcp --owner team-search > search.json',
+    ].join('\n'),
+  })
+    .option('--url <url>', 'a server that speaks streamable HTTP, instead of a command')
+    .option(
+      '--bearer-file <file>',
+      "a file with the token that the server at --url wants; it is never part of what's printed",
+    )
+    .option('--id <id>', 'capability id (made of the package or server name)')
+    .addOption(new Option('--kind <kind>', 'what the capability is').choices(Kind.options).default('mcp-server'))
+    .option('--category <category>', 'category, for policies and disables', 'uncategorized')
+    .option('--owner <owner>', 'who answers for it (your user name)')
+    .option('--version <version>', "version (the package's, or the server's own word)")
+    .addOption(
+      new Option('--sensitivity <level>', 'what it may be sent').choices(Level.options).default('confidential'),
+    )
+    .option('--credential-scope <scope>', 'scope of the credential used, where the definition depends on it')
+    .option(
+      '--client-capability <name>',
+      'say that the client has sampling, elicitation, roots (repeatable)',
+      collect,
+      [],
+    )
+    .addOption(new Option('--protocol <revision>', 'MCP revision to speak').choices(PROTOCOLS).default('auto'))
+    .option('--env <NAME[=value]>', "add a variable to the server's environment (repeatable)", collect, [])
+    .option('--timeout <seconds>', 'for all of the capture', positiveInteger, 30)
+    .option('--out <file>', 'write the registration to a file')
+    .option('--json', 'print only JSON on stdout, and nothing on stderr')
+    .option('--verbose', "show the end of the server's stderr when the capture fails")
+    .action(async (command: string[], options: CaptureOptions) => {
+      exits.code = await capture(world, command, options);
+    });
+}
+
+async function capture(world: World, command: readonly string[], options: CaptureOptions): Promise<number> {
+  checkNames(options);
+  const target = targetOf(world, command, options);
+  const onStderr = (text: string): void => {
+    const lines = options.verbose === true ? text.trimEnd().split('\n') : [];
+    for (const line of lines) if (line !== '') world.err(`  server: ${printable(line)}\n`);
+  };
+  const { observation, registration, found } = await captureTarget(world, target, options, onStderr);
+  const body = `${jsonText(registration)}\n`;
+  if (options.out === undefined) {
+    world.out(body);
+    if (options.json !== true)
+      world.err(lines([...summaryOf(observation, registration), ...hintsOf(target, found, registration)]));
+    return EXIT.done;
+  }
+  try {
+    writeFileSync(resolve(world.cwd, options.out), body);
+  } catch (error) {
+    throw new UsageError(`cannot write ${options.out}: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+  if (options.json === true) {
+    const { id, version } = registration;
+    const { digest: definitionDigest, fields } = observation.fingerprint;
+    world.out(
+      `${jsonText({ out: options.out, id, version: version.version, definitionDigest, fields, probe: version.probe })}\n`,
+    );
+  } else {
+    world.out(lines([...summaryOf(observation, registration), `written to          ${options.out}`]));
+    world.err(lines(hintsOf(target, found, registration)));
+  }
+  return EXIT.done;
+}
+
+export interface Captured {
+  readonly observation: Observation;
+  readonly registration: Registration;
+  readonly found: PackageSource | undefined;
+}
+
+/** Captures a server and stops it, whatever happens. */
+export async function captureTarget(
+  world: World,
+  target: Target,
+  options: Given & {
+    readonly protocol: Protocol;
+    readonly clientCapability: readonly string[];
+    readonly timeout: number;
+  },
+  onStderr: (text: string) => void = () => undefined,
+): Promise<Captured> {
+  const clientCapabilities: JsonObject = Object.fromEntries(options.clientCapability.map((name) => [name, {}]));
+  const { protocol } = options;
+  const server = await openServer(target, {
+    protocol,
+    clientCapabilities,
+    timeoutMs: options.timeout * 1000,
+    onStderr,
+  });
+  await server.close();
+  // After the start: only then has npx put the package where it can be found.
+  const found = 'url' in target ? undefined : findPackage(target.command, world.cwd, world.env);
+  return {
+    observation: server.observation,
+    registration: registrationOf(target, server.observation, found, options),
+    found,
+  };
+}
+
+function targetOf(world: World, command: readonly string[], options: CaptureOptions): Target {
+  if (options.url === undefined) {
+    if (command.length === 0) throw new UsageError('give a command after --, or --url');
+    return { command, env: options.env };
+  }
+  if (command.length > 0) throw new UsageError('give a command or --url, not both');
+  const url = URL.canParse(options.url) ? new URL(options.url) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new UsageError('--url needs an http or https URL');
+  if (url.username !== '' || url.password !== '') throw new UsageError('--url must not hold a user or a password');
+  return { url, bearer: options.bearerFile === undefined ? undefined : bearerIn(world, options.bearerFile) };
+}
+
+function bearerIn(world: World, file: string): string {
+  try {
+    const token = readFileSync(resolve(world.cwd, file), 'utf8').trim();
+    if (/^[\x21-\x7e]+$/.test(token)) return token;
+  } catch {
+    throw new UsageError(`cannot read ${file}`);
+  }
+  throw new UsageError('--bearer-file needs a file with the token in one line');
+}
+
+function checkNames(options: CaptureOptions): void {
+  if (options.id !== undefined && !NAME_PATTERN.test(options.id)) {
+    throw new UsageError('--id needs lower-case letters, digits, ".", "_" or "-"');
+  }
+  if (!NAME_PATTERN.test(options.category)) {
+    throw new UsageError('--category needs lower-case letters, digits, ".", "_" or "-"');
+  }
+  if (options.version !== undefined && !VERSION_PATTERN.test(options.version)) {
+    throw new UsageError('--version needs 1 to 64 letters, digits, ".", "+", "_" or "-"');
+  }
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((text) => `${text}\n`).join('');
+}

@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { path } from '../client.js';
+import { describe, serviceAction, type Exits } from '../command.js';
+import { at, list, printable, table } from '../print.js';
+import { parseTarget, targetText } from '../target.js';
+import type { World } from '../world.js';
+
+/** Commands about emergency disables. */
+export function addDirective(program: Command, world: World, exits: Exits): void {
+  const disable = describe(program, 'disable <target>', {
+    about:
+      'Stop something now, on every host and in every running task. Targets: all, capability:x, version:x@1,\n' +
+      'operation:x/op, publisher:x, source:npm:name, category:x, effect:x, host:x, task:<id>',
+    example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
+  })
+    .requiredOption('--reason <text>', 'why; it is part of the record')
+    .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)');
+  serviceAction<{ reason: string; expiresAt?: string }>(disable, world, exits, 'operator', async (session) => {
+    const { call, args, options, show } = session;
+    const target = parseTarget(args[0] ?? '');
+    const answer = await call('POST', path('directives'), {
+      target,
+      reason: options.reason,
+      ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
+    });
+    show(answer, () => [
+      printable(
+        `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no call of it is allowed from here on`,
+      ),
+      printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
+    ]);
+  });
+
+  const lift = describe(program, 'lift <id>', {
+    about: 'End a directive',
+    example: 'sallyport lift 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10 --reason "INC-4711 is closed"',
+  }).requiredOption('--reason <text>', 'why; it is part of the record');
+  serviceAction<{ reason: string }>(lift, world, exits, 'operator', async ({ call, args, options, show }) => {
+    const answer = await call('POST', path('directives', args[0] ?? '', 'lift'), { reason: options.reason });
+    show(answer, () => [printable(`lifted ${at(answer, 'id')} at epoch ${at(answer, 'epoch')}`)]);
+  });
+
+  const directives = describe(program, 'directives', {
+    about: 'What is disabled now',
+    example: 'sallyport directives',
+  });
+  serviceAction(directives, world, exits, 'operator', async ({ call, show }) => {
+    const answer = await call('GET', path('directives'));
+    show(answer, () => {
+      const active = list(answer, 'active');
+      const rows = active.map((one) => [
+        at(one, 'id'),
+        targetText(one),
+        `since ${at(one, 'issuedAt')} by ${at(one, 'issuedBy')}: ${at(one, 'reason')}`,
+      ]);
+      return [
+        `epoch ${at(answer, 'epoch')}: ${active.length === 0 ? 'nothing is disabled' : `${active.length} active`}`,
+        ...table(rows),
+      ];
+    });
+  });
+}

@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import { path } from '../client.js';
+import { describe, readInput, serviceAction, type Exits } from '../command.js';
+import { at, list, printable, table } from '../print.js';
+import { UsageError, type World } from '../world.js';
+
+/** Commands about Cedar policies: the authority of users over operations. */
+export function addPolicy(program: Command, world: World, exits: Exits): void {
+  const policy = program.command('policy').description('The Cedar policies that give users authority');
+
+  const propose = describe(policy, 'propose <file>', {
+    about: 'Propose a policy set (Cedar; - reads stdin); it takes effect when somebody else approves it',
+    example: 'sallyport policy propose readers.cedar --reason "the analysts may read files"',
+  })
+    .requiredOption('--reason <text>', 'why; it is part of the record')
+    .option('--set <set>', 'the policy set', 'default');
+  serviceAction<{ reason: string; set: string }>(
+    propose,
+    world,
+    exits,
+    'registrar',
+    async ({ call, args, options, show }) => {
+      const cedar = await readInput(world, args[0] ?? '-');
+      const answer = await call('POST', path('policies', options.set), { cedar, reason: options.reason });
+      const named = `${at(answer, 'set')} ${at(answer, 'policyVersion')}`;
+      show(answer, () => [
+        printable(`proposed policy set ${named}: ${at(answer, 'status')}`),
+        printable(
+          `Next, by somebody else: sallyport policy review ${at(answer, 'policyVersion')} --set ${at(answer, 'set')} --approve --reason …`,
+        ),
+      ]);
+    },
+  );
+
+  interface ReviewOptions {
+    readonly approve?: boolean;
+    readonly reject?: boolean;
+    readonly reason: string;
+    readonly set: string;
+  }
+  const review = describe(policy, 'review <policyVersion>', {
+    about: 'Approve (and so activate) or reject a policy set that somebody else proposed',
+    example: 'sallyport policy review 1 --approve --reason "matches the ticket"',
+  })
+    .option('--approve', 'it is used from now on')
+    .option('--reject', 'it is not used')
+    .requiredOption('--reason <text>', 'why; it is part of the record')
+    .option('--set <set>', 'the policy set', 'default');
+  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
+    const verdict = options.approve === true ? 'approved' : 'rejected';
+    const target = path('policies', options.set, args[0] ?? '', 'review');
+    const answer = await call('POST', target, { verdict, reason: options.reason });
+    show(answer, () => [printable(`policy set ${options.set} ${args[0] ?? ''}: ${at(answer, 'status') || verdict}`)]);
+  });
+
+  const showPolicy = describe(policy, 'show [set]', {
+    about: 'Show a policy set and its versions',
+    example: 'sallyport policy show',
+  });
+  serviceAction(showPolicy, world, exits, 'registrar', async ({ call, args, show }) => {
+    const answer = await call('GET', path('policies', args[0] ?? 'default'));
+    show(answer, () => {
+      const versions = list(answer, 'versions');
+      const rows = versions.map((one) => [
+        at(one, 'policyVersion'),
+        at(one, 'status'),
+        at(one, 'proposedBy'),
+        at(one, 'reason'),
+      ]);
+      const cedar = at(answer, 'cedar')
+        .split('\n')
+        .filter((line) => line !== '');
+      return [...table(rows), ...cedar.map((line) => printable(line, 2000))];
+    });
+  });
+}

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { Role } from '#libs/vocabulary/words.js';
+import { path } from '../client.js';
+import { collect, describe, serviceAction, type Exits } from '../command.js';
+import { at, printable } from '../print.js';
+import { UsageError, type World } from '../world.js';
+
+interface AddOptions {
+  readonly role: readonly string[];
+  readonly agent: readonly string[];
+  readonly userRole: readonly string[];
+  readonly capability: readonly string[];
+}
+
+/** Commands about callers of the service. The only ones that ever print a token, and each prints it once. */
+export function addPrincipal(program: Command, world: World, exits: Exits): void {
+  const principal = program.command('principal').description('Who may call the service');
+
+  const add = describe(principal, 'add <name>', {
+    about: 'Add a principal; its token is printed once and kept nowhere',
+    example: 'sallyport principal add build-agents --role host --agent builder --capability filesystem',
+  })
+    .option('--role <role>', `${Role.options.join(', ')} (repeatable)`, collect, [])
+    .option('--agent <agent>', 'ceiling of a host: only these agents (repeatable)', collect, [])
+    .option('--user-role <role>', 'ceiling of a host: only these roles of users (repeatable)', collect, [])
+    .option('--capability <id>', 'ceiling of a host: only these capabilities (repeatable)', collect, []);
+  serviceAction<AddOptions>(add, world, exits, 'admin', async ({ call, args, options, show }) => {
+    if (options.role.length === 0) throw new UsageError('a principal needs a --role');
+    for (const role of options.role) {
+      if (!Role.safeParse(role).success) throw new UsageError(`--role: ${role} is none of ${Role.options.join(', ')}`);
+    }
+    const host = {
+      ...(options.agent.length === 0 ? {} : { agents: options.agent }),
+      ...(options.userRole.length === 0 ? {} : { userRoles: options.userRole }),
+      ...(options.capability.length === 0 ? {} : { capabilities: options.capability }),
+    };
+    const answer = await call('POST', path('principals'), {
+      name: args[0] ?? '',
+      roles: options.role,
+      ...(Object.keys(host).length === 0 ? {} : { host }),
+    });
+    show(answer, () => [
+      `${args[0] ?? ''}: ${options.role.join(', ')}. The token, shown this once:`,
+      printable(at(answer, 'token')),
+    ]);
+  });
+
+  const rotate = describe(principal, 'rotate <name>', {
+    about: 'Give a principal a new token, printed once; the old one is dead at once',
+    example: 'sallyport principal rotate build-agents',
+  });
+  serviceAction(rotate, world, exits, 'admin', async ({ call, args, show }) => {
+    const answer = await call('POST', path('principals', args[0] ?? '', 'rotate'));
+    show(answer, () => ['The new token, shown this once:', printable(at(answer, 'token'))]);
+  });
+
+  const remove = describe(principal, 'remove <name>', {
+    about: 'Remove a principal; its token is dead at once, in flight too',
+    example: 'sallyport principal remove build-agents',
+  });
+  serviceAction(remove, world, exits, 'admin', async ({ call, args, show }) => {
+    const answer = await call('DELETE', path('principals', args[0] ?? ''));
+    show(answer, () => [`removed ${args[0] ?? ''}`]);
+  });
+}

@@ -1,0 +1,226 @@
+import type { Command } from 'commander';
+import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { Effect, Kind, ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
+import { path, query } from '../client.js';
+import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
+import { at, dig, joined, list, table } from '../print.js';
+import { UsageError, type World } from '../world.js';
+
+/** Commands about capabilities and their versions. */
+export function addRegistry(program: Command, world: World, exits: Exits): void {
+  const register = describe(program, 'register <file>', {
+    about: 'Register a capability with its first version, as `capture` wrote it (- reads stdin)',
+    example: 'sallyport register filesystem.json',
+  });
+  serviceAction(register, world, exits, 'registrar', async ({ call, args, show }) => {
+    const answer = await call('POST', path('capabilities'), await readObject(world, args[0] ?? '-'));
+    show(answer, () => [
+      `registered ${versionLine(dig(answer, 'version'))}`,
+      'It cannot be called before someone else has reviewed it: sallyport review',
+    ]);
+  });
+
+  const propose = describe(program, 'propose <file>', {
+    about: 'Propose a new version of a registered capability, as `capture` wrote it (- reads stdin)',
+    example: 'sallyport propose filesystem-2026.9.json',
+  }).option('--capability <id>', 'the capability, where the file holds a version alone');
+  serviceAction<{ capability?: string }>(propose, world, exits, 'registrar', async ({ call, args, options, show }) => {
+    const { capability, proposal } = proposalIn(await readObject(world, args[0] ?? '-'), options.capability);
+    const answer = await call('POST', path('capabilities', capability, 'versions'), proposal);
+    show(answer, () => [`proposed ${versionLine(dig(answer, 'version'))}`]);
+  });
+
+  interface ReviewOptions {
+    readonly approve?: boolean;
+    readonly reject?: boolean;
+    readonly reason: string;
+    readonly exception: readonly string[];
+    readonly expectedRevision?: string;
+  }
+  const review = describe(program, 'review <capability> <version>', {
+    about: 'Approve or reject a version that somebody else proposed; look at `diff` first',
+    example:
+      'sallyport review filesystem 2026.8.31 --approve --reason "read the source, ran it in a sandbox" --exception signature_missing',
+  })
+    .option('--approve', 'it may be used')
+    .option('--reject', 'it may not be used')
+    .requiredOption('--reason <text>', 'why; it is part of the record')
+    .option('--exception <code>', 'accept a weakness by its reason code (repeatable)', collect, [])
+    .option('--expected-revision <n>', 'only if the capability is still at this revision');
+  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
+    for (const code of options.exception) {
+      if (!ReasonCode.safeParse(code).success) throw new UsageError(`--exception: ${code} is no reason code`);
+    }
+    const [capability = '', version = ''] = args;
+    const answer = await call('POST', path('capabilities', capability, 'versions', version, 'review'), {
+      verdict: options.approve === true ? 'approved' : 'rejected',
+      reason: options.reason,
+      ...(options.exception.length === 0 ? {} : { exceptions: options.exception }),
+      ...(options.expectedRevision === undefined ? {} : { expectedRevision: Number(options.expectedRevision) }),
+    });
+    show(answer, () => [versionLine(dig(answer, 'version'))]);
+  });
+
+  const moves = [
+    ['suspend', 'Stop a version in every running task until it is reinstated', 'CVE under investigation'],
+    ['reinstate', 'Let a suspended version be used again', 'the drift was a new docstring'],
+    ['revoke', 'Stop a version for good', 'the maintainer account was taken over'],
+  ] as const;
+  for (const [move, about, reason] of moves) {
+    const example = `sallyport ${move} filesystem 2026.8.31 --reason "${reason}"`;
+    const command = describe(program, `${move} <capability> <version>`, { about, example });
+    command.requiredOption('--reason <text>', 'why; it is part of the record');
+    serviceAction<{ reason: string }>(command, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+      const [capability = '', version = ''] = args;
+      const target = path('capabilities', capability, 'versions', version, move);
+      const answer = await call('POST', target, { reason: options.reason });
+      show(answer, () => [versionLine(dig(answer, 'version'))]);
+    });
+  }
+
+  addReading(program, world, exits);
+}
+
+function addReading(program: Command, world: World, exits: Exits): void {
+  interface ListOptions {
+    readonly [filter: string]: string | undefined;
+  }
+  const capabilities = describe(program, 'capabilities [id] [version]', {
+    about: 'List the registry, or show a capability or one version of it with its definition',
+    example: 'sallyport capabilities --status approved\nsallyport capabilities filesystem 2026.8.31 --json',
+  })
+    .option('--status <status>', VersionStatus.options.join(', '))
+    .option('--kind <kind>', Kind.options.join(', '))
+    .option('--category <category>', 'of one category')
+    .option('--owner <owner>', 'of one owner')
+    .option('--effect <effect>', Effect.options.join(', '));
+  serviceAction<ListOptions>(capabilities, world, exits, 'registrar', async ({ call, args, options, show }) => {
+    const [id, version] = args;
+    if (id !== undefined && version !== undefined) {
+      const answer = await call('GET', path('capabilities', id, 'versions', version));
+      return show(answer, () => versionLines(isJsonObject(dig(answer, 'version')) ? dig(answer, 'version') : answer));
+    }
+    if (id !== undefined) {
+      const answer = await call('GET', path('capabilities', id));
+      return show(answer, () => capabilityRows([answer]));
+    }
+    const { status, kind, category, owner, effect } = options;
+    const answer = await call(
+      'GET',
+      path('capabilities') + query({ status, kind, category, owner, effect, limit: '200' }),
+    );
+    show(answer, () => {
+      const rows = capabilityRows(list(answer, 'items'));
+      return rows.length === 0 ? ['nothing is registered that matches'] : [...rows, ...more(answer)];
+    });
+  });
+
+  const diff = describe(program, 'diff <capability> <version>', {
+    about: 'What a version changes, gravest first',
+    example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
+  }).option('--against <version>', 'the version to compare with');
+  serviceAction<{ against?: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    const [capability = '', version = ''] = args;
+    const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });
+    const answer = await call('GET', target);
+    show(answer, () => [
+      `severity: ${at(answer, 'severity')}`,
+      ...table(
+        list(answer, 'changes').map((change) => [at(change, 'severity'), at(change, 'kind'), at(change, 'path')]),
+      ),
+    ]);
+  });
+
+  const pending = describe(program, 'pending', {
+    about: 'What waits for a review',
+    example: 'sallyport pending',
+  });
+  serviceAction(pending, world, exits, 'reviewer', async ({ call, show }) => {
+    const answer = await call('GET', `/v1/reviews${query({ status: 'pending' })}`);
+    show(answer, () => {
+      const items = list(answer, 'items');
+      return items.length === 0 ? ['nothing waits for a review'] : [...items.map(versionLine), ...more(answer)];
+    });
+  });
+}
+
+/** The capability and the version alone, out of a whole registration or a proposal. */
+function proposalIn(object: JsonObject, given: string | undefined): { capability: string; proposal: JsonObject } {
+  const version = ownValue(object, 'version');
+  const id = ownValue(object, 'id');
+  const proposal = isJsonObject(version) ? version : object;
+  const capability = given ?? (typeof id === 'string' ? id : undefined);
+  if (capability === undefined) throw new UsageError('which capability? The file does not say: give --capability');
+  return { capability, proposal };
+}
+
+function versionLine(version: unknown): string {
+  const view = isJsonObject(version) ? version : {};
+  const operations = dig(view, 'manifest', 'operations');
+  const count = isJsonObject(operations) ? `, ${Object.keys(operations).length} operations` : '';
+  const by = at(view, 'proposedBy');
+  const [line = ''] = table([
+    [
+      `${at(view, 'capability')}@${at(view, 'version')}`,
+      `${at(view, 'status')}${count}${by === '' ? '' : `, proposed by ${by}`}`,
+    ],
+  ]);
+  return line;
+}
+
+function versionLines(view: unknown): string[] {
+  const version = isJsonObject(view) ? view : {};
+  const operations = dig(version, 'manifest', 'operations');
+  const reviewed = dig(version, 'review');
+  return [
+    ...table([
+      ['version', `${at(version, 'capability')}@${at(version, 'version')}`],
+      ['status', at(version, 'status')],
+      ['owner', at(version, 'owner')],
+      [
+        'source',
+        [at(version, 'source', 'type'), at(version, 'source', 'name'), at(version, 'source', 'version')].join(' '),
+      ],
+      ['definition digest', at(version, 'definitionDigest')],
+      ['signature', at(version, 'signature', 'result')],
+      ['server', at(version, 'manifest', 'server', 'method')],
+      ['sensitivity', at(version, 'manifest', 'sensitivity')],
+      ['proposed', `${at(version, 'proposedAt')} by ${at(version, 'proposedBy')}`],
+      ...(reviewed === undefined
+        ? []
+        : [
+            [
+              'review',
+              `${at(reviewed, 'verdict')} ${at(reviewed, 'at')} by ${at(reviewed, 'by')}: ${at(reviewed, 'reason')}`,
+            ],
+            ['exceptions', joined(reviewed, 'exceptions')],
+          ]),
+    ]),
+    'operations',
+    ...table(
+      Object.keys(isJsonObject(operations) ? operations : {}).map((name) => [
+        `  ${name}`,
+        joined(operations, name, 'effects'),
+      ]),
+    ),
+  ];
+}
+
+function capabilityRows(items: readonly unknown[]): string[] {
+  const rows = items.flatMap((item) => {
+    const capability = isJsonObject(item) ? item : {};
+    return list(capability, 'versions').map((version) => [
+      `${at(capability, 'id')}@${at(version, 'version')}`,
+      at(version, 'status'),
+      at(capability, 'kind'),
+      at(capability, 'category'),
+      at(capability, 'owner'),
+    ]);
+  });
+  return table(rows);
+}
+
+function more(answer: JsonObject): string[] {
+  return ownValue(answer, 'next') === undefined ? [] : ['… and more; narrow it with an option'];
+}

@@ -1,0 +1,74 @@
+import type { Json } from '#libs/kernel/canonical-json.js';
+
+/**
+ * Characters that a terminal obeys or that hide text from a reader: controls, bidi controls, tags, fillers and selectors.
+ * Much of what is printed was written by servers and agents, so nothing of it reaches the terminal as a command.
+ */
+const UNPRINTABLE =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[\u115f\u1160\u3164\uffa0]|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu;
+
+/** One line of text that is safe to print, cut to `maxChars`. */
+export function printable(text: string, maxChars = 300): string {
+  const safe = text.replaceAll(UNPRINTABLE, (found) => {
+    const code = found.codePointAt(0) ?? 0;
+    return found === '\n' ? '⏎' : `\\u{${code.toString(16)}}`;
+  });
+  return safe.length <= maxChars ? safe : `${safe.slice(0, maxChars)}…`;
+}
+
+/** JSON for a program or a file: indented, with every character that a terminal would obey written as an escape. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, undefined, 2).replaceAll(UNPRINTABLE, (found) =>
+    // Indentation is the only raw control that JSON.stringify writes.
+    found === '\n' ? found : found.split('').map(escaped).join(''),
+  );
+}
+
+/** Of one UTF-16 unit. */
+function escaped(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** Columns as wide as their widest cell, the last one as long as it likes. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const safe = rows.map((row) => row.map((cell) => printable(cell)));
+  const widths: number[] = [];
+  for (const row of safe) {
+    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, Math.min(cell.length, 48));
+  }
+  return safe.map((row) =>
+    row
+      .map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `value[path…]` as text; empty where it is not there or no text, number or boolean. */
+export function at(value: Json | undefined, ...path: readonly (string | number)[]): string {
+  const found = dig(value, ...path);
+  return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean' ? String(found) : '';
+}
+
+/** `value[path…]`, following own members only. */
+export function dig(value: Json | undefined, ...path: readonly (string | number)[]): Json | undefined {
+  let found: Json | undefined = value;
+  for (const step of path) {
+    if (typeof found !== 'object' || found === null || !Object.hasOwn(found, step)) return undefined;
+    found = (found as Readonly<Record<string | number, Json>>)[step];
+  }
+  return found;
+}
+
+/** The texts of the list at `value[path…]`, separated by commas. */
+export function joined(value: Json | undefined, ...path: readonly (string | number)[]): string {
+  return list(value, ...path)
+    .filter((item) => typeof item === 'string')
+    .join(', ');
+}
+
+/** `value[path…]` as a list; empty where it is none. */
+export function list(value: Json | undefined, ...path: readonly (string | number)[]): readonly Json[] {
+  const found = dig(value, ...path);
+  return Array.isArray(found) ? (found as readonly Json[]) : [];
+}

@@ -1,0 +1,121 @@
+import { Command, CommanderError } from 'commander';
+import { CaptureFailure } from './capture/failure.js';
+import { ServiceProblem, ServiceUnreachable } from './client.js';
+import type { Exits } from './command.js';
+import { addAudit } from './commands/audit.js';
+import { addCall } from './commands/call.js';
+import { addCapture } from './commands/capture.js';
+import { addDirective } from './commands/directive.js';
+import { addPolicy } from './commands/policy.js';
+import { addPrincipal } from './commands/principal.js';
+import { addRegistry } from './commands/registry.js';
+import { addTask } from './commands/task.js';
+import { printable } from './print.js';
+import { EXIT, UsageError, type World } from './world.js';
+
+const EPILOGUE = `
+A first round, each step by the role that it needs:
+  sallyport capture --id filesystem --out fs.json -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
+  sallyport register fs.json
+  sallyport review filesystem <version> --approve --reason "…" --exception signature_missing
+
+Connection:
+  --server, or SALLYPORT_URL         the service (http://127.0.0.1:7070); capture's --url is the MCP server's address
+  --token-file, or SALLYPORT_TOKEN   the caller's token; never an argument
+  SALLYPORT_DATA                     else the role's token of $SALLYPORT_DATA/tokens.json (./data), for a service on this machine
+
+Exit codes:
+  0  done, or allowed
+  1  a replay is not identical, or something went wrong that nobody expected
+  2  wrong usage
+  3  the service cannot be reached, or cannot answer now
+  4  the service refused the request
+  5  a call was denied, or a response was not accepted
+  6  a server could not be captured
+`;
+
+/** What to do about a problem, by its code (contract, "Rules for all of it"). */
+const NEXT: Readonly<Record<string, string>> = {
+  malformed_request: 'correct the fields and send it again',
+  unauthenticated: 'the token is not known: was it rotated, or is it for another service?',
+  forbidden: 'this token lacks the role: use another --token-file',
+  self_review: 'a reviewer may not review what they proposed themselves: ask somebody else',
+  beyond_ceiling: 'the host may not name that agent, user role or capability: an admin sets its ceilings',
+  not_found: 'check the id; what belongs to another host is not found either',
+  revision_conflict: 'somebody was faster: look again, then decide again',
+  already_exists: 'it is there already with another content: choose another id, or `propose` a new version',
+  call_conflict: 'a call id is for one call: use a new one',
+  invalid_transition: 'it is not in a state for that: look at it first',
+  too_large: 'it is over a limit of the service',
+  overloaded: 'wait a moment and try again',
+  log_unavailable: 'the service cannot record now, so it decides nothing: look at its log',
+  view_stale: 'the service is behind: try again',
+};
+
+/** Runs one command line (without node and script) and answers with the exit code. Never throws. */
+export async function run(argv: readonly string[], world: World): Promise<number> {
+  const exits: Exits = { code: EXIT.done };
+  const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
+  try {
+    await buildProgram(world, exits).parseAsync([...argv], { from: 'user' });
+    return exits.code;
+  } catch (error) {
+    return explain(error, world, json);
+  }
+}
+
+function buildProgram(world: World, exits: Exits): Command {
+  const program = new Command('sallyport')
+    .description(
+      'A guarded passage between agents and their capabilities: register, review, authorize, disable, prove.',
+    )
+    .version('0.1.0', '-V, --version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: world.out,
+      writeErr: world.err,
+      outputError: (text) => world.err(printable(text.trim()) + '\n'),
+    })
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', EPILOGUE);
+  addCapture(program, world, exits);
+  addRegistry(program, world, exits);
+  addPolicy(program, world, exits);
+  addTask(program, world, exits);
+  addCall(program, world, exits);
+  addDirective(program, world, exits);
+  addAudit(program, world, exits);
+  addPrincipal(program, world, exits);
+  return program;
+}
+
+/** One friendly line (two where there is a next step), on stderr. With `--json` the problem is on stdout as JSON too. */
+function explain(error: unknown, world: World, json: boolean): number {
+  const say = (text: string): void => world.err(`sallyport: ${printable(text, 600)}\n`);
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof UsageError) {
+    say(error.message);
+    return EXIT.usage;
+  }
+  if (error instanceof CaptureFailure) {
+    say(error.message);
+    return error.kind === 'usage' ? EXIT.usage : EXIT.captureFailed;
+  }
+  if (error instanceof ServiceUnreachable) {
+    say(`${error.message}. Does it run (npm start), and is --server right?`);
+    return EXIT.unavailable;
+  }
+  if (error instanceof ServiceProblem) {
+    const { status, code, errors } = error;
+    if (json) world.out(`${JSON.stringify({ status, code, detail: error.message, errors }, undefined, 2)}\n`);
+    say(`${code}: ${error.message}`);
+    for (const field of errors.slice(0, 20))
+      world.err(printable(`  ${field.path || '(request)'}: ${field.message}`) + '\n');
+    const next = Object.hasOwn(NEXT, code) ? NEXT[code] : undefined;
+    if (next !== undefined) world.err(`  ${next}\n`);
+    return status === 503 || status === 429 ? EXIT.unavailable : EXIT.refused;
+  }
+  say(`unexpected: ${error instanceof Error ? error.message : 'unknown error'}`);
+  return EXIT.notIdentical;
+}

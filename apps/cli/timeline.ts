@@ -1,0 +1,108 @@
+import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { at, dig, list, printable, table } from './print.js';
+import { targetText } from './target.js';
+
+/** A trace as a story: what happened, when, by whom, and on what evidence each call was decided. */
+export function timelineOf(trace: JsonObject): string[] {
+  const calls = list(trace, 'calls');
+  const decided = new Map(calls.map((call) => [`${at(call, 'callId')}#${at(call, 'attempt')}`, call]));
+  const rows = list(trace, 'events').map((event) => {
+    const data = dig(event, 'data');
+    const call = decided.get(`${at(data, 'callId')}#${at(data, 'attempt')}`);
+    return [
+      at(event, 'time').replace('T', ' '),
+      at(event, 'actor'),
+      at(event, 'type'),
+      sayingOf(at(event, 'type'), data, call),
+    ];
+  });
+  return [
+    printable(
+      `trace ${at(trace, 'traceId')}: ${list(trace, 'tasks').length} tasks, ${calls.length} calls, ${rows.length} events`,
+    ),
+    ...table(rows),
+    ...(calls.length === 0 ? [] : ['', 'calls', ...calls.flatMap(callLines)]),
+  ];
+}
+
+/** The checks of a decision: what passed, and what failed with its evidence. */
+export function checkLines(decision: Json): string[] {
+  return list(decision, 'checks').map((check) => {
+    const evidence = dig(check, 'evidence');
+    const told = evidence === undefined ? '' : ` ${JSON.stringify(evidence)}`;
+    return printable(`  ${at(check, 'outcome').padEnd(7)} ${at(check, 'check')}${told}`, 600);
+  });
+}
+
+function sayingOf(type: string, data: Json | undefined, call: Json | undefined): string {
+  const version = `${at(data, 'capability')}@${at(data, 'version')}`;
+  switch (type) {
+    case 'TaskOpened':
+      return `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim();
+    case 'CallDecided':
+      return `${decisionWord(data)} ${operationOf(data, call)}${at(data, 'decision') === 'deny' ? `: ${at(data, 'reason')}` : ''}`;
+    case 'ResponseValidated':
+      return `${at(data, 'verdict')}${list(data, 'findings').length === 0 ? '' : `, ${list(data, 'findings').length} findings`}`;
+    case 'OutcomeRecorded':
+      return [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', ');
+    case 'DirectiveIssued':
+      return `${targetText(isJsonObject(data) ? data : {})}: ${at(data, 'reason')}`;
+    case 'DirectiveLifted':
+      return at(data, 'reason');
+    case 'VersionReviewed':
+      return `${version} ${at(data, 'verdict')}: ${at(data, 'reason')}`;
+    case 'VersionProposed':
+    case 'VersionSuspended':
+    case 'VersionReinstated':
+    case 'VersionRevoked':
+      return `${version} ${at(data, 'reason')}`.trim();
+    default:
+      return at(data, 'reason');
+  }
+}
+
+function callLines(call: Json): string[] {
+  const rows: string[][] = [
+    ['registry', registryText(call)],
+    [
+      'server',
+      [at(call, 'serverAuthentication', 'method'), at(call, 'serverAuthentication', 'result')].join(' ').trim(),
+    ],
+    ['rule', at(call, 'scopeCheck', 'rule')],
+    ['sent', partText(call, 'outbound', 'arguments')],
+    ['response', [partText(call, 'response', 'verdict'), at(call, 'response', 'sourceLabel')].join(' ').trim()],
+    ['outcome', [at(call, 'outcome', 'status'), at(call, 'outcome', 'effect', 'type')].join(' ').trim()],
+  ];
+  const told = rows.filter((row) => row[1] !== '');
+  const reason = at(call, 'decision') === 'deny' ? `: ${at(call, 'reason')}` : '';
+  return [
+    printable(`${decisionWord(call)} ${at(call, 'callId')} attempt ${at(call, 'attempt')}${reason}`),
+    ...table(told.map(([name = '', text = '']) => [`  ${name}`, text])),
+  ];
+}
+
+function registryText(call: Json): string {
+  const registry = dig(call, 'registry');
+  if (!isJsonObject(registry)) return '';
+  const review = at(registry, 'review', 'verdict');
+  const by = at(registry, 'review', 'by');
+  const reviewed = review === '' ? 'not reviewed' : `${review}${by === '' ? '' : ` by ${by}`}`;
+  return `${at(registry, 'capability')}@${at(registry, 'version')} ${reviewed} ${at(registry, 'definitionDigest')}`;
+}
+
+/** A member of content that may have been shredded: then that word stands in its place. */
+function partText(call: Json, part: string, member: string): string {
+  const whole = dig(call, part);
+  if (typeof whole === 'string') return whole;
+  const value = dig(whole, member);
+  return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function decisionWord(data: Json | undefined): string {
+  return at(data, 'decision') === 'allow' ? 'ALLOW' : 'DENY ';
+}
+
+function operationOf(data: Json | undefined, call: Json | undefined): string {
+  const capability = at(data, 'capability') || at(call, 'registry', 'capability');
+  return [capability, at(data, 'operation')].filter((word) => word !== '').join('/');
+}

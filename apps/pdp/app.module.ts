@@ -1,0 +1,78 @@
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { CqrsModule } from '@nestjs/cqrs';
+import { CallIndex } from '#libs/audit/call-index.js';
+import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { LogTime } from '#libs/decision-point/log-time.js';
+import { Responder } from '#libs/decision-point/responder.js';
+import { Tasks } from '#libs/decision-point/tasks.js';
+import { auditProviders } from './audit/audit.providers.js';
+import { AuditController } from './audit/audit.controller.js';
+import { CallsController } from './calls/calls.controller.js';
+import { DirectivesController } from './directives/directives.controller.js';
+import { DirectivesHandler } from './directives/directives.handler.js';
+import { DirectiveExpiry } from './directives/expiry.js';
+import { HealthController } from './health/health.controller.js';
+import { Readiness } from './health/readiness.js';
+import { PoliciesController } from './policies/policies.controller.js';
+import { PoliciesHandler } from './policies/policies.handler.js';
+import { PrincipalsController } from './principals/principals.controller.js';
+import { PrincipalsHandler } from './principals/principals.handler.js';
+import { DriftController } from './registry/drift.controller.js';
+import { RegistryController } from './registry/registry.controller.js';
+import { RegistryHandler } from './registry/registry.handler.js';
+import { ReviewsController } from './registry/reviews.controller.js';
+import { VersionViews } from './registry/version-view.js';
+import type { Service } from './service.js';
+import { TasksController } from './tasks/tasks.controller.js';
+import { TasksHandler } from './tasks/tasks.handler.js';
+import { CLOCK, EVENT_LOG, FEED_KEY, SETTINGS } from './tokens.js';
+
+/** Wires the parts of an opened service to the HTTP interface. No rules here. */
+@Module({})
+export class AppModule {
+  static for(service: Service): DynamicModule {
+    const parts: Provider[] = [
+      { provide: SETTINGS, useValue: service.settings },
+      { provide: CLOCK, useValue: service.clock },
+      { provide: EVENT_LOG, useValue: service.log },
+      { provide: FEED_KEY, useValue: service.feedKey },
+      { provide: ControlView, useValue: service.view },
+      { provide: LogTime, useValue: service.time },
+      { provide: ControlPlane, useValue: service.plane },
+      { provide: Tasks, useValue: service.tasks },
+      { provide: Authorizer, useValue: service.authorizer },
+      { provide: Responder, useValue: service.responder },
+      { provide: CallIndex, useValue: service.index },
+    ];
+    return {
+      module: AppModule,
+      imports: [CqrsModule.forRoot()],
+      controllers: [
+        PrincipalsController,
+        RegistryController,
+        DriftController,
+        ReviewsController,
+        PoliciesController,
+        TasksController,
+        CallsController,
+        DirectivesController,
+        AuditController,
+        HealthController,
+      ],
+      providers: [
+        ...parts,
+        ...auditProviders(service),
+        PrincipalsHandler,
+        RegistryHandler,
+        PoliciesHandler,
+        DirectivesHandler,
+        TasksHandler,
+        DirectiveExpiry,
+        VersionViews,
+        Readiness,
+      ],
+    };
+  }
+}

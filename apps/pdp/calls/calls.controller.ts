@@ -1,0 +1,75 @@
+import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
+import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { Responder, type OutcomeAnswer, type ResponseAnswer } from '#libs/decision-point/responder.js';
+import { AuthorizeRequest } from '#libs/decision/call.js';
+import { Uuid } from '#libs/vocabulary/ids.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { Problem, unwrap } from '../http/problem.js';
+import { traceparentOf } from '../http/traceparent.js';
+import { SETTINGS, type Settings } from '../tokens.js';
+
+/** The hot path: no bus between the request and the decision. */
+@Controller('v1/calls')
+export class CallsController {
+  constructor(
+    @Inject(Authorizer) private readonly authorizer: Authorizer,
+    @Inject(Responder) private readonly responder: Responder,
+    @Inject(SETTINGS) private readonly settings: Settings,
+  ) {}
+
+  /** A decision is a 200, allow or deny. The body may carry a definition, hence its limit. */
+  @Post('authorize')
+  @HttpCode(200)
+  @Access(['host'], 'definitionBytes')
+  async authorize(@Req() request: FastifyRequest, @Body() body: unknown): Promise<AuthorizeAnswer> {
+    const asked = parseInput(AuthorizeRequest, body);
+    this.refuseTooLarge(request, asked);
+    return unwrap(await this.authorizer.authorize(asked, callerOf(request).name, traceparentOf(request)));
+  }
+
+  @Post(':callId/response')
+  @HttpCode(200)
+  @Access(['host'], 'responseBytes')
+  async respond(
+    @Req() request: FastifyRequest,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): Promise<ResponseAnswer> {
+    const response = parseInput(ResponseRequest, body);
+    return unwrap(await this.responder.respond(parseInput(Uuid, callId), response, callerOf(request).name));
+  }
+
+  @Post(':callId/outcome')
+  @HttpCode(200)
+  @Access(['host'])
+  async recordOutcome(
+    @Req() request: FastifyRequest,
+    @Param('callId') callId: string,
+    @Body() body: unknown,
+  ): Promise<OutcomeAnswer> {
+    const outcome = parseInput(OutcomeRequest, body);
+    return unwrap(await this.responder.recordOutcome(parseInput(Uuid, callId), outcome, callerOf(request).name));
+  }
+
+  private refuseTooLarge(request: FastifyRequest, { arguments: args, context, observed }: AuthorizeRequest): void {
+    const { argumentsBytes, bodyBytes, contextItems } = this.settings.limits;
+    if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
+    const bytes = Number(request.headers['content-length'] ?? Number.MAX_SAFE_INTEGER);
+    // A body that is small as a whole needs no measuring of its parts.
+    if (bytes > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
+      throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
+    }
+    if (
+      observed.definition === undefined &&
+      bytes > bodyBytes &&
+      Number.isSafeInteger(bytes) &&
+      bytes !== Number.MAX_SAFE_INTEGER
+    ) {
+      throw new Problem('too_large', `the body is larger than ${bodyBytes} bytes`);
+    }
+  }
+}

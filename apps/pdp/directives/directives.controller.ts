@@ -1,0 +1,79 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { Target } from '#libs/directive/target.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { createIdOf } from '../http/idempotency.js';
+import { CLOCK, FEED_KEY, SETTINGS, type Clock, type Settings } from '../tokens.js';
+import { snapshotBeat, type Beat, type FeedKey } from './beat.js';
+import { DirectivesCommand } from './directives.handler.js';
+
+const IssueBody = z.strictObject({
+  id: Uuid.optional(),
+  target: Target,
+  reason: Reason,
+  expiresAt: InstantText.optional(),
+});
+const LiftBody = z.strictObject({ reason: Reason });
+
+@Controller()
+export class DirectivesController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(ControlView) private readonly view: ControlView,
+    @Inject(FEED_KEY) private readonly key: FeedKey,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(SETTINGS) private readonly settings: Settings,
+  ) {}
+
+  @Post('v1/directives')
+  @Access(['operator'])
+  async issue(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
+    const { id: clientId, ...wanted } = parseInput(IssueBody, body);
+    const id = createIdOf(request, 'directive', clientId);
+    const requestDigest = digestOf(wanted);
+    const { target, reason, expiresAt } = wanted;
+    const asked = {
+      type: 'issue',
+      id,
+      target,
+      reason,
+      requestDigest,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+    } as const;
+    const { position } = await this.commands.execute(new DirectivesCommand(callerOf(request), asked));
+    const issued = this.view.directives().state.all.get(id);
+    return { id, epoch: issued?.epoch, target, issuedAt: issued?.issuedAt, position: String(position) };
+  }
+
+  @Post('v1/directives/:id/lift')
+  @HttpCode(200)
+  @Access(['operator'])
+  async lift(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Body() body: unknown,
+  ): Promise<Record<string, unknown>> {
+    const { reason } = parseInput(LiftBody, body);
+    const asked = { type: 'lift', id: parseInput(Uuid, id), reason } as const;
+    const { position, epoch } = await this.commands.execute(new DirectivesCommand(callerOf(request), asked));
+    return { id: asked.id, epoch, position: String(position) };
+  }
+
+  @Get('v1/directives')
+  @Access('any')
+  list(): Beat {
+    return snapshotBeat(this.view, this.key, this.clock, this.settings.leaseMs);
+  }
+
+  @Get('.well-known/jwks.json')
+  @Access('public')
+  keys(): { keys: readonly Record<string, string>[] } {
+    return { keys: [{ ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' }] };
+  }
+}

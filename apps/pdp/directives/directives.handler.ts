@@ -1,0 +1,44 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { ControlPlane, type Actor } from '#libs/decision-point/control-plane.js';
+import { directiveWrite } from '#libs/decision-point/stops.js';
+import type { DirectiveCommand } from '#libs/directive/decider.js';
+import { ok } from '#libs/kernel/result.js';
+import { unwrap } from '../http/problem.js';
+
+type WithoutCause<Type> = Type extends unknown ? Omit<Type, 'actor' | 'time' | 'cause' | 'withCause'> : never;
+export type DirectiveRequest = WithoutCause<DirectiveCommand>;
+
+export interface DirectiveReply {
+  readonly position: bigint;
+  /** After the command. */
+  readonly epoch: number;
+}
+
+export class DirectivesCommand extends Command<DirectiveReply> {
+  constructor(
+    readonly actor: Actor,
+    readonly request: DirectiveRequest,
+  ) {
+    super();
+  }
+}
+
+/** Issues and lifts directives. The commit is the moment from which no allow can be recorded against it. */
+@CommandHandler(DirectivesCommand)
+export class DirectivesHandler implements ICommandHandler<DirectivesCommand> {
+  constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
+
+  async execute({ actor, request }: DirectivesCommand): Promise<DirectiveReply> {
+    let epoch = 0;
+    const { position } = unwrap(
+      await this.plane.run(actor, (time) => {
+        const write = directiveWrite(this.plane.view, { ...request, actor: actor.name, time });
+        if (!write.ok) return write;
+        epoch = write.value.expected + write.value.events.length;
+        return ok({ writes: [write.value] });
+      }),
+    );
+    return { position, epoch };
+  }
+}

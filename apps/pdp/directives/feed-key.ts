@@ -1,0 +1,32 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestOf } from '#libs/kernel/digest.js';
+import type { FeedKey } from './beat.js';
+
+/** The signing key of the directive feed, made on the first start and kept in the data folder. */
+export function openFeedKey(dataDir: string): FeedKey {
+  const file = join(dataDir, 'feed-key.pem');
+  const privateKey = createPrivateKey(readOrMake(file));
+  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x } as const;
+  const kid = Buffer.from(digestOf(jwk).slice('sha256:'.length), 'hex').toString('base64url');
+  return { kid, privateKey, jwk };
+}
+
+function readOrMake(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
+  }
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const descriptor = openSync(file, 'wx', 0o600);
+  try {
+    writeSync(descriptor, pem);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  return pem;
+}

@@ -1,0 +1,26 @@
+import { Controller, Get, Inject, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Readiness } from './readiness.js';
+import { Access } from '../http/access.js';
+
+@Controller('health')
+export class HealthController {
+  constructor(@Inject(Readiness) private readonly readiness: Readiness) {}
+
+  /** The process runs. */
+  @Get('live')
+  @Access('public')
+  live(): { status: 'live' } {
+    return { status: 'live' };
+  }
+
+  /** 200 only when the service could allow a call now; else 503 with the reason. */
+  @Get('ready')
+  @Access('public')
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
+    const reason = await this.readiness.whyNot();
+    if (reason === undefined) return { status: 'ready' };
+    reply.status(503);
+    return { status: 'not_ready', reason };
+  }
+}

@@ -1,0 +1,33 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { EVENT_LOG, type EventLog } from '../tokens.js';
+
+const TIMEOUT_MS = 1000;
+
+/** Whether the service could allow a call: the log takes a commit, and the view has seen all of it. */
+@Injectable()
+export class Readiness {
+  private draining = false;
+
+  constructor(
+    @Inject(EVENT_LOG) private readonly log: EventLog,
+    @Inject(ControlView) private readonly view: ControlView,
+  ) {}
+
+  /** From now on the service is going away. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  async whyNot(): Promise<string | undefined> {
+    if (this.draining) return 'shutting_down';
+    try {
+      // Writes nothing, but takes the way of every append: through the queue and into the store.
+      const probe = await this.log.append({ writes: [], checks: [{ stream: 'health', expected: 0 }] });
+      if (probe.kind !== 'committed') return 'log_unavailable';
+      return (await this.view.waitFor(await this.log.end(), TIMEOUT_MS)) ? undefined : 'view_stale';
+    } catch {
+      return 'log_unavailable';
+    }
+  }
+}

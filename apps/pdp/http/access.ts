@@ -1,0 +1,75 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import { digestOfBytes } from '#libs/kernel/digest.js';
+import type { PrincipalState } from '#libs/principal/decider.js';
+import type { Role } from '#libs/vocabulary/words.js';
+import { Problem } from './problem.js';
+import type { Quotas } from './quotas.js';
+
+export type Principal = NonNullable<PrincipalState>;
+
+/** Which of the limits on bodies holds for a route. */
+export type BodyLimit = 'bodyBytes' | 'definitionBytes' | 'responseBytes';
+
+interface RouteAccess {
+  /** `any` principal, or one of these roles; `public` needs no token. */
+  readonly roles: readonly Role[] | 'any' | 'public';
+  readonly body?: BodyLimit;
+}
+
+/** Says who may call a route. A route without it is closed to everyone. */
+export const Access = (roles: RouteAccess['roles'], body?: BodyLimit): MethodDecorator =>
+  RouteConfig({ access: { roles, ...(body === undefined ? {} : { body }) } satisfies RouteAccess });
+
+export function accessOf(request: FastifyRequest): RouteAccess | undefined {
+  return (request.routeOptions.config as { access?: RouteAccess }).access;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; set before the body is read. Absent on public routes. */
+    principal?: Principal;
+  }
+}
+
+/** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
+export function authenticate(view: ControlView, quotas: Quotas) {
+  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
+    const access = accessOf(request);
+    if (request.is404 || access?.roles === 'public') return done();
+    const principal = principalOf(view, request.headers.authorization);
+    if (principal === undefined) {
+      reply.header('www-authenticate', 'Bearer');
+      return done(new Problem('unauthenticated', 'a valid bearer token is needed'));
+    }
+    if (access === undefined || !mayCall(access.roles, principal)) {
+      return done(new Problem('forbidden', 'the caller has not the role for this'));
+    }
+    if (
+      principal.roles.includes('host') &&
+      !quotas.admit(principal.name, Number(request.headers['content-length'] ?? 0))
+    ) {
+      return done(new Problem('overloaded', 'the quota of this host is used up'));
+    }
+    request.principal = principal;
+    done();
+  };
+}
+
+function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {
+  if (roles === 'any') return true;
+  return roles !== 'public' && roles.some((role) => principal.roles.includes(role));
+}
+
+/** RFC 6750 bearer tokens. Only the digest of a token is ever looked up or kept. */
+function principalOf(view: ControlView, authorization: string | undefined): Principal | undefined {
+  const token = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(authorization ?? '')?.[1];
+  return token === undefined ? undefined : view.principalByToken(digestOfBytes(token));
+}
+
+/** The caller of a route that is not public. */
+export function callerOf(request: FastifyRequest): Principal {
+  if (request.principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  return request.principal;
+}

@@ -1,0 +1,51 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { z } from 'zod';
+import { pointerTo } from '#libs/kernel/pointer.js';
+import { parseStrictJson } from '#libs/kernel/strict-json.js';
+import type { Settings } from '../settings.js';
+import { accessOf } from './access.js';
+import { Problem } from './problem.js';
+
+/** Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. */
+export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits']): void {
+  server.removeAllContentTypeParsers();
+  const options = {
+    parseAs: 'buffer' as const,
+    bodyLimit: Math.max(limits.bodyBytes, limits.definitionBytes, limits.responseBytes),
+  };
+  server.addContentTypeParser<Buffer>('application/json', options, (request, body, done) => {
+    try {
+      done(null, parse(request, body, limits));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+}
+
+function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']): unknown {
+  const limit = limits[accessOf(request)?.body ?? 'bodyBytes'];
+  if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
+  if (!isUtf8(body)) throw new Problem('malformed_request', 'the body is not UTF-8');
+  if (body.length === 0) return {};
+  const parsed = parseStrictJson(body.toString('utf8'), limits.jsonDepth);
+  if (parsed.ok) return parsed.value;
+  const { kind, message, offset } = parsed.error;
+  const where = offset === undefined ? '' : ` at character ${offset}`;
+  throw new Problem(kind === 'too_deep' ? 'too_large' : 'malformed_request', `${message}${where}`);
+}
+
+const MAX_ERRORS = 20;
+
+/** What a schema makes of a value from outside; 400 with the fields that are wrong. The value itself is never quoted. */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.slice(0, MAX_ERRORS).map(({ path, message, code }) => ({
+    path: pointerTo(...path.map(String))
+      .slice(0, 500)
+      .toWellFormed(),
+    message: code === 'unrecognized_keys' ? 'has unknown fields' : message.slice(0, 200),
+  }));
+  throw new Problem('malformed_request', 'the request does not have the expected shape', errors);
+}

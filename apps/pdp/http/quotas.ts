@@ -1,0 +1,43 @@
+import type { Clock } from '#libs/kernel/time.js';
+
+interface Budget {
+  requests: number;
+  bytes: number;
+  filledMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Requests and bytes of each host as token buckets: a second's worth of requests and an hour's worth of bytes at once. */
+export class Quotas {
+  private readonly budgets = new Map<string, Budget>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly limits: { readonly hostRequestsPerS: number; readonly hostBytesPerHour: number },
+  ) {}
+
+  /** Takes one request of `bytes` from what the host has left, if it has. The names are of principals, so they are few. */
+  admit(host: string, bytes: number): boolean {
+    const { hostRequestsPerS, hostBytesPerHour } = this.limits;
+    if (hostRequestsPerS === 0 && hostBytesPerHour === 0) return true;
+    const budget = this.refilled(host);
+    if (hostRequestsPerS > 0 && budget.requests < 1) return false;
+    if (hostBytesPerHour > 0 && budget.bytes < bytes) return false;
+    budget.requests -= 1;
+    budget.bytes -= Number.isFinite(bytes) ? bytes : 0;
+    return true;
+  }
+
+  private refilled(host: string): Budget {
+    const { hostRequestsPerS, hostBytesPerHour } = this.limits;
+    const nowMs = this.clock.monotonicMs();
+    const budget = this.budgets.get(host) ?? { requests: hostRequestsPerS, bytes: hostBytesPerHour, filledMs: nowMs };
+    const passedMs = nowMs - budget.filledMs;
+    budget.requests = Math.min(hostRequestsPerS, budget.requests + (passedMs * hostRequestsPerS) / 1000);
+    budget.bytes = Math.min(hostBytesPerHour, budget.bytes + (passedMs * hostBytesPerHour) / HOUR_MS);
+    budget.filledMs = nowMs;
+    this.budgets.set(host, budget);
+    return budget;
+  }
+}

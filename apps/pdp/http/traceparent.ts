@@ -1,0 +1,7 @@
+import type { FastifyRequest } from 'fastify';
+
+/** The `traceparent` header of a request (W3C Trace Context), as sent; whether it is valid is another question. */
+export function traceparentOf(request: FastifyRequest): string | undefined {
+  const value = request.headers['traceparent'];
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,39 @@
+import { pino } from 'pino';
+import { openService } from './service.js';
+import { readSettings } from './settings.js';
+import { startServer } from './server.js';
+
+/** How long a shutdown may take before it is forced, in milliseconds. */
+const SHUTDOWN_MS = 9000;
+
+const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
+
+/** One clear line and a failure, whatever kept the service from starting. */
+function giveUp(error: unknown): never {
+  process.stderr.write(`sallyport: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+async function main(): Promise<void> {
+  const service = await openService(readSettings(process.env));
+  const server = await startServer(service, logger).catch(async (error: unknown) => {
+    await service.close();
+    throw error;
+  });
+  if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
+  logger.info({ url: server.url, epoch: service.view.directives().revision }, 'ready');
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'stopping');
+    const forced = setTimeout(() => giveUp(new Error('the shutdown took too long')), SHUTDOWN_MS);
+    forced.unref();
+    server.close().then(() => process.exit(0), giveUp);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+main().catch(giveUp);

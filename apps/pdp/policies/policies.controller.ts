@@ -1,0 +1,76 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { readText } from '#libs/decision-point/blobs.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { NameId, Reason } from '#libs/vocabulary/ids.js';
+import { ReviewVerdict } from '#libs/vocabulary/words.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { idempotencyKeyOf } from '../http/idempotency.js';
+import { Problem } from '../http/problem.js';
+import { EVENT_LOG, type EventLog } from '../tokens.js';
+import { PoliciesCommand, type PolicyRequest } from './policies.handler.js';
+
+const ProposeBody = z.strictObject({ cedar: z.string().min(1).max(1_000_000), reason: Reason });
+const ReviewBody = z.strictObject({ verdict: ReviewVerdict, reason: Reason });
+const PolicyVersion = z.coerce.number().int().min(1);
+
+@Controller('v1/policies')
+export class PoliciesController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(ControlView) private readonly view: ControlView,
+    @Inject(EVENT_LOG) private readonly log: EventLog,
+  ) {}
+
+  @Post(':set')
+  @Access(['registrar'])
+  propose(
+    @Req() request: FastifyRequest,
+    @Param('set') set: string,
+    @Body() body: unknown,
+  ): Promise<Record<string, unknown>> {
+    const proposal = parseInput(ProposeBody, body);
+    const key = idempotencyKeyOf(request);
+    const keyed = key === undefined ? {} : { key: digestOf({ by: callerOf(request).name, key }) };
+    return this.run(request, { type: 'propose', set: parseInput(NameId, set), ...proposal, ...keyed });
+  }
+
+  @Post(':set/:policyVersion/review')
+  @HttpCode(200)
+  @Access(['reviewer'])
+  review(
+    @Req() request: FastifyRequest,
+    @Param('set') set: string,
+    @Param('policyVersion') policyVersion: string,
+    @Body() body: unknown,
+  ): Promise<Record<string, unknown>> {
+    const review = parseInput(ReviewBody, body);
+    const subject = { set: parseInput(NameId, set), policyVersion: parseInput(PolicyVersion, policyVersion) };
+    return this.run(request, { type: 'review', ...subject, ...review });
+  }
+
+  @Get(':set')
+  @Access('any')
+  async get(@Param('set') set: string): Promise<Record<string, unknown>> {
+    const { state } = this.view.policySet(parseInput(NameId, set));
+    if (state.versions.size === 0) throw new Problem('not_found', 'no such policy set');
+    const active = state.active?.policyVersion;
+    const versions = await Promise.all(
+      [...state.versions.values()].map(async ({ cedar, key: _key, ...version }) => ({
+        ...version,
+        cedar: await readText(this.log, cedar),
+      })),
+    );
+    return { set, ...(active === undefined ? {} : { active }), versions };
+  }
+
+  private async run(request: FastifyRequest, asked: PolicyRequest): Promise<Record<string, unknown>> {
+    const { policyVersion, position } = await this.commands.execute(new PoliciesCommand(callerOf(request), asked));
+    const status = this.view.policySet(asked.set).state.versions.get(policyVersion)?.status;
+    return { set: asked.set, policyVersion, status, position: String(position) };
+  }
+}

@@ -1,0 +1,89 @@
+import { Inject } from '@nestjs/common';
+import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { textBlob } from '#libs/decision-point/blobs.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { writeOf } from '#libs/decision-point/facts.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import { refusal } from '#libs/kernel/refusal.js';
+import { err, ok } from '#libs/kernel/result.js';
+import { parsePolicies } from '#libs/policy/cedar.js';
+import { policyDecider, proposalWithKey } from '#libs/policy/decider.js';
+import type { ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { Principal } from '../http/access.js';
+import { unwrap } from '../http/problem.js';
+
+export type PolicyRequest = { readonly set: string } & (
+  | { readonly type: 'propose'; readonly cedar: string; readonly reason: string; readonly key?: Digest | undefined }
+  | {
+      readonly type: 'review';
+      readonly policyVersion: number;
+      readonly verdict: ReviewVerdict;
+      readonly reason: string;
+    }
+);
+
+export interface PolicyReply {
+  readonly policyVersion: number;
+  readonly position: bigint;
+}
+
+export class PoliciesCommand extends Command<PolicyReply> {
+  constructor(
+    readonly actor: Principal,
+    readonly request: PolicyRequest,
+  ) {
+    super();
+  }
+}
+
+/** Proposes and reviews policy sets. What does not parse is never proposed. */
+@CommandHandler(PoliciesCommand)
+export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
+  constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
+
+  async execute({ actor, request }: PoliciesCommand): Promise<PolicyReply> {
+    return request.type === 'propose' ? this.propose(actor, request) : this.review(actor, request);
+  }
+
+  private async propose(actor: Principal, request: Extract<PolicyRequest, { type: 'propose' }>): Promise<PolicyReply> {
+    const { set, cedar, reason, key } = request;
+    const parsed = parsePolicies(cedar);
+    if (!parsed.ok) {
+      const errors = parsed.error.slice(0, 20).map((message) => ({ path: '/cedar', message: message.slice(0, 300) }));
+      unwrap(err(refusal('malformed_request', 'the policies do not parse', errors)));
+    }
+    const blob = textBlob(cedar);
+    let policyVersion = 0;
+    const { position } = unwrap(
+      await this.plane.run(actor, (time) => {
+        const { state, revision } = this.plane.view.policySet(set);
+        const keyed = key === undefined ? {} : { key };
+        const command = {
+          type: 'propose',
+          set,
+          cedar: blob.digest,
+          reason,
+          ...keyed,
+          actor: actor.name,
+          time,
+        } as const;
+        const decided = policyDecider.decide(command, state);
+        if (!decided.ok) return decided;
+        policyVersion = proposalWithKey(state, key)?.policyVersion ?? state.versions.size + 1;
+        return ok({ writes: [writeOf(`policy-${set}`, revision, decided.value)], blobs: [blob] });
+      }),
+    );
+    return { policyVersion, position };
+  }
+
+  private async review(actor: Principal, request: Extract<PolicyRequest, { type: 'review' }>): Promise<PolicyReply> {
+    const { position } = unwrap(
+      await this.plane.run(actor, (time) => {
+        const { state, revision } = this.plane.view.policySet(request.set);
+        const decided = policyDecider.decide({ ...request, actor: actor.name, time }, state);
+        return decided.ok ? ok({ writes: [writeOf(`policy-${request.set}`, revision, decided.value)] }) : decided;
+      }),
+    );
+    return { policyVersion: request.policyVersion, position };
+  }
+}

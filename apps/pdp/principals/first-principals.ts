@@ -1,0 +1,63 @@
+import { linkSync, openSync, closeSync, writeSync, fsyncSync, existsSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { writeOf } from '#libs/decision-point/facts.js';
+import { ok } from '#libs/kernel/result.js';
+import { principalDecider } from '#libs/principal/decider.js';
+import { Role } from '#libs/vocabulary/words.js';
+import { unwrap } from '../http/problem.js';
+import { newToken } from './token.js';
+
+/** The first start cannot hand out its tokens; one line for an operator. */
+export class FirstStartError extends Error {
+  override readonly name = 'FirstStartError';
+}
+
+/**
+ * On the first start: one principal per role, and a file with their tokens, readable by the owner alone. The tokens are
+ * safe in a draft before the principals exist, and get their name after: a crash between leaves nobody locked out.
+ * Returns the file, or undefined where there were principals already.
+ */
+export async function makeFirstPrincipals(plane: ControlPlane, dataDir: string): Promise<string | undefined> {
+  const file = join(dataDir, 'tokens.json');
+  const draft = `${file}.new`;
+  if (plane.view.principals().length > 0) {
+    if (!existsSync(draft)) return undefined;
+    publish(draft, file);
+    return file;
+  }
+  if (existsSync(file)) {
+    throw new FirstStartError(`${file} belongs to another event log: move it away, then start again`);
+  }
+  const tokens = new Map(Role.options.map((role) => [role, newToken()]));
+  writeDraft(draft, JSON.stringify(Object.fromEntries([...tokens].map(([role, { token }]) => [role, token])), null, 2));
+  unwrap(
+    await plane.run({ name: 'system:first-start' }, (time) => {
+      const writes = [...tokens].map(([role, { tokenDigest }]) => {
+        const principal = { name: `local-${role}`, roles: [role], tokenDigest };
+        const added = principalDecider.decide({ type: 'add', principal, actor: 'system:first-start', time }, undefined);
+        return writeOf(`principal-local-${role}`, 0, unwrap(added));
+      });
+      return ok({ writes });
+    }),
+  );
+  publish(draft, file);
+  return file;
+}
+
+function writeDraft(draft: string, text: string): void {
+  if (existsSync(draft)) unlinkSync(draft);
+  const descriptor = openSync(draft, 'wx', 0o600);
+  try {
+    writeSync(descriptor, `${text}\n`);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A link fails where the name is taken: an existing file is never replaced. */
+function publish(draft: string, file: string): void {
+  if (!existsSync(file)) linkSync(draft, file);
+  unlinkSync(draft);
+}

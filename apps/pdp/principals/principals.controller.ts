@@ -1,0 +1,70 @@
+import { Body, Controller, Delete, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { Ceilings } from '#libs/principal/decider.js';
+import { NameId } from '#libs/vocabulary/ids.js';
+import { Role } from '#libs/vocabulary/words.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { PrincipalsCommand, type PrincipalRequest } from './principals.handler.js';
+import { newToken } from './token.js';
+
+const AddBody = z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: Ceilings.optional() });
+type AddBody = z.infer<typeof AddBody>;
+const EmptyBody = z.strictObject({}).optional();
+
+@Controller('v1/principals')
+export class PrincipalsController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(ControlView) private readonly view: ControlView,
+  ) {}
+
+  /** The token is in the first answer alone: the same request again is answered without it. */
+  @Post()
+  @Access(['admin'])
+  async add(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
+    const wanted = parseInput(AddBody, body);
+    const shown = { name: wanted.name, roles: [...new Set(wanted.roles)].sort() };
+    if (this.isThere(wanted)) return { ...shown, position: String(this.view.position) };
+    const { token, tokenDigest } = newToken();
+    const position = await this.run(request, { type: 'add', ...wanted, tokenDigest });
+    return { ...shown, token, position };
+  }
+
+  @Post(':name/rotate')
+  @HttpCode(200)
+  @Access(['admin'])
+  async rotate(
+    @Req() request: FastifyRequest,
+    @Param('name') name: string,
+    @Body() body: unknown,
+  ): Promise<Record<string, unknown>> {
+    parseInput(EmptyBody, body ?? undefined);
+    const { token, tokenDigest } = newToken();
+    const position = await this.run(request, { type: 'rotate', name: parseInput(NameId, name), tokenDigest });
+    return { token, position };
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  @Access(['admin'])
+  async remove(@Req() request: FastifyRequest, @Param('name') name: string): Promise<void> {
+    await this.run(request, { type: 'remove', name: parseInput(NameId, name) });
+  }
+
+  private async run(request: FastifyRequest, asked: PrincipalRequest): Promise<string> {
+    const { position } = await this.commands.execute(new PrincipalsCommand(callerOf(request), asked));
+    return String(position);
+  }
+
+  private isThere({ name, roles, host }: AddBody): boolean {
+    const { state } = this.view.principal(name);
+    if (state === undefined || state.removed) return false;
+    const wanted = { roles: [...new Set(roles)].sort(), host };
+    return canonicalJson({ roles: state.roles, host: state.ceilings }) === canonicalJson(wanted);
+  }
+}

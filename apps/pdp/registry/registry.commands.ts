@@ -1,0 +1,36 @@
+import { Command } from '@nestjs/cqrs';
+import type { CapabilityRegistration, VersionProposal } from '#libs/capability/manifest.js';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { Principal } from '../http/access.js';
+
+/** What may be asked of a capability. `raw` is the body as it came. */
+export type RegistryRequest = { readonly capability: string } & (
+  | { readonly type: 'register'; readonly registration: CapabilityRegistration; readonly raw: JsonObject }
+  | { readonly type: 'propose'; readonly proposal: VersionProposal; readonly raw: JsonObject }
+  | {
+      readonly type: 'review';
+      readonly version: string;
+      readonly verdict: ReviewVerdict;
+      readonly reason: string;
+      readonly exceptions: readonly ReasonCode[];
+      readonly expectedRevision?: number | undefined;
+    }
+  | { readonly type: 'suspend' | 'reinstate' | 'revoke'; readonly version: string; readonly reason: string }
+);
+
+export interface RegistryReply {
+  readonly version: string;
+  /** Of the capability's stream. */
+  readonly revision: number;
+  readonly position: bigint;
+}
+
+export class RegistryCommand extends Command<RegistryReply> {
+  constructor(
+    readonly actor: Principal,
+    readonly request: RegistryRequest,
+  ) {
+    super();
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { Inject } from '@nestjs/common';
+import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
+import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
+import { vetSchema } from '#libs/content/schema-vetting.js';
+import { textBlob } from '#libs/decision-point/blobs.js';
+import { ControlPlane, type Plan } from '#libs/decision-point/control-plane.js';
+import { capabilityWrites } from '#libs/decision-point/stops.js';
+import { isJsonObject, ownValue } from '#libs/kernel/canonical-json.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { unwrap } from '../http/problem.js';
+import { RegistryCommand, type RegistryReply, type RegistryRequest } from './registry.commands.js';
+
+/** Registers, proposes, reviews, suspends, reinstates and revokes: load, decide, append, reply. */
+@CommandHandler(RegistryCommand)
+export class RegistryHandler implements ICommandHandler<RegistryCommand> {
+  constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
+
+  async execute({ actor, request }: RegistryCommand): Promise<RegistryReply> {
+    const prepared = unwrap(prepare(request));
+    const blobs = [...(prepared?.documents.values() ?? [])].map(textBlob);
+    const directiveId = randomUUID();
+    const { position } = unwrap(
+      await this.plane.run(actor, (now) => {
+        const planned = this.plan(request, prepared, { actor: actor.name, time: now, directiveId });
+        return planned.ok ? ok({ ...planned.value, blobs }) : planned;
+      }),
+    );
+    const { revision } = this.plane.view.capability(request.capability);
+    return { version: prepared?.proposed.version ?? versionOf(request), revision, position };
+  }
+
+  private plan(
+    request: RegistryRequest,
+    prepared: PreparedProposal | undefined,
+    caused: { actor: string; time: Instant; directiveId: string },
+  ): Result<Plan, Refusal> {
+    const { state, revision } = this.plane.view.capability(request.capability);
+    if (request.type === 'review' && (request.expectedRevision ?? revision) !== revision) {
+      return err(refusal('revision_conflict', `the capability is at revision ${revision}`));
+    }
+    const decided = capabilityDecider.decide(commandOf(request, prepared, caused), state);
+    if (!decided.ok) return decided;
+    const writes = capabilityWrites(this.plane.view, request.capability, decided.value);
+    return writes.ok ? ok({ writes: writes.value }) : writes;
+  }
+}
+
+/** The proposal of a request that brings one. */
+function prepare(request: RegistryRequest): Result<PreparedProposal | undefined, Refusal> {
+  if (request.type === 'propose') return prepareProposal(request.capability, request.proposal, request.raw, vetSchema);
+  if (request.type !== 'register') return ok(undefined);
+  const raw = ownValue(request.raw, 'version');
+  return prepareProposal(request.capability, request.registration.version, isJsonObject(raw) ? raw : {}, vetSchema);
+}
+
+function versionOf(request: RegistryRequest): string {
+  return 'version' in request ? request.version : '';
+}
+
+function commandOf(
+  request: RegistryRequest,
+  prepared: PreparedProposal | undefined,
+  { actor, time, directiveId }: { actor: string; time: Instant; directiveId: string },
+): CapabilityCommand {
+  switch (request.type) {
+    case 'register': {
+      const { kind, category, owner, publishers = [] } = request.registration;
+      const requestDigest = digestOf(request.raw);
+      const registration = { capability: request.capability, kind, category, owner, publishers, requestDigest };
+      return { type: 'register', registration, proposal: proposed(prepared), actor, time };
+    }
+    case 'propose':
+      return { type: 'propose', proposal: proposed(prepared), actor, time };
+    case 'review': {
+      const { version, verdict, reason, exceptions } = request;
+      return { type: 'review', version, verdict, reason, exceptions, actor, time };
+    }
+    case 'reinstate':
+      return { type: 'reinstate', version: request.version, reason: request.reason, actor, time };
+    default:
+      return { type: request.type, version: request.version, reason: request.reason, directiveId, actor, time };
+  }
+}
+
+function proposed(prepared: PreparedProposal | undefined): PreparedProposal['proposed'] {
+  if (prepared === undefined) throw new Error('a proposal that was not prepared');
+  return prepared.proposed;
+}

@@ -1,0 +1,90 @@
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import { AppModule } from './app.module.js';
+import { Readiness } from './health/readiness.js';
+import { authenticate } from './http/access.js';
+import { acceptStrictJson } from './http/body.js';
+import { awaitFreshness } from './http/freshness.js';
+import { Problem, problemOf } from './http/problem.js';
+import { Quotas } from './http/quotas.js';
+import type { Service } from './service.js';
+
+export interface Server {
+  readonly app: INestApplication;
+  /** `http://host:port`, as bound. */
+  readonly url: string;
+  /** Every route, for tests that go over all of them. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
+  /** Takes no more requests, finishes those in flight, then closes the service. */
+  close(): Promise<void>;
+}
+
+/** Puts the HTTP interface on top of an opened service. Owns it from here on: `close` closes both. */
+export async function startServer(service: Service, logger: Logger): Promise<Server> {
+  const { settings, view, clock } = service;
+  const { tls } = settings;
+  const https = tls === undefined ? {} : { https: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
+  const adapter = new FastifyAdapter({
+    ...https,
+    routerOptions: { maxParamLength: 1024 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => send(reply, problemOf(error)),
+  });
+  const server = adapter.getInstance<FastifyInstance>();
+  const routes: { method: string; path: string }[] = [];
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });
+  });
+  server.addHook('onRequest', authenticate(view, new Quotas(clock, settings.limits)));
+  server.addHook('preHandler', awaitFreshness(view));
+  acceptStrictJson(server, settings.limits);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(service), adapter, {
+    logger: false,
+    bodyParser: false,
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new ProblemFilter(logger));
+  await app.listen(settings.http.port, settings.http.host);
+  const close = async (): Promise<void> => {
+    app.get(Readiness).drain();
+    await app.close();
+    await service.close();
+  };
+  return { app, url: await app.getUrl(), routes, close };
+}
+
+/** Whatever is thrown behind a route becomes a problem document, in this one place. */
+@Catch()
+class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    send(host.switchToHttp().getResponse<FastifyReply>(), logged(error, this.logger));
+  }
+}
+
+function send(reply: FastifyReply, problem: Problem): void {
+  void reply
+    .status(problem.status)
+    .header('content-type', 'application/problem+json')
+    .send(JSON.stringify(problem.toJson()));
+}
+
+/** What was not foreseen is logged by its name and place; its message may quote what a caller sent. */
+function logged(error: unknown, logger: Logger): Problem {
+  const problem = problemOf(error);
+  if (problem.status >= 500 && error instanceof Error) {
+    const at = error.stack
+      ?.split('\n')
+      .slice(1, 6)
+      .map((line) => line.trim());
+    logger.error({ error: error.name, code: problem.code, at }, 'a request could not be completed');
+  }
+  return problem;
+}

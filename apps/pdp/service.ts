@@ -1,0 +1,104 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { CallIndex } from '#libs/audit/call-index.js';
+import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { DecisionEngines } from '#libs/decision-point/engines.js';
+import { LogTime } from '#libs/decision-point/log-time.js';
+import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
+import { Responder } from '#libs/decision-point/responder.js';
+import { TaskLanes } from '#libs/decision-point/task-lanes.js';
+import { Tasks } from '#libs/decision-point/tasks.js';
+import type { EventLog } from '#libs/event-log/port.js';
+import { settledLog, type SettledLog } from '#libs/event-log/settled.js';
+import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { systemClock, type Clock } from '#libs/kernel/time.js';
+import type { Keyring } from '#libs/payloads/keyring.js';
+import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
+import type { FeedKey } from './directives/beat.js';
+import { openFeedKey } from './directives/feed-key.js';
+import { makeFirstPrincipals } from './principals/first-principals.js';
+import type { Settings } from './settings.js';
+
+const MAX_RESPONSE_PARTS = 1000;
+
+/** Everything that the service is made of, opened and in step with its log. */
+export interface Service {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: SettledLog;
+  readonly keys: Keyring;
+  readonly feedKey: FeedKey;
+  readonly view: ControlView;
+  readonly time: LogTime;
+  readonly plane: ControlPlane;
+  readonly engines: DecisionEngines;
+  readonly tasks: Tasks;
+  readonly authorizer: Authorizer;
+  readonly responder: Responder;
+  readonly index: CallIndex;
+  /** The file with the tokens of the first start, if this was one. */
+  readonly tokensFile: string | undefined;
+  /** Finishes what is queued and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** What tests replace: the log's faults and the clock are theirs to choose. */
+export interface ServiceParts {
+  readonly clock?: Clock;
+  /** Wraps the log that every part of the service gets. */
+  readonly wrapLog?: (log: EventLog) => EventLog;
+}
+
+/** Opens the stores and brings the views up to date. Throws typed errors whose message is one line for an operator. */
+export async function openService(settings: Settings, parts: ServiceParts = {}): Promise<Service> {
+  const { dataDir, limits, leaseMs } = settings;
+  const clock = parts.clock ?? systemClock;
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const closing: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const each of closing.splice(0).reverse()) await each();
+  };
+  try {
+    const sqlite = await openSqliteLog({ file: settings.logFile });
+    closing.push(() => sqlite.close());
+    const wrapped = parts.wrapLog?.(sqlite) ?? sqlite;
+    const log = settledLog(wrapped, { clock });
+    const keys = await openKeyring(join(dataDir, 'keys.db'));
+    closing.push(() => keys.close());
+    const view = new ControlView(log);
+    await view.start();
+    closing.push(() => view.stop());
+    const time = new LogTime(clock, view);
+    const plane = new ControlPlane(log, view, time);
+    const tokensFile = await makeFirstPrincipals(plane, dataDir);
+    const feedKey = openFeedKey(dataDir);
+    const engines = new DecisionEngines(log);
+    const lanes = new TaskLanes(log, keys, view);
+    const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
+    const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
+    closing.push(() => index.close());
+    const responseLimits = { maxBytes: limits.responseBytes, maxDepth: limits.jsonDepth, maxParts: MAX_RESPONSE_PARTS };
+    return {
+      settings,
+      clock,
+      log,
+      keys,
+      feedKey,
+      view,
+      time,
+      plane,
+      engines,
+      tasks: new Tasks(log, plane, lanes, keys),
+      authorizer: new Authorizer(log, view, lanes, engines, refusals, time, leaseMs),
+      responder: new Responder(log, view, lanes, engines, time, responseLimits),
+      index,
+      tokensFile,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,222 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/**
+ * Every setting of the service, once: its shape, its default, why it is there and what is dangerous about it. The
+ * README's table is printed from here (`npm run docs:settings`), and a test says that it was.
+ */
+const endpoint = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'needs host:port')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, 'needs a port up to 65535');
+export type Endpoint = z.infer<typeof endpoint>;
+
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'needs a whole number')
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, `needs a number from ${least} to ${most}`);
+
+interface Setting {
+  readonly schema: z.ZodType<unknown, string>;
+  readonly default: string | undefined;
+  readonly meaning: string;
+  readonly danger: string;
+}
+
+const setting = <Schema extends z.ZodType<unknown, string>>(
+  schema: Schema,
+  fallback: string | undefined,
+  meaning: string,
+  danger: string,
+) => ({ schema, default: fallback, meaning, danger }) satisfies Setting;
+
+export const SETTINGS = {
+  SALLYPORT_DATA: setting(
+    z.string().min(1),
+    './data',
+    'Folder of everything that the service keeps: event log, keys, tokens of the first start.',
+    'Whoever can read it can read the keys of all content; whoever can write it can rewrite history.',
+  ),
+  SALLYPORT_EVENT_LOG: setting(
+    z.string().regex(/^sqlite:.+$/, 'needs sqlite:<file>'),
+    undefined,
+    'Where events are kept. Default: `sqlite:` and `sallyport.db` in the data folder.',
+    'A network file system does not keep the promises of fsync and of locks that no allow without its record rests on.',
+  ),
+  SALLYPORT_HTTP: setting(
+    endpoint,
+    '127.0.0.1:7070',
+    'Address of the HTTP interface.',
+    'Tokens travel in it: another address than loopback needs the two TLS settings, or the start stops.',
+  ),
+  SALLYPORT_GRPC: setting(
+    endpoint,
+    '127.0.0.1:7071',
+    'Address that is kept for the gRPC interface. Nothing listens there yet.',
+    'None.',
+  ),
+  SALLYPORT_TLS_CERT: setting(
+    z.string().min(1),
+    undefined,
+    'PEM file with the certificate chain of the HTTP interface.',
+    'Only together with SALLYPORT_TLS_KEY.',
+  ),
+  SALLYPORT_TLS_KEY: setting(
+    z.string().min(1),
+    undefined,
+    'PEM file with the private key of the certificate.',
+    'Keep it readable for the service alone.',
+  ),
+  SALLYPORT_LEASE_MS: setting(
+    whole(100, 60_000),
+    '5000',
+    'How long an allow holds, in milliseconds, and how long a host may go without news of directives.',
+    'The longer, the later a host that is cut off stops by itself.',
+  ),
+  SALLYPORT_BODY_BYTES: setting(
+    whole(1024, 16_777_216),
+    '1048576',
+    'Largest request body.',
+    'Each request in flight may hold this much memory.',
+  ),
+  SALLYPORT_DEFINITION_BYTES: setting(
+    whole(1024, 16_777_216),
+    '4194304',
+    'Largest body that carries a definition.',
+    'As above.',
+  ),
+  SALLYPORT_RESPONSE_BYTES: setting(
+    whole(1024, 16_777_216),
+    '8388608',
+    'Largest response of a server that is validated.',
+    'As above; every response is kept, encrypted, with its envelope.',
+  ),
+  SALLYPORT_ARGUMENTS_BYTES: setting(
+    whole(1024, 16_777_216),
+    '262144',
+    'Largest arguments of a call, as JSON.',
+    'Validation and policies take time in proportion.',
+  ),
+  SALLYPORT_CONTEXT_ITEMS: setting(whole(0, 10_000), '256', 'Most context items of a call.', 'As above.'),
+  SALLYPORT_SCOPE_ENTRIES: setting(
+    whole(1, 10_000),
+    '200',
+    'Most scope entries of a task.',
+    'Each is looked at in each call.',
+  ),
+  SALLYPORT_JSON_DEPTH: setting(
+    whole(8, 256),
+    '64',
+    'Deepest nesting of any JSON that is taken.',
+    'Recursion is as deep.',
+  ),
+  SALLYPORT_HOST_REQUESTS_PER_S: setting(
+    whole(0, 1_000_000),
+    '0',
+    'Requests a second of one host past which it gets 429; 0 sets no quota.',
+    'Without a quota one host can take all there is.',
+  ),
+  SALLYPORT_HOST_BYTES_PER_HOUR: setting(
+    whole(0, Number.MAX_SAFE_INTEGER),
+    '0',
+    'Bytes of request bodies of one host in an hour past which it gets 429; 0 sets no quota.',
+    'What a host sends is kept: without a quota one host can fill the disk.',
+  ),
+} as const;
+
+type Parsed<Name extends keyof typeof SETTINGS> = z.infer<(typeof SETTINGS)[Name]['schema']>;
+
+export interface Settings {
+  readonly dataDir: string;
+  readonly logFile: string;
+  readonly http: Endpoint;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly leaseMs: number;
+  readonly limits: {
+    readonly bodyBytes: number;
+    readonly definitionBytes: number;
+    readonly responseBytes: number;
+    readonly argumentsBytes: number;
+    readonly contextItems: number;
+    readonly scopeEntries: number;
+    readonly jsonDepth: number;
+    readonly hostRequestsPerS: number;
+    readonly hostBytesPerHour: number;
+  };
+}
+
+/** A wrong setting; the message is one line that names it. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** Names that the command line interface and the engine tests read; the service passes them over. */
+const OF_OTHERS = /^SALLYPORT_(URL|TOKEN|TOKEN_FILE|TEST_.*)$/;
+
+/** Reads the settings. Throws `SettingsError` at the first that is unknown, malformed or dangerous. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('SALLYPORT_') || Object.hasOwn(SETTINGS, name) || OF_OTHERS.test(name)) continue;
+    throw new SettingsError(`${name} is not a setting; see the table in README.md`);
+  }
+  const read = <Name extends keyof typeof SETTINGS>(name: Name): Parsed<Name> | undefined => {
+    const text = environment[name] ?? SETTINGS[name].default;
+    if (text === undefined) return undefined;
+    const parsed = SETTINGS[name].schema.safeParse(text);
+    if (!parsed.success) throw new SettingsError(`${name}: ${parsed.error.issues[0]?.message ?? 'is malformed'}`);
+    return parsed.data as Parsed<Name>;
+  };
+  const required = <Name extends keyof typeof SETTINGS>(name: Name): Parsed<Name> => read(name) as Parsed<Name>;
+  const dataDir = resolve(required('SALLYPORT_DATA'));
+  const http = required('SALLYPORT_HTTP');
+  required('SALLYPORT_GRPC');
+  const cert = read('SALLYPORT_TLS_CERT');
+  const key = read('SALLYPORT_TLS_KEY');
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new SettingsError('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY go together');
+  }
+  const tls = cert === undefined || key === undefined ? undefined : { cert, key };
+  if (tls === undefined && !isLoopback(http.host)) {
+    throw new SettingsError(
+      'SALLYPORT_HTTP: another address than loopback needs SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY',
+    );
+  }
+  const logFile = read('SALLYPORT_EVENT_LOG')?.slice('sqlite:'.length) ?? `${dataDir}/sallyport.db`;
+  return {
+    dataDir,
+    logFile: resolve(logFile),
+    http,
+    tls,
+    leaseMs: required('SALLYPORT_LEASE_MS'),
+    limits: {
+      bodyBytes: required('SALLYPORT_BODY_BYTES'),
+      definitionBytes: required('SALLYPORT_DEFINITION_BYTES'),
+      responseBytes: required('SALLYPORT_RESPONSE_BYTES'),
+      argumentsBytes: required('SALLYPORT_ARGUMENTS_BYTES'),
+      contextItems: required('SALLYPORT_CONTEXT_ITEMS'),
+      scopeEntries: required('SALLYPORT_SCOPE_ENTRIES'),
+      jsonDepth: required('SALLYPORT_JSON_DEPTH'),
+      hostRequestsPerS: required('SALLYPORT_HOST_REQUESTS_PER_S'),
+      hostBytesPerHour: required('SALLYPORT_HOST_BYTES_PER_HOUR'),
+    },
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** The README's table, in Markdown. */
+export function settingsTable(): string {
+  const rows = Object.entries(SETTINGS).map(
+    ([name, { default: fallback, meaning, danger }]) =>
+      `| \`${name}\` | ${fallback === undefined ? '–' : `\`${fallback}\``} | ${meaning} | ${danger} |`,
+  );
+  return ['| setting | default | what for | danger |', '|---|---|---|---|', ...rows].join('\n');
+}

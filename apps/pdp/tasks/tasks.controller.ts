@@ -1,0 +1,70 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { CommandBus } from '@nestjs/cqrs';
+import type { FastifyRequest } from 'fastify';
+import { taskView, type TaskView } from '#libs/audit/task-view.js';
+import { LogTime } from '#libs/decision-point/log-time.js';
+import { newTraceId } from '#libs/decision-point/refusal-recorder.js';
+import { Tasks } from '#libs/decision-point/tasks.js';
+import { traceIdOf } from '#libs/kernel/ids.js';
+import { CloseTask, OpenTask } from '#libs/task/request.js';
+import { Uuid } from '#libs/vocabulary/ids.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { createIdOf } from '../http/idempotency.js';
+import { Problem } from '../http/problem.js';
+import { traceparentOf } from '../http/traceparent.js';
+import { SETTINGS, type Settings } from '../tokens.js';
+import { TasksCommand } from './tasks.handler.js';
+
+@Controller('v1/tasks')
+export class TasksController {
+  constructor(
+    @Inject(CommandBus) private readonly commands: CommandBus,
+    @Inject(Tasks) private readonly tasks: Tasks,
+    @Inject(LogTime) private readonly time: LogTime,
+    @Inject(SETTINGS) private readonly settings: Settings,
+  ) {}
+
+  @Post()
+  @Access(['host'])
+  async open(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
+    const wanted = parseInput(OpenTask, body);
+    const { scopeEntries } = this.settings.limits;
+    if (wanted.scope.length > scopeEntries)
+      throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
+    const taskId = createIdOf(request, 'task', wanted.taskId);
+    const traceId = wanted.traceId ?? traceIdOf(traceparentOf(request)) ?? newTraceId();
+    const host = callerOf(request).name;
+    const { lane, position } = await this.commands.execute(
+      new TasksCommand({ type: 'open', taskId, traceId, host, request: wanted }),
+    );
+    const { task } = lane;
+    const pins = [...task.pins.values()];
+    const { unresolved, expiresAt, epoch } = task;
+    return { taskId, traceId: task.traceId, pins, unresolved, expiresAt, epoch, position: String(position) };
+  }
+
+  @Get(':taskId')
+  @Access(['host'])
+  async get(@Req() request: FastifyRequest, @Param('taskId') taskId: string): Promise<TaskView> {
+    const lane = await this.tasks.get(parseInput(Uuid, taskId), callerOf(request).name);
+    if (lane === undefined) throw new Problem('not_found', 'no such task');
+    return taskView(lane.task, lane.content, this.time.now());
+  }
+
+  @Post(':taskId/close')
+  @HttpCode(200)
+  @Access(['host'])
+  async close(
+    @Req() request: FastifyRequest,
+    @Param('taskId') taskId: string,
+    @Body() body: unknown,
+  ): Promise<Record<string, unknown>> {
+    const { reason } = parseInput(CloseTask, body ?? {});
+    const id = parseInput(Uuid, taskId);
+    const { lane, position } = await this.commands.execute(
+      new TasksCommand({ type: 'close', taskId: id, host: callerOf(request).name, reason }),
+    );
+    return { ...taskView(lane.task, lane.content, this.time.now()), position: String(position) };
+  }
+}

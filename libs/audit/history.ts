@@ -1,0 +1,125 @@
+import { capabilityDecider } from '#libs/capability/decider.js';
+import type { MaybeCapability } from '#libs/capability/state.js';
+import type { ConsultedView } from '#libs/decision-point/basis.js';
+import type { Held } from '#libs/decision-point/control-view.js';
+import type { Basis } from '#libs/decision/snapshot.js';
+import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
+import { categoryOf, parseEvent } from '#libs/event-log/event.js';
+import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import { ownValue } from '#libs/kernel/canonical-json.js';
+import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
+import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
+import { taskDecider } from '#libs/task/decider.js';
+
+/** The log does not hold what it should: evidence that it was damaged or edited, never a reason to guess. */
+export class Damage extends Error {
+  override readonly name = 'Damage';
+}
+
+interface Folder {
+  initialState(): unknown;
+  evolve(state: unknown, event: unknown): unknown;
+}
+
+/** Whatever a basis may name. */
+const FOLDERS = {
+  capability: capabilityDecider,
+  directives: directiveDecider,
+  policy: policyDecider,
+  principal: principalDecider,
+  task: taskDecider,
+} as unknown as Readonly<Record<string, Folder>>;
+
+/** One stream with its state at one revision; the state moves forward and starts over where it has to go back. */
+interface Folded {
+  readonly folder: Folder;
+  readonly events: readonly RecordedEvent[];
+  /** How many events from the start on are whole and in their place. */
+  readonly sound: number;
+  revision: number;
+  state: unknown;
+}
+
+/** Streams that are kept at once; the longest unused is read again when it is next needed. */
+const MAX_STREAMS = 256;
+
+/**
+ * States as of recorded revisions, for one request. A state that is handed out is live until the next one of the same
+ * stream is asked for: use one History from one chain of awaits alone, and ask in order of position, because going back
+ * folds the stream anew. What is appended after a stream was first read is not seen.
+ */
+export class History {
+  /** In order of use, the longest unused first. */
+  private readonly streams = new Map<string, Folded>();
+
+  constructor(private readonly log: EventLog) {}
+
+  /** All events of a stream. */
+  async events(stream: string): Promise<readonly RecordedEvent[]> {
+    return (await this.folded(stream)).events;
+  }
+
+  /** A stream's state at a revision. Throws `Damage` where the log does not reach it or its events are not whole. */
+  async at<State>(stream: string, revision: number): Promise<Held<State>> {
+    const folded = await this.folded(stream);
+    if (revision > folded.sound) throw new Damage(`${stream} cannot be read up to revision ${revision}`);
+    if (revision < folded.revision) Object.assign(folded, { revision: 0, state: folded.folder.initialState() });
+    for (const { json } of folded.events.slice(folded.revision, revision)) {
+      folded.state = evolved(folded, json);
+      folded.revision += 1;
+    }
+    return { revision, state: folded.state as State };
+  }
+
+  /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
+  async view(basis: Basis): Promise<ConsultedView> {
+    const held = new Map<string, Held<unknown>>();
+    for (const [stream, revision] of Object.entries(basis)) {
+      if (categoryOf(stream) !== 'task') held.set(stream, await this.at(stream, revision));
+    }
+    const of = <State>(stream: string): Held<State> => {
+      const state = held.get(stream);
+      if (state === undefined) throw new Damage(`a basis without ${stream}`);
+      return state as Held<State>;
+    };
+    return {
+      capability: (id) => of<MaybeCapability>(`capability-${id}`),
+      policySet: (set) => of<PolicySetState>(`policy-${set}`),
+      principal: (name) => of<PrincipalState>(`principal-${name}`),
+      directives: () => of<DirectivesState>('directives'),
+    };
+  }
+
+  private async folded(stream: string): Promise<Folded> {
+    const folded = this.streams.get(stream) ?? (await this.load(stream));
+    this.streams.delete(stream);
+    this.streams.set(stream, folded);
+    if (this.streams.size > MAX_STREAMS) this.streams.delete(this.streams.keys().next().value as string);
+    return folded;
+  }
+
+  private async load(stream: string): Promise<Folded> {
+    const folder = ownValue(FOLDERS, categoryOf(stream));
+    if (folder === undefined) throw new Damage('a basis with a stream that nothing can rest on');
+    const events = await this.log.read(stream);
+    return { folder, events, sound: soundPrefix(stream, events), revision: 0, state: folder.initialState() };
+  }
+}
+
+/** How many events of a stream, from its first on, are what was sealed and stand where they were written. */
+export function soundPrefix(stream: string, events: readonly RecordedEvent[]): number {
+  const broken = events.findIndex(({ json, type }, index) => {
+    const head = verifySealed(json);
+    return head?.stream !== stream || head.revision !== index + 1 || head.type !== type;
+  });
+  return broken < 0 ? events.length : broken;
+}
+
+function evolved({ folder, state }: Folded, json: string): unknown {
+  try {
+    return folder.evolve(state, parseEvent(json));
+  } catch {
+    throw new Damage('a history that cannot have happened');
+  }
+}

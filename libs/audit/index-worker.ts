@@ -1,0 +1,21 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { CLOSE, type Greeting, type IndexRequest } from './index-messages.js';
+import { codeOf } from './index-schema.js';
+import { openIndexStore } from './index-store.js';
+
+const port = parentPort;
+if (port === null) throw new Error('runs as a worker thread only');
+
+/** Worker thread: the one that has the index's file open. Answers each request with one message, in order. */
+try {
+  const store = openIndexStore(workerData as string);
+  port.on('message', (request: IndexRequest | typeof CLOSE) => {
+    if (request !== CLOSE) return port.postMessage(store.answer(request));
+    store.close();
+    port.close();
+  });
+  port.postMessage({ ready: true } satisfies Greeting);
+} catch (error) {
+  port.postMessage({ ready: false, code: codeOf(error) } satisfies Greeting);
+  port.close();
+}

@@ -1,0 +1,150 @@
+import { snapshotFor, type ConsultedTask } from '#libs/decision-point/basis.js';
+import type { DecisionEngines } from '#libs/decision-point/engines.js';
+import type { TaskContent } from '#libs/decision-point/task-lanes.js';
+import type { Call } from '#libs/decision/call.js';
+import { decide, denyFor, type Decision } from '#libs/decision/decide.js';
+import type { Engines, Snapshot } from '#libs/decision/snapshot.js';
+import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
+import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { TaskState } from '#libs/task/decider.js';
+import type { Attempt } from './attempts.js';
+import type { Commitments, Contents, NoContent } from './contents.js';
+import { Damage, History } from './history.js';
+import { recordedEngines } from './recorded-engines.js';
+
+/** The content of a call: with that of its task, or why there is none. `unread` where nobody asked for it. */
+type CallContent =
+  | {
+      readonly arguments: JsonObject;
+      readonly context: number;
+      readonly task: TaskContent;
+      readonly commitments: Commitments;
+      readonly bytes: number;
+    }
+  | NoContent
+  | 'unread';
+
+/** The inputs of a recorded decision. The states in `snapshot` are those of a `History`: decide before the next await. */
+export interface Reconstruction {
+  readonly snapshot: Snapshot;
+  readonly call: Call;
+  readonly engines: Engines;
+  /** `none`: a refused call, whose content was never kept. */
+  readonly content: 'whole' | 'none' | NoContent | 'unread';
+  /** Arguments of the call, where they could be read. */
+  readonly arguments: JsonObject | undefined;
+  /** Computed anew; where the content cannot be read, those of the event if the key was shredded, else none. */
+  readonly commitments: Commitments;
+  /** Size of the payload record that was opened. */
+  readonly bytes: number;
+}
+
+const NO_TASK_CONTENT: TaskContent = { purpose: '', attributes: {} };
+const MAX_LOADS = 3;
+
+/** Brings back what a recorded decision was made from, as of its basis. For one request, like its History. */
+export class Reconstructor {
+  constructor(
+    private readonly log: EventLog,
+    private readonly engines: DecisionEngines,
+    private readonly history = new History(log),
+    /** Absent where content is not to be read: then the engines answer what was recorded. */
+    private readonly contents?: Contents,
+  ) {}
+
+  /** An error is `Damage`: the log does not hold what the decision rested on. Throws what log and keyring throw. */
+  async reconstruct(attempt: Attempt): Promise<Result<Reconstruction, Damage>> {
+    try {
+      return ok(await this.inputsOf(attempt));
+    } catch (error) {
+      if (error instanceof Damage) return err(error);
+      throw error;
+    }
+  }
+
+  private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
+    const { decided, envelope, refused } = attempt;
+    const { host, capability, basis } = decided;
+    const content = refused ? undefined : await this.contentOf(attempt);
+    const opened = typeof content === 'object' ? content : undefined;
+    const view = await this.history.view(basis);
+    const task = refused ? undefined : await this.taskOf(attempt, opened?.task ?? NO_TASK_CONTENT);
+    const snapshot = snapshotFor(view, task, host, capability);
+    const call: Call = {
+      callId: decided.callId,
+      taskId: decided.taskId,
+      host,
+      capability,
+      version: decided.version,
+      operation: decided.operation,
+      arguments: opened?.arguments ?? {},
+      contextItems: opened?.context ?? decided.contextItems,
+      observed: decided.observed,
+      decidedAt: envelope.time,
+    };
+    const live = refused || opened !== undefined;
+    if (live) await this.prepare(snapshot, call);
+    return {
+      snapshot,
+      call,
+      engines: live ? this.engines.engines : recordedEngines(decided),
+      content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
+      arguments: opened?.arguments,
+      commitments: opened?.commitments ?? (content === 'shredded' ? decided.commitments : {}),
+      bytes: opened?.bytes ?? 0,
+    };
+  }
+
+  private async contentOf({ event, decided }: Attempt): Promise<CallContent> {
+    if (this.contents === undefined) return 'unread';
+    const [opened] = await this.history.events(`task-${decided.taskId}`);
+    if (opened === undefined) throw new Damage('a call of a task that is not there');
+    const task = await this.contents.ofTask(opened, decided.taskId);
+    const content = await this.contents.of(event, decided.taskId, decided.commitments);
+    if (typeof content === 'string') return content;
+    if (typeof task === 'string') return task;
+    const { arguments: args, context = [] } = content.parts;
+    if (!isJsonObject(args) || !Array.isArray(context)) return 'damaged';
+    return { arguments: args, context: context.length, task, commitments: content.commitments, bytes: content.bytes };
+  }
+
+  private async taskOf({ decided, event }: Attempt, content: TaskContent): Promise<ConsultedTask> {
+    const taskStream = `task-${decided.taskId}`;
+    if (event.stream !== `calls-${decided.taskId}`) throw new Damage('a call in the stream of another task');
+    const revision = decided.basis[taskStream];
+    if (revision === undefined) throw new Damage(`a basis without ${taskStream}`);
+    const { state } = await this.history.at<TaskState | undefined>(taskStream, revision);
+    if (state === undefined) throw new Damage(`a basis before ${taskStream} was opened`);
+    return { task: state, taskStream, taskRevision: revision, content };
+  }
+
+  /** Loads the policies and schemas of then. Others load theirs meanwhile and may push these out again. */
+  private async prepare(snapshot: Snapshot, call: Call): Promise<void> {
+    try {
+      for (let loads = 0; loads < MAX_LOADS; loads += 1) {
+        const loading = this.engines.prepare(snapshot, call);
+        if (loading === undefined) return;
+        await loading;
+      }
+    } catch (error) {
+      if (error instanceof LogUnavailable) await this.assertDocuments(snapshot, call);
+      throw error;
+    }
+  }
+
+  /** A document that is gone from a log that can be read is damage, and no outage that will pass. */
+  private async assertDocuments({ capability, policySet }: Snapshot, call: Call): Promise<void> {
+    const operations = capability?.versions.get(call.version ?? '')?.operations ?? {};
+    for (const digest of [policySet.active?.cedar, ownValue(operations, call.operation)?.arguments]) {
+      if (digest !== undefined && (await this.log.blob(digest)) === undefined) throw new Damage(`${digest} is missing`);
+    }
+  }
+}
+
+/** Decides a call again from the inputs of then. What was denied outside of the checks is denied so again. */
+export function redecide({ decided }: Attempt, { snapshot, call, engines }: Reconstruction): Decision {
+  const { decision, reason, checks, version } = decided;
+  const outside = decision === 'deny' && checks.length === 0 && (reason === 'view_stale' || reason === 'internal_error');
+  return outside ? denyFor(reason, version) : decide(snapshot, call, engines);
+}

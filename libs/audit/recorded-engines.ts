@@ -1,0 +1,30 @@
+import type { CallDecided } from '#libs/calls/events.js';
+import type { ArgumentError, Engines } from '#libs/decision/snapshot.js';
+import { err, ok } from '#libs/kernel/result.js';
+import type { CheckName } from '#libs/vocabulary/words.js';
+
+/**
+ * Engines that answer what was recorded, for a call whose content cannot be or need not be read: everything else of its
+ * decision is still computed. Which policies determined a pass is known from `rule` alone: nothing where a later check
+ * failed, and names that hold ", " come apart. Throws where the record has no answer.
+ */
+export function recordedEngines({ checks, rule, reason }: CallDecided): Engines {
+  const recorded = (name: CheckName) => {
+    const check = checks.find(([each]) => each === name);
+    if (check === undefined || check[1] === 'skipped') throw new Error(`${name} was not reached`);
+    return { passed: check[1] === 'pass', evidence: check[2] ?? {} };
+  };
+  return {
+    authority() {
+      const { passed, evidence } = recorded('user_authority');
+      if (passed) return { outcome: 'allow', determining: rule === undefined ? [] : rule.split(', ') };
+      const { determining } = evidence as { determining?: readonly string[] };
+      return { outcome: reason === 'policy_error' ? 'error' : 'deny', determining: determining ?? [] };
+    },
+    arguments() {
+      const { passed, evidence } = recorded('arguments');
+      const { errors } = evidence as { errors?: readonly ArgumentError[] };
+      return passed ? ok(undefined) : err(errors ?? []);
+    },
+  };
+}

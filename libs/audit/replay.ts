@@ -1,0 +1,81 @@
+import type { CallDecided } from '#libs/calls/events.js';
+import { denyFor, type Decision } from '#libs/decision/decide.js';
+import { decisionDigest, recordedCheck } from '#libs/decision/record.js';
+import type { Basis } from '#libs/decision/snapshot.js';
+import { parseEvent } from '#libs/event-log/event.js';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import type { Attempt } from './attempts.js';
+import { redecide, type Reconstructor } from './reconstruct.js';
+
+/** A decision as replay compares it; `digest` is `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */
+export interface ComparedDecision {
+  readonly decision: 'allow' | 'deny';
+  readonly reason: string;
+  readonly digest: Digest;
+}
+
+export interface ReplayedCall {
+  readonly callId: string;
+  readonly attempt: number;
+  readonly position: string;
+  readonly recorded: ComparedDecision;
+  /** A deny `internal_error` where the log no longer holds what the decision rested on. */
+  readonly redecided: ComparedDecision;
+  /**
+   * `shredded`: the content's key is gone. All that does not need it was decided again and agrees; what needs it (the
+   * user's authority, the arguments) answered what is recorded, and the commitments are those of the event.
+   */
+  readonly identical: boolean | 'shredded';
+}
+
+/** Decides a recorded attempt again, at the revisions and the time of then. */
+export async function replayed(reconstructor: Reconstructor, attempt: Attempt): Promise<ReplayedCall> {
+  const { decided, event } = attempt;
+  const { callId, decision, reason } = decided;
+  const recorded = { decision, reason, digest: decisionDigest(decided) };
+  const inputs = await reconstructor.reconstruct(attempt);
+  const again = inputs.ok
+    ? compared(redecide(attempt, inputs.value), inputs.value.commitments, inputs.value.snapshot.basis)
+    : compared(denyFor('internal_error', undefined), {}, {});
+  const content = inputs.ok ? inputs.value.content : 'damaged';
+  const same = content !== 'damaged' && isWhole(event) && again.digest === recorded.digest;
+  return {
+    callId,
+    attempt: decided.attempt,
+    position: String(event.position),
+    recorded,
+    redecided: again,
+    identical: same && content === 'shredded' ? 'shredded' : same,
+  };
+}
+
+function compared(decision: Decision, commitments: CallDecided['commitments'], basis: Basis): ComparedDecision {
+  const checks = decision.checks.map(recordedCheck);
+  const { reason, rule } = decision;
+  const digest = decisionDigest({ decision: decision.decision, reason, rule, checks, commitments, basis });
+  return { decision: decision.decision, reason, digest };
+}
+
+/** An event that says it is a decision and does not hold one: named with what it does hold, and never identical. */
+export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
+  const data = parseEvent(json).data as Json;
+  const member = (name: string) => (isJsonObject(data) ? ownValue(data, name) : undefined);
+  const [callId, attempt] = [member('callId'), member('attempt')];
+  const nothing = compared(denyFor('internal_error', undefined), {}, {});
+  return {
+    callId: typeof callId === 'string' ? callId : '',
+    attempt: typeof attempt === 'number' ? attempt : 0,
+    position: String(position),
+    recorded: { ...nothing, digest: digestOf(data) },
+    redecided: nothing,
+    identical: false,
+  };
+}
+
+function isWhole({ json, stream, revision }: RecordedEvent): boolean {
+  const head = verifySealed(json);
+  return head?.stream === stream && head.revision === revision;
+}

@@ -1,0 +1,17 @@
+import { parseEvent, type Event } from '#libs/event-log/event.js';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+
+/** An event as auditors get it (`contract.md`, Evidence): what was written, and where it stands in the log. */
+export interface StoredEvent extends Event {
+  /** Decimal; compare as an integer. */
+  readonly position: string;
+}
+
+export function storedEvent({ position, json }: Pick<RecordedEvent, 'position' | 'json'>): StoredEvent {
+  return { position: String(position), ...parseEvent(json) };
+}
+
+/** In order of position; events of one position keep the order in which they come here. */
+export function byPosition(a: Pick<RecordedEvent, 'position'>, b: Pick<RecordedEvent, 'position'>): number {
+  return a.position < b.position ? -1 : a.position > b.position ? 1 : 0;
+}

@@ -1,0 +1,126 @@
+import type { Decider } from '#libs/kernel/decider.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import type { CallDecided, OutcomeRecorded, ResponseValidated } from './events.js';
+
+export type CallsEvent = { readonly actor: string; readonly time: Instant; readonly position?: bigint } & (
+  | { readonly type: 'CallDecided'; readonly data: CallDecided }
+  | { readonly type: 'ResponseValidated'; readonly data: ResponseValidated }
+  | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
+);
+
+/** One attempt as it was recorded. `position` is not known before its append has been confirmed. */
+export interface AttemptState {
+  readonly decided: CallDecided;
+  readonly at: Instant;
+  /** Revision of its event in `calls-<taskId>`. */
+  readonly revision: number;
+  position?: bigint | undefined;
+}
+
+export interface CallState {
+  readonly callId: string;
+  readonly requestDigest: string | undefined;
+  latest: AttemptState;
+  /** The latest attempt that was allowed. */
+  allowed?: AttemptState;
+  response?: { readonly validated: ResponseValidated; readonly revision: number; position?: bigint | undefined };
+  outcome?: { readonly recorded: OutcomeRecorded; readonly replaced: boolean; position?: bigint | undefined };
+}
+
+/** All calls of one task, folded from `calls-<taskId>` alone. */
+export interface CallsState {
+  revision: number;
+  readonly calls: Map<string, CallState>;
+}
+
+export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
+  | { readonly type: 'record-decision'; readonly decided: Omit<CallDecided, 'attempt'> }
+  | { readonly type: 'record-response'; readonly validated: ResponseValidated }
+  | { readonly type: 'record-outcome'; readonly outcome: OutcomeRecorded }
+);
+
+export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal> = {
+  initialState: () => ({ revision: 0, calls: new Map() }),
+  decide(command, state) {
+    switch (command.type) {
+      case 'record-decision':
+        return recordDecision(command, state);
+      case 'record-response':
+        return recordResponse(command, state);
+      case 'record-outcome':
+        return recordOutcome(command, state);
+    }
+  },
+  evolve(state, event) {
+    state.revision += 1;
+    const { revision } = state;
+    const { position } = event;
+    if (event.type === 'CallDecided') {
+      const decided = event.data;
+      const attempt: AttemptState = { decided, at: event.time, revision, position };
+      const call = state.calls.get(decided.callId);
+      if (call === undefined) {
+        const { callId, requestDigest } = decided;
+        state.calls.set(callId, { callId, requestDigest, latest: attempt, ...allowedAs(attempt) });
+      } else {
+        Object.assign(call, { latest: attempt }, allowedAs(attempt));
+      }
+      return state;
+    }
+    const call = state.calls.get(event.data.callId);
+    if (call === undefined) throw new Error(`${event.type} before CallDecided`);
+    if (event.type === 'ResponseValidated') call.response = { validated: event.data, revision, position };
+    else call.outcome = { recorded: event.data, replaced: call.outcome !== undefined, position };
+    return state;
+  },
+};
+
+const allowedAs = (attempt: AttemptState) => (attempt.decided.decision === 'allow' ? { allowed: attempt } : {});
+
+type Of<Type extends CallsCommand['type']> = Extract<CallsCommand, { type: Type }>;
+type Decided = Result<readonly CallsEvent[], Refusal>;
+
+/** The next attempt at a call. One body per callId; once there is a response, the record is final. */
+function recordDecision(command: Of<'record-decision'>, state: CallsState): Decided {
+  const { actor, time, decided } = command;
+  const call = state.calls.get(decided.callId);
+  if (call !== undefined && call.requestDigest !== decided.requestDigest) return err(otherBody());
+  if (call?.response !== undefined) return err(refusal('invalid_transition', 'the call has its response'));
+  const attempt = (call?.latest.decided.attempt ?? 0) + 1;
+  return ok([{ type: 'CallDecided', data: { ...decided, attempt }, actor, time }]);
+}
+
+function recordResponse(command: Of<'record-response'>, state: CallsState): Decided {
+  const { actor, time, validated } = command;
+  const call = state.calls.get(validated.callId);
+  if (call?.allowed === undefined) return err(notAllowed());
+  if (call.response !== undefined) {
+    return call.response.validated.requestDigest === validated.requestDigest ? ok([]) : err(otherBody());
+  }
+  return ok([{ type: 'ResponseValidated', data: validated, actor, time }]);
+}
+
+/** `unknown` may be replaced once; every other outcome stands. */
+function recordOutcome(command: Of<'record-outcome'>, state: CallsState): Decided {
+  const { actor, time, outcome } = command;
+  const call = state.calls.get(outcome.callId);
+  if (call?.allowed === undefined) return err(notAllowed());
+  const earlier = call.outcome;
+  if (earlier !== undefined) {
+    if (sameOutcome(earlier.recorded, outcome)) return ok([]);
+    if (earlier.replaced || earlier.recorded.status !== 'unknown') {
+      return err(refusal('invalid_transition', 'the outcome has been recorded'));
+    }
+  }
+  return ok([{ type: 'OutcomeRecorded', data: outcome, actor, time }]);
+}
+
+function sameOutcome(a: OutcomeRecorded, b: OutcomeRecorded): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
+
+export const otherBody = (): Refusal => refusal('call_conflict', 'this call came with another body before');
+export const notAllowed = (): Refusal => refusal('invalid_transition', 'no attempt at this call was allowed');

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import { Finding } from '#libs/content/shapes.js';
+import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '#libs/vocabulary/words.js';
+
+/** What a host says that it saw of the server, by the method that it used. Attacker-influenced: compared, never trusted. */
+export const ServerEvidence = z.object({
+  method: ServerMethod,
+  integrity: z.string().max(512).optional(),
+  command: z.string().max(4096).optional(),
+  url: z.string().max(2048).optional(),
+  spki: z.string().max(512).optional(),
+  id: z.string().max(2048).optional(),
+  subject: z.string().max(1024).optional(),
+  resource: z.string().max(2048).optional(),
+});
+export type ServerEvidence = z.infer<typeof ServerEvidence>;
+
+/** `[check, outcome]` or `[check, outcome, evidence]`: a check as it is recorded, which is what keeps CallDecided small. */
+export const RecordedCheck = z.union([
+  z.tuple([CheckName, z.enum(['pass', 'fail', 'skipped'])]),
+  z.tuple([CheckName, z.enum(['pass', 'fail', 'skipped']), z.record(z.string(), z.unknown())]),
+]);
+export type RecordedCheck = z.infer<typeof RecordedCheck>;
+
+/**
+ * What was decided, on what evidence. Facts of stream `calls-<taskId>`; a CallRefused in `refusals-<host>` has the same
+ * fields, for a call that belongs to no task of that host. What the basis pins (expected digest, reviewer, signature)
+ * is read from the streams that it names, so it is not said again here.
+ */
+export const CallDecided = z.strictObject({
+  callId: Uuid,
+  taskId: Uuid,
+  attempt: z.int().min(1),
+  host: NameId,
+  capability: NameId,
+  version: VersionId.optional(),
+  operation: Label,
+  decision: z.enum(['allow', 'deny']),
+  reason: z.union([z.literal('ok'), ReasonCode]),
+  rule: z.string().optional(),
+  checks: z.array(RecordedCheck),
+  /** Stream and revision of everything that the decision rested on. */
+  basis: z.record(z.string(), z.int().min(0)),
+  observed: z.strictObject({
+    definition: DigestText.optional(),
+    /** A definition came along whole, and so could suspend. */
+    whole: z.literal(true).optional(),
+    probe: DigestText.optional(),
+    server: ServerEvidence,
+  }),
+  /** How many context items were offered; their content is in the payload record. */
+  contextItems: z.int().min(0),
+  commitments: z.strictObject({ arguments: DigestText, context: DigestText.optional() }).partial(),
+  /** Keyed digest of the request, by which a repeat is told from a conflict; a refused call has no key to make it with. */
+  requestDigest: DigestText.optional(),
+  /** Scope entry whose `maxCalls` this allow counts against. */
+  counts: z.int().min(0).optional(),
+  expiresAt: InstantText.optional(),
+  instanceId: Uuid.optional(),
+  /** Versions of the deciding software. */
+  engines: z.strictObject({ decider: z.int(), cedar: z.string() }),
+});
+export type CallDecided = z.infer<typeof CallDecided>;
+
+/** The verdict on a response. Raw response and envelope are content, in the event's payload record. */
+export const ResponseValidated = z.strictObject({
+  callId: Uuid,
+  taskId: Uuid,
+  attempt: z.int().min(1),
+  verdict: ResponseVerdict,
+  findings: z.array(Finding),
+  commitments: z.strictObject({ raw: DigestText, validated: DigestText.optional() }),
+  requestDigest: DigestText,
+  epoch: z.int().min(0),
+});
+export type ResponseValidated = z.infer<typeof ResponseValidated>;
+
+/** What came of a call downstream, as the host tells it. */
+export const OutcomeRecorded = z.strictObject({
+  callId: Uuid,
+  taskId: Uuid,
+  status: z.enum(['succeeded', 'failed', 'unknown']),
+  effect: z
+    .strictObject({ type: Effect, summary: z.string().max(500).optional(), reference: z.string().max(500).optional() })
+    .optional(),
+  control: z
+    .strictObject({
+      decision: z.string().max(200),
+      by: z.string().max(200).optional(),
+      reason: z.string().max(500).optional(),
+    })
+    .optional(),
+});
+export type OutcomeRecorded = z.infer<typeof OutcomeRecorded>;
+
+export const callsEventSchemas = { CallDecided, CallRefused: CallDecided, ResponseValidated, OutcomeRecorded } as const;

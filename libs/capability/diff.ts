@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { pointerTo } from '#libs/kernel/pointer.js';
+import { textOf, type Definition } from './definition.js';
+
+/** Severities, gravest first. */
+export const Severity = z.enum(['safety-downgrade', 'authority-change', 'instruction-change', 'cosmetic', 'none']);
+export type Severity = z.infer<typeof Severity>;
+
+const Change = z.strictObject({
+  path: z.string(),
+  kind: z.enum(['added', 'removed', 'changed']),
+  severity: Severity,
+  before: z.custom<Json>().optional(),
+  after: z.custom<Json>().optional(),
+});
+export type Change = z.infer<typeof Change>;
+
+/** How one definition differs from another, in the paths of the definition with list items by name. */
+export const Diff = z.strictObject({
+  severity: Severity,
+  changes: z.array(Change),
+  /** Set where there were more changes than are kept. */
+  truncated: z.boolean().optional(),
+});
+export type Diff = z.infer<typeof Diff>;
+
+const MAX_CHANGES = 100;
+/** Longer values are cut in the diff: the snapshots beside it hold them whole. */
+const MAX_VALUE_CHARS = 500;
+const MAX_PATH_CHARS = 1000;
+
+/** Compares what the definition digest covers; `serverInfo`, `capabilities` and `resources` are not part of it. */
+export function diffDefinitions(before: Definition, after: Definition): Diff {
+  const changes: Change[] = [];
+  compare(['instructions'], before.instructions, after.instructions, changes);
+  for (const [list, key] of [
+    ['tools', 'name'],
+    ['prompts', 'name'],
+    ['resourceTemplates', 'uriTemplate'],
+    ['files', 'path'],
+  ] as const) {
+    const old = byKey(before[list], key);
+    const now = byKey(after[list], key);
+    for (const name of [...new Set([...old.keys(), ...now.keys()])].sort()) {
+      compare([list, name], old.get(name), now.get(name), changes);
+    }
+  }
+  const severity = gravest(changes);
+  if (changes.length <= MAX_CHANGES) return { severity, changes };
+  return { severity, changes: changes.slice(0, MAX_CHANGES), truncated: true };
+}
+
+function gravest(changes: readonly Change[]): Severity {
+  return Severity.options.find((severity) => changes.some((change) => change.severity === severity)) ?? 'none';
+}
+
+function byKey(items: readonly JsonObject[] | undefined, key: string): Map<string, JsonObject> {
+  return new Map((items ?? []).map((item) => [textOf(item, key), item]));
+}
+
+/** Descends into objects only: a changed array or scalar is one change. Depth is bounded by the parser's limit. */
+function compare(path: readonly string[], before: Json | undefined, after: Json | undefined, changes: Change[]): void {
+  if (before !== undefined && after !== undefined) {
+    if (canonicalJson(before) === canonicalJson(after)) return;
+    if (isJsonObject(before) && isJsonObject(after)) {
+      for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
+        compare([...path, key], ownValue(before, key), ownValue(after, key), changes);
+      }
+      return;
+    }
+  }
+  if (before === undefined && after === undefined) return;
+  changes.push({
+    path: cut(pointerTo(...path), MAX_PATH_CHARS),
+    kind: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
+    severity: severityOf(path, before, after),
+    ...(before === undefined ? {} : { before: shortened(before) }),
+    ...(after === undefined ? {} : { after: shortened(after) }),
+  });
+}
+
+/** The value of each annotation that asks for less care: a change towards it lowers a guard. MCP, ToolAnnotations. */
+const CARELESS: Readonly<Record<string, boolean>> = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+const COSMETIC = new Set(['title', 'icons']);
+
+function severityOf(path: readonly string[], before: Json | undefined, after: Json | undefined): Severity {
+  const [list, , field, hint] = path;
+  const leaf = path.at(-1) ?? '';
+  if (list === 'instructions') return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
+  if (path.length === 2 || list === 'files') return 'authority-change';
+  if (field === 'annotations') {
+    if (hint === undefined) return lowersAGuard(after) ? 'safety-downgrade' : 'authority-change';
+    if (hint === 'title') return 'cosmetic';
+    return Object.hasOwn(CARELESS, hint) && after === CARELESS[hint] ? 'safety-downgrade' : 'authority-change';
+  }
+  if (path.length === 3 && COSMETIC.has(leaf)) return 'cosmetic';
+  if (leaf === 'description' || leaf === 'title') return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
+  return 'authority-change';
+}
+
+/** All annotations came or went at once. Absent hints mean the careful value, so only what is there now counts. */
+function lowersAGuard(after: Json | undefined): boolean {
+  if (!isJsonObject(after)) return false;
+  return Object.entries(CARELESS).some(([hint, careless]) => ownValue(after, hint) === careless);
+}
+
+function sameWords(before: Json | undefined, after: Json | undefined): boolean {
+  const words = (value: Json | undefined) => (typeof value === 'string' ? value.trim().split(/\s+/).join(' ') : null);
+  return words(before) !== null && words(before) === words(after);
+}
+
+function shortened(value: Json): Json {
+  const text = canonicalJson(value);
+  return text.length <= MAX_VALUE_CHARS ? value : cut(text, MAX_VALUE_CHARS);
+}
+
+/** Cutting may split a surrogate pair, which has no canonical form. */
+function cut(text: string, maxChars: number): string {
+  return text.length <= maxChars ? text : `${text.slice(0, maxChars).toWellFormed()}…`;
+}

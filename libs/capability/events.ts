@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { isJsonObject } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { Effect, Kind, Level, ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import { Probe } from './definition.js';
+import { Diff } from './diff.js';
+import { ServerExpectation, Source } from './manifest.js';
+
+/**
+ * What a decision needs to know of an operation. Schemas are named by their digests: they are blobs, loaded when first
+ * used. `arguments` is absent where any object will do.
+ */
+export interface OperationFacts {
+  readonly effects: readonly Effect[];
+  readonly arguments?: Digest;
+  readonly output?: Digest;
+}
+
+/** Facts of stream `capability-<id>`. */
+export const CapabilityRegistered = z.strictObject({
+  capability: NameId,
+  kind: Kind,
+  category: NameId,
+  owner: Label,
+  publishers: z.array(NameId),
+  requestDigest: DigestText,
+});
+
+/** `definition`, `manifest` and the other documents are blobs: `documents` holds their plain SHA-256. */
+export const VersionProposed = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  source: Source,
+  definitionDigest: DigestText,
+  probe: Probe.optional(),
+  documents: z.strictObject({
+    definition: DigestText,
+    manifest: DigestText,
+    supplyChain: DigestText.optional(),
+    signature: DigestText.optional(),
+  }),
+  operations: z.custom<Readonly<Record<string, OperationFacts>>>(isJsonObject),
+  sensitivity: Level,
+  server: ServerExpectation,
+  requestDigest: DigestText,
+});
+export const VersionReviewed = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  verdict: ReviewVerdict,
+  reason: Reason,
+  exceptions: z.array(ReasonCode),
+});
+/** `snapshot` is the blob of the observed definition; absent once a version has 16 of them. */
+export const DriftObserved = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  host: NameId,
+  observedDigest: DigestText,
+  diff: Diff,
+  snapshot: DigestText.optional(),
+});
+/** `host` is there where the suspension is for that host alone; otherwise `directiveId` names the stop for all. */
+export const VersionSuspended = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  reason: Reason,
+  cause: z.enum(['decision', 'drift']),
+  host: NameId.optional(),
+  directiveId: Uuid.optional(),
+});
+/** `directiveId` names the directive that is lifted with it; absent where only single hosts were suspended. */
+export const VersionReinstated = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  reason: Reason,
+  directiveId: Uuid.optional(),
+});
+export const VersionRevoked = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  reason: Reason,
+  directiveId: Uuid,
+});
+
+export const capabilityEventSchemas = {
+  CapabilityRegistered,
+  VersionProposed,
+  VersionReviewed,
+  DriftObserved,
+  VersionSuspended,
+  VersionReinstated,
+  VersionRevoked,
+} as const;
+
+type Fact<Type extends keyof typeof capabilityEventSchemas> = {
+  readonly type: Type;
+  readonly data: z.infer<(typeof capabilityEventSchemas)[Type]>;
+};
+
+/** A fact with who caused it and when; the envelope's other fields are not the business of the rules. */
+export type CapabilityEvent = {
+  [Type in keyof typeof capabilityEventSchemas]: Fact<Type> & {
+    readonly actor: string;
+    readonly time: z.infer<typeof InstantText>;
+  };
+}[keyof typeof capabilityEventSchemas];

@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { DigestText, FreeObject, Label, NameId, namesTo, VersionId } from '#libs/vocabulary/ids.js';
+import { Effect, Kind, Level } from '#libs/vocabulary/words.js';
+import { Definition, Probe } from './definition.js';
+
+const Url = z.string().min(1).max(2048);
+const Integrity = z.string().min(1).max(512);
+
+/** How a version's server has to prove itself. `none` is a weakness that a reviewer must accept by name. */
+export const ServerExpectation = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('package'), integrity: Integrity, command: z.string().max(4096).optional() }),
+  z.strictObject({ method: z.literal('tls'), url: Url, spki: Integrity }),
+  z.strictObject({ method: z.literal('spiffe'), id: Url }),
+  z.strictObject({ method: z.literal('mtls'), subject: z.string().min(1).max(1024) }),
+  z.strictObject({ method: z.literal('oauth-resource'), resource: Url }),
+  z.strictObject({ method: z.literal('none') }),
+]);
+export type ServerExpectation = z.infer<typeof ServerExpectation>;
+
+const Schema = z.union([FreeObject, z.boolean()]);
+
+export const ManifestOperation = z.strictObject({
+  effects: z.array(Effect).min(1).max(6),
+  needs: z
+    .strictObject({
+      arguments: z.array(z.string().max(1024)).max(256).optional(),
+      context: z.array(Label).max(256).optional(),
+    })
+    .optional(),
+  argumentsSchema: Schema.optional(),
+  outputSchema: Schema.optional(),
+});
+export type ManifestOperation = z.infer<typeof ManifestOperation>;
+
+export const MAX_OPERATIONS = 512;
+
+/** What the owner declares about a version; a misspelt field is an error, so that no limit vanishes unseen. */
+export const Manifest = z.strictObject({
+  operations: namesTo(ManifestOperation, MAX_OPERATIONS),
+  sensitivity: Level,
+  egress: z.array(z.string().min(1).max(512)).max(256).optional(),
+  server: ServerExpectation,
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+export const Source = z.strictObject({
+  type: z.enum(['npm', 'pypi', 'oci', 'git', 'http', 'file']),
+  name: z.string().min(1).max(512),
+  version: z.string().max(128).optional(),
+  integrity: Integrity.optional(),
+  url: Url.optional(),
+});
+export type Source = z.infer<typeof Source>;
+
+export const SupplyChain = z.strictObject({
+  repository: Url.optional(),
+  commit: z.string().max(128).optional(),
+  builder: z.string().max(512).optional(),
+  lockDigest: DigestText.optional(),
+  dependencies: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).max(512),
+        version: z.string().min(1).max(128),
+        integrity: Integrity.optional(),
+      }),
+    )
+    .max(20_000)
+    .optional(),
+  updateChannel: z.string().max(512).optional(),
+  attestations: z.array(FreeObject).max(64).optional(),
+});
+export type SupplyChain = z.infer<typeof SupplyChain>;
+
+/** A DSSE envelope (secure-systems-lab/dsse v1) around the JCS of the manifest's statement. */
+export const DsseEnvelope = z.strictObject({
+  payloadType: z.literal('application/vnd.sallyport.manifest+json'),
+  payload: z.string().max(4_000_000),
+  signatures: z
+    .array(z.strictObject({ keyid: z.string().max(256).optional(), sig: z.string().min(1).max(2048) }))
+    .min(1)
+    .max(8),
+});
+
+export const VersionProposal = z.strictObject({
+  version: VersionId,
+  source: Source,
+  definition: Definition,
+  probe: Probe.optional(),
+  manifest: Manifest,
+  supplyChain: SupplyChain.optional(),
+  signature: DsseEnvelope.optional(),
+});
+export type VersionProposal = z.infer<typeof VersionProposal>;
+
+export const CapabilityRegistration = z.strictObject({
+  id: NameId,
+  kind: Kind,
+  category: NameId,
+  owner: Label,
+  publishers: z.array(NameId).max(64).optional(),
+  version: VersionProposal,
+});
+export type CapabilityRegistration = z.infer<typeof CapabilityRegistration>;

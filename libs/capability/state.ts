@@ -1,0 +1,152 @@
+import type { Digest } from '#libs/kernel/digest.js';
+import { toMs, type Instant } from '#libs/kernel/time.js';
+import type { Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
+import type { Probe } from './definition.js';
+import type { CapabilityEvent, OperationFacts } from './events.js';
+import type { ServerExpectation, Source } from './manifest.js';
+
+export interface Review {
+  readonly verdict: ReviewVerdict;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Instant;
+  readonly exceptions: readonly ReasonCode[];
+}
+
+export interface VersionState {
+  readonly version: string;
+  readonly source: Source;
+  readonly definitionDigest: Digest;
+  readonly probe?: Probe | undefined;
+  readonly documents: {
+    readonly definition: Digest;
+    readonly manifest: Digest;
+    readonly supplyChain?: Digest | undefined;
+    readonly signature?: Digest | undefined;
+  };
+  readonly operations: Readonly<Record<string, OperationFacts>>;
+  readonly sensitivity: Level;
+  readonly server: ServerExpectation;
+  readonly requestDigest: Digest;
+  readonly proposedBy: string;
+  readonly proposedAt: Instant;
+  status: VersionStatus;
+  review?: Review;
+  /** Ordinal of the version's first approval among those of its capability: the highest is the default pin. */
+  firstApproval?: number;
+  /** Who suspended it for all and the directive that says so to the hosts; there while `status` is `suspended`. */
+  suspension?: { readonly by: string; readonly directiveId: string };
+  /** Hosts for which alone it is suspended. */
+  readonly suspendedFor: Set<string>;
+  /** Digests that were observed in place of the pinned one. */
+  readonly observed: Set<string>;
+  /** How many of them have a snapshot. */
+  snapshots: number;
+}
+
+export interface CapabilityState {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly category: string;
+  readonly owner: string;
+  readonly publishers: readonly string[];
+  readonly requestDigest: Digest;
+  readonly versions: Map<string, VersionState>;
+  approvals: number;
+  /** Suspensions for all that hosts' observations caused, newest last; only the last ones are kept. */
+  readonly driftSuspensions: { readonly host: string; readonly atMs: number }[];
+}
+
+export type MaybeCapability = CapabilityState | undefined;
+
+/** How many drift suspensions are remembered: enough for the limit per host, bounded however many hosts there are. */
+const REMEMBERED_SUSPENSIONS = 300;
+
+export function evolveCapability(state: MaybeCapability, event: CapabilityEvent): MaybeCapability {
+  if (event.type === 'CapabilityRegistered') {
+    const { capability, kind, category, owner, publishers, requestDigest } = event.data;
+    const versions = new Map<string, VersionState>();
+    return {
+      id: capability,
+      kind,
+      category,
+      owner,
+      publishers,
+      requestDigest,
+      versions,
+      approvals: 0,
+      driftSuspensions: [],
+    };
+  }
+  if (state === undefined) throw new Error(`${event.type} before CapabilityRegistered`);
+  if (event.type === 'VersionProposed') {
+    const { capability: _, ...facts } = event.data;
+    state.versions.set(facts.version, {
+      ...facts,
+      proposedBy: event.actor,
+      proposedAt: event.time,
+      status: 'pending',
+      suspendedFor: new Set(),
+      observed: new Set(),
+      snapshots: 0,
+    });
+    return state;
+  }
+  const version = state.versions.get(event.data.version);
+  if (version === undefined) throw new Error(`${event.type} of an unknown version`);
+  evolveVersion(state, version, event);
+  return state;
+}
+
+type VersionEvent = Exclude<CapabilityEvent, { type: 'CapabilityRegistered' | 'VersionProposed' }>;
+
+function evolveVersion(state: CapabilityState, version: VersionState, event: VersionEvent): void {
+  switch (event.type) {
+    case 'VersionReviewed': {
+      const { verdict, reason, exceptions } = event.data;
+      version.status = verdict;
+      version.review = { verdict, by: event.actor, reason, at: event.time, exceptions };
+      if (verdict === 'approved') version.firstApproval ??= ++state.approvals;
+      return;
+    }
+    case 'DriftObserved':
+      version.observed.add(event.data.observedDigest);
+      if (event.data.snapshot !== undefined) version.snapshots += 1;
+      return;
+    case 'VersionSuspended': {
+      const { host, directiveId, cause } = event.data;
+      if (host !== undefined) {
+        version.suspendedFor.add(host);
+        return;
+      }
+      version.status = 'suspended';
+      version.suspension = { by: event.actor, directiveId: directiveId ?? '' };
+      if (cause === 'drift') state.driftSuspensions.push({ host: event.actor, atMs: toMs(event.time) });
+      if (state.driftSuspensions.length > REMEMBERED_SUSPENSIONS) state.driftSuspensions.shift();
+      return;
+    }
+    case 'VersionReinstated':
+      version.status = 'approved';
+      version.suspendedFor.clear();
+      delete version.suspension;
+      return;
+    case 'VersionRevoked':
+      version.status = 'revoked';
+      return;
+  }
+}
+
+/** The version that a task gets when it names none: the one whose first approval is the latest, if it is still approved. */
+export function defaultVersion(state: CapabilityState): VersionState | undefined {
+  let latest: VersionState | undefined;
+  for (const version of state.versions.values()) {
+    if ((version.firstApproval ?? 0) > (latest?.firstApproval ?? 0)) latest = version;
+  }
+  return latest;
+}
+
+/** Why a version cannot be used by a host now, or undefined where it can. */
+export function lifecycleReason(version: VersionState, host: string): ReasonCode | undefined {
+  if (version.status !== 'approved') return `version_${version.status}`;
+  return version.suspendedFor.has(host) ? 'version_suspended' : undefined;
+}

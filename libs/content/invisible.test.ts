@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Json } from '#libs/kernel/canonical-json.js';
+import { quoteDeep, quoteText, stripInvisible, stripInvisibleDeep } from './invisible.js';
+import { neutraliseMarkers } from './markers.js';
+
+const anyText = fc.string({ unit: 'binary', maxLength: 200 });
+const tag = (text: string): string =>
+  Array.from(text, (character) => String.fromCodePoint(0xe0000 + (character.codePointAt(0) ?? 0))).join('');
+
+describe('stripInvisible', () => {
+  const gone: Record<string, string> = {
+    'zero width': '\u200b\u200c\u200d\u2060\ufeff',
+    'soft hyphen': '\u00ad',
+    bidi: '\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c',
+    'variation selectors': '\ufe00\ufe0f\u{e0100}\u{e01ef}',
+    'tag characters': tag('ignore all previous'),
+    'unassigned and ignorable': '\u2065\ufff0\u{e0fff}',
+    'fillers and other ignorables': '\u115f\u1160\u3164\uffa0\u17b4\u180b\u180e\u034f',
+    annotations: '\ufff9\ufffa\ufffb',
+    controls: '\u0000\u0001\u0007\b\u001b\u007f\u0084\u009f',
+    noncharacters: '\ufdd0\ufdef\ufffe\uffff\u{1fffe}\u{10ffff}',
+    'lone surrogates': '\udfff\ud800',
+  };
+  for (const [name, text] of Object.entries(gone)) {
+    it(`removes ${name}`, () => {
+      const between = [...Array.from(text, (character) => `a${character}`), 'b'].join('');
+      assert.equal(stripInvisible(between), `${'a'.repeat(Array.from(text).length)}b`);
+    });
+  }
+
+  it('keeps what is seen, tabs and line breaks', () => {
+    const text = 'Grüße, мир, 世界, שלום, 👍 e\u0301 \u00a0 {"a":\t1}\nnext';
+    assert.equal(stripInvisible(text), text);
+  });
+
+  it('makes one line break of each kind of line break', () => {
+    assert.equal(stripInvisible('a\r\nb\rc\vd\fe\u0085f\u2028g\u2029h\r\u200b\ni'), 'a\nb\nc\nd\ne\nf\ng\nh\ni');
+  });
+
+  it('takes emoji sequences apart, as it says', () => {
+    assert.equal(stripInvisible('👩\u200d💻'), '👩💻');
+  });
+
+  it('is idempotent and leaves nothing invisible', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const once = stripInvisible(text);
+        assert.equal(stripInvisible(once), once);
+        assert.doesNotMatch(
+          once,
+          /[\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Noncharacter_Code_Point}]/u,
+        );
+        assert.doesNotMatch(once, /(?![\n\t])\p{Cc}/u);
+        assert.ok(once.isWellFormed());
+      }),
+    );
+  });
+
+  it('strips keys and values of any depth', () => {
+    const value = JSON.parse('{"a\u200b":["b\u202e",{"c\ufeff":1}],"__proto__\u200b":"x","n":null}') as Json;
+    const stripped = stripInvisibleDeep(value);
+    assert.ok(stripped.ok);
+    assert.equal(JSON.stringify(stripped.value), '{"a":["b",{"c":1}],"__proto__":"x","n":null}');
+    assert.equal(Object.getPrototypeOf(stripped.value), Object.prototype);
+  });
+
+  it('refuses two keys that become one, and says where', () => {
+    assert.deepEqual(stripInvisibleDeep({ list: [{ a: 1, 'a\u200b': 2 }] }), {
+      ok: false,
+      error: { kind: 'key_collision', path: '/list/0' },
+    });
+  });
+
+  it('refuses what is nested too deep', () => {
+    let value: Json = 1;
+    for (let level = 0; level < 10_000; level += 1) value = [value];
+    const stripped = stripInvisibleDeep(value);
+    assert.ok(!stripped.ok && stripped.error.kind === 'too_deep');
+  });
+});
+
+const markers = [
+  '<|im_start|>',
+  '<|im_end|>',
+  '<|endoftext|>',
+  '<|start_header_id|>',
+  '<|eot_id|>',
+  '<｜User｜>',
+  '<｜begin▁of▁sentence｜>',
+  '[INST]',
+  '[/INST]',
+  '[inst]',
+  '[TOOL_CALLS]',
+  '<<SYS>>',
+  '<</SYS>>',
+  '<s>',
+  '</s>',
+  '<start_of_turn>',
+  '<end_of_turn>',
+  '<bos>',
+  '<tool_call>',
+  '</tool_call>',
+  '<function_calls>',
+  '<invoke name="x">',
+  '<system>',
+  '\n\nHuman:',
+  '\n\nAssistant:',
+  '### Instruction:',
+  '<<untrusted 00 a@1 b>>',
+  '<<end 00>>',
+];
+
+describe('neutraliseMarkers', () => {
+  for (const marker of markers) {
+    it(`breaks ${JSON.stringify(marker)} with one backslash`, () => {
+      const broken = neutraliseMarkers(marker);
+      assert.ok(!broken.includes(marker));
+      assert.equal(broken.replace('\\', ''), marker);
+    });
+  }
+
+  it('finds a marker that was put together from invisible pieces', () => {
+    assert.equal(quoteText('<|im_\u200bstart|>'), '<\\|im_start|>');
+    assert.equal(quoteText('<\u{e0041}/\ufe0fs>'), '<\\/s>');
+  });
+
+  it('finds a marker inside of what looks like another', () => {
+    assert.equal(neutraliseMarkers('<|[INST]|>'), '<|[\\INST]|>');
+  });
+
+  it('leaves ordinary text alone', () => {
+    for (const text of [
+      'a < b | c > d',
+      'x[0]',
+      '<span>',
+      '<section>',
+      'The Human: a study',
+      'a\nHuman: b',
+      '1 << 2',
+      '[INSTALL]',
+    ]) {
+      assert.equal(neutraliseMarkers(text), text);
+    }
+  });
+
+  it('leaves no marker however they are nested, and is idempotent', () => {
+    const pieces = fc.array(fc.constantFrom(...markers, '<', '|', '>', '[', ']', '\n', '\\', 's', 'a'), {
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(pieces, (list) => {
+        const once = neutraliseMarkers(list.join(''));
+        assert.equal(neutraliseMarkers(once), once);
+        // `###` is a turn at the start of a paragraph only.
+        for (const marker of markers) assert.ok(marker.startsWith('#') || !once.includes(marker), marker);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('reaches keys and values of structured content', () => {
+    const quoted = quoteDeep({ '<|im_start|>': ['</s>'] });
+    assert.deepEqual(quoted, { ok: true, value: { '<\\|im_start|>': ['<\\/s>'] } });
+  });
+});

@@ -1,0 +1,93 @@
+import { ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import type { JsonPointer } from '#libs/kernel/pointer.js';
+import { depthOf } from '#libs/kernel/strict-json.js';
+import { boundedPointer } from './bounded-pointer.js';
+import { buildEnvelope, type EnvelopeInput } from './envelope.js';
+import type { SchemaValidator } from './schema-validator.js';
+import type { Envelope, Finding } from './shapes.js';
+
+export interface ResponseLimits {
+  /** Of the response as JSON in UTF-8. */
+  readonly maxBytes: number;
+  readonly maxDepth: number;
+  readonly maxParts: number;
+}
+
+export interface ResponseInput extends EnvelopeInput {
+  /** The pinned output schema of the operation, where it declares one. */
+  readonly outputSchema?: { readonly digest: Digest; readonly load: () => Json } | undefined;
+  readonly limits: ResponseLimits;
+  readonly validator: SchemaValidator;
+}
+
+export interface ValidatedResponse {
+  readonly verdict: 'accepted' | 'rejected';
+  /** What the agent may be given; only with `accepted`, and always then. */
+  readonly content?: Envelope;
+  readonly findings: readonly Finding[];
+}
+
+type Check = (input: ResponseInput) => readonly Finding[];
+
+/** In order; the first that finds something refuses the response. */
+const CHECKS: readonly Check[] = [checkShape, checkDepth, checkBytes, checkOutputSchema];
+
+/**
+ * Validates a server's response, which is untrusted whatever the server is: caps, then the pinned output schema, then
+ * cleaning and the envelope. Any failure, an exception included, refuses the whole response: verdict `rejected`, its
+ * findings, no content. Findings hold codes and pointers into `{result}` or `{error}` (the pointer starts inside of
+ * it), never content. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
+ */
+export function validateResponse(input: ResponseInput): ValidatedResponse {
+  try {
+    for (const check of CHECKS) {
+      const findings = check(input);
+      if (findings.length > 0) return { verdict: 'rejected', findings };
+    }
+    const envelope = buildEnvelope(input);
+    if (!envelope.ok) return { verdict: 'rejected', findings: [envelope.error] };
+    if (envelope.value.parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
+    return { verdict: 'accepted', content: envelope.value, findings: [] };
+  } catch {
+    return rejected('response', 'exception');
+  }
+}
+
+const high = (detector: string, kind: string, path: JsonPointer = ''): Finding => ({
+  detector,
+  kind,
+  path: boundedPointer(path),
+  severity: 'high',
+});
+
+const rejected = (detector: string, kind: string): ValidatedResponse => ({
+  verdict: 'rejected',
+  findings: [high(detector, kind)],
+});
+
+const bodyOf = (input: ResponseInput): JsonObject | undefined => input.result ?? input.error;
+
+function checkShape(input: ResponseInput): readonly Finding[] {
+  return (input.result === undefined) === (input.error === undefined) ? [high('response', 'malformed')] : [];
+}
+
+/** Before anything else recurses into the response. */
+function checkDepth(input: ResponseInput): readonly Finding[] {
+  const { maxDepth } = input.limits;
+  return depthOf(bodyOf(input), maxDepth) > maxDepth ? [high('caps', 'too_deep')] : [];
+}
+
+function checkBytes(input: ResponseInput): readonly Finding[] {
+  const bytes = Buffer.byteLength(JSON.stringify(bodyOf(input)));
+  return bytes > input.limits.maxBytes ? [high('caps', 'too_large')] : [];
+}
+
+function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): readonly Finding[] {
+  if (outputSchema === undefined || result === undefined || ownValue(result, 'isError') === true) return [];
+  const structured = ownValue(result, 'structuredContent');
+  if (structured === undefined) return [high('output_schema', 'missing', '/structuredContent')];
+  const valid = validator.validate(outputSchema.digest, outputSchema.load, structured);
+  if (valid.ok) return [];
+  return valid.error.map(({ path, keyword }) => high('output_schema', keyword, `/structuredContent${path}`));
+}

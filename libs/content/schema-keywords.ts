@@ -1,0 +1,93 @@
+import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
+
+/**
+ * The keywords of JSON Schema drafts 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. What is in no
+ * table here (annotations, `format`, `content*`, `default`, `examples`, OpenAPI's and validators' own keywords) holds
+ * data: it is neither walked nor compiled.
+ */
+
+/** `in-place`: applied to the same value; `below`: to a member, item or name of it; `never`: only by reference. */
+export interface Applicator {
+  readonly holds: 'schema' | 'list' | 'map' | 'schema-or-list' | 'map-or-names';
+  readonly applies: 'in-place' | 'below' | 'never';
+}
+
+export const APPLICATORS: ReadonlyMap<string, Applicator> = new Map<string, Applicator>([
+  ['$defs', { holds: 'map', applies: 'never' }],
+  ['definitions', { holds: 'map', applies: 'never' }],
+  ['allOf', { holds: 'list', applies: 'in-place' }],
+  ['anyOf', { holds: 'list', applies: 'in-place' }],
+  ['oneOf', { holds: 'list', applies: 'in-place' }],
+  ['not', { holds: 'schema', applies: 'in-place' }],
+  ['if', { holds: 'schema', applies: 'in-place' }],
+  ['then', { holds: 'schema', applies: 'in-place' }],
+  ['else', { holds: 'schema', applies: 'in-place' }],
+  ['dependentSchemas', { holds: 'map', applies: 'in-place' }],
+  ['dependencies', { holds: 'map-or-names', applies: 'in-place' }],
+  ['properties', { holds: 'map', applies: 'below' }],
+  ['patternProperties', { holds: 'map', applies: 'below' }],
+  ['additionalProperties', { holds: 'schema', applies: 'below' }],
+  ['unevaluatedProperties', { holds: 'schema', applies: 'below' }],
+  ['propertyNames', { holds: 'schema', applies: 'below' }],
+  ['items', { holds: 'schema-or-list', applies: 'below' }],
+  ['prefixItems', { holds: 'list', applies: 'below' }],
+  ['additionalItems', { holds: 'schema', applies: 'below' }],
+  ['unevaluatedItems', { holds: 'schema', applies: 'below' }],
+  ['contains', { holds: 'schema', applies: 'below' }],
+]);
+
+const TYPES = new Set<Json>(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string']);
+/** More names than this in one list have no honest use. */
+const MAX_NAMES = 1000;
+
+export const isNameList = (value: Json | undefined): value is readonly string[] =>
+  Array.isArray(value) && value.length <= MAX_NAMES && value.every((name) => typeof name === 'string');
+const isCount = (value: Json): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+const isNumber = (value: Json): boolean => typeof value === 'number' && Number.isFinite(value);
+
+/** Keywords that test a value by themselves, with what their own value has to be. */
+export const ASSERTIONS: ReadonlyMap<string, (value: Json) => boolean> = new Map<string, (value: Json) => boolean>([
+  ['type', (value) => TYPES.has(value) || (Array.isArray(value) && isTypeList(value))],
+  ['enum', (value) => Array.isArray(value)],
+  ['const', () => true],
+  ['multipleOf', (value) => isNumber(value) && (value as number) > 0],
+  ['maximum', isNumber],
+  ['exclusiveMaximum', isNumber],
+  ['minimum', isNumber],
+  ['exclusiveMinimum', isNumber],
+  ['maxLength', isCount],
+  ['minLength', isCount],
+  ['pattern', (value) => typeof value === 'string'],
+  ['maxItems', isCount],
+  ['minItems', isCount],
+  ['uniqueItems', (value) => typeof value === 'boolean'],
+  ['maxContains', isCount],
+  ['minContains', isCount],
+  ['maxProperties', isCount],
+  ['minProperties', isCount],
+  ['required', isNameList],
+  ['dependentRequired', (value) => isJsonObject(value) && Object.values(value).every(isNameList)],
+]);
+
+function isTypeList(value: readonly Json[]): boolean {
+  return value.length > 0 && value.length <= TYPES.size && value.every((type) => TYPES.has(type));
+}
+
+/** Which schema these lead to depends on the path of evaluation, so it cannot be told by reading. */
+export const DYNAMIC_KEYWORDS: readonly string[] = [
+  '$dynamicRef',
+  '$dynamicAnchor',
+  '$recursiveRef',
+  '$recursiveAnchor',
+];
+
+/** The dialects in which the keywords above mean what they mean here. Another one could mean something else by them. */
+const DIALECTS = new Set([
+  'json-schema.org/draft-06/schema',
+  'json-schema.org/draft-07/schema',
+  'json-schema.org/draft/2019-09/schema',
+  'json-schema.org/draft/2020-12/schema',
+]);
+
+export const isKnownDialect = (uri: Json): boolean =>
+  typeof uri === 'string' && DIALECTS.has(uri.replace(/^https?:\/\//, '').replace(/#$/, ''));

@@ -1,0 +1,239 @@
+import { _, Ajv2020, type AnySchema, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
+import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import { boundedPointer } from './bounded-pointer.js';
+import { compilePattern, patternSteps, type Pattern } from './pattern.js';
+import { planSchema, PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWORD } from './schema-plan.js';
+import { readSchema } from './schema-vetting.js';
+
+/**
+ * Why a value did not pass: codes and pointers, never a value. `path` leads into the value (cut at 256 characters),
+ * `schemaPath` into the schema as the server wrote it. `keyword` is JSON Schema's, or one of
+ * `schema_digest` (the schema is not the one of that digest), `schema_refused` (vetting said no),
+ * `steps_exceeded` (validating would take too long) and `exception` (anything unexpected).
+ */
+export interface SchemaError {
+  readonly path: JsonPointer;
+  readonly keyword: string;
+  readonly schemaPath: JsonPointer;
+}
+
+export interface SchemaValidator {
+  /**
+   * Validates a value against the schema of a digest (`digestOf`). `loadSchema` is asked only where the schema is not
+   * compiled already. The value's depth bounds the recursion, so it has to be bounded by the caller.
+   */
+  validate(schemaDigest: Digest, loadSchema: () => Json, value: Json): Result<void, readonly SchemaError[]>;
+}
+
+type Failures = readonly SchemaError[];
+type Validate = (value: Json) => Failures | undefined;
+
+const MAX_ERRORS = 16;
+/** About a second of hostile work at the very worst; honest values need a thousandth of it. */
+const DEFAULT_MAX_STEPS = 5_000_000;
+
+/**
+ * Validates JSON against JSON Schemas that servers wrote: hostile input on both sides. A schema is vetted and written
+ * anew before it is compiled (`schema-vetting.ts`, `schema-plan.ts`), keeps at most `maxCompiled` compiled schemas, the
+ * least recently used goes first. `format` is an annotation, as 2020-12 has it by default.
+ *
+ * A recursive schema can make even a small value take exponential time, and a clock would make a decision unrepeatable:
+ * so each application of a subschema, and each character that a pattern reads, is counted, and `maxSteps` of them
+ * refuse the value. Whatever goes wrong is an error, never a pass.
+ */
+export function createSchemaValidator(options: { maxCompiled: number; maxSteps?: number }): SchemaValidator {
+  const compiled = new Map<Digest, Validate>();
+
+  function validatorOf(schemaDigest: Digest, loadSchema: () => Json): Validate {
+    const known = compiled.get(schemaDigest);
+    const validate = known ?? compile(schemaDigest, loadSchema(), options.maxSteps ?? DEFAULT_MAX_STEPS);
+    compiled.delete(schemaDigest);
+    compiled.set(schemaDigest, validate);
+    for (const oldest of compiled.keys()) {
+      if (compiled.size <= options.maxCompiled) break;
+      compiled.delete(oldest);
+    }
+    return validate;
+  }
+
+  return {
+    validate(schemaDigest, loadSchema, value) {
+      try {
+        const failures = validatorOf(schemaDigest, loadSchema)(value);
+        return failures === undefined ? ok(undefined) : err(failures);
+      } catch (thrown) {
+        return err([failure(thrown instanceof StepsExceeded ? 'steps_exceeded' : 'exception', '')]);
+      }
+    },
+  };
+}
+
+const failure = (keyword: string, schemaPath: JsonPointer): SchemaError => ({ path: '', keyword, schemaPath });
+
+class StepsExceeded extends Error {
+  override readonly name = 'StepsExceeded';
+}
+
+/** Counts the work of one validation at a time. */
+interface Steps {
+  left: number;
+  take(steps: number): void;
+}
+
+/** Throws only where the compiler does; a schema that is refused compiles to the refusal of every value. */
+function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate {
+  const vetted = readSchema(schema);
+  if (!vetted.ok) {
+    const refused = [failure('schema_refused', vetted.error.path)];
+    return () => refused;
+  }
+  // Otherwise one caller's wrong digest would plant a wrong schema for all.
+  if (digestOf(schema) !== schemaDigest) throw new Error('a schema of another digest');
+  const steps: Steps = {
+    left: 0,
+    take(count) {
+      this.left -= count;
+      if (this.left < 0) throw new StepsExceeded();
+    },
+  };
+  const plan = planSchema(vetted.value);
+  const check = compilerFor(vetted.value.patterns, steps).compile(plan.schema as AnySchema);
+  return (value) => {
+    steps.left = maxSteps;
+    if (check(value) === true) return undefined;
+    return (check.errors ?? []).slice(0, MAX_ERRORS).map((error) => schemaErrorOf(error, plan.pathOf));
+  };
+}
+
+function schemaErrorOf(error: ErrorObject, pathOf: WeakMap<object, JsonPointer>): SchemaError {
+  const holder: unknown = error.parentSchema;
+  const place = typeof holder === 'object' && holder !== null ? pathOf.get(holder) : undefined;
+  const keyword = error.keyword === UNEVALUATED_KEYWORD ? 'unevaluatedProperties' : error.keyword;
+  return {
+    path: boundedPointer(error.instancePath),
+    keyword,
+    schemaPath: place === undefined ? '' : place + pointerTo(keyword),
+  };
+}
+
+/**
+ * A compiler for one schema: it keeps every pattern and function that it ever made, so it is thrown away with its schema.
+ * `verbose` is what leads an error back to its schema; the values that it adds to errors are dropped at once.
+ */
+function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps): Ajv2020 {
+  const ajv = new Ajv2020({
+    meta: false,
+    validateSchema: false,
+    strict: false,
+    ownProperties: true,
+    inlineRefs: false,
+    allErrors: false,
+    messages: false,
+    verbose: true,
+    logger: false,
+    validateFormats: false,
+    // Code that names each name would take seconds to make for long lists of names.
+    loopRequired: 8,
+    code: {
+      optimize: false,
+      regExp: Object.assign((source: string) => counted(source, patterns, steps), { code: 're2' }),
+    },
+  });
+  // One function for all places: making the code takes quadratic time in the functions that it refers to.
+  const step = (data: Json, weight: number): void => steps.take(weight + sizeOf(data));
+  ajv.addKeyword({
+    keyword: STEP_KEYWORD,
+    before: '$ref',
+    schemaType: 'number',
+    code({ gen, data, schema }: KeywordCxt) {
+      gen.code(_`${gen.scopeValue('func', { ref: step })}(${data}, ${schema as number})`);
+    },
+  });
+  addOwnKeywords(ajv, steps);
+  // The compiler collects evaluated names in plain objects, where `constructor` looks like one of them.
+  ajv.addKeyword({
+    keyword: UNEVALUATED_KEYWORD,
+    type: 'object',
+    schemaType: 'array',
+    errors: false,
+    validate: (declared: string[], data: object) =>
+      Object.keys(data).every((name) => !(name in Object.prototype) || declared.includes(name)),
+  });
+  return ajv;
+}
+
+/** Members and sixteenths of characters that the keywords of one schema may look at. */
+function sizeOf(data: Json): number {
+  if (typeof data === 'string') return data.length >> 4;
+  if (typeof data !== 'object' || data === null) return 0;
+  return Array.isArray(data) ? data.length : Object.keys(data).length;
+}
+
+/**
+ * The compiler caches patterns by `String(regExp)`: without a text of its own for each, all patterns of a schema would
+ * be the first one, and bad values would pass.
+ */
+function counted(source: string, patterns: ReadonlyMap<string, Pattern>, steps: Steps) {
+  const pattern = patterns.get(source) ?? ourOwn(source);
+  const test = (text: string): boolean => {
+    steps.take(patternSteps(pattern, text));
+    return pattern.test(text);
+  };
+  return { test, toString: () => `re2:${source}` };
+}
+
+function ourOwn(source: string): Pattern {
+  const pattern = source === PROTO_NAME || source === PROTO_PATTERN ? compilePattern(source) : undefined;
+  if (pattern?.ok !== true) throw new Error('a pattern that was not vetted');
+  return pattern.value;
+}
+
+/**
+ * `enum`, `const` and `uniqueItems` by canonical form: linear where the compiler's own are quadratic, and right for
+ * members called `constructor` or `valueOf`. `dependentRequired` without code for each of its names.
+ */
+function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
+  const formOf = (data: Json): string => {
+    const form = canonicalJson(data);
+    steps.take(form.length >> 3);
+    return form;
+  };
+  const enumForms = new WeakMap<readonly Json[], ReadonlySet<string>>();
+  const formsOf = (allowed: readonly Json[]): ReadonlySet<string> => {
+    const forms = enumForms.get(allowed) ?? new Set(allowed.map((value) => canonicalJson(value)));
+    enumForms.set(allowed, forms);
+    return forms;
+  };
+  for (const keyword of ['enum', 'const', 'uniqueItems', 'dependentRequired']) ajv.removeKeyword(keyword);
+  ajv.addKeyword({
+    keyword: 'enum',
+    schemaType: 'array',
+    errors: false,
+    validate: (allowed: Json[], data: Json) => formsOf(allowed).has(formOf(data)),
+  });
+  ajv.addKeyword({
+    keyword: 'const',
+    errors: false,
+    validate: (allowed: Json, data: Json) => formOf(allowed) === formOf(data),
+  });
+  ajv.addKeyword({
+    keyword: 'uniqueItems',
+    type: 'array',
+    schemaType: 'boolean',
+    errors: false,
+    validate: (unique: boolean, data: Json[]) => !unique || new Set(data.map(formOf)).size === data.length,
+  });
+  ajv.addKeyword({
+    keyword: 'dependentRequired',
+    type: 'object',
+    schemaType: 'object',
+    errors: false,
+    validate: (lists: Record<string, string[]>, data: object) =>
+      Object.keys(lists).every(
+        (name) => !Object.hasOwn(data, name) || lists[name]?.every((needed) => Object.hasOwn(data, needed)),
+      ),
+  });
+}

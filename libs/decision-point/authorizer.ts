@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto';
+import { otherBody, type AttemptState, type CallState } from '#libs/calls/decider.js';
+import type { CallDecided } from '#libs/calls/events.js';
+import type { Definition } from '#libs/capability/definition.js';
+import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
+import { decide, denyFor, expiryOf, type Decision } from '#libs/decision/decide.js';
+import { shownCheck } from '#libs/decision/record.js';
+import type { Snapshot } from '#libs/decision/snapshot.js';
+import { isVoid } from '#libs/directive/decider.js';
+import { LogUnavailable, type Batch, type EventLog } from '#libs/event-log/port.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { answerOf, type AuthorizeAnswer } from './answer.js';
+import { basisChecks, snapshotFor } from './basis.js';
+import { readJson } from './blobs.js';
+import type { ControlView } from './control-view.js';
+import { driftWrites } from './drift.js';
+import type { DecisionEngines } from './engines.js';
+import type { LogTime } from './log-time.js';
+import { probeDiffers } from './probe.js';
+import { callOf, decisionBatch } from './record-decision.js';
+import type { RefusalRecorder } from './refusal-recorder.js';
+import type { TaskLane, TaskLanes } from './task-lanes.js';
+
+/** How often a call is decided anew after its basis has moved, before it is denied as `view_stale`. */
+const MAX_DECISIONS = 3;
+/** How often recording may be overtaken by other calls of the task before there is no decision at all. */
+const MAX_TRIES = 20;
+
+/** What one try comes to. `overtaken`: the basis has moved. `late`: the commit took longer than an allow may live. */
+type Try = Result<AuthorizeAnswer, Refusal> | 'again' | 'overtaken' | 'late';
+
+interface Asked {
+  readonly request: AuthorizeRequest;
+  readonly call: Omit<Call, 'decidedAt'>;
+  readonly traceparent: string | undefined;
+  /** Set when there is no more time to decide: the answer is a deny with this reason. */
+  readonly forced?: 'view_stale' | undefined;
+}
+
+/** The hot path: decide on the view in memory, append once with the basis as preconditions, then answer. */
+export class Authorizer {
+  constructor(
+    private readonly log: EventLog,
+    private readonly view: ControlView,
+    private readonly lanes: TaskLanes,
+    private readonly engines: DecisionEngines,
+    private readonly refused: RefusalRecorder,
+    private readonly time: LogTime,
+    /** How long an allow holds at most, and how long its commit may take. */
+    private readonly leaseMs: number,
+  ) {}
+
+  /**
+   * Decides a call of `host`, a principal. The answer leaves after its record is durable. A repeat is decided again: it
+   * gets the recorded allow while that stands, else the next attempt. Throws `LogUnavailable` or `LogOverloaded` where
+   * nothing could be recorded: then there is no decision.
+   */
+  async authorize(
+    request: AuthorizeRequest,
+    host: string,
+    traceparent: string | undefined,
+  ): Promise<Result<AuthorizeAnswer, Refusal>> {
+    const call = callOf(request, host);
+    if (!call.ok) return call;
+    let decisions = 0;
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
+      const outcome = await this.try({ request, call: call.value, traceparent, forced });
+      if (outcome === 'late') decisions = MAX_DECISIONS;
+      else if (outcome === 'overtaken') decisions += 1;
+      else if (outcome !== 'again') return outcome;
+    }
+    throw new LogUnavailable('the task is too busy to record a decision');
+  }
+
+  private async try(asked: Asked): Promise<Try> {
+    const { request } = asked;
+    const { host, capability } = asked.call;
+    const lane = await this.lanes.get(request.taskId);
+    if (lane === undefined || lane.task.host !== host) return this.refused.record(asked.call, asked.traceparent);
+    const snapshot = snapshotFor(this.view, lane, host, capability);
+    const loading = this.engines.prepare(snapshot, request);
+    if (loading !== undefined) {
+      await loading;
+      return 'again';
+    }
+    const pinned = await this.pinnedDefinition(asked, snapshot);
+    if (pinned !== undefined) return this.decideOn(asked, lane, snapshotFor(this.view, lane, host, capability), pinned);
+    return this.decideOn(asked, lane, snapshot, undefined);
+  }
+
+  /** Synchronous up to its append: the states are live, and what is appended has to rest on what was looked at. */
+  private decideOn(
+    asked: Asked,
+    lane: TaskLane,
+    snapshot: Snapshot,
+    pinned: Definition | undefined,
+  ): Try | Promise<Try> {
+    if (lane.givenUp) return 'again';
+    const { request, forced } = asked;
+    if (this.view.principal(asked.call.host).state?.removed !== false) {
+      return err(refusal('unauthenticated', 'the caller has been removed'));
+    }
+    const requestDigest = keyedDigest(lane.key, canonicalJson(request));
+    const earlier = lane.calls.calls.get(request.callId);
+    if (earlier !== undefined && earlier.requestDigest !== requestDigest) return err(otherBody());
+    const call: Call = { ...asked.call, decidedAt: this.time.now() };
+    const version = call.version ?? lane.task.pins.get(call.capability)?.version;
+    const decision = forced === undefined ? decide(snapshot, call, this.engines.engines) : denyFor(forced, version);
+    if (
+      earlier?.response !== undefined ||
+      (earlier !== undefined && stands(earlier, decision, snapshot, call.decidedAt))
+    ) {
+      return this.repeat(asked, lane, snapshot, decision, earlier);
+    }
+    const more = this.driftOf(asked, call, decision, pinned);
+    if (!more.ok) return more;
+    return this.record(asked, lane, snapshot, call, decision, requestDigest, more.value);
+  }
+
+  private async record(
+    { request }: Asked,
+    lane: TaskLane,
+    snapshot: Snapshot,
+    call: Call,
+    decision: Decision,
+    requestDigest: Digest,
+    more: Pick<Batch, 'writes' | 'blobs'>,
+  ): Promise<Try> {
+    const startedMs = this.time.monotonicMs();
+    const { basis } = snapshot;
+    const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, call.decidedAt, this.leaseMs) : undefined;
+    const planned = decisionBatch({ lane, request, requestDigest, call, decision, basis, expiresAt, more });
+    if (!planned.ok) return planned;
+    const { batch, decided } = planned.value;
+    const position = await this.lanes.commit(lane, batch);
+    if (position === undefined) return 'overtaken';
+    const recorded = lane.calls.calls.get(call.callId)?.latest;
+    if (recorded?.decided.attempt === decided.attempt) recorded.position = position;
+    for (const write of more.writes) for (const event of write.events) this.view.apply(event);
+    if (decision.decision === 'allow' && this.time.monotonicMs() - startedMs > this.leaseMs) return 'late';
+    return ok(this.answer(request, lane, decided, decision, position));
+  }
+
+  /** Answers what is recorded, after an append of nothing but checks: an allow's basis still holds, the record is durable. */
+  private async repeat(
+    { request }: Asked,
+    lane: TaskLane,
+    snapshot: Snapshot,
+    decision: Decision,
+    earlier: CallState,
+  ): Promise<Try> {
+    const { latest } = earlier;
+    const final = earlier.response !== undefined;
+    const checks = [
+      ...(final ? [] : basisChecks(snapshot.basis, new Set())),
+      { stream: lane.callsStream, expected: lane.calls.revision },
+    ];
+    const position = await this.lanes.commit(lane, { writes: [], checks });
+    if (position === undefined) return 'overtaken';
+    if (!final && isOver(latest, this.time.now())) return 'again';
+    return ok(this.answer(request, lane, latest.decided, decision, latest.position ?? position));
+  }
+
+  /** The pinned definition, where the request brings another one whole to compare with it. */
+  private async pinnedDefinition({ call, request }: Asked, snapshot: Snapshot): Promise<Definition | undefined> {
+    const pin = snapshot.task?.pins.get(call.capability);
+    if (request.observed.definition === undefined || pin === undefined) return undefined;
+    if (pin.definitionDigest === call.observed.definition) return undefined;
+    const version = snapshot.capability?.versions.get(pin.version);
+    return version === undefined ? undefined : readJson<Definition>(this.log, version.documents.definition);
+  }
+
+  /** What a drifted definition appends beside the deny. Under another probe it is no drift of the pinned one. */
+  private driftOf(
+    { request }: Asked,
+    call: Call,
+    decision: Decision,
+    pinned: Definition | undefined,
+  ): Result<Pick<Batch, 'writes' | 'blobs'>, Refusal> {
+    const { definition } = request.observed;
+    const version = decision.version;
+    const isDrift = decision.reason === 'definition_drifted' && definition !== undefined && pinned !== undefined;
+    if (!isDrift || version === undefined || call.observed.definition === undefined) return ok({ writes: [] });
+    const probe = this.view.capability(call.capability).state?.versions.get(version)?.probe;
+    if (probeDiffers(probe, request.observed.probe)) return ok({ writes: [] });
+    return driftWrites(this.view, {
+      host: call.host,
+      capability: call.capability,
+      version,
+      pinned,
+      observed: definition,
+      observedDigest: call.observed.definition,
+      hostPinsVersion: true,
+      directiveId: randomUUID(),
+      time: call.decidedAt,
+    });
+  }
+
+  private answer(
+    request: AuthorizeRequest,
+    lane: TaskLane,
+    decided: CallDecided,
+    decision: Decision,
+    position: bigint,
+  ): AuthorizeAnswer {
+    const explained = request.explain === true && decision.decision === decided.decision;
+    const checks = explained ? decision.checks : decided.checks.map(shownCheck);
+    const { obligations, targets } = decision;
+    const { leaseMs } = this;
+    return answerOf(request, decided, { traceId: lane.task.traceId, checks, obligations, targets, leaseMs, position });
+  }
+}
+
+/** Whether a recorded allow is still one, so that a repeat gets it instead of a new attempt. */
+function stands(call: CallState, decision: Decision, snapshot: Snapshot, at: Instant): boolean {
+  const { decided } = call.latest;
+  if (decision.decision !== 'allow' || decided.decision !== 'allow' || isOver(call.latest, at)) return false;
+  const epoch = decided.basis['directives'] ?? 0;
+  return !isVoid(snapshot.directives, { epoch, targets: decision.targets });
+}
+
+function isOver(attempt: AttemptState, at: Instant): boolean {
+  return attempt.decided.expiresAt === undefined || at >= attempt.decided.expiresAt;
+}

@@ -1,0 +1,45 @@
+import { POLICY_SET, type Basis, type Snapshot } from '#libs/decision/snapshot.js';
+import type { StreamCheck } from '#libs/event-log/port.js';
+import type { ControlView } from './control-view.js';
+import type { TaskLane } from './task-lanes.js';
+
+/** What is consulted: the live view, or what replay rebuilds of it as of a recorded basis. */
+export type ConsultedView = Pick<ControlView, 'capability' | 'directives' | 'policySet' | 'principal'>;
+export type ConsultedTask = Pick<TaskLane, 'task' | 'taskRevision' | 'taskStream' | 'content'>;
+
+/**
+ * Everything that a decision about a capability looks at, with the revision of each stream that it came from: what is
+ * consulted and what is checked come from here together, so that neither can be had without the other.
+ */
+export function snapshotFor(
+  view: ConsultedView,
+  lane: ConsultedTask | undefined,
+  host: string,
+  capability: string,
+): Snapshot {
+  const held = view.capability(capability);
+  const directives = view.directives();
+  const policySet = view.policySet(POLICY_SET);
+  const basis: Record<string, number> = {
+    [`capability-${capability}`]: held.revision,
+    directives: directives.revision,
+    [`policy-${POLICY_SET}`]: policySet.revision,
+    [`principal-${host}`]: view.principal(host).revision,
+  };
+  if (lane !== undefined) basis[lane.taskStream] = lane.taskRevision;
+  return {
+    basis,
+    directives: directives.state,
+    capability: held.state,
+    policySet: policySet.state,
+    task: lane?.task,
+    content: lane?.content ?? { purpose: '', attributes: {} },
+  };
+}
+
+/** The preconditions of an allow: its whole basis, but for the streams that the same batch writes at exact revisions. */
+export function basisChecks(basis: Basis, written: ReadonlySet<string>): StreamCheck[] {
+  return Object.entries(basis)
+    .filter(([stream]) => !written.has(stream))
+    .map(([stream, expected]) => ({ stream, expected }));
+}

@@ -1,0 +1,64 @@
+import type { Blob, StreamCheck, StreamWrite } from '#libs/event-log/port.js';
+import type { SettledLog } from '#libs/event-log/settled.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import type { ControlView } from './control-view.js';
+import type { LogTime } from './log-time.js';
+
+/** Who causes a command. The part of the service that acts by itself is `system:<part>` and is no principal. */
+export interface Actor {
+  readonly name: string;
+}
+
+/** What a command comes to: what to append, nothing where all of it is recorded already. */
+export interface Plan {
+  readonly writes: readonly StreamWrite[];
+  readonly checks?: readonly StreamCheck[];
+  readonly blobs?: readonly Blob[];
+}
+
+const MAX_TRIES = 5;
+
+/** Carries out commands of the control plane: decide on the view, append what was decided on, fold it in. */
+export class ControlPlane {
+  constructor(
+    private readonly log: SettledLog,
+    readonly view: ControlView,
+    readonly time: LogTime,
+  ) {}
+
+  /**
+   * Plans and appends. A plan that was overtaken is made again on the newer state, a few times; then 409. The actor's
+   * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
+   * `position` is at or after everything that the command recorded, now or when it came first.
+   */
+  async run(
+    actor: Actor,
+    plan: (now: Instant) => Result<Plan, Refusal> | Promise<Result<Plan, Refusal>>,
+  ): Promise<Result<{ position: bigint }, Refusal>> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const standing = this.standingOf(actor);
+      if (!standing.ok) return standing;
+      const planned = await plan(this.time.now());
+      if (!planned.ok) return planned;
+      const { checks = [], blobs = [] } = planned.value;
+      const writes = planned.value.writes.filter((write) => write.events.length > 0);
+      if (writes.length === 0) return ok({ position: await this.log.end() });
+      const outcome = await this.log.append({ writes, checks: [...standing.value, ...checks], blobs });
+      if (outcome.kind === 'committed') {
+        for (const write of writes) for (const event of write.events) this.view.apply(event);
+        return ok({ position: outcome.position });
+      }
+      await this.view.refresh(outcome.violations.map((violation) => violation.stream));
+    }
+    return err(refusal('revision_conflict', 'others changed the same thing meanwhile; try again'));
+  }
+
+  private standingOf(actor: Actor): Result<readonly StreamCheck[], Refusal> {
+    if (actor.name.startsWith('system:')) return ok([]);
+    const { state, revision } = this.view.principal(actor.name);
+    if (state === undefined || state.removed) return err(refusal('forbidden', 'the caller has been removed'));
+    return ok([{ stream: `principal-${actor.name}`, expected: revision }]);
+  }
+}

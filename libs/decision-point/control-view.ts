@@ -1,0 +1,184 @@
+import { capabilityDecider } from '#libs/capability/decider.js';
+import type { MaybeCapability } from '#libs/capability/state.js';
+import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
+import { categoryOf, parseEvent, type Event } from '#libs/event-log/event.js';
+import type { EventLog, RecordedEvent, Subscription } from '#libs/event-log/port.js';
+import type { Decider } from '#libs/kernel/decider.js';
+import { toMs } from '#libs/kernel/time.js';
+import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
+import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
+
+/** State of one stream and the revision that it stands for; revision 0 is a stream that does not exist. */
+export interface Held<State> {
+  revision: number;
+  state: State;
+}
+
+type Folder = Pick<Decider<unknown, never, unknown, never>, 'initialState' | 'evolve'>;
+
+/** The streams that decisions rest on, by category. All of them are held in memory; tasks and calls are not. */
+const DECIDERS: ReadonlyMap<string, Folder> = new Map<string, unknown>([
+  ['capability', capabilityDecider],
+  ['directives', directiveDecider],
+  ['policy', policyDecider],
+  ['principal', principalDecider],
+]) as Map<string, Folder>;
+
+export const CONTROL_CATEGORIES: readonly string[] = [...DECIDERS.keys()];
+const PAGE = 5000;
+
+type SealedOrRecorded = Pick<RecordedEvent, 'stream' | 'revision' | 'json'>;
+
+/**
+ * The control streams folded in memory, in step with the log: fed by a subscription, and by each commit of this process
+ * at once. A state that is handed out is the live one: read it before the next await, and never change it.
+ */
+export class ControlView {
+  private readonly streams = new Map<string, Held<unknown>>();
+  private readonly byToken = new Map<string, string>();
+  private subscription: Subscription | undefined;
+  private waiting: { position: bigint; done: () => void }[] = [];
+  private caughtUpTo = -1n;
+  private lastEventMs = 0;
+
+  constructor(private readonly log: EventLog) {}
+
+  /** Loads what is there, then follows the log. */
+  async start(): Promise<void> {
+    let after = 0n;
+    for (;;) {
+      const events = await this.log.readAll({ after, categories: CONTROL_CATEGORIES, limit: PAGE });
+      for (const event of events) this.apply(event);
+      if (events.length === 0) break;
+      after = events.at(-1)?.position ?? after;
+    }
+    const started = Promise.withResolvers<void>();
+    this.subscription = this.log.subscribe(
+      { after, categories: CONTROL_CATEGORIES },
+      {
+        onEvents: (events) => events.forEach((event) => this.apply(event)),
+        onCaughtUp: (position) => {
+          this.reached(position);
+          started.resolve();
+        },
+      },
+    );
+    await started.promise;
+  }
+
+  async stop(): Promise<void> {
+    await this.subscription?.close();
+  }
+
+  /** Folds an event in, once: what the view has already is passed over. */
+  apply(sealed: SealedOrRecorded): void {
+    const held = this.held(sealed.stream);
+    if (held === undefined || sealed.revision <= held.revision) return;
+    if (sealed.revision !== held.revision + 1) throw new Error(`a gap in ${sealed.stream} before ${sealed.revision}`);
+    const event = parseEvent(sealed.json);
+    const before = held.state;
+    held.state = folderOf(sealed.stream)?.evolve(before, event);
+    held.revision = sealed.revision;
+    this.streams.set(sealed.stream, held);
+    this.lastEventMs = Math.max(this.lastEventMs, toMs(event.time));
+    if (event.type.startsWith('Principal') || event.type === 'TokenRotated')
+      this.indexToken(event, before as PrincipalState);
+  }
+
+  /** Reads the named streams again, from where the view stands; other than control streams are passed over. */
+  async refresh(streams: Iterable<string>): Promise<void> {
+    for (const stream of streams) {
+      const held = this.held(stream);
+      if (held === undefined) continue;
+      for (const event of await this.log.read(stream, held.revision)) this.apply(event);
+    }
+  }
+
+  capability(id: string): Held<MaybeCapability> {
+    return this.of(`capability-${id}`);
+  }
+
+  capabilities(): MaybeCapability[] {
+    return this.ofCategory<MaybeCapability>('capability');
+  }
+
+  policySet(set: string): Held<PolicySetState> {
+    return this.of(`policy-${set}`);
+  }
+
+  principal(name: string): Held<PrincipalState> {
+    return this.of(`principal-${name}`);
+  }
+
+  principals(): PrincipalState[] {
+    return this.ofCategory<PrincipalState>('principal');
+  }
+
+  directives(): Held<DirectivesState> {
+    return this.of('directives');
+  }
+
+  /** Who a token belongs to now; `tokenDigest` is its SHA-256. */
+  principalByToken(tokenDigest: string): NonNullable<PrincipalState> | undefined {
+    const name = this.byToken.get(tokenDigest);
+    const state = name === undefined ? undefined : this.principal(name).state;
+    return state === undefined || state.removed ? undefined : state;
+  }
+
+  /** Time of the latest control event: a decision is never dated before what it rests on. */
+  get latestMs(): number {
+    return this.lastEventMs;
+  }
+
+  /** Everything up to here has been folded in. */
+  get position(): bigint {
+    return this.caughtUpTo;
+  }
+
+  /** Whether the view reaches a position within `timeoutMs`. */
+  waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
+    if (this.caughtUpTo >= position) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter = { position, done: () => finish(true) };
+      const timer = setTimeout(() => finish(false), timeoutMs);
+      const finish = (reached: boolean): void => {
+        clearTimeout(timer);
+        this.waiting = this.waiting.filter((other) => other !== waiter);
+        resolve(reached);
+      };
+      this.waiting.push(waiter);
+    });
+  }
+
+  private reached(position: bigint): void {
+    if (position > this.caughtUpTo) this.caughtUpTo = position;
+    for (const waiter of this.waiting.filter((waiter) => waiter.position <= position)) waiter.done();
+  }
+
+  private of<State>(stream: string): Held<State> {
+    return this.held(stream) as Held<State>;
+  }
+
+  /** The held state, or a fresh one that is not kept: a name that nobody registered must cost no memory. */
+  private held(stream: string): Held<unknown> | undefined {
+    const folder = folderOf(stream);
+    if (folder === undefined) return undefined;
+    return this.streams.get(stream) ?? { revision: 0, state: folder.initialState() };
+  }
+
+  private ofCategory<State>(category: string): State[] {
+    return [...this.streams]
+      .filter(([stream]) => categoryOf(stream) === category)
+      .map(([, held]) => held.state as State);
+  }
+
+  private indexToken(event: Event, before: PrincipalState): void {
+    const { name, tokenDigest } = event.data as { name: string; tokenDigest?: string };
+    if (before !== undefined) this.byToken.delete(before.tokenDigest);
+    if (tokenDigest !== undefined) this.byToken.set(tokenDigest, name);
+  }
+}
+
+function folderOf(stream: string): Folder | undefined {
+  return DECIDERS.get(categoryOf(stream));
+}

@@ -1,0 +1,53 @@
+import type { Definition } from '#libs/capability/definition.js';
+import { capabilityDecider } from '#libs/capability/decider.js';
+import { diffDefinitions } from '#libs/capability/diff.js';
+import type { Blob, StreamWrite } from '#libs/event-log/port.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { jsonBlob } from './blobs.js';
+import type { ControlView } from './control-view.js';
+import { capabilityWrites } from './stops.js';
+
+/** A definition that a host saw in place of the pinned one. */
+export interface Observation {
+  readonly host: string;
+  readonly capability: string;
+  readonly version: string;
+  readonly pinned: Definition;
+  readonly observed: Definition;
+  readonly observedDigest: Digest;
+  readonly hostPinsVersion: boolean;
+  /** The id of the directive, should it come to one. */
+  readonly directiveId: string;
+  readonly time: Instant;
+}
+
+/** What an observation appends: the drift with its snapshot, and the suspension that it causes. Nothing where it is no news. */
+export function driftWrites(
+  view: ControlView,
+  observation: Observation,
+): Result<{ writes: StreamWrite[]; blobs: Blob[] }, Refusal> {
+  const { host, capability, version, pinned, observed, observedDigest, hostPinsVersion, directiveId, time } =
+    observation;
+  const snapshot = jsonBlob(observed);
+  const command = {
+    type: 'observe',
+    version,
+    observedDigest,
+    diff: diffDefinitions(pinned, observed),
+    snapshot: snapshot.digest,
+    hostPinsVersion,
+    directiveId,
+    actor: host,
+    time,
+  } as const;
+  const decided = capabilityDecider.decide(command, view.capability(capability).state);
+  if (!decided.ok) return decided;
+  if (decided.value.length === 0) return ok({ writes: [], blobs: [] });
+  const writes = capabilityWrites(view, capability, decided.value);
+  if (!writes.ok) return writes;
+  const kept = decided.value.some((event) => event.type === 'DriftObserved' && event.data.snapshot !== undefined);
+  return ok({ writes: writes.value, blobs: kept ? [snapshot] : [] });
+}

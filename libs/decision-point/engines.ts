@@ -1,0 +1,58 @@
+import { ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import { createSchemaValidator, type SchemaValidator } from '#libs/content/schema-validator.js';
+import type { Call } from '#libs/decision/call.js';
+import type { Engines, Snapshot } from '#libs/decision/snapshot.js';
+import type { EventLog } from '#libs/event-log/port.js';
+import { PolicyEngine } from '#libs/policy/cedar.js';
+import { readJson, readText } from './blobs.js';
+
+/** Compiled schemas and their sources that are kept: the ones used last. */
+const MAX_SCHEMAS = 2000;
+
+/** What decisions compute with: policies and schemas, loaded from their blobs when first needed and kept. */
+export class DecisionEngines {
+  private readonly policies = new PolicyEngine();
+  private readonly schemas = new Map<Digest, Json>();
+  readonly validator: SchemaValidator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
+
+  constructor(private readonly log: EventLog) {}
+
+  /** For a decision whose documents are loaded: synchronous, and a function of its arguments alone. */
+  readonly engines: Engines = {
+    authority: (set, request) => this.policies.evaluate(set, request),
+    arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
+  };
+
+  /** Loads what a decision will ask for. Undefined where everything is there, so that the usual case does not wait. */
+  prepare(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): Promise<void> | undefined {
+    const set = snapshot.policySet.active?.cedar;
+    const version = call.version ?? snapshot.task?.pins.get(call.capability)?.version ?? '';
+    const operations = snapshot.capability?.versions.get(version)?.operations ?? {};
+    const schema = ownValue(operations, call.operation)?.arguments;
+    const missingSet = set !== undefined && !this.policies.knows(set) ? set : undefined;
+    const missingSchema = schema !== undefined && !this.schemas.has(schema) ? schema : undefined;
+    if (missingSet === undefined && missingSchema === undefined) return undefined;
+    return this.load(missingSet, missingSchema);
+  }
+
+  /** Loads a schema for `validator`. Throws `LogUnavailable`. */
+  async loadSchema(digest: Digest): Promise<Json> {
+    const schema = this.schemas.get(digest) ?? (await readJson<Json>(this.log, digest));
+    this.schemas.delete(digest);
+    this.schemas.set(digest, schema);
+    if (this.schemas.size > MAX_SCHEMAS) this.schemas.delete(this.schemas.keys().next().value as Digest);
+    return schema;
+  }
+
+  private async load(set: Digest | undefined, schema: Digest | undefined): Promise<void> {
+    if (set !== undefined) this.policies.load(set, await readText(this.log, set));
+    if (schema !== undefined) await this.loadSchema(schema);
+  }
+
+  private schema(digest: Digest): Json {
+    const schema = this.schemas.get(digest);
+    if (schema === undefined) throw new Error('the schema has not been loaded');
+    return schema;
+  }
+}

@@ -1,0 +1,136 @@
+import { callsDecider } from '#libs/calls/decider.js';
+import type { CallDecided } from '#libs/calls/events.js';
+import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
+import { ENGINE_VERSIONS, type Decision } from '#libs/decision/decide.js';
+import { recordedCheck } from '#libs/decision/record.js';
+import type { Basis } from '#libs/decision/snapshot.js';
+import type { Batch, StreamWrite } from '#libs/event-log/port.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { sealPayload } from '#libs/payloads/payload.js';
+import { taskDecider } from '#libs/task/decider.js';
+import { basisChecks } from './basis.js';
+import { sealFact, writeOf } from './facts.js';
+import { payloadPlace } from './payload-place.js';
+import type { TaskLane } from './task-lanes.js';
+
+/** The call that a request makes; 400 where its definition has no digest or another one than it says. */
+export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Call, 'decidedAt'>, Refusal> {
+  const { callId, taskId, capability, version, operation } = request;
+  const { definition, definitionDigest, probe, server } = request.observed;
+  let digest: Digest | undefined = definitionDigest;
+  if (definition !== undefined) {
+    const fingerprint = fingerprintDefinition(definition);
+    if (!fingerprint.ok)
+      return err(malformedDefinition(`/observed/definition${fingerprint.error.path}`, fingerprint.error.message));
+    if (digest !== undefined && digest !== fingerprint.value.digest) {
+      return err(malformedDefinition('/observed/definitionDigest', 'is not the digest of the definition beside it'));
+    }
+    digest = fingerprint.value.digest;
+  }
+  return ok({
+    callId,
+    taskId,
+    host,
+    capability,
+    version,
+    operation,
+    arguments: request.arguments,
+    contextItems: request.context?.length ?? 0,
+    observed: {
+      ...(digest === undefined ? {} : { definition: digest }),
+      ...(definition === undefined ? {} : { whole: true as const }),
+      ...(probe === undefined ? {} : { probe: digestOf(probe) }),
+      server,
+    },
+  });
+}
+
+export function malformedDefinition(path: string, message: string): Refusal {
+  return refusal('malformed_request', 'the definition cannot be digested', [{ path, message }]);
+}
+
+/** A decision as its event will hold it, but for attempt and commitments. */
+export function decidedOf(call: Call, decision: Decision, basis: Basis): Omit<CallDecided, 'attempt' | 'commitments'> {
+  const { callId, taskId, host, capability, operation, contextItems, observed } = call;
+  const { version, rule, counts, reason } = decision;
+  return {
+    callId,
+    taskId,
+    host,
+    capability,
+    ...(version === undefined ? {} : { version }),
+    operation,
+    decision: decision.decision,
+    reason,
+    ...(rule === undefined ? {} : { rule }),
+    checks: decision.checks.map(recordedCheck),
+    basis,
+    observed,
+    contextItems,
+    ...(counts === undefined ? {} : { counts }),
+    engines: ENGINE_VERSIONS,
+  };
+}
+
+/**
+ * The batch that records a decision: the event with its payload, the count against `maxCalls`, whatever `more` comes with
+ * it, and for an allow the whole basis as preconditions.
+ */
+export function decisionBatch(input: {
+  readonly lane: TaskLane;
+  readonly request: AuthorizeRequest;
+  readonly requestDigest: Digest;
+  readonly call: Call;
+  readonly decision: Decision;
+  readonly basis: Basis;
+  readonly expiresAt: Instant | undefined;
+  readonly more?: Pick<Batch, 'blobs' | 'writes'> | undefined;
+}): Result<{ batch: Batch; decided: CallDecided }, Refusal> {
+  const { lane, request, requestDigest, call, decision, basis, expiresAt, more } = input;
+  const { host: actor, decidedAt: time } = call;
+  const revision = lane.calls.revision + 1;
+  const content: Record<string, unknown> = { arguments: request.arguments };
+  if (call.contextItems > 0) content['context'] = request.context;
+  const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), content);
+  const recorded = callsDecider.decide(
+    {
+      type: 'record-decision',
+      decided: {
+        ...decidedOf(call, decision, basis),
+        commitments: { ...payload.commitments },
+        requestDigest,
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(request.instanceId === undefined ? {} : { instanceId: request.instanceId }),
+      },
+      actor,
+      time,
+    },
+    lane.calls,
+  );
+  if (!recorded.ok) return recorded;
+  const fact = recorded.value[0];
+  if (fact?.type !== 'CallDecided') throw new Error('a decision without its event');
+  const { traceId } = lane.task;
+  const event = sealFact(lane.callsStream, revision, fact, {
+    traceId,
+    correlationId: call.callId,
+    payload: payload.bytes,
+  });
+  const writes: StreamWrite[] = [{ stream: lane.callsStream, expected: revision - 1, events: [event] }];
+  if (decision.decision === 'allow' && decision.counts !== undefined) {
+    const counted = taskDecider.decide(
+      { type: 'count', entry: decision.counts, callId: call.callId, actor, time },
+      lane.task,
+    );
+    if (!counted.ok) return counted;
+    writes.push(writeOf(lane.taskStream, lane.taskRevision, counted.value));
+  }
+  writes.push(...(more?.writes ?? []));
+  const written = new Set(writes.map((write) => write.stream));
+  const checks = decision.decision === 'allow' ? basisChecks(basis, written) : [];
+  return ok({ batch: { writes, checks, blobs: more?.blobs ?? [] }, decided: fact.data });
+}

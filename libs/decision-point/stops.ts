@@ -1,0 +1,51 @@
+import type { CapabilityEvent } from '#libs/capability/events.js';
+import { directiveDecider, type DirectiveCommand, type DirectiveEvent } from '#libs/directive/decider.js';
+import type { StreamWrite } from '#libs/event-log/port.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
+import type { ControlView } from './control-view.js';
+import { writeOf } from './facts.js';
+
+/**
+ * The writes for facts of a capability, with the directive that a stop for all brings with it (or that a reinstatement
+ * lifts) in the same batch: hosts hear of every stop through one feed.
+ */
+export function capabilityWrites(
+  view: ControlView,
+  capability: string,
+  events: readonly CapabilityEvent[],
+): Result<StreamWrite[], Refusal> {
+  const stream = `capability-${capability}`;
+  const facts = writeOf(stream, view.capability(capability).revision, events);
+  for (const [index, event] of events.entries()) {
+    const command = directiveOf(event, facts.events[index]?.id ?? '');
+    if (command === undefined) continue;
+    const directive = directiveWrite(view, command);
+    return directive.ok ? ok([facts, directive.value]) : directive;
+  }
+  return ok([facts]);
+}
+
+/** The write of a directive command, without events where there is nothing new to say. */
+export function directiveWrite(view: ControlView, command: DirectiveCommand): Result<StreamWrite, Refusal> {
+  const { state, revision } = view.directives();
+  const decided = directiveDecider.decide(command, state);
+  if (!decided.ok) return decided;
+  const cause = command.type === 'issue' ? command.cause : undefined;
+  return ok(writeOf('directives', revision, decided.value satisfies readonly DirectiveEvent[], cause));
+}
+
+/** At most one fact of a batch stops or reinstates. */
+function directiveOf(event: CapabilityEvent, cause: string): DirectiveCommand | undefined {
+  const { actor, time } = event;
+  if (event.type === 'VersionSuspended' || event.type === 'VersionRevoked') {
+    const { capability, version, reason, directiveId } = event.data;
+    if (directiveId === undefined) return undefined;
+    const target = { type: 'version', capability, version } as const;
+    return { type: 'issue', id: directiveId, target, reason, cause, actor, time };
+  }
+  if (event.type === 'VersionReinstated' && event.data.directiveId !== undefined) {
+    return { type: 'lift', id: event.data.directiveId, reason: event.data.reason, withCause: true, actor, time };
+  }
+  return undefined;
+}

@@ -1,0 +1,162 @@
+import type { Batch, EventLog } from '#libs/event-log/port.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { keyedDigest } from '#libs/kernel/digest.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
+import { KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
+import { sealPayload } from '#libs/payloads/payload.js';
+import type { Ceilings } from '#libs/principal/decider.js';
+import { taskDecider } from '#libs/task/decider.js';
+import { resolvePins } from '#libs/task/pins.js';
+import { DEFAULT_TTL_MS, type OpenTask } from '#libs/task/request.js';
+import { contradictoryVersion } from '#libs/task/scope.js';
+import type { ControlPlane } from './control-plane.js';
+import { sealFact } from './facts.js';
+import { payloadPlace } from './payload-place.js';
+import type { TaskLane, TaskLanes } from './task-lanes.js';
+
+const MAX_CLOSE_TRIES = 20;
+
+/** A task to open, with the ids that it will have. */
+export interface TaskToOpen {
+  readonly taskId: string;
+  readonly traceId: string;
+  readonly host: string;
+  readonly request: OpenTask;
+}
+
+/** Opens and closes tasks. A task is its host's alone: for any other it does not exist. */
+export class Tasks {
+  constructor(
+    private readonly log: EventLog,
+    private readonly plane: ControlPlane,
+    private readonly lanes: TaskLanes,
+    private readonly keys: Keyring,
+  ) {}
+
+  /** Binds the task to versions. The same id with the same body answers what is recorded. */
+  async open(task: TaskToOpen): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
+    const { taskId, host, request } = task;
+    const allowed = withinCeilings(request, this.plane.view.principal(host).state?.ceilings);
+    if (!allowed.ok) return allowed;
+    const contradictory = contradictoryVersion(request.scope);
+    if (contradictory !== undefined) {
+      const message = `two versions of ${contradictory}`;
+      return err(
+        refusal('malformed_request', 'a task pins one version of each capability', [{ path: '/scope', message }]),
+      );
+    }
+    const key = await this.keyOf(taskId);
+    if (key === undefined) return err(refusal('already_exists', 'another task had this id'));
+    const requestDigest = keyedDigest(key, canonicalJson({ host, request }));
+    const run = await this.plane.run({ name: host }, async (now) => {
+      const existing = await this.lanes.get(taskId);
+      if (existing === undefined) return this.openingOf(task, key, requestDigest, now);
+      return existing.task.requestDigest === requestDigest
+        ? ok({ writes: [] })
+        : err(refusal('already_exists', 'another task has this id'));
+    });
+    if (!run.ok) return run;
+    const lane = await this.lanes.get(taskId);
+    return lane === undefined
+      ? err(refusal('already_exists', 'another task has this id'))
+      : ok({ lane, position: run.value.position });
+  }
+
+  /** Closing a closed task changes nothing. */
+  async close(
+    taskId: string,
+    host: string,
+    reason: string | undefined,
+  ): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
+    const { view, time } = this.plane;
+    for (let tries = 0; tries < MAX_CLOSE_TRIES; tries += 1) {
+      const lane = await this.lanes.get(taskId);
+      if (lane === undefined || lane.task.host !== host) return err(refusal('not_found', 'no such task'));
+      if (lane.givenUp) continue;
+      const decided = taskDecider.decide({ type: 'close', reason, actor: host, time: time.now() }, lane.task);
+      if (!decided.ok) return decided;
+      if (decided.value.length === 0) return ok({ lane, position: await this.log.end() });
+      const { taskStream: stream, taskRevision: expected } = lane;
+      const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
+      const principal = { stream: `principal-${host}`, expected: view.principal(host).revision };
+      const outcome = await this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks: [principal] });
+      if (outcome !== undefined) return ok({ lane, position: outcome });
+    }
+    return err(refusal('revision_conflict', 'the task is too busy; try again'));
+  }
+
+  /** A task of this host. */
+  async get(taskId: string, host: string): Promise<TaskLane | undefined> {
+    const lane = await this.lanes.get(taskId);
+    return lane?.task.host === host ? lane : undefined;
+  }
+
+  private async keyOf(taskId: string): Promise<Uint8Array | undefined> {
+    try {
+      return (await this.keys.get(taskId)) ?? (await this.keys.create(taskId));
+    } catch (error) {
+      if (error instanceof KeyShredded) return undefined;
+      throw error;
+    }
+  }
+
+  private async openingOf(
+    { taskId, traceId, host, request }: TaskToOpen,
+    key: Uint8Array,
+    requestDigest: ReturnType<typeof keyedDigest>,
+    now: Instant,
+  ): Promise<Result<Batch, Refusal>> {
+    const { view } = this.plane;
+    const stream = `task-${taskId}`;
+    const trace = `trace-${traceId}`;
+    const joined = await this.log.read(trace);
+    // From here on nothing waits: the pins have to be those of the revisions that the append checks.
+    const { agent, user, purpose, scope } = request;
+    const { pins, unresolved } = resolvePins(scope, (id) => view.capability(id).state);
+    const payload = sealPayload(key, payloadPlace({ stream, revision: 1 }), {
+      purpose,
+      attributes: user.attributes ?? {},
+    });
+    const opened = {
+      taskId,
+      host,
+      agent,
+      user: { id: user.id, roles: user.roles, attestedBy: host },
+      scope,
+      pins,
+      unresolved,
+      expiresAt: toInstant(toMs(now) + (request.ttlMs ?? DEFAULT_TTL_MS)),
+      epoch: view.directives().revision,
+      commitments: { ...payload.commitments },
+      requestDigest,
+    };
+    const decided = taskDecider.decide({ type: 'open', opened, traceId, actor: host, time: now }, undefined);
+    if (!decided.ok) return decided;
+    const events = decided.value.map((fact) => sealFact(stream, 1, fact, { payload: payload.bytes }));
+    const join = { type: 'TaskJoined', data: { taskId, host }, actor: host, time: now, traceId };
+    const expected = joined.at(-1)?.revision ?? 0;
+    const capabilities = [...new Set(scope.map((entry) => entry.capability))];
+    return ok({
+      writes: [
+        { stream, expected: 0, events },
+        { stream: trace, expected, events: [sealFact(trace, expected + 1, join)] },
+      ],
+      checks: capabilities.map((id) => ({ stream: `capability-${id}`, expected: view.capability(id).revision })),
+    });
+  }
+}
+
+/** 403 for a task that names an agent, user role or capability beyond what its host may name. */
+function withinCeilings(request: OpenTask, ceilings: Ceilings | undefined): Result<void, Refusal> {
+  const beyond = (what: string) => err(refusal('beyond_ceiling', `the host may not open a task for this ${what}`));
+  const { agents, userRoles, capabilities } = ceilings ?? {};
+  if (agents !== undefined && !agents.includes(request.agent)) return beyond('agent');
+  if (userRoles !== undefined && !request.user.roles.every((role) => userRoles.includes(role)))
+    return beyond('user role');
+  if (capabilities !== undefined && !request.scope.every((entry) => capabilities.includes(entry.capability))) {
+    return beyond('capability');
+  }
+  return ok(undefined);
+}

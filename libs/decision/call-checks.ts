@@ -1,0 +1,88 @@
+import { covers } from '#libs/task/scope.js';
+import { fail, pass, type CheckResult, type Question } from './check.js';
+import { POLICY_SET } from './snapshot.js';
+
+/** Checks 8 to 13: may this task make this call, as this user, with these arguments? */
+
+export function capabilityScope({ operation }: Question): CheckResult {
+  return operation === undefined ? fail('operation_unknown', {}) : pass({ effects: operation.effects });
+}
+
+/** The first entry that covers the call and has calls left. A call that was counted before is not counted again. */
+export function taskScope({ snapshot, call, operation }: Question): CheckResult {
+  const { task } = snapshot;
+  let usedUp: { entry: number; calls: number } | undefined;
+  for (const [entry, scope] of (task?.scope ?? []).entries()) {
+    if (scope.capability !== call.capability || !covers(scope, call.operation, operation?.effects ?? [])) continue;
+    if (scope.maxCalls === undefined) return pass({ entry });
+    const counted = task?.counted.get(entry);
+    const calls = counted?.size ?? 0;
+    if (counted?.has(call.callId) === true) return pass({ entry, calls });
+    if (calls < scope.maxCalls) return pass({ entry, calls }, { counts: entry });
+    usedUp ??= { entry, calls };
+  }
+  return fail('outside_task_scope', usedUp ?? {});
+}
+
+/** Cedar, once for each effect of the operation; all must be allowed. */
+export function userAuthority({ snapshot, call, engines, operation, version }: Question): CheckResult {
+  const { task, capability, content, policySet } = snapshot;
+  const active = policySet.active;
+  if (active === undefined || task === undefined || capability === undefined || version === undefined) {
+    return fail('outside_user_authority', { set: POLICY_SET });
+  }
+  const determining = new Set<string>();
+  for (const effect of operation?.effects ?? []) {
+    const answer = engines.authority(active.cedar, {
+      user: { id: task.user.id, roles: task.user.roles, attributes: content.attributes },
+      effect,
+      capability: call.capability,
+      category: capability.category,
+      operation: call.operation,
+      context: {
+        purpose: content.purpose,
+        agent: task.agent,
+        host: call.host,
+        sensitivity: version.sensitivity,
+        arguments: call.arguments,
+      },
+    });
+    if (answer.outcome !== 'allow') {
+      const reason = answer.outcome === 'error' ? 'policy_error' : 'outside_user_authority';
+      return fail(reason, evidenceOf(active.policyVersion, answer.determining), ruleOf(answer.determining));
+    }
+    for (const id of answer.determining) determining.add(id);
+  }
+  const all = [...determining].sort();
+  return pass(evidenceOf(active.policyVersion, all), ruleOf(all));
+}
+
+const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
+  set: POLICY_SET,
+  policyVersion,
+  determining,
+});
+
+const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: determining.join(', ') });
+
+/** Against the pinned schema. Arguments are attacker-controlled, and so was the schema until it was vetted. */
+export function argumentsValid({ call, engines, operation }: Question): CheckResult {
+  const schemaDigest = operation?.arguments;
+  if (schemaDigest === undefined) return pass({});
+  const valid = engines.arguments(schemaDigest, call.arguments);
+  if (valid.ok) return pass({ schemaDigest });
+  const errors = valid.error
+    .slice(0, 8)
+    .map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
+  return fail('arguments_invalid', { schemaDigest, errors });
+}
+
+/** Fail-closed until content can be filtered: no context item goes out. */
+export function context({ call }: Question): CheckResult {
+  return pass({ items: call.contextItems, refusals: call.contextItems });
+}
+
+/** No broker yet: nothing is issued, and the evidence says so. */
+export function credential(_question: Question): CheckResult {
+  return pass({ issued: false });
+}

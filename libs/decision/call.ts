@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { ServerEvidence } from '#libs/calls/events.js';
+import { Definition, Probe } from '#libs/capability/definition.js';
+import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { Level } from '#libs/vocabulary/words.js';
+
+/** A piece of content that the host would like to send along. */
+export const ContextItem = z.object({
+  id: z.string().min(1).max(256),
+  source: z.string().min(1).max(1024),
+  level: Level.optional(),
+  categories: z.array(z.string().min(1).max(128)).max(64).optional(),
+  content: z.string(),
+});
+export type ContextItem = z.infer<typeof ContextItem>;
+
+/** The body of an authorize request. Unknown fields are dropped; what is left is what a repeat is compared by. */
+export const AuthorizeRequest = z.object({
+  callId: Uuid,
+  taskId: Uuid,
+  capability: NameId,
+  version: VersionId.optional(),
+  operation: Label,
+  arguments: FreeObject,
+  context: z.array(ContextItem).optional(),
+  instanceId: Uuid.optional(),
+  explain: z.boolean().optional(),
+  observed: z.object({
+    definitionDigest: DigestText.optional(),
+    definition: Definition.strip().optional(),
+    probe: Probe.strip().optional(),
+    server: ServerEvidence,
+  }),
+});
+export type AuthorizeRequest = z.infer<typeof AuthorizeRequest>;
+
+/** A call as it is decided: the request, whose it is, and when. Replay makes the same one from the record. */
+export interface Call {
+  readonly callId: string;
+  readonly taskId: string;
+  readonly host: string;
+  readonly capability: string;
+  readonly version?: string | undefined;
+  readonly operation: string;
+  readonly arguments: JsonObject;
+  /** How many context items came along. */
+  readonly contextItems: number;
+  readonly observed: {
+    readonly definition?: Digest | undefined;
+    /** A whole definition came along, not only its digest. */
+    readonly whole?: true | undefined;
+    readonly probe?: Digest | undefined;
+    readonly server: ServerEvidence;
+  };
+  readonly decidedAt: Instant;
+}

@@ -1,0 +1,21 @@
+import type { CallDecided, RecordedCheck } from '#libs/calls/events.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import type { Check } from './check.js';
+
+/** A check as an event holds it: evidence of the failed one alone, the rest follows from the basis. */
+export function recordedCheck({ check, outcome, evidence }: Check): RecordedCheck {
+  return outcome === 'fail' && evidence !== undefined ? [check, outcome, evidence] : [check, outcome];
+}
+
+/** A recorded check as answers show it. */
+export function shownCheck([check, outcome, evidence]: RecordedCheck): Check {
+  return { check, outcome, ...(evidence === undefined ? {} : { evidence }) };
+}
+
+/** What replay compares: `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */
+export function decisionDigest(
+  decided: Pick<CallDecided, 'decision' | 'reason' | 'rule' | 'checks' | 'commitments' | 'basis'>,
+): Digest {
+  const { decision, reason, rule, checks, commitments, basis } = decided;
+  return digestOf({ decision, reason, rule, checks, commitments, basis });
+}

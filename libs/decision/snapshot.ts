@@ -1,0 +1,38 @@
+import type { CapabilityState } from '#libs/capability/state.js';
+import type { DirectivesState } from '#libs/directive/decider.js';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import type { JsonPointer } from '#libs/kernel/pointer.js';
+import type { Result } from '#libs/kernel/result.js';
+import type { AuthorityAnswer, AuthorityRequest } from '#libs/policy/cedar.js';
+import type { PolicySetState } from '#libs/policy/decider.js';
+import type { TaskState } from '#libs/task/decider.js';
+
+/** Stream and revision of everything that was consulted. An allow is appended only if none of them has moved. */
+export type Basis = Readonly<Record<string, number>>;
+
+/** The policy set that decides. */
+export const POLICY_SET = 'default';
+
+/** All that a decision may look at, as of one basis. */
+export interface Snapshot {
+  readonly basis: Basis;
+  readonly directives: DirectivesState;
+  readonly capability: CapabilityState | undefined;
+  readonly policySet: PolicySetState;
+  /** The task, if it is one of the calling host's. */
+  readonly task: TaskState | undefined;
+  /** The task's content, which its events only commit to. */
+  readonly content: { readonly purpose: string; readonly attributes: JsonObject };
+}
+
+export interface ArgumentError {
+  readonly path: JsonPointer;
+  readonly keyword: string;
+}
+
+/** What a decision asks others to compute. Both are functions of their arguments alone, so that replay asks the same. */
+export interface Engines {
+  authority(set: Digest, request: AuthorityRequest): AuthorityAnswer;
+  arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
+}

@@ -1,0 +1,38 @@
+import type { CapabilityState } from '#libs/capability/state.js';
+import { targetKey } from '#libs/directive/target.js';
+import type { Effect } from '#libs/vocabulary/words.js';
+
+/** What a call can be stopped by: the keys of all directives that would match it. */
+export function targetsOf(subject: {
+  readonly host: string;
+  readonly taskId?: string | undefined;
+  readonly capabilityId: string;
+  readonly capability: CapabilityState | undefined;
+  readonly version: string | undefined;
+  readonly operation: string;
+}): string[] {
+  const { host, taskId, capabilityId, capability, operation } = subject;
+  const version = subject.version === undefined ? undefined : capability?.versions.get(subject.version);
+  const keys = [
+    targetKey({ type: 'all' }),
+    targetKey({ type: 'capability', capability: capabilityId }),
+    targetKey({ type: 'operation', capability: capabilityId, operation }),
+    targetKey({ type: 'host', host }),
+  ];
+  if (taskId !== undefined) keys.push(targetKey({ type: 'task', taskId }));
+  if (capability !== undefined) {
+    keys.push(targetKey({ type: 'category', category: capability.category }));
+    for (const publisher of capability.publishers) keys.push(targetKey({ type: 'publisher', publisher }));
+  }
+  if (version !== undefined) {
+    const { source } = version;
+    keys.push(targetKey({ type: 'version', capability: capabilityId, version: version.version }));
+    keys.push(targetKey({ type: 'source', source: `${source.type}:${source.name}` }));
+    for (const effect of effectsOf(version.operations, operation)) keys.push(targetKey({ type: 'effect', effect }));
+  }
+  return keys;
+}
+
+function effectsOf(operations: Readonly<Record<string, { effects: readonly Effect[] }>>, operation: string) {
+  return Object.hasOwn(operations, operation) ? [...new Set(operations[operation]?.effects)] : [];
+}

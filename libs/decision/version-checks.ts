@@ -1,0 +1,95 @@
+import { lifecycleReason } from '#libs/capability/state.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { taskStatus } from '#libs/task/decider.js';
+import { fail, pass, skip, type CheckResult, type Question } from './check.js';
+import { compareServer } from './server-identity.js';
+
+/** Checks 1 to 7: may this version of this capability be talked to at all? */
+
+export function registered({ snapshot, call, versionId, version }: Question): CheckResult {
+  const evidence = { capability: call.capability, ...(versionId === undefined ? {} : { version: versionId }) };
+  if (snapshot.capability === undefined) return fail('capability_unregistered', evidence);
+  if (versionId !== undefined && version === undefined) return fail('version_unregistered', evidence);
+  return pass(evidence);
+}
+
+/**
+ * A directive that a suspension or revocation of this very version brought with it is left to `reviewed`, which names
+ * the reason; it still stops everything if the lifecycle would not.
+ */
+export function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
+  const { directives } = snapshot;
+  const { epoch } = directives;
+  const stopped = version !== undefined && lifecycleReason(version, call.host) !== undefined;
+  for (const target of targets) {
+    for (const directive of directives.active.get(target) ?? []) {
+      if (stopped && directive.cause !== undefined && directive.target.type === 'version') continue;
+      return fail('disabled', { epoch, directive: directive.id }, { rule: target });
+    }
+  }
+  return pass({ epoch });
+}
+
+export function reviewed({ call, version }: Question): CheckResult {
+  if (version === undefined) return skip();
+  const { status, review } = version;
+  const evidence = {
+    status,
+    ...(review === undefined ? {} : { by: review.by }),
+    exceptions: review?.exceptions ?? [],
+    ...(version.suspendedFor.has(call.host) ? { suspendedFor: call.host } : {}),
+  };
+  const reason = lifecycleReason(version, call.host);
+  return reason === undefined ? pass(evidence) : fail(reason, evidence);
+}
+
+export function pinned({ snapshot, call, pin, versionId }: Question): CheckResult {
+  const { task } = snapshot;
+  if (task === undefined) return fail('task_unknown', {});
+  const status = taskStatus(task, call.decidedAt);
+  if (status !== 'open') return fail(`task_${status}`, { expiresAt: task.expiresAt });
+  if (pin === undefined) return fail('capability_not_pinned', {});
+  const evidence = { version: pin.version, definitionDigest: pin.definitionDigest };
+  return pin.version === versionId ? pass(evidence) : fail('version_not_pinned', evidence);
+}
+
+/** What the server declares now is what was reviewed. Under another probe it may declare something else: denied. */
+export function definition({ call, pin, version, connecting }: Question): CheckResult {
+  const expected = pin?.definitionDigest;
+  const { definition: observed, probe, whole } = call.observed;
+  if (observed === undefined) return connecting ? skip({ expected }) : fail('definition_missing', { expected });
+  const evidence = { expected, observed };
+  if (observed !== expected) {
+    return fail('definition_drifted', evidence, whole === true ? {} : { obligation: 'submit_definition' });
+  }
+  const pinnedProbe = version?.probe === undefined ? undefined : digestOf(version.probe);
+  if (probe !== undefined && pinnedProbe !== undefined && probe !== pinnedProbe) {
+    return fail('definition_drifted', { ...evidence, probe: 'other' });
+  }
+  return pass(evidence);
+}
+
+/** Fail-closed until signatures can be verified: none passes by a reviewer's exception alone, and any is unverifiable. */
+export function signature({ version }: Question): CheckResult {
+  const result = signatureResult(version?.documents.signature !== undefined);
+  if (result !== 'signature_missing') return fail(result, { result });
+  const exception = version?.review?.exceptions.includes(result) === true;
+  return exception ? pass({ result, exception: result }) : fail(result, { result });
+}
+
+/** What is known of a manifest's signature. */
+export const signatureResult = (signed: boolean) => (signed ? 'signature_unverifiable' : 'signature_missing');
+
+export function serverIdentity({ call, version }: Question): CheckResult {
+  const expected = version?.server ?? { method: 'none' as const };
+  const observed = call.observed.server;
+  const result = compareServer(expected, observed);
+  const evidence = { method: observed.method, result, expected, observed };
+  if (result === 'verified') return pass(evidence);
+  if (result === 'mismatch') return fail('server_identity_mismatch', evidence);
+  const excepted =
+    expected.method === 'none' && version?.review?.exceptions.includes('server_unauthenticated') === true;
+  return excepted
+    ? pass({ ...evidence, exception: 'server_unauthenticated' })
+    : fail('server_unauthenticated', evidence);
+}

@@ -1,0 +1,116 @@
+import type { Digest } from '#libs/kernel/digest.js';
+import type { SealedEvent } from './event.js';
+
+/** Events for one stream. `expected` is the revision that the stream must have before them; 0 where it must not exist. */
+export interface StreamWrite {
+  readonly stream: string;
+  readonly expected: number;
+  readonly events: readonly SealedEvent[];
+}
+
+/** A precondition on a stream that the batch does not write. */
+export interface StreamCheck {
+  readonly stream: string;
+  readonly expected: number;
+}
+
+/** Content-addressed bytes (definitions, policies, schemas); writing one that is there already is no error. */
+export interface Blob {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/** All or nothing. A stream stands at most once in `writes` and `checks` together. `writes` may be empty. */
+export interface Batch {
+  readonly writes: readonly StreamWrite[];
+  readonly checks: readonly StreamCheck[];
+  readonly blobs?: readonly Blob[];
+}
+
+export interface Violation {
+  readonly stream: string;
+  readonly expected: number;
+  readonly actual: number;
+}
+
+/**
+ * - `committed`: durable. `position` is at or after all events of the batch. An identical batch that was committed
+ *   before is `committed` again: its stored bytes were read back and are the same.
+ * - `refused`: nothing was written; every violated expectation is named.
+ * - `unknown`: written or not, nobody can say (a time-out, a lost connection, an I/O error at commit). Only the
+ *   identical batch may be sent again, and nothing that depends on its fate may be decided before it is known.
+ */
+export type AppendOutcome =
+  | { readonly kind: 'committed'; readonly position: bigint }
+  | { readonly kind: 'refused'; readonly violations: readonly Violation[] }
+  | { readonly kind: 'unknown'; readonly cause: string };
+
+/** An event as it was read. Positions are compared and never counted: they are sparse, and a batch may share one. */
+export interface RecordedEvent {
+  readonly position: bigint;
+  readonly stream: string;
+  readonly revision: number;
+  readonly type: string;
+  readonly json: string;
+}
+
+export interface ReadAllOptions {
+  /** Only events after this position. */
+  readonly after: bigint;
+  /** Only streams of these categories; all of them where it is absent. */
+  readonly categories?: readonly string[];
+  /** About how many events at once. A batch that shares one position is never split. */
+  readonly limit?: number;
+}
+
+export interface Subscriber {
+  /** Events in order of position. The next ones come only after the returned promise has settled. */
+  onEvents(events: readonly RecordedEvent[]): void | Promise<void>;
+  /** Everything up to `position` has been handed over. Comes after each time that the end was reached. */
+  onCaughtUp(position: bigint): void;
+  /** The log could not be read, or a handler threw. The same events are handed over again after a pause. */
+  onError?(error: unknown): void;
+}
+
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+/** The event log. One contract suite (`test/contracts/event-log.ts`) says for every adapter what these words mean. */
+export interface EventLog {
+  /** Throws `LogOverloaded` (nothing was queued) when its bounded queue is full, `LogClosed` after `close`. */
+  append(batch: Batch): Promise<AppendOutcome>;
+  /** The revision of a stream's last event, 0 where it does not exist; linearizable. Throws `LogUnavailable`. */
+  head(stream: string): Promise<number>;
+  /** Events of a stream after a revision, in order. Throws `LogUnavailable`. */
+  read(stream: string, after?: number): Promise<readonly RecordedEvent[]>;
+  /** Events of many streams in order of position; empty at the end. Throws `LogUnavailable`. */
+  readAll(options: ReadAllOptions): Promise<readonly RecordedEvent[]>;
+  /** The position of the last event, 0n in an empty log. Throws `LogUnavailable`. */
+  end(): Promise<bigint>;
+  /** Follows the log from a position on; resubscribes by itself after an error. */
+  subscribe(options: Omit<ReadAllOptions, 'limit'>, subscriber: Subscriber): Subscription;
+  /** The payload of an event, undefined where it has none. Throws `LogUnavailable`. */
+  payload(stream: string, revision: number): Promise<Uint8Array | undefined>;
+  /** Throws `LogUnavailable`. */
+  blob(digest: Digest): Promise<Uint8Array | undefined>;
+  /** Finishes what is queued, then lets go of everything it holds. */
+  close(): Promise<void>;
+}
+
+/** The queue of appends is full: nothing of this batch was taken. */
+export class LogOverloaded extends Error {
+  override readonly name = 'LogOverloaded';
+}
+
+/** The log cannot be read or written now. */
+export class LogUnavailable extends Error {
+  override readonly name = 'LogUnavailable';
+}
+
+/** The log has been closed. */
+export class LogClosed extends LogUnavailable {
+  constructor() {
+    super('the event log is closed');
+  }
+}

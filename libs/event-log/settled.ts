@@ -1,0 +1,157 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Clock } from '#libs/kernel/time.js';
+import { LogClosed, LogUnavailable, type AppendOutcome, type Batch, type EventLog } from './port.js';
+
+/** What became of a batch. There is no third answer: where the fate is not known, `append` throws. */
+export type SettledOutcome = Exclude<AppendOutcome, { kind: 'unknown' }>;
+
+export interface SettledLog extends EventLog {
+  /**
+   * Throws `LogUnavailable` where the fate of the batch, or of an earlier one that wrote a stream which this one writes
+   * or checks, could not be learnt in time. The batch may have been written then, or may yet be.
+   */
+  append(batch: Batch): Promise<SettledOutcome>;
+}
+
+export interface SettledLogOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** How long an append may wait for its fate; 1000. */
+  readonly deadlineMs?: number;
+  /** Batches of unknown fate, beside those in flight; from there on nothing is appended. 256. */
+  readonly maxUnsettled?: number;
+}
+
+const DEADLINE_MS = 1_000;
+const MAX_UNSETTLED = 256;
+const FIRST_BACKOFF_MS = 10;
+const MAX_BACKOFF_MS = 200;
+
+/** A batch as it was sent: while its fate is unknown, only the identical one may be sent again. */
+interface Entry {
+  readonly batch: Batch;
+  /** Only these may have moved; what the batch merely checked has not. */
+  readonly written: ReadonlySet<string>;
+  /** The one attempt under way. There are never two at once, so that a refusal is the last word. */
+  attempt?: Promise<AppendOutcome> | undefined;
+  /** The append that still waits for its fate. */
+  insisting?: Promise<unknown> | undefined;
+}
+
+/**
+ * The same log, whose `append` never answers `unknown`: it sends the identical batch again until its fate is known or
+ * the deadline is over. A batch that stays unknown is kept, and whoever next touches a stream that it writes learns its
+ * fate first, so that nothing is decided on a stream that may or may not have moved.
+ */
+export function settledLog(log: EventLog, options: SettledLogOptions): SettledLog {
+  const { clock, deadlineMs = DEADLINE_MS, maxUnsettled = MAX_UNSETTLED } = options;
+  /** In the order in which they were sent: a later one may rest on an earlier one of the same stream. */
+  const unsettled = new Set<Entry>();
+
+  async function append(batch: Batch): Promise<SettledOutcome> {
+    const deadline = clock.monotonicMs() + deadlineMs;
+    if (unsettled.size > 0) await makeWay(batch, deadline);
+    const entry: Entry = { batch, written: new Set(batch.writes.map(({ stream }) => stream)) };
+    const outcome = await attempt(entry, deadline);
+    if (outcome.kind !== 'unknown') return outcome;
+    if (entry.written.size > 0) unsettled.add(entry);
+    const insisting = insist(entry, deadline);
+    entry.insisting = insisting.catch(() => undefined).finally(() => (entry.insisting = undefined));
+    return insisting;
+  }
+
+  /** Sends a batch once; `unknown` also where there was no answer in time. Throws what the log throws. */
+  function attempt(entry: Entry, deadline: number): Promise<AppendOutcome> {
+    entry.attempt ??= log
+      .append(entry.batch)
+      .then((outcome) => {
+        // An answer that comes after the deadline settles the batch all the same.
+        if (outcome.kind !== 'unknown') unsettled.delete(entry);
+        return outcome;
+      })
+      .finally(() => (entry.attempt = undefined));
+    return before(deadline, entry.attempt, { kind: 'unknown', cause: 'no answer in time' });
+  }
+
+  /** Sends a batch of unknown fate again. That the log cannot take it now leaves its fate as it was. */
+  async function attemptAgain(entry: Entry, deadline: number): Promise<AppendOutcome> {
+    try {
+      return await attempt(entry, deadline);
+    } catch (error) {
+      if (error instanceof LogClosed) throw error;
+      return { kind: 'unknown', cause: 'not taken' };
+    }
+  }
+
+  async function insist(entry: Entry, deadline: number): Promise<SettledOutcome> {
+    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
+      const leftMs = deadline - clock.monotonicMs();
+      if (leftMs <= 0) throw new LogUnavailable('the fate of an append is unknown');
+      await pause(Math.min(backoffMs, leftMs));
+      if (!(await settleAll(earlierThan(entry), deadline))) continue;
+      const outcome = await attemptAgain(entry, deadline);
+      if (outcome.kind !== 'unknown') return outcome;
+    }
+  }
+
+  /** Those that this one may rest on. */
+  function earlierThan(entry: Entry): Entry[] {
+    const all = [...unsettled];
+    const at = all.indexOf(entry);
+    return writing(streamsOf(entry.batch), at < 0 ? all : all.slice(0, at));
+  }
+
+  /** Learns the fate of what a new batch may rest on, and of anything at all where too much is unknown. */
+  async function makeWay(batch: Batch, deadline: number): Promise<void> {
+    await settleStreams(streamsOf(batch), deadline);
+    if (unsettled.size < maxUnsettled) return;
+    await settleAll([...unsettled], deadline);
+    if (unsettled.size >= maxUnsettled) throw new LogUnavailable('too many appends are of unknown fate');
+  }
+
+  async function settleStreams(streams: ReadonlySet<string>, deadline: number): Promise<void> {
+    if (!(await settleAll(writing(streams, [...unsettled]), deadline)))
+      throw new LogUnavailable('an earlier append is of unknown fate');
+  }
+
+  /** In order, and one attempt each, unless its own append still insists. False at the first that stays unknown. */
+  async function settleAll(entries: readonly Entry[], deadline: number): Promise<boolean> {
+    for (const entry of entries) {
+      if (entry.insisting !== undefined) await before(deadline, entry.insisting, undefined);
+      else if (unsettled.has(entry)) await attemptAgain(entry, deadline);
+      if (unsettled.has(entry)) return false;
+    }
+    return true;
+  }
+
+  /** The answer, or `late` where the deadline is over first. */
+  function before<Answer>(deadline: number, answer: Promise<Answer>, late: Answer): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => resolve(late), Math.max(0, deadline - clock.monotonicMs()));
+      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  async function settled<Answer>(stream: string, answer: () => Promise<Answer>): Promise<Answer> {
+    if (unsettled.size > 0) await settleStreams(new Set([stream]), clock.monotonicMs() + deadlineMs);
+    return answer();
+  }
+
+  return {
+    append,
+    head: (stream) => settled(stream, () => log.head(stream)),
+    read: (stream, after) => settled(stream, () => log.read(stream, after)),
+    readAll: (all) => log.readAll(all),
+    end: () => log.end(),
+    subscribe: (all, subscriber) => log.subscribe(all, subscriber),
+    payload: (stream, revision) => log.payload(stream, revision),
+    blob: (digest) => log.blob(digest),
+    close: () => log.close(),
+  };
+}
+
+const streamsOf = ({ writes, checks }: Batch): ReadonlySet<string> =>
+  new Set([...writes, ...checks].map(({ stream }) => stream));
+
+function writing(streams: ReadonlySet<string>, entries: readonly Entry[]): Entry[] {
+  return entries.filter(({ written }) => [...written].some((stream) => streams.has(stream)));
+}

@@ -1,0 +1,179 @@
+import { checkBatch } from '../batch.js';
+import { LogClosed, LogOverloaded, type AppendOutcome, type Batch } from '../port.js';
+import { codeOf, LogOpenError } from './errors.js';
+import { decodeOutcomes, encodeGroup, type Cell } from './messages.js';
+import type { WriterOptions } from './schema.js';
+import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, POST_FROM_EVENTS } from './settings.js';
+import { Thread } from './thread.js';
+
+export interface AppendBounds {
+  readonly maxQueuedBatches: number;
+  readonly maxQueuedBytes: number;
+}
+
+/** Counts since the log was opened, and what waits now. */
+export interface AppendStats {
+  readonly queuedBatches: number;
+  readonly queuedBytes: number;
+  /** Groups that the writer was given: at most one transaction and one fsync each. */
+  readonly groups: number;
+  readonly committed: number;
+  readonly refused: number;
+  readonly unknown: number;
+  /** Times that the writer thread died. */
+  readonly deaths: number;
+}
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly weight: number;
+  readonly resolve: (outcome: AppendOutcome) => void;
+}
+
+/**
+ * Group commit, the main thread's side. Appends that come in one turn of the event loop go to the writer together;
+ * while it commits, the next ones are posted as soon as they are worth a transaction of their own.
+ */
+export class AppendQueue {
+  private readonly waiting: Waiting[] = [];
+  private readonly posted: Waiting[][] = [];
+  private readonly writer: Thread<readonly Cell[]>;
+  private readonly counts = { groups: 0, committed: 0, refused: 0, unknown: 0, deaths: 0 };
+  private queuedBatches = 0;
+  private queuedBytes = 0;
+  private waitingEvents = 0;
+  private flushOrdered = false;
+  private closed = false;
+  private drained: (() => void) | undefined;
+
+  constructor(
+    options: WriterOptions,
+    private readonly bounds: AppendBounds,
+    private readonly onAppended: () => void,
+  ) {
+    this.writer = new Thread(new URL('./writer.js', import.meta.url), options, {
+      onAnswer: (cells) => this.settle(this.posted.shift() ?? [], decodeOutcomes(cells)),
+      onDeath: () => this.onDeath(),
+    });
+  }
+
+  /** Throws `LogOpenError`. */
+  start(): Promise<void> {
+    return this.writer.start();
+  }
+
+  get stats(): AppendStats {
+    return { queuedBatches: this.queuedBatches, queuedBytes: this.queuedBytes, ...this.counts };
+  }
+
+  async append(batch: Batch): Promise<AppendOutcome> {
+    if (this.closed) throw new LogClosed();
+    const weight = checkBatch(batch);
+    if (this.queuedBatches >= this.bounds.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
+    // One batch is always let in, so that no batch is too large for an empty queue.
+    if (this.queuedBatches > 0 && this.queuedBytes + weight > this.bounds.maxQueuedBytes) {
+      throw new LogOverloaded('too many bytes are waiting to be appended');
+    }
+    this.queuedBatches += 1;
+    this.queuedBytes += weight;
+    return new Promise((resolve) => {
+      this.waiting.push({ batch, weight, resolve });
+      for (const { events } of batch.writes) this.waitingEvents += events.length;
+      this.pump();
+    });
+  }
+
+  /** Takes nothing more, and finishes what is queued. */
+  async drain(): Promise<void> {
+    this.closed = true;
+    if (this.queuedBatches > 0) await new Promise<void>((resolve) => (this.drained = resolve));
+  }
+
+  /** Ends the writer; to be called after `drain`. */
+  close(): Promise<void> {
+    return this.writer.close();
+  }
+
+  private pump(): void {
+    if (!this.writer.running) return this.revive();
+    if (this.waitingEvents >= POST_FROM_EVENTS) return this.postWaiting();
+    if (this.posted.length > 0 || this.flushOrdered || this.waiting.length === 0) return;
+    this.flushOrdered = true;
+    setImmediate(() => {
+      this.flushOrdered = false;
+      if (this.posted.length === 0) this.postWaiting();
+    });
+  }
+
+  private revive(): void {
+    if (this.waiting.length === 0 || this.flushOrdered) return;
+    this.flushOrdered = true;
+    this.writer
+      .start()
+      .then(
+        () => this.postWaiting(),
+        // Not one of these was written, but `unknown` promises the least, and is what the caller must handle anyway.
+        (error: unknown) => this.giveUp(this.takeWaiting(this.waiting.length), openCauseOf(error)),
+      )
+      .finally(() => {
+        this.flushOrdered = false;
+        this.pump();
+      });
+  }
+
+  private postWaiting(): void {
+    while (this.waiting.length > 0 && this.writer.running) {
+      let count = 1;
+      let weight = this.waiting[0]?.weight ?? 0;
+      for (; count < Math.min(this.waiting.length, MAX_GROUP_BATCHES); count += 1) {
+        weight += this.waiting[count]?.weight ?? 0;
+        if (weight > MAX_GROUP_BYTES) break;
+      }
+      const group = this.takeWaiting(count);
+      const { cells, bytes } = encodeGroup(group.map(({ batch }) => batch));
+      this.posted.push(group);
+      this.counts.groups += 1;
+      this.writer.post({ cells, bytes }, [bytes.buffer]);
+    }
+  }
+
+  private takeWaiting(count: number): Waiting[] {
+    const taken = this.waiting.splice(0, count);
+    for (const { batch } of taken) for (const { events } of batch.writes) this.waitingEvents -= events.length;
+    return taken;
+  }
+
+  private onDeath(): void {
+    const lost = [...this.posted.splice(0).flat(), ...this.takeWaiting(this.waiting.length)];
+    if (lost.length > 0 || !this.closed) this.counts.deaths += 1;
+    // With what was posted also what was not: it may rest on the former, whose fate is to be learnt first.
+    this.giveUp(lost, 'WRITER_DIED');
+  }
+
+  private giveUp(group: readonly Waiting[], cause: string): void {
+    this.settle(
+      group,
+      group.map(() => ({ kind: 'unknown', cause })),
+    );
+  }
+
+  private settle(group: readonly Waiting[], outcomes: readonly AppendOutcome[]): void {
+    let appended = false;
+    for (const [index, { weight, resolve }] of group.entries()) {
+      const outcome = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
+      this.queuedBatches -= 1;
+      this.queuedBytes -= weight;
+      this.counts[outcome.kind] += 1;
+      // After `unknown` too: it may have been written all the same.
+      if (outcome.kind !== 'refused') appended = true;
+      resolve(outcome);
+    }
+    if (appended) this.onAppended();
+    this.pump();
+    if (this.queuedBatches === 0) this.drained?.();
+  }
+}
+
+function openCauseOf(error: unknown): string {
+  return error instanceof LogOpenError ? `OPEN_${error.code.toUpperCase()}` : codeOf(error);
+}

@@ -1,0 +1,32 @@
+import { workerData } from 'node:worker_threads';
+import { codeOf, Damaged } from './errors.js';
+import { openLogReader, type Found, type LogReader, type Query } from './reading.js';
+import { serve } from './worker.js';
+
+/** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
+export type Answer = { readonly found: Found } | { readonly failure: string };
+
+/** Worker thread: reads the log on a connection of its own. Answers each query, in order. */
+serve<Query>(() => {
+  const { path }: { readonly path: string } = workerData;
+  let reader: LogReader | undefined = openLogReader(path);
+  return {
+    answer(query): Answer {
+      try {
+        reader ??= openLogReader(path);
+        return { found: reader.answer(query) };
+      } catch (error) {
+        if (error instanceof Damaged) return { failure: error.message };
+        // The connection may hold on to what has failed; the next query opens the file anew.
+        try {
+          reader?.close();
+        } catch {
+          // It is let go either way.
+        }
+        reader = undefined;
+        return { failure: codeOf(error) };
+      }
+    },
+    close: () => reader?.close(),
+  };
+});

@@ -1,0 +1,162 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { digestOfBytes } from '#libs/kernel/digest.js';
+import { unreachable } from '#libs/kernel/result.js';
+import { categoryOf } from '../event.js';
+import { verifySealed, type VerifiedHead } from '../verify.js';
+import { Damaged } from './errors.js';
+import type { Cell } from './messages.js';
+import { BULK_CATEGORIES, FROM_CONTROL_EVENTS, openForReading } from './schema.js';
+import { PAGE_CHARS } from './settings.js';
+
+/** What can be asked of the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
+export type Query =
+  | { readonly kind: 'head'; readonly stream: string }
+  | { readonly kind: 'stream'; readonly stream: string; readonly after: number; readonly limit: number }
+  | {
+      readonly kind: 'all';
+      readonly after: number;
+      readonly categories: readonly string[] | null;
+      readonly limit: number;
+    }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'payload'; readonly stream: string; readonly revision: number }
+  | { readonly kind: 'blob'; readonly digest: string };
+
+/**
+ * - `head`: [revision]   - `end`: [position]   - `payload`, `blob`: no cells, and the bytes where there are any
+ * - `stream`, `all`: [end of the log, 1 where more may follow, number of events, then of each:
+ *   position, stream, revision, type, json]
+ */
+export interface Found {
+  readonly cells: readonly Cell[];
+  readonly bytes?: Uint8Array;
+}
+
+/** Answers queries. Whatever it answers has been checked to be what was written; else it throws. */
+export interface LogReader {
+  answer(query: Query): Found;
+  close(): void;
+}
+
+/** Opens the log for reading. Throws `LogOpenError`. */
+export function openLogReader(path: string): LogReader {
+  const db = openForReading(path);
+  const sql = statementsOf(db);
+  const answer = (query: Query): Found => {
+    switch (query.kind) {
+      case 'head': {
+        const row = sql.last.get(query.stream);
+        return { cells: [row === undefined ? 0 : verified(row, query.stream).revision] };
+      }
+      case 'stream':
+        return pageOf(sql.end.get(), sql.stream.iterate(query.stream, query.after, query.limit), query);
+      case 'all': {
+        const { after, categories, limit } = query;
+        if (categories === null) return pageOf(sql.end.get(), sql.all.iterate(after, limit), query);
+        const control = categories.every((category) => !BULK_CATEGORIES.some((bulk) => bulk === category));
+        const statement = control ? sql.controlOf : sql.allOf;
+        return pageOf(sql.end.get(), statement.iterate(after, JSON.stringify(categories), limit), query);
+      }
+      case 'end':
+        return { cells: [Number(sql.end.get()?.['position'])] };
+      case 'payload':
+        return bytesOf(sql.payload.get(query.stream, query.revision));
+      case 'blob': {
+        const found = bytesOf(sql.blob.get(query.digest));
+        if (found.bytes !== undefined && digestOfBytes(found.bytes) !== query.digest) {
+          throw new Damaged(`the blob ${query.digest} is damaged`);
+        }
+        return found;
+      }
+      default:
+        return unreachable(query);
+    }
+  };
+  return {
+    answer(query) {
+      // One snapshot, so that the end of the log and the events belong together.
+      sql.begin.run();
+      try {
+        return answer(query);
+      } finally {
+        if (db.isTransaction) sql.commit.run();
+      }
+    },
+    close: () => db.close(),
+  };
+}
+
+const EVENT = 'SELECT position, revision, category, type, json';
+const STREAM_ID = '(SELECT id FROM streams WHERE name = ?)';
+const IN_CATEGORIES = 'category IN (SELECT value FROM json_each(?))';
+
+const statementsOf = (db: DatabaseSync) => ({
+  begin: db.prepare('BEGIN'),
+  commit: db.prepare('COMMIT'),
+  end: db.prepare('SELECT coalesce(max(position), 0) AS position FROM events'),
+  last: db.prepare(`${EVENT} FROM events WHERE stream_id = ${STREAM_ID} ORDER BY revision DESC LIMIT 1`),
+  stream: db.prepare(`${EVENT} FROM events WHERE stream_id = ${STREAM_ID} AND revision > ? ORDER BY revision LIMIT ?`),
+  all: db.prepare(`${EVENT} FROM events WHERE position > ? ORDER BY position LIMIT ?`),
+  allOf: db.prepare(`${EVENT} FROM events WHERE position > ? AND ${IN_CATEGORIES} ORDER BY position LIMIT ?`),
+  controlOf: db.prepare(
+    `${EVENT} ${FROM_CONTROL_EVENTS} AND position > ? AND ${IN_CATEGORIES} ORDER BY position LIMIT ?`,
+  ),
+  payload: db.prepare(
+    `SELECT bytes FROM payloads
+     WHERE position = (SELECT position FROM events WHERE stream_id = ${STREAM_ID} AND revision = ?)`,
+  ),
+  blob: db.prepare('SELECT bytes FROM blobs WHERE digest = ?'),
+});
+
+interface VerifiedRow extends VerifiedHead {
+  readonly position: number;
+  readonly json: string;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query, { limit: number }>): Found {
+  const events: Cell[] = [];
+  let count = 0;
+  let chars = 0;
+  let previous = query.after;
+  for (const row of rows) {
+    const { position, stream, revision, type, json } = verified(
+      row,
+      query.kind === 'stream' ? query.stream : undefined,
+    );
+    if (query.kind === 'stream' ? revision !== previous + 1 : position <= previous) {
+      throw new Damaged(`an event before position ${position} is missing`);
+    }
+    previous = query.kind === 'stream' ? revision : position;
+    events.push(position, stream, revision, type, json);
+    count += 1;
+    chars += json.length;
+    if (chars >= PAGE_CHARS) break;
+  }
+  const more = count === query.limit || chars >= PAGE_CHARS;
+  return { cells: [Number(end?.['position']), more ? 1 : 0, count, ...events] };
+}
+
+/** The row is one event, whole, and stands under its own stream, revision and category. */
+function verified(row: Row, stream: string | undefined): VerifiedRow {
+  const { position, revision, category, type, json } = row;
+  const head = typeof json === 'string' ? verifySealed(json) : undefined;
+  if (
+    typeof position !== 'number' ||
+    typeof json !== 'string' ||
+    head === undefined ||
+    head.revision !== revision ||
+    head.type !== type ||
+    categoryOf(head.stream) !== category ||
+    (stream !== undefined && head.stream !== stream)
+  ) {
+    throw new Damaged(`the event at position ${String(position)} is damaged`);
+  }
+  return { ...head, position, json };
+}
+
+function bytesOf(row: Row | undefined): Found {
+  const bytes = row?.['bytes'];
+  return bytes instanceof Uint8Array ? { cells: [], bytes } : { cells: [] };
+}

@@ -1,0 +1,83 @@
+import { LogClosed, LogUnavailable, type RecordedEvent } from '../port.js';
+import { LogOpenError } from './errors.js';
+import { CellReader } from './messages.js';
+import type { Answer } from './reader.js';
+import type { Found, Query } from './reading.js';
+import type { Page } from '../subscription.js';
+import { MAX_WAITING_READS } from './settings.js';
+import { Thread } from './thread.js';
+
+interface Waiting {
+  readonly resolve: (found: Found) => void;
+  readonly reject: (error: LogUnavailable) => void;
+}
+
+/** The main thread's side of reading. All that fails is a `LogUnavailable`. */
+export class Reads {
+  /** Queries are answered in the order in which they were posted. */
+  private readonly waiting: Waiting[] = [];
+  private readonly reader: Thread<Answer>;
+  private closed = false;
+
+  constructor(path: string) {
+    this.reader = new Thread(
+      new URL('./reader.js', import.meta.url),
+      { path },
+      {
+        onAnswer: (answer) => {
+          const waiting = this.waiting.shift();
+          if ('found' in answer) waiting?.resolve(answer.found);
+          else waiting?.reject(new LogUnavailable(`the event log cannot be read: ${answer.failure}`));
+        },
+        onDeath: () => {
+          for (const { reject } of this.waiting.splice(0)) reject(new LogUnavailable('the reader thread died'));
+        },
+      },
+    );
+  }
+
+  /** Throws `LogOpenError`. */
+  start(): Promise<void> {
+    return this.reader.start();
+  }
+
+  async find(query: Query): Promise<Found> {
+    if (this.closed) throw new LogClosed();
+    if (!this.reader.running) await this.revive();
+    if (this.waiting.length >= MAX_WAITING_READS) throw new LogUnavailable('too many reads are waiting');
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      this.reader.post(query);
+    });
+  }
+
+  async page(query: Extract<Query, { limit: number }>): Promise<Page> {
+    const input = new CellReader((await this.find(query)).cells);
+    const end = BigInt(input.number());
+    const more = input.number() === 1;
+    const events = input.list((): RecordedEvent => ({
+      position: BigInt(input.number()),
+      stream: input.text(),
+      revision: input.number(),
+      type: input.text(),
+      json: input.text(),
+    }));
+    return { events, end, more };
+  }
+
+  /** Ends the reader after what was asked of it is answered. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.reader.close();
+  }
+
+  private async revive(): Promise<void> {
+    try {
+      await this.reader.start();
+    } catch (error) {
+      const code = error instanceof LogOpenError ? error.code : 'cannot_open';
+      throw new LogUnavailable(`the event log cannot be read: ${code}`);
+    }
+    if (this.closed || !this.reader.running) throw new LogClosed();
+  }
+}

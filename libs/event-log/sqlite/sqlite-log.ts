@@ -1,0 +1,94 @@
+import type { EventLog, ReadAllOptions, RecordedEvent } from '../port.js';
+import { LogClosed } from '../port.js';
+import { Subscriptions, type Page } from '../subscription.js';
+import { AppendQueue, type AppendStats } from './appends.js';
+import { holdLock, preparePlace } from './place.js';
+import { Reads } from './reads.js';
+import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './settings.js';
+
+export interface SqliteLogOptions {
+  /** The log's file; made where it is missing, with its folder. `-wal`, `-shm` and `-lock` stand beside it. */
+  readonly file: string;
+  /** Appends that may wait at once, and about how many bytes of them; past either `LogOverloaded` is thrown. */
+  readonly maxQueuedBatches?: number;
+  readonly maxQueuedBytes?: number;
+  /** For tests of a full disk: the pages (of 4 KiB) that the file may have. */
+  readonly maxPages?: number;
+}
+
+export interface SqliteLog extends EventLog {
+  stats(): AppendStats;
+}
+
+/**
+ * The embedded event log: one file, one process, SQLite in two worker threads (a writer and a reader with a connection
+ * of its own). `committed` means fsynced. Throws `LogOpenError`, whose message is one line for an operator.
+ */
+export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLog> {
+  const path = preparePlace(options.file);
+  const lock = holdLock(path, options.file);
+  const bounds = {
+    maxQueuedBatches: options.maxQueuedBatches ?? MAX_QUEUED_BATCHES,
+    maxQueuedBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
+  };
+  const reads = new Reads(path);
+  const subscriptions = new Subscriptions((all) => reads.page(allQuery(all)));
+  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, () => subscriptions.wake());
+  let closing: Promise<void> | undefined;
+
+  const close = async () => {
+    // The writer goes last: the last connection to close folds the WAL into the file.
+    try {
+      await appends.drain();
+      subscriptions.stop();
+      await reads.close();
+      await appends.close();
+    } finally {
+      lock.release();
+    }
+  };
+  try {
+    // In this order: the writer makes the schema, and makes durable what a killed process left behind.
+    await appends.start();
+    await reads.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  return {
+    append: (batch) => appends.append(batch),
+    head: async (stream) => firstNumber(await reads.find({ kind: 'head', stream })),
+    read: (stream, after = 0) => readWhole(reads, stream, after),
+    readAll: async (all) => (await reads.page(allQuery(all))).events,
+    end: async () => BigInt(firstNumber(await reads.find({ kind: 'end' }))),
+    subscribe(all, subscriber) {
+      if (closing !== undefined) throw new LogClosed();
+      return subscriptions.follow(all, subscriber);
+    },
+    payload: async (stream, revision) => (await reads.find({ kind: 'payload', stream, revision })).bytes,
+    blob: async (digest) => (await reads.find({ kind: 'blob', digest })).bytes,
+    stats: () => appends.stats,
+    close: () => (closing ??= close()),
+  };
+}
+
+const allQuery = ({ after, categories, limit = PAGE_EVENTS }: ReadAllOptions) =>
+  // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
+  ({ kind: 'all', after: Number(after), categories: categories ?? null, limit: Math.max(1, limit) }) as const;
+
+async function readWhole(reads: Reads, stream: string, after: number): Promise<readonly RecordedEvent[]> {
+  const events: RecordedEvent[] = [];
+  let page: Page;
+  do {
+    const from = events.at(-1)?.revision ?? after;
+    page = await reads.page({ kind: 'stream', stream, after: from, limit: PAGE_EVENTS });
+    events.push(...page.events);
+  } while (page.more);
+  return events;
+}
+
+function firstNumber({ cells: [cell] }: { readonly cells: readonly (string | number)[] }): number {
+  if (typeof cell !== 'number') throw new TypeError('a message that does not hold what it should');
+  return cell;
+}

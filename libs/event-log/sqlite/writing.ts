@@ -1,0 +1,172 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { categoryOf } from '../event.js';
+import type { AppendOutcome, Violation } from '../port.js';
+import { verifySealed } from '../verify.js';
+import { codeOf, Damaged } from './errors.js';
+import type { PostedBatch, PostedWrite } from './messages.js';
+import { closeQuietly, openForWriting, type WriterOptions } from './schema.js';
+import { MAX_REMEMBERED_HEADS } from './settings.js';
+
+/** Commits groups of batches. Synchronous, and the only one that writes the log. */
+export interface GroupWriter {
+  /** One transaction, one fsync. Answers one outcome per batch; never throws. */
+  commit(batches: readonly PostedBatch[]): AppendOutcome[];
+  close(): void;
+}
+
+/** Opens the log for writing. Throws `LogOpenError`. */
+export function openGroupWriter(options: WriterOptions): GroupWriter {
+  let table: EventTable | undefined = new EventTable(openForWriting(options));
+  return {
+    commit(batches) {
+      try {
+        table ??= new EventTable(openForWriting(options));
+        return table.commit(batches);
+      } catch (error) {
+        // What became of a commit that failed is only known to the file, and this connection may no longer see it as
+        // it is: it is let go, and the file is opened anew for the next group.
+        table?.close();
+        table = undefined;
+        const cause = codeOf(error);
+        return batches.map(() => ({ kind: 'unknown', cause }));
+      }
+    },
+    close: () => table?.close(),
+  };
+}
+
+interface Head {
+  readonly streamId: number;
+  revision: number;
+}
+
+const statementsOf = (db: DatabaseSync) => ({
+  begin: db.prepare('BEGIN IMMEDIATE'),
+  commit: db.prepare('COMMIT'),
+  end: db.prepare('SELECT coalesce(max(position), 0) AS position FROM events'),
+  stream: db.prepare('SELECT id FROM streams WHERE name = ?'),
+  insertStream: db.prepare('INSERT INTO streams (name) VALUES (?)'),
+  last: db.prepare('SELECT revision, json FROM events WHERE stream_id = ? ORDER BY revision DESC LIMIT 1'),
+  stored: db.prepare('SELECT position, json FROM events WHERE stream_id = ? AND revision = ?'),
+  insertEvent: db.prepare(
+    'INSERT INTO events (position, stream_id, revision, category, type, json) VALUES (?, ?, ?, ?, ?, ?)',
+  ),
+  insertPayload: db.prepare('INSERT INTO payloads (position, bytes) VALUES (?, ?)'),
+  insertBlob: db.prepare('INSERT INTO blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING'),
+});
+
+/** One connection with its statements and what it remembers. Any error but `Damaged` ends it. */
+class EventTable {
+  private readonly sql: ReturnType<typeof statementsOf>;
+  /** Heads as of this transaction, the most recently used last. Nobody else writes, so they cannot go stale. */
+  private readonly heads = new Map<string, Head>();
+  private lastPosition: number;
+
+  constructor(private readonly db: DatabaseSync) {
+    this.sql = statementsOf(db);
+    this.lastPosition = Number(this.sql.end.get()?.['position']);
+  }
+
+  commit(batches: readonly PostedBatch[]): AppendOutcome[] {
+    this.sql.begin.run();
+    const outcomes = batches.map((batch) => this.take(batch));
+    this.sql.commit.run();
+    return outcomes;
+  }
+
+  /** Closing a connection rolls back what it had begun. */
+  close(): void {
+    closeQuietly(this.db);
+  }
+
+  /** Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice. */
+  private take(batch: PostedBatch): AppendOutcome {
+    try {
+      const violations = this.violationsOf(batch);
+      if (violations.length > 0) {
+        const position = this.positionOfRepeat(batch.writes);
+        if (position === undefined) return { kind: 'refused', violations };
+        return { kind: 'committed', position: BigInt(position) };
+      }
+    } catch (error) {
+      if (!(error instanceof Damaged)) throw error;
+      return { kind: 'unknown', cause: codeOf(error) };
+    }
+    for (const write of batch.writes) this.insert(write);
+    for (const { digest, bytes } of batch.blobs) this.sql.insertBlob.run(digest, bytes);
+    return { kind: 'committed', position: BigInt(this.lastPosition) };
+  }
+
+  private violationsOf({ writes, checks }: PostedBatch): Violation[] {
+    const violations: Violation[] = [];
+    const compare = ({ stream, expected }: { stream: string; expected: number }) => {
+      const actual = this.headOf(stream)?.revision ?? 0;
+      if (actual !== expected) violations.push({ stream, expected, actual });
+    };
+    writes.forEach(compare);
+    checks.forEach(compare);
+    return violations;
+  }
+
+  private insert({ stream, expected, events }: PostedWrite): void {
+    const head = this.headOf(stream) ?? this.addStream(stream);
+    const category = categoryOf(stream);
+    let revision = expected;
+    for (const { type, json, payload } of events) {
+      const position = this.lastPosition + 1;
+      revision += 1;
+      this.sql.insertEvent.run(position, head.streamId, revision, category, type, json);
+      if (payload !== undefined) this.sql.insertPayload.run(position, payload);
+      this.lastPosition = position;
+    }
+    head.revision = revision;
+  }
+
+  /** The position of writes all of whose events stand in the log already, byte for byte. */
+  private positionOfRepeat(writes: readonly PostedWrite[]): number | undefined {
+    let last: number | undefined;
+    for (const { stream, expected, events } of writes) {
+      const head = this.headOf(stream);
+      if (head === undefined || head.revision < expected + events.length) return undefined;
+      for (const [index, { json }] of events.entries()) {
+        const stored = this.sql.stored.get(head.streamId, expected + index + 1);
+        if (stored?.['json'] !== json) return undefined;
+        last = Math.max(last ?? 0, Number(stored['position']));
+      }
+    }
+    return last;
+  }
+
+  private headOf(stream: string): Head | undefined {
+    const known = this.heads.get(stream);
+    if (known !== undefined) {
+      this.heads.delete(stream);
+      this.heads.set(stream, known);
+      return known;
+    }
+    const row = this.sql.stream.get(stream);
+    if (row === undefined) return undefined;
+    const streamId = Number(row['id']);
+    const last = this.sql.last.get(streamId);
+    const verified = verifySealed(String(last?.['json']));
+    // A head decides what may be appended, so it is believed only with the event that it is the revision of.
+    if (verified?.stream !== stream || verified.revision !== last?.['revision']) {
+      throw new Damaged('the last event of a stream');
+    }
+    return this.remember(stream, { streamId, revision: verified.revision });
+  }
+
+  private addStream(stream: string): Head {
+    const streamId = Number(this.sql.insertStream.run(stream).lastInsertRowid);
+    return this.remember(stream, { streamId, revision: 0 });
+  }
+
+  private remember(stream: string, head: Head): Head {
+    if (this.heads.size >= MAX_REMEMBERED_HEADS) {
+      const [oldest] = this.heads.keys();
+      if (oldest !== undefined) this.heads.delete(oldest);
+    }
+    this.heads.set(stream, head);
+    return head;
+  }
+}

@@ -1,0 +1,35 @@
+import { UUID_PATTERN, uuidV5 } from '#libs/kernel/ids.js';
+import { EVENT_NAMESPACE } from './event.js';
+
+/** What the text of an event says about itself, once its id has been found to be that of its content. */
+export interface VerifiedHead {
+  readonly id: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly type: string;
+}
+
+const ID_KEY = ',"id":"';
+const ID_LENGTH = 36;
+
+/**
+ * Checks that the text of an event is what `sealEvent` wrote: its id is the UUIDv5 over all the rest, so a bit that
+ * flipped on a disk shows. Undefined where it is not. This finds damage, not forgery: whoever can write an event can
+ * derive its id, and against that stands the Merkle log.
+ */
+export function verifySealed(json: string): VerifiedHead | undefined {
+  // Inside a JSON string a quote is escaped, and after the id come scalars only: the last match is the event's own id.
+  const at = json.lastIndexOf(ID_KEY);
+  if (at < 0) return undefined;
+  const start = at + ID_KEY.length;
+  const id = json.slice(start, start + ID_LENGTH);
+  if (!UUID_PATTERN.test(id) || json[start + ID_LENGTH] !== '"') return undefined;
+  const tail = json.slice(start + ID_LENGTH + 1);
+  if (uuidV5(EVENT_NAMESPACE, json.slice(0, at) + tail) !== id) return undefined;
+  try {
+    const { stream, revision, type } = JSON.parse(`{${tail.slice(1)}`) as VerifiedHead;
+    return { id, stream, revision, type };
+  } catch {
+    return undefined;
+  }
+}

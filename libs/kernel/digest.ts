@@ -1,0 +1,27 @@
+import { createHash, createHmac, hash } from 'node:crypto';
+import { canonicalJson } from './canonical-json.js';
+
+/** `sha256:` and 64 lower-case hex digits. */
+export type Digest = `sha256:${string}`;
+
+export const DIGEST_PATTERN = /^sha256:[0-9a-f]{64}$/;
+
+/** Digest of bytes, or of a text's UTF-8. */
+export function digestOfBytes(bytes: string | Uint8Array): Digest {
+  return `sha256:${hash('sha256', bytes, 'hex')}`;
+}
+
+/** Digest of the RFC 8785 form of a value. */
+export function digestOf(value: unknown): Digest {
+  return digestOfBytes(canonicalJson(value));
+}
+
+/** Digest that only a holder of `key` can compute: it lets bodies be compared without telling what they were. */
+export function keyedDigest(key: Uint8Array, text: string): Digest {
+  return `sha256:${createHmac('sha256', key).update(text).digest('hex')}`;
+}
+
+/** `sha256(salt || JCS(value))`: binds an event to content that stays outside of it. `salt` is 32 random bytes. */
+export function commitmentTo(salt: Uint8Array, canonicalText: string): Digest {
+  return `sha256:${createHash('sha256').update(salt).update(canonicalText).digest('hex')}`;
+}

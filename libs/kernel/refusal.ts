@@ -1,0 +1,25 @@
+import type { JsonPointer } from './pointer.js';
+
+/** Why a command was not carried out; the codes are those of the wire's problem documents. */
+export interface Refusal {
+  readonly code:
+    | 'malformed_request'
+    | 'unauthenticated'
+    | 'forbidden'
+    | 'self_review'
+    | 'beyond_ceiling'
+    | 'not_found'
+    | 'revision_conflict'
+    | 'already_exists'
+    | 'call_conflict'
+    | 'invalid_transition'
+    | 'too_large';
+  readonly detail: string;
+  readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[];
+}
+
+export const refusal = (code: Refusal['code'], detail: string, errors?: Refusal['errors']): Refusal => ({
+  code,
+  detail,
+  ...(errors === undefined ? {} : { errors }),
+});

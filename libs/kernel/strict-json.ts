@@ -1,0 +1,130 @@
+import { err, ok, type Result } from './result.js';
+import type { Json } from './canonical-json.js';
+
+/** Why a text was not taken as JSON. `offset` counts UTF-16 units from the start of the text, where it is known. */
+export interface JsonFault {
+  readonly kind: 'syntax' | 'duplicate_key' | 'inexact_number' | 'lone_surrogate' | 'too_deep';
+  readonly message: string;
+  readonly offset?: number;
+}
+
+/**
+ * Parses JSON and refuses what I-JSON (RFC 7493) forbids and what two readers could understand differently: duplicate
+ * keys, numbers that a double does not hold exactly as written, lone surrogates, and nesting deeper than `maxDepth`.
+ * Attacker-controlled input: time is linear in the text, and recursion is bounded by `maxDepth`.
+ */
+export function parseStrictJson(text: string, maxDepth: number): Result<Json, JsonFault> {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch {
+    // The engine's own message quotes the text, which may hold a secret.
+    return err({ kind: 'syntax', message: 'not JSON' });
+  }
+  if (depthOf(value, maxDepth) > maxDepth) return err({ kind: 'too_deep', message: `nested deeper than ${maxDepth}` });
+  // Most clients send what JSON.stringify writes. Such a text, read and written again, is itself: nothing was dropped,
+  // rounded or unescaped on the way.
+  if (!text.includes('\\u') && text.isWellFormed() && JSON.stringify(value) === text) return ok(value);
+  const fault = new Scanner(text).scan();
+  return fault === undefined ? ok(value) : err(fault);
+}
+
+/** Nesting depth of a value (a scalar is 0); counts to one past `limit` and no further. */
+export function depthOf(value: unknown, limit: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (limit <= 0) return 1;
+  let deepest = 0;
+  for (const member of Object.values(value)) deepest = Math.max(deepest, depthOf(member, limit - 1));
+  return deepest + 1;
+}
+
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+
+/** Walks a text that JSON.parse has accepted and whose depth is bounded, so it needs neither check of its own. */
+class Scanner {
+  private at = 0;
+
+  constructor(private readonly text: string) {}
+
+  scan(): JsonFault | undefined {
+    return this.value();
+  }
+
+  private value(): JsonFault | undefined {
+    this.skipSpace();
+    switch (this.text[this.at]) {
+      case '{':
+        return this.members('}', new Set());
+      case '[':
+        return this.members(']', undefined);
+      case '"':
+        return this.string().fault;
+      case 't':
+      case 'n':
+        this.at += 4;
+        return undefined;
+      case 'f':
+        this.at += 5;
+        return undefined;
+      default:
+        return this.number();
+    }
+  }
+
+  private members(close: '}' | ']', seen: Set<string> | undefined): JsonFault | undefined {
+    this.at += 1;
+    for (;;) {
+      this.skipSpace();
+      if (this.text[this.at] === close) break;
+      if (seen !== undefined) {
+        const offset = this.at;
+        const key = this.string();
+        if (key.fault !== undefined) return key.fault;
+        if (seen.has(key.value)) return { kind: 'duplicate_key', message: 'the same key twice in one object', offset };
+        seen.add(key.value);
+        this.skipSpace();
+        this.at += 1; // the colon
+      }
+      const fault = this.value();
+      if (fault !== undefined) return fault;
+      this.skipSpace();
+      if (this.text[this.at] === ',') this.at += 1;
+    }
+    this.at += 1;
+    return undefined;
+  }
+
+  private string(): { value: string; fault?: JsonFault } {
+    const start = this.at;
+    let end = start + 1;
+    while (this.text[end] !== '"') end += this.text[end] === '\\' ? 2 : 1;
+    this.at = end + 1;
+    const value = JSON.parse(this.text.slice(start, end + 1)) as string;
+    if (value.isWellFormed()) return { value };
+    return { value, fault: { kind: 'lone_surrogate', message: 'a surrogate without its pair', offset: start } };
+  }
+
+  private number(): JsonFault | undefined {
+    NUMBER.lastIndex = this.at;
+    const written = NUMBER.exec(this.text)?.[0] ?? '';
+    const offset = this.at;
+    this.at += Math.max(written.length, 1);
+    if (decimal(written) === decimal(String(Number(written)))) return undefined;
+    return { kind: 'inexact_number', message: 'a number that a double cannot hold exactly', offset };
+  }
+
+  private skipSpace(): void {
+    while (' \t\n\r'.includes(this.text[this.at] ?? 'x')) this.at += 1;
+  }
+}
+
+/** One spelling per decimal value: significant digits without outer zeros, and the exponent of the last digit. */
+function decimal(written: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(written) ?? [];
+  if (whole === '') return written;
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const significant = digits.replace(/0+$/, '');
+  if (significant === '') return '0';
+  return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`;
+}

@@ -1,0 +1,130 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { commitmentTo, type Digest } from '#libs/kernel/digest.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+
+/**
+ * A payload record: content that belongs to an event and is kept beside the log, encrypted under the key of its task.
+ *
+ *   version (1 byte) | nonce (12) | AES-256-GCM ciphertext | tag (16)
+ *
+ * The ciphertext is JSON, `[[name, salt in base64, value], …]`. The version and the record's place are authenticated
+ * with it (RFC 5116 associated data), so a record that was moved to another event does not open.
+ */
+const VERSION = 1;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const SALT_BYTES = 32;
+/** Of one record's text; a response of 8 MiB with what stands beside it. In UTF-16 units. */
+const MAX_CHARS = 33_554_432;
+
+export interface SealedPayload<Name extends string = string> {
+  readonly bytes: Uint8Array;
+  /** For each part what the event holds in its place: `sha256(salt || JCS(part))`. */
+  readonly commitments: Record<Name, Digest>;
+}
+
+export interface OpenedPayload {
+  /** No prototype: names may come from outside. */
+  readonly parts: Readonly<Record<string, Json>>;
+  readonly salts: Readonly<Record<string, Uint8Array>>;
+}
+
+/**
+ * - `unsupported_version`: written by a newer version.
+ * - `not_authentic`: another key, another place, or not the bytes that were sealed.
+ * - `malformed`: authentic, and still not a payload record.
+ */
+export type PayloadFault = 'unsupported_version' | 'not_authentic' | 'malformed';
+
+/**
+ * Encrypts the parts of a record. `key` is the 32-byte key of a task, `associated` the place of the record (stream and
+ * revision of its event). Nonces are random: sound for 2^32 records of one task. Throws a RangeError past the size
+ * limit.
+ */
+export function sealPayload<Name extends string>(
+  key: Uint8Array,
+  associated: string,
+  parts: Readonly<Record<Name, unknown>>,
+): SealedPayload<Name> {
+  const commitments = Object.create(null) as Record<Name, Digest>;
+  const texts: string[] = [];
+  for (const [name, value] of Object.entries(parts) as [Name, unknown][]) {
+    const salt = randomBytes(SALT_BYTES);
+    const text = canonicalJson(value);
+    commitments[name] = commitmentTo(salt, text);
+    texts.push(`[${JSON.stringify(name)},"${salt.toString('base64')}",${text}]`);
+  }
+  const plain = `[${texts.join(',')}]`;
+  if (plain.length > MAX_CHARS) throw new RangeError('a payload that is too large');
+
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(associatedData(associated));
+  const body = [cipher.update(plain, 'utf8'), cipher.final()];
+  return { bytes: Buffer.concat([Buffer.of(VERSION), nonce, ...body, cipher.getAuthTag()]), commitments };
+}
+
+/** Decrypts a record; `associated` has to be what it was sealed with. The bytes come from a store and prove nothing. */
+export function openPayload(
+  key: Uint8Array,
+  associated: string,
+  bytes: Uint8Array,
+): Result<OpenedPayload, PayloadFault> {
+  if (bytes[0] !== VERSION) return err('unsupported_version');
+  const plain = decrypt(key, associated, bytes);
+  if (plain === undefined) return err('not_authentic');
+  const opened = parsePlain(plain);
+  return opened === undefined ? err('malformed') : ok(opened);
+}
+
+/**
+ * True where the parts are those that an event committed to: each commitment has its part, each part its commitment,
+ * and they agree. A part that is missing is no lesser lie than one that was changed.
+ */
+export function verifyCommitments(opened: OpenedPayload, commitments: Readonly<Record<string, Digest>>): boolean {
+  const names = Object.keys(opened.parts);
+  if (names.length !== Object.keys(commitments).length) return false;
+  return names.every((name) => {
+    const [part, salt] = [opened.parts[name], opened.salts[name]];
+    if (part === undefined || salt === undefined) return false;
+    return ownValue(commitments, name) === commitmentTo(salt, canonicalJson(part));
+  });
+}
+
+function parsePlain(plain: string): OpenedPayload | undefined {
+  let entries: unknown;
+  try {
+    entries = JSON.parse(plain);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(entries)) return undefined;
+  const parts = Object.create(null) as Record<string, Json>;
+  const salts = Object.create(null) as Record<string, Uint8Array>;
+  for (const entry of entries as readonly unknown[]) {
+    if (!Array.isArray(entry)) return undefined;
+    const [name, salt, value] = entry as readonly Json[];
+    if (typeof name !== 'string' || typeof salt !== 'string' || value === undefined) return undefined;
+    parts[name] = value;
+    salts[name] = Buffer.from(salt, 'base64');
+  }
+  return { parts, salts };
+}
+
+function decrypt(key: Uint8Array, associated: string, bytes: Uint8Array): string | undefined {
+  const start = 1 + NONCE_BYTES;
+  const end = bytes.byteLength - TAG_BYTES;
+  if (end < start) return undefined;
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, start), { authTagLength: TAG_BYTES });
+  decipher.setAAD(associatedData(associated));
+  decipher.setAuthTag(bytes.subarray(end));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(start, end)), decipher.final()]).toString('utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+const associatedData = (associated: string): Buffer =>
+  Buffer.from(`sallyport payload ${VERSION}\n${associated}`, 'utf8');

@@ -1,0 +1,136 @@
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Effect, Level } from '#libs/vocabulary/words.js';
+
+/** The part of the deciding software that evidence names beside the decider's own version. */
+export const CEDAR_VERSION: string = cedar.getCedarSDKVersion();
+
+export const MAX_POLICIES = 2000;
+
+/** One question to a policy set: may this user do this with one effect of one operation? */
+export interface AuthorityRequest {
+  readonly user: { readonly id: string; readonly roles: readonly string[]; readonly attributes: JsonObject };
+  readonly effect: Effect;
+  readonly capability: string;
+  readonly category: string;
+  readonly operation: string;
+  readonly context: {
+    readonly purpose: string;
+    readonly agent: string;
+    readonly host: string;
+    readonly sensitivity: Level;
+    readonly arguments: JsonObject;
+  };
+}
+
+/** `determining` names policies by their `@id`, else by `policy<n>` in order of the text; sorted. */
+export interface AuthorityAnswer {
+  readonly outcome: 'allow' | 'deny' | 'error';
+  readonly determining: readonly string[];
+}
+
+/** Policies by id, as Cedar wants them. */
+type NamedPolicies = Readonly<Record<string, string>>;
+
+/** Parses a policy set's text. The errors are Cedar's own words about the text, without the text. */
+export function parsePolicies(text: string): Result<NamedPolicies, readonly string[]> {
+  const parts = cedar.policySetTextToParts(text);
+  if (parts.type === 'failure') return err(parts.errors.map((error) => error.message));
+  if (parts.policy_templates.length > 0) return err(['templates cannot be linked here; write the policies out']);
+  if (parts.policies.length > MAX_POLICIES) return err([`more than ${MAX_POLICIES} policies`]);
+  const named = Object.create(null) as Record<string, string>;
+  for (const [index, policy] of parts.policies.entries()) {
+    const parsed = cedar.policyToJson(policy);
+    if (parsed.type === 'failure') return err(parsed.errors.map((error) => error.message));
+    const id = parsed.json.annotations?.['id'] ?? `policy${index}`;
+    if (Object.hasOwn(named, id)) return err([`two policies have the @id ${JSON.stringify(id)}`]);
+    named[id] = policy;
+  }
+  const checked = cedar.checkParsePolicySet({ staticPolicies: named });
+  return checked.type === 'success' ? ok(named) : err(checked.errors.map((error) => error.message));
+}
+
+/**
+ * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of the process,
+ * so memory grows with the number of distinct sets ever used here, which reviewers bound.
+ */
+export class PolicyEngine {
+  private readonly parsed = new Set<Digest>();
+
+  knows(set: Digest): boolean {
+    return this.parsed.has(set);
+  }
+
+  /** Throws where the text does not parse: it was parsed when it was proposed, so this is a broken store. */
+  load(set: Digest, text: string): void {
+    const policies = parsePolicies(text);
+    const prepared = policies.ok && cedar.preparsePolicySet(set, { staticPolicies: policies.value });
+    if (prepared === false || prepared.type === 'failure') throw new Error('a recorded policy set does not parse');
+    this.parsed.add(set);
+  }
+
+  /** Default deny, forbid wins, and any error denies, even beside an allow. Never throws. */
+  evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
+    const attributes = toCedar(request.user.attributes);
+    const argumentsRecord = toCedar(request.context.arguments);
+    if (!attributes.ok || !argumentsRecord.ok) return { outcome: 'error', determining: [] };
+    const user = { type: 'User', id: request.user.id };
+    const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
+    const capability = { type: 'Capability', id: request.capability };
+    const category = { type: 'Category', id: request.category };
+    const roles = request.user.roles.map((id) => ({ type: 'Role', id }));
+    try {
+      const answer = cedar.statefulIsAuthorized({
+        principal: user,
+        action: { type: 'Action', id: request.effect },
+        resource,
+        context: { ...request.context, arguments: argumentsRecord.value },
+        preparsedPolicySetId: set,
+        entities: [
+          { uid: user, attrs: attributes.value as Record<string, cedar.CedarValueJson>, parents: roles },
+          { uid: resource, attrs: {}, parents: [capability] },
+          { uid: capability, attrs: {}, parents: [category] },
+        ],
+      });
+      if (answer.type === 'failure') return { outcome: 'error', determining: [] };
+      const { decision, diagnostics } = answer.response;
+      const determining = [...diagnostics.reason].sort();
+      return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
+    } catch {
+      return { outcome: 'error', determining: [] };
+    }
+  }
+}
+
+/** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */
+const ESCAPES = new Set(['__entity', '__extn', '__expr']);
+
+/**
+ * Converts attacker-controlled data to a Cedar value: nulls go, and numbers that are no i64 become their JCS text. So do
+ * integers beyond 2^53: their JCS text is a rounded one, and Cedar would read another integer than the double holds.
+ */
+export function toCedar(value: Json): Result<cedar.CedarValueJson, 'escape'> {
+  if (typeof value === 'number') return ok(Number.isSafeInteger(value) ? value : canonicalJson(value));
+  if (typeof value !== 'object' || value === null) return ok(value);
+  if (!isJsonObject(value)) {
+    const items: cedar.CedarValueJson[] = [];
+    for (const item of value) {
+      if (item === null) continue;
+      const converted = toCedar(item);
+      if (!converted.ok) return converted;
+      items.push(converted.value);
+    }
+    return ok(items);
+  }
+  const entries: [string, cedar.CedarValueJson][] = [];
+  for (const [key, member] of Object.entries(value)) {
+    if (ESCAPES.has(key)) return err('escape');
+    if (member === null) continue;
+    const converted = toCedar(member);
+    if (!converted.ok) return converted;
+    entries.push([key, converted.value]);
+  }
+  return ok(Object.fromEntries(entries) as Record<string, cedar.CedarValueJson>);
+}

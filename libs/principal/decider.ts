@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import type { Decider } from '#libs/kernel/decider.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { DigestText, Label, NameId, Uuid } from '#libs/vocabulary/ids.js';
+import { Role } from '#libs/vocabulary/words.js';
+
+/** What a host's tasks may name at most; an absent list sets no ceiling. */
+export const Ceilings = z.strictObject({
+  agents: z.array(Label).max(1000).optional(),
+  userRoles: z.array(Label).max(1000).optional(),
+  capabilities: z.array(NameId).max(1000).optional(),
+});
+export type Ceilings = z.infer<typeof Ceilings>;
+
+/** Facts of stream `principal-<name>`. A token is known by its SHA-256 alone. */
+export const PrincipalAdded = z.strictObject({
+  name: NameId,
+  roles: z.array(Role),
+  host: Ceilings.optional(),
+  tokenDigest: DigestText,
+});
+export const TokenRotated = z.strictObject({ name: NameId, tokenDigest: DigestText });
+/** `directiveId` names the directive that stops a removed host's running tasks. */
+export const PrincipalRemoved = z.strictObject({ name: NameId, directiveId: Uuid.optional() });
+export const principalEventSchemas = { PrincipalAdded, TokenRotated, PrincipalRemoved } as const;
+
+export type PrincipalEvent = { readonly actor: string; readonly time: Instant } & (
+  | { readonly type: 'PrincipalAdded'; readonly data: z.infer<typeof PrincipalAdded> }
+  | { readonly type: 'TokenRotated'; readonly data: z.infer<typeof TokenRotated> }
+  | { readonly type: 'PrincipalRemoved'; readonly data: z.infer<typeof PrincipalRemoved> }
+);
+
+export type PrincipalState =
+  | {
+      readonly name: string;
+      readonly roles: readonly Role[];
+      readonly ceilings?: Ceilings | undefined;
+      readonly tokenDigest: string;
+      readonly removed: boolean;
+    }
+  | undefined;
+
+export type PrincipalCommand = { readonly actor: string; readonly time: Instant } & (
+  | { readonly type: 'add'; readonly principal: z.infer<typeof PrincipalAdded> }
+  | { readonly type: 'rotate'; readonly tokenDigest: z.infer<typeof DigestText> }
+  | { readonly type: 'remove'; readonly directiveId: string }
+);
+
+export const principalDecider: Decider<PrincipalState, PrincipalCommand, PrincipalEvent, Refusal> = {
+  initialState: () => undefined,
+  decide(command, state) {
+    const { actor, time } = command;
+    if (command.type === 'add') {
+      if (state !== undefined) return err(refusal('already_exists', 'a name is given once, also after a removal'));
+      return ok([{ type: 'PrincipalAdded', data: command.principal, actor, time }]);
+    }
+    if (state === undefined || state.removed) return err(refusal('not_found', 'no such principal'));
+    const { name } = state;
+    if (command.type === 'rotate') {
+      return ok([{ type: 'TokenRotated', data: { name, tokenDigest: command.tokenDigest }, actor, time }]);
+    }
+    const stop = state.roles.includes('host') ? { directiveId: command.directiveId } : {};
+    return ok([{ type: 'PrincipalRemoved', data: { name, ...stop }, actor, time }]);
+  },
+  evolve(state, event) {
+    if (event.type === 'PrincipalAdded') {
+      const { name, roles, host, tokenDigest } = event.data;
+      return { name, roles, ceilings: host, tokenDigest, removed: false };
+    }
+    if (state === undefined) throw new Error(`${event.type} before PrincipalAdded`);
+    if (event.type === 'TokenRotated') return { ...state, tokenDigest: event.data.tokenDigest };
+    return { ...state, removed: true };
+  },
+};

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import type { Decider } from '#libs/kernel/decider.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { ReasonCode } from '#libs/vocabulary/words.js';
+import { ScopeEntry } from './scope.js';
+
+export const Pin = z.strictObject({ capability: NameId, version: VersionId, definitionDigest: DigestText });
+export type Pin = z.infer<typeof Pin>;
+
+export const Unresolved = z.strictObject({ capability: NameId, reason: ReasonCode });
+export type Unresolved = z.infer<typeof Unresolved>;
+
+/**
+ * Facts of stream `task-<id>`. Purpose and user attributes are content: they stand in the event's payload record, and
+ * `commitments` binds the event to them. `user` is the host's word, as `attestedBy` says.
+ */
+export const TaskOpened = z.strictObject({
+  taskId: Uuid,
+  host: NameId,
+  agent: Label,
+  user: z.strictObject({ id: Label, roles: z.array(Label), attestedBy: NameId }),
+  scope: z.array(ScopeEntry),
+  pins: z.array(Pin),
+  unresolved: z.array(Unresolved),
+  expiresAt: InstantText,
+  epoch: z.int().min(0),
+  commitments: z.strictObject({ purpose: DigestText, attributes: DigestText }),
+  requestDigest: DigestText,
+});
+/** An allow used up one of the distinct calls that scope entry `entry` (an index) grants. */
+export const CallCounted = z.strictObject({ taskId: Uuid, entry: z.int().min(0), callId: Uuid });
+export const TaskClosed = z.strictObject({ taskId: Uuid, reason: Reason.optional() });
+/** Fact of stream `trace-<traceId>`: a trace is its tasks. */
+export const TaskJoined = z.strictObject({ taskId: Uuid, host: NameId });
+export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed, TaskJoined } as const;
+
+export type TaskEvent = { readonly actor: string; readonly time: Instant; readonly traceId?: string | undefined } & (
+  | { readonly type: 'TaskOpened'; readonly data: z.infer<typeof TaskOpened> }
+  | { readonly type: 'CallCounted'; readonly data: z.infer<typeof CallCounted> }
+  | { readonly type: 'TaskClosed'; readonly data: z.infer<typeof TaskClosed> }
+);
+
+export interface TaskState extends Omit<z.infer<typeof TaskOpened>, 'pins'> {
+  readonly traceId: z.infer<typeof TraceId>;
+  readonly openedAt: Instant;
+  readonly pins: ReadonlyMap<string, Pin>;
+  /** Ids of the calls that each scope entry has allowed, by its index. */
+  readonly counted: Map<number, Set<string>>;
+  closed: boolean;
+}
+
+export type TaskCommand = { readonly actor: string; readonly time: Instant } & (
+  | { readonly type: 'open'; readonly opened: z.infer<typeof TaskOpened>; readonly traceId: string }
+  | { readonly type: 'count'; readonly entry: number; readonly callId: string }
+  | { readonly type: 'close'; readonly reason?: string | undefined }
+);
+
+export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent, Refusal> = {
+  initialState: () => undefined,
+  decide(command, state) {
+    const { actor, time } = command;
+    if (command.type === 'open') {
+      if (state === undefined)
+        return ok([{ type: 'TaskOpened', data: command.opened, actor, time, traceId: command.traceId }]);
+      return state.requestDigest === command.opened.requestDigest
+        ? ok([])
+        : err(refusal('already_exists', 'another task has this id'));
+    }
+    if (state === undefined) return err(refusal('not_found', 'no such task'));
+    const { taskId, traceId } = state;
+    if (command.type === 'count') {
+      if (state.counted.get(command.entry)?.has(command.callId) === true) return ok([]);
+      const data = { taskId, entry: command.entry, callId: command.callId };
+      return ok([{ type: 'CallCounted', data, actor, time, traceId }]);
+    }
+    if (state.closed) return ok([]);
+    const data = { taskId, ...(command.reason === undefined ? {} : { reason: command.reason }) };
+    return ok([{ type: 'TaskClosed', data, actor, time, traceId }]);
+  },
+  evolve(state, event) {
+    if (event.type === 'TaskOpened') {
+      const pins = new Map(event.data.pins.map((pin) => [pin.capability, pin]));
+      const traceId = event.traceId ?? '';
+      return { ...event.data, pins, traceId, openedAt: event.time, counted: new Map(), closed: false };
+    }
+    if (state === undefined) throw new Error(`${event.type} before TaskOpened`);
+    if (event.type === 'TaskClosed') {
+      state.closed = true;
+      return state;
+    }
+    const { entry, callId } = event.data;
+    const counted = state.counted.get(entry) ?? new Set<string>();
+    state.counted.set(entry, counted.add(callId));
+    return state;
+  },
+};
+
+/** A task ends by being closed, or by the clock of the decision. */
+export function taskStatus(task: TaskState, at: Instant): 'open' | 'closed' | 'expired' {
+  if (task.closed) return 'closed';
+  return at >= task.expiresAt ? 'expired' : 'open';
+}

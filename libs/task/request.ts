@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { FreeObject, Label, Reason, TraceId, Uuid } from '#libs/vocabulary/ids.js';
+import { ScopeEntry } from './scope.js';
+
+const MAX_TTL_MS = 86_400_000;
+export const DEFAULT_TTL_MS = 3_600_000;
+export const MAX_SCOPE_ENTRIES = 200;
+
+/** The body of a request to open a task. */
+export const OpenTask = z.strictObject({
+  taskId: Uuid.optional(),
+  traceId: TraceId.optional(),
+  agent: Label,
+  user: z.strictObject({ id: Label, roles: z.array(Label).max(200), attributes: FreeObject.optional() }),
+  purpose: z.string().max(4000),
+  scope: z.array(ScopeEntry),
+  ttlMs: z.int().min(1).max(MAX_TTL_MS).optional(),
+});
+export type OpenTask = z.infer<typeof OpenTask>;
+
+export const CloseTask = z.strictObject({ reason: Reason.optional() });

@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { Label, NameId, VersionId } from '#libs/vocabulary/ids.js';
+import { Effect } from '#libs/vocabulary/words.js';
+
+/**
+ * One entry of a task's scope. Without `operations` it covers those whose effects are all in `effects`; with both, both
+ * must hold; with neither, it covers nothing. `maxCalls` bounds the distinct calls that it may allow.
+ */
+export const ScopeEntry = z.strictObject({
+  capability: NameId,
+  version: VersionId.optional(),
+  operations: z.array(Label).max(512).optional(),
+  effects: z.array(Effect).max(6).optional(),
+  maxCalls: z.int().min(0).max(1_000_000).optional(),
+});
+export type ScopeEntry = z.infer<typeof ScopeEntry>;
+
+export function covers(entry: ScopeEntry, operation: string, effects: readonly Effect[]): boolean {
+  if (entry.operations === undefined && entry.effects === undefined) return false;
+  if (entry.operations !== undefined && !entry.operations.includes(operation)) return false;
+  const allowed = entry.effects;
+  return allowed === undefined || effects.every((effect) => allowed.includes(effect));
+}
+
+/** The capability whose entries ask for different versions: a task pins one version of each. */
+export function contradictoryVersion(scope: readonly ScopeEntry[]): string | undefined {
+  const versions = new Map<string, string>();
+  for (const { capability, version } of scope) {
+    if (version === undefined) continue;
+    const other = versions.get(capability);
+    if (other !== undefined && other !== version) return capability;
+    versions.set(capability, version);
+  }
+  return undefined;
+}

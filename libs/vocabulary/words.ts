@@ -1,0 +1,84 @@
+import { z } from 'zod';
+
+/** The closed word lists of the product (`product.md`), each as a zod enum and its type. */
+
+export const Kind = z.enum(['mcp-server', 'skill', 'plugin', 'extension']);
+export type Kind = z.infer<typeof Kind>;
+
+export const Effect = z.enum(['read', 'write', 'send', 'modify', 'deploy', 'approve']);
+export type Effect = z.infer<typeof Effect>;
+
+/** Sensitivity levels, lowest first. */
+export const Level = z.enum(['public', 'internal', 'confidential', 'restricted']);
+export type Level = z.infer<typeof Level>;
+
+export const Role = z.enum(['host', 'registrar', 'reviewer', 'operator', 'auditor', 'admin']);
+export type Role = z.infer<typeof Role>;
+
+export const VersionStatus = z.enum(['pending', 'approved', 'rejected', 'suspended', 'revoked']);
+export type VersionStatus = z.infer<typeof VersionStatus>;
+
+export const ReviewVerdict = z.enum(['approved', 'rejected']);
+export type ReviewVerdict = z.infer<typeof ReviewVerdict>;
+
+export const ResponseVerdict = z.enum(['accepted', 'quarantined', 'rejected']);
+export type ResponseVerdict = z.infer<typeof ResponseVerdict>;
+
+/** What a version's server proves itself by, and what a host says that it saw. */
+export const ServerMethod = z.enum(['package', 'tls', 'spiffe', 'mtls', 'oauth-resource', 'none']);
+export type ServerMethod = z.infer<typeof ServerMethod>;
+
+/** The checks of a decision, in their order: the first that fails names the reason. */
+export const CheckName = z.enum([
+  'registered',
+  'not_disabled',
+  'reviewed',
+  'pinned',
+  'definition',
+  'signature',
+  'server_identity',
+  'capability_scope',
+  'task_scope',
+  'user_authority',
+  'arguments',
+  'context',
+  'credential',
+]);
+export type CheckName = z.infer<typeof CheckName>;
+
+export const ReasonCode = z.enum([
+  'capability_unregistered',
+  'version_unregistered',
+  'disabled',
+  'version_pending',
+  'version_rejected',
+  'version_suspended',
+  'version_revoked',
+  'task_unknown',
+  'task_closed',
+  'task_expired',
+  'capability_not_pinned',
+  'version_not_pinned',
+  'definition_missing',
+  'definition_drifted',
+  'signature_missing',
+  'signature_invalid',
+  'publisher_unknown',
+  'publisher_key_expired',
+  'publisher_key_revoked',
+  'signature_unverifiable',
+  'server_unauthenticated',
+  'server_identity_mismatch',
+  'operation_unknown',
+  'outside_task_scope',
+  'outside_user_authority',
+  'policy_error',
+  'arguments_invalid',
+  'context_above_sensitivity',
+  'context_not_needed',
+  'filter_failed',
+  'credential_unavailable',
+  'internal_error',
+  'view_stale',
+]);
+export type ReasonCode = z.infer<typeof ReasonCode>;

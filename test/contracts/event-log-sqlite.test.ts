@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { eventLogContract } from './event-log.js';
+
+eventLogContract(
+  'sqlite',
+  async (options) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-log-'));
+    const log = await openSqliteLog({ file: join(folder, 'log.db'), ...options });
+    const dispose = async () => {
+      await log.close();
+      rmSync(folder, { recursive: true, force: true });
+    };
+    return { log, dispose };
+  },
+  // Real ones: test/store-faults.
+  { orderFaults: false },
+);

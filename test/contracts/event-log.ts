@@ -1,0 +1,21 @@
+import { describe } from 'node:test';
+import { appending } from './event-log-appending.js';
+import { faults } from './event-log-faults.js';
+import { following } from './event-log-following.js';
+import { model } from './event-log-model.js';
+import { reading } from './event-log-reading.js';
+import type { MakeLog } from './log-under-test.js';
+
+/**
+ * What the words of the event log port mean. Every adapter runs all of it; only one that cannot be told to fail leaves
+ * out the ordered faults, and has tests with real ones instead.
+ */
+export function eventLogContract(name: string, makeLog: MakeLog, can: { readonly orderFaults: boolean }): void {
+  describe(`event log contract: ${name}`, () => {
+    describe('append', () => appending(makeLog));
+    if (can.orderFaults) describe('faults', () => faults(makeLog));
+    describe('read', () => reading(makeLog));
+    describe('subscribe', () => following(makeLog));
+    describe('model', () => model(makeLog));
+  });
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { KeyringUnavailable } from '#libs/payloads/keyring.js';
+import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
+import { keyringContract } from './keyring.js';
+
+keyringContract('sqlite', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-keys-'));
+  const keyring = await openKeyring(join(folder, 'keys.db'));
+  const dispose = async () => {
+    await keyring.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { keyring, dispose };
+});
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-keys-'));
+  try {
+    await body(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** True where the bytes stand in any file of the folder. */
+function standsIn(folder: string, bytes: Uint8Array | undefined): boolean {
+  return readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(Buffer.from(bytes ?? [])));
+}
+
+test('keys outlive the process, and so does their shredding', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'keys.db');
+    const first = await openKeyring(file);
+    const key = await first.create('t1');
+    await first.create('t2');
+    await first.shred('t2');
+    await first.close();
+    const second = await openKeyring(file);
+    assert.deepEqual(Buffer.from((await second.get('t1')) ?? []), Buffer.from(key));
+    assert.equal(await second.get('t2'), undefined);
+    await second.close();
+  }));
+
+test('a shredded key stands in no file any more, while the keyring is open and after', () =>
+  inFolder(async (folder) => {
+    const keyring = await openKeyring(join(folder, 'keys.db'));
+    const keys: Uint8Array[] = [];
+    for (let index = 0; index < 300; index += 1) keys.push(await keyring.create(`t${index}`));
+    const shredded = [0, 1, 57, 150, 298, 299];
+    assert.ok(standsIn(folder, keys[57]));
+    for (const index of shredded) await keyring.shred(`t${index}`);
+    for (const index of shredded) assert.equal(standsIn(folder, keys[index]), false);
+    await keyring.close();
+    for (const index of shredded) assert.equal(standsIn(folder, keys[index]), false);
+    assert.ok(standsIn(folder, keys[58]));
+  }));
+
+test('only the owner may read the files', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'keys.db');
+    writeFileSync(file, '', { mode: 0o644 });
+    const keyring = await openKeyring(file);
+    await keyring.create('t1');
+    for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+    await keyring.close();
+  }));
+
+test('a second owner and a file of something else get one clear line', () =>
+  inFolder(async (folder) => {
+    const file = join(folder, 'keys.db');
+    const keyring = await openKeyring(file);
+    await assert.rejects(openKeyring(file), { name: 'KeyringUnavailable', message: /another process is using them$/ });
+    await keyring.close();
+    const other = join(folder, 'other.db');
+    writeFileSync(other, 'no database at all, but longer than the header of one would be'.repeat(40));
+    await assert.rejects(openKeyring(other), KeyringUnavailable);
+  }));

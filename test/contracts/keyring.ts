@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
+
+export interface KeyringUnderTest {
+  readonly keyring: Keyring;
+  /** Closes the keyring where a test has not, and leaves nothing behind. */
+  readonly dispose: () => Promise<void>;
+}
+
+/** What the words of the keyring port mean. Every adapter runs all of it. */
+export function keyringContract(name: string, makeKeyring: () => Promise<KeyringUnderTest>): void {
+  const on = (title: string, body: (keyring: Keyring) => Promise<void>) =>
+    test(title, async () => {
+      const { keyring, dispose } = await makeKeyring();
+      try {
+        await body(keyring);
+      } finally {
+        await dispose();
+      }
+    });
+
+  describe(`keyring contract: ${name}`, () => {
+    on('makes one key per task and keeps it', async (keyring) => {
+      const key = await keyring.create('t1');
+      assert.equal(key.byteLength, KEY_BYTES);
+      assert.deepEqual(hex(await keyring.get('t1')), hex(key));
+      assert.deepEqual(hex(await keyring.create('t1')), hex(key));
+      assert.notEqual(hex(await keyring.create('t2')), hex(key));
+    });
+
+    on('knows no key that was never made', async (keyring) => {
+      assert.equal(await keyring.get('t1'), undefined);
+      assert.equal(await keyring.get('__proto__'), undefined);
+    });
+
+    on('gives all who ask at once the same key', async (keyring) => {
+      const keys = await Promise.all(Array.from({ length: 20 }, (_, index) => keyring.create(`t${index % 2}`)));
+      assert.equal(new Set(keys.map(hex)).size, 2);
+    });
+
+    on('shreds a key for good', async (keyring) => {
+      await keyring.create('t1');
+      const other = await keyring.create('t2');
+      await keyring.shred('t1');
+      await keyring.shred('t1');
+      assert.equal(await keyring.get('t1'), undefined);
+      await assert.rejects(keyring.create('t1'), KeyShredded);
+      assert.equal(hex(await keyring.get('t2')), hex(other));
+    });
+
+    on('shreds a key that is not made yet', async (keyring) => {
+      await keyring.shred('t1');
+      await assert.rejects(keyring.create('t1'), KeyShredded);
+    });
+
+    on('answers nothing after it was closed', async (keyring) => {
+      const making = keyring.create('t1');
+      await keyring.close();
+      assert.equal((await making).byteLength, KEY_BYTES);
+      await assert.rejects(keyring.get('t1'), KeyringUnavailable);
+      await assert.rejects(keyring.create('t2'), KeyringUnavailable);
+      await keyring.close();
+    });
+  });
+}
+
+const hex = (key: Uint8Array | undefined): string => Buffer.from(key ?? []).toString('hex');

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, cpSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { projectRoot } from '../support/root.js';
+
+/**
+ * The boundaries hold because a check says so; here each of its rules is broken once on purpose, in a small copy of the
+ * layout, and has to be found. A rule that is not planted here is a rule that nobody knows to work.
+ */
+const PLANTED: Record<string, { from: string; text: string; also?: Record<string, string> }> = {
+  'no-circles': {
+    from: 'libs/audit/a.ts',
+    text: `import { b } from './b.js';\nexport const a = () => b;\n`,
+    also: { 'libs/audit/b.ts': `import { a } from './a.js';\nexport const b = () => a;\n` },
+  },
+  'nothing-imports-apps': { from: 'libs/audit/a.ts', text: `export { x } from '../../apps/pdp/x.js';\n` },
+  'apps-stand-alone': { from: 'apps/cli/a.ts', text: `export { x } from '../pdp/x.js';\n` },
+  'kernel-imports-nothing': { from: 'libs/kernel/a.ts', text: `export { x } from '#libs/audit/x.js';\n` },
+  'rules-are-pure': { from: 'libs/decision/a.ts', text: `export { x } from '#libs/event-log/x.js';\n` },
+  'rules-have-no-randomness': { from: 'libs/task/a.ts', text: `export { randomUUID } from 'node:crypto';\n` },
+  'adapters-stand-alone': {
+    from: 'libs/event-log/sqlite/a.ts',
+    text: `export { x } from '../memory/x.js';\n`,
+  },
+  'adapters-are-composed-in-apps': { from: 'libs/audit/a.ts', text: `export { x } from '#libs/event-log/sqlite/x.js';\n` },
+  'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '#libs/decision/x.js';\n` },
+  'no-frameworks-in-libs': { from: 'libs/audit/a.ts', text: `export { Module } from '@nestjs/common';\n` },
+};
+
+const TARGETS = [
+  'apps/pdp/x.ts',
+  'libs/audit/x.ts',
+  'libs/decision/x.ts',
+  'libs/event-log/x.ts',
+  'libs/event-log/memory/x.ts',
+  'libs/event-log/sqlite/x.ts',
+];
+
+const folder = mkdtempSync(join(tmpdir(), 'sallyport-boundaries-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The names of the rules that the checker reports for a copy of the layout with these files. */
+function violations(name: string, files: Record<string, string>): string[] {
+  const root = join(folder, name);
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  }
+  for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) cpSync(join(projectRoot, file), join(root, file));
+  symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
+  const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'apps', 'libs'];
+  const { stdout } = spawnSync(join(root, 'node_modules/.bin/depcruise'), args, { cwd: root, encoding: 'utf8' });
+  const report = JSON.parse(stdout) as { summary: { violations: { rule: { name: string } }[]; totalCruised: number } };
+  assert.ok(report.summary.totalCruised >= TARGETS.length, 'the checker saw nothing');
+  return report.summary.violations.map((violation) => violation.rule.name);
+}
+
+const layout = Object.fromEntries(TARGETS.map((path) => [path, 'export const x = 1;\n']));
+
+describe('import boundaries', { concurrency: true }, () => {
+  test('a layout without a violation is clean', () => {
+    assert.deepEqual(violations('clean', layout), []);
+  });
+  for (const [rule, { from, text, also = {} }] of Object.entries(PLANTED)) {
+    test(`${rule} is found where it is broken`, () => {
+      assert.ok(violations(rule, { ...layout, ...also, [from]: text }).includes(rule));
+    });
+  }
+  test('every rule has its planted violation', async () => {
+    const config = (await import(join(projectRoot, '.dependency-cruiser.cjs'))) as {
+      default: { forbidden: { name: string }[] };
+    };
+    assert.deepEqual(config.default.forbidden.map((rule) => rule.name).sort(), Object.keys(PLANTED).sort());
+  });
+});

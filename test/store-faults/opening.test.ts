@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { LogOpenError, type LogOpenCode } from '#libs/event-log/sqlite/errors.js';
+import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { committed, write } from '../contracts/facts.js';
+import { fill, inPlace } from './place.js';
+
+async function assertRefused(opening: Promise<unknown>, code: LogOpenCode, message: RegExp): Promise<void> {
+  await assert.rejects(opening, (error) => {
+    assert.ok(error instanceof LogOpenError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, message);
+    assert.ok(!error.message.includes('\n'));
+    return true;
+  });
+}
+
+test('a file that is no database is refused and left as it was', () =>
+  inPlace(async ({ file, open }) => {
+    const text = 'Dear diary, this is no database. '.repeat(300);
+    writeFileSync(file, text);
+    await assertRefused(open(), 'not_a_database', /is not a database/);
+    assert.equal(readFileSync(file, 'utf8'), text);
+  }));
+
+test('a damaged header is refused', () =>
+  inPlace(async (place) => {
+    await fill(place, 5);
+    const bytes = readFileSync(place.file);
+    bytes.fill(0x5a, 0, 16);
+    writeFileSync(place.file, bytes);
+    await assertRefused(place.open(), 'not_a_database', /header is damaged/);
+    assert.deepEqual(readFileSync(place.file), bytes);
+  }));
+
+test('a file that was cut off is refused', () =>
+  inPlace(async (place) => {
+    await fill(place, 200);
+    truncateSync(place.file, 40_960);
+    await assertRefused(place.open(), 'damaged', /is damaged/);
+  }));
+
+test('a database of another program is refused and left as it was', () =>
+  inPlace(async ({ file, open }) => {
+    const db = new DatabaseSync(file);
+    db.exec('CREATE TABLE recipes (name TEXT)');
+    db.close();
+    const before = readFileSync(file);
+    await assertRefused(open(), 'foreign_database', /another program/);
+    assert.deepEqual(readFileSync(file), before);
+  }));
+
+test('a log of a newer version is refused', () =>
+  inPlace(async (place) => {
+    await fill(place, 1);
+    const db = new DatabaseSync(place.file);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    await assertRefused(place.open(), 'newer_schema', /schema 99/);
+  }));
+
+test('a folder in the place of the file, and a file in the place of a folder, are refused', () =>
+  inPlace(async ({ folder }) => {
+    await assertRefused(openSqliteLog({ file: folder }), 'not_a_database', /is not a file/);
+    writeFileSync(join(folder, 'a-file'), '');
+    await assertRefused(openSqliteLog({ file: join(folder, 'a-file', 'log.db') }), 'no_folder', /cannot be made: E/);
+  }));
+
+test('folders that are missing are made', () =>
+  inPlace(async ({ folder, open }) => {
+    const file = join(folder, 'new', 'and', 'deep', 'log.db');
+    await committed(await open({ file }), write('a-1', 0, 1));
+    assert.ok(existsSync(file));
+  }));
+
+/** Root may write anywhere, so as root the log is opened by a process of another user. */
+const otherUser = process.getuid?.() === 0 ? 65_534 : undefined;
+
+test('a folder or a file that cannot be written is refused', (context) =>
+  inPlace(async (place) => {
+    await fill(place, 1);
+    const open = async () => {
+      const other = place.spawn(['once', place.file], otherUser);
+      const line = await other.line();
+      await other.kill();
+      return line;
+    };
+    chmodSync(place.folder, 0o777);
+    chmodSync(place.file, 0o666);
+    chmodSync(`${place.file}-lock`, 0o666);
+    const able = await open();
+    if (able === undefined) return context.skip('another user cannot run this program here');
+    assert.equal(able, 'open');
+
+    chmodSync(place.file, 0o444);
+    assert.match((await open()) ?? '', /^read_only: .* cannot be written: E[A-Z]+$/);
+    chmodSync(place.file, 0o666);
+    chmodSync(place.folder, 0o555);
+    assert.match((await open()) ?? '', /^read_only: .* cannot be written: E[A-Z]+$/);
+    chmodSync(place.folder, 0o777);
+    assert.equal(await open(), 'open');
+  }));
+
+test('a second process is refused until the first has ended, however it ended', () =>
+  inPlace(async ({ folder, file, open, spawn }) => {
+    const first = spawn(['hold', file]);
+    assert.equal(await first.line(), 'open');
+    await assertRefused(open(), 'in_use', /another process is using/);
+    // Nor by another name.
+    mkdirSync(join(folder, 'elsewhere'));
+    const link = join(folder, 'elsewhere', 'link.db');
+    symlinkSync(file, link);
+    await assertRefused(open({ file: link }), 'in_use', /another process is using/);
+    await first.kill();
+    const log = await open();
+    await committed(log, write('a-1', 0, 1));
+
+    const second = spawn(['hold', file]);
+    assert.match((await second.line()) ?? '', /^in_use: another process is using/);
+    await second.kill();
+    // And nothing that it did has let go of our lock.
+    await assertRefused(open(), 'in_use', /another process is using/);
+    await committed(log, write('a-1', 1, 2));
+  }));
+
+test('a start that was refused leaves nothing held', () =>
+  inPlace(async (place) => {
+    await fill(place, 1);
+    const db = new DatabaseSync(place.file);
+    db.exec('PRAGMA user_version = 99');
+    await assertRefused(place.open(), 'newer_schema', /newer/);
+    db.exec('PRAGMA user_version = 1');
+    db.close();
+    const log = await place.open();
+    await committed(log, write('a-1', 0, 1));
+  }));

@@ -1,0 +1,78 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { openService, type Service, type ServiceParts } from '../../apps/pdp/service.js';
+import { startServer, type Server } from '../../apps/pdp/server.js';
+import { readSettings } from '../../apps/pdp/settings.js';
+import { Role } from '#libs/vocabulary/words.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // Answers are read as a client would: by the names of the contract.
+  readonly body: Answered;
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
+export type Answered = any;
+
+export type Tokens = Record<Role, string>;
+
+/** A service of its own on a free port and a temporary folder, spoken to over HTTP. */
+export interface TestService {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly tokens: Tokens;
+  readonly service: Service;
+  readonly server: Server;
+  /** As the principal of a role, with a token, or with none. */
+  call(
+    who: Role | { token: string } | 'nobody',
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  /** Stops it; with `keep`, the data stay for another start. */
+  stop(keep?: 'keep'): Promise<void>;
+}
+
+export interface TestOptions extends ServiceParts {
+  readonly dataDir?: string;
+  readonly env?: Record<string, string>;
+}
+
+export async function startService(options: TestOptions = {}): Promise<TestService> {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sallyport-test-'));
+  const settings = readSettings({ SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', ...options.env });
+  const service = await openService(settings, options);
+  const server = await startServer(service, pino({ enabled: false }));
+  const tokens = JSON.parse(readFileSync(join(dataDir, 'tokens.json'), 'utf8')) as Tokens;
+  const call: TestService['call'] = async (who, method, path, body, headers = {}) => {
+    const token = who === 'nobody' ? undefined : typeof who === 'string' ? tokens[who] : who.token;
+    const response = await fetch(`${server.url}${path}`, {
+      method,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  };
+  return {
+    url: server.url,
+    dataDir,
+    tokens,
+    service,
+    server,
+    call,
+    async stop(keep) {
+      await server.close();
+      if (keep !== 'keep') rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
