@@ -97,7 +97,7 @@ const REQUESTS: [string[], string, string, string, unknown][] = [
   ],
   [
     ['suspend', 'fs', '1', '--reason', 'r'],
-    'reviewer',
+    'operator',
     'POST',
     '/v1/capabilities/fs/versions/1/suspend',
     { reason: 'r' },
@@ -111,7 +111,7 @@ const REQUESTS: [string[], string, string, string, unknown][] = [
   ],
   [
     ['revoke', 'fs', '1', '--reason', 'r'],
-    'reviewer',
+    'operator',
     'POST',
     '/v1/capabilities/fs/versions/1/revoke',
     { reason: 'r' },

@@ -39,7 +39,7 @@ const NEXT: Readonly<Record<string, string>> = {
   malformed_request: 'correct the fields and send it again',
   unauthenticated: 'the token is not known: was it rotated, or is it for another service?',
   forbidden: 'this token lacks the role: use another --token-file',
-  self_review: 'a reviewer may not review what they proposed themselves: ask somebody else',
+  self_review: 'it takes somebody else than the one who proposed or suspended it',
   beyond_ceiling: 'the host may not name that agent, user role or capability: an admin sets its ceilings',
   not_found: 'check the id; what belongs to another host is not found either',
   revision_conflict: 'somebody was faster: look again, then decide again',

@@ -5,23 +5,24 @@ import { targetText } from './target.js';
 /** A trace as a story: what happened, when, by whom, and on what evidence each call was decided. */
 export function timelineOf(trace: JsonObject): string[] {
   const calls = list(trace, 'calls');
-  const decided = new Map(calls.map((call) => [`${at(call, 'callId')}#${at(call, 'attempt')}`, call]));
+  const keyOf = (one: Json | undefined): string => `${at(one, 'callId')}#${at(one, 'attempt')}`;
+  const evidence = new Map(calls.map((call) => [keyOf(call), call]));
+  const operations = new Map<string, string>();
   const rows = list(trace, 'events').map((event) => {
     const data = dig(event, 'data');
-    const call = decided.get(`${at(data, 'callId')}#${at(data, 'attempt')}`);
-    return [
-      at(event, 'time').replace('T', ' '),
-      at(event, 'actor'),
-      at(event, 'type'),
-      sayingOf(at(event, 'type'), data, call),
-    ];
+    const call = evidence.get(keyOf(data));
+    if (call !== undefined && at(event, 'type') === 'CallDecided') operations.set(keyOf(data), operationOf(data, call));
+    const type = at(event, 'type');
+    return [at(event, 'time').replace('T', ' '), at(event, 'actor'), type, sayingOf(type, data, call)];
   });
   return [
     printable(
       `trace ${at(trace, 'traceId')}: ${list(trace, 'tasks').length} tasks, ${calls.length} calls, ${rows.length} events`,
     ),
     ...table(rows),
-    ...(calls.length === 0 ? [] : ['', 'calls', ...calls.flatMap(callLines)]),
+    ...(calls.length === 0
+      ? []
+      : ['', 'calls', ...calls.flatMap((call) => callLines(call, operations.get(keyOf(call)) ?? 'call'))]),
   ];
 }
 
@@ -61,8 +62,9 @@ function sayingOf(type: string, data: Json | undefined, call: Json | undefined):
   }
 }
 
-function callLines(call: Json): string[] {
+function callLines(call: Json, operation: string): string[] {
   const rows: string[][] = [
+    ['call', `${at(call, 'callId')} attempt ${at(call, 'attempt')}`],
     ['registry', registryText(call)],
     [
       'server',
@@ -76,7 +78,7 @@ function callLines(call: Json): string[] {
   const told = rows.filter((row) => row[1] !== '');
   const reason = at(call, 'decision') === 'deny' ? `: ${at(call, 'reason')}` : '';
   return [
-    printable(`${decisionWord(call)} ${at(call, 'callId')} attempt ${at(call, 'attempt')}${reason}`),
+    printable(`${decisionWord(call)} ${operation}${reason}`),
     ...table(told.map(([name = '', text = '']) => [`  ${name}`, text])),
   ];
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '#libs/event-log/event.js';
 import type { EventLog, RecordedEvent, Subscription } from '#libs/event-log/port.js';
 import { toMs, type Instant } from '#libs/kernel/time.js';
@@ -23,7 +24,7 @@ export class CallIndex {
   /** Where the file stands: what is sent next follows on it. */
   private stored = 0n;
   private opening: Promise<void> | undefined;
-  private closed = false;
+  private readonly closing = new AbortController();
 
   private constructor(
     private readonly log: EventLog,
@@ -35,12 +36,17 @@ export class CallIndex {
   /** Opens the index and follows the log; does not wait until it has caught up. Throws `IndexUnavailable`. */
   static async open(log: EventLog, file: string): Promise<CallIndex> {
     const index = new CallIndex(log, file);
-    await index.follow();
-    return index;
+    try {
+      await index.follow();
+      return index;
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
-    this.closed = true;
+    this.closing.abort();
     await this.opening;
     await this.subscription?.close();
     await this.thread.close();
@@ -87,7 +93,7 @@ export class CallIndex {
     const fits = mark !== undefined && (await this.isMadeFromThisLog(mark));
     if (mark !== undefined && !fits) await this.ask({ kind: 'reset' });
     this.stored = fits ? mark.position : 0n;
-    if (this.closed) return;
+    if (this.closing.signal.aborted) return;
     this.subscription = this.log.subscribe(
       { after: this.stored, categories: CATEGORIES },
       { onEvents: (events) => this.take(events), onCaughtUp: (position) => this.gate.advance(position) },
@@ -117,7 +123,7 @@ export class CallIndex {
 
   /** Follows anew from where the file turns out to stand; at once, then ever more slowly. */
   private startOver(): void {
-    if (this.closed || this.opening !== undefined) return;
+    if (this.closing.signal.aborted || this.opening !== undefined) return;
     this.gate.restart();
     // Not waited for: this may be called from inside of its own handler.
     void this.subscription?.close();
@@ -125,15 +131,13 @@ export class CallIndex {
   }
 
   private async reopen(): Promise<void> {
-    for (let retryMs = FIRST_RETRY_MS; !this.closed; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+    const { signal } = this.closing;
+    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
       try {
         return await this.follow();
       } catch {
-        await pause(retryMs);
+        await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
   }
 }
-
-/** Does not keep the process alive. */
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());

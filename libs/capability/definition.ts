@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { DigestText, FreeObject, Label } from '#libs/vocabulary/ids.js';
 
+const File = z.strictObject({ path: z.string().min(1).max(1024), digest: DigestText, size: z.int().min(0) });
+const MAX_FILES = 10_000;
+
 /** Everything a server declares, as it sent it; for skills, plugins and extensions the files of the package. */
 export const Definition = z.strictObject({
   serverInfo: FreeObject.optional(),
@@ -11,12 +14,12 @@ export const Definition = z.strictObject({
   prompts: z.array(FreeObject).max(2000).optional(),
   resourceTemplates: z.array(FreeObject).max(2000).optional(),
   resources: z.array(FreeObject).max(2000).optional(),
-  files: z
-    .array(z.strictObject({ path: z.string().min(1).max(1024), digest: DigestText, size: z.int().min(0) }))
-    .max(10_000)
-    .optional(),
+  files: z.array(File).max(MAX_FILES).optional(),
 });
 export type Definition = z.infer<typeof Definition>;
+
+/** The same as it comes with a call, where unknown fields are dropped. */
+export const ObservedDefinition = Definition.strip().extend({ files: z.array(File.strip()).max(MAX_FILES).optional() });
 
 /** What the server was asked with: another probe may be answered with another definition. */
 export const Probe = z.strictObject({

@@ -180,6 +180,7 @@ describe('schema validator', () => {
       keyword: 'type',
       schemaPath: '/$defs/row/properties/a~1b/type',
     });
+    assert.equal(firstError(false, 1)?.keyword, 'false_schema');
     assert.deepEqual(firstError({ enum: [1] }, 2), { path: '', keyword: 'enum', schemaPath: '/enum' });
   });
 
@@ -223,6 +224,7 @@ describe('schema validator', () => {
     const strict = { type: 'string' };
     const result = validator.validate(digestOf(strict), () => true, 1);
     assert.ok(!result.ok && result.error[0]?.keyword === 'exception');
+    validator.validate(digestOf(strict), () => ({ $ref: 'http://evil.example/' }), 1);
     assert.equal(validator.validate(digestOf(strict), () => strict, 1).ok, false);
     assert.equal(validator.validate(digestOf(strict), () => strict, 'a').ok, true);
   });
@@ -328,8 +330,9 @@ describe('schema validator', () => {
     };
     assert.equal(passes(broad, { p999: 'ab' }), true);
     assert.equal(firstError(broad, { p999: 'a' })?.path, '/p999');
-    const two = { allOf: [members('a'), members('b')] };
-    assert.equal(firstError(two, { b989: 'b' })?.path, '/b989');
+    const outer = members('a') as { properties: Record<string, Json> };
+    const within = { properties: { ...outer.properties, last: members('b') } };
+    assert.equal(firstError(within, { last: { b989: 'b' } })?.path, '/last/b989');
     const shared = { $defs: { big: members('c') }, properties: {} as Record<string, Json> };
     for (let index = 0; index < 9; index += 1) shared.properties[`p${index}`] = { $ref: '#/$defs/big' };
     assert.equal(firstError(shared, { p8: { c989: 'c' } })?.path, '/p8/c989');

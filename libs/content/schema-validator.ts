@@ -9,10 +9,10 @@ import { planSchema, PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWOR
 import { readSchema } from './schema-vetting.js';
 
 /**
- * Why a value did not pass: codes and pointers, never a value. `path` leads into the value (cut at 256 characters),
- * `schemaPath` into the schema as the server wrote it. `keyword` is JSON Schema's, or one of
- * `schema_digest` (the schema is not the one of that digest), `schema_refused` (vetting said no),
- * `steps_exceeded` (validating would take too long) and `exception` (anything unexpected).
+ * Why a value did not pass: codes and pointers, never a value. `path` leads into the value, `schemaPath` into the schema
+ * as the server wrote it; both are cut at 256 characters. `keyword` is JSON Schema's, or one of `false_schema` (a schema
+ * that is `false`), `schema_refused` (vetting said no), `steps_exceeded` (validating would take too long) and
+ * `exception` (anything unexpected, a schema of another digest included).
  */
 export interface SchemaError {
   readonly path: JsonPointer;
@@ -37,7 +37,7 @@ const DEFAULT_MAX_STEPS = 5_000_000;
 
 /**
  * Validates JSON against JSON Schemas that servers wrote: hostile input on both sides. A schema is vetted and written
- * anew before it is compiled (`schema-vetting.ts`, `schema-plan.ts`), keeps at most `maxCompiled` compiled schemas, the
+ * anew before it is compiled (`schema-vetting.ts`, `schema-plan.ts`). At most `maxCompiled` compiled schemas are kept; the
  * least recently used goes first. `format` is an annotation, as 2020-12 has it by default.
  *
  * A recursive schema can make even a small value take exponential time, and a clock would make a decision unrepeatable:
@@ -83,15 +83,15 @@ interface Steps {
   take(steps: number): void;
 }
 
-/** Throws only where the compiler does; a schema that is refused compiles to the refusal of every value. */
+/** Throws on a wrong digest and where the compiler does. A schema that is refused compiles to the refusal of every value. */
 function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate {
+  // Otherwise one caller's wrong digest would plant a wrong schema, or a refusal, for all.
+  if (digestOf(schema) !== schemaDigest) throw new Error('a schema of another digest');
   const vetted = readSchema(schema);
   if (!vetted.ok) {
-    const refused = [failure('schema_refused', vetted.error.path)];
+    const refused = [failure('schema_refused', boundedPointer(vetted.error.path))];
     return () => refused;
   }
-  // Otherwise one caller's wrong digest would plant a wrong schema for all.
-  if (digestOf(schema) !== schemaDigest) throw new Error('a schema of another digest');
   const steps: Steps = {
     left: 0,
     take(count) {
@@ -104,24 +104,32 @@ function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate
   return (value) => {
     steps.left = maxSteps;
     if (check(value) === true) return undefined;
-    return (check.errors ?? []).slice(0, MAX_ERRORS).map((error) => schemaErrorOf(error, plan.pathOf));
+    const errors = (check.errors ?? []).slice(0, MAX_ERRORS).map((error) => schemaErrorOf(error, plan.pathOf));
+    check.errors = null;
+    return errors;
   };
 }
 
 function schemaErrorOf(error: ErrorObject, pathOf: WeakMap<object, JsonPointer>): SchemaError {
   const holder: unknown = error.parentSchema;
   const place = typeof holder === 'object' && holder !== null ? pathOf.get(holder) : undefined;
-  const keyword = error.keyword === UNEVALUATED_KEYWORD ? 'unevaluatedProperties' : error.keyword;
+  const keyword = KEYWORD_NAMES.get(error.keyword) ?? error.keyword;
   return {
     path: boundedPointer(error.instancePath),
     keyword,
-    schemaPath: place === undefined ? '' : place + pointerTo(keyword),
+    schemaPath: place === undefined ? '' : boundedPointer(place + pointerTo(keyword)),
   };
 }
 
+/** What the compiler calls otherwise than we do. */
+const KEYWORD_NAMES: ReadonlyMap<string, string> = new Map([
+  [UNEVALUATED_KEYWORD, 'unevaluatedProperties'],
+  ['false schema', 'false_schema'],
+]);
+
 /**
  * A compiler for one schema: it keeps every pattern and function that it ever made, so it is thrown away with its schema.
- * `verbose` is what leads an error back to its schema; the values that it adds to errors are dropped at once.
+ * `verbose` is what leads an error back to its schema; the values that it adds to errors never leave this file.
  */
 function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps): Ajv2020 {
   const ajv = new Ajv2020({

@@ -3,7 +3,7 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { ServerEvidence } from '#libs/calls/events.js';
-import { Definition, Probe } from '#libs/capability/definition.js';
+import { ObservedDefinition, Probe } from '#libs/capability/definition.js';
 import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
 import { Level } from '#libs/vocabulary/words.js';
 
@@ -30,7 +30,7 @@ export const AuthorizeRequest = z.object({
   explain: z.boolean().optional(),
   observed: z.object({
     definitionDigest: DigestText.optional(),
-    definition: Definition.strip().optional(),
+    definition: ObservedDefinition.optional(),
     probe: Probe.strip().optional(),
     server: ServerEvidence,
   }),

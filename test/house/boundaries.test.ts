@@ -25,7 +25,10 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
     from: 'libs/event-log/sqlite/a.ts',
     text: `export { x } from '../memory/x.js';\n`,
   },
-  'adapters-are-composed-in-apps': { from: 'libs/audit/a.ts', text: `export { x } from '#libs/event-log/sqlite/x.js';\n` },
+  'adapters-are-composed-in-apps': {
+    from: 'libs/audit/a.ts',
+    text: `export { x } from '#libs/event-log/sqlite/x.js';\n`,
+  },
   'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '#libs/decision/x.js';\n` },
   'no-frameworks-in-libs': { from: 'libs/audit/a.ts', text: `export { Module } from '@nestjs/common';\n` },
 };
@@ -49,7 +52,8 @@ function violations(name: string, files: Record<string, string>): string[] {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) cpSync(join(projectRoot, file), join(root, file));
+  for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json'])
+    cpSync(join(projectRoot, file), join(root, file));
   symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
   const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'apps', 'libs'];
   const { stdout } = spawnSync(join(root, 'node_modules/.bin/depcruise'), args, { cwd: root, encoding: 'utf8' });

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import type { Json } from '#libs/kernel/canonical-json.js';
 import { path } from '../client.js';
 import { describe, readInput, serviceAction, type Exits } from '../command.js';
-import { at, list, printable, table } from '../print.js';
+import { at, list, printable } from '../print.js';
 import { UsageError, type World } from '../world.js';
 
 /** Commands about Cedar policies: the authority of users over operations. */
@@ -60,18 +61,21 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
   });
   serviceAction(showPolicy, world, exits, 'registrar', async ({ call, args, show }) => {
     const answer = await call('GET', path('policies', args[0] ?? 'default'));
-    show(answer, () => {
-      const versions = list(answer, 'versions');
-      const rows = versions.map((one) => [
-        at(one, 'policyVersion'),
-        at(one, 'status'),
-        at(one, 'proposedBy'),
-        at(one, 'reason'),
-      ]);
-      const cedar = at(answer, 'cedar')
-        .split('\n')
-        .filter((line) => line !== '');
-      return [...table(rows), ...cedar.map((line) => printable(line, 2000))];
-    });
+    const active = at(answer, 'active');
+    show(answer, () =>
+      list(answer, 'versions').flatMap((one) => [
+        printable(
+          `version ${at(one, 'policyVersion')} ${at(one, 'status')}${versionMark(one, active)} by ${at(one, 'proposedBy')}: ${at(one, 'reason')}`,
+        ),
+        ...at(one, 'cedar')
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => `  ${printable(line, 2000)}`),
+      ]),
+    );
   });
+}
+
+function versionMark(version: Json, active: string): string {
+  return active !== '' && at(version, 'policyVersion') === active ? ' (in use)' : '';
 }

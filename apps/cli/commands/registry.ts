@@ -62,16 +62,17 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     show(answer, () => [versionLine(dig(answer, 'version'))]);
   });
 
+  // A reviewer may suspend too, but nobody may reinstate what they suspended themselves.
   const moves = [
-    ['suspend', 'Stop a version in every running task until it is reinstated', 'CVE under investigation'],
-    ['reinstate', 'Let a suspended version be used again', 'the drift was a new docstring'],
-    ['revoke', 'Stop a version for good', 'the maintainer account was taken over'],
+    ['suspend', 'operator', 'Stop a version in every running task until it is reinstated', 'CVE under investigation'],
+    ['reinstate', 'reviewer', 'Let a suspended version be used again', 'the drift was a new docstring'],
+    ['revoke', 'operator', 'Stop a version for good', 'the maintainer account was taken over'],
   ] as const;
-  for (const [move, about, reason] of moves) {
+  for (const [move, role, about, reason] of moves) {
     const example = `sallyport ${move} filesystem 2026.8.31 --reason "${reason}"`;
     const command = describe(program, `${move} <capability> <version>`, { about, example });
     command.requiredOption('--reason <text>', 'why; it is part of the record');
-    serviceAction<{ reason: string }>(command, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    serviceAction<{ reason: string }>(command, world, exits, role, async ({ call, args, options, show }) => {
       const [capability = '', version = ''] = args;
       const target = path('capabilities', capability, 'versions', version, move);
       const answer = await call('POST', target, { reason: options.reason });
@@ -119,8 +120,8 @@ function addReading(program: Command, world: World, exits: Exits): void {
   const diff = describe(program, 'diff <capability> <version>', {
     about: 'What a version changes, gravest first',
     example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
-  }).option('--against <version>', 'the version to compare with');
-  serviceAction<{ against?: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+  }).requiredOption('--against <version>', 'the version to compare with');
+  serviceAction<{ against: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const [capability = '', version = ''] = args;
     const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });
     const answer = await call('GET', target);

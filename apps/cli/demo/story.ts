@@ -175,7 +175,7 @@ async function refuseToReplacePolicy(call: Call): Promise<void> {
   } catch (error) {
     if (!(error instanceof ServiceProblem && error.code === 'not_found')) throw error;
   }
-  if (!/"(approved|active)"/.test(JSON.stringify(policies))) return;
+  if (!list(policies, 'versions').some((one) => at(one, 'status') === 'approved')) return;
   throw new DemoFailure('this service has a policy set in use, and the story would replace it: name a fresh service');
 }
 

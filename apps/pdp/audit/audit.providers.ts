@@ -1,6 +1,11 @@
 import type { Provider } from '@nestjs/common';
+import { CallAudit } from '#libs/audit/calls.js';
+import { TraceAudit } from '#libs/audit/trace.js';
 import type { Service } from '../service.js';
 
-export function auditProviders(_service: Service): Provider[] {
-  return [];
+export function auditProviders({ log, keys, engines, index, view }: Service): Provider[] {
+  return [
+    { provide: TraceAudit, useValue: new TraceAudit(log, keys, engines, index) },
+    { provide: CallAudit, useValue: new CallAudit(log, view, engines, index) },
+  ];
 }

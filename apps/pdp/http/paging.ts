@@ -5,7 +5,7 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
 
 const Paging = z.object({
-  limit: z.coerce.number().int().min(1).max(MAX_LIMIT).optional(),
+  limit: z.coerce.number().int().min(1).optional(),
   cursor: z.string().max(1024).optional(),
 });
 
@@ -15,9 +15,14 @@ export interface Page<Item> {
   readonly next?: string;
 }
 
-export function pagingOf(query: unknown): { limit: number; cursor: string | undefined } {
-  const { limit = DEFAULT_LIMIT, cursor } = parseInput(Paging, query);
-  return { limit, cursor };
+/** `?limit=&cursor=` of a list; a limit beyond the largest page gets the largest page. */
+export function pagingOf(
+  query: unknown,
+  defaultLimit = DEFAULT_LIMIT,
+  maxLimit = MAX_LIMIT,
+): { limit: number; cursor: string | undefined } {
+  const { limit = defaultLimit, cursor } = parseInput(Paging, query);
+  return { limit: Math.min(limit, maxLimit), cursor };
 }
 
 /** One page of a list that is sorted by a key; the cursor is the key of the last item that was given. */

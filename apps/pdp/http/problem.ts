@@ -3,6 +3,7 @@ import { LogOverloaded, LogUnavailable } from '#libs/event-log/port.js';
 import type { JsonPointer } from '#libs/kernel/pointer.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
+import { IndexUnavailable } from '#libs/audit/index-thread.js';
 import { KeyringUnavailable } from '#libs/payloads/keyring.js';
 
 /** The only place where codes become HTTP statuses. */
@@ -69,6 +70,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof LogUnavailable || error instanceof KeyringUnavailable) {
     return new Problem('log_unavailable', 'the event log cannot record or read this now');
   }
+  if (error instanceof IndexUnavailable)
+    return new Problem('view_stale', 'the index of calls is being brought up to date');
   const { code, statusCode = error instanceof HttpException ? error.getStatus() : undefined } = error as {
     code?: unknown;
     statusCode?: unknown;

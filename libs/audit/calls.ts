@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import type { DecisionEngines } from '#libs/decision-point/engines.js';
+import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import { toMs } from '#libs/kernel/time.js';
+import { InstantText, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
+import { attemptsOf, type Attempt } from './attempts.js';
+import type { CallIndex } from './call-index.js';
+import { summaryOf, type CallSummary } from './evidence.js';
+import { History } from './history.js';
+import type { CallFilter, Place, Reference } from './index-messages.js';
+import { Reconstructor } from './reconstruct.js';
+import { byPosition } from './stored-event.js';
+import { eventAt } from './trace-record.js';
+
+/**
+ * The query of `GET /v1/audit/calls`; all conditions that are there must hold. `from` and `to` are both included.
+ *
+ * `reviewStatus` is the status that the version has *now*. What it was at the decision the reason says already (any
+ * allow had an approved one); what an auditor asks after a revocation is which calls went to what nobody trusts any
+ * more, and no other condition answers that.
+ */
+export const CallQuery = z.object({
+  capability: NameId.optional(),
+  version: VersionId.optional(),
+  task: Uuid.optional(),
+  identity: Label.optional(),
+  host: NameId.optional(),
+  reviewStatus: VersionStatus.optional(),
+  decision: z.enum(['allow', 'deny']).optional(),
+  reason: z.union([z.literal('ok'), ReasonCode]).optional(),
+  from: InstantText.optional(),
+  to: InstantText.optional(),
+});
+export type CallQuery = z.infer<typeof CallQuery>;
+
+/** Calls of one page at most, and where none is named. */
+export const MAX_CALLS = 200;
+export const DEFAULT_CALLS = 50;
+
+/** Finds calls by what is asked about them, whatever trace they belong to. */
+export class CallAudit {
+  constructor(
+    private readonly log: EventLog,
+    private readonly view: ControlView,
+    private readonly engines: DecisionEngines,
+    private readonly index: CallIndex,
+  ) {}
+
+  /**
+   * A page of recorded attempts, newest first by time; `next` is the opaque cursor of the following one. An attempt whose
+   * record cannot be read is left out here and shows in the replay of its trace. Throws `LogUnavailable`,
+   * `IndexUnavailable`.
+   */
+  async find(
+    query: CallQuery,
+    limit = DEFAULT_CALLS,
+    cursor?: string,
+  ): Promise<Result<{ items: CallSummary[]; next?: string }, Refusal>> {
+    const before = cursor === undefined ? undefined : placeOf(cursor);
+    if (cursor !== undefined && before === undefined) {
+      const errors = [{ path: '/cursor', message: 'is no cursor of this list' }];
+      return err(refusal('malformed_request', 'the cursor is malformed', errors));
+    }
+    const size = Math.min(Math.max(1, limit), MAX_CALLS);
+    const { references, next } = await this.index.calls(this.filterOf(query), size, before);
+    const attempts = await this.attemptsAt(references);
+    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log));
+    const summaries = new Map<string, CallSummary>();
+    // In order of the log, so that states are folded forward.
+    for (const [key, attempt] of [...attempts].sort(([, a], [, b]) => byPosition(a.event, b.event))) {
+      summaries.set(key, await summaryOf(reconstructor, attempt));
+    }
+    const items = references.flatMap((reference) => summaries.get(keyOf(reference)) ?? []);
+    return ok({ items, ...(next === undefined ? {} : { next: cursorOf(next) }) });
+  }
+
+  private filterOf({ from, to, reviewStatus, ...query }: CallQuery): CallFilter {
+    return {
+      ...query,
+      ...(from === undefined ? {} : { fromMs: toMs(from) }),
+      ...(to === undefined ? {} : { toMs: toMs(to) }),
+      ...(reviewStatus === undefined
+        ? {}
+        : { versions: this.versionsIn(reviewStatus), manyVersions: reviewStatus === 'approved' }),
+    };
+  }
+
+  private versionsIn(status: VersionStatus): { capability: string; version: string }[] {
+    return this.view
+      .capabilities()
+      .flatMap((state) =>
+        [...(state?.versions.values() ?? [])]
+          .filter((version) => version.status === status)
+          .map(({ version }) => ({ capability: state?.id ?? '', version })),
+      );
+  }
+
+  /** What came of an attempt stands after it in the same stream: each stream is read once, from its first attempt on. */
+  private async attemptsAt(references: readonly Reference[]): Promise<Map<string, Attempt>> {
+    const found = new Map<string, Attempt>();
+    const wanted = new Set(references.map(keyOf));
+    const firsts = new Map<string, number>();
+    const take = (events: readonly RecordedEvent[]) => {
+      for (const attempt of attemptsOf(events).attempts) {
+        if (wanted.has(keyOf(attempt.event))) found.set(keyOf(attempt.event), attempt);
+      }
+    };
+    for (const reference of references) {
+      const { stream, revision } = reference;
+      if (stream.startsWith('calls-')) firsts.set(stream, Math.min(revision, firsts.get(stream) ?? revision));
+      else take([await eventAt(this.log, reference)].filter((event) => event !== undefined));
+    }
+    for (const [stream, first] of firsts) take(await this.log.read(stream, first - 1));
+    return found;
+  }
+}
+
+const keyOf = ({ stream, revision }: Pick<Reference, 'stream' | 'revision'>): string => `${stream}@${revision}`;
+
+const cursorOf = ({ timeMs, seq }: Place): string => Buffer.from(`${timeMs}.${seq}`).toString('base64url');
+
+function placeOf(cursor: string): Place | undefined {
+  const parts = /^(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
+  return parts === null ? undefined : { timeMs: Number(parts[1]), seq: Number(parts[2]) };
+}

@@ -1,0 +1,101 @@
+import { parseEvent } from '#libs/event-log/event.js';
+import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import { attemptsOf, type Attempt } from './attempts.js';
+import type { CallIndex } from './call-index.js';
+import { soundPrefix } from './history.js';
+import type { Reference } from './index-messages.js';
+import { IndexUnavailable } from './index-thread.js';
+import { byPosition } from './stored-event.js';
+
+/** All that the log holds under a trace id, as of one position. */
+export interface TraceRecord {
+  readonly traceId: string;
+  /** The end of the log when the record was read. */
+  readonly end: bigint;
+  readonly tasks: readonly { readonly taskId: string; readonly events: readonly RecordedEvent[] }[];
+  /** Of the trace, its tasks, their calls, and refusals with its id; in order of position. */
+  readonly events: readonly RecordedEvent[];
+  /** In order of position. */
+  readonly attempts: readonly Attempt[];
+  readonly unreadable: readonly RecordedEvent[];
+  /** No event is damaged, missing within its stream, or out of its place. */
+  readonly sound: boolean;
+}
+
+/** How long a trace may wait for the index of refusals to be as new as the log. */
+const INDEX_WAIT_MS = 2_000;
+
+/**
+ * Reads a trace; undefined where there is nothing under this id, `too_large` past `maxEvents`. Throws `LogUnavailable`,
+ * and `IndexUnavailable` where the refusals of the trace are not known in time.
+ */
+export async function readTrace(
+  log: EventLog,
+  index: CallIndex,
+  traceId: string,
+  maxEvents: number,
+): Promise<Result<TraceRecord | undefined, Refusal>> {
+  const end = await log.end();
+  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
+  const refusals = await index.refusals(traceId, maxEvents + 1);
+  const traceStream = `trace-${traceId}`;
+  let left = maxEvents - refusals.length - (await log.head(traceStream));
+  const joined = left < 0 ? [] : await log.read(traceStream);
+  const taskIds = [...new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId))];
+  for (const taskId of taskIds) {
+    if (left >= 0) left -= (await log.head(`task-${taskId}`)) + (await log.head(`calls-${taskId}`));
+  }
+  if (left < 0) return err(tooLarge());
+
+  const record: Reading = { events: [], attempts: [], unreadable: [], sound: soundPrefix(traceStream, joined) === joined.length };
+  const within = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= end);
+  record.events.push(...within(joined));
+  const tasks: { taskId: string; events: readonly RecordedEvent[] }[] = [];
+  for (const taskId of taskIds) {
+    const [task, calls] = [await log.read(`task-${taskId}`), await log.read(`calls-${taskId}`)];
+    if (soundPrefix(`task-${taskId}`, task) < task.length || soundPrefix(`calls-${taskId}`, calls) < calls.length) {
+      record.sound = false;
+    }
+    record.events.push(...within(task), ...within(calls));
+    tasks.push({ taskId, events: within(task) });
+    take(record, within(calls));
+  }
+  for (const reference of refusals) {
+    const event = await eventAt(log, reference);
+    if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;
+    if (event === undefined) continue;
+    record.events.push(event);
+    take(record, [event]);
+  }
+  if (record.events.length === 0) return ok(undefined);
+  record.events.sort(byPosition);
+  record.attempts.sort((a, b) => byPosition(a.event, b.event));
+  return ok({ traceId, end, tasks, ...record });
+}
+
+interface Reading {
+  readonly events: RecordedEvent[];
+  readonly attempts: Attempt[];
+  readonly unreadable: RecordedEvent[];
+  sound: boolean;
+}
+
+function take(record: Reading, events: readonly RecordedEvent[]): void {
+  const { attempts, unreadable } = attemptsOf(events);
+  record.attempts.push(...attempts);
+  record.unreadable.push(...unreadable);
+}
+
+/** The event at a place in the log, without reading the rest of its stream; undefined where it is not there. */
+export async function eventAt(log: EventLog, place: Reference): Promise<RecordedEvent | undefined> {
+  const { position, stream, revision } = place;
+  const category = stream.slice(0, stream.indexOf('-'));
+  const events = await log.readAll({ after: position - 1n, categories: [category], limit: 1 });
+  return events.find((event) => event.stream === stream && event.revision === revision);
+}
+
+export const tooLarge = (): Refusal =>
+  refusal('too_large', 'the trace holds more than one answer can: ask for its calls and events in pages');

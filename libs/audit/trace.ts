@@ -1,0 +1,135 @@
+import type { DecisionEngines } from '#libs/decision-point/engines.js';
+import { foldTask } from '#libs/decision-point/task-lanes.js';
+import type { EventLog } from '#libs/event-log/port.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Instant } from '#libs/kernel/time.js';
+import type { Keyring } from '#libs/payloads/keyring.js';
+import type { TaskState } from '#libs/task/decider.js';
+import type { Attempt } from './attempts.js';
+import type { CallIndex } from './call-index.js';
+import { capabilityHistory, type Window } from './capability-history.js';
+import { Contents } from './contents.js';
+import { evidenceOf, type CallEvidence } from './evidence.js';
+import { History } from './history.js';
+import { Reconstructor } from './reconstruct.js';
+import { replayed, unreplayable, type ReplayedCall } from './replay.js';
+import { storedEvent, type StoredEvent } from './stored-event.js';
+import { taskView, type TaskView } from './task-view.js';
+import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
+
+/** `GET /v1/audit/traces/{traceId}`. */
+export interface TraceEvidence {
+  readonly traceId: string;
+  readonly tasks: readonly TaskView[];
+  readonly calls: readonly CallEvidence[];
+  readonly events: readonly StoredEvent[];
+}
+
+/** `GET /v1/audit/traces/{traceId}/replay`. */
+export interface TraceReplay {
+  readonly traceId: string;
+  /** No call came out otherwise, and no event of the trace is damaged or missing. Shredded calls do not make it false. */
+  readonly identical: boolean;
+  readonly calls: readonly ReplayedCall[];
+}
+
+/** Bounds of one answer. `maxChars` counts content and histories, about as many characters as they have as JSON. */
+export interface TraceLimits {
+  readonly maxEvents: number;
+  readonly maxChars: number;
+}
+
+const LIMITS: TraceLimits = { maxEvents: 20_000, maxChars: 67_108_864 };
+
+/** Everything that is known under a trace id, and whether it all comes out the same again. */
+export class TraceAudit {
+  constructor(
+    private readonly log: EventLog,
+    private readonly keys: Keyring,
+    private readonly engines: DecisionEngines,
+    private readonly index: CallIndex,
+    private readonly limits: TraceLimits = LIMITS,
+  ) {}
+
+  /**
+   * All evidence of a trace; undefined where there is nothing under this id, `too_large` past the limits. Throws
+   * `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
+   */
+  async trace(traceId: string, now: Instant): Promise<Result<TraceEvidence | undefined, Refusal>> {
+    const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
+    if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
+    const contents = new Contents(this.log, this.keys);
+    const tasks: TaskView[] = [];
+    const states = new Map<string, TaskState>();
+    for (const { taskId, events } of record.value.tasks) {
+      const [opened] = events;
+      const state = stateOf(events);
+      if (opened === undefined || state === undefined) continue;
+      states.set(taskId, state);
+      tasks.push(taskView(state, await contents.ofTask(opened, taskId), now, opened.position));
+    }
+    const calls = await this.callsOf(record.value, contents, states);
+    return calls.ok ? ok({ traceId, tasks, calls: calls.value, events: record.value.events.map(storedEvent) }) : calls;
+  }
+
+  /** Decides every recorded attempt of a trace again. As `trace` where it cannot. */
+  async replay(traceId: string): Promise<Result<TraceReplay | undefined, Refusal>> {
+    const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
+    if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
+    const { attempts, unreadable, sound } = record.value;
+    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log), new Contents(this.log, this.keys));
+    const calls: ReplayedCall[] = [];
+    for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
+    calls.push(...unreadable.map(unreplayable));
+    const identical = sound && calls.every((call) => call.identical !== false);
+    return ok({ traceId, identical, calls });
+  }
+
+  private async callsOf(
+    record: TraceRecord,
+    contents: Contents,
+    states: ReadonlyMap<string, TaskState>,
+  ): Promise<Result<CallEvidence[], Refusal>> {
+    const history = new History(this.log);
+    const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
+    const histories = new Map<string, { events: StoredEvent[]; chars: number }>();
+    const calls: CallEvidence[] = [];
+    let chars = record.events.reduce((sum, { json }) => sum + json.length, 0);
+    for (const attempt of record.attempts) {
+      const { evidence, bytes } = await evidenceOf(reconstructor, contents, attempt);
+      const { capability, host } = attempt.decided;
+      const taskId = attempt.refused ? '' : attempt.decided.taskId;
+      const key = `${capability} ${host} ${taskId}`;
+      let held = histories.get(key);
+      if (held === undefined) {
+        const window = windowOf(record, attempt, states.get(taskId));
+        const events = await capabilityHistory(history, { capability, host, taskId }, window);
+        held = { events, chars: JSON.stringify(events).length };
+        histories.set(key, held);
+      }
+      calls.push({ ...evidence, capabilityHistory: held.events });
+      chars += bytes + held.chars;
+      if (chars > this.limits.maxChars) return err(tooLarge());
+    }
+    return ok(calls);
+  }
+}
+
+/** Up to the end of the task: its closing or its expiry, whichever came first. Up to now where there is no such end. */
+function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: TaskState | undefined): Window {
+  if (state === undefined) return { position: end };
+  const closed = tasks
+    .find(({ taskId }) => taskId === decided.taskId)
+    ?.events.find(({ type }) => type === 'TaskClosed');
+  return { position: closed?.position ?? end, time: state.expiresAt };
+}
+
+/** Undefined where the events are no history of a task; what they do hold is among the events of the trace. */
+function stateOf(events: Parameters<typeof foldTask>[0]): TaskState | undefined {
+  try {
+    return foldTask(events);
+  } catch {
+    return undefined;
+  }
+}

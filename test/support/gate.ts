@@ -1,0 +1,38 @@
+import type { Batch, EventLog } from '#libs/event-log/port.js';
+
+/** A log whose appends can be held back on their way to the store, as a slow disk or network would. */
+export interface Gate {
+  /** For `wrapLog` of `startService`. */
+  wrap(log: EventLog): EventLog;
+  /** Holds the next append that writes to a stream whose name begins so. Resolves when it has arrived. */
+  holdNext(streamPrefix: string): { arrived: Promise<void>; release(): void };
+}
+
+export function gate(): Gate {
+  const holding: { prefix: string; arrive: () => void; released: Promise<void> }[] = [];
+  return {
+    wrap: (log) => ({
+      append: async (batch: Batch) => {
+        const at = holding.findIndex(({ prefix }) => batch.writes.some(({ stream }) => stream.startsWith(prefix)));
+        const [held] = at < 0 ? [] : holding.splice(at, 1);
+        held?.arrive();
+        await held?.released;
+        return log.append(batch);
+      },
+      head: (stream) => log.head(stream),
+      read: (stream, after) => log.read(stream, after),
+      readAll: (options) => log.readAll(options),
+      end: () => log.end(),
+      subscribe: (options, subscriber) => log.subscribe(options, subscriber),
+      payload: (stream, revision) => log.payload(stream, revision),
+      blob: (digest) => log.blob(digest),
+      close: () => log.close(),
+    }),
+    holdNext(prefix) {
+      const arrived = Promise.withResolvers<void>();
+      const released = Promise.withResolvers<void>();
+      holding.push({ prefix, arrive: arrived.resolve, released: released.promise });
+      return { arrived: arrived.promise, release: released.resolve };
+    },
+  };
+}
