@@ -72,7 +72,7 @@ function callLines(call: Json, operation: string): string[] {
     ],
     ['rule', at(call, 'scopeCheck', 'rule')],
     ['sent', partText(call, 'outbound', 'arguments')],
-    ['response', [partText(call, 'response', 'verdict'), at(call, 'response', 'sourceLabel')].join(' ').trim()],
+    ['response', responseText(call)],
     ['outcome', [at(call, 'outcome', 'status'), at(call, 'outcome', 'effect', 'type')].join(' ').trim()],
   ];
   const told = rows.filter((row) => row[1] !== '');
@@ -90,6 +90,13 @@ function registryText(call: Json): string {
   const by = at(registry, 'review', 'by');
   const reviewed = review === '' ? 'not reviewed' : `${review}${by === '' ? '' : ` by ${by}`}`;
   return `${at(registry, 'capability')}@${at(registry, 'version')} ${reviewed} ${at(registry, 'definitionDigest')}`;
+}
+
+function responseText(call: Json): string {
+  const verdict = partText(call, 'response', 'verdict');
+  const label = dig(call, 'response', 'sourceLabel');
+  if (!isJsonObject(label)) return verdict;
+  return `${verdict}, labelled ${at(label, 'capability')}@${at(label, 'version')} ${at(label, 'operation')}`;
 }
 
 /** A member of content that may have been shredded: then that word stands in its place. */

@@ -15,6 +15,9 @@ function giveUp(error: unknown): never {
 }
 
 async function main(): Promise<void> {
+  // Before it serves there is nothing to finish, and a start may be cut short anywhere, as by a crash.
+  let stop = (_: NodeJS.Signals): void => process.exit(0);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
   const service = await openService(readSettings(process.env));
   const server = await startServer(service, logger).catch(async (error: unknown) => {
     await service.close();
@@ -24,7 +27,7 @@ async function main(): Promise<void> {
   logger.info({ url: server.url, epoch: service.view.directives().revision }, 'ready');
 
   let stopping = false;
-  const stop = (signal: NodeJS.Signals): void => {
+  stop = (signal) => {
     if (stopping) return;
     stopping = true;
     logger.info({ signal }, 'stopping');
@@ -32,8 +35,6 @@ async function main(): Promise<void> {
     forced.unref();
     server.close().then(() => process.exit(0), giveUp);
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
 }
 
 main().catch(giveUp);

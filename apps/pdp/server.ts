@@ -14,6 +14,9 @@ import { Problem, problemOf } from './http/problem.js';
 import { Quotas } from './http/quotas.js';
 import type { Service } from './service.js';
 
+/** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
+const DRAIN_MS = 6000;
+
 export interface Server {
   readonly app: INestApplication;
   /** `http://host:port`, as bound. */
@@ -44,6 +47,12 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   server.addHook('onRequest', authenticate(view, new Quotas(clock, settings.limits)));
   server.addHook('preHandler', awaitFreshness(view));
   acceptStrictJson(server, settings.limits);
+  let draining = false;
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that is kept alive after the last answer would keep the server from closing.
+    if (draining) reply.header('connection', 'close');
+    done();
+  });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(service), adapter, {
     logger: false,
     bodyParser: false,
@@ -52,8 +61,10 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   app.useGlobalFilters(new ProblemFilter(logger));
   await app.listen(settings.http.port, settings.http.host);
   const close = async (): Promise<void> => {
+    draining = true;
     app.get(Readiness).drain();
-    await app.close();
+    const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
+    await app.close().finally(() => clearTimeout(slow));
     await service.close();
   };
   return { app, url: await app.getUrl(), routes, close };

@@ -84,7 +84,9 @@ export class CallIndex {
     const reply = await this.thread.ask(request);
     if (reply.kind === 'done') return reply.value;
     if (reply.kind === 'start_over') this.startOver();
-    throw new IndexUnavailable(reply.kind === 'failed' ? `the index failed: ${reply.code}` : 'the index is being rebuilt');
+    throw new IndexUnavailable(
+      reply.kind === 'failed' ? `the index failed: ${reply.code}` : 'the index is being rebuilt',
+    );
   }
 
   private async follow(): Promise<void> {

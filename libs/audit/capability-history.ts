@@ -44,8 +44,16 @@ function isWithin(event: RecordedEvent, { position, time }: Window): boolean {
 }
 
 /** By what the capability has been so far: its category, its publishers, the sources and effects of all its versions. */
-function matcherOf({ capability, host, taskId }: Caller, events: readonly RecordedEvent[]): (target: Target) => boolean {
-  const known = { category: new Set<string>(), publisher: new Set<string>(), source: new Set<string>(), effect: new Set<string>() };
+function matcherOf(
+  { capability, host, taskId }: Caller,
+  events: readonly RecordedEvent[],
+): (target: Target) => boolean {
+  const known = {
+    category: new Set<string>(),
+    publisher: new Set<string>(),
+    source: new Set<string>(),
+    effect: new Set<string>(),
+  };
   for (const { json } of events) {
     const event = parseEvent(json) as unknown as CapabilityEvent;
     if (event.type === 'CapabilityRegistered') {

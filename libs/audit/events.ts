@@ -48,8 +48,12 @@ export async function readEvents(
   const categories = wanted === undefined ? undefined : categoriesOf(wanted);
   const items: StoredEvent[] = [];
   let at = BigInt(after);
-  for (let scanned = 0; scanned < MAX_SCANNED; ) {
-    const page = await log.readAll({ after: at, limit: PAGE_EVENTS, ...(categories === undefined ? {} : { categories }) });
+  for (let scanned = 0; scanned < MAX_SCANNED;) {
+    const page = await log.readAll({
+      after: at,
+      limit: PAGE_EVENTS,
+      ...(categories === undefined ? {} : { categories }),
+    });
     if (page.length === 0) return { items };
     for (const event of page) {
       if (items.length >= limit && event.position !== at) return { items, next: String(at) };
@@ -100,7 +104,8 @@ function concerns(event: RecordedEvent, capability: string, view: ControlView): 
   const scope = memberOf(data, 'scope');
   if (Array.isArray(scope)) return scope.some(names);
   if (event.type !== 'DirectiveLifted') return false;
-  return names(view.directives().state.all.get(String(memberOf(data, 'id')))?.target);
+  const id = memberOf(data, 'id');
+  return typeof id === 'string' && names(view.directives().state.all.get(id)?.target);
 }
 
 function memberOf(data: unknown, name: string): Json | undefined {

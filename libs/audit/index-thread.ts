@@ -40,7 +40,8 @@ export class IndexThread {
     worker.once('exit', () => {
       const asked = this.worker !== worker;
       this.worker = undefined;
-      for (const { reject } of this.waiting.splice(0)) reject(new IndexUnavailable('the thread of the index has ended'));
+      for (const { reject } of this.waiting.splice(0))
+        reject(new IndexUnavailable('the thread of the index has ended'));
       if (!asked) this.onDeath();
     });
   }
@@ -48,7 +49,8 @@ export class IndexThread {
   ask(request: IndexRequest): Promise<IndexReply> {
     return new Promise((resolve, reject) => {
       if (this.worker === undefined) return reject(new IndexUnavailable('the index is not open'));
-      if (this.waiting.length >= MAX_WAITING) return reject(new IndexUnavailable('too many requests wait for the index'));
+      if (this.waiting.length >= MAX_WAITING)
+        return reject(new IndexUnavailable('too many requests wait for the index'));
       this.waiting.push({ resolve, reject });
       this.worker.postMessage(request);
     });

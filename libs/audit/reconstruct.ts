@@ -65,7 +65,9 @@ export class Reconstructor {
 
   private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
     const { decided, envelope, refused } = attempt;
-    const { host, capability, basis } = decided;
+    const { host, capability, basis, taskId } = decided;
+    const stream = refused ? `refusals-${host}` : `calls-${taskId}`;
+    if (attempt.event.stream !== stream) throw new Damage('a call in a stream where it does not belong');
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
     const view = await this.history.view(basis);
@@ -109,9 +111,8 @@ export class Reconstructor {
     return { arguments: args, context: context.length, task, commitments: content.commitments, bytes: content.bytes };
   }
 
-  private async taskOf({ decided, event }: Attempt, content: TaskContent): Promise<ConsultedTask> {
+  private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {
     const taskStream = `task-${decided.taskId}`;
-    if (event.stream !== `calls-${decided.taskId}`) throw new Damage('a call in the stream of another task');
     const revision = decided.basis[taskStream];
     if (revision === undefined) throw new Damage(`a basis without ${taskStream}`);
     const { state } = await this.history.at<TaskState | undefined>(taskStream, revision);
@@ -145,6 +146,7 @@ export class Reconstructor {
 /** Decides a call again from the inputs of then. What was denied outside of the checks is denied so again. */
 export function redecide({ decided }: Attempt, { snapshot, call, engines }: Reconstruction): Decision {
   const { decision, reason, checks, version } = decided;
-  const outside = decision === 'deny' && checks.length === 0 && (reason === 'view_stale' || reason === 'internal_error');
+  const outside =
+    decision === 'deny' && checks.length === 0 && (reason === 'view_stale' || reason === 'internal_error');
   return outside ? denyFor(reason, version) : decide(snapshot, call, engines);
 }

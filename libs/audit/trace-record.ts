@@ -50,19 +50,25 @@ export async function readTrace(
   }
   if (left < 0) return err(tooLarge());
 
-  const record: Reading = { events: [], attempts: [], unreadable: [], sound: soundPrefix(traceStream, joined) === joined.length };
+  const record: Reading = {
+    events: [],
+    attempts: [],
+    unreadable: [],
+    sound: soundPrefix(traceStream, joined) === joined.length,
+  };
   const within = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= end);
-  record.events.push(...within(joined));
   const tasks: { taskId: string; events: readonly RecordedEvent[] }[] = [];
   for (const taskId of taskIds) {
     const [task, calls] = [await log.read(`task-${taskId}`), await log.read(`calls-${taskId}`)];
     if (soundPrefix(`task-${taskId}`, task) < task.length || soundPrefix(`calls-${taskId}`, calls) < calls.length) {
       record.sound = false;
     }
-    record.events.push(...within(task), ...within(calls));
+    // Where one position is shared, in the order in which they were appended.
+    record.events.push(...within(calls), ...within(task));
     tasks.push({ taskId, events: within(task) });
     take(record, within(calls));
   }
+  record.events.push(...within(joined));
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
     if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;

@@ -78,7 +78,12 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
-    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log), new Contents(this.log, this.keys));
+    const reconstructor = new Reconstructor(
+      this.log,
+      this.engines,
+      new History(this.log),
+      new Contents(this.log, this.keys),
+    );
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));

@@ -24,6 +24,7 @@ const accepted: Record<string, Partial<ResponseInput>> = {
   'a result': { result: { content: [{ type: 'text', text: 'hi' }] } },
   'an error': { error: { code: 1, message: 'no' } },
   'a result that matches its schema': { result: { content: [], structuredContent: { n: 1 } }, outputSchema },
+  'what is no tool result, and matches its schema as a whole': { result: { n: 1 }, outputSchema },
   "a tool's own error, whatever the schema": { result: { content: [], isError: true }, outputSchema },
   'a JSON-RPC error, whatever the schema': { error: { code: 1, message: 'no' }, outputSchema },
 };
@@ -53,8 +54,12 @@ const refused: Record<string, { input: Partial<ResponseInput>; finding: object }
     input: { result: { content: [{ type: 'text', text: '{"n":1}' }] }, outputSchema },
     finding: { detector: 'output_schema', kind: 'missing', path: '/structuredContent' },
   },
+  'what is no tool result, and does not match its schema': {
+    input: { result: { n: 'secret' }, outputSchema },
+    finding: { detector: 'output_schema', kind: 'type', path: '/n' },
+  },
   'isError that is not true': {
-    input: { result: { isError: 'true' }, outputSchema },
+    input: { result: { isError: 'true', content: [] }, outputSchema },
     finding: { detector: 'output_schema', kind: 'missing', path: '/structuredContent' },
   },
   'a schema that cannot be vetted': {
@@ -104,8 +109,8 @@ const refused: Record<string, { input: Partial<ResponseInput>; finding: object }
 
 function circle(): JsonObject {
   const self: { self?: JsonObject } = {};
-  self.self = self as JsonObject;
-  return self as JsonObject;
+  self.self = self;
+  return self;
 }
 
 describe('validateResponse', () => {

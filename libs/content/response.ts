@@ -86,8 +86,11 @@ function checkBytes(input: ResponseInput): readonly Finding[] {
 function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): readonly Finding[] {
   if (outputSchema === undefined || result === undefined || ownValue(result, 'isError') === true) return [];
   const structured = ownValue(result, 'structuredContent');
-  if (structured === undefined) return [high('output_schema', 'missing', '/structuredContent')];
-  const valid = validator.validate(outputSchema.digest, outputSchema.load, structured);
+  // What is not of the shape of an MCP tool's result (a skill's, a plugin's) is itself what the schema speaks of.
+  const isToolResult = structured !== undefined || Array.isArray(ownValue(result, 'content'));
+  if (isToolResult && structured === undefined) return [high('output_schema', 'missing', '/structuredContent')];
+  const valid = validator.validate(outputSchema.digest, outputSchema.load, structured ?? result);
   if (valid.ok) return [];
-  return valid.error.map(({ path, keyword }) => high('output_schema', keyword, `/structuredContent${path}`));
+  const at = isToolResult ? '/structuredContent' : '';
+  return valid.error.map(({ path, keyword }) => high('output_schema', keyword, `${at}${path}`));
 }

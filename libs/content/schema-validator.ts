@@ -1,4 +1,4 @@
-import { _, Ajv2020, type AnySchema, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
+import { _, Ajv2020, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
 import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
 import { digestOf, type Digest } from '#libs/kernel/digest.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
@@ -100,10 +100,12 @@ function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate
     },
   };
   const plan = planSchema(vetted.value);
-  const check = compilerFor(vetted.value.patterns, steps).compile(plan.schema as AnySchema);
+  const check = compilerFor(vetted.value.patterns, steps).compile(plan.schema);
   return (value) => {
     steps.left = maxSteps;
-    if (check(value) === true) return undefined;
+    // Anything but `true` is no pass: a promise would be truthy.
+    const passed: unknown = check(value);
+    if (passed === true) return undefined;
     const errors = (check.errors ?? []).slice(0, MAX_ERRORS).map((error) => schemaErrorOf(error, plan.pathOf));
     check.errors = null;
     return errors;

@@ -18,7 +18,8 @@ export interface Plan {
   readonly blobs?: readonly Blob[];
 }
 
-const MAX_TRIES = 5;
+/** As many commands at once as may race for one stream: of each round one wins, and an emergency stop must not lose. */
+const MAX_TRIES = 64;
 
 /** Carries out commands of the control plane: decide on the view, append what was decided on, fold it in. */
 export class ControlPlane {
@@ -29,7 +30,7 @@ export class ControlPlane {
   ) {}
 
   /**
-   * Plans and appends. A plan that was overtaken is made again on the newer state, a few times; then 409. The actor's
+   * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The actor's
    * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
    * `position` is at or after everything that the command recorded, now or when it came first.
    */
@@ -45,7 +46,11 @@ export class ControlPlane {
       const { checks = [], blobs = [] } = planned.value;
       const writes = planned.value.writes.filter((write) => write.events.length > 0);
       if (writes.length === 0) return ok({ position: await this.log.end() });
-      const outcome = await this.log.append({ writes, checks: [...standing.value, ...checks], blobs });
+      // A write has its own precondition: an actor may be the very principal that the command is about.
+      const written = new Set(writes.map(({ stream }) => stream));
+      const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
+      const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
+      const outcome = await this.log.append({ writes, checks: unwritten, blobs });
       if (outcome.kind === 'committed') {
         for (const write of writes) for (const event of write.events) this.view.apply(event);
         return ok({ position: outcome.position });

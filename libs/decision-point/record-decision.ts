@@ -131,6 +131,8 @@ export function decisionBatch(input: {
   }
   writes.push(...(more?.writes ?? []));
   const written = new Set(writes.map((write) => write.stream));
-  const checks = decision.decision === 'allow' ? basisChecks(basis, written) : [];
+  // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.
+  const sawTask = { [lane.taskStream]: lane.taskRevision };
+  const checks = basisChecks(decision.decision === 'allow' ? basis : sawTask, written);
   return ok({ batch: { writes, checks, blobs: more?.blobs ?? [] }, decided: fact.data });
 }

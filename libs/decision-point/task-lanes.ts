@@ -33,6 +33,8 @@ export class TaskLane {
     readonly content: TaskContent,
     /** Encrypts the task's payload records and keys its request digests. */
     readonly key: Uint8Array,
+    /** Of its TaskOpened. */
+    readonly position: bigint,
   ) {}
 
   get callsStream(): string {
@@ -151,6 +153,7 @@ export class TaskLanes {
       foldCalls(calls),
       { purpose: typeof purpose === 'string' ? purpose : '', attributes: (attributes ?? {}) as JsonObject },
       key,
+      first.position,
     );
   }
 

@@ -4,7 +4,6 @@ import { ScopeEntry } from './scope.js';
 
 const MAX_TTL_MS = 86_400_000;
 export const DEFAULT_TTL_MS = 3_600_000;
-export const MAX_SCOPE_ENTRIES = 200;
 
 /** The body of a request to open a task. */
 export const OpenTask = z.strictObject({

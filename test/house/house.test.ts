@@ -29,7 +29,8 @@ test(`no source file has more than ${MAX_LINES} lines`, () => {
 });
 
 test('no note to self is left behind', () => {
-  const words = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'].map((word) => `\\b${word}\\b`).join('|'));
+  // Written so that this line is not found itself.
+  const words = /\b(TO[D]O|FIX[M]E|XX[X])\b/;
   assert.deepEqual(
     sources('.ts', '.mjs', '.cjs', '.md', '.yaml').filter((path) => words.test(textOf(path))),
     [],

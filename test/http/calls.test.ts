@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { addPrincipal } from '../support/actors.js';
+import { addPrincipal, newCapability, scopeOf } from '../support/actors.js';
 import { definitionDigestOf, stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -280,10 +280,11 @@ test('unknown fields are ignored on calls, wherever they stand', async () => {
 });
 
 test('unknown fields of a file in an observed definition are ignored too', async () => {
-  const task = await openTask(service);
+  const capability = await newCapability(service);
+  const task = await openTask(service, { scope: scopeOf(capability) });
   const file = { path: 'run.sh', digest: `sha256:${'0'.repeat(64)}`, size: 1, mode: 493 };
   const observed = { definition: { files: [file] }, server: { method: 'none' } };
-  assert.equal((await decided(callBody(task, { observed }))).reason, 'definition_drifted');
+  assert.equal((await decided(callBody(task, { capability, observed }))).reason, 'definition_drifted');
 });
 
 test('an allow expires within its lease, and never after its task', async () => {

@@ -19,13 +19,8 @@ export type Answered = any;
 
 export type Tokens = Record<Role, string>;
 
-/** A service of its own on a free port and a temporary folder, spoken to over HTTP. */
-export interface TestService {
-  readonly url: string;
-  readonly dataDir: string;
-  readonly tokens: Tokens;
-  readonly service: Service;
-  readonly server: Server;
+/** Whoever can be asked over HTTP: a service within the test, or one in a process of its own. */
+export interface Callable {
   /** As the principal of a role, with a token, or with none. */
   call(
     who: Role | { token: string } | 'nobody',
@@ -34,6 +29,15 @@ export interface TestService {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<Answer>;
+}
+
+/** A service of its own on a free port and a temporary folder, spoken to over HTTP. */
+export interface TestService extends Callable {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly tokens: Tokens;
+  readonly service: Service;
+  readonly server: Server;
   /** Stops it; with `keep`, the data stay for another start. */
   stop(keep?: 'keep'): Promise<void>;
 }
@@ -48,21 +52,8 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
   const settings = readSettings({ SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', ...options.env });
   const service = await openService(settings, options);
   const server = await startServer(service, pino({ enabled: false }));
-  const tokens = JSON.parse(readFileSync(join(dataDir, 'tokens.json'), 'utf8')) as Tokens;
-  const call: TestService['call'] = async (who, method, path, body, headers = {}) => {
-    const token = who === 'nobody' ? undefined : typeof who === 'string' ? tokens[who] : who.token;
-    const response = await fetch(`${server.url}${path}`, {
-      method,
-      headers: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-  };
+  const tokens = tokensOf(dataDir);
+  const call = callerOf(server.url, tokens);
   return {
     url: server.url,
     dataDir,
@@ -74,5 +65,28 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
       await server.close();
       if (keep !== 'keep') rmSync(dataDir, { recursive: true, force: true });
     },
+  };
+}
+
+/** The tokens of the first start. */
+export function tokensOf(dataDir: string): Tokens {
+  return JSON.parse(readFileSync(join(dataDir, 'tokens.json'), 'utf8')) as Tokens;
+}
+
+/** Speaks to a service over HTTP. Resolves only with an answer that came whole. */
+export function callerOf(url: string, tokens: Tokens): Callable['call'] {
+  return async (who, method, path, body, headers = {}) => {
+    const token = who === 'nobody' ? undefined : typeof who === 'string' ? tokens[who] : who.token;
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
 }

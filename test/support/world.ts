@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import assert from 'node:assert/strict';
-import type { Answered, TestService } from './service.js';
+import type { Answered, Callable } from './service.js';
 
 /** A capability that can be allowed: reviewed with the exceptions that it needs, a policy, and ways to call it. */
 
@@ -63,12 +63,12 @@ export function expecting(status: number, answer: { status: number; body: Answer
   return answer.body;
 }
 
-export async function register(service: TestService, id = 'memory', version: Answered = proposal()): Promise<Answered> {
+export async function register(service: Callable, id = 'memory', version: Answered = proposal()): Promise<Answered> {
   return expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration(id, version)));
 }
 
 export async function approve(
-  service: TestService,
+  service: Callable,
   id = 'memory',
   version = '1.0.0',
   exceptions = ['signature_missing'],
@@ -80,7 +80,7 @@ export async function approve(
   );
 }
 
-export async function activatePolicy(service: TestService, cedar = ALLOW_ALL): Promise<Answered> {
+export async function activatePolicy(service: Callable, cedar = ALLOW_ALL): Promise<Answered> {
   const proposed = expecting(
     201,
     await service.call('registrar', 'POST', '/v1/policies/default', { cedar, reason: 'test' }),
@@ -97,7 +97,7 @@ export const taskBody = (more: Record<string, unknown> = {}): Answered => ({
   ...more,
 });
 
-export async function openTask(service: TestService, more: Record<string, unknown> = {}): Promise<Answered> {
+export async function openTask(service: Callable, more: Record<string, unknown> = {}): Promise<Answered> {
   return expecting(201, await service.call('host', 'POST', '/v1/tasks', taskBody(more)));
 }
 
@@ -116,7 +116,7 @@ export const callBody = (
 });
 
 /** Registered, reviewed, with a policy in force. */
-export async function readyWorld(service: TestService): Promise<void> {
+export async function readyWorld(service: Callable): Promise<void> {
   await register(service);
   await approve(service);
   await activatePolicy(service);

@@ -12,6 +12,9 @@ const POLICY = `@id("analysts-read-files")
 permit (principal in Role::"analyst", action == Action::"read", resource in Category::"files");
 `;
 
+/** What holds where there is no policy at all. */
+const NOBODY = '@id("demonstration-is-over")\nforbid (principal, action, resource);\n';
+
 /** How to take back what was done, last first: in a service that somebody else runs, nothing may stay in force. */
 type Undo = (() => Promise<unknown>)[];
 
@@ -28,7 +31,7 @@ export async function tellStory(stage: Stage, world: World, teller: Teller): Pro
     await registered(scene, teller, undo);
     const task = await scene.openTask();
     undo.push(() => scene.closeTask(task));
-    await authority(scene, teller, task);
+    await authority(scene, teller, task, undo);
     await guardedCall(scene, teller, task);
     await notAskedFor(scene, teller, task);
     await redButton(scene, teller, task, undo);
@@ -76,17 +79,15 @@ async function registered(scene: Scene, teller: Teller, undo: Undo): Promise<voi
   );
 }
 
-async function authority(scene: Scene, teller: Teller, task: JsonObject): Promise<void> {
+async function authority(scene: Scene, teller: Teller, task: JsonObject, undo: Undo): Promise<void> {
   teller.act('In scope is not in authority');
   teller.tell('A task is opened for ana, an analyst, with the scope "read". Its version is pinned until it closes:');
   const [pin] = list(task, 'pins');
   const { digest } = scene.server.observation.fingerprint;
   teller.expect(`pinned ${scene.version}`, [at(pin, 'version'), at(pin, 'definitionDigest')], [scene.version, digest]);
   denied(teller, await scene.ask(task, 'read_text_file', { path: scene.file }), 'outside_user_authority');
-  const proposal = { cedar: POLICY, reason: 'analysts read files' };
-  const proposed = await scene.as('registrar')('POST', path('policies', 'default'), proposal);
-  const review = path('policies', 'default', at(proposed, 'policyVersion'), 'review');
-  await scene.as('reviewer')('POST', review, { verdict: 'approved', reason: 'as the ticket says' });
+  undo.push(() => putInForce(scene, NOBODY, 'the demonstration is over'));
+  await putInForce(scene, POLICY, 'analysts read files');
   teller.tell(
     'A Cedar policy, proposed by one and approved by another, lets analysts read what is in category "files".',
   );
@@ -160,6 +161,12 @@ async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<v
   // Denied for authority, $connect, read, write, drift, disabled, read again.
   const seen = [dig(replay, 'identical'), calls];
   teller.expect(`replay: ${calls} decisions made again from their record, all identical`, seen, [true, 7]);
+}
+
+async function putInForce(scene: Scene, cedar: string, reason: string): Promise<void> {
+  const proposed = await scene.as('registrar')('POST', path('policies', 'default'), { cedar, reason });
+  const review = path('policies', 'default', at(proposed, 'policyVersion'), 'review');
+  await scene.as('reviewer')('POST', review, { verdict: 'approved', reason: 'as the ticket says' });
 }
 
 function denied(teller: Teller, answer: JsonObject, reason: string): void {

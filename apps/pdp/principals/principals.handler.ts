@@ -50,14 +50,20 @@ export class PrincipalsHandler implements ICommandHandler<PrincipalsCommand> {
     const { view } = this.plane;
     const stream = `principal-${request.name}`;
     const { state, revision } = view.principal(request.name);
-    if (request.type === 'remove' && this.isLastAdmin(request.name)) {
+    const admins = this.admins();
+    if (request.type === 'remove' && admins.length === 1 && admins[0] === request.name) {
       return err(refusal('invalid_transition', 'nobody could manage principals without the last admin'));
     }
+    // That others remain is part of what the removal of an admin rests on.
+    const others = request.type === 'remove' && admins.includes(request.name) ? admins : [];
+    const checks = others
+      .filter((name) => name !== request.name)
+      .map((name) => ({ stream: `principal-${name}`, expected: view.principal(name).revision }));
     const decided = principalDecider.decide(command, state);
     if (!decided.ok) return decided;
     const removal = writeOf(stream, revision, decided.value);
     const removed = decided.value.find((event) => event.type === 'PrincipalRemoved');
-    if (removed?.data.directiveId === undefined) return ok({ writes: [removal] });
+    if (removed?.data.directiveId === undefined) return ok({ writes: [removal], checks });
     const stop = directiveWrite(view, {
       type: 'issue',
       id: removed.data.directiveId,
@@ -67,14 +73,14 @@ export class PrincipalsHandler implements ICommandHandler<PrincipalsCommand> {
       actor: actor.name,
       time: removed.time,
     });
-    return stop.ok ? ok({ writes: [removal, stop.value] }) : stop;
+    return stop.ok ? ok({ writes: [removal, stop.value], checks }) : stop;
   }
 
-  private isLastAdmin(name: string): boolean {
-    const admins = this.plane.view
+  private admins(): string[] {
+    return this.plane.view
       .principals()
-      .filter((principal) => principal !== undefined && !principal.removed && principal.roles.includes('admin'));
-    return admins.length === 1 && admins[0]?.name === name;
+      .filter((principal) => principal?.removed === false && principal.roles.includes('admin'))
+      .map((principal) => principal?.name ?? '');
   }
 }
 

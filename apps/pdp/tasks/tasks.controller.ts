@@ -49,7 +49,7 @@ export class TasksController {
   async get(@Req() request: FastifyRequest, @Param('taskId') taskId: string): Promise<TaskView> {
     const lane = await this.tasks.get(parseInput(Uuid, taskId), callerOf(request).name);
     if (lane === undefined) throw new Problem('not_found', 'no such task');
-    return taskView(lane.task, lane.content, this.time.now());
+    return taskView(lane.task, lane.content, this.time.now(), lane.position);
   }
 
   @Post(':taskId/close')

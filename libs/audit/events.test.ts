@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EventsQuery, readEvents } from './events.js';
+import { makeWorld, tampered, type World } from '../../test/support/audit-world.js';
+
+async function all(world: World, query: object): Promise<{ types: string[]; pages: number }> {
+  const types: string[] = [];
+  let after: string | undefined;
+  for (let pages = 1; ; pages += 1) {
+    const page = await readEvents(world.log, world.view, EventsQuery.parse({ ...query, ...(after && { after }) }));
+    types.push(...page.items.map(({ type }) => type));
+    if (page.next === undefined) return { types, pages };
+    assert.ok(BigInt(page.next) > BigInt(after ?? '0'));
+    after = page.next;
+  }
+}
+
+test('reads the log in its order, page by page, each event once', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId } = await world.open();
+  await world.authorize(taskId);
+  const whole = await all(world, { limit: '1000' });
+  assert.deepEqual(whole.types.slice(-3), ['TaskOpened', 'TaskJoined', 'CallDecided']);
+  for (const limit of ['1', '2', '3']) assert.deepEqual((await all(world, { limit })).types, whole.types, limit);
+  const [last] = (await readEvents(world.log, world.view, { types: 'CallDecided' })).items;
+  assert.deepEqual(
+    [last?.position, last?.stream, last?.revision, last?.actor],
+    [String(await world.log.end()), `calls-${taskId}`, 1, 'host-1'],
+  );
+});
+
+test('filters by type and by the capability that an event names', async (t) => {
+  const world = await makeWorld(t);
+  await world.register('mail');
+  const { taskId } = await world.open();
+  await world.authorize(taskId);
+  await world.lift(await world.issue({ type: 'operation', capability: 'notes', operation: 'read' }));
+  await world.lift(await world.issue({ type: 'capability', capability: 'mail' }));
+  assert.deepEqual((await all(world, { types: 'TaskOpened,DirectiveLifted' })).types, [
+    'TaskOpened',
+    'DirectiveLifted',
+    'DirectiveLifted',
+  ]);
+  assert.deepEqual((await all(world, { capability: 'notes' })).types, [
+    'CapabilityRegistered',
+    'VersionProposed',
+    'VersionReviewed',
+    'TaskOpened',
+    'CallDecided',
+    'DirectiveIssued',
+    'DirectiveLifted',
+  ]);
+  assert.deepEqual((await all(world, { capability: 'mail', types: 'DirectiveIssued' })).types, ['DirectiveIssued']);
+  assert.deepEqual((await all(world, { types: 'NoSuchType' })).types, []);
+});
+
+test('a page that found nothing still moves on, and looks at a bounded number of events', async (t) => {
+  const world = await makeWorld(t);
+  const [event] = await world.log.readAll({ after: 0n, limit: 1 });
+  assert.ok(event);
+  // A log that never ends.
+  let reads = 0;
+  const endless = tampered(world.log, {
+    readAll: async ({ after }) => {
+      reads += 1;
+      return Array.from({ length: 500 }, (_, index) => ({ ...event, position: after + BigInt(index + 1) }));
+    },
+  });
+  const { items, next } = await readEvents(endless, world.view, { types: 'NoSuchType' });
+  assert.deepEqual([items.length, next, reads], [0, '5000', 10]);
+});
+
+test('refuses what is no query', () => {
+  for (const query of [
+    { after: '-1' },
+    { after: '9'.repeat(19) },
+    { types: 'a,,b' },
+    { limit: '0' },
+    { capability: '../x' },
+  ]) {
+    assert.equal(EventsQuery.safeParse(query).success, false, JSON.stringify(query));
+  }
+});

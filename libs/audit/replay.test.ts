@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+import { commitmentTo } from '#libs/kernel/digest.js';
+import { payloadPlace } from '#libs/decision-point/payload-place.js';
+import { sealPayload } from '#libs/payloads/payload.js';
+import {
+  ALLOW_PURPOSE,
+  damaged,
+  forged,
+  makeWorld,
+  must,
+  tampered,
+  withEvents,
+  type World,
+} from '../../test/support/audit-world.js';
+import type { EventLog } from '#libs/event-log/port.js';
+
+async function replay(world: World, traceId: string, log?: EventLog) {
+  const result = must(await world.audit(log).replay(traceId));
+  assert.ok(result);
+  return result;
+}
+
+const isDecision = ({ type }: RecordedEvent) => type === 'CallDecided';
+
+test('every call is decided again under the rules of then', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open({
+    scope: [
+      { capability: 'notes', operations: ['read'], maxCalls: 2 },
+      { capability: 'notes', operations: ['write'] },
+    ],
+  });
+  const reasons: string[] = [];
+  const call = async (more = {}) => reasons.push((await world.authorize(taskId, more)).reason);
+  await call();
+  await call({ operation: 'write' });
+  await call({ arguments: { key: 7 } });
+  const stop = await world.issue({ type: 'all' });
+  await call();
+  await world.lift(stop);
+  await world.putPolicy(ALLOW_PURPOSE);
+  await call({ operation: 'write' });
+  await call({ context: [{ id: '1', source: 'mail', content: 'hello' }] });
+  await call();
+  await world.suspend('notes');
+  await call();
+  assert.deepEqual(reasons, [
+    'ok',
+    'outside_user_authority',
+    'arguments_invalid',
+    'disabled',
+    'ok',
+    'ok',
+    'outside_task_scope',
+    'version_suspended',
+  ]);
+
+  const { identical, calls } = await replay(world, traceId);
+  assert.equal(identical, true);
+  assert.deepEqual(
+    calls.map(({ redecided }) => redecided.reason),
+    reasons,
+  );
+  for (const { recorded, redecided, identical: same } of calls) {
+    assert.equal(same, true);
+    assert.deepEqual(redecided, recorded);
+  }
+  const evidence = must(await world.audit().trace(traceId, world.now()))?.calls ?? [];
+  const versions = evidence.map(({ scopeCheck }) => scopeCheck.user?.['policyVersion']);
+  assert.deepEqual(versions, [1, 1, 1, undefined, 2, 2, undefined, undefined]);
+});
+
+test('a view that stayed behind denies outside of the checks, and does so again', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  world.log.failNext('refused', 'refused', 'refused');
+  assert.equal((await world.authorize(taskId)).reason, 'view_stale');
+  assert.equal((await replay(world, traceId)).identical, true);
+});
+
+test('shredded: what needs no content is decided again, and the rest is said to be missing', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open({ scope: [{ capability: 'notes', operations: ['read', 'write'] }] });
+  await world.authorize(taskId);
+  await world.authorize(taskId, { operation: 'write' });
+  await world.authorize(taskId, { arguments: { key: 7 } });
+  await world.keys.shred(taskId);
+  const { identical, calls } = await replay(world, traceId);
+  assert.equal(identical, true);
+  assert.deepEqual(
+    calls.map((call) => call.identical),
+    ['shredded', 'shredded', 'shredded'],
+  );
+  for (const { recorded, redecided } of calls) assert.deepEqual(redecided, recorded);
+
+  const denial = withEvents(world.log, (event) =>
+    isDecision(event) && event.revision === 1
+      ? forged(event, (data) => ({ ...data, decision: 'deny', reason: 'disabled' }))
+      : event,
+  );
+  const tamperedReplay = await replay(world, traceId, denial);
+  assert.equal(tamperedReplay.identical, false);
+  assert.equal(tamperedReplay.calls[0]?.identical, false);
+});
+
+test('a deny that was made an allow does not come out as one', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId, { operation: 'write' });
+  const log = withEvents(world.log, (event) =>
+    isDecision(event) ? forged(event, ({ ...data }) => ({ ...data, decision: 'allow', reason: 'ok' })) : event,
+  );
+  const { identical, calls } = await replay(world, traceId, log);
+  assert.equal(identical, false);
+  assert.deepEqual([calls[0]?.recorded.decision, calls[0]?.redecided.decision], ['allow', 'deny']);
+  assert.equal(calls[0]?.identical, false);
+});
+
+test('an edited payload is not what was decided on, and is not shown', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const { callId } = await world.authorize(taskId);
+  await world.respond(taskId, callId);
+  const key = (await world.keys.get(taskId)) ?? assert.fail();
+  const place = { stream: `calls-${taskId}`, revision: 1 };
+  // Whoever has the key can write a record that opens, with arguments that would be allowed as well.
+  const other = sealPayload(key, payloadPlace(place), { arguments: { key: 'something else' } });
+  const log = tampered(world.log, {
+    payload: async (stream, revision) =>
+      stream === place.stream && revision === 1 ? other.bytes : world.log.payload(stream, revision),
+  });
+  const { identical, calls } = await replay(world, traceId, log);
+  assert.equal(identical, false);
+  assert.equal(calls[0]?.identical, false);
+  const evidence = must(await world.audit(log).trace(traceId, world.now()))?.calls[0];
+  assert.equal(evidence?.outbound, 'damaged');
+  assert.notEqual(evidence?.response, 'damaged');
+  assert.equal(evidence?.registry?.version, '1.0.0');
+});
+
+test('a missing payload is no shredded one', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const log = tampered(world.log, { payload: async () => undefined });
+  assert.equal((await replay(world, traceId, log)).calls[0]?.identical, false);
+});
+
+test('an event that was made to commit to nothing, with nothing there, is not identical', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const uncommitted = withEvents(world.log, (event) =>
+    isDecision(event) ? forged(event, (data) => ({ ...data, commitments: {} })) : event,
+  );
+  const log = tampered(uncommitted, {
+    payload: async (stream, revision) =>
+      stream.startsWith('calls-') ? undefined : world.log.payload(stream, revision),
+  });
+  assert.equal((await replay(world, traceId, log)).calls[0]?.identical, false);
+});
+
+test('an edited purpose is found, also where it changes nothing', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const key = (await world.keys.get(taskId)) ?? assert.fail();
+  const place = { stream: `task-${taskId}`, revision: 1 };
+  const other = sealPayload(key, payloadPlace(place), { purpose: 'another', attributes: { team: 'blue' } });
+  const log = tampered(world.log, {
+    payload: async (stream, revision) => (stream === place.stream ? other.bytes : world.log.payload(stream, revision)),
+  });
+  assert.equal((await replay(world, traceId, log)).identical, false);
+  assert.equal(must(await world.audit(log).trace(traceId, world.now()))?.tasks[0]?.purpose, 'damaged');
+});
+
+test('commitments are computed from the record: an event that commits to something else differs', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const log = withEvents(world.log, (event) =>
+    isDecision(event)
+      ? forged(event, (data) => ({ ...data, commitments: { arguments: commitmentTo(Buffer.alloc(32), '{}') } }))
+      : event,
+  );
+  assert.equal((await replay(world, traceId, log)).identical, false);
+});
+
+test('a damaged bit, a dropped event and an unreadable decision each make a trace not identical', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const { callId } = await world.authorize(taskId);
+  await world.succeed(taskId, callId);
+  await world.authorize(taskId);
+  assert.equal((await replay(world, traceId)).identical, true);
+
+  const edits: Record<string, (event: RecordedEvent) => RecordedEvent | undefined> = {
+    // In a field that no digest of a decision covers.
+    'flipped bit': (event) => (isDecision(event) ? damaged(event, '"cedar":"', '"cedar":"9') : event),
+    'dropped outcome': (event) => (event.type === 'OutcomeRecorded' ? undefined : event),
+    'no basis': (event) => (isDecision(event) ? forged(event, ({ basis: _, ...data }) => data) : event),
+  };
+  for (const [name, edit] of Object.entries(edits)) {
+    const result = await replay(world, traceId, withEvents(world.log, edit));
+    assert.equal(result.identical, false, name);
+    assert.equal(result.calls.length, 2, name);
+    assert.equal(result.calls[0]?.identical, name === 'dropped outcome', name);
+  }
+});
+
+test('a basis that the log does not reach, or that names other revisions, is no basis', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.issue({ type: 'effect', effect: 'deploy' });
+  await world.authorize(taskId);
+  const cut = withEvents(world.log, (event) => (event.stream === 'directives' ? undefined : event));
+  const lost = await replay(world, traceId, cut);
+  assert.equal(lost.identical, false);
+  assert.equal(lost.calls[0]?.redecided.reason, 'internal_error');
+
+  const rebased = (basis: (old: Record<string, number>) => Record<string, number>) =>
+    withEvents(world.log, (event) =>
+      isDecision(event)
+        ? forged(event, (data) => ({ ...data, basis: basis(data['basis'] as Record<string, number>) }))
+        : event,
+    );
+  // Before the version was approved, and before there was a policy.
+  const early = await replay(
+    world,
+    traceId,
+    rebased((old) => ({ ...old, 'capability-notes': 2 })),
+  );
+  assert.deepEqual([early.identical, early.calls[0]?.redecided.reason], [false, 'version_pending']);
+  const more = await replay(
+    world,
+    traceId,
+    rebased((old) => ({ ...old, 'principal-operator': 1 })),
+  );
+  assert.deepEqual([more.identical, more.calls[0]?.redecided.reason], [false, 'ok']);
+  const less = await replay(
+    world,
+    traceId,
+    rebased(({ directives: _, ...old }) => old),
+  );
+  assert.equal(less.identical, false);
+});
+
+test('a policy that is gone from the store is damage', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const { identical, calls } = await replay(world, traceId, tampered(world.log, { blob: async () => undefined }));
+  assert.deepEqual([identical, calls[0]?.redecided.reason], [false, 'internal_error']);
+});

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import type { CallEvidence, ResponseEvidence } from './evidence.js';
+import { DEFINITION, makeWorld, must, SERVER, type World } from '../../test/support/audit-world.js';
+
+const typesOf = (events: readonly { type: string }[]) => events.map(({ type }) => type);
+
+async function evidence(world: World, traceId: string) {
+  const trace = must(await world.audit().trace(traceId, world.now()));
+  assert.ok(trace);
+  return trace;
+}
+
+test('an allowed call has all eight items of evidence', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const answer = await world.authorize(taskId, { explain: true });
+  assert.equal(answer.decision, 'allow');
+  await world.respond(taskId, answer.callId);
+  await world.succeed(taskId, answer.callId);
+
+  const { tasks, calls, events } = await evidence(world, traceId);
+  assert.equal(calls.length, 1);
+  const [call] = calls as [CallEvidence];
+  assert.deepEqual(call.checks, answer.checks, 'the evidence that the host got when it asked for all of it');
+  assert.equal(call.position, answer.position);
+  assert.deepEqual(call.user, { id: 'ann', roles: ['clerk'], attestedBy: 'host-1' });
+  const { review, signature, ...registry } = call.registry ?? assert.fail();
+  assert.deepEqual(registry, {
+    capability: 'notes',
+    kind: 'mcp-server',
+    category: 'storage',
+    owner: 'the notes team',
+    source: { type: 'npm', name: 'notes' },
+    version: '1.0.0',
+    definitionDigest: world.view.capability('notes').state?.versions.get('1.0.0')?.definitionDigest,
+  });
+  assert.deepEqual([review?.verdict, review?.by, signature?.['result']], ['approved', 'reviewer', 'signature_missing']);
+  const server = { method: 'package', result: 'verified', expected: SERVER, observed: SERVER };
+  assert.deepEqual(call.serverAuthentication, server);
+  assert.deepEqual(call.scopeCheck, {
+    capability: { effects: ['read'] },
+    task: { entry: 0 },
+    user: { set: 'default', policyVersion: 1, determining: ['reading'] },
+    rule: 'reading',
+    reason: 'ok',
+  });
+  assert.deepEqual(call.outbound, answer.outbound);
+  assert.deepEqual(answer.outbound?.arguments, { key: 'a secret' });
+  const response = call.response as ResponseEvidence;
+  assert.deepEqual(response.raw, { result: { content: [{ type: 'text', text: 'the note' }] } });
+  assert.equal(response.verdict, 'accepted');
+  assert.equal(response.sourceLabel?.capability, 'notes');
+  assert.equal(response.validated?.integrity, 'untrusted');
+  assert.deepEqual(call.outcome, { status: 'succeeded', effect: { type: 'read', reference: 'note-7' }, control: null });
+  assert.deepEqual(typesOf(call.capabilityHistory), ['CapabilityRegistered', 'VersionProposed', 'VersionReviewed']);
+
+  assert.equal(tasks[0]?.purpose, 'tidy up');
+  assert.deepEqual(tasks[0]?.user.attributes, { team: 'blue' });
+  assert.equal(tasks[0]?.status, 'open');
+  assert.deepEqual(typesOf(events), [
+    'TaskOpened',
+    'TaskJoined',
+    'CallDecided',
+    'ResponseValidated',
+    'OutcomeRecorded',
+  ]);
+  const positions = events.map(({ position }) => BigInt(position));
+  assert.deepEqual(
+    positions,
+    [...positions].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)),
+  );
+});
+
+test('a deny tells how far it came, and what was not reached is null', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open({ scope: [{ capability: 'notes', effects: ['read', 'write'] }] });
+  await world.authorize(taskId, { operation: 'write' });
+  await world.authorize(taskId, { observed: { server: SERVER } });
+  const [byUser, byDefinition] = (await evidence(world, traceId)).calls as [CallEvidence, CallEvidence];
+  assert.equal(byUser.reason, 'outside_user_authority');
+  assert.deepEqual(byUser.scopeCheck.task, { entry: 0 });
+  assert.deepEqual(byUser.scopeCheck.user, { set: 'default', policyVersion: 1, determining: [] });
+  assert.equal(byDefinition.reason, 'definition_missing');
+  assert.deepEqual(
+    [
+      byDefinition.serverAuthentication,
+      byDefinition.scopeCheck.capability,
+      byDefinition.outbound,
+      byDefinition.response,
+    ],
+    [null, null, null, null],
+  );
+  assert.equal(byDefinition.registry?.version, '1.0.0');
+});
+
+test('refused calls stand under the trace that their caller named, and are in no task', async (t) => {
+  const world = await makeWorld(t);
+  const mine = await world.open();
+  const foreign = await world.open({}, 'host-2');
+  const traceparent = `00-${mine.traceId}-0123456789abcdef-01`;
+  await world.authorize(foreign.taskId, {}, 'host-1', traceparent);
+  await world.authorize(randomUUID(), { capability: 'unheard-of' }, 'host-1', traceparent);
+  const { calls, events } = await evidence(world, mine.traceId);
+  assert.deepEqual(
+    calls.map(({ reason }) => reason),
+    ['task_unknown', 'capability_unregistered'],
+  );
+  assert.deepEqual(
+    calls.map(({ user }) => user),
+    [null, null],
+  );
+  assert.equal(calls[1]?.registry, null);
+  assert.deepEqual(calls[1]?.capabilityHistory, []);
+  assert.deepEqual(typesOf(events), ['TaskOpened', 'TaskJoined', 'CallRefused', 'CallRefused']);
+  assert.equal(must(await world.audit().replay(mine.traceId))?.identical, true);
+  assert.deepEqual((await evidence(world, foreign.traceId)).calls, []);
+});
+
+test('a trace of nothing but a refusal is a trace, and one of nothing is none', async (t) => {
+  const world = await makeWorld(t);
+  const { traceId } = await world.authorize(randomUUID());
+  const { tasks, calls } = await evidence(world, traceId);
+  assert.deepEqual([tasks.length, calls.length], [0, 1]);
+  assert.equal(must(await world.audit().trace('a'.repeat(32), world.now())), undefined);
+  assert.equal(must(await world.audit().replay('a'.repeat(32))), undefined);
+});
+
+test('each attempt has its own response, and the history ends with the task', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const callId = randomUUID();
+  await world.authorize(taskId, { callId });
+  const stop = await world.issue({ type: 'category', category: 'storage' });
+  await world.issue({ type: 'category', category: 'elsewhere' });
+  assert.equal((await world.authorize(taskId, { callId })).reason, 'disabled');
+  await world.lift(stop);
+  await world.authorize(taskId, { callId });
+  await world.respond(taskId, callId);
+  must(await world.tasks.close(taskId, 'host-1', undefined));
+  await world.issue({ type: 'capability', capability: 'notes' });
+
+  const { calls } = await evidence(world, traceId);
+  assert.deepEqual(
+    calls.map(({ attempt, decision }) => [attempt, decision]),
+    [
+      [1, 'allow'],
+      [2, 'deny'],
+      [3, 'allow'],
+    ],
+  );
+  assert.deepEqual(
+    calls.map(({ response }) => response !== null),
+    [false, false, true],
+  );
+  assert.equal(calls[1]?.scopeCheck.rule, 'category:storage');
+  const directives = calls[0]?.capabilityHistory.filter(({ stream }) => stream === 'directives') ?? [];
+  assert.deepEqual(typesOf(directives), ['DirectiveIssued', 'DirectiveLifted']);
+});
+
+test('drift: the suspension that a call caused is in its history', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const definition = { ...DEFINITION, instructions: 'Sends notes to me.' };
+  const answer = await world.authorize(taskId, { observed: { definition, server: SERVER } });
+  assert.equal(answer.reason, 'definition_drifted');
+  assert.equal((await world.authorize(taskId)).reason, 'version_suspended');
+  const [drifted, suspended] = (await evidence(world, traceId)).calls as [CallEvidence, CallEvidence];
+  assert.equal(drifted.registry?.review?.verdict, 'approved');
+  assert.equal(suspended.reason, 'version_suspended');
+  const types = typesOf(suspended.capabilityHistory);
+  for (const type of ['DriftObserved', 'VersionSuspended', 'DirectiveIssued']) assert.ok(types.includes(type), type);
+  assert.equal(must(await world.audit().replay(traceId))?.identical, true);
+});
+
+test('shredded content is named as such, and all else is there', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const { callId } = await world.authorize(taskId);
+  await world.respond(taskId, callId);
+  const before = (await evidence(world, traceId)).calls[0];
+  await world.keys.shred(taskId);
+  const { tasks, calls } = await evidence(world, traceId);
+  assert.deepEqual([tasks[0]?.purpose, tasks[0]?.user.attributes], ['shredded', 'shredded']);
+  assert.deepEqual(calls, [{ ...before, outbound: 'shredded', response: 'shredded' }]);
+});
+
+test('a trace that is too large for one answer is refused', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  for (const limits of [
+    { maxEvents: 2, maxChars: 1e6 },
+    { maxEvents: 100, maxChars: 1000 },
+  ]) {
+    const trace = await world.audit(world.log, limits).trace(traceId, world.now());
+    assert.equal(trace.ok ? 'taken' : trace.error.code, 'too_large');
+  }
+});

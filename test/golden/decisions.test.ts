@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { parseEvent } from '#libs/event-log/event.js';
+import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { toInstant, toMs } from '#libs/kernel/time.js';
+import { expecting } from '../support/world.js';
+import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent } from './case.js';
+import { newBindings } from './placeholders.js';
+import { hostOf, isOfTask, openStage, perform, type Stage } from './stage.js';
+
+/**
+ * Every case of `decisions/` through HTTP: the answer, the record and what was appended beside it, each exactly as
+ * written, and its replay. Cases whose worlds differ in their tasks alone share a service.
+ */
+const AT_ONCE = 4;
+const LEASE_MS = 5000;
+
+const blocks = readBlocks();
+const cases = readCases();
+
+describe('golden decisions', { concurrency: AT_ONCE }, () => {
+  for (const [world, group] of byWorld()) {
+    describe(world, { concurrency: 1 }, () => {
+      let stage: Stage;
+      before(async () => {
+        stage = await openStage();
+      });
+      after(() => stage.service.stop());
+      let isFirst = true;
+      for (const [name, golden] of group) {
+        test(name, async () => {
+          await run(stage, golden, isFirst);
+          isFirst = false;
+        });
+      }
+    });
+  }
+});
+
+/** The cases by what their worlds do to more than a task; what changes more when it is decided stands alone. */
+function byWorld(): Map<string, [string, Case][]> {
+  const groups = new Map<string, [string, Case][]>();
+  for (const [name, golden] of cases) {
+    const shared = expandSteps(golden.world, blocks).filter((step) => !isOfTask(step));
+    const changesMore = (golden.events ?? []).some(({ stream }) => !stream.startsWith('task-'));
+    const isAlone = changesMore || shared.some((step) => 'wait' in step || 'directive' in step || 'principal' in step);
+    const key = isAlone ? name : `world ${digestOf(shared).slice(7, 15)}`;
+    groups.set(key, [...(groups.get(key) ?? []), [name, golden]]);
+  }
+  return groups;
+}
+
+async function run(stage: Stage, golden: Case, isFirst: boolean): Promise<void> {
+  const { service } = stage;
+  const { log } = service.service;
+  const names = newBindings(blocks);
+  for (const step of expandSteps(golden.world, blocks)) {
+    if (isFirst || isOfTask(step)) await perform(stage, step, blocks, names);
+  }
+  const start = await log.end();
+  const request = names.fill(golden.request) as JsonObject;
+  const headers = names.fill(golden.headers ?? {}) as Record<string, string>;
+  const asked = await service.call(hostOf(stage, golden.by), 'POST', '/v1/calls/authorize', request, headers);
+  const answer = expecting(200, asked);
+
+  const appended = (await log.readAll({ after: start })).map(({ position, json }) => ({
+    position,
+    ...parseEvent(json),
+  }));
+  const [recorded] = appended;
+  assert.ok(recorded, 'a decision without its record');
+  names.bind('position', String(appended.at(-1)?.position));
+  names.bind('leaseEnd', toInstant(toMs(recorded.time) + LEASE_MS));
+  for (const { type, id } of appended) names.bind(`event.${type}`, id);
+
+  // The order of targets says nothing.
+  const shown = 'targets' in answer ? { ...answer, targets: [...answer.targets].sort() } : answer;
+  assert.deepStrictEqual(shown, names.settle(golden.answer, shown));
+  const compact = appended.map(({ type, stream, data }) => ({ event: type, stream, data }) as ExpectedEvent);
+  const expected = names.settle([golden.recorded, ...(golden.events ?? [])], compact) as ExpectedEvent[];
+  assert.deepStrictEqual(compact, expected);
+  const { actor, traceId, correlationId } = recorded;
+  assert.deepStrictEqual(
+    { actor, traceId, correlationId },
+    { actor: golden.by ?? 'local-host', traceId: answer.traceId, correlationId: answer.callId },
+  );
+  await replay(stage, answer, expected[0]?.data ?? {});
+}
+
+/** Decided again from the record: the same, by the digest of what the case says was recorded. */
+async function replay(
+  { service }: Stage,
+  answer: { traceId: string; callId: string; position: string },
+  recorded: JsonObject,
+): Promise<void> {
+  const path = `/v1/audit/traces/${answer.traceId}/replay?minPosition=${answer.position}`;
+  const replayed = expecting(200, await service.call('auditor', 'GET', path));
+  const compared = ['decision', 'reason', 'rule', 'checks', 'commitments', 'basis'];
+  const digest = digestOf(Object.fromEntries(compared.map((field) => [field, ownValue(recorded, field)])));
+  const { decision, reason } = recorded;
+  const same = { decision, reason, digest };
+  assert.equal(replayed.traceId, answer.traceId);
+  assert.equal(replayed.identical, true, JSON.stringify(replayed));
+  const calls = replayed.calls.filter(({ callId }: { callId: string }) => callId === answer.callId);
+  assert.equal(calls.length, 1);
+  const [{ recorded: was, redecided, identical }] = calls;
+  assert.deepStrictEqual({ was, redecided, identical }, { was: same, redecided: same, identical: true });
+}

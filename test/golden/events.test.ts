@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { callsDecider } from '#libs/calls/decider.js';
+import { capabilityDecider } from '#libs/capability/decider.js';
+import { directiveDecider } from '#libs/directive/decider.js';
+import { categoryOf, parseEvent, type Event } from '#libs/event-log/event.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { policyDecider } from '#libs/policy/decider.js';
+import { principalDecider } from '#libs/principal/decider.js';
+import { taskDecider } from '#libs/task/decider.js';
+import { startService } from '../support/service.js';
+import { EVENT_SCHEMAS } from './event-schemas.js';
+import { namesIn, readJson } from './files.js';
+import { liveThrough } from './life.js';
+
+/**
+ * What was written once has to be read for ever: one event of each type and version, kept as it was written. A file is
+ * never changed; data of another shape is the next version, with a file of its own and an upcaster.
+ */
+const files = namesIn('events');
+const events = files.map((name) => readJson<Event>('events', name));
+
+test('every event type has its file, named after its type and version', () => {
+  assert.deepEqual(
+    files,
+    events.map(({ type, schemaVersion }) => `${type}.v${schemaVersion}.json`),
+  );
+  assert.deepEqual([...new Set(events.map(({ type }) => type))].sort(), Object.keys(EVENT_SCHEMAS).sort());
+});
+
+test('every golden event is what its schema says, and nothing is lost when it is read', () => {
+  for (const event of events) assertParses(event);
+});
+
+test('the schemas refuse what they do not know', () => {
+  for (const { type, data } of events) {
+    const schema = EVENT_SCHEMAS[type];
+    assert.equal(schema?.safeParse({ ...(data as object), unknown: true }).success, false, type);
+    assert.equal(schema?.safeParse({}).success, false, type);
+  }
+});
+
+test('the id of every golden event is still that of its content', () => {
+  for (const event of events) {
+    const { id, stream, revision, type } = event;
+    assert.deepEqual(verifySealed(canonicalJson(event)), { id, stream, revision, type });
+  }
+});
+
+test('every golden event is still folded by its decider', () => {
+  const capability = folded(capabilityDecider, 'capability');
+  const version = capability?.versions.get('1.0.0');
+  assert.equal(capability?.id, 'memory');
+  assert.deepEqual(capability?.publishers, ['acme']);
+  assert.equal(capability?.driftSuspensions.length, 1);
+  assert.equal(version?.status, 'revoked');
+  assert.deepEqual(version?.review?.exceptions, ['signature_missing']);
+  assert.equal(version?.snapshots, 1);
+  assert.equal(version?.suspension, undefined);
+
+  const { active } = folded(policyDecider, 'policy');
+  assert.deepEqual([active?.policyVersion, active?.status, active?.proposedBy], [1, 'approved', 'local-registrar']);
+
+  const principal = folded(principalDecider, 'principal');
+  assert.deepEqual(principal?.ceilings?.capabilities, ['memory']);
+  assert.equal(principal?.tokenDigest, golden<{ tokenDigest: string }>('TokenRotated').data.tokenDigest);
+  assert.equal(principal?.removed, true);
+
+  const task = folded(taskDecider, 'task');
+  assert.deepEqual([...(task?.pins.keys() ?? [])], ['memory']);
+  assert.equal(task?.counted.get(0)?.size, 1);
+  assert.equal(task?.closed, true);
+  assert.equal(task?.traceId, golden('TaskJoined').traceId);
+
+  const [call] = folded(callsDecider, 'calls').calls.values();
+  assert.equal(call?.allowed?.decided.decision, 'allow');
+  assert.equal(call?.response?.validated.verdict, 'accepted');
+  assert.equal(call?.outcome?.recorded.status, 'succeeded');
+
+  const directives = folded(directiveDecider, 'directives');
+  assert.equal(directives.epoch, 2);
+  assert.equal(directives.active.size, 0);
+  assert.equal(directives.lastIssued.get('version:memory@1.0.0'), 1);
+});
+
+test('what a service writes is what the schemas say, and it writes every type', async () => {
+  const service = await startService();
+  try {
+    await liveThrough(service);
+    const written = (await service.service.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));
+    for (const event of written) assertParses(event);
+    assert.deepEqual([...new Set(written.map(({ type }) => type))].sort(), Object.keys(EVENT_SCHEMAS).sort());
+  } finally {
+    await service.stop();
+  }
+});
+
+function assertParses({ type, data }: Event): void {
+  const parsed = EVENT_SCHEMAS[type]?.safeParse(data);
+  assert.ok(parsed?.success, `${type}: ${JSON.stringify(parsed?.error?.issues)}`);
+  assert.equal(canonicalJson(parsed.data), canonicalJson(data), type);
+}
+
+function golden<Data>(type: string): Event<string, Data> {
+  const event = events.find((each) => each.type === type);
+  assert.ok(event, type);
+  return event as Event<string, Data>;
+}
+
+/** The golden events of a category, all of one stream, folded in the order of their revisions. */
+function folded<State>(
+  decider: { initialState(): State; evolve(state: State, event: never): State },
+  category: string,
+) {
+  const own = events.filter(({ stream }) => categoryOf(stream) === category).sort((a, b) => a.revision - b.revision);
+  assert.equal(new Set(own.map(({ stream }) => stream)).size, 1, category);
+  let state = decider.initialState();
+  for (const event of own) state = decider.evolve(state, event as never);
+  return state;
+}

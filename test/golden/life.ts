@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import {
+  ALLOW_ALL,
+  approve,
+  callBody,
+  expecting,
+  INTEGRITY,
+  MEMORY_DEFINITION,
+  openTask,
+  proposal,
+  registration,
+} from '../support/world.js';
+import type { Answered, TestService } from '../support/service.js';
+
+const DAY_MS = 86_400_000;
+
+/** One life of a service in which everything happens that can be recorded, each with as much of its data as there can be. */
+export async function liveThrough(service: TestService): Promise<void> {
+  const post = async (who: Parameters<TestService['call']>[0], path: string, body: unknown, status = 200) =>
+    expecting(status, await service.call(who, 'POST', path, body));
+  const version = (verb: string) => `/v1/capabilities/memory/versions/1.0.0/${verb}`;
+
+  const host = { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'] };
+  await post('admin', '/v1/principals', { name: 'second-host', roles: ['host'], host }, 201);
+  await post('admin', '/v1/principals/second-host/rotate', {});
+  await registerMemory(service);
+  const policy = { cedar: ALLOW_ALL, reason: 'the first one' };
+  const keyed = { 'idempotency-key': 'policy-1' };
+  expecting(201, await service.call('registrar', 'POST', '/v1/policies/default', policy, keyed));
+  await post('reviewer', '/v1/policies/default/1/review', { verdict: 'approved', reason: 'as agreed' });
+  const task = await openTask(service, {
+    user: { id: 'ada', roles: ['staff'], attributes: { clearance: 'high' } },
+    scope: [{ capability: 'memory', effects: ['read'], maxCalls: 5 }, { capability: 'unheard-of' }],
+  });
+  await call(service, task, { notes: 1 });
+  await call(service, task, { notes: 'one' });
+  await post('host', '/v1/calls/authorize', callBody(task, { taskId: randomUUID(), version: '1.0.0' }));
+  const changed = { ...MEMORY_DEFINITION, instructions: 'Remembers everything.' };
+  const observed = { definition: changed, server: { method: 'package', integrity: INTEGRITY } };
+  await post('host', '/v1/calls/authorize', callBody(task, { observed }));
+  await post('reviewer', version('reinstate'), { reason: 'the change was announced' });
+  const target = { type: 'effect', effect: 'deploy' };
+  const expiresAt = new Date(Date.now() + DAY_MS).toISOString();
+  const { id } = await post('operator', '/v1/directives', { target, reason: 'freeze', expiresAt }, 201);
+  await post('operator', `/v1/directives/${id}/lift`, { reason: 'thaw' });
+  await post('operator', version('revoke'), { reason: 'withdrawn by its owner' });
+  await post('host', `/v1/tasks/${task.taskId}/close`, { reason: 'done' });
+  expecting(204, await service.call('admin', 'DELETE', '/v1/principals/second-host'));
+}
+
+async function registerMemory(service: TestService): Promise<void> {
+  const probe = { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} }, credentialScope: 'notes' };
+  const supplyChain = { repository: 'https://git.example.com/memory', commit: 'c0ffee' };
+  const body = { ...registration('memory', proposal('1.0.0', { probe, supplyChain })), publishers: ['acme'] };
+  expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', body));
+  await approve(service);
+}
+
+/** Allowed, answered, and done; only an integer number of notes is what the tool may answer. */
+async function call(service: TestService, task: Answered, structuredContent: object): Promise<void> {
+  const context = [{ id: 'note-1', source: 'memory', level: 'internal', content: 'a note' }];
+  const body = callBody(task, { instanceId: randomUUID(), operation: 'count', context });
+  expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
+  const of = `/v1/calls/${body.callId}`;
+  const { taskId } = task;
+  const result = { content: [{ type: 'text', text: 'notes' }], structuredContent };
+  expecting(200, await service.call('host', 'POST', `${of}/response`, { taskId, result }));
+  const outcome = {
+    status: 'succeeded',
+    effect: { type: 'read', summary: 'counted', reference: 'note-1' },
+    control: { decision: 'approved', by: 'ada', reason: 'asked for' },
+  };
+  expecting(200, await service.call('host', 'POST', `${of}/outcome`, { taskId, ...outcome }));
+}

@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand, type Actor } from '../support/actors.js';
+import { decide, definitionDigestOf } from '../support/calls.js';
+import { movableClock } from '../support/clock.js';
+import { eventsOf, logEnd } from '../support/events.js';
+import { refused } from '../support/problems.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { activatePolicy, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, proposal, taskBody } from '../support/world.js';
+
+const clock = movableClock();
+let service: TestService;
+let other: Actor;
+before(async () => {
+  service = await startService({ clock });
+  await activatePolicy(service);
+  other = await addPrincipal(service, ['host']);
+});
+after(() => service.stop());
+
+/** A definition that differs from the pinned one, and from those of other markers. */
+const drifted = (marker = 'x'): Answered => ({ ...MEMORY_DEFINITION, instructions: `Remembers ${marker}.` });
+
+const observe = (id: string, definition: Answered, more: Answered = {}, who: Answered = 'host', version = '1.0.0') =>
+  service.call(who, 'POST', `/v1/capabilities/${id}/versions/${version}/observations`, { definition, ...more });
+const observed = async (...observation: Parameters<typeof observe>): Promise<Answered> =>
+  expecting(200, await observe(...observation));
+const statusOf = async (id: string, version = '1.0.0'): Promise<string> =>
+  expecting(200, await service.call('auditor', 'GET', `/v1/capabilities/${id}/versions/${version}`)).status;
+const openFor = async (id: string, who: Answered = 'host', more: Answered = {}): Promise<Answered> =>
+  expecting(201, await service.call(who, 'POST', '/v1/tasks', taskBody({ scope: scopeOf(id), ...more })));
+const reasonFor = async (task: Answered, who: Answered = 'host') => (await decide(service, task, {}, who)).reason;
+const eventTypes = async (id: string) => (await eventsOf(service, `capability-${id}`)).slice(3).map(({ type }) => type);
+const activeFor = async (id: string): Promise<Answered[]> =>
+  expecting(200, await service.call('auditor', 'GET', '/v1/directives')).active.filter(
+    ({ target }: Answered) => target.capability === id,
+  );
+
+test('an observation of the pinned definition is no drift and appends nothing', async () => {
+  const id = await newCapability(service);
+  await openFor(id);
+  const end = await logEnd(service);
+  const { definitionDigest, status, drift } = await observed(id, MEMORY_DEFINITION);
+  assert.deepEqual([definitionDigest, status, drift], [definitionDigestOf(MEMORY_DEFINITION), 'approved', undefined]);
+  assert.equal(await logEnd(service), end);
+});
+
+test('drift seen by a host with an open task that pins the version suspends it for all, with its evidence', async () => {
+  const id = await newCapability(service);
+  const tasks = { host: await openFor(id), other: await openFor(id, other) };
+  const answer = await observed(id, drifted());
+  assert.equal(answer.status, 'suspended');
+  assert.equal(answer.definitionDigest, definitionDigestOf(drifted()));
+  assert.equal(answer.drift.severity, 'instruction-change');
+  assert.equal(answer.drift.changes[0].path, '/instructions');
+  assert.equal(await reasonFor(tasks.host), 'version_suspended');
+  assert.equal(await reasonFor(tasks.other, other), 'version_suspended');
+
+  const [drift, suspended] = (await eventsOf(service, `capability-${id}`)).slice(3);
+  assert.deepEqual([drift?.type, suspended?.type], ['DriftObserved', 'VersionSuspended']);
+  assert.equal(drift?.data.diff.severity, 'instruction-change');
+  const snapshot = await service.service.log.blob(drift?.data.snapshot);
+  assert.deepEqual(JSON.parse(Buffer.from(snapshot ?? []).toString()), drifted());
+  const [directive] = await activeFor(id);
+  assert.deepEqual(directive.target, { type: 'version', capability: id, version: '1.0.0' });
+  assert.deepEqual([directive.cause, directive.issuedBy], [suspended?.id, 'local-host']);
+});
+
+for (const [name, more, end] of [
+  ['no task', undefined, undefined],
+  ['a task of another capability alone', { scope: [] }, undefined],
+  ['a closed task', {}, 'close'],
+  ['an expired task', { ttlMs: 1000 }, 'expire'],
+] as const) {
+  test(`drift seen by a host with ${name} suspends for that host alone, and says so`, async () => {
+    const id = await newCapability(service);
+    const elsewhere = await openFor(id, other);
+    const mine = more === undefined ? undefined : await openFor(id, 'host', more);
+    if (end === 'close') expecting(200, await service.call('host', 'POST', `/v1/tasks/${mine.taskId}/close`, {}));
+    if (end === 'expire') clock.advance(1000);
+    const answer = await observed(id, drifted());
+    assert.deepEqual([answer.status, answer.suspendedFor], ['approved', 'host']);
+    assert.equal(await reasonFor(await openFor(id)), 'version_suspended');
+    assert.equal(await reasonFor(elsewhere, other), 'ok');
+    assert.deepEqual(await activeFor(id), []);
+    assert.equal(await statusOf(id), 'approved');
+  });
+}
+
+test('a task of another host does not make the word of this one count for all', async () => {
+  const id = await newCapability(service);
+  await openFor(id, other);
+  assert.equal((await observed(id, drifted())).status, 'approved');
+});
+
+test('a host suspends for all three times an hour, past that for itself alone', async () => {
+  const id = await newCapability(service);
+  const reinstate = async () => expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
+  const theirs = await openFor(id, other);
+  await openFor(id, 'host', { ttlMs: 86_400_000 });
+  for (const marker of ['a', 'b', 'a']) {
+    assert.equal((await observed(id, drifted(marker))).status, 'suspended');
+    await reinstate();
+  }
+  const past = await observed(id, drifted('c'));
+  assert.deepEqual([past.status, past.suspendedFor], ['approved', 'host']);
+  assert.equal(await reasonFor(theirs, other), 'ok');
+  assert.equal((await observed(id, drifted('c'), {}, other)).status, 'suspended', 'the limit is each host’s own');
+  await reinstate();
+  clock.advance(3_600_000);
+  assert.equal((await observed(id, drifted('a'))).status, 'suspended');
+});
+
+test('a version that is suspended for one host is reinstated for it', async () => {
+  const id = await newCapability(service);
+  await observed(id, drifted());
+  const task = await openFor(id);
+  assert.equal(await reasonFor(task), 'version_suspended');
+  expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
+  assert.equal(await reasonFor(task), 'ok');
+});
+
+test('the digest of another approved version denies and suspends nothing', async () => {
+  const id = await newCapability(service);
+  const task = await openFor(id);
+  await newVersion(service, id, proposal('2.0.0', { definition: drifted() }));
+  const end = await logEnd(service);
+  const answer = await observed(id, drifted());
+  assert.equal(answer.status, 'approved');
+  assert.equal(await logEnd(service), end);
+  const server = { method: 'package', integrity: INTEGRITY };
+  const call = await decide(service, task, { observed: { definition: drifted(), server } });
+  assert.equal(call.reason, 'definition_drifted');
+  assert.equal(await reasonFor(task), 'ok');
+});
+
+test('the digest of a version that is not approved any more suspends like any other', async () => {
+  const id = await newCapability(service);
+  await openFor(id);
+  await newVersion(service, id, proposal('2.0.0', { definition: drifted() }));
+  expecting(200, await versionCommand(service, 'operator', id, 'revoke', {}, '2.0.0'));
+  assert.equal((await observed(id, drifted())).status, 'suspended');
+});
+
+test('an observation under another probe denies and suspends nothing', async () => {
+  const probe = { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} } };
+  const bare = { protocolVersion: '2025-11-25', clientCapabilities: {} };
+  const id = await newCapability(service, proposal('1.0.0', { probe }));
+  const task = await openFor(id);
+  const end = await logEnd(service);
+  assert.equal((await observed(id, drifted(), { probe: bare })).status, 'approved');
+  assert.equal(await logEnd(service), end);
+  const server = { method: 'package', integrity: INTEGRITY };
+  for (const definition of [drifted(), MEMORY_DEFINITION]) {
+    const call = await decide(service, task, { observed: { definition, probe: bare, server } });
+    assert.deepEqual([call.decision, call.reason], ['deny', 'definition_drifted']);
+  }
+  assert.deepEqual(await eventTypes(id), []);
+  const same = { clientCapabilities: { roots: {} }, protocolVersion: '2025-11-25' };
+  assert.equal((await observed(id, drifted(), { probe: same })).status, 'suspended');
+});
+
+test('an observation without news appends nothing', async () => {
+  const id = await newCapability(service);
+  await openFor(id);
+  await observed(id, drifted());
+  const end = await logEnd(service);
+  assert.equal((await observed(id, drifted())).status, 'suspended');
+  const { serverInfo: _, ...rest } = drifted();
+  await observed(id, { ...rest, tools: [...rest.tools].reverse(), resources: [{ uri: 'x:1', name: 'x' }] });
+  await observed(id, drifted(), {}, other);
+  assert.equal(await logEnd(service), end);
+});
+
+test('of a version at most 16 drifted definitions are kept, one each', async () => {
+  const id = await newCapability(service);
+  await openFor(id);
+  for (let marker = 0; marker < 20; marker += 1) await observed(id, drifted(String(marker)));
+  await observed(id, drifted('0'));
+  const drifts = (await eventsOf(service, `capability-${id}`)).filter(({ type }) => type === 'DriftObserved');
+  const snapshots = drifts.map(({ data }) => data.snapshot).filter((digest) => digest !== undefined);
+  assert.equal(snapshots.length, 16);
+  assert.equal(new Set(snapshots).size, 16);
+});
+
+test('a digest that differs denies and asks for the definition, which then suspends', async () => {
+  const id = await newCapability(service);
+  const task = await openFor(id);
+  const server = { method: 'package', integrity: INTEGRITY };
+  const definitionDigest = definitionDigestOf(drifted());
+  const digestAlone = await decide(service, task, { observed: { definitionDigest, server } });
+  assert.deepEqual([digestAlone.decision, digestAlone.reason], ['deny', 'definition_drifted']);
+  assert.deepEqual(digestAlone.obligations, ['submit_definition']);
+  assert.equal(await statusOf(id), 'approved');
+  assert.deepEqual(await eventTypes(id), []);
+
+  const whole = await decide(service, task, { observed: { definition: drifted(), server } });
+  assert.deepEqual([whole.decision, whole.reason], ['deny', 'definition_drifted']);
+  assert.deepEqual(whole.obligations, []);
+  assert.equal(await statusOf(id), 'suspended');
+  assert.deepEqual(await eventTypes(id), ['DriftObserved', 'VersionSuspended']);
+  const again = await decide(service, task, { observed: { definition: drifted(), server } });
+  assert.equal(again.reason, 'version_suspended');
+});
+
+test('a drifted call of one task stops an allow that was given to another', async () => {
+  const id = await newCapability(service);
+  const task = await openFor(id, other);
+  const call = await decide(service, task, {}, other);
+  assert.equal(call.decision, 'allow');
+  const server = { method: 'package', integrity: INTEGRITY };
+  await decide(service, await openFor(id), { observed: { definition: drifted(), server } });
+  const respond = `/v1/calls/${call.callId}/response`;
+  const response = { taskId: task.taskId, result: { content: [] } };
+  const { verdict, content } = expecting(200, await service.call(other, 'POST', respond, response));
+  assert.deepEqual([verdict, content], ['rejected', undefined]);
+});
+
+test('a drift suspension is reinstated by a reviewer, which lifts its directive in the same append', async () => {
+  const id = await newCapability(service);
+  const task = await openFor(id);
+  await observed(id, drifted());
+  const [directive] = await activeFor(id);
+  expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
+  assert.deepEqual(await activeFor(id), []);
+  const lifted = (await eventsOf(service, 'directives')).find(
+    ({ type, data }) => type === 'DirectiveLifted' && data.id === directive.id,
+  );
+  const reinstated = (await eventsOf(service, `capability-${id}`)).at(-1);
+  assert.equal(reinstated?.type, 'VersionReinstated');
+  assert.deepEqual([reinstated?.data.directiveId, lifted?.time], [directive.id, reinstated?.time]);
+  assert.equal(await reasonFor(task), 'ok');
+});
+
+test('an observation of what is not there is a 404, one that has no digest a 400', async () => {
+  refused(404, 'not_found', await observe(unique('none'), drifted()));
+  const id = await newCapability(service);
+  refused(404, 'not_found', await observe(id, drifted(), {}, 'host', '9.9.9'));
+  refused(400, 'malformed_request', await observe(id, { tools: [{ name: 'a' }, { name: 'a' }] }));
+  refused(400, 'malformed_request', await observe(id, undefined));
+  assert.deepEqual(await eventTypes(id), []);
+});
+
+test('a suspension stops every task that pins the version, and no other version', async () => {
+  const id = await newCapability(service);
+  const old = await openFor(id);
+  await newVersion(service, id, proposal('2.0.0'));
+  const task = await openTask(service, { scope: scopeOf(id) });
+  await observed(id, drifted());
+  assert.equal(await reasonFor(old), 'version_suspended');
+  assert.equal(await reasonFor(task), 'ok');
+});

@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
+import { decide, definitionDigestOf } from '../support/calls.js';
+import { eventsOf, logEnd } from '../support/events.js';
+import { refused } from '../support/problems.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import {
+  activatePolicy,
+  approve,
+  expecting,
+  MEMORY_DEFINITION,
+  openTask,
+  proposal,
+  register,
+  registration,
+} from '../support/world.js';
+
+let service: TestService;
+before(async () => {
+  service = await startService();
+  await activatePolicy(service);
+});
+after(() => service.stop());
+
+const path = (id: string, version = '1.0.0') => `/v1/capabilities/${id}/versions/${version}`;
+const post = (body: unknown, to = '/v1/capabilities') => service.call('registrar', 'POST', to, body);
+const read = async (where: string) => expecting(200, await service.call('auditor', 'GET', where));
+const APPROVED = { verdict: 'approved', exceptions: ['signature_missing'] };
+
+/** Who brings a version of its own into a status, by which commands. */
+const WAYS: Record<string, [string, Record<string, unknown>?][]> = {
+  pending: [],
+  approved: [['review', APPROVED]],
+  rejected: [['review', { verdict: 'rejected' }]],
+  suspended: [['review', APPROVED], ['suspend']],
+  revoked: [['review', APPROVED], ['revoke']],
+};
+
+/** For each status, the commands that lead out of it and where to; every other one is a 409. */
+const TRANSITIONS: Record<string, Record<string, string>> = {
+  pending: { approve: 'approved', reject: 'rejected', revoke: 'revoked' },
+  approved: { suspend: 'suspended', revoke: 'revoked' },
+  rejected: { revoke: 'revoked' },
+  suspended: { reinstate: 'approved', revoke: 'revoked' },
+  revoked: {},
+};
+
+const COMMANDS: Record<string, [string, Record<string, unknown>?]> = {
+  approve: ['review', APPROVED],
+  reject: ['review', { verdict: 'rejected' }],
+  suspend: ['suspend'],
+  reinstate: ['reinstate'],
+  revoke: ['revoke'],
+};
+
+async function inStatus(status: string): Promise<string> {
+  const id = unique('state');
+  await register(service, id);
+  for (const [command, more] of WAYS[status] ?? []) {
+    expecting(200, await versionCommand(service, command === 'review' ? 'reviewer' : 'operator', id, command, more));
+  }
+  return id;
+}
+
+for (const [from, out] of Object.entries(TRANSITIONS)) {
+  for (const [name, [command, more]] of Object.entries(COMMANDS)) {
+    const to = out[name];
+    test(`a version that is ${from}: ${name} is ${to === undefined ? 'refused' : `taken, and it is ${to}`}`, async () => {
+      const id = await inStatus(from);
+      const stream = `capability-${id}`;
+      const revision = (await eventsOf(service, stream)).length;
+      const answer = await versionCommand(service, 'reviewer', id, command, more);
+      if (to === undefined) {
+        refused(409, 'invalid_transition', answer);
+      } else {
+        const taken = expecting(200, answer);
+        assert.deepEqual([taken.version.status, taken.revision], [to, revision + 1]);
+        assert.match(taken.position, /^\d+$/);
+      }
+      assert.equal((await eventsOf(service, stream)).length, revision + (to === undefined ? 0 : 1));
+      assert.equal((await read(path(id))).status, to ?? from);
+    });
+  }
+}
+
+test('what is not there cannot be commanded', async () => {
+  const id = await newCapability(service);
+  for (const [command, more] of Object.values(COMMANDS)) {
+    refused(404, 'not_found', await versionCommand(service, 'reviewer', id, command, more, '9.9.9'));
+    refused(404, 'not_found', await versionCommand(service, 'reviewer', unique('none'), command, more));
+  }
+  refused(404, 'not_found', await post(proposal(), `/v1/capabilities/${unique('none')}/versions`));
+  for (const where of [path(id, '9.9.9'), `/v1/capabilities/${unique('none')}`, `${path(id)}/diff?against=9.9.9`]) {
+    refused(404, 'not_found', await service.call('auditor', 'GET', where));
+  }
+});
+
+test('who proposed a version cannot review it, whatever roles they have', async () => {
+  const both = await addPrincipal(service, ['registrar', 'reviewer']);
+  const id = unique('cap');
+  expecting(201, await service.call(both, 'POST', '/v1/capabilities', registration(id)));
+  refused(403, 'self_review', await versionCommand(service, both, id, 'review', APPROVED));
+  expecting(200, await versionCommand(service, 'reviewer', id, 'review', APPROVED));
+  expecting(201, await post(proposal('2.0.0'), `/v1/capabilities/${id}/versions`));
+  expecting(200, await versionCommand(service, both, id, 'review', APPROVED, '2.0.0'));
+});
+
+test('who suspended a version cannot reinstate it', async () => {
+  const id = await newCapability(service);
+  expecting(200, await versionCommand(service, 'reviewer', id, 'suspend'));
+  refused(403, 'self_review', await versionCommand(service, 'reviewer', id, 'reinstate'));
+  const other = await addPrincipal(service, ['reviewer']);
+  expecting(200, await versionCommand(service, other, id, 'reinstate'));
+});
+
+test('a review tells its verdict, who gave it, why, when, and what was accepted', async () => {
+  const id = unique('cap');
+  const registered = await register(service, id);
+  const { version } = expecting(200, await versionCommand(service, 'reviewer', id, 'review', APPROVED));
+  assert.deepEqual(version.signature, { result: 'signature_missing' });
+  const { at, ...review } = version.review;
+  assert.deepEqual(review, {
+    verdict: 'approved',
+    by: 'local-reviewer',
+    reason: 'test',
+    exceptions: ['signature_missing'],
+  });
+  assert.ok(at >= registered.version.proposedAt);
+  assert.equal(version.proposedBy, 'local-registrar');
+});
+
+test('exceptions: signature_missing always, server_unauthenticated where nothing but reading is declared', async () => {
+  const manifest = (server: Answered, effects: string[]) => ({
+    ...proposal().manifest,
+    operations: { recall: { effects: ['read'] }, count: { effects } },
+    server,
+  });
+  const reviewed = async (server: Answered, effects: string[], exceptions: string[]) => {
+    const id = unique('cap');
+    await register(service, id, proposal('1.0.0', { manifest: manifest(server, effects) }));
+    return versionCommand(service, 'reviewer', id, 'review', { verdict: 'approved', exceptions });
+  };
+  const none = { method: 'none' };
+  const both = ['server_unauthenticated', 'signature_missing'];
+  const { version } = expecting(200, await reviewed(none, ['read'], both));
+  assert.deepEqual(version.review.exceptions, both);
+  expecting(200, await reviewed(none, ['read', 'write'], ['signature_missing']));
+  refused(400, 'malformed_request', await reviewed(none, ['read', 'write'], both));
+  refused(400, 'malformed_request', await reviewed({ method: 'spiffe', id: 'spiffe://x/y' }, ['read'], both));
+  for (const code of ['signature_invalid', 'definition_drifted', 'ok', 'anything']) {
+    refused(400, 'malformed_request', await reviewed(none, ['read'], [code]));
+  }
+});
+
+test('an exception lets its check pass, with the exception as evidence; without it the check denies', async () => {
+  const manifest = { ...proposal().manifest, operations: { recall: { effects: ['read'] } }, server: { method: 'none' } };
+  const call = async (exceptions: string[]) => {
+    const id = unique('cap');
+    await register(service, id, proposal('1.0.0', { manifest }));
+    await approve(service, id, '1.0.0', exceptions);
+    const task = await openTask(service, { scope: scopeOf(id) });
+    const observed = { definitionDigest: task.pins[0].definitionDigest, server: { method: 'none' } };
+    return decide(service, task, { observed, explain: true });
+  };
+  const evidence = ({ checks }: Answered, name: string) =>
+    checks.find(({ check }: Answered) => check === name).evidence;
+  const allowed = await call(['signature_missing', 'server_unauthenticated']);
+  assert.equal(allowed.decision, 'allow');
+  assert.equal(evidence(allowed, 'signature').exception, 'signature_missing');
+  assert.equal(evidence(allowed, 'server_identity').exception, 'server_unauthenticated');
+  assert.equal(evidence(allowed, 'server_identity').result, 'unauthenticated');
+  assert.equal((await call(['signature_missing'])).reason, 'server_unauthenticated');
+  assert.equal((await call(['server_unauthenticated'])).reason, 'signature_missing');
+});
+
+test('a signed version is unverifiable for now, and no exception helps it', async () => {
+  const id = unique('cap');
+  const signature = {
+    payloadType: 'application/vnd.sallyport.manifest+json',
+    payload: 'e30=',
+    signatures: [{ keyid: 'k', sig: 'c2ln' }],
+  };
+  const { version } = await register(service, id, proposal('1.0.0', { signature }));
+  assert.equal(version.signature.result, 'signature_unverifiable');
+  await approve(service, id);
+  const task = await openTask(service, { scope: scopeOf(id) });
+  assert.equal((await decide(service, task)).reason, 'signature_unverifiable');
+});
+
+test('expectedRevision has to be the revision of the capability', async () => {
+  const id = unique('cap');
+  const { revision } = await register(service, id);
+  for (const expectedRevision of [revision - 1, revision + 1]) {
+    const answer = await versionCommand(service, 'reviewer', id, 'review', { ...APPROVED, expectedRevision });
+    refused(409, 'revision_conflict', answer);
+  }
+  expecting(200, await versionCommand(service, 'reviewer', id, 'review', { ...APPROVED, expectedRevision: revision }));
+});
+
+test('a version is immutable: the same again is answered from the record, other content is a 409', async () => {
+  const id = unique('cap');
+  const first = await register(service, id);
+  await approve(service, id);
+  const again = expecting(201, await post({ ...registration(id) }));
+  assert.deepEqual(again.version, await viewOf(id));
+  assert.equal(again.version.proposedAt, first.version.proposedAt);
+  refused(409, 'already_exists', await post({ ...registration(id), owner: 'someone-else' }));
+
+  const versions = `/v1/capabilities/${id}/versions`;
+  const { source, ...rest } = proposal('2.0.0');
+  expecting(201, await post({ source, ...rest }, versions));
+  const revision = (await eventsOf(service, `capability-${id}`)).length;
+  expecting(201, await post({ ...rest, source }, versions));
+  refused(409, 'already_exists', await post({ ...rest, source: { ...source, url: 'https://x.example' } }, versions));
+  refused(409, 'already_exists', await post({ ...rest, source, supplyChain: {} }, versions));
+  assert.equal((await eventsOf(service, `capability-${id}`)).length, revision);
+});
+
+async function viewOf(id: string): Promise<Answered> {
+  const { definition: _, ...view } = await read(path(id));
+  return view;
+}
+
+test('a version is shown as it was proposed, with the digest of its definition', async () => {
+  const id = unique('cap');
+  const more = {
+    probe: { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} }, credentialScope: 'read' },
+    supplyChain: { repository: 'https://git.example/memory', commit: 'abc', dependencies: [{ name: 'a', version: '1' }] },
+  };
+  const wanted = proposal('1.0.0', more);
+  const registered = expecting(201, await post({ ...registration(id, wanted), publishers: ['acme'] }));
+  assert.deepEqual([registered.id, registered.revision], [id, 2]);
+  const { definition, ...view } = await read(path(id));
+  assert.deepEqual(definition, MEMORY_DEFINITION);
+  assert.deepEqual(view, registered.version);
+  assert.equal(view.definitionDigest, definitionDigestOf(MEMORY_DEFINITION));
+  for (const member of ['source', 'manifest', 'probe', 'supplyChain']) assert.deepEqual(view[member], wanted[member]);
+  const { publishers, kind, category, owner, versions } = await read(`/v1/capabilities/${id}`);
+  assert.deepEqual([publishers, kind, category, owner], [['acme'], 'mcp-server', 'notes', 'team-notes']);
+  assert.deepEqual(versions, [view]);
+});
+
+
+/** All pages of a list, and how many there were. */
+async function pagesOf(query: string): Promise<{ items: Answered[]; pages: number }> {
+  const items: Answered[] = [];
+  let cursor: string | undefined;
+  for (let pages = 1; ; pages += 1) {
+    const next = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const page = await read(`${query}${next}`);
+    items.push(...page.items);
+    cursor = page.next;
+    if (cursor === undefined) return { items, pages };
+  }
+}
+
+test('a list is told in pages, each thing once', async () => {
+  const owner = unique('owner');
+  const ids = Array.from({ length: 5 }, () => unique('listed')).sort();
+  for (const id of ids) expecting(201, await post({ ...registration(id), owner }));
+  const { items, pages } = await pagesOf(`/v1/capabilities?owner=${owner}&limit=2`);
+  assert.deepEqual(
+    items.map(({ id }) => id),
+    ids,
+  );
+  assert.equal(pages, 3);
+  assert.equal((await pagesOf(`/v1/capabilities?owner=${owner}&limit=5`)).pages, 1);
+  const reviews = await pagesOf('/v1/reviews?status=pending&limit=2');
+  const queued = reviews.items.map(({ capability }) => capability);
+  for (const id of ids) assert.equal(queued.filter((each) => each === id).length, 1);
+  for (const limit of ['0', '-1', 'all', '1.5']) {
+    refused(400, 'malformed_request', await service.call('auditor', 'GET', `/v1/capabilities?limit=${limit}`));
+  }
+});
+
+test('capabilities are listed by status, kind, category, owner and effect, with the versions that match', async () => {
+  const owner = unique('owner');
+  const [one, two] = [unique('listed'), unique('listed')];
+  const category = unique('category');
+  expecting(201, await post({ ...registration(one), owner }));
+  expecting(201, await post({ ...registration(two), owner, kind: 'skill', category }));
+  const operations = { recall: { effects: ['read', 'send'] } };
+  const sending = proposal('2.0.0', { manifest: { ...proposal().manifest, operations } });
+  expecting(201, await post(sending, `/v1/capabilities/${two}/versions`));
+  await approve(service, two, '2.0.0');
+  const listed = async (filter: string) =>
+    (await read(`/v1/capabilities?owner=${owner}&${filter}`)).items.flatMap(({ id, versions }: Answered) =>
+      versions.map(({ version }: Answered) => `${id}@${version}`),
+    );
+  assert.deepEqual(await listed('status=approved'), [`${two}@2.0.0`]);
+  assert.deepEqual(await listed('effect=send'), [`${two}@2.0.0`]);
+  assert.deepEqual(await listed('kind=mcp-server'), [`${one}@1.0.0`]);
+  assert.deepEqual(await listed(`category=${category}`), [`${two}@1.0.0`, `${two}@2.0.0`]);
+  assert.deepEqual(await listed('status=pending&effect=write&kind=skill'), [`${two}@1.0.0`]);
+  assert.deepEqual(await listed('status=revoked'), []);
+  for (const filter of ['status=new', 'kind=server', 'effect=eat']) {
+    refused(400, 'malformed_request', await service.call('auditor', 'GET', `/v1/capabilities?${filter}`));
+  }
+});

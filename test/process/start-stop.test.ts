@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { projectRoot } from '../support/root.js';
+import { callBody, openTask, readyWorld } from '../support/world.js';
+import { place, until, type Exit, type Program, type ServiceProcess } from './child.js';
+import { slowRequest } from './slow-client.js';
+
+/** Starting and stopping, as whoever runs the service sees it. */
+
+const READY_MS = 3_000;
+const GONE_MS = 10_000;
+const EXIT_0: Exit = { code: 0, signal: null };
+const NPM_START = ['npm', 'start'] as const;
+
+/** A checkout of our own, built: what others compile meanwhile must not make `npm start` build again. */
+let checkout: string;
+before(() => {
+  checkout = mkdtempSync(join(tmpdir(), 'sallyport-checkout-'));
+  for (const part of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts', 'apps', 'libs', 'test', 'dist']) {
+    cpSync(join(projectRoot, part), join(checkout, part), { recursive: true, preserveTimestamps: true });
+  }
+  symlinkSync(join(projectRoot, 'node_modules'), join(checkout, 'node_modules'));
+  writeFileSync(join(checkout, 'dist', '.built'), '');
+});
+after(() => rmSync(checkout, { recursive: true, force: true }));
+
+/** Sends a signal, and expects the end within the time that is promised, with nothing left behind. */
+async function goneAfter(program: Program, signal: () => void): Promise<Exit> {
+  const startedMs = performance.now();
+  signal();
+  const exit = await program.exit;
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < GONE_MS, `it took ${Math.round(tookMs)} ms to end`);
+  assert.equal(program.groupIsLeft(), false, 'a process was left behind');
+  return exit;
+}
+
+/** The process of the service in the group that npm leads. */
+function serviceIn(group: number): number {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,pgid=,args='], { encoding: 'utf8' }).split('\n');
+  const found = rows
+    .map((row) => /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(row))
+    .find((row) => Number(row?.[2]) === group && /^\S*node\S* .*main\.js$/.test(row?.[3] ?? ''));
+  assert.ok(found !== undefined, `no service among the processes of group ${group}`);
+  return Number(found[1]);
+}
+
+test(`npm start is ready within ${READY_MS} ms once built, and builds nothing`, async (t) => {
+  const { start } = place(t);
+  const builtMs = statSync(join(checkout, 'dist', '.built')).mtimeMs;
+  let service = await start({ command: NPM_START, cwd: checkout });
+  if (service.readyMs >= READY_MS) {
+    // Once more: the machine may have been busy with something else.
+    await goneAfter(service, () => service.kill('SIGTERM'));
+    service = await start({ command: NPM_START, cwd: checkout });
+  }
+  t.diagnostic(`ready after ${Math.round(service.readyMs)} ms`);
+  assert.ok(service.readyMs < READY_MS, `ready after ${Math.round(service.readyMs)} ms`);
+  assert.doesNotMatch(service.stdout() + service.stderr(), /building|installing/);
+  assert.equal(statSync(join(checkout, 'dist', '.built')).mtimeMs, builtMs);
+  assert.deepEqual(await goneAfter(service, () => service.kill('SIGTERM')), EXIT_0);
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} to the service that npm started ends both with 0`, async (t) => {
+    const service = await place(t).start({ command: NPM_START, cwd: checkout });
+    const pid = serviceIn(service.pid);
+    assert.deepEqual(await goneAfter(service, () => process.kill(pid, signal)), EXIT_0);
+  });
+
+  test(`${signal} lets requests in flight finish, refuses new connections, and ends with 0`, async (t) => {
+    const service = await place(t).start();
+    await readyWorld(service);
+    const task = await openTask(service);
+    const slow = await Promise.all(Array.from({ length: 30 }, () => slowRequest(service, callBody(task))));
+    service.kill(signal);
+    await until(service, () => refusesConnections(service));
+    assert.equal(await Promise.race([service.exit, pause(200, 'still there')]), 'still there');
+    for (const request of slow) request.sendRest();
+    for (const request of slow) {
+      const { status, body } = await request.answer;
+      assert.deepEqual([status, JSON.parse(body).decision], [200, 'allow']);
+    }
+    assert.deepEqual(await goneAfter(service, () => undefined), EXIT_0);
+    assert.equal(service.stderr(), '');
+  });
+}
+
+test('SIGINT to npm and the service, as a terminal sends it, ends both with 0', async (t) => {
+  const service = await place(t).start({ command: NPM_START, cwd: checkout });
+  assert.deepEqual(await goneAfter(service, () => process.kill(-service.pid, 'SIGINT')), EXIT_0);
+});
+
+test('SIGTERM among thirty whole requests: each is answered or was never taken, and what was answered stays', async (t) => {
+  const { start } = place(t);
+  const service = await start();
+  await readyWorld(service);
+  const task = await openTask(service);
+  const bodies = Array.from({ length: 30 }, () => callBody(task));
+  const sent = bodies.map((body) =>
+    service.call('host', 'POST', '/v1/calls/authorize', body).catch((error: Error) => error),
+  );
+  await sent[0];
+  const exit = await goneAfter(service, () => service.kill('SIGTERM'));
+  assert.deepEqual([exit, service.stderr()], [EXIT_0, '']);
+  const again = await start();
+  for (const [index, answer] of (await Promise.all(sent)).entries()) {
+    if (answer instanceof Error) continue;
+    assert.deepEqual([answer.status, answer.body.decision], [200, 'allow']);
+    const repeated = await again.call('host', 'POST', '/v1/calls/authorize', bodies[index]);
+    assert.deepEqual(repeated.body, answer.body);
+  }
+});
+
+test('connections that are kept alive, and a client that never sends the rest, do not keep the service', async (t) => {
+  const service = await place(t).start();
+  await readyWorld(service);
+  const task = await openTask(service);
+  const never = await slowRequest(service, callBody(task));
+  assert.deepEqual(await goneAfter(service, () => service.kill('SIGTERM')), EXIT_0);
+  await assert.rejects(never.answer);
+});
+
+test('a second SIGTERM changes nothing', async (t) => {
+  const service = await place(t).start();
+  await readyWorld(service);
+  const slow = await slowRequest(service, callBody(await openTask(service)));
+  service.kill('SIGTERM');
+  await until(service, () => refusesConnections(service));
+  service.kill('SIGTERM');
+  slow.sendRest();
+  assert.equal((await slow.answer).status, 200);
+  assert.deepEqual(await goneAfter(service, () => service.kill('SIGTERM')), EXIT_0);
+});
+
+test('SIGTERM during the start ends it, and the next start is a whole one', async (t) => {
+  const { launch, start } = place(t);
+  // From before the first line of ours runs to about the first answer.
+  for (const afterMs of [50, 200, 350, 450, 550, 650]) {
+    const program = launch();
+    await pause(afterMs);
+    const { code, signal } = await goneAfter(program, () => program.kill('SIGTERM'));
+    assert.ok(code === 0 || signal === 'SIGTERM', `after ${afterMs} ms: ${code} ${signal}`);
+    assert.equal(program.stderr(), '');
+  }
+  const service = await start();
+  await readyWorld(service);
+  const slow = await slowRequest(service, callBody(await openTask(service)));
+  slow.sendRest();
+  assert.equal(JSON.parse((await slow.answer).body).decision, 'allow');
+});
+
+function refusesConnections({ url }: ServiceProcess): Promise<true | undefined> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: hostname, port: Number(port) });
+    socket.once('connect', () => resolve(undefined)).once('error', () => resolve(true));
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -1,0 +1,310 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
+import { CapabilityRegistration } from '#libs/capability/manifest.js';
+import { prepareProposal } from '#libs/capability/proposal.js';
+import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { textBlob } from '#libs/decision-point/blobs.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { DecisionEngines } from '#libs/decision-point/engines.js';
+import { writeOf } from '#libs/decision-point/facts.js';
+import { LogTime } from '#libs/decision-point/log-time.js';
+import { newTraceId, RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
+import { Responder } from '#libs/decision-point/responder.js';
+import { capabilityWrites, directiveWrite } from '#libs/decision-point/stops.js';
+import { TaskLanes } from '#libs/decision-point/task-lanes.js';
+import { Tasks } from '#libs/decision-point/tasks.js';
+import type { AuthorizeRequest } from '#libs/decision/call.js';
+import type { Target } from '#libs/directive/target.js';
+import { sealEvent, parseEvent, type Event } from '#libs/event-log/event.js';
+import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
+import { settledLog } from '#libs/event-log/settled.js';
+import type { Blob, EventLog, RecordedEvent, StreamWrite } from '#libs/event-log/port.js';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { ok, type Result } from '#libs/kernel/result.js';
+import { systemClock } from '#libs/kernel/time.js';
+import { memoryKeyring } from '#libs/payloads/memory-keyring.js';
+import { policyDecider } from '#libs/policy/decider.js';
+import { principalDecider } from '#libs/principal/decider.js';
+import type { OpenTask } from '#libs/task/request.js';
+import type { Role } from '#libs/vocabulary/words.js';
+import { CallAudit } from '#libs/audit/calls.js';
+import { CallIndex } from '#libs/audit/call-index.js';
+import { TraceAudit, type TraceLimits } from '#libs/audit/trace.js';
+
+/** A small world for tests of evidence, made through the real commands: one capability, one policy, two hosts. */
+
+const START_MS = Date.parse('2026-11-22T10:00:00.000Z');
+export const SERVER = { method: 'package', integrity: 'sha512-abc' } as const;
+export const DEFINITION = {
+  instructions: 'Reads notes.',
+  tools: [
+    { name: 'read', inputSchema: { type: 'object', properties: { key: { type: 'string' } }, required: ['key'] } },
+    { name: 'write', inputSchema: { type: 'object' } },
+  ],
+};
+export const ALLOW_READING = `@id("reading") permit(principal in Role::"clerk", action == Action::"read", resource);`;
+export const ALLOW_PURPOSE = `@id("tidy-only") permit(principal, action, resource) when { context.purpose == "tidy up" };`;
+
+export type World = Awaited<ReturnType<typeof makeWorld>>;
+
+export async function makeWorld(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'audit-'));
+  const log = new MemoryLog();
+  const settled = settledLog(log, { clock: systemClock });
+  const keys = memoryKeyring();
+  let nowMs = START_MS;
+  const clock = { wallMs: () => (nowMs += 1000), monotonicMs: () => 0 };
+  const view = new ControlView(log);
+  await view.start();
+  const time = new LogTime(clock, view);
+  const plane = new ControlPlane(settled, view, time);
+  const engines = new DecisionEngines(log);
+  const lanes = new TaskLanes(settled, keys, view);
+  const tasks = new Tasks(settled, plane, lanes, keys);
+  const authorizer = new Authorizer(
+    settled,
+    view,
+    lanes,
+    engines,
+    new RefusalRecorder(settled, view, engines, time, 5000),
+    time,
+    5000,
+  );
+  const responder = new Responder(settled, view, lanes, engines, time, {
+    maxBytes: 100_000,
+    maxDepth: 32,
+    maxParts: 100,
+  });
+  const indexFile = join(folder, 'audit-index.db');
+  const index = await CallIndex.open(log, indexFile);
+  t.after(async () => {
+    await index.close();
+    await view.stop();
+    await log.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const write = async (actor: string, plan: (now: string) => { writes: StreamWrite[]; blobs?: Blob[] }) =>
+    must(await plane.run({ name: actor }, (now) => ok(plan(now))));
+  const addPrincipal = (name: string, role: Role) =>
+    write('system:setup', (now) => {
+      const principal = { name, roles: [role], tokenDigest: digestOf(name) };
+      const facts = must(
+        principalDecider.decide({ type: 'add', principal, actor: 'system:setup', time: now }, undefined),
+      );
+      return { writes: [writeOf(`principal-${name}`, 0, facts)] };
+    });
+  const act = (id: string, actor: string, command: (time: string) => CapabilityCommand, blobs: Blob[] = []) =>
+    write(actor, (now) => {
+      const facts = must(capabilityDecider.decide(command(now), view.capability(id).state));
+      return { writes: must(capabilityWrites(view, id, facts)), blobs };
+    });
+
+  const world = {
+    log,
+    keys,
+    view,
+    engines,
+    index,
+    indexFile,
+    tasks,
+    authorizer,
+    responder,
+    /** Audits what a log says, which may be a tampered one. */
+    audit: (seen: EventLog = log, limits?: TraceLimits) =>
+      new TraceAudit(seen, keys, new DecisionEngines(seen), index, limits),
+    calls: (seen: EventLog = log) => new CallAudit(seen, view, engines, index),
+    passMs: (ms: number) => (nowMs += ms),
+    now: () => time.now(),
+    caughtUp: async () => index.waitFor(await log.end(), 5000),
+
+    async register(id: string, version = '1.0.0') {
+      const raw = { ...registrationOf(id), version: { ...registrationOf(id).version, version } };
+      const { version: proposal, ...registration } = CapabilityRegistration.parse(raw);
+      const { proposed, documents } = must(prepareProposal(id, proposal, raw.version, () => ok(undefined)));
+      const { kind, category, owner, publishers = [] } = registration;
+      const blobs = [...documents].map(([digest, text]) => ({ digest, bytes: Buffer.from(text) }));
+      const known = view.capability(id).state !== undefined;
+      const facts = { capability: id, kind, category, owner, publishers, requestDigest: digestOf(raw) };
+      await act(
+        id,
+        'registrar',
+        (now) => {
+          const by = { actor: 'registrar', time: now };
+          return known
+            ? { type: 'propose', proposal: proposed, ...by }
+            : { type: 'register', registration: facts, proposal: proposed, ...by };
+        },
+        blobs,
+      );
+      const exceptions = ['signature_missing' as const];
+      await act(id, 'reviewer', (now) => ({
+        type: 'review',
+        version,
+        verdict: 'approved',
+        reason: 'read it',
+        exceptions,
+        actor: 'reviewer',
+        time: now,
+      }));
+    },
+
+    suspend: (id: string, version = '1.0.0') =>
+      act(id, 'operator', (now) => ({
+        type: 'suspend',
+        version,
+        reason: 'odd',
+        directiveId: randomUUID(),
+        actor: 'operator',
+        time: now,
+      })),
+
+    async putPolicy(cedar: string) {
+      const blob = textBlob(cedar);
+      const put = (
+        actor: string,
+        command:
+          | { type: 'propose'; cedar: Digest; reason: string }
+          | { type: 'review'; policyVersion: number; verdict: 'approved'; reason: string },
+      ) =>
+        write(actor, (now) => {
+          const { state, revision } = view.policySet('default');
+          const facts = must(policyDecider.decide({ ...command, set: 'default', actor, time: now }, state));
+          return { writes: [writeOf('policy-default', revision, facts)], blobs: [blob] };
+        });
+      await put('registrar', { type: 'propose', cedar: blob.digest, reason: 'needed' });
+      const policyVersion = view.policySet('default').state.versions.size;
+      await put('reviewer', { type: 'review', policyVersion, verdict: 'approved', reason: 'fine' });
+    },
+
+    async issue(target: Target): Promise<string> {
+      const id = randomUUID();
+      const by = { reason: 'drill', actor: 'operator' };
+      await write('operator', (now) => ({
+        writes: [must(directiveWrite(view, { type: 'issue', id, target, ...by, time: now }))],
+      }));
+      return id;
+    },
+    lift: (id: string) =>
+      write('operator', (now) => ({
+        writes: [must(directiveWrite(view, { type: 'lift', id, reason: 'over', actor: 'operator', time: now }))],
+      })),
+
+    async open(request: Partial<OpenTask> = {}, host = 'host-1', traceId = newTraceId()) {
+      const taskId = randomUUID();
+      const user = { id: 'ann', roles: ['clerk'], attributes: { team: 'blue' } };
+      const scope = [{ capability: 'notes', effects: ['read' as const] }];
+      must(
+        await tasks.open({
+          taskId,
+          traceId,
+          host,
+          request: { agent: 'helper', user, purpose: 'tidy up', scope, ...request },
+        }),
+      );
+      return { taskId, traceId };
+    },
+
+    async authorize(taskId: string, more: Partial<AuthorizeRequest> = {}, host = 'host-1', traceparent?: string) {
+      const observed = { definitionDigest: pinnedDigest(view), server: SERVER };
+      const request = {
+        callId: randomUUID(),
+        taskId,
+        capability: 'notes',
+        operation: 'read',
+        arguments: { key: 'a secret' },
+        observed,
+      };
+      return must(await authorizer.authorize({ ...request, ...more }, host, traceparent));
+    },
+
+    async respond(taskId: string, callId: string, text = 'the note') {
+      return must(await responder.respond(callId, { taskId, result: { content: [{ type: 'text', text }] } }, 'host-1'));
+    },
+    async succeed(taskId: string, callId: string) {
+      const effect = { type: 'read' as const, reference: 'note-7' };
+      return must(await responder.recordOutcome(callId, { taskId, status: 'succeeded', effect }, 'host-1'));
+    },
+  };
+  for (const [name, role] of PRINCIPALS) await addPrincipal(name, role);
+  await world.register('notes');
+  await world.putPolicy(ALLOW_READING);
+  return world;
+}
+
+const PRINCIPALS: readonly [string, Role][] = [
+  ['registrar', 'registrar'],
+  ['reviewer', 'reviewer'],
+  ['operator', 'operator'],
+  ['host-1', 'host'],
+  ['host-2', 'host'],
+];
+
+const registrationOf = (id: string) => ({
+  id,
+  kind: 'mcp-server',
+  category: 'storage',
+  owner: 'the notes team',
+  version: {
+    version: '1.0.0',
+    source: { type: 'npm', name: id },
+    definition: DEFINITION,
+    manifest: {
+      operations: { read: { effects: ['read'] }, write: { effects: ['write'] } },
+      sensitivity: 'internal',
+      server: SERVER,
+    },
+  } satisfies JsonObject,
+});
+
+function pinnedDigest(view: ControlView): Digest {
+  const version = view.capability('notes').state?.versions.get('1.0.0');
+  if (version === undefined) throw new Error('not registered');
+  return version.definitionDigest;
+}
+
+export function must<Value>(result: Result<Value, unknown>): Value {
+  if (!result.ok) throw new Error(JSON.stringify(result.error));
+  return result.value;
+}
+
+/** The same log with some of its answers edited, as by somebody who can write its store. */
+export function tampered(log: EventLog, edits: Partial<EventLog>): EventLog {
+  return new Proxy(log, {
+    get(target, name) {
+      if (Object.hasOwn(edits, name)) return edits[name as keyof EventLog];
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
+/** Every event that passes is edited, wherever it is read from. */
+export function withEvents(log: EventLog, edit: (event: RecordedEvent) => RecordedEvent | undefined): EventLog {
+  const edited = (events: readonly RecordedEvent[]) => events.map(edit).filter((event) => event !== undefined);
+  return tampered(log, {
+    read: async (stream, after) => edited(await log.read(stream, after)),
+    readAll: async (options) => edited(await log.readAll(options)),
+  });
+}
+
+/** A forger who knows how ids are made: other data, and an id that fits it. */
+export function forged(
+  event: RecordedEvent,
+  change: (data: Record<string, unknown>) => Record<string, unknown>,
+): RecordedEvent {
+  const { id: _, ...rest } = parseEvent(event.json) as Event<string, Record<string, unknown>>;
+  return { ...event, json: sealEvent({ ...rest, data: change(rest.data) }).json };
+}
+
+/** A flipped bit: other text under the same id. */
+export const damaged = (event: RecordedEvent, from: string, to: string): RecordedEvent => ({
+  ...event,
+  json: event.json.replace(from, to),
+});
