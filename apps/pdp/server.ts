@@ -44,9 +44,10 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   server.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });
   });
-  server.addHook('onRequest', authenticate(view, new Quotas(clock, settings.limits)));
+  const quotas = new Quotas(clock, settings.limits);
+  server.addHook('onRequest', authenticate(view, quotas));
   server.addHook('preHandler', awaitFreshness(view));
-  acceptStrictJson(server, settings.limits);
+  acceptStrictJson(server, settings.limits, quotas);
   let draining = false;
   server.addHook('onSend', (_request, reply, _payload, done) => {
     // A connection that is kept alive after the last answer would keep the server from closing.

@@ -68,7 +68,7 @@ export async function readTrace(
     tasks.push({ taskId, events: within(task) });
     take(record, within(calls));
   }
-  record.events.push(...within(joined));
+  record.events.push(...within(joined), ...within(await driftOf(log, traceId, record.attempts)));
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
     if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;
@@ -80,6 +80,18 @@ export async function readTrace(
   record.events.sort(byPosition);
   record.attempts.sort((a, b) => byPosition(a.event, b.event));
   return ok({ traceId, end, tasks, ...record });
+}
+
+/** What calls of the trace brought about elsewhere: the drift that they saw, and the suspension with its directive. */
+async function driftOf(log: EventLog, traceId: string, attempts: readonly Attempt[]): Promise<RecordedEvent[]> {
+  const drifted = attempts.filter(({ decided }) => decided.reason === 'definition_drifted' && decided.observed.whole);
+  if (drifted.length === 0) return [];
+  const streams = ['directives', ...new Set(drifted.map(({ decided }) => `capability-${decided.capability}`))];
+  const events: RecordedEvent[] = [];
+  for (const stream of streams) {
+    events.push(...(await log.read(stream)).filter(({ json }) => parseEvent(json).traceId === traceId));
+  }
+  return events;
 }
 
 interface Reading {

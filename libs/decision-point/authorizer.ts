@@ -117,7 +117,7 @@ export class Authorizer {
     ) {
       return this.repeat(asked, lane, snapshot, decision, earlier);
     }
-    const more = this.driftOf(asked, call, decision, pinned);
+    const more = this.driftOf(asked, lane, call, decision, pinned);
     if (!more.ok) return more;
     return this.record(asked, lane, snapshot, call, decision, requestDigest, more.value);
   }
@@ -178,6 +178,7 @@ export class Authorizer {
   /** What a drifted definition appends beside the deny. Under another probe it is no drift of the pinned one. */
   private driftOf(
     { request }: Asked,
+    { task: { traceId } }: TaskLane,
     call: Call,
     decision: Decision,
     pinned: Definition | undefined,
@@ -198,6 +199,7 @@ export class Authorizer {
       hostPinsVersion: true,
       directiveId: randomUUID(),
       time: call.decidedAt,
+      links: { traceId, correlationId: call.callId },
     });
   }
 

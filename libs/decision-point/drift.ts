@@ -8,6 +8,7 @@ import { ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { jsonBlob } from './blobs.js';
 import type { ControlView } from './control-view.js';
+import type { Links } from './facts.js';
 import { capabilityWrites } from './stops.js';
 
 /** A definition that a host saw in place of the pinned one. */
@@ -22,6 +23,8 @@ export interface Observation {
   /** The id of the directive, should it come to one. */
   readonly directiveId: string;
   readonly time: Instant;
+  /** The trace and the call in which it was seen, where it was one. */
+  readonly links?: Links;
 }
 
 /** What an observation appends: the drift with its snapshot, and the suspension that it causes. Nothing where it is no news. */
@@ -46,7 +49,7 @@ export function driftWrites(
   const decided = capabilityDecider.decide(command, view.capability(capability).state);
   if (!decided.ok) return decided;
   if (decided.value.length === 0) return ok({ writes: [], blobs: [] });
-  const writes = capabilityWrites(view, capability, decided.value);
+  const writes = capabilityWrites(view, capability, decided.value, observation.links);
   if (!writes.ok) return writes;
   const kept = decided.value.some((event) => event.type === 'DriftObserved' && event.data.snapshot !== undefined);
   return ok({ writes: writes.value, blobs: kept ? [snapshot] : [] });

@@ -14,12 +14,19 @@ export interface Fact {
 /** Version of the data of every event type so far. An event that changes shape gets the next number and an upcaster. */
 const SCHEMA_VERSION = 1;
 
-/** Gives a fact its place in a stream. `causationId` names the event that brought it about. */
+/** What an event belongs to: its trace, the call that it is about, the event that brought it about. */
+export interface Links {
+  readonly traceId?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+}
+
+/** Gives a fact its place in a stream. */
 export function sealFact(
   stream: string,
   revision: number,
   fact: Fact,
-  more: { traceId?: string; correlationId?: string; causationId?: string; payload?: Uint8Array } = {},
+  more: Links & { readonly payload?: Uint8Array } = {},
 ): SealedEvent {
   const { payload, ...links } = more;
   const traceId = more.traceId ?? fact.traceId;
@@ -41,8 +48,7 @@ export function sealFact(
 }
 
 /** Facts as the next events of a stream whose last revision is `expected`. */
-export function writeOf(stream: string, expected: number, facts: readonly Fact[], causationId?: string): StreamWrite {
-  const links = causationId === undefined ? {} : { causationId };
+export function writeOf(stream: string, expected: number, facts: readonly Fact[], links: Links = {}): StreamWrite {
   const events = facts.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
   return { stream, expected, events };
 }

@@ -1,10 +1,10 @@
 import type { CapabilityEvent } from '#libs/capability/events.js';
-import { directiveDecider, type DirectiveCommand, type DirectiveEvent } from '#libs/directive/decider.js';
+import { directiveDecider, type DirectiveCommand } from '#libs/directive/decider.js';
 import type { StreamWrite } from '#libs/event-log/port.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { ok, type Result } from '#libs/kernel/result.js';
 import type { ControlView } from './control-view.js';
-import { writeOf } from './facts.js';
+import { writeOf, type Links } from './facts.js';
 
 /**
  * The writes for facts of a capability, with the directive that a stop for all brings with it (or that a reinstatement
@@ -14,25 +14,30 @@ export function capabilityWrites(
   view: ControlView,
   capability: string,
   events: readonly CapabilityEvent[],
+  links: Links = {},
 ): Result<StreamWrite[], Refusal> {
   const stream = `capability-${capability}`;
-  const facts = writeOf(stream, view.capability(capability).revision, events);
+  const facts = writeOf(stream, view.capability(capability).revision, events, links);
   for (const [index, event] of events.entries()) {
     const command = directiveOf(event, facts.events[index]?.id ?? '');
     if (command === undefined) continue;
-    const directive = directiveWrite(view, command);
+    const directive = directiveWrite(view, command, links);
     return directive.ok ? ok([facts, directive.value]) : directive;
   }
   return ok([facts]);
 }
 
 /** The write of a directive command, without events where there is nothing new to say. */
-export function directiveWrite(view: ControlView, command: DirectiveCommand): Result<StreamWrite, Refusal> {
+export function directiveWrite(
+  view: ControlView,
+  command: DirectiveCommand,
+  links: Links = {},
+): Result<StreamWrite, Refusal> {
   const { state, revision } = view.directives();
   const decided = directiveDecider.decide(command, state);
   if (!decided.ok) return decided;
-  const cause = command.type === 'issue' ? command.cause : undefined;
-  return ok(writeOf('directives', revision, decided.value satisfies readonly DirectiveEvent[], cause));
+  const cause = command.type === 'issue' && command.cause !== undefined ? { causationId: command.cause } : {};
+  return ok(writeOf('directives', revision, decided.value, { ...links, ...cause }));
 }
 
 /** At most one fact of a batch stops or reinstates. */

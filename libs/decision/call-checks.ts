@@ -48,8 +48,10 @@ export function userAuthority({ snapshot, call, engines, operation, version }: Q
       },
     });
     if (answer.outcome !== 'allow') {
-      const reason = answer.outcome === 'error' ? 'policy_error' : 'outside_user_authority';
-      return fail(reason, evidenceOf(active.policyVersion, answer.determining), ruleOf(answer.determining));
+      const evidence = evidenceOf(active.policyVersion, answer.determining);
+      // Beside an error an allow may stand, and it decided nothing.
+      if (answer.outcome === 'error') return fail('policy_error', evidence);
+      return fail('outside_user_authority', evidence, ruleOf(answer.determining));
     }
     for (const id of answer.determining) determining.add(id);
   }

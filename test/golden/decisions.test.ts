@@ -5,9 +5,9 @@ import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { toInstant, toMs } from '#libs/kernel/time.js';
 import { expecting } from '../support/world.js';
-import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent } from './case.js';
+import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent, type Step } from './case.js';
 import { newBindings } from './placeholders.js';
-import { hostOf, isOfTask, openStage, perform, type Stage } from './stage.js';
+import { hostOf, isOfTask, isShared, openStage, perform, type Stage } from './stage.js';
 
 /**
  * Every case of `decisions/` through HTTP: the answer, the record and what was appended beside it, each exactly as
@@ -19,45 +19,52 @@ const LEASE_MS = 5000;
 const blocks = readBlocks();
 const cases = readCases();
 
+/** Cases on one service: what is done to it first, and what each case adds. */
+interface Group {
+  readonly prepare: readonly Step[];
+  readonly cases: { readonly name: string; readonly golden: Case; readonly steps: readonly Step[] }[];
+}
+
 describe('golden decisions', { concurrency: AT_ONCE }, () => {
   for (const [world, group] of byWorld()) {
     describe(world, { concurrency: 1 }, () => {
       let stage: Stage;
       before(async () => {
         stage = await openStage();
+        for (const step of group.prepare) await perform(stage, step, blocks, newBindings(blocks));
       });
       after(() => stage.service.stop());
-      let isFirst = true;
-      for (const [name, golden] of group) {
-        test(name, async () => {
-          await run(stage, golden, isFirst);
-          isFirst = false;
-        });
-      }
+      for (const { name, golden, steps } of group.cases) test(name, () => run(stage, golden, steps));
     });
   }
 });
 
-/** The cases by what their worlds do to more than a task; what changes more when it is decided stands alone. */
-function byWorld(): Map<string, [string, Case][]> {
-  const groups = new Map<string, [string, Case][]>();
+/** The cases by how their worlds begin; one that does or records more than what concerns its own task stands alone. */
+function byWorld(): Map<string, Group> {
+  const groups = new Map<string, Group>();
   for (const [name, golden] of cases) {
-    const shared = expandSteps(golden.world, blocks).filter((step) => !isOfTask(step));
-    const changesMore = (golden.events ?? []).some(({ stream }) => !stream.startsWith('task-'));
-    const isAlone = changesMore || shared.some((step) => 'wait' in step || 'directive' in step || 'principal' in step);
-    const key = isAlone ? name : `world ${digestOf(shared).slice(7, 15)}`;
-    groups.set(key, [...(groups.get(key) ?? []), [name, golden]]);
+    const steps = expandSteps(golden.world, blocks);
+    const end = steps.findIndex(isOfTask);
+    const prepare = end < 0 ? steps : steps.slice(0, end);
+    const own = steps.slice(prepare.length);
+    const recordsMore = (golden.events ?? []).some(({ stream }) => !stream.startsWith('task-'));
+    if (recordsMore || !prepare.every(isShared) || !own.every(isOfTask)) {
+      groups.set(name, { prepare: [], cases: [{ name, golden, steps }] });
+      continue;
+    }
+    const key = `world ${digestOf(prepare).slice(7, 15)}`;
+    const group = groups.get(key) ?? { prepare, cases: [] };
+    group.cases.push({ name, golden, steps: own });
+    groups.set(key, group);
   }
   return groups;
 }
 
-async function run(stage: Stage, golden: Case, isFirst: boolean): Promise<void> {
+async function run(stage: Stage, golden: Case, steps: readonly Step[]): Promise<void> {
   const { service } = stage;
   const { log } = service.service;
   const names = newBindings(blocks);
-  for (const step of expandSteps(golden.world, blocks)) {
-    if (isFirst || isOfTask(step)) await perform(stage, step, blocks, names);
-  }
+  for (const step of steps) await perform(stage, step, blocks, names);
   const start = await log.end();
   const request = names.fill(golden.request) as JsonObject;
   const headers = names.fill(golden.headers ?? {}) as Record<string, string>;

@@ -23,8 +23,11 @@ export async function openStage(): Promise<Stage> {
 const TASK = { agent: 'assistant', user: { id: 'ada', roles: ['staff'] }, purpose: 'golden case' };
 const REASON = 'golden case';
 
-/** Whether a step leaves everything but its own task as it was, so that other cases may share the service. */
+/** Whether a step leaves everything but the case's own task as it was. */
 export const isOfTask = (step: Step): boolean => 'task' in step || 'close' in step || 'call' in step;
+
+/** Whether a step can be done once for several cases: it names nothing, and the clock stays where it is. */
+export const isShared = (step: Step): boolean => !('directive' in step || 'principal' in step || 'wait' in step);
 
 /** Carries out one step, as the role that may. */
 export async function perform(stage: Stage, step: Step, blocks: Blocks, names: Bindings): Promise<void> {

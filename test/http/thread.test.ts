@@ -1,32 +1,69 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { startService } from '../support/service.js';
-import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { after, before, describe, test } from 'node:test';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { callBody, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
 
-test('from registration to a recorded outcome, over HTTP', async () => {
-  const service = await startService();
-  try {
+/** One thread through the whole house, as a host and an auditor walk it. */
+describe('from registration to evidence', () => {
+  let service: TestService;
+  before(async () => {
+    service = await startService();
     await readyWorld(service);
+  });
+  after(() => service.stop());
+
+  test('a call is allowed, answered, told and replayed', async () => {
     const task = await openTask(service);
     const body = callBody(task);
     const allowed = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
     assert.equal(allowed.decision, 'allow', JSON.stringify(allowed));
-    const repeated = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
-    assert.deepEqual(repeated, allowed);
+    const { callId } = body;
     const result = { content: [{ type: 'text', text: 'a note' }] };
-    const response = expecting(
-      200,
-      await service.call('host', 'POST', `/v1/calls/${body.callId}/response`, { taskId: task.taskId, result }),
+    const responded = await service.call('host', 'POST', `/v1/calls/${callId}/response`, {
+      taskId: task.taskId,
+      result,
+    });
+    const { verdict, content } = expecting(200, responded);
+    assert.equal(verdict, 'accepted');
+    const outcome = { taskId: task.taskId, status: 'succeeded', effect: { type: 'read', summary: 'read a note' } };
+    expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/outcome`, outcome));
+
+    const trace = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}`));
+    const types = ['TaskOpened', 'TaskJoined', 'CallDecided', 'ResponseValidated', 'OutcomeRecorded'];
+    assert.deepEqual(
+      trace.events.map((event: Answered) => event.type),
+      types,
     );
-    assert.equal(response.verdict, 'accepted');
-    expecting(
+    const [evidence] = trace.calls;
+    assert.equal(evidence.registry.version, '1.0.0');
+    assert.equal(evidence.registry.review.by, 'local-reviewer');
+    assert.deepEqual(evidence.registry.signature, { result: 'signature_missing' });
+    assert.equal(evidence.serverAuthentication.result, 'verified');
+    assert.deepEqual(evidence.outbound.arguments, body.arguments);
+    assert.deepEqual(evidence.response.raw, { result });
+    assert.deepEqual(evidence.response.validated, content);
+    assert.equal(evidence.outcome.status, 'succeeded');
+    assert.equal(evidence.capabilityHistory[0].type, 'CapabilityRegistered');
+    const replay = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}/replay`));
+    assert.deepEqual([replay.identical, replay.calls.length], [true, 1]);
+  });
+
+  test('drift that a call shows is in its trace: the change, the suspension and its directive', async () => {
+    const task = await openTask(service);
+    const tools = MEMORY_DEFINITION.tools.map((tool) => ({ ...tool, description: 'Something else.' }));
+    const observed = {
+      definition: { ...MEMORY_DEFINITION, tools },
+      server: { method: 'package', integrity: INTEGRITY },
+    };
+    const denied = expecting(
       200,
-      await service.call('host', 'POST', `/v1/calls/${body.callId}/outcome`, {
-        taskId: task.taskId,
-        status: 'succeeded',
-      }),
+      await service.call('host', 'POST', '/v1/calls/authorize', callBody(task, { observed })),
     );
-  } finally {
-    await service.stop();
-  }
+    assert.equal(denied.reason, 'definition_drifted');
+    const trace = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}`));
+    const types = trace.events.map((event: Answered) => event.type);
+    for (const type of ['CallDecided', 'DriftObserved', 'VersionSuspended', 'DirectiveIssued']) {
+      assert.ok(types.includes(type), `${type} is missing among ${types.join(', ')}`);
+    }
+  });
 });

@@ -12,6 +12,7 @@ import { callerOf, tokensOf, type Callable, type Tokens } from '../support/servi
 
 const READY_MS = 15_000;
 const POLL_MS = 5;
+const OUTPUT_MS = 500;
 
 export interface Exit {
   readonly code: number | null;
@@ -24,7 +25,7 @@ export interface Program {
   /** What it has said so far. */
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Settles when it has ended and all that it said was read. */
+  /** Settles when it has ended and all that it said was read, unless another process holds on to its output. */
   readonly exit: Promise<Exit>;
   /** Sends a signal to this process alone; nothing where it is gone. */
   kill(signal: NodeJS.Signals): void;
@@ -135,7 +136,13 @@ function launched(dataDir: string, { env = {}, cwd = projectRoot, command }: Lau
   let err = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  const exit = new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })));
+  const exit = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      const done = (): void => resolve({ code, signal });
+      child.once('close', done);
+      setTimeout(done, OUTPUT_MS);
+    });
+  });
   return {
     pid,
     stdout: () => out,

@@ -28,14 +28,12 @@ export class AuditController {
   @Get('traces/:traceId')
   @Access(['auditor'])
   async trace(@Param('traceId') traceId: string): Promise<TraceEvidence> {
-    await this.awaitIndex();
     return found(unwrap(await this.traces.trace(parseInput(TraceId, traceId), this.plane.time.now())));
   }
 
   @Get('traces/:traceId/replay')
   @Access(['auditor'])
   async replay(@Param('traceId') traceId: string): Promise<TraceReplay> {
-    await this.awaitIndex();
     return found(unwrap(await this.traces.replay(parseInput(TraceId, traceId))));
   }
 

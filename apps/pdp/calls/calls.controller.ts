@@ -58,17 +58,12 @@ export class CallsController {
   private refuseTooLarge(request: FastifyRequest, { arguments: args, context, observed }: AuthorizeRequest): void {
     const { argumentsBytes, bodyBytes, contextItems } = this.settings.limits;
     if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
-    const bytes = Number(request.headers['content-length'] ?? Number.MAX_SAFE_INTEGER);
+    const bytes = request.bodyBytes ?? 0;
     // A body that is small as a whole needs no measuring of its parts.
     if (bytes > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
       throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
     }
-    if (
-      observed.definition === undefined &&
-      bytes > bodyBytes &&
-      Number.isSafeInteger(bytes) &&
-      bytes !== Number.MAX_SAFE_INTEGER
-    ) {
+    if (observed.definition === undefined && bytes > bodyBytes) {
       throw new Problem('too_large', `the body is larger than ${bodyBytes} bytes`);
     }
   }

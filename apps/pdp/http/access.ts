@@ -30,6 +30,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls; set before the body is read. Absent on public routes. */
     principal?: Principal;
+    /** Size of the body as it was read. */
+    bodyBytes?: number;
   }
 }
 
@@ -46,15 +48,24 @@ export function authenticate(view: ControlView, quotas: Quotas) {
     if (access === undefined || !mayCall(access.roles, principal)) {
       return done(new Problem('forbidden', 'the caller has not the role for this'));
     }
-    if (
-      principal.roles.includes('host') &&
-      !quotas.admit(principal.name, Number(request.headers['content-length'] ?? 0))
-    ) {
+    if (principal.roles.includes('host') && !quotas.admit(principal.name, lengthOf(request) ?? 0)) {
       return done(new Problem('overloaded', 'the quota of this host is used up'));
     }
     request.principal = principal;
     done();
   };
+}
+
+/** How long the body will be, in bytes; undefined where it comes in pieces. */
+const lengthOf = (request: FastifyRequest): number | undefined =>
+  request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
+
+/** Once the body has been read: charges what was not announced. */
+export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: number): void {
+  request.bodyBytes = bytes;
+  const { principal } = request;
+  if (lengthOf(request) !== undefined || principal?.roles.includes('host') !== true) return;
+  if (!quotas.admit(principal.name, bytes, 0)) throw new Problem('overloaded', 'the quota of this host is used up');
 }
 
 function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {

@@ -4,11 +4,12 @@ import type { z } from 'zod';
 import { pointerTo } from '#libs/kernel/pointer.js';
 import { parseStrictJson } from '#libs/kernel/strict-json.js';
 import type { Settings } from '../settings.js';
-import { accessOf } from './access.js';
+import { accessOf, chargeBody } from './access.js';
 import { Problem } from './problem.js';
+import type { Quotas } from './quotas.js';
 
 /** Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. */
-export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits']): void {
+export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
   server.removeAllContentTypeParsers();
   const options = {
     parseAs: 'buffer' as const,
@@ -16,6 +17,7 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
   };
   server.addContentTypeParser<Buffer>('application/json', options, (request, body, done) => {
     try {
+      chargeBody(request, quotas, body.length);
       done(null, parse(request, body, limits));
     } catch (error) {
       done(error as Error);

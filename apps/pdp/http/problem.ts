@@ -76,7 +76,8 @@ export function problemOf(error: unknown): Problem {
     code?: unknown;
     statusCode?: unknown;
   };
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Problem('unsupported_media_type', 'send application/json');
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' || statusCode === 415)
+    return new Problem('unsupported_media_type', 'send application/json');
   if (statusCode === 413) return new Problem('too_large', 'the body is too large');
   if (statusCode === 404) return new Problem('not_found', 'no such path');
   if (typeof statusCode === 'number' && statusCode < 500)

@@ -17,14 +17,17 @@ export class Quotas {
     private readonly limits: { readonly hostRequestsPerS: number; readonly hostBytesPerHour: number },
   ) {}
 
-  /** Takes one request of `bytes` from what the host has left, if it has. The names are of principals, so they are few. */
-  admit(host: string, bytes: number): boolean {
+  /**
+   * Takes a request of `bytes` from what the host has left, if it has; `requests` is 0 for bytes that turn up later.
+   * The names are of principals, so they are few.
+   */
+  admit(host: string, bytes: number, requests: 0 | 1 = 1): boolean {
     const { hostRequestsPerS, hostBytesPerHour } = this.limits;
     if (hostRequestsPerS === 0 && hostBytesPerHour === 0) return true;
     const budget = this.refilled(host);
-    if (hostRequestsPerS > 0 && budget.requests < 1) return false;
+    if (hostRequestsPerS > 0 && budget.requests < requests) return false;
     if (hostBytesPerHour > 0 && budget.bytes < bytes) return false;
-    budget.requests -= 1;
+    budget.requests -= requests;
     budget.bytes -= Number.isFinite(bytes) ? bytes : 0;
     return true;
   }
