@@ -10,6 +10,7 @@ import { Tasks } from '#libs/decision-point/tasks.js';
 import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CallsController } from './calls/calls.controller.js';
+import { Feed } from './directives/beat.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
@@ -27,7 +28,7 @@ import { VersionViews } from './registry/version-view.js';
 import type { Service } from './service.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
-import { CLOCK, EVENT_LOG, FEED_KEY, SETTINGS } from './tokens.js';
+import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, SETTINGS } from './tokens.js';
 
 /** Wires the parts of an opened service to the HTTP interface. No rules here. */
 @Module({})
@@ -37,7 +38,8 @@ export class AppModule {
       { provide: SETTINGS, useValue: service.settings },
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
-      { provide: FEED_KEY, useValue: service.feedKey },
+      { provide: Feed, useValue: service.feed },
+      { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },
       { provide: ControlPlane, useValue: service.plane },

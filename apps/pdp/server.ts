@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -13,6 +14,9 @@ import { awaitFreshness } from './http/freshness.js';
 import { Problem, problemOf } from './http/problem.js';
 import { Quotas } from './http/quotas.js';
 import type { Service } from './service.js';
+
+/** How long a client may take to send its request, in milliseconds. */
+const REQUEST_MS = 60_000;
 
 /** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
 const DRAIN_MS = 6000;
@@ -31,11 +35,12 @@ export interface Server {
 export async function startServer(service: Service, logger: Logger): Promise<Server> {
   const { settings, view, clock } = service;
   const { tls } = settings;
-  const https = tls === undefined ? {} : { https: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
+  const https = tls === undefined ? {} : { https: readTls(tls) };
   const adapter = new FastifyAdapter({
     ...https,
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
+    requestTimeout: REQUEST_MS,
     return503OnClosing: false,
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => send(reply, problemOf(error)),
   });
@@ -71,6 +76,16 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   return { app, url: await app.getUrl(), routes, close };
 }
 
+function readTls(tls: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
+  const pem = { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  try {
+    createSecureContext(pem);
+  } catch {
+    throw new Error('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name a certificate and its key, in PEM');
+  }
+  return pem;
+}
+
 /** Whatever is thrown behind a route becomes a problem document, in this one place. */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
@@ -82,6 +97,7 @@ class ProblemFilter implements ExceptionFilter {
 }
 
 function send(reply: FastifyReply, problem: Problem): void {
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   void reply
     .status(problem.status)
     .header('content-type', 'application/problem+json')

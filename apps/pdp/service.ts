@@ -5,7 +5,7 @@ import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { DecisionEngines } from '#libs/decision-point/engines.js';
-import { LogTime } from '#libs/decision-point/log-time.js';
+import { LogTime, newestEventMs } from '#libs/decision-point/log-time.js';
 import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
 import { Responder } from '#libs/decision-point/responder.js';
 import { TaskLanes } from '#libs/decision-point/task-lanes.js';
@@ -16,10 +16,11 @@ import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { systemClock, type Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
-import type { FeedKey } from './directives/beat.js';
-import { openFeedKey } from './directives/feed-key.js';
+import { Feed } from './directives/beat.js';
+import { installationSecret, openFeedKey } from './directives/feed-key.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import type { Settings } from './settings.js';
+import type { InstallationSecret } from './tokens.js';
 
 const MAX_RESPONSE_PARTS = 1000;
 
@@ -29,7 +30,8 @@ export interface Service {
   readonly clock: Clock;
   readonly log: SettledLog;
   readonly keys: Keyring;
-  readonly feedKey: FeedKey;
+  readonly feed: Feed;
+  readonly secret: InstallationSecret;
   readonly view: ControlView;
   readonly time: LogTime;
   readonly plane: ControlPlane;
@@ -70,7 +72,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const view = new ControlView(log);
     await view.start();
     closing.push(() => view.stop());
-    const time = new LogTime(clock, view);
+    const time = new LogTime(clock, view, await newestEventMs(log));
     const plane = new ControlPlane(log, view, time);
     const tokensFile = await makeFirstPrincipals(plane, dataDir);
     const feedKey = openFeedKey(dataDir);
@@ -85,7 +87,8 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       clock,
       log,
       keys,
-      feedKey,
+      feed: new Feed(view, feedKey, clock, leaseMs),
+      secret: installationSecret(feedKey),
       view,
       time,
       plane,

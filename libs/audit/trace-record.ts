@@ -3,6 +3,7 @@ import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
+import { isForeign } from '#libs/decision-point/trace.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './call-index.js';
 import { soundPrefix } from './history.js';
@@ -72,7 +73,7 @@ export async function readTrace(
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
     if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;
-    if (event === undefined) continue;
+    if (event === undefined || isForeign(joined, event.stream.slice('refusals-'.length))) continue;
     record.events.push(event);
     take(record, [event]);
   }

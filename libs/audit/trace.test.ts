@@ -138,7 +138,7 @@ test('each attempt has its own response, and the history ends with the task', as
   await world.lift(stop);
   await world.authorize(taskId, { callId });
   await world.respond(taskId, callId);
-  must(await world.tasks.close(taskId, 'host-1', undefined));
+  must(await world.tasks.close(taskId, { name: 'host-1' }, undefined));
   await world.issue({ type: 'capability', capability: 'notes' });
 
   const { calls } = await evidence(world, traceId);

@@ -52,7 +52,11 @@ const told = (status: OutcomeRecorded['status'], more: Partial<OutcomeRecorded> 
   status,
   ...more,
 });
-const outcome = (...what: Parameters<typeof told>): CallsEvent => ({ type: 'OutcomeRecorded', data: told(...what), ...by });
+const outcome = (...what: Parameters<typeof told>): CallsEvent => ({
+  type: 'OutcomeRecorded',
+  data: told(...what),
+  ...by,
+});
 const tell = (...what: Parameters<typeof told>) => ({ type: 'record-outcome', outcome: told(...what), ...by }) as const;
 
 test('attempts at a call are counted from one, each call for itself', () => {
@@ -80,9 +84,13 @@ test('once there is a response there is no further attempt', () => {
 test('a response needs an attempt that was allowed, the latest or an earlier one', () => {
   given().when(respond()).thenRefused('invalid_transition');
   given(call('deny')).when(respond()).thenRefused('invalid_transition');
-  given(call('allow', { callId: uuid(2) })).when(respond()).thenRefused('invalid_transition');
+  given(call('allow', { callId: uuid(2) }))
+    .when(respond())
+    .thenRefused('invalid_transition');
   given(call('allow')).when(respond()).thenEvents(response());
-  given(call('allow'), call('deny', { attempt: 2 })).when(respond()).thenEvents(response());
+  given(call('allow'), call('deny', { attempt: 2 }))
+    .when(respond())
+    .thenEvents(response());
 });
 
 test('a response arrives once', () => {
@@ -126,9 +134,7 @@ for (const line of OUTCOMES.trim().split('\n')) {
 test('an outcome is the same only with the same effect and control', () => {
   const effect = { type: 'read' as const, summary: 's' };
   given(call('allow'), outcome('succeeded', { effect })).when(tell('succeeded')).thenRefused('invalid_transition');
-  given(call('allow'), outcome('unknown'))
-    .when(tell('unknown', { effect }))
-    .thenEvents(outcome('unknown', { effect }));
+  given(call('allow'), outcome('unknown')).when(tell('unknown', { effect })).thenEvents(outcome('unknown', { effect }));
   given(call('allow'), outcome('unknown'), outcome('unknown', { effect }))
     .when(tell('succeeded'))
     .thenRefused('invalid_transition');

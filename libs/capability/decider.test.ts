@@ -114,7 +114,9 @@ test('the same registration again is nothing new, another one under its id is re
   const history = given(registered, proposed(), reviewed());
   history.when({ type: 'register', registration, proposal: proposal(), ...by('rob') }).thenNothing();
   const other = { ...registration, requestDigest: digest('other') };
-  history.when({ type: 'register', registration: other, proposal: proposal(), ...by('rita') }).thenRefused('already_exists');
+  history
+    .when({ type: 'register', registration: other, proposal: proposal(), ...by('rita') })
+    .thenRefused('already_exists');
 });
 
 test('a version is immutable', () => {
@@ -126,7 +128,9 @@ test('a version is immutable', () => {
 });
 
 test('what is not there is not found', () => {
-  given().when({ type: 'propose', proposal: proposal(), ...by('rita') }).thenRefused('not_found');
+  given()
+    .when({ type: 'propose', proposal: proposal(), ...by('rita') })
+    .thenRefused('not_found');
   for (const { command } of Object.values(COMMANDS)) {
     given().when(command).thenRefused('not_found');
     given(registered, proposed('2')).when(command).thenRefused('not_found');
@@ -135,7 +139,9 @@ test('what is not there is not found', () => {
 
 test('nobody reviews what they proposed', () => {
   const review = { type: 'review', version: '1', verdict: 'approved', reason: 'r', exceptions: [] } as const;
-  given(registered, proposed()).when({ ...review, ...by('rita') }).thenRefused('self_review');
+  given(registered, proposed())
+    .when({ ...review, ...by('rita') })
+    .thenRefused('self_review');
 });
 
 test('nobody reinstates what they suspended, a drifted host included', () => {
@@ -162,15 +168,29 @@ test('exceptions are kept once each, in order, and only with an approval', () =>
 
 test('only the weaknesses that can be accepted are accepted', () => {
   const review = { type: 'review', version: '1', verdict: 'approved', reason: 'r', ...by('vera') } as const;
-  const writing = proposed('1', { operations: { recall: { effects: ['read'] }, store: { effects: ['read', 'write'] } } });
-  given(registered, writing).when({ ...review, exceptions: ['server_unauthenticated'] }).thenRefused('malformed_request');
+  const writing = proposed('1', {
+    operations: { recall: { effects: ['read'] }, store: { effects: ['read', 'write'] } },
+  });
+  given(registered, writing)
+    .when({ ...review, exceptions: ['server_unauthenticated'] })
+    .thenRefused('malformed_request');
   const expecting = proposed('1', { server: { method: 'spiffe', id: 'spiffe://a/b' } });
-  given(registered, expecting).when({ ...review, exceptions: ['server_unauthenticated'] }).thenRefused('malformed_request');
-  given(registered, proposed()).when({ ...review, exceptions: ['definition_drifted'] }).thenRefused('malformed_request');
+  given(registered, expecting)
+    .when({ ...review, exceptions: ['server_unauthenticated'] })
+    .thenRefused('malformed_request');
+  given(registered, proposed())
+    .when({ ...review, exceptions: ['definition_drifted'] })
+    .thenRefused('malformed_request');
 });
 
-const diff: Diff = { severity: 'cosmetic', changes: [{ path: '/instructions', kind: 'changed', severity: 'cosmetic' }] };
-const observe = (seen: string, more: Partial<Extract<CapabilityCommand, { type: 'observe' }>> = {}): CapabilityCommand => ({
+const diff: Diff = {
+  severity: 'cosmetic',
+  changes: [{ path: '/instructions', kind: 'changed', severity: 'cosmetic' }],
+};
+const observe = (
+  seen: string,
+  more: Partial<Extract<CapabilityCommand, { type: 'observe' }>> = {},
+): CapabilityCommand => ({
   type: 'observe',
   version: '1',
   observedDigest: digest(seen),
@@ -210,7 +230,9 @@ test('drift suspends for all where the host pins the version, for the host alone
 
 test('drift of a version that is not approved is recorded and suspends nothing', () => {
   given(registered, proposed()).when(observe('x')).thenEvents(drift('x'));
-  given(...approved, suspended()).when(observe('x')).thenEvents(drift('x'));
+  given(...approved, suspended())
+    .when(observe('x'))
+    .thenEvents(drift('x'));
 });
 
 test('an observation without news is nothing', () => {
@@ -248,9 +270,7 @@ test('the fourth suspension of a host within an hour is for that host alone', ()
   ]);
   const history = given(...approved, ...three);
   history.when(observe('y')).thenEvents(drift('y'), stopped({ host: 'hank' }));
-  history
-    .when(observe('y', by('hugo', 100)))
-    .thenEvents(drift('y', 'hugo'), stopped({ directiveId: uuid(7) }, 'hugo'));
+  history.when(observe('y', by('hugo', 100))).thenEvents(drift('y', 'hugo'), stopped({ directiveId: uuid(7) }, 'hugo'));
   history
     .when(observe('y', by('hank', 101)))
     .thenEvents(drift('y', 'hank', 101), stopped({ directiveId: uuid(7) }, 'hank', 101));
@@ -266,11 +286,27 @@ test(`past ${MAX_SNAPSHOTS} snapshots drift still suspends, and keeps no more of
     .thenNothing();
 });
 
+test('what stops nobody else leaves half of the snapshots to what does', () => {
+  const half = Array.from({ length: MAX_SNAPSHOTS / 2 }, (_, index) => drift(`x${index}`, 'hugo', 1));
+  given(...approved, ...half)
+    .when(observe('y', { hostPinsVersion: false }))
+    .thenEvents(drift('y', 'hank', 100, false), stopped({ host: 'hank' }));
+  given(...approved, ...half)
+    .when(observe('y'))
+    .thenEvents(drift('y'), stopped({ directiveId: uuid(7) }));
+  given(registered, proposed(), ...half)
+    .when(observe('y'))
+    .thenNothing();
+});
+
 test('a suspension for one host is that host’s alone, and a reinstatement ends it', () => {
   const alone = given(...approved, drift('x'), stopped({ host: 'hank' }));
   const version = alone.state?.versions.get('1');
   assert.ok(version !== undefined);
-  assert.deepEqual([lifecycleReason(version, 'hank'), lifecycleReason(version, 'hugo')], ['version_suspended', undefined]);
+  assert.deepEqual(
+    [lifecycleReason(version, 'hank'), lifecycleReason(version, 'hugo')],
+    ['version_suspended', undefined],
+  );
   alone
     .when({ type: 'reinstate', version: '1', reason: 'r', ...by('vera') })
     .thenEvents({ type: 'VersionReinstated', data: { ...of(), reason: 'r' }, ...by('vera') });
@@ -278,13 +314,13 @@ test('a suspension for one host is that host’s alone, and a reinstatement ends
 
 test('the default version is the one whose first approval is the latest', () => {
   const history = [registered, proposed('1'), proposed('2'), proposed('3')];
-  const default_ = (...more: CapabilityEvent[]) => {
+  const pinned = (...more: CapabilityEvent[]) => {
     const { state } = given(...history, ...more);
     assert.ok(state !== undefined);
     return defaultVersion(state)?.version;
   };
-  assert.equal(default_(), undefined);
-  assert.equal(default_(reviewed('approved', '2'), reviewed('approved', '1')), '1');
-  assert.equal(default_(reviewed('approved', '1'), suspended(), reviewed('approved', '3'), reinstated), '3');
-  assert.equal(default_(reviewed('approved', '3'), reviewed('rejected', '1')), '3');
+  assert.equal(pinned(), undefined);
+  assert.equal(pinned(reviewed('approved', '2'), reviewed('approved', '1')), '1');
+  assert.equal(pinned(reviewed('approved', '1'), suspended(), reviewed('approved', '3'), reinstated), '3');
+  assert.equal(pinned(reviewed('approved', '3'), reviewed('rejected', '1')), '3');
 });

@@ -53,7 +53,7 @@ export interface ObserveCommand {
   readonly directiveId: string;
 }
 
-/** At most this many snapshots of drifted definitions are kept for a version. */
+/** At most this many snapshots of drifted definitions are kept for a version; half of them for what suspends nobody else. */
 export const MAX_SNAPSHOTS = 16;
 const MAX_DRIFT_SUSPENSIONS = 3;
 const DRIFT_WINDOW_MS = 3_600_000;
@@ -148,7 +148,7 @@ function suspend(command: Of<'suspend' | 'revoke'>, state: CapabilityState, vers
 }
 
 function reinstate(command: Of<'reinstate'>, state: CapabilityState, version: VersionState): Decided {
-  if (version.suspension?.by === command.actor) {
+  if (version.suspension?.by === command.actor || version.suspendedFor.has(command.actor)) {
     return err(refusal('self_review', 'who suspended a version cannot reinstate it'));
   }
   if (version.status !== 'suspended' && (version.status !== 'approved' || version.suspendedFor.size === 0)) {
@@ -171,10 +171,14 @@ function observe(command: ObserveCommand & Caused, state: CapabilityState, versi
   const { actor: host, observedDigest, diff } = command;
   if (observedDigest === version.definitionDigest || isApprovedElsewhere(state, version, observedDigest)) return [];
   const suspends = version.status === 'approved' && !version.suspendedFor.has(host);
+  const forAll =
+    suspends && command.hostPinsVersion && recentSuspensions(state, host, command.time) < MAX_DRIFT_SUSPENSIONS;
   const seen = version.observed.has(observedDigest);
-  if (!suspends && (seen || version.snapshots >= MAX_SNAPSHOTS)) return [];
+  // What stops nobody else may not use up the room for the evidence of what does.
+  const room = version.snapshots < (forAll ? MAX_SNAPSHOTS : MAX_SNAPSHOTS / 2);
+  if (!suspends && (seen || !room)) return [];
   const subject = { capability: state.id, version: version.version };
-  const snapshot = seen || version.snapshots >= MAX_SNAPSHOTS ? {} : { snapshot: command.snapshot };
+  const snapshot = seen || !room ? {} : { snapshot: command.snapshot };
   const drift: CapabilityEvent = {
     type: 'DriftObserved',
     data: { ...subject, host, observedDigest, diff, ...snapshot },
@@ -182,10 +186,7 @@ function observe(command: ObserveCommand & Caused, state: CapabilityState, versi
   };
   if (!suspends) return [drift];
   const reason = `drift: ${diff.severity}`;
-  const scope =
-    command.hostPinsVersion && recentSuspensions(state, host, command.time) < MAX_DRIFT_SUSPENSIONS
-      ? { directiveId: command.directiveId }
-      : { host };
+  const scope = forAll ? { directiveId: command.directiveId } : { host };
   return [drift, { type: 'VersionSuspended', data: { ...subject, reason, cause: 'drift', ...scope }, ...by(command) }];
 }
 

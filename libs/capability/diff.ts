@@ -32,8 +32,8 @@ const MAX_PATH_CHARS = 1000;
 
 /** Compares what the definition digest covers; `serverInfo`, `capabilities` and `resources` are not part of it. */
 export function diffDefinitions(before: Definition, after: Definition): Diff {
-  const changes: Change[] = [];
-  compare(['instructions'], before.instructions, after.instructions, changes);
+  const found: Found = { changes: [], severities: new Set(), truncated: false };
+  compare(['instructions'], before.instructions, after.instructions, found);
   for (const [list, key] of [
     ['tools', 'name'],
     ['prompts', 'name'],
@@ -43,38 +43,47 @@ export function diffDefinitions(before: Definition, after: Definition): Diff {
     const old = byKey(before[list], key);
     const now = byKey(after[list], key);
     for (const name of [...new Set([...old.keys(), ...now.keys()])].sort()) {
-      compare([list, name], old.get(name), now.get(name), changes);
+      compare([list, name], old.get(name), now.get(name), found);
     }
   }
-  const severity = gravest(changes);
-  if (changes.length <= MAX_CHANGES) return { severity, changes };
-  return { severity, changes: changes.slice(0, MAX_CHANGES), truncated: true };
+  const severity = Severity.options.find((each) => found.severities.has(each)) ?? 'none';
+  return { severity, changes: found.changes, ...(found.truncated ? { truncated: true } : {}) };
 }
 
-function gravest(changes: readonly Change[]): Severity {
-  return Severity.options.find((severity) => changes.some((change) => change.severity === severity)) ?? 'none';
+/** What has been found so far. The severity is that of all changes, also of those that are not kept. */
+interface Found {
+  readonly changes: Change[];
+  readonly severities: Set<Severity>;
+  truncated: boolean;
 }
 
 function byKey(items: readonly JsonObject[] | undefined, key: string): Map<string, JsonObject> {
   return new Map((items ?? []).map((item) => [textOf(item, key), item]));
 }
 
-/** Descends into objects only: a changed array or scalar is one change. Depth is bounded by the parser's limit. */
-function compare(path: readonly string[], before: Json | undefined, after: Json | undefined, changes: Change[]): void {
-  if (before !== undefined && after !== undefined) {
-    if (canonicalJson(before) === canonicalJson(after)) return;
-    if (isJsonObject(before) && isJsonObject(after)) {
-      for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
-        compare([...path, key], ownValue(before, key), ownValue(after, key), changes);
-      }
-      return;
+/**
+ * Descends into objects only: a changed array or scalar is one change. Attacker-controlled input: each value is looked at
+ * once on the way down, and depth is bounded by the parser's limit.
+ */
+function compare(path: readonly string[], before: Json | undefined, after: Json | undefined, found: Found): void {
+  if (before === after) return;
+  if (isJsonObject(before) && isJsonObject(after)) {
+    for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()) {
+      compare([...path, key], ownValue(before, key), ownValue(after, key), found);
     }
+    return;
   }
-  if (before === undefined && after === undefined) return;
-  changes.push({
+  if (Array.isArray(before) && Array.isArray(after) && canonicalJson(before) === canonicalJson(after)) return;
+  const severity = severityOf(path, before, after);
+  found.severities.add(severity);
+  if (found.changes.length >= MAX_CHANGES) {
+    found.truncated = true;
+    return;
+  }
+  found.changes.push({
     path: cut(pointerTo(...path), MAX_PATH_CHARS),
     kind: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
-    severity: severityOf(path, before, after),
+    severity,
     ...(before === undefined ? {} : { before: shortened(before) }),
     ...(after === undefined ? {} : { after: shortened(after) }),
   });
@@ -100,8 +109,10 @@ function severityOf(path: readonly string[], before: Json | undefined, after: Js
     return Object.hasOwn(CARELESS, hint) && after === CARELESS[hint] ? 'safety-downgrade' : 'authority-change';
   }
   if (path.length === 3 && COSMETIC.has(leaf)) return 'cosmetic';
-  if (leaf === 'description' || leaf === 'title') return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
-  return 'authority-change';
+  // A parameter may be called `title`, too: then it is no text that changes.
+  const isText = [before, after].every((value) => value === undefined || typeof value === 'string');
+  if (!isText || (leaf !== 'description' && leaf !== 'title')) return 'authority-change';
+  return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
 }
 
 /** All annotations came or went at once. Absent hints mean the careful value, so only what is there now counts. */

@@ -1,4 +1,4 @@
-import { canonicalJson, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
 import { digestOf, digestOfBytes, type Digest } from '#libs/kernel/digest.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
@@ -39,6 +39,7 @@ export function prepareProposal(
       return malformed('/definition/tools', 'a tool has the prefix of another kind of operation');
   }
   const declared = declaredOperations(definition);
+  const tools = new Set(Object.keys(fingerprint.value.fields.tools));
   for (const name of declared.keys()) {
     if (name.length > MAX_NAME_CHARS) return malformed('/definition', `a name is longer than ${MAX_NAME_CHARS}`);
   }
@@ -55,6 +56,8 @@ export function prepareProposal(
     const path = pointerTo('manifest', 'operations', name);
     if (name === CONNECT || !mayDeclare(declared, name))
       return malformed(path, 'the definition declares no such operation');
+    if (tools.has(name) && !isSchema(declared.get(name)?.inputSchema))
+      return malformed(path, 'the tool declares no input schema');
     const schemas = schemasOf(operation, declared.get(name));
     for (const [kind, schema] of Object.entries(schemas)) {
       const vetted = vetSchema(schema);
@@ -96,15 +99,17 @@ export function prepareProposal(
   });
 }
 
-/** A tool's arguments are those that it pinned; what declares no schema of its own gets the owner's. */
+/** What the definition pins goes first; what declares no schema of its own gets the owner's. */
 function schemasOf(
   operation: ManifestOperation,
   declared: { readonly inputSchema?: Json | undefined; readonly outputSchema?: Json | undefined } | undefined,
 ): { input?: Json; output?: Json } {
   const input = declared?.inputSchema ?? operation.argumentsSchema;
-  const output = operation.outputSchema ?? declared?.outputSchema;
+  const output = declared?.outputSchema ?? operation.outputSchema;
   return { ...(input === undefined ? {} : { input }), ...(output === undefined ? {} : { output }) };
 }
+
+const isSchema = (value: Json | undefined): boolean => isJsonObject(value) || typeof value === 'boolean';
 
 function malformed(path: JsonPointer, message: string): Result<never, Refusal> {
   return err(refusal('malformed_request', 'the version cannot be registered', [{ path, message }]));

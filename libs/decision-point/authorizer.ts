@@ -2,20 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { otherBody, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { CallDecided } from '#libs/calls/events.js';
 import type { Definition } from '#libs/capability/definition.js';
+import { diffDefinitions } from '#libs/capability/diff.js';
 import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
 import { decide, denyFor, expiryOf, type Decision } from '#libs/decision/decide.js';
-import { shownCheck } from '#libs/decision/record.js';
+import { recordedCheck, shownCheck } from '#libs/decision/record.js';
+import { targetsOf } from '#libs/decision/targets.js';
 import type { Snapshot } from '#libs/decision/snapshot.js';
 import { isVoid } from '#libs/directive/decider.js';
 import { LogUnavailable, type Batch, type EventLog } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { answerOf, type AuthorizeAnswer } from './answer.js';
 import { basisChecks, snapshotFor } from './basis.js';
 import { readJson } from './blobs.js';
+import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import { driftWrites } from './drift.js';
 import type { DecisionEngines } from './engines.js';
@@ -35,6 +38,7 @@ type Try = Result<AuthorizeAnswer, Refusal> | 'again' | 'overtaken' | 'late';
 
 interface Asked {
   readonly request: AuthorizeRequest;
+  readonly caller: Caller;
   readonly call: Omit<Call, 'decidedAt'>;
   readonly traceparent: string | undefined;
   /** Set when there is no more time to decide: the answer is a deny with this reason. */
@@ -55,21 +59,21 @@ export class Authorizer {
   ) {}
 
   /**
-   * Decides a call of `host`, a principal. The answer leaves after its record is durable. A repeat is decided again: it
+   * Decides a call of a host. The answer leaves after its record is durable. A repeat is decided again: it
    * gets the recorded allow while that stands, else the next attempt. Throws `LogUnavailable` or `LogOverloaded` where
    * nothing could be recorded: then there is no decision.
    */
   async authorize(
     request: AuthorizeRequest,
-    host: string,
+    caller: Caller,
     traceparent: string | undefined,
   ): Promise<Result<AuthorizeAnswer, Refusal>> {
-    const call = callOf(request, host);
+    const call = callOf(request, caller.name);
     if (!call.ok) return call;
     let decisions = 0;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
-      const outcome = await this.try({ request, call: call.value, traceparent, forced });
+      const outcome = await this.try({ request, caller, call: call.value, traceparent, forced });
       if (outcome === 'late') decisions = MAX_DECISIONS;
       else if (outcome === 'overtaken') decisions += 1;
       else if (outcome !== 'again') return outcome;
@@ -81,19 +85,17 @@ export class Authorizer {
     const { request } = asked;
     const { host, capability } = asked.call;
     const lane = await this.lanes.get(request.taskId);
-    if (lane === undefined || lane.task.host !== host) return this.refused.record(asked.call, asked.traceparent);
+    if (lane === undefined || lane.task.host !== host) return this.refused.record(asked);
+    const pinned = request.observed.definition === undefined ? undefined : await this.pinnedDefinition(asked, lane);
+    // From here to the append nothing waits: the states are live, and the basis has to be theirs.
     const snapshot = snapshotFor(this.view, lane, host, capability);
     const loading = this.engines.prepare(snapshot, request);
-    if (loading !== undefined) {
-      await loading;
-      return 'again';
-    }
-    const pinned = await this.pinnedDefinition(asked, snapshot);
-    if (pinned !== undefined) return this.decideOn(asked, lane, snapshotFor(this.view, lane, host, capability), pinned);
-    return this.decideOn(asked, lane, snapshot, undefined);
+    if (loading === undefined) return this.decideOn(asked, lane, snapshot, pinned);
+    await loading;
+    return 'again';
   }
 
-  /** Synchronous up to its append: the states are live, and what is appended has to rest on what was looked at. */
+  /** Synchronous up to its append. */
   private decideOn(
     asked: Asked,
     lane: TaskLane,
@@ -102,12 +104,12 @@ export class Authorizer {
   ): Try | Promise<Try> {
     if (lane.givenUp) return 'again';
     const { request, forced } = asked;
-    if (this.view.principal(asked.call.host).state?.removed !== false) {
-      return err(refusal('unauthenticated', 'the caller has been removed'));
-    }
+    const standing = standingOf(this.view, asked.caller);
+    if (!standing.ok) return standing;
     const requestDigest = keyedDigest(lane.key, canonicalJson(request));
     const earlier = lane.calls.calls.get(request.callId);
-    if (earlier !== undefined && earlier.requestDigest !== requestDigest) return err(otherBody());
+    if (earlier !== undefined && earlier.requestDigest !== requestDigest)
+      return this.lanes.confirmed(lane, otherBody());
     const call: Call = { ...asked.call, decidedAt: this.time.now() };
     const version = call.version ?? lane.task.pins.get(call.capability)?.version;
     const decision = forced === undefined ? decide(snapshot, call, this.engines.engines) : denyFor(forced, version);
@@ -141,7 +143,7 @@ export class Authorizer {
     if (position === undefined) return 'overtaken';
     const recorded = lane.calls.calls.get(call.callId)?.latest;
     if (recorded?.decided.attempt === decided.attempt) recorded.position = position;
-    for (const write of more.writes) for (const event of write.events) this.view.apply(event);
+    this.view.applyCommitted(more.writes, position);
     if (decision.decision === 'allow' && this.time.monotonicMs() - startedMs > this.leaseMs) return 'late';
     return ok(this.answer(request, lane, decided, decision, position));
   }
@@ -167,11 +169,10 @@ export class Authorizer {
   }
 
   /** The pinned definition, where the request brings another one whole to compare with it. */
-  private async pinnedDefinition({ call, request }: Asked, snapshot: Snapshot): Promise<Definition | undefined> {
-    const pin = snapshot.task?.pins.get(call.capability);
-    if (request.observed.definition === undefined || pin === undefined) return undefined;
-    if (pin.definitionDigest === call.observed.definition) return undefined;
-    const version = snapshot.capability?.versions.get(pin.version);
+  private async pinnedDefinition({ call }: Asked, { task }: TaskLane): Promise<Definition | undefined> {
+    const pin = task.pins.get(call.capability);
+    if (pin === undefined || pin.definitionDigest === call.observed.definition) return undefined;
+    const version = this.view.capability(call.capability).state?.versions.get(pin.version);
     return version === undefined ? undefined : readJson<Definition>(this.log, version.documents.definition);
   }
 
@@ -193,7 +194,7 @@ export class Authorizer {
       host: call.host,
       capability: call.capability,
       version,
-      pinned,
+      diff: diffDefinitions(pinned, definition),
       observed: definition,
       observedDigest: call.observed.definition,
       hostPinsVersion: true,
@@ -210,9 +211,16 @@ export class Authorizer {
     decision: Decision,
     position: bigint,
   ): AuthorizeAnswer {
-    const explained = request.explain === true && decision.decision === decided.decision;
-    const checks = explained ? decision.checks : decided.checks.map(shownCheck);
-    const { obligations, targets } = decision;
+    const { host, taskId, capability: capabilityId, version, operation } = decided;
+    // A recorded answer is explained by the decision of now only where that came out the same.
+    const same = canonicalJson(decision.checks.map(recordedCheck)) === canonicalJson(decided.checks);
+    const checks = request.explain === true && same ? decision.checks : decided.checks.map(shownCheck);
+    const obligations = same ? decision.obligations : [];
+    const capability = this.view.capability(capabilityId).state;
+    const targets =
+      decision.targets.length > 0
+        ? decision.targets
+        : targetsOf({ host, taskId, capabilityId, capability, version, operation });
     const { leaseMs } = this;
     return answerOf(request, decided, { traceId: lane.task.traceId, checks, obligations, targets, leaseMs, position });
   }

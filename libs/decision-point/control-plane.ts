@@ -3,13 +3,9 @@ import type { SettledLog } from '#libs/event-log/settled.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
+import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { LogTime } from './log-time.js';
-
-/** Who causes a command. The part of the service that acts by itself is `system:<part>` and is no principal. */
-export interface Actor {
-  readonly name: string;
-}
 
 /** What a command comes to: what to append, nothing where all of it is recorded already. */
 export interface Plan {
@@ -30,40 +26,33 @@ export class ControlPlane {
   ) {}
 
   /**
-   * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The actor's
+   * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The caller's
    * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
    * `position` is at or after everything that the command recorded, now or when it came first.
    */
   async run(
-    actor: Actor,
+    caller: Caller,
     plan: (now: Instant) => Result<Plan, Refusal> | Promise<Result<Plan, Refusal>>,
   ): Promise<Result<{ position: bigint }, Refusal>> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const standing = this.standingOf(actor);
+      const standing = standingOf(this.view, caller);
       if (!standing.ok) return standing;
       const planned = await plan(this.time.now());
       if (!planned.ok) return planned;
       const { checks = [], blobs = [] } = planned.value;
       const writes = planned.value.writes.filter((write) => write.events.length > 0);
       if (writes.length === 0) return ok({ position: await this.log.end() });
-      // A write has its own precondition: an actor may be the very principal that the command is about.
+      // A write has its own precondition: a caller may be the very principal that the command is about.
       const written = new Set(writes.map(({ stream }) => stream));
       const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
       const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
       const outcome = await this.log.append({ writes, checks: unwritten, blobs });
       if (outcome.kind === 'committed') {
-        for (const write of writes) for (const event of write.events) this.view.apply(event);
+        this.view.applyCommitted(writes, outcome.position);
         return ok({ position: outcome.position });
       }
       await this.view.refresh(outcome.violations.map((violation) => violation.stream));
     }
     return err(refusal('revision_conflict', 'others changed the same thing meanwhile; try again'));
-  }
-
-  private standingOf(actor: Actor): Result<readonly StreamCheck[], Refusal> {
-    if (actor.name.startsWith('system:')) return ok([]);
-    const { state, revision } = this.view.principal(actor.name);
-    if (state === undefined || state.removed) return err(refusal('forbidden', 'the caller has been removed'));
-    return ok([{ stream: `principal-${actor.name}`, expected: revision }]);
   }
 }

@@ -2,7 +2,7 @@ import { capabilityDecider } from '#libs/capability/decider.js';
 import type { MaybeCapability } from '#libs/capability/state.js';
 import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
 import { categoryOf, parseEvent, type Event } from '#libs/event-log/event.js';
-import type { EventLog, RecordedEvent, Subscription } from '#libs/event-log/port.js';
+import type { EventLog, RecordedEvent, StreamWrite, Subscription } from '#libs/event-log/port.js';
 import type { Decider } from '#libs/kernel/decider.js';
 import { toMs } from '#libs/kernel/time.js';
 import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
@@ -39,6 +39,7 @@ export class ControlView {
   private subscription: Subscription | undefined;
   private waiting: { position: bigint; done: () => void }[] = [];
   private caughtUpTo = -1n;
+  private seen = 0n;
   private lastEventMs = 0;
 
   constructor(private readonly log: EventLog) {}
@@ -83,6 +84,12 @@ export class ControlView {
     this.lastEventMs = Math.max(this.lastEventMs, toMs(event.time));
     if (event.type.startsWith('Principal') || event.type === 'TokenRotated')
       this.indexToken(event, before as PrincipalState);
+  }
+
+  /** Folds a commit of this process in, without waiting for the subscription to bring it. */
+  applyCommitted(writes: readonly StreamWrite[], position: bigint): void {
+    for (const { events } of writes) for (const event of events) this.apply(event);
+    if (position > this.seen) this.seen = position;
   }
 
   /** Reads the named streams again, from where the view stands; other than control streams are passed over. */
@@ -130,9 +137,9 @@ export class ControlView {
     return this.lastEventMs;
   }
 
-  /** Everything up to here has been folded in. */
+  /** At or after everything that the view shows. */
   get position(): bigint {
-    return this.caughtUpTo;
+    return this.seen > this.caughtUpTo ? this.seen : this.caughtUpTo;
   }
 
   /** Whether the view reaches a position within `timeoutMs`. */

@@ -1,6 +1,6 @@
 import type { Definition } from '#libs/capability/definition.js';
 import { capabilityDecider } from '#libs/capability/decider.js';
-import { diffDefinitions } from '#libs/capability/diff.js';
+import type { Diff } from '#libs/capability/diff.js';
 import type { Blob, StreamWrite } from '#libs/event-log/port.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -16,7 +16,8 @@ export interface Observation {
   readonly host: string;
   readonly capability: string;
   readonly version: string;
-  readonly pinned: Definition;
+  /** What has changed from the pinned definition to the observed one. */
+  readonly diff: Diff;
   readonly observed: Definition;
   readonly observedDigest: Digest;
   readonly hostPinsVersion: boolean;
@@ -32,14 +33,13 @@ export function driftWrites(
   view: ControlView,
   observation: Observation,
 ): Result<{ writes: StreamWrite[]; blobs: Blob[] }, Refusal> {
-  const { host, capability, version, pinned, observed, observedDigest, hostPinsVersion, directiveId, time } =
-    observation;
+  const { host, capability, version, diff, observed, observedDigest, hostPinsVersion, directiveId, time } = observation;
   const snapshot = jsonBlob(observed);
   const command = {
     type: 'observe',
     version,
     observedDigest,
-    diff: diffDefinitions(pinned, observed),
+    diff,
     snapshot: snapshot.digest,
     hostPinsVersion,
     directiveId,

@@ -1,13 +1,15 @@
-import { toInstant, type Clock, type Instant } from '#libs/kernel/time.js';
+import { parseEvent } from '#libs/event-log/event.js';
+import type { EventLog } from '#libs/event-log/port.js';
+import { toInstant, toMs, type Clock, type Instant } from '#libs/kernel/time.js';
 import type { ControlView } from './control-view.js';
 
 /** Dates events: the later of the wall clock and the latest event, so that a clock set back never makes a decision older. */
 export class LogTime {
-  private latestMs = 0;
-
+  /** `latestMs` is the time of the newest event in the log at the start, in milliseconds since the epoch. */
   constructor(
     private readonly clock: Clock,
     private readonly view: ControlView,
+    private latestMs: number,
   ) {}
 
   now(): Instant {
@@ -19,4 +21,14 @@ export class LogTime {
   monotonicMs(): number {
     return this.clock.monotonicMs();
   }
+}
+
+/** Events at the end of the log that are looked at: times rise along it but for what several writers wrote at once. */
+const TAIL = 256n;
+
+/** Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Throws `LogUnavailable`. */
+export async function newestEventMs(log: EventLog): Promise<number> {
+  const end = await log.end();
+  const tail = await log.readAll({ after: end > TAIL ? end - TAIL : 0n });
+  return Math.max(0, ...tail.map(({ json }) => toMs(parseEvent(json).time)));
 }

@@ -1,30 +1,37 @@
-import { randomUUID } from 'node:crypto';
 import type { Call } from '#libs/decision/call.js';
 import { decide } from '#libs/decision/decide.js';
 import { shownCheck } from '#libs/decision/record.js';
 import { LogOverloaded, LogUnavailable } from '#libs/event-log/port.js';
 import type { SettledLog } from '#libs/event-log/settled.js';
-import { parseEvent } from '#libs/event-log/event.js';
 import { traceIdOf } from '#libs/kernel/ids.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { ok, type Result } from '#libs/kernel/result.js';
 import { answerOf, type AuthorizeAnswer } from './answer.js';
 import { snapshotFor } from './basis.js';
+import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { DecisionEngines } from './engines.js';
 import { sealFact } from './facts.js';
 import type { LogTime } from './log-time.js';
 import { decidedOf } from './record-decision.js';
+import { isForeign, newTraceId } from './trace.js';
 
 /** Per host: this many at once, and this many a second. Past it nothing is recorded, so there is no decision (429). */
 const BURST = 400;
 const PER_SECOND = 200;
 const MAX_TRIES = 5;
 
+export interface RefusedCall {
+  readonly caller: Caller;
+  readonly call: Omit<Call, 'decidedAt'>;
+  readonly traceparent: string | undefined;
+}
+
 interface HostRefusals {
   revision: number;
   tokens: number;
   filledMs: number;
+  waiting: number;
   /** One append at a time: the stream has one writer. */
   last: Promise<unknown>;
 }
@@ -41,25 +48,25 @@ export class RefusalRecorder {
     private readonly leaseMs: number,
   ) {}
 
-  async record(
-    call: Omit<Call, 'decidedAt'>,
-    traceparent: string | undefined,
-  ): Promise<Result<AuthorizeAnswer, Refusal>> {
-    const host = await this.hostOf(call.host);
+  /** Throws `LogOverloaded` past the rate, or where too many wait already. */
+  async record(refused: RefusedCall): Promise<Result<AuthorizeAnswer, Refusal>> {
+    const host = await this.hostOf(refused.call.host);
     this.takeToken(host);
-    const turn = host.last.then(() => this.append(host, call, traceparent));
+    host.waiting += 1;
+    const turn = host.last.then(() => this.append(host, refused)).finally(() => (host.waiting -= 1));
     host.last = turn.catch(() => undefined);
-    return ok(await turn);
+    return turn;
   }
 
   private async append(
     host: HostRefusals,
-    call: Omit<Call, 'decidedAt'>,
-    traceparent: string | undefined,
-  ): Promise<AuthorizeAnswer> {
+    { caller, call, traceparent }: RefusedCall,
+  ): Promise<Result<AuthorizeAnswer, Refusal>> {
     const traceId = await this.traceFor(call.host, traceparent);
     const stream = `refusals-${call.host}`;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const standing = standingOf(this.view, caller);
+      if (!standing.ok) return standing;
       const snapshot = snapshotFor(this.view, undefined, call.host, call.capability);
       const dated: Call = { ...call, decidedAt: this.time.now() };
       const decision = decide(snapshot, dated, this.engines.engines);
@@ -77,7 +84,7 @@ export class RefusalRecorder {
         const { obligations, targets } = decision;
         const { leaseMs } = this;
         const { position } = outcome;
-        return answerOf({ arguments: {} }, data, { traceId, checks, obligations, targets, leaseMs, position });
+        return ok(answerOf({ arguments: {} }, data, { traceId, checks, obligations, targets, leaseMs, position }));
       }
       host.revision = await this.log.head(stream);
     }
@@ -88,16 +95,14 @@ export class RefusalRecorder {
   private async traceFor(host: string, traceparent: string | undefined): Promise<string> {
     const traceId = traceIdOf(traceparent);
     if (traceId === undefined) return newTraceId();
-    const tasks = await this.log.read(`trace-${traceId}`);
-    const foreign = tasks.some((event) => (parseEvent(event.json).data as { host: string }).host !== host);
-    return foreign ? newTraceId() : traceId;
+    return isForeign(await this.log.read(`trace-${traceId}`), host) ? newTraceId() : traceId;
   }
 
   private async hostOf(name: string): Promise<HostRefusals> {
     const known = this.hosts.get(name);
     if (known !== undefined) return known;
     const revision = await this.log.head(`refusals-${name}`);
-    const fresh = { revision, tokens: BURST, filledMs: this.time.monotonicMs(), last: Promise.resolve() };
+    const fresh = { revision, tokens: BURST, filledMs: this.time.monotonicMs(), waiting: 0, last: Promise.resolve() };
     const host = this.hosts.get(name) ?? fresh;
     this.hosts.set(name, host);
     return host;
@@ -107,12 +112,7 @@ export class RefusalRecorder {
     const nowMs = this.time.monotonicMs();
     host.tokens = Math.min(BURST, host.tokens + ((nowMs - host.filledMs) / 1000) * PER_SECOND);
     host.filledMs = nowMs;
-    if (host.tokens < 1) throw new LogOverloaded('too many calls outside of any task');
+    if (host.tokens < 1 || host.waiting >= BURST) throw new LogOverloaded('too many calls outside of any task');
     host.tokens -= 1;
   }
-}
-
-/** A new W3C trace id. A random UUID is never all zero. */
-export function newTraceId(): string {
-  return randomUUID().replaceAll('-', '');
 }

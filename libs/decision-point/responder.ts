@@ -8,13 +8,14 @@ import type { Envelope, Finding } from '#libs/content/shapes.js';
 import { compareServer } from '#libs/decision/server-identity.js';
 import { targetsOf } from '#libs/decision/targets.js';
 import { isVoid } from '#libs/directive/decider.js';
-import { LogUnavailable, type Batch, type EventLog } from '#libs/event-log/port.js';
+import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
 import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
 import { digestOf, keyedDigest, type Digest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { openPayload, sealPayload } from '#libs/payloads/payload.js';
 import type { ResponseVerdict } from '#libs/vocabulary/words.js';
+import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { DecisionEngines } from './engines.js';
 import { sealFact, type Fact } from './facts.js';
@@ -23,6 +24,13 @@ import { payloadPlace } from './payload-place.js';
 import type { TaskLane, TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
+
+type Try<Answer> = Result<Answer, Refusal> | 'again';
+
+interface Found {
+  readonly lane: TaskLane;
+  readonly standing: readonly StreamCheck[];
+}
 
 export interface ResponseAnswer {
   readonly callId: string;
@@ -54,58 +62,69 @@ export class Responder {
    * Validates a response, once. The same body again gets the recorded answer. If the call has been stopped since it was
    * allowed, the response is recorded and rejected, and nothing of it is delivered.
    */
-  async respond(callId: string, request: ResponseRequest, host: string): Promise<Result<ResponseAnswer, Refusal>> {
+  async respond(callId: string, request: ResponseRequest, caller: Caller): Promise<Result<ResponseAnswer, Refusal>> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const lane = await this.laneOf(request.taskId, host);
-      if (!lane.ok) return lane;
-      const outcome = await this.tryRespond(lane.value, callId, request);
+      const outcome = await this.tryRespond(callId, request, caller);
       if (outcome !== 'again') return outcome;
     }
     throw new LogUnavailable('the task is too busy to record a response');
   }
 
-  async recordOutcome(callId: string, request: OutcomeRequest, host: string): Promise<Result<OutcomeAnswer, Refusal>> {
+  /** Records what came of a call. The same outcome again changes nothing. */
+  async recordOutcome(
+    callId: string,
+    request: OutcomeRequest,
+    caller: Caller,
+  ): Promise<Result<OutcomeAnswer, Refusal>> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const found = await this.laneOf(request.taskId, host);
-      if (!found.ok) return found;
-      const lane = found.value;
-      const { taskId, status, effect, control } = request;
-      const told = { ...(effect === undefined ? {} : { effect }), ...(control === undefined ? {} : { control }) };
-      const outcome = { callId, taskId, status, ...told };
-      const command = { type: 'record-outcome', outcome, actor: host, time: this.time.now() } as const;
-      const decided = callsDecider.decide(command, lane.calls);
-      if (!decided.ok) return decided;
-      const position = await this.append(lane, decided.value, callId, []);
-      if (position !== undefined) return ok({ callId, position: String(position) });
+      const outcome = await this.tryOutcome(callId, request, caller);
+      if (outcome !== 'again') return outcome;
     }
     throw new LogUnavailable('the task is too busy to record an outcome');
   }
 
-  private async laneOf(taskId: string, host: string): Promise<Result<TaskLane, Refusal>> {
+  private async tryOutcome(callId: string, request: OutcomeRequest, caller: Caller): Promise<Try<OutcomeAnswer>> {
+    const found = await this.laneOf(request.taskId, caller);
+    if (!found.ok) return found;
+    const { lane, standing } = found.value;
+    const { taskId, status, effect, control } = request;
+    const told = { ...(effect === undefined ? {} : { effect }), ...(control === undefined ? {} : { control }) };
+    const outcome = { callId, taskId, status, ...told };
+    const command = { type: 'record-outcome', outcome, actor: caller.name, time: this.time.now() } as const;
+    const decided = callsDecider.decide(command, lane.calls);
+    if (!decided.ok) return this.lanes.confirmed(lane, decided.error);
+    const position = await this.append(lane, decided.value, callId, standing);
+    return position === undefined ? 'again' : ok({ callId, position: String(position) });
+  }
+
+  /** The task of a caller that may still act, and the precondition that it stays so. Nothing may wait after it. */
+  private async laneOf(taskId: string, caller: Caller): Promise<Result<Found, Refusal>> {
     for (;;) {
       const lane = await this.lanes.get(taskId);
-      if (lane === undefined || lane.task.host !== host) return err(refusal('not_found', 'no such task'));
-      if (!lane.givenUp) return ok(lane);
+      if (lane === undefined || lane.task.host !== caller.name) return err(refusal('not_found', 'no such task'));
+      if (lane.givenUp) continue;
+      const standing = standingOf(this.view, caller);
+      return standing.ok ? ok({ lane, standing: standing.value }) : standing;
     }
   }
 
-  private async tryRespond(
-    lane: TaskLane,
-    callId: string,
-    request: ResponseRequest,
-  ): Promise<Result<ResponseAnswer, Refusal> | 'again'> {
+  private async tryRespond(callId: string, request: ResponseRequest, caller: Caller): Promise<Try<ResponseAnswer>> {
+    const found = await this.laneOf(request.taskId, caller);
+    if (!found.ok) return found;
+    const { lane, standing } = found.value;
     const body = request.result === undefined ? { error: request.error } : { result: request.result };
     const requestDigest = keyedDigest(lane.key, canonicalJson(body));
     const rawDigest = digestOf(request.result ?? request.error);
     const call = lane.calls.calls.get(callId);
-    if (call?.allowed === undefined) return err(notAllowed());
+    if (call?.allowed === undefined) return this.lanes.confirmed(lane, notAllowed());
     if (call.response !== undefined) {
-      if (call.response.validated.requestDigest !== requestDigest) return err(otherBody());
-      return this.recorded(lane, call, rawDigest);
+      const same = call.response.validated.requestDigest === requestDigest;
+      return same ? this.recorded(lane, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
     }
     const attempt = call.allowed;
     const output = await this.outputSchemaOf(attempt);
-    if (lane.givenUp) return 'again';
+    // Whoever was faster has recorded the response that stands.
+    if (lane.givenUp || lane.calls.calls.get(callId)?.response !== undefined) return 'again';
     // From here to the append nothing waits: what is looked at has to be what the append checks.
     const { capability: capabilityId } = attempt.decided;
     const capability = this.view.capability(capabilityId);
@@ -139,6 +158,7 @@ export class Responder {
     const decided = callsDecider.decide(command, lane.calls);
     if (!decided.ok) return decided;
     const checks = [
+      ...standing,
       { stream: 'directives', expected: directives.revision },
       { stream: `capability-${capabilityId}`, expected: capability.revision },
     ];
@@ -190,12 +210,8 @@ export class Responder {
   }
 
   /** The answer that was recorded, from the payload of its event. Waits until the record is durable. */
-  private async recorded(
-    lane: TaskLane,
-    call: CallState,
-    rawDigest: Digest,
-  ): Promise<Result<ResponseAnswer, Refusal> | 'again'> {
-    const confirmed = await this.append(lane, [], call.callId, []);
+  private async recorded(lane: TaskLane, call: CallState, rawDigest: Digest): Promise<Try<ResponseAnswer>> {
+    const confirmed = await this.lanes.confirm(lane);
     const { response } = call;
     if (confirmed === undefined || response === undefined) return 'again';
     const place = { stream: lane.callsStream, revision: response.revision };
@@ -215,7 +231,7 @@ export class Responder {
     });
   }
 
-  /** Appends to the calls of the task. No facts: only waits until everything before is durable. */
+  /** Appends to the calls of the task. No facts: only waits until what is there is durable. */
   private append(
     lane: TaskLane,
     facts: readonly Fact[],
@@ -227,9 +243,8 @@ export class Responder {
     const links = { traceId: task.traceId, correlationId: callId, ...(payload === undefined ? {} : { payload }) };
     const expected = calls.revision;
     const events = facts.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
-    return events.length === 0
-      ? this.lanes.commit(lane, { writes: [], checks: [...checks, { stream, expected }] })
-      : this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks });
+    if (events.length === 0) return this.lanes.confirm(lane);
+    return this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks });
   }
 }
 

@@ -3,6 +3,8 @@ import { parseEvent, type SealedEvent } from '#libs/event-log/event.js';
 import type { Batch, RecordedEvent } from '#libs/event-log/port.js';
 import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { err, type Result } from '#libs/kernel/result.js';
 import { openPayload } from '#libs/payloads/payload.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
@@ -120,13 +122,32 @@ export class TaskLanes {
     }
   }
 
+  /**
+   * Waits until all that the lane shows is durable: nobody is answered from what may never have been. The position, or
+   * undefined where the lane was given up meanwhile.
+   */
+  confirm(lane: TaskLane): Promise<bigint | undefined> {
+    const { callsStream, calls, taskStream, taskRevision } = lane;
+    const checks = [
+      { stream: callsStream, expected: calls.revision },
+      { stream: taskStream, expected: taskRevision },
+    ];
+    return this.commit(lane, { writes: [], checks });
+  }
+
+  /** A refusal that rests on what the lane shows, once that is durable. */
+  async confirmed(lane: TaskLane, refused: Refusal): Promise<Result<never, Refusal> | 'again'> {
+    return (await this.confirm(lane)) === undefined ? 'again' : err(refused);
+  }
+
   /** Whoever needs the task next gets what the log says. */
   private giveUp(lane: TaskLane): void {
     const { taskId } = lane.task;
     if (lane.givenUp) return;
     lane.givenUp = true;
     const next = lane.whenDrained().then(() => this.load(taskId));
-    next.catch(() => undefined); // whoever waits for it hears of the failure
+    // Whoever waits for it hears of a failure; who comes later tries again.
+    next.catch(() => this.forget(taskId, next));
     this.lanes.set(taskId, next);
   }
 

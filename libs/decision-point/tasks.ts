@@ -1,4 +1,4 @@
-import type { Batch, EventLog } from '#libs/event-log/port.js';
+import { LogUnavailable, type Batch, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
@@ -11,18 +11,23 @@ import { taskDecider } from '#libs/task/decider.js';
 import { resolvePins } from '#libs/task/pins.js';
 import { DEFAULT_TTL_MS, type OpenTask } from '#libs/task/request.js';
 import { contradictoryVersion } from '#libs/task/scope.js';
+import { standingOf, type Caller } from './caller.js';
 import type { ControlPlane } from './control-plane.js';
 import { sealFact } from './facts.js';
 import { payloadPlace } from './payload-place.js';
+import { isForeign, newTraceId } from './trace.js';
 import type { TaskLane, TaskLanes } from './task-lanes.js';
 
-const MAX_CLOSE_TRIES = 20;
+const MAX_TRIES = 20;
 
 /** A task to open, with the ids that it will have. */
 export interface TaskToOpen {
   readonly taskId: string;
-  readonly traceId: string;
-  readonly host: string;
+  /** The trace that the caller names in its request; it must not hold another host's task. */
+  readonly traceId?: string | undefined;
+  /** The trace that the caller is in, taken where it is free to take. */
+  readonly parentTraceId?: string | undefined;
+  readonly caller: Caller;
   readonly request: OpenTask;
 }
 
@@ -37,7 +42,8 @@ export class Tasks {
 
   /** Binds the task to versions. The same id with the same body answers what is recorded. */
   async open(task: TaskToOpen): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
-    const { taskId, host, request } = task;
+    const { taskId, caller, request } = task;
+    const host = caller.name;
     const allowed = withinCeilings(request, this.plane.view.principal(host).state?.ceilings);
     if (!allowed.ok) return allowed;
     const contradictory = contradictoryVersion(request.scope);
@@ -50,7 +56,7 @@ export class Tasks {
     const key = await this.keyOf(taskId);
     if (key === undefined) return err(refusal('already_exists', 'another task had this id'));
     const requestDigest = keyedDigest(key, canonicalJson({ host, request }));
-    const run = await this.plane.run({ name: host }, async (now) => {
+    const run = await this.plane.run(caller, async (now) => {
       const existing = await this.lanes.get(taskId);
       if (existing === undefined) return this.openingOf(task, key, requestDigest, now);
       return existing.task.requestDigest === requestDigest
@@ -59,38 +65,47 @@ export class Tasks {
     });
     if (!run.ok) return run;
     const lane = await this.lanes.get(taskId);
-    return lane === undefined
-      ? err(refusal('already_exists', 'another task has this id'))
-      : ok({ lane, position: run.value.position });
+    if (lane === undefined) return err(refusal('already_exists', 'another task has this id'));
+    return ok({ lane, position: run.value.position });
   }
 
   /** Closing a closed task changes nothing. */
   async close(
     taskId: string,
-    host: string,
+    caller: Caller,
     reason: string | undefined,
   ): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
     const { view, time } = this.plane;
-    for (let tries = 0; tries < MAX_CLOSE_TRIES; tries += 1) {
+    const host = caller.name;
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const lane = await this.lanes.get(taskId);
       if (lane === undefined || lane.task.host !== host) return err(refusal('not_found', 'no such task'));
       if (lane.givenUp) continue;
+      const standing = standingOf(view, caller);
+      if (!standing.ok) return standing;
       const decided = taskDecider.decide({ type: 'close', reason, actor: host, time: time.now() }, lane.task);
       if (!decided.ok) return decided;
-      if (decided.value.length === 0) return ok({ lane, position: await this.log.end() });
+      if (decided.value.length === 0) {
+        const position = await this.lanes.confirm(lane);
+        if (position === undefined) continue;
+        return ok({ lane, position });
+      }
       const { taskStream: stream, taskRevision: expected } = lane;
       const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
-      const principal = { stream: `principal-${host}`, expected: view.principal(host).revision };
-      const outcome = await this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks: [principal] });
+      const outcome = await this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks: standing.value });
       if (outcome !== undefined) return ok({ lane, position: outcome });
     }
     return err(refusal('revision_conflict', 'the task is too busy; try again'));
   }
 
-  /** A task of this host. */
+  /** A task of this host, as far as it is durable. */
   async get(taskId: string, host: string): Promise<TaskLane | undefined> {
-    const lane = await this.lanes.get(taskId);
-    return lane?.task.host === host ? lane : undefined;
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const lane = await this.lanes.get(taskId);
+      if (lane === undefined || lane.task.host !== host) return undefined;
+      if (!lane.givenUp && (await this.lanes.confirm(lane)) !== undefined) return lane;
+    }
+    throw new LogUnavailable('the task is too busy to be read');
   }
 
   private async keyOf(taskId: string): Promise<Uint8Array | undefined> {
@@ -102,16 +117,29 @@ export class Tasks {
     }
   }
 
+  /** The trace that a task joins, with the tasks that are in it; no trace where the named one is another host's. */
+  private async traceFor(
+    host: string,
+    named: string | undefined,
+    parent: string | undefined,
+  ): Promise<{ traceId: string | undefined; joined: readonly RecordedEvent[] }> {
+    const wanted = named ?? parent ?? newTraceId();
+    const joined = await this.log.read(`trace-${wanted}`);
+    if (!isForeign(joined, host)) return { traceId: wanted, joined };
+    return { traceId: named === undefined ? newTraceId() : undefined, joined: [] };
+  }
+
   private async openingOf(
-    { taskId, traceId, host, request }: TaskToOpen,
+    { taskId, traceId: named, parentTraceId, caller: { name: host }, request }: TaskToOpen,
     key: Uint8Array,
     requestDigest: ReturnType<typeof keyedDigest>,
     now: Instant,
   ): Promise<Result<Batch, Refusal>> {
     const { view } = this.plane;
     const stream = `task-${taskId}`;
+    const { joined, traceId } = await this.traceFor(host, named, parentTraceId);
+    if (traceId === undefined) return err(refusal('forbidden', 'the trace holds a task of another host'));
     const trace = `trace-${traceId}`;
-    const joined = await this.log.read(trace);
     // From here on nothing waits: the pins have to be those of the revisions that the append checks.
     const { agent, user, purpose, scope } = request;
     const { pins, unresolved } = resolvePins(scope, (id) => view.capability(id).state);
@@ -134,7 +162,9 @@ export class Tasks {
     };
     const decided = taskDecider.decide({ type: 'open', opened, traceId, actor: host, time: now }, undefined);
     if (!decided.ok) return decided;
-    const events = decided.value.map((fact) => sealFact(stream, 1, fact, { payload: payload.bytes }));
+    // A trace that is another's is not joined, but the connection is not lost.
+    const parent = parentTraceId === undefined || parentTraceId === traceId ? {} : { correlationId: parentTraceId };
+    const events = decided.value.map((fact) => sealFact(stream, 1, fact, { payload: payload.bytes, ...parent }));
     const join = { type: 'TaskJoined', data: { taskId, host }, actor: host, time: now, traceId };
     const expected = joined.at(-1)?.revision ?? 0;
     const capabilities = [...new Set(scope.map((entry) => entry.capability))];

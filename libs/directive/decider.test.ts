@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { activeDirectives, directiveDecider, directiveEventSchemas, isVoid, stateRoot } from './decider.js';
@@ -14,8 +14,14 @@ const memory = { type: 'capability', capability: 'memory' } as const;
 
 type Rooted = { id: string; target: Target; epoch: number };
 const root = (...active: Rooted[]) => digestOf(active);
-const issue = (id: number, target: Target = all, more: Partial<DirectiveCommand> = {}): DirectiveCommand =>
-  ({ type: 'issue', id: uuid(id), target, reason: 'r', ...by, ...more }) as DirectiveCommand;
+const issue = (id: number, target: Target = all, more: Partial<DirectiveCommand> = {}): DirectiveCommand => ({
+  type: 'issue',
+  id: uuid(id),
+  target,
+  reason: 'r',
+  ...by,
+  ...more,
+});
 const issued = (id: number, target: Target, stateRootAfter: string, more = {}): DirectiveEvent => ({
   type: 'DirectiveIssued',
   data: { id: uuid(id), target, reason: 'r', ...more, stateRoot: stateRootAfter as `sha256:${string}` },
@@ -32,7 +38,9 @@ const one = { id: uuid(1), target: all, epoch: 1 };
 const two = { id: uuid(2), target: memory, epoch: 2 };
 
 test('each event holds the state root after it', () => {
-  given().when(issue(1)).thenEvents(issued(1, all, root(one)));
+  given()
+    .when(issue(1))
+    .thenEvents(issued(1, all, root(one)));
   given(issued(1, all, root(one)))
     .when(issue(2, memory))
     .thenEvents(issued(2, memory, root(one, two)));
@@ -61,7 +69,9 @@ test('the same request under an id is nothing new, lifted since or not; another 
 });
 
 test('an end that lies in the past is refused', () => {
-  given().when(issue(1, all, { expiresAt: at(0) })).thenRefused('malformed_request');
+  given()
+    .when(issue(1, all, { expiresAt: at(0) }))
+    .thenRefused('malformed_request');
   given()
     .when(issue(1, all, { expiresAt: at(1) }))
     .thenEvents(issued(1, all, root(one), { expiresAt: at(1) }));
@@ -87,20 +97,14 @@ test('what a suspension issued is lifted with its cause alone', () => {
 });
 
 test('an allow is void after a directive of a later epoch against one of its targets, lifted since or not', () => {
-  const { state } = given(
-    issued(1, all, root(one)),
-    lifted(1, root()),
-    issued(2, memory, root({ ...two, epoch: 3 })),
+  const { state } = given(issued(1, all, root(one)), lifted(1, root()), issued(2, memory, root({ ...two, epoch: 3 })));
+  const voided = (epoch: number, ...targets: string[]) => isVoid(state, { epoch, targets });
+  assert.deepEqual(
+    [voided(0, 'all'), voided(1, 'all'), voided(2, 'capability:memory'), voided(3, 'capability:memory')],
+    [true, false, true, false],
   );
-  const void_ = (epoch: number, ...targets: string[]) => isVoid(state, { epoch, targets });
-  assert.deepEqual([void_(0, 'all'), void_(1, 'all'), void_(2, 'capability:memory'), void_(3, 'capability:memory')], [
-    true,
-    false,
-    true,
-    false,
-  ]);
-  assert.equal(void_(0, 'capability:other', 'effect:read'), false);
-  assert.equal(void_(0), false);
+  assert.equal(voided(0, 'capability:other', 'effect:read'), false);
+  assert.equal(voided(0), false);
 });
 
 const targets: fc.Arbitrary<Target> = fc.oneof(

@@ -38,6 +38,8 @@ export function depthOf(value: unknown, limit: number): number {
   return deepest + 1;
 }
 
+/** No number that a double holds exactly needs more: 1074 digits after the point, and what stands around them. */
+const MAX_NUMBER_CHARS = 1100;
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
 /** Walks a text that JSON.parse has accepted and whose depth is bounded, so it needs neither check of its own. */
@@ -109,7 +111,7 @@ class Scanner {
     const written = NUMBER.exec(this.text)?.[0] ?? '';
     const offset = this.at;
     this.at += Math.max(written.length, 1);
-    if (decimal(written) === decimal(String(Number(written)))) return undefined;
+    if (written.length <= MAX_NUMBER_CHARS && decimal(written) === decimal(String(Number(written)))) return undefined;
     return { kind: 'inexact_number', message: 'a number that a double cannot hold exactly', offset };
   }
 

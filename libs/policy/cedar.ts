@@ -1,11 +1,24 @@
-import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import { createRequire } from 'node:module';
+import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Effect, Level } from '#libs/vocabulary/words.js';
 
+/** One instance of the engine, with a memory of its own. */
+export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
+
+const CEDAR_MODULE = '@cedar-policy/cedar-wasm/nodejs';
+const require = createRequire(import.meta.url);
+
+/** A new instance: once something has broken inside of one, its memory is not to be trusted any more. */
+export function freshCedar(): Cedar {
+  delete require.cache[require.resolve(CEDAR_MODULE)];
+  return require(CEDAR_MODULE) as Cedar;
+}
+
 /** The part of the deciding software that evidence names beside the decider's own version. */
-export const CEDAR_VERSION: string = cedar.getCedarSDKVersion();
+export const CEDAR_VERSION: string = freshCedar().getCedarSDKVersion();
 
 export const MAX_POLICIES = 2000;
 
@@ -35,13 +48,16 @@ export interface AuthorityAnswer {
 type NamedPolicies = Readonly<Record<string, string>>;
 
 /** Parses a policy set's text. The errors are Cedar's own words about the text, without the text. */
-export function parsePolicies(text: string): Result<NamedPolicies, readonly string[]> {
+export function parsePolicies(cedar: Cedar, text: string): Result<NamedPolicies, readonly string[]> {
   const parts = cedar.policySetTextToParts(text);
   if (parts.type === 'failure') return err(parts.errors.map((error) => error.message));
   if (parts.policy_templates.length > 0) return err(['templates cannot be linked here; write the policies out']);
   if (parts.policies.length > MAX_POLICIES) return err([`more than ${MAX_POLICIES} policies`]);
   const named = Object.create(null) as Record<string, string>;
-  for (const [index, policy] of parts.policies.entries()) {
+  // Cedar hands them back in the order of its own ids as texts: policy0, policy1, policy10, …
+  const numbers = parts.policies.map((_, index) => index).sort((a, b) => (String(a) < String(b) ? -1 : 1));
+  for (const [place, policy] of parts.policies.entries()) {
+    const index = numbers[place];
     const parsed = cedar.policyToJson(policy);
     if (parsed.type === 'failure') return err(parsed.errors.map((error) => error.message));
     const id = parsed.json.annotations?.['id'] ?? `policy${index}`;
@@ -52,53 +68,72 @@ export function parsePolicies(text: string): Result<NamedPolicies, readonly stri
   return checked.type === 'success' ? ok(named) : err(checked.errors.map((error) => error.message));
 }
 
+/** Prepares a set for evaluation under a name. Throws where the text does not parse. */
+export function preparePolicies(cedar: Cedar, name: string, text: string): void {
+  const policies = parsePolicies(cedar, text);
+  const prepared = policies.ok && cedar.preparsePolicySet(name, { staticPolicies: policies.value });
+  if (prepared === false || prepared.type === 'failure') throw new Error('the policy set does not parse');
+}
+
+/** Asks a prepared set. Throws what breaks inside of the engine: then its memory may be broken too. */
+export function askPolicies(cedar: Cedar, set: string, request: AuthorityRequest): AuthorityAnswer {
+  const attributes = toCedar(request.user.attributes);
+  const argumentsRecord = toCedar(request.context.arguments);
+  if (!attributes.ok || !argumentsRecord.ok) return { outcome: 'error', determining: [] };
+  const user = { type: 'User', id: request.user.id };
+  const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
+  const capability = { type: 'Capability', id: request.capability };
+  const category = { type: 'Category', id: request.category };
+  const roles = request.user.roles.map((id) => ({ type: 'Role', id }));
+  const answer = cedar.statefulIsAuthorized({
+    principal: user,
+    action: { type: 'Action', id: request.effect },
+    resource,
+    context: { ...request.context, arguments: argumentsRecord.value },
+    preparsedPolicySetId: set,
+    entities: [
+      { uid: user, attrs: attributes.value as Record<string, CedarValueJson>, parents: roles },
+      { uid: resource, attrs: {}, parents: [capability] },
+      { uid: capability, attrs: {}, parents: [category] },
+    ],
+  });
+  if (answer.type === 'failure') return { outcome: 'error', determining: [] };
+  const { decision, diagnostics } = answer.response;
+  const determining = [...diagnostics.reason].sort();
+  return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
+}
+
 /**
- * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of the process,
+ * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of its instance,
  * so memory grows with the number of distinct sets ever used here, which reviewers bound.
  */
 export class PolicyEngine {
-  private readonly parsed = new Set<Digest>();
+  private cedar = freshCedar();
+  private readonly texts = new Map<Digest, string>();
+  private readonly prepared = new Set<Digest>();
 
   knows(set: Digest): boolean {
-    return this.parsed.has(set);
+    return this.texts.has(set);
   }
 
-  /** Throws where the text does not parse: it was parsed when it was proposed, so this is a broken store. */
+  /** Throws where the text does not parse: it was vetted when it was proposed, so this is a broken store. */
   load(set: Digest, text: string): void {
-    const policies = parsePolicies(text);
-    const prepared = policies.ok && cedar.preparsePolicySet(set, { staticPolicies: policies.value });
-    if (prepared === false || prepared.type === 'failure') throw new Error('a recorded policy set does not parse');
-    this.parsed.add(set);
+    preparePolicies(this.cedar, set, text);
+    this.prepared.add(set);
+    this.texts.set(set, text);
   }
 
-  /** Default deny, forbid wins, and any error denies, even beside an allow. Never throws. */
+  /**
+   * Default deny, forbid wins, and any error denies, even beside an allow. Never throws. What breaks the engine (a stack
+   * that overflows inside of it) is an error for this request alone: the next one meets a fresh instance.
+   */
   evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
-    const attributes = toCedar(request.user.attributes);
-    const argumentsRecord = toCedar(request.context.arguments);
-    if (!attributes.ok || !argumentsRecord.ok) return { outcome: 'error', determining: [] };
-    const user = { type: 'User', id: request.user.id };
-    const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
-    const capability = { type: 'Capability', id: request.capability };
-    const category = { type: 'Category', id: request.category };
-    const roles = request.user.roles.map((id) => ({ type: 'Role', id }));
     try {
-      const answer = cedar.statefulIsAuthorized({
-        principal: user,
-        action: { type: 'Action', id: request.effect },
-        resource,
-        context: { ...request.context, arguments: argumentsRecord.value },
-        preparsedPolicySetId: set,
-        entities: [
-          { uid: user, attrs: attributes.value as Record<string, cedar.CedarValueJson>, parents: roles },
-          { uid: resource, attrs: {}, parents: [capability] },
-          { uid: capability, attrs: {}, parents: [category] },
-        ],
-      });
-      if (answer.type === 'failure') return { outcome: 'error', determining: [] };
-      const { decision, diagnostics } = answer.response;
-      const determining = [...diagnostics.reason].sort();
-      return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
+      if (!this.prepared.has(set)) this.load(set, this.texts.get(set) ?? '');
+      return askPolicies(this.cedar, set, request);
     } catch {
+      this.cedar = freshCedar();
+      this.prepared.clear();
       return { outcome: 'error', determining: [] };
     }
   }
@@ -111,11 +146,11 @@ const ESCAPES = new Set(['__entity', '__extn', '__expr']);
  * Converts attacker-controlled data to a Cedar value: nulls go, and numbers that are no i64 become their JCS text. So do
  * integers beyond 2^53: their JCS text is a rounded one, and Cedar would read another integer than the double holds.
  */
-export function toCedar(value: Json): Result<cedar.CedarValueJson, 'escape'> {
+export function toCedar(value: Json): Result<CedarValueJson, 'escape'> {
   if (typeof value === 'number') return ok(Number.isSafeInteger(value) ? value : canonicalJson(value));
   if (typeof value !== 'object' || value === null) return ok(value);
   if (!isJsonObject(value)) {
-    const items: cedar.CedarValueJson[] = [];
+    const items: CedarValueJson[] = [];
     for (const item of value) {
       if (item === null) continue;
       const converted = toCedar(item);
@@ -124,7 +159,7 @@ export function toCedar(value: Json): Result<cedar.CedarValueJson, 'escape'> {
     }
     return ok(items);
   }
-  const entries: [string, cedar.CedarValueJson][] = [];
+  const entries: [string, CedarValueJson][] = [];
   for (const [key, member] of Object.entries(value)) {
     if (ESCAPES.has(key)) return err('escape');
     if (member === null) continue;
@@ -132,5 +167,5 @@ export function toCedar(value: Json): Result<cedar.CedarValueJson, 'escape'> {
     if (!converted.ok) return converted;
     entries.push([key, converted.value]);
   }
-  return ok(Object.fromEntries(entries) as Record<string, cedar.CedarValueJson>);
+  return ok(Object.fromEntries(entries) as Record<string, CedarValueJson>);
 }

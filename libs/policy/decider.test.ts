@@ -6,7 +6,13 @@ import { policyDecider, policyEventSchemas, type PolicyEvent } from './decider.j
 const given = specified(policyDecider, policyEventSchemas);
 const proposed = (policyVersion: number, key?: string, actor = 'rita'): PolicyEvent => ({
   type: 'PolicyProposed',
-  data: { set: 's', policyVersion, cedar: digest('c'), reason: 'r', ...(key === undefined ? {} : { key: digest(key) }) },
+  data: {
+    set: 's',
+    policyVersion,
+    cedar: digest('c'),
+    reason: 'r',
+    ...(key === undefined ? {} : { key: digest(key) }),
+  },
   actor,
   time: at(0),
 });
@@ -45,7 +51,9 @@ test('a proposal with the key of an earlier one is that one, or refused', () => 
 test('a policy is reviewed once, and by someone else', () => {
   for (const verdict of ['approved', 'rejected'] as const) {
     given(proposed(1)).when(review(1, verdict)).thenEvents(reviewed(1, verdict));
-    given(proposed(1)).when(review(1, verdict, 'rita')).thenRefused('self_review');
+    given(proposed(1))
+      .when(review(1, verdict, 'rita'))
+      .thenRefused('self_review');
     given(proposed(1)).when(review(2, verdict)).thenRefused('not_found');
     for (const earlier of ['approved', 'rejected'] as const) {
       given(proposed(1), reviewed(1, earlier)).when(review(1, verdict)).thenRefused('invalid_transition');

@@ -56,6 +56,8 @@ export type PolicyCommand = { readonly actor: string; readonly time: Instant; re
     }
 );
 
+const MAX_VERSIONS = 10_000;
+
 export const policyDecider: Decider<PolicySetState, PolicyCommand, PolicyEvent, Refusal> = {
   initialState: () => ({ versions: new Map() }),
   decide(command, state) {
@@ -67,6 +69,9 @@ export const policyDecider: Decider<PolicySetState, PolicyCommand, PolicyEvent, 
         return earlier.cedar === cedar && earlier.reason === reason
           ? ok([])
           : err(refusal('already_exists', 'this Idempotency-Key came with another policy'));
+      }
+      if (state.versions.size >= MAX_VERSIONS) {
+        return err(refusal('too_large', `a policy set has at most ${MAX_VERSIONS} versions`));
       }
       const data = {
         set,

@@ -38,8 +38,12 @@ test('a token is rotated as often as one likes, while its principal is there', (
 
 test('the removal of a host names the directive that stops it, that of others none', () => {
   given(added()).when(remove).thenEvents(removed());
-  given(added(['auditor', 'host'])).when(remove).thenEvents(removed());
-  given(added(['auditor'])).when(remove).thenEvents(removed(false));
+  given(added(['auditor', 'host']))
+    .when(remove)
+    .thenEvents(removed());
+  given(added(['auditor']))
+    .when(remove)
+    .thenEvents(removed(false));
   given().when(remove).thenRefused('not_found');
   given(added(), removed()).when(remove).thenRefused('not_found');
 });

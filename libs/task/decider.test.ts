@@ -53,10 +53,18 @@ test('a call is counted once for each entry', () => {
 });
 
 test('a task is closed once; closing it again is nothing new', () => {
-  given(opened).when({ type: 'close', ...by }).thenEvents(closed());
-  given(opened).when({ type: 'close', reason: 'done', ...by }).thenEvents(closed('done'));
-  given(opened, closed()).when({ type: 'close', reason: 'again', ...by }).thenNothing();
-  given().when({ type: 'close', ...by }).thenRefused('not_found');
+  given(opened)
+    .when({ type: 'close', ...by })
+    .thenEvents(closed());
+  given(opened)
+    .when({ type: 'close', reason: 'done', ...by })
+    .thenEvents(closed('done'));
+  given(opened, closed())
+    .when({ type: 'close', reason: 'again', ...by })
+    .thenNothing();
+  given()
+    .when({ type: 'close', ...by })
+    .thenRefused('not_found');
 });
 
 test('a task is open until its end, and closed is closed', () => {

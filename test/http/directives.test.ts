@@ -28,7 +28,9 @@ const beat = async (who: Answered = 'host') => expecting(200, await service.call
 const activeOf = async (id: string) => (await beat()).active.find((each: Answered) => each.id === id);
 const stateRootOf = (active: Answered[]) => {
   const sorted = active.map(({ id, target, epoch }) => ({ id, target, epoch })).sort((a, b) => (a.id < b.id ? -1 : 1));
-  return `sha256:${createHash('sha256').update(canonicalize(sorted) ?? '').digest('hex')}`;
+  return `sha256:${createHash('sha256')
+    .update(canonicalize(sorted) ?? '')
+    .digest('hex')}`;
 };
 
 /** For each target, a call that it stops and one that it does not, on a capability of their own. */
@@ -105,7 +107,12 @@ test('a directive is told with its id, epoch, target and time; its epoch is the 
   assert.deepEqual(Object.keys(issued).sort(), ['epoch', 'id', 'issuedAt', 'position', 'target']);
   assert.deepEqual([issued.epoch, issued.target], [before + 1, target]);
   const { position: _, ...shown } = issued;
-  assert.deepEqual(await activeOf(issued.id), { ...shown, state: 'active', reason: 'test', issuedBy: 'local-operator' });
+  assert.deepEqual(await activeOf(issued.id), {
+    ...shown,
+    state: 'active',
+    reason: 'test',
+    issuedBy: 'local-operator',
+  });
   const lifted = expecting(200, await lift(issued.id));
   assert.deepEqual([lifted.id, lifted.epoch], [issued.id, before + 2]);
   assert.equal(await activeOf(issued.id), undefined);

@@ -1,13 +1,30 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand, type Actor } from '../support/actors.js';
+import {
+  addPrincipal,
+  newCapability,
+  newVersion,
+  scopeOf,
+  unique,
+  versionCommand,
+  type Actor,
+} from '../support/actors.js';
 import { decide, definitionDigestOf } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { activatePolicy, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, proposal, taskBody } from '../support/world.js';
+import {
+  activatePolicy,
+  expecting,
+  INTEGRITY,
+  MEMORY_DEFINITION,
+  openTask,
+  proposal,
+  taskBody,
+} from '../support/world.js';
 
+const HOUR_MS = 3_600_000;
 const clock = movableClock();
 let service: TestService;
 let other: Actor;
@@ -107,7 +124,7 @@ test('a host suspends for all three times an hour, past that for itself alone', 
   assert.equal(await reasonFor(theirs, other), 'ok');
   assert.equal((await observed(id, drifted('c'), {}, other)).status, 'suspended', 'the limit is each host’s own');
   await reinstate();
-  clock.advance(3_600_000);
+  clock.advance(HOUR_MS);
   assert.equal((await observed(id, drifted('a'))).status, 'suspended');
 });
 
@@ -174,11 +191,17 @@ test('an observation without news appends nothing', async () => {
 
 test('of a version at most 16 drifted definitions are kept, one each', async () => {
   const id = await newCapability(service);
-  await openFor(id);
-  for (let marker = 0; marker < 20; marker += 1) await observed(id, drifted(String(marker)));
-  await observed(id, drifted('0'));
+  await openFor(id, 'host', { ttlMs: 86_400_000 });
+  const suspend = async (marker: string) => {
+    assert.equal((await observed(id, drifted(marker))).status, 'suspended');
+    expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
+    clock.advance(HOUR_MS / 3);
+  };
+  for (let marker = 0; marker < 18; marker += 1) await suspend(String(marker));
+  await suspend('0');
   const drifts = (await eventsOf(service, `capability-${id}`)).filter(({ type }) => type === 'DriftObserved');
   const snapshots = drifts.map(({ data }) => data.snapshot).filter((digest) => digest !== undefined);
+  assert.equal(drifts.length, 19, 'every suspension has its evidence');
   assert.equal(snapshots.length, 16);
   assert.equal(new Set(snapshots).size, 16);
 });

@@ -32,7 +32,7 @@ async function chunked(who: 'host' | { token: string }, path: string, text: stri
   const token = typeof who === 'string' ? on.tokens[who] : who.token;
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const response = await fetch(`${on.url}${path}`, { method: 'POST', headers, body, duplex: 'half' });
-  return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) as Answered };
+  return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
 }
 
 /** JSON of a body, filled with white space to a size in bytes. */
@@ -100,7 +100,8 @@ test('a response may have 8 MiB', async () => {
 
 test('arguments may have 256 KiB as JSON', async () => {
   const task = await openTask(service);
-  const withArguments = (bytes: number) => callBody(task, { arguments: { key: 'x'.repeat(bytes - '{"key":""}'.length) } });
+  const withArguments = (bytes: number) =>
+    callBody(task, { arguments: { key: 'x'.repeat(bytes - '{"key":""}'.length) } });
   assert.equal(expecting(200, await authorize(withArguments(262_144))).decision, 'allow');
   await nothingStored(413, 'too_large', () => authorize(withArguments(262_145)));
   const wide = callBody(task, { arguments: { key: 'ü'.repeat(131_072) } });
@@ -110,14 +111,21 @@ test('arguments may have 256 KiB as JSON', async () => {
 test('a call may have 256 context items', async () => {
   const task = await openTask(service);
   const withItems = (count: number) =>
-    callBody(task, { context: Array.from({ length: count }, (_, id) => ({ id: `c${id}`, source: 's', content: 'x' })) });
+    callBody(task, {
+      context: Array.from({ length: count }, (_, id) => ({ id: `c${id}`, source: 's', content: 'x' })),
+    });
   assert.equal(expecting(200, await authorize(withItems(256))).outbound.refusals.length, 256);
   await nothingStored(413, 'too_large', () => authorize(withItems(257)));
 });
 
 test('a task may have 200 scope entries', async () => {
   const open = (count: number) =>
-    service.call('host', 'POST', '/v1/tasks', taskBody({ scope: Array.from({ length: count }, () => scopeOf('memory')[0]) }));
+    service.call(
+      'host',
+      'POST',
+      '/v1/tasks',
+      taskBody({ scope: Array.from({ length: count }, () => scopeOf('memory')[0]) }),
+    );
   expecting(201, await open(200));
   await nothingStored(413, 'too_large', () => open(201));
 });
@@ -179,7 +187,10 @@ const quotas = { SALLYPORT_HOST_REQUESTS_PER_S: '5', SALLYPORT_HOST_BYTES_PER_HO
 
 test('past its quota of requests a host gets 429 until a while has passed; others are not concerned', async () => {
   const clock = movableClock();
-  const limited = await startService({ clock, env: { SALLYPORT_HOST_REQUESTS_PER_S: quotas.SALLYPORT_HOST_REQUESTS_PER_S } });
+  const limited = await startService({
+    clock,
+    env: { SALLYPORT_HOST_REQUESTS_PER_S: quotas.SALLYPORT_HOST_REQUESTS_PER_S },
+  });
   try {
     const other = await addPrincipal(limited, ['host']);
     const list = (who: Answered) => limited.call(who, 'GET', '/v1/directives');
@@ -198,7 +209,10 @@ test('past its quota of requests a host gets 429 until a while has passed; other
 
 test('past its quota of bytes a host gets 429 and nothing is stored, also where the length is not told', async () => {
   const clock = movableClock();
-  const limited = await startService({ clock, env: { SALLYPORT_HOST_BYTES_PER_HOUR: quotas.SALLYPORT_HOST_BYTES_PER_HOUR } });
+  const limited = await startService({
+    clock,
+    env: { SALLYPORT_HOST_BYTES_PER_HOUR: quotas.SALLYPORT_HOST_BYTES_PER_HOUR },
+  });
   try {
     const open = (who: Answered) => limited.call(who, 'POST', '/v1/tasks', padded(taskBody(), 9000));
     const other = await addPrincipal(limited, ['host']);

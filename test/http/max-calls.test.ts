@@ -95,7 +95,10 @@ test('the allow and its count are one append', async () => {
 });
 
 test('calls of two tasks are counted apart', async () => {
-  const tasks = [await taskWith({ effects: ['read'], maxCalls: 1 }), await taskWith({ effects: ['read'], maxCalls: 1 })];
+  const tasks = [
+    await taskWith({ effects: ['read'], maxCalls: 1 }),
+    await taskWith({ effects: ['read'], maxCalls: 1 }),
+  ];
   for (const task of tasks) assert.equal((await decide(service, task)).decision, 'allow');
   const closed = await service.call('host', 'POST', `/v1/tasks/${tasks[0].taskId}/close`, {});
   expecting(200, closed);

@@ -129,7 +129,8 @@ test('the same Idempotency-Key with the same policy is answered from the record,
 });
 
 test('the rule of an answer names the determining policies by their @id', async () => {
-  const cedar = '@id("readers") permit(principal, action == Action::"read", resource); @id("b") permit(principal, action, resource);';
+  const cedar =
+    '@id("readers") permit(principal, action == Action::"read", resource); @id("b") permit(principal, action, resource);';
   const allowed = await under(cedar);
   assert.deepEqual([allowed.decision, allowed.rule], ['allow', 'b, readers']);
   assert.deepEqual(authorityOf(allowed).determining, ['b', 'readers']);

@@ -198,7 +198,10 @@ test('the first start makes one principal per role, and a file with their tokens
     const tokens = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
     assert.deepEqual(Object.keys(tokens).sort(), ['admin', 'auditor', 'host', 'operator', 'registrar', 'reviewer']);
     assert.equal(new Set(Object.values(tokens)).size, 6);
-    assert.deepEqual(readdirSync(fresh.dataDir).filter((name) => name.startsWith('tokens')), ['tokens.json']);
+    assert.deepEqual(
+      readdirSync(fresh.dataDir).filter((name) => name.startsWith('tokens')),
+      ['tokens.json'],
+    );
     for (const role of Object.keys(tokens)) {
       const [added] = await eventsOf(fresh, `principal-local-${role}`);
       assert.deepEqual(added?.data.roles, [role]);

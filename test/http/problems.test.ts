@@ -33,7 +33,13 @@ after(() => service.stop());
 function tellsNothing(answer: Answer, ...secrets: string[]): void {
   const body = JSON.stringify(answer.body);
   const text = body + JSON.stringify([...answer.headers]);
-  const leaks = [/\bat .+:\d+:\d+/, /node_modules|\.[jt]s\b/, /SQLITE|\bSELECT\b|\bINSERT\b/i, /\/tmp\/|\/home\//, /Error:/];
+  const leaks = [
+    /\bat .+:\d+:\d+/,
+    /node_modules|\.[jt]s\b/,
+    /SQLITE|\bSELECT\b|\bINSERT\b/i,
+    /\/tmp\/|\/home\//,
+    /Error:/,
+  ];
   for (const leak of leaks) assert.doesNotMatch(body, leak);
   for (const secret of [service.dataDir, ...Object.values(service.tokens), ...secrets]) {
     assert.ok(!text.includes(secret), `it tells ${secret.slice(0, 12)}…`);

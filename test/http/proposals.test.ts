@@ -153,12 +153,17 @@ test('__proto__, constructor and toString are names like any other', async () =>
   assert.equal((await decide(service, task, { capability: 'constructor' })).reason, 'capability_unregistered');
   const bare = await newCapability(service);
   const other = await openTask(service, { scope: [{ capability: bare, operations: names }] });
-  for (const each of names) assert.equal((await decide(service, other, { operation: each })).reason, 'operation_unknown');
+  for (const each of names)
+    assert.equal((await decide(service, other, { operation: each })).reason, 'operation_unknown');
 });
 
 const diffOf = async (definition: Answered, more: Record<string, unknown> = {}): Promise<Answered> => {
   const id = await newCapability(service);
-  await newVersion(service, id, proposal('2.0.0', { definition, manifest: manifestFor({ recall: operation }), ...more }));
+  await newVersion(
+    service,
+    id,
+    proposal('2.0.0', { definition, manifest: manifestFor({ recall: operation }), ...more }),
+  );
   return read(`${path(id, '2.0.0')}/diff?against=1.0.0`);
 };
 const [recall, store, count] = MEMORY_DEFINITION.tools;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
+import { addPrincipal, newCapability, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide, definitionDigestOf } from '../support/calls.js';
-import { eventsOf, logEnd } from '../support/events.js';
+import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import {
@@ -154,7 +154,11 @@ test('exceptions: signature_missing always, server_unauthenticated where nothing
 });
 
 test('an exception lets its check pass, with the exception as evidence; without it the check denies', async () => {
-  const manifest = { ...proposal().manifest, operations: { recall: { effects: ['read'] } }, server: { method: 'none' } };
+  const manifest = {
+    ...proposal().manifest,
+    operations: { recall: { effects: ['read'] } },
+    server: { method: 'none' },
+  };
   const call = async (exceptions: string[]) => {
     const id = unique('cap');
     await register(service, id, proposal('1.0.0', { manifest }));
@@ -226,7 +230,11 @@ test('a version is shown as it was proposed, with the digest of its definition',
   const id = unique('cap');
   const more = {
     probe: { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} }, credentialScope: 'read' },
-    supplyChain: { repository: 'https://git.example/memory', commit: 'abc', dependencies: [{ name: 'a', version: '1' }] },
+    supplyChain: {
+      repository: 'https://git.example/memory',
+      commit: 'abc',
+      dependencies: [{ name: 'a', version: '1' }],
+    },
   };
   const wanted = proposal('1.0.0', more);
   const registered = expecting(201, await post({ ...registration(id, wanted), publishers: ['acme'] }));
@@ -240,7 +248,6 @@ test('a version is shown as it was proposed, with the digest of its definition',
   assert.deepEqual([publishers, kind, category, owner], [['acme'], 'mcp-server', 'notes', 'team-notes']);
   assert.deepEqual(versions, [view]);
 });
-
 
 /** All pages of a list, and how many there were. */
 async function pagesOf(query: string): Promise<{ items: Answered[]; pages: number }> {

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { addPrincipal, newCapability, scopeOf } from '../support/actors.js';
-import { definitionDigestOf, stop } from '../support/calls.js';
+import { stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
-import { eventsOf, logEnd } from '../support/events.js';
+import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { callBody, expecting, MEMORY_DEFINITION, openTask, readyWorld, taskBody } from '../support/world.js';
+import { callBody, expecting, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
 
 const clock = movableClock();
 let service: TestService;
@@ -20,8 +19,6 @@ after(() => service.stop());
 const authorize = (body: Answered, headers?: Record<string, string>) =>
   service.call('host', 'POST', '/v1/calls/authorize', body, headers);
 const decided = async (body: Answered): Promise<Answered> => expecting(200, await authorize(body));
-const attemptsOf = async (task: Answered) =>
-  (await eventsOf(service, `calls-${task.taskId}`)).filter(({ type }) => type === 'CallDecided');
 
 const respond = (body: Answered, response: Answered, who: Answered = 'host') =>
   service.call(who, 'POST', `/v1/calls/${body.callId}/response`, { taskId: body.taskId, ...response });
@@ -127,7 +124,11 @@ test('an allow that was followed by a deny still takes its outcome', async () =>
 test('an outcome stands: the same again is answered, another one is refused', async () => {
   for (const status of ['succeeded', 'failed']) {
     const body = await allowed();
-    const outcome = { status, effect: { type: 'read', summary: 'one note', reference: 'n1' }, control: { decision: 'ok' } };
+    const outcome = {
+      status,
+      effect: { type: 'read', summary: 'one note', reference: 'n1' },
+      control: { decision: 'ok' },
+    };
     const told = expecting(200, await tell(body, outcome));
     assert.deepEqual(Object.keys(told).sort(), ['callId', 'position']);
     expecting(200, await tell(body, outcome));
@@ -187,4 +188,3 @@ test('unknown fields are ignored on calls, wherever they stand', async () => {
   const effect = { type: 'read', extra: 1 };
   expecting(200, await tell(body, { status: 'succeeded', extra: 1, effect, control: { decision: 'ok', extra: 1 } }));
 });
-

@@ -132,7 +132,11 @@ test('a token counts only as a bearer token in the authorization header', async 
   const { admin } = service.tokens;
   const basic = Buffer.from(`local-admin:${admin}`).toString('base64');
   for (const authorization of [`Basic ${basic}`, admin, `Bearer ${admin} ${admin}`, `Bearer "${admin}"`]) {
-    refused(401, 'unauthenticated', await service.call('nobody', 'GET', '/v1/capabilities', undefined, { authorization }));
+    refused(
+      401,
+      'unauthenticated',
+      await service.call('nobody', 'GET', '/v1/capabilities', undefined, { authorization }),
+    );
   }
   refused(401, 'unauthenticated', await service.call('nobody', 'GET', `/v1/capabilities?access_token=${admin}`));
   const authorization = `bearer ${admin}`;

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand, type Actor } from '../support/actors.js';
+import {
+  addPrincipal,
+  newCapability,
+  newVersion,
+  scopeOf,
+  unique,
+  versionCommand,
+  type Actor,
+} from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -75,7 +83,10 @@ test('the default is the version whose first approval is the latest, not the one
   const capability = unique('cap');
   await register(service, capability, proposal('1.0.0'));
   for (const version of ['2.0.0', '3.0.0']) {
-    expecting(201, await service.call('registrar', 'POST', `/v1/capabilities/${capability}/versions`, proposal(version)));
+    expecting(
+      201,
+      await service.call('registrar', 'POST', `/v1/capabilities/${capability}/versions`, proposal(version)),
+    );
   }
   assert.equal(await pinOf(capability), 'version_pending');
   await approve(service, capability, '3.0.0');
@@ -287,6 +298,19 @@ test('a task of another host cannot be seen, closed or used', async () => {
   assert.equal(calls.length, 1);
   assert.equal(expecting(200, await get(task.taskId)).status, 'open');
   assert.equal((await decide(service, task, body)).decision, 'allow');
+});
+
+test('a task never joins the trace of a task of another host', async () => {
+  const { traceId } = await openTask(service);
+  refused(403, 'forbidden', await open(taskBody({ traceId }), stranger));
+  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+  assert.notEqual(expecting(201, await open(taskBody(), stranger, headers)).traceId, traceId);
+  assert.equal(expecting(201, await open(taskBody(), 'host', headers)).traceId, traceId);
+  const joined = await eventsOf(service, `trace-${traceId}`);
+  assert.deepEqual(
+    joined.map(({ data }) => data.host),
+    ['local-host', 'local-host'],
+  );
 });
 
 test('a misspelt limit does not vanish: unknown fields of a task are a 400', async () => {

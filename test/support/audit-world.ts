@@ -13,7 +13,8 @@ import { ControlView } from '#libs/decision-point/control-view.js';
 import { DecisionEngines } from '#libs/decision-point/engines.js';
 import { writeOf } from '#libs/decision-point/facts.js';
 import { LogTime } from '#libs/decision-point/log-time.js';
-import { newTraceId, RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
+import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
+import { newTraceId } from '#libs/decision-point/trace.js';
 import { Responder } from '#libs/decision-point/responder.js';
 import { capabilityWrites, directiveWrite } from '#libs/decision-point/stops.js';
 import { TaskLanes } from '#libs/decision-point/task-lanes.js';
@@ -62,7 +63,7 @@ export async function makeWorld(t: TestContext) {
   const clock = { wallMs: () => (nowMs += 1000), monotonicMs: () => 0 };
   const view = new ControlView(log);
   await view.start();
-  const time = new LogTime(clock, view);
+  const time = new LogTime(clock, view, 0);
   const plane = new ControlPlane(settled, view, time);
   const engines = new DecisionEngines(log);
   const lanes = new TaskLanes(settled, keys, view);
@@ -204,7 +205,7 @@ export async function makeWorld(t: TestContext) {
         await tasks.open({
           taskId,
           traceId,
-          host,
+          caller: { name: host },
           request: { agent: 'helper', user, purpose: 'tidy up', scope, ...request },
         }),
       );
@@ -221,15 +222,17 @@ export async function makeWorld(t: TestContext) {
         arguments: { key: 'a secret' },
         observed,
       };
-      return must(await authorizer.authorize({ ...request, ...more }, host, traceparent));
+      return must(await authorizer.authorize({ ...request, ...more }, { name: host }, traceparent));
     },
 
     async respond(taskId: string, callId: string, text = 'the note') {
-      return must(await responder.respond(callId, { taskId, result: { content: [{ type: 'text', text }] } }, 'host-1'));
+      return must(
+        await responder.respond(callId, { taskId, result: { content: [{ type: 'text', text }] } }, { name: 'host-1' }),
+      );
     },
     async succeed(taskId: string, callId: string) {
       const effect = { type: 'read' as const, reference: 'note-7' };
-      return must(await responder.recordOutcome(callId, { taskId, status: 'succeeded', effect }, 'host-1'));
+      return must(await responder.recordOutcome(callId, { taskId, status: 'succeeded', effect }, { name: 'host-1' }));
     },
   };
   for (const [name, role] of PRINCIPALS) await addPrincipal(name, role);

@@ -1,5 +1,8 @@
 import type { Batch, EventLog } from '#libs/event-log/port.js';
 
+/** How long an append that a test waits for may take to come. */
+const ARRIVES_MS = 5000;
+
 /** A log whose appends can be held back on their way to the store, as a slow disk or network would. */
 export interface Gate {
   /** For `wrapLog` of `startService`. */
@@ -31,7 +34,12 @@ export function gate(): Gate {
     holdNext(prefix) {
       const arrived = Promise.withResolvers<void>();
       const released = Promise.withResolvers<void>();
-      holding.push({ prefix, arrive: arrived.resolve, released: released.promise });
+      const late = setTimeout(() => arrived.reject(new Error(`nothing came for ${prefix}`)), ARRIVES_MS);
+      const arrive = (): void => {
+        clearTimeout(late);
+        arrived.resolve();
+      };
+      holding.push({ prefix, arrive, released: released.promise });
       return { arrived: arrived.promise, release: released.resolve };
     },
   };

@@ -28,7 +28,7 @@ export class CallsController {
   async authorize(@Req() request: FastifyRequest, @Body() body: unknown): Promise<AuthorizeAnswer> {
     const asked = parseInput(AuthorizeRequest, body);
     this.refuseTooLarge(request, asked);
-    return unwrap(await this.authorizer.authorize(asked, callerOf(request).name, traceparentOf(request)));
+    return unwrap(await this.authorizer.authorize(asked, callerOf(request), traceparentOf(request)));
   }
 
   @Post(':callId/response')
@@ -40,7 +40,7 @@ export class CallsController {
     @Body() body: unknown,
   ): Promise<ResponseAnswer> {
     const response = parseInput(ResponseRequest, body);
-    return unwrap(await this.responder.respond(parseInput(Uuid, callId), response, callerOf(request).name));
+    return unwrap(await this.responder.respond(parseInput(Uuid, callId), response, callerOf(request)));
   }
 
   @Post(':callId/outcome')
@@ -52,7 +52,7 @@ export class CallsController {
     @Body() body: unknown,
   ): Promise<OutcomeAnswer> {
     const outcome = parseInput(OutcomeRequest, body);
-    return unwrap(await this.responder.recordOutcome(parseInput(Uuid, callId), outcome, callerOf(request).name));
+    return unwrap(await this.responder.recordOutcome(parseInput(Uuid, callId), outcome, callerOf(request)));
   }
 
   private refuseTooLarge(request: FastifyRequest, { arguments: args, context, observed }: AuthorizeRequest): void {

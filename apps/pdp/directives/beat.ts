@@ -38,20 +38,35 @@ export function directiveView(directive: DirectiveState): DirectiveView {
   return { ...shown, ...(cause === undefined ? {} : { cause }), ...(expiresAt === undefined ? {} : { expiresAt }) };
 }
 
-/** The state of the feed now. `issuedAt` is taken before the state is looked at, so a beat never claims to be newer. */
-export function snapshotBeat(view: ControlView, key: FeedKey, clock: Clock, leaseMs: number): Beat {
-  const issuedAt = toInstant(clock.wallMs());
-  const { state, revision: epoch } = view.directives();
-  const active = activeDirectives(state);
-  const unsigned = {
-    kid: key.kid,
-    epoch,
-    position: String(view.position),
-    stateRoot: stateRoot(active),
-    issuedAt,
-    leaseMs,
-    active: active.map(directiveView),
-  };
-  const signature = sign(null, Buffer.from(canonicalJson(unsigned)), key.privateKey).toString('base64url');
-  return { ...unsigned, signature };
+/** The directive feed as it stands: what hosts are told, in the words that they can verify. */
+export class Feed {
+  constructor(
+    private readonly view: ControlView,
+    private readonly key: FeedKey,
+    private readonly clock: Clock,
+    private readonly leaseMs: number,
+  ) {}
+
+  /** `issuedAt` is taken before the state is looked at, so a beat never claims to be newer than it is. */
+  snapshot(): Beat {
+    const issuedAt = toInstant(this.clock.wallMs());
+    const { state, revision: epoch } = this.view.directives();
+    const active = activeDirectives(state);
+    const unsigned = {
+      kid: this.key.kid,
+      epoch,
+      position: String(this.view.position),
+      stateRoot: stateRoot(active),
+      issuedAt,
+      leaseMs: this.leaseMs,
+      active: active.map(directiveView),
+    };
+    const signature = sign(null, Buffer.from(canonicalJson(unsigned)), this.key.privateKey).toString('base64url');
+    return { ...unsigned, signature };
+  }
+
+  /** The JWK (RFC 7517) that beats are verified with. */
+  publicKey(): Readonly<Record<string, string>> {
+    return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
+  }
 }

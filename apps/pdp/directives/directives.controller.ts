@@ -9,8 +9,8 @@ import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { createIdOf } from '../http/idempotency.js';
-import { CLOCK, FEED_KEY, SETTINGS, type Clock, type Settings } from '../tokens.js';
-import { snapshotBeat, type Beat, type FeedKey } from './beat.js';
+import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
+import { Feed, type Beat } from './beat.js';
 import { DirectivesCommand } from './directives.handler.js';
 
 const IssueBody = z.strictObject({
@@ -26,16 +26,15 @@ export class DirectivesController {
   constructor(
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(ControlView) private readonly view: ControlView,
-    @Inject(FEED_KEY) private readonly key: FeedKey,
-    @Inject(CLOCK) private readonly clock: Clock,
-    @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(Feed) private readonly feed: Feed,
+    @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
   ) {}
 
   @Post('v1/directives')
   @Access(['operator'])
   async issue(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
     const { id: clientId, ...wanted } = parseInput(IssueBody, body);
-    const id = createIdOf(request, 'directive', clientId);
+    const id = createIdOf(request, this.secret, 'directive', clientId);
     const requestDigest = digestOf(wanted);
     const { target, reason, expiresAt } = wanted;
     const asked = {
@@ -68,12 +67,12 @@ export class DirectivesController {
   @Get('v1/directives')
   @Access('any')
   list(): Beat {
-    return snapshotBeat(this.view, this.key, this.clock, this.settings.leaseMs);
+    return this.feed.snapshot();
   }
 
   @Get('.well-known/jwks.json')
   @Access('public')
   keys(): { keys: readonly Record<string, string>[] } {
-    return { keys: [{ ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' }] };
+    return { keys: [this.feed.publicKey()] };
   }
 }

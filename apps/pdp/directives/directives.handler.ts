@@ -1,6 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { ControlPlane, type Actor } from '#libs/decision-point/control-plane.js';
+import type { Caller } from '#libs/decision-point/caller.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { directiveWrite } from '#libs/decision-point/stops.js';
 import type { DirectiveCommand } from '#libs/directive/decider.js';
 import { ok } from '#libs/kernel/result.js';
@@ -17,7 +18,7 @@ export interface DirectiveReply {
 
 export class DirectivesCommand extends Command<DirectiveReply> {
   constructor(
-    readonly actor: Actor,
+    readonly actor: Caller,
     readonly request: DirectiveRequest,
   ) {
     super();

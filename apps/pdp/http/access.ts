@@ -1,5 +1,5 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '#libs/decision-point/control-view.js';
 import { digestOfBytes } from '#libs/kernel/digest.js';
 import type { PrincipalState } from '#libs/principal/decider.js';
@@ -37,14 +37,11 @@ declare module 'fastify' {
 
 /** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
 export function authenticate(view: ControlView, quotas: Quotas) {
-  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
+  return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const access = accessOf(request);
     if (request.is404 || access?.roles === 'public') return done();
     const principal = principalOf(view, request.headers.authorization);
-    if (principal === undefined) {
-      reply.header('www-authenticate', 'Bearer');
-      return done(new Problem('unauthenticated', 'a valid bearer token is needed'));
-    }
+    if (principal === undefined) return done(new Problem('unauthenticated', 'a valid bearer token is needed'));
     if (access === undefined || !mayCall(access.roles, principal)) {
       return done(new Problem('forbidden', 'the caller has not the role for this'));
     }

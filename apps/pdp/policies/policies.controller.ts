@@ -16,6 +16,8 @@ import { PoliciesCommand, type PolicyRequest } from './policies.handler.js';
 
 const ProposeBody = z.strictObject({ cedar: z.string().min(1).max(1_000_000), reason: Reason });
 const ReviewBody = z.strictObject({ verdict: ReviewVerdict, reason: Reason });
+/** Of the versions of a set, the newest are shown with their texts, and the one in force. */
+const MAX_SHOWN = 50;
 const PolicyVersion = z.coerce.number().int().min(1);
 
 @Controller('v1/policies')
@@ -59,8 +61,13 @@ export class PoliciesController {
     const { state } = this.view.policySet(parseInput(NameId, set));
     if (state.versions.size === 0) throw new Problem('not_found', 'no such policy set');
     const active = state.active?.policyVersion;
+    // Copied before the wait: the state is live.
+    const oldest = state.versions.size - MAX_SHOWN;
+    const newest = [...state.versions.values()]
+      .filter(({ policyVersion }) => policyVersion > oldest || policyVersion === active)
+      .map((version) => ({ ...version }));
     const versions = await Promise.all(
-      [...state.versions.values()].map(async ({ cedar, key: _key, ...version }) => ({
+      newest.map(async ({ cedar, key: _key, ...version }) => ({
         ...version,
         cedar: await readText(this.log, cedar),
       })),

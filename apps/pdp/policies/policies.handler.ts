@@ -3,10 +3,10 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { textBlob } from '#libs/decision-point/blobs.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { writeOf } from '#libs/decision-point/facts.js';
+import { vetPolicies } from '#libs/decision-point/policy-vetting.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import { refusal } from '#libs/kernel/refusal.js';
 import { err, ok } from '#libs/kernel/result.js';
-import { parsePolicies } from '#libs/policy/cedar.js';
 import { policyDecider, proposalWithKey } from '#libs/policy/decider.js';
 import type { ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
@@ -47,9 +47,9 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
 
   private async propose(actor: Principal, request: Extract<PolicyRequest, { type: 'propose' }>): Promise<PolicyReply> {
     const { set, cedar, reason, key } = request;
-    const parsed = parsePolicies(cedar);
-    if (!parsed.ok) {
-      const errors = parsed.error.slice(0, 20).map((message) => ({ path: '/cedar', message: message.slice(0, 300) }));
+    const vetted = await vetPolicies(cedar);
+    if (!vetted.ok) {
+      const errors = vetted.error.slice(0, 20).map((message) => ({ path: '/cedar', message: message.slice(0, 300) }));
       unwrap(err(refusal('malformed_request', 'the policies do not parse', errors)));
     }
     const blob = textBlob(cedar);

@@ -74,17 +74,18 @@ export class DriftController {
       ]);
     }
     const { digest } = fingerprint.value;
-    const pinned = await this.views.definition(state);
+    const diff =
+      digest === state.definitionDigest ? undefined : diffDefinitions(await this.views.definition(state), observed);
     const hostPinsVersion = await this.hostPinsVersion(caller.name, id, version);
     const directiveId = randomUUID();
     const { position } = unwrap(
       await this.plane.run(caller, (time) => {
-        if (digest === state.definitionDigest || probeDiffers(state.probe, probe)) return ok({ writes: [] });
+        if (diff === undefined || probeDiffers(state.probe, probe)) return ok({ writes: [] });
         return driftWrites(this.plane.view, {
           host: caller.name,
           capability: id,
           version,
-          pinned,
+          diff,
           observed,
           observedDigest: digest,
           hostPinsVersion,
@@ -93,7 +94,7 @@ export class DriftController {
         });
       }),
     );
-    const drift = digest === state.definitionDigest ? {} : { drift: diffDefinitions(pinned, observed) };
+    const drift = diff === undefined ? {} : { drift: diff };
     const suspended =
       state.status === 'suspended'
         ? { suspendedFor: 'all' }

@@ -3,7 +3,6 @@ import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { taskView, type TaskView } from '#libs/audit/task-view.js';
 import { LogTime } from '#libs/decision-point/log-time.js';
-import { newTraceId } from '#libs/decision-point/refusal-recorder.js';
 import { Tasks } from '#libs/decision-point/tasks.js';
 import { traceIdOf } from '#libs/kernel/ids.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
@@ -13,7 +12,7 @@ import { parseInput } from '../http/body.js';
 import { createIdOf } from '../http/idempotency.js';
 import { Problem } from '../http/problem.js';
 import { traceparentOf } from '../http/traceparent.js';
-import { SETTINGS, type Settings } from '../tokens.js';
+import { INSTALLATION_SECRET, SETTINGS, type InstallationSecret, type Settings } from '../tokens.js';
 import { TasksCommand } from './tasks.handler.js';
 
 @Controller('v1/tasks')
@@ -23,6 +22,7 @@ export class TasksController {
     @Inject(Tasks) private readonly tasks: Tasks,
     @Inject(LogTime) private readonly time: LogTime,
     @Inject(SETTINGS) private readonly settings: Settings,
+    @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
   ) {}
 
   @Post()
@@ -32,11 +32,17 @@ export class TasksController {
     const { scopeEntries } = this.settings.limits;
     if (wanted.scope.length > scopeEntries)
       throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
-    const taskId = createIdOf(request, 'task', wanted.taskId);
-    const traceId = wanted.traceId ?? traceIdOf(traceparentOf(request)) ?? newTraceId();
-    const host = callerOf(request).name;
+    const taskId = createIdOf(request, this.secret, 'task', wanted.taskId);
+    const parentTraceId = traceIdOf(traceparentOf(request));
     const { lane, position } = await this.commands.execute(
-      new TasksCommand({ type: 'open', taskId, traceId, host, request: wanted }),
+      new TasksCommand({
+        type: 'open',
+        taskId,
+        traceId: wanted.traceId,
+        parentTraceId,
+        caller: callerOf(request),
+        request: wanted,
+      }),
     );
     const { task } = lane;
     const pins = [...task.pins.values()];
@@ -63,7 +69,7 @@ export class TasksController {
     const { reason } = parseInput(CloseTask, body ?? {});
     const id = parseInput(Uuid, taskId);
     const { lane, position } = await this.commands.execute(
-      new TasksCommand({ type: 'close', taskId: id, host: callerOf(request).name, reason }),
+      new TasksCommand({ type: 'close', taskId: id, caller: callerOf(request), reason }),
     );
     return { ...taskView(lane.task, lane.content, this.time.now()), position: String(position) };
   }

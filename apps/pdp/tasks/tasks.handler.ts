@@ -1,5 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
+import type { Caller } from '#libs/decision-point/caller.js';
 import type { TaskLane } from '#libs/decision-point/task-lanes.js';
 import { Tasks, type TaskToOpen } from '#libs/decision-point/tasks.js';
 import { unwrap } from '../http/problem.js';
@@ -11,7 +12,7 @@ export interface TaskReply {
 
 export type TaskRequest =
   | ({ readonly type: 'open' } & TaskToOpen)
-  | { readonly type: 'close'; readonly taskId: string; readonly host: string; readonly reason?: string | undefined };
+  | { readonly type: 'close'; readonly taskId: string; readonly caller: Caller; readonly reason?: string | undefined };
 
 export class TasksCommand extends Command<TaskReply> {
   constructor(readonly request: TaskRequest) {
@@ -27,7 +28,7 @@ export class TasksHandler implements ICommandHandler<TasksCommand> {
     return unwrap(
       request.type === 'open'
         ? await this.tasks.open(request)
-        : await this.tasks.close(request.taskId, request.host, request.reason),
+        : await this.tasks.close(request.taskId, request.caller, request.reason),
     );
   }
 }

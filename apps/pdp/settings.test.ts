@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
+import { test } from 'node:test';
+import { readSettings, SETTINGS, SettingsError, settingsTable } from './settings.js';
+
+/** The one line that a wrong setting stops the start with. */
+function wrong(environment: Record<string, string>): string {
+  try {
+    readSettings(environment);
+  } catch (error) {
+    assert.ok(error instanceof SettingsError);
+    assert.doesNotMatch(error.message, /\n/);
+    return error.message;
+  }
+  assert.fail(`taken: ${JSON.stringify(environment)}`);
+}
+
+test('without any setting there is a default for each', () => {
+  const settings = readSettings({ PATH: '/bin' });
+  assert.deepEqual(settings, {
+    dataDir: resolve('data'),
+    logFile: resolve('data/sallyport.db'),
+    http: { host: '127.0.0.1', port: 7070 },
+    tls: undefined,
+    leaseMs: 5000,
+    limits: {
+      bodyBytes: 1_048_576,
+      definitionBytes: 4_194_304,
+      responseBytes: 8_388_608,
+      argumentsBytes: 262_144,
+      contextItems: 256,
+      scopeEntries: 200,
+      jsonDepth: 64,
+      hostRequestsPerS: 0,
+      hostBytesPerHour: 0,
+    },
+  });
+});
+
+test('an unknown setting stops the start with one line that names it', () => {
+  assert.match(wrong({ SALLYPORT_LEASE: '1000' }), /^SALLYPORT_LEASE is not a setting/);
+  assert.match(wrong({ SALLYPORT_: 'x' }), /^SALLYPORT_ is not a setting/);
+  assert.match(wrong({ SALLYPORT_toString: 'x' }), /SALLYPORT_toString/);
+});
+
+test('what others read is passed over', () => {
+  readSettings({ SALLYPORT_URL: 'x', SALLYPORT_TOKEN: 'y', SALLYPORT_TOKEN_FILE: 'z', SALLYPORT_TEST_SEED: '1' });
+});
+
+const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
+  ['SALLYPORT_DATA', ['']],
+  ['SALLYPORT_EVENT_LOG', ['', 'sqlite:', 'postgres://x', '/a/file']],
+  ['SALLYPORT_HTTP', ['', '7070', 'localhost', '127.0.0.1:', '127.0.0.1:65536', ':7070', 'http://127.0.0.1:7070']],
+  ['SALLYPORT_GRPC', ['', '7071', '127.0.0.1:99999']],
+  ['SALLYPORT_LEASE_MS', ['', '99', '60001', '1e3', '5s', '-1', '1.5', ' 5000']],
+  ['SALLYPORT_BODY_BYTES', ['0', '1023', '16777217', '1MiB']],
+  ['SALLYPORT_DEFINITION_BYTES', ['0']],
+  ['SALLYPORT_RESPONSE_BYTES', ['0']],
+  ['SALLYPORT_ARGUMENTS_BYTES', ['0']],
+  ['SALLYPORT_CONTEXT_ITEMS', ['-1', '10001']],
+  ['SALLYPORT_SCOPE_ENTRIES', ['0', '10001']],
+  ['SALLYPORT_JSON_DEPTH', ['7', '257']],
+  ['SALLYPORT_HOST_REQUESTS_PER_S', ['-1', 'many']],
+  ['SALLYPORT_HOST_BYTES_PER_HOUR', ['-1', '9007199254740992']],
+  ['SALLYPORT_TLS_CERT', ['']],
+  ['SALLYPORT_TLS_KEY', ['']],
+];
+
+for (const [name, values] of WRONG) {
+  test(`a wrong ${name} stops the start with one line that names it`, () => {
+    for (const value of values) assert.match(wrong({ [name]: value }), new RegExp(`^${name}\\b`), value);
+  });
+}
+
+test('every setting is tried with a wrong value', () => {
+  assert.deepEqual(WRONG.map(([name]) => name).sort(), Object.keys(SETTINGS).sort());
+});
+
+test('a line never quotes the value, which may be a secret', () => {
+  assert.ok(!wrong({ SALLYPORT_HTTP: 'hunter2' }).includes('hunter2'));
+});
+
+test('another address than loopback needs TLS', () => {
+  for (const host of ['0.0.0.0', '[::]', '10.0.0.1', 'pdp.example', '127.0.0.1.example', '128.0.0.1']) {
+    assert.match(wrong({ SALLYPORT_HTTP: `${host}:7070` }), /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY/);
+    const tls = { SALLYPORT_TLS_CERT: 'c.pem', SALLYPORT_TLS_KEY: 'k.pem' };
+    assert.deepEqual(readSettings({ SALLYPORT_HTTP: `${host}:7070`, ...tls }).tls, { cert: 'c.pem', key: 'k.pem' });
+  }
+  for (const host of ['127.0.0.1', '127.9.9.9', 'localhost', '[::1]']) {
+    assert.equal(readSettings({ SALLYPORT_HTTP: `${host}:0` }).http.port, 0);
+  }
+});
+
+test('the two TLS settings go together', () => {
+  assert.match(wrong({ SALLYPORT_TLS_CERT: 'c.pem' }), /go together/);
+  assert.match(wrong({ SALLYPORT_TLS_KEY: 'k.pem' }), /go together/);
+});
+
+test('the event log may lie elsewhere than the data', () => {
+  assert.equal(readSettings({ SALLYPORT_EVENT_LOG: 'sqlite:/var/lib/x.db' }).logFile, '/var/lib/x.db');
+  assert.equal(readSettings({ SALLYPORT_DATA: '/srv/data' }).logFile, '/srv/data/sallyport.db');
+});
+
+test('the table has a row for each setting, with its default, its reason and its danger', () => {
+  const rows = settingsTable().split('\n').slice(2);
+  assert.equal(rows.length, Object.keys(SETTINGS).length);
+  for (const [index, [name, setting]] of Object.entries(SETTINGS).entries()) {
+    const cells = (rows[index] ?? '').split(' | ').map((cell) => cell.replaceAll(/^\| | \|$/g, ''));
+    assert.equal(cells.length, 4, name);
+    assert.equal(cells[0], `\`${name}\``);
+    assert.equal(cells[1], setting.default === undefined ? '–' : `\`${setting.default}\``);
+    assert.ok(
+      cells.slice(2).every((cell) => cell.length > 3),
+      name,
+    );
+  }
+});

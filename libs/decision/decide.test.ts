@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { at, digest, uuid } from '../../test/support/given.js';
+import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
+import { directiveDecider } from '#libs/directive/decider.js';
+import { targetKey, type Target } from '#libs/directive/target.js';
+import { fold } from '#libs/kernel/decider.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { err, ok } from '#libs/kernel/result.js';
+import type { TaskState } from '#libs/task/decider.js';
+import { CheckName } from '#libs/vocabulary/words.js';
+import type { Call } from './call.js';
+import { decide, denyFor, expiryOf } from './decide.js';
+import type { Engines, Snapshot } from './snapshot.js';
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/** Everything that a decision looks at, in a form that a test can break in one place. It is an allow as it stands. */
+interface World {
+  version: Partial<Mutable<VersionState>>;
+  versions: boolean;
+  registered: boolean;
+  task: Partial<TaskState> | undefined;
+  directives: { target: Target; cause?: string }[];
+  policy: boolean;
+  authority: ReturnType<Engines['authority']>;
+  argumentsValid: boolean;
+  call: Partial<Mutable<Call>>;
+}
+
+const PIN = { capability: 'memory', version: '1', definitionDigest: digest('d') };
+const REVIEW: Review = {
+  verdict: 'approved',
+  by: 'vera',
+  reason: 'r',
+  at: at(0),
+  exceptions: ['signature_missing', 'server_unauthenticated'],
+};
+const world = (): World => ({
+  version: {},
+  versions: true,
+  registered: true,
+  task: {},
+  directives: [],
+  policy: true,
+  authority: { outcome: 'allow', determining: ['p'] },
+  argumentsValid: true,
+  call: {},
+});
+
+function decideIn(change: (made: World) => void) {
+  const made = world();
+  change(made);
+  const version: VersionState = {
+    version: '1',
+    source: { type: 'npm', name: 'memory' },
+    definitionDigest: PIN.definitionDigest,
+    documents: { definition: digest('d'), manifest: digest('m') },
+    operations: { recall: { effects: ['read'], arguments: digest('schema') }, copy: { effects: ['read', 'write'] } },
+    sensitivity: 'internal',
+    server: { method: 'package', integrity: 'i' },
+    requestDigest: digest('r'),
+    proposedBy: 'rita',
+    proposedAt: at(0),
+    status: 'approved',
+    review: REVIEW,
+    suspendedFor: new Set(),
+    observed: new Set(),
+    snapshots: 0,
+    ...made.version,
+  };
+  const capability: CapabilityState = {
+    id: 'memory',
+    kind: 'mcp-server',
+    category: 'notes',
+    owner: 'team',
+    publishers: ['acme'],
+    requestDigest: digest('r'),
+    versions: new Map(made.versions ? [['1', version]] : []),
+    approvals: 1,
+    driftSuspensions: [],
+  };
+  const task: TaskState = {
+    taskId: uuid(1),
+    traceId: 'a'.repeat(32),
+    host: 'hank',
+    agent: 'agent',
+    user: { id: 'ada', roles: [], attestedBy: 'hank' },
+    scope: [{ capability: 'memory', effects: ['read', 'write'] }],
+    pins: new Map([['memory', PIN]]),
+    unresolved: [],
+    openedAt: at(0),
+    expiresAt: at(60),
+    epoch: 0,
+    commitments: { purpose: digest('p'), attributes: digest('a') },
+    requestDigest: digest('r'),
+    counted: new Map(),
+    closed: false,
+    ...made.task,
+  };
+  const directives = fold(
+    directiveDecider,
+    made.directives.map(({ target, cause }, index) => ({
+      type: 'DirectiveIssued' as const,
+      data: {
+        id: uuid(100 + index),
+        target,
+        reason: 'r',
+        stateRoot: digest('s'),
+        ...(cause === undefined ? {} : { cause }),
+      },
+      actor: 'otto',
+      time: at(0),
+    })),
+  );
+  const policy = {
+    policyVersion: 3,
+    cedar: digest('c'),
+    reason: 'r',
+    proposedBy: 'rita',
+    proposedAt: at(0),
+    status: 'approved' as const,
+  };
+  const snapshot: Snapshot = {
+    basis: {},
+    directives,
+    capability: made.registered ? capability : undefined,
+    policySet: { versions: new Map(), ...(made.policy ? { active: policy } : {}) },
+    task: made.task === undefined ? undefined : task,
+    content: { purpose: 'p', attributes: {} },
+  };
+  const call: Call = {
+    callId: uuid(2),
+    taskId: uuid(1),
+    host: 'hank',
+    capability: 'memory',
+    operation: 'recall',
+    arguments: {},
+    contextItems: 2,
+    observed: { definition: PIN.definitionDigest, server: { method: 'package', integrity: 'i' } },
+    decidedAt: at(1),
+    ...made.call,
+  };
+  const engines: Engines = {
+    authority: () => made.authority,
+    arguments: () => (made.argumentsValid ? ok(undefined) : err([{ path: '/key', keyword: 'required' }])),
+  };
+  return { ...decide(snapshot, call, engines), snapshot };
+}
+
+const observed = (made: World, more: Partial<Call['observed']>): void => {
+  made.call.observed = {
+    definition: PIN.definitionDigest,
+    server: { method: 'package', integrity: 'i' },
+    ...made.call.observed,
+    ...more,
+  };
+};
+
+/** One fault for each reason code, with the check that finds it, in the order of the checks. */
+const FAULTS: readonly [CheckName, string, (made: World) => void][] = [
+  ['registered', 'capability_unregistered', (made) => (made.registered = false)],
+  ['registered', 'version_unregistered', (made) => (made.versions = false)],
+  ['not_disabled', 'disabled', (made) => made.directives.push({ target: { type: 'all' } })],
+  ['reviewed', 'version_pending', (made) => (made.version.status = 'pending')],
+  ['reviewed', 'version_rejected', (made) => (made.version.status = 'rejected')],
+  ['reviewed', 'version_suspended', (made) => (made.version.status = 'suspended')],
+  ['reviewed', 'version_revoked', (made) => (made.version.status = 'revoked')],
+  ['pinned', 'task_unknown', (made) => (made.task = undefined)],
+  ['pinned', 'task_closed', (made) => Object.assign(made.task ?? {}, { closed: true })],
+  ['pinned', 'task_expired', (made) => Object.assign(made.task ?? {}, { expiresAt: at(1) })],
+  ['pinned', 'capability_not_pinned', (made) => Object.assign(made.task ?? {}, { pins: new Map() })],
+  [
+    'pinned',
+    'version_not_pinned',
+    (made) => {
+      made.call.version = '1';
+      Object.assign(made.task ?? {}, { pins: new Map([['memory', { ...PIN, version: '2' }]]) });
+    },
+  ],
+  ['definition', 'definition_missing', (made) => observed(made, { definition: undefined })],
+  ['definition', 'definition_drifted', (made) => observed(made, { definition: digest('other') })],
+  ['signature', 'signature_missing', (made) => (made.version.review = { ...REVIEW, exceptions: [] })],
+  [
+    'signature',
+    'signature_unverifiable',
+    (made) => (made.version.documents = { definition: digest('d'), manifest: digest('m'), signature: digest('s') }),
+  ],
+  [
+    'server_identity',
+    'server_identity_mismatch',
+    (made) => observed(made, { server: { method: 'package', integrity: 'j' } }),
+  ],
+  ['server_identity', 'server_unauthenticated', (made) => observed(made, { server: { method: 'none' } })],
+  ['capability_scope', 'operation_unknown', (made) => (made.call.operation = 'forget')],
+  ['task_scope', 'outside_task_scope', (made) => Object.assign(made.task ?? {}, { scope: [] })],
+  ['user_authority', 'outside_user_authority', (made) => (made.authority = { outcome: 'deny', determining: [] })],
+  ['user_authority', 'policy_error', (made) => (made.authority = { outcome: 'error', determining: [] })],
+  ['arguments', 'arguments_invalid', (made) => (made.argumentsValid = false)],
+];
+
+const names = CheckName.options;
+
+test('a call in which nothing is wrong is allowed, with all thirteen checks passed in their order', () => {
+  const { decision, reason, rule, checks } = decideIn(() => undefined);
+  assert.deepEqual([decision, reason, rule], ['allow', 'ok', 'p']);
+  assert.deepEqual(
+    checks.map(({ check, outcome }) => [check, outcome]),
+    names.map((name) => [name, 'pass']),
+  );
+});
+
+for (const [check, reason, fault] of FAULTS) {
+  test(`${reason} is found by ${check}, after every check before it`, () => {
+    const { decision, reason: found, checks } = decideIn(fault);
+    assert.deepEqual([decision, found], ['deny', reason]);
+    assert.deepEqual(
+      checks.map((each) => each.check),
+      names.slice(0, names.indexOf(check) + 1),
+    );
+    assert.equal(checks.at(-1)?.outcome, 'fail');
+    assert.ok(checks.slice(0, -1).every(({ outcome }) => outcome !== 'fail'));
+    assert.ok(checks.at(-1)?.evidence !== undefined);
+  });
+}
+
+test('of two faults the one that an earlier check finds names the reason', () => {
+  for (const [index, [first, reason, fault]] of FAULTS.entries()) {
+    for (const [second, , other] of FAULTS.slice(index + 1)) {
+      // Two faults of one check, and what takes away the task or the version that a later fault is about, cannot be had at once.
+      if (first === second || reason === 'task_unknown') continue;
+      const { reason: found } = decideIn((made) => {
+        made.call.version = '1';
+        fault(made);
+        other(made);
+      });
+      assert.equal(found, reason, `${reason} before ${second}`);
+    }
+  }
+});
+
+test('without a pin there is no version to review: the check is skipped, and pinned denies', () => {
+  const { reason, checks } = decideIn((made) => Object.assign(made.task ?? {}, { pins: new Map() }));
+  assert.equal(reason, 'capability_not_pinned');
+  assert.equal(checks.find(({ check }) => check === 'reviewed')?.outcome, 'skipped');
+});
+
+test('a version that is suspended for one host is suspended for it alone', () => {
+  assert.equal(decideIn((made) => (made.version = { suspendedFor: new Set(['hank']) })).reason, 'version_suspended');
+  assert.equal(decideIn((made) => (made.version = { suspendedFor: new Set(['hugo']) })).reason, 'ok');
+});
+
+test('the lifecycle names the reason of a stop that a suspension brought, and the directive that of any other', () => {
+  const target: Target = { type: 'version', capability: 'memory', version: '1' };
+  const brought = (status: VersionState['status'], ...more: { target: Target; cause?: string }[]) =>
+    decideIn((made) => {
+      made.version.status = status;
+      made.directives.push({ target, cause: uuid(5) }, ...more);
+    }).reason;
+  assert.equal(brought('suspended'), 'version_suspended');
+  assert.equal(brought('revoked'), 'version_revoked');
+  assert.equal(brought('suspended', { target }), 'disabled');
+  assert.equal(brought('suspended', { target: { type: 'host', host: 'hank' }, cause: uuid(6) }), 'disabled');
+  assert.equal(brought('approved'), 'disabled', 'it stops everything if the lifecycle would not');
+});
+
+test('every target of an allow is what a directive can stop it by', () => {
+  const { targets } = decideIn(() => undefined);
+  const stops: Target[] = [
+    { type: 'all' },
+    { type: 'capability', capability: 'memory' },
+    { type: 'version', capability: 'memory', version: '1' },
+    { type: 'operation', capability: 'memory', operation: 'recall' },
+    { type: 'publisher', publisher: 'acme' },
+    { type: 'source', source: 'npm:memory' },
+    { type: 'category', category: 'notes' },
+    { type: 'effect', effect: 'read' },
+    { type: 'host', host: 'hank' },
+    { type: 'task', taskId: uuid(1) },
+  ];
+  assert.deepEqual([...targets].sort(), stops.map(targetKey).sort());
+  for (const target of stops) {
+    const { reason, rule } = decideIn((made) => made.directives.push({ target }));
+    assert.deepEqual([reason, rule], ['disabled', targetKey(target)]);
+  }
+});
+
+test('a digest that differs asks for the definition, a whole definition does not', () => {
+  const drifted = (whole?: true) =>
+    decideIn((made) => observed(made, { definition: digest('x'), ...(whole && { whole }) })).obligations;
+  assert.deepEqual([drifted(), drifted(true)], [['submit_definition'], []]);
+});
+
+test('the pinned definition under another probe is a drift', () => {
+  const probe = { protocolVersion: '1', clientCapabilities: {} };
+  const under = (seen: unknown) =>
+    decideIn((made) => {
+      made.version = { probe };
+      observed(made, { probe: digestOf(seen) });
+    }).reason;
+  assert.equal(under(probe), 'ok');
+  assert.equal(under({ ...probe, clientCapabilities: { roots: {} } }), 'definition_drifted');
+});
+
+test('$connect skips what a single call is asked, may lack the definition, and nothing else', () => {
+  const connect = (fault: (made: World) => void) =>
+    decideIn((made) => {
+      fault(made);
+      made.call.operation = '$connect';
+    });
+  const perCall: CheckName[] = [
+    'capability_scope',
+    'task_scope',
+    'user_authority',
+    'arguments',
+    'context',
+    'credential',
+  ];
+  for (const [check, reason, fault] of FAULTS) {
+    if (reason === 'operation_unknown') continue;
+    const passes = perCall.includes(check) || reason === 'definition_missing';
+    assert.equal(connect(fault).reason, passes ? 'ok' : reason);
+  }
+  const skipped = connect((made) => observed(made, { definition: undefined })).checks;
+  assert.deepEqual(
+    skipped.filter(({ outcome }) => outcome === 'skipped').map(({ check }) => check),
+    ['definition', ...perCall],
+  );
+});
+
+test('an entry that is used up gives way to the next one, and a counted call is not counted again', () => {
+  const scoped = (counted: Map<number, Set<string>>, ...maxCalls: (number | undefined)[]) =>
+    decideIn((made) => {
+      const scope = maxCalls.map((max) => ({
+        capability: 'memory',
+        effects: ['read' as const],
+        ...(max !== undefined && { maxCalls: max }),
+      }));
+      Object.assign(made.task ?? {}, { scope, counted });
+    });
+  const counts = (...asked: Parameters<typeof scoped>) => {
+    const { reason, counts: entry } = scoped(...asked);
+    return [reason, entry];
+  };
+  const used = new Map([[0, new Set([uuid(7)])]]);
+  assert.deepEqual(counts(new Map(), 1), ['ok', 0]);
+  assert.deepEqual(counts(used, 1), ['outside_task_scope', undefined]);
+  assert.deepEqual(counts(used, 2), ['ok', 0]);
+  assert.deepEqual(counts(used, 1, 1), ['ok', 1]);
+  assert.deepEqual(counts(used, 1, undefined), ['ok', undefined]);
+  assert.deepEqual(counts(new Map([[0, new Set([uuid(2)])]]), 1), ['ok', undefined]);
+  assert.deepEqual(counts(new Map(), 0), ['outside_task_scope', undefined]);
+  assert.deepEqual(scoped(used, 1).checks.at(-1)?.evidence, { entry: 0, calls: 1 });
+});
+
+test('a check that throws denies as an internal error', () => {
+  const { decision, reason, checks } = decideIn((made) => {
+    Object.defineProperty(made, 'authority', {
+      get: () => {
+        throw new Error('broken');
+      },
+    });
+  });
+  assert.deepEqual([decision, reason, checks.at(-1)?.check], ['deny', 'internal_error', 'user_authority']);
+});
+
+test('a deny outside of the checks has none', () => {
+  assert.deepEqual(denyFor('view_stale', '1'), {
+    decision: 'deny',
+    reason: 'view_stale',
+    version: '1',
+    checks: [],
+    obligations: [],
+    targets: [],
+  });
+});
+
+test('an allow ends with its lease or with its task, whichever is sooner', () => {
+  const { snapshot } = decideIn(() => undefined);
+  assert.equal(expiryOf(snapshot, at(1), 60_000), at(2));
+  assert.equal(expiryOf(snapshot, at(1), 3_600_000), at(60));
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import type { Answered, Callable } from '../support/service.js';
+import { expecting, openTask, readyWorld } from '../support/world.js';
+import { place } from './child.js';
+import { hammer, moreAnswers, newLedger, type Ledger } from './ledger.js';
+import { chance } from './random.js';
+
+/** `kill -9` at any moment: what a client was told in whole is on the disk. */
+
+const KILLS = 20;
+const CLIENTS = 8;
+const TASKS = 3;
+/** Answers before a kill; so many that some kills come in the middle of much and some at once. */
+const MAX_ANSWERS = 150;
+
+test(`${KILLS} times kill -9 while clients hammer: every allow that was received is in the trace`, async (t) => {
+  const luck = chance(t);
+  const told = `the seed was ${luck.seed}`;
+  const { dataDir, start } = place(t);
+  let service = await start();
+  const { tokens } = service;
+  await readyWorld(service);
+  // One task lives through all kills; the others through one.
+  const oldest = await openTask(service);
+  const all = newLedger();
+  for (let kill = 1; kill <= KILLS; kill += 1) {
+    const ledger = newLedger();
+    const tasks: Answered[] = await Promise.all(Array.from({ length: TASKS }, () => openTask(service)));
+    tasks.push(oldest);
+    const clients = Array.from({ length: CLIENTS }, () => hammer(service, tasks, ledger, luck));
+    await moreAnswers(ledger, luck.whole(1, MAX_ANSWERS), 2_000);
+    await pause(luck.whole(0, 5));
+    service.kill('SIGKILL');
+    assert.deepEqual(await service.exit, { code: null, signal: 'SIGKILL' }, told);
+    await Promise.all(clients);
+    service = await start();
+    assert.deepEqual(service.tokens, tokens, told);
+    const fresh = tasks.filter(({ taskId }) => taskId !== oldest.taskId);
+    for (const task of fresh) await isRecorded(service, task, ledger, `kill ${kill}, ${told}`);
+    for (const key of ['allows', 'responses', 'outcomes'] as const) all[key].push(...(ledger[key] as never[]));
+    // A repeat of what was received gets the recorded answer, while it holds.
+    const [received] = ledger.allows;
+    if (received !== undefined) {
+      const repeated = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', received.body));
+      assert.equal(repeated.decision, 'allow', told);
+    }
+  }
+  await isRecorded(service, oldest, all, told);
+  t.diagnostic(`${all.allows.length} allows, ${all.responses.length} responses, ${all.outcomes.length} outcomes received`);
+  assert.ok(all.allows.length > KILLS && all.responses.length > 0 && all.outcomes.length > 0, told);
+  service.kill('SIGTERM');
+  assert.deepEqual(await service.exit, { code: 0, signal: null });
+  await hasNoGaps(`${dataDir}/sallyport.db`, told);
+});
+
+/** All that the clients were told of a task, in its trace and replayed. */
+async function isRecorded(service: Callable, task: Answered, ledger: Ledger, told: string): Promise<void> {
+  const path = `/v1/audit/traces/${task.traceId}`;
+  const { calls, events } = expecting(200, await service.call('auditor', 'GET', path));
+  const ofTask = <Entry extends { taskId: string }>(entries: Entry[]) =>
+    entries.filter(({ taskId }) => taskId === task.taskId);
+  const decided = new Map(events.map((event: Answered) => [event.position, event]));
+  const evidence = new Map(calls.map((call: Answered) => [call.position, call]));
+  for (const { callId, position } of ofTask(ledger.allows)) {
+    const event = decided.get(position) as Answered;
+    assert.deepEqual(
+      [event?.type, event?.data.callId, event?.data.decision],
+      ['CallDecided', callId, 'allow'],
+      `the allow of ${callId} at ${position} is not in the trace: ${told}`,
+    );
+    const call = evidence.get(position) as Answered;
+    assert.deepEqual([call?.callId, call?.attempt, call?.decision], [callId, event.data.attempt, 'allow'], told);
+  }
+  for (const { callId, position } of ofTask(ledger.responses)) {
+    const event = decided.get(position) as Answered;
+    assert.deepEqual([event?.type, event?.data.callId], ['ResponseValidated', callId], `response at ${position}: ${told}`);
+  }
+  for (const { callId, position } of ofTask(ledger.outcomes)) {
+    const event = events.find(({ type, data }: Answered) => type === 'OutcomeRecorded' && data.callId === callId);
+    // An outcome that is told again is answered with a position at or after its own.
+    assert.ok(event !== undefined && BigInt(event.position) <= BigInt(position), `outcome of ${callId}: ${told}`);
+  }
+  const replay = expecting(200, await service.call('auditor', 'GET', `${path}/replay`));
+  assert.equal(replay.identical, true, told);
+  assert.equal(replay.calls.length, events.filter(({ type }: Answered) => type === 'CallDecided').length, told);
+}
+
+/** Each stream counts from 1 without a hole, positions rise, and each event is what its id says. */
+async function hasNoGaps(file: string, told: string): Promise<void> {
+  const log = await openSqliteLog({ file });
+  try {
+    const heads = new Map<string, number>();
+    let after = 0n;
+    for (;;) {
+      const events = await log.readAll({ after });
+      if (events.length === 0) break;
+      for (const { stream, revision, position, json } of events) {
+        assert.ok(position > after, told);
+        assert.equal(revision, (heads.get(stream) ?? 0) + 1, `a gap in ${stream}: ${told}`);
+        const sealed = verifySealed(json);
+        assert.deepEqual([sealed?.stream, sealed?.revision], [stream, revision], told);
+        heads.set(stream, revision);
+        after = position;
+      }
+    }
+    for (const [stream, revision] of heads) assert.equal(await log.head(stream), revision, told);
+  } finally {
+    await log.close();
+  }
+}

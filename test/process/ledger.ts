@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { randomUUID } from 'node:crypto';
+import type { Answered, Callable } from '../support/service.js';
+import { callBody } from '../support/world.js';
+import type { Chance } from './random.js';
+
+/** What clients were told in whole, to be held against what is recorded. */
+export interface Ledger {
+  readonly allows: { taskId: string; callId: string; position: string; body: Answered }[];
+  readonly responses: { taskId: string; callId: string; position: string }[];
+  readonly outcomes: { taskId: string; callId: string; position: string }[];
+  answers: number;
+}
+
+export const newLedger = (): Ledger => ({ allows: [], responses: [], outcomes: [], answers: 0 });
+
+/** One client: one call after the other, until the service is gone. Every answer stands in the ledger before the next. */
+export async function hammer(service: Callable, tasks: readonly Answered[], ledger: Ledger, luck: Chance): Promise<void> {
+  const { whole, of } = luck;
+  let last: Answered;
+  const post = async (path: string, body: unknown): Promise<Answered> => {
+    const answer = await service.call('host', 'POST', path, body);
+    ledger.answers += 1;
+    assert.ok(answer.status === 200, JSON.stringify(answer.body));
+    return answer.body;
+  };
+  try {
+    for (;;) {
+      const task = of(tasks);
+      const body = last !== undefined && whole(0, 4) === 0 ? last : callBody(task, { callId: randomUUID() });
+      const { taskId, callId } = body;
+      // Every so often one that is denied.
+      const asked = whole(0, 9) === 0 ? { ...callBody(task), arguments: {} } : body;
+      const { decision, position } = await post('/v1/calls/authorize', asked);
+      if (decision === 'deny') continue;
+      last = body;
+      ledger.allows.push({ taskId, callId, position, body });
+      if (whole(0, 3) > 0) continue;
+      const result = { content: [{ type: 'text', text: 'a note' }] };
+      const responded = await post(`/v1/calls/${callId}/response`, { taskId, result });
+      ledger.responses.push({ taskId, callId, position: responded.position });
+      const outcome = await post(`/v1/calls/${callId}/outcome`, { taskId, status: 'succeeded' });
+      ledger.outcomes.push({ taskId, callId, position: outcome.position });
+    }
+  } catch (error) {
+    // A service that is killed resets connections or ends answers early: those were not received.
+    if (error instanceof TypeError) return;
+    throw error;
+  }
+}
+
+/** Waits until the clients have had so many more answers, or the time is over. */
+export async function moreAnswers(ledger: Ledger, count: number, timeoutMs: number): Promise<void> {
+  const enough = ledger.answers + count;
+  for (const endMs = performance.now() + timeoutMs; ledger.answers < enough && performance.now() < endMs; ) await pause(1);
+}

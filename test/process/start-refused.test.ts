@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { selfSigned } from '../demo/certificate.js';
+import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { listening, place, until, type Program } from './child.js';
+
+/** A start that cannot be, ends: one line on stderr that says why, exit code 1, and nothing is touched. */
+
+async function refusedWith(program: Program, reason: RegExp): Promise<void> {
+  assert.deepEqual(await program.exit, { code: 1, signal: null }, program.stderr());
+  assert.match(program.stderr(), /^sallyport: [^\n]+\n$/);
+  assert.match(program.stderr(), reason);
+  assert.equal(program.stdout(), '');
+}
+
+const SETTINGS: readonly [what: string, env: Record<string, string>, reason: RegExp][] = [
+  ['an unknown setting', { SALLYPORT_LEASE: '5000' }, /SALLYPORT_LEASE is not a setting/],
+  ['a lease that is no number', { SALLYPORT_LEASE_MS: '5s' }, /SALLYPORT_LEASE_MS: needs a whole number/],
+  ['a lease that is too long', { SALLYPORT_LEASE_MS: '600000' }, /SALLYPORT_LEASE_MS: needs a number from 100 to/],
+  ['an address without a port', { SALLYPORT_HTTP: '127.0.0.1' }, /SALLYPORT_HTTP: needs host:port/],
+  ['an empty data folder', { SALLYPORT_DATA: '' }, /SALLYPORT_DATA: /],
+  ['an event log of another kind', { SALLYPORT_EVENT_LOG: 'postgres://db' }, /SALLYPORT_EVENT_LOG: needs sqlite:/],
+  ['every address without TLS', { SALLYPORT_HTTP: '0.0.0.0:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
+  ['a name that is not this machine', { SALLYPORT_HTTP: 'pdp.example:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
+  ['a certificate without its key', { SALLYPORT_TLS_CERT: 'cert.pem' }, /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY/],
+];
+for (const [what, env, reason] of SETTINGS) {
+  test(`a start with ${what} ends in one line`, async (t) => {
+    const { dataDir, launch } = place(t);
+    await refusedWith(launch({ env }), reason);
+    assert.deepEqual(readdirSync(dataDir), []);
+  });
+}
+
+test('a port that is taken ends in one line, and the data are there for the next start', async (t) => {
+  const { launch, start } = place(t);
+  const taken = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  t.after(() => new Promise((resolve) => taken.close(resolve)));
+  const { port } = taken.address() as AddressInfo;
+  const program = launch({ env: { SALLYPORT_HTTP: `127.0.0.1:${port}` } });
+  await refusedWith(program, new RegExp(`address already in use.*${port}`));
+  await readyWorld(await start());
+});
+
+test('a second process on the same data ends in one line, and the first goes on', async (t) => {
+  const { launch, start } = place(t);
+  const first = await start();
+  await readyWorld(first);
+  await refusedWith(launch(), /another process is using .*sallyport\.db/);
+  const task = await openTask(first);
+  const answer = await first.call('host', 'POST', '/v1/calls/authorize', callBody(task));
+  assert.equal(expecting(200, answer).decision, 'allow');
+});
+
+test('a data folder that is a file ends in one line', async (t) => {
+  const { dataDir, launch } = place(t);
+  const file = join(dataDir, 'file');
+  writeFileSync(file, '');
+  await refusedWith(launch({ env: { SALLYPORT_DATA: file } }), /file/);
+});
+
+test('tokens of another log end in one line, and are not replaced', async (t) => {
+  const { dataDir, launch } = place(t);
+  mkdirSync(dataDir, { recursive: true });
+  writeFileSync(join(dataDir, 'tokens.json'), '{}');
+  await refusedWith(launch(), /tokens\.json belongs to another event log/);
+});
+
+test('with a certificate it speaks TLS and nothing else', async (t) => {
+  const { dataDir, launch } = place(t);
+  const { key, cert } = selfSigned();
+  const [certFile, keyFile] = [join(dataDir, 'cert.pem'), join(dataDir, 'key.pem')];
+  writeFileSync(certFile, cert);
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  const program = launch({ env: { SALLYPORT_TLS_CERT: certFile, SALLYPORT_TLS_KEY: keyFile } });
+  const url = await listening(program);
+  assert.match(url, /^https:/);
+  const status = (ca?: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      get(`${url}/health/ready`, { ca, agent: false }, (response) => {
+        response.resume().once('end', () => resolve(response.statusCode));
+      }).once('error', reject);
+    });
+  await until(program, async () => ((await status(cert)) === 200 ? true : undefined));
+  await assert.rejects(status(), /self-signed/);
+  await assert.rejects(fetch(`${url.replace('https:', 'http:')}/health/live`));
+  program.kill('SIGTERM');
+  assert.deepEqual(await program.exit, { code: 0, signal: null });
+});
+
+test('a certificate that cannot be read ends in one line', async (t) => {
+  const { dataDir, launch } = place(t);
+  const missing = join(dataDir, 'none.pem');
+  const program = launch({ env: { SALLYPORT_TLS_CERT: missing, SALLYPORT_TLS_KEY: missing } });
+  await refusedWith(program, /none\.pem/);
+});
+
+test('a certificate that is none, or another key, ends in one line', async (t) => {
+  const { dataDir, launch } = place(t);
+  const [cert, key, none] = ['cert.pem', 'key.pem', 'none.pem'].map((name) => join(dataDir, name)) as [string, string, string];
+  writeFileSync(cert, selfSigned().cert);
+  writeFileSync(key, selfSigned().key);
+  writeFileSync(none, 'not a certificate');
+  for (const [certFile, keyFile] of [
+    [none, key],
+    [cert, none],
+    [cert, key],
+  ] as const) {
+    const program = launch({ env: { SALLYPORT_TLS_CERT: certFile, SALLYPORT_TLS_KEY: keyFile } });
+    await refusedWith(program, /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name/);
+  }
+});

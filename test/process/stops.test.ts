@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { addPrincipal, unique, versionCommand, type Actor } from '../support/actors.js';
+import { eventsAfter, eventsOf } from '../support/events.js';
+import { gate } from '../support/gate.js';
+import { refused } from '../support/problems.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { activatePolicy, approve, callBody, expecting, registration, taskBody } from '../support/world.js';
+import { withoutChecks } from './logs.js';
+import { brokenBy, policyIdOf } from './verifier.js';
+
+/**
+ * An allow on its way to the store while somebody stops it: each stop, once with the checks of the append and once
+ * without them, by a switch that only the tests have.
+ */
+
+interface Scene {
+  readonly host: Actor;
+  readonly capability: string;
+  readonly publisher: string;
+  readonly task: Answered;
+}
+
+interface Stop {
+  /** Stops the call of a scene; gives the way back, where others would be stopped too. */
+  stop(service: TestService, scene: Scene): Promise<(() => Promise<unknown>) | undefined>;
+  /** What the caller is told. */
+  readonly reason: string;
+  /** What the verifier says of an allow after it. */
+  because(scene: Scene): string;
+}
+
+const directive = (targetOf: (scene: Scene) => Answered, because: (scene: Scene) => string): Stop => ({
+  async stop(service, scene) {
+    const body = { target: targetOf(scene), reason: 'test' };
+    const { id } = expecting(201, await service.call('operator', 'POST', '/v1/directives', body));
+    return () => service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'test' });
+  },
+  reason: 'disabled',
+  because,
+});
+const command = (name: string, reason: string, because: string): Stop => ({
+  async stop(service, { capability }) {
+    expecting(200, await versionCommand(service, 'operator', capability, name));
+    return undefined;
+  },
+  reason,
+  because: () => because,
+});
+
+let policies = 0;
+async function activate(service: TestService, effect: 'permit' | 'forbid'): Promise<void> {
+  policies += 1;
+  await activatePolicy(service, `@id("${policyIdOf(policies)}") ${effect}(principal, action, resource);`);
+}
+
+const STOPS: Readonly<Record<string, Stop>> = {
+  'a directive against all': directive(
+    () => ({ type: 'all' }),
+    () => 'all',
+  ),
+  'a directive against the capability': directive(
+    ({ capability }) => ({ type: 'capability', capability }),
+    ({ capability }) => `capability:${capability}`,
+  ),
+  'a directive against the version': directive(
+    ({ capability }) => ({ type: 'version', capability, version: '1.0.0' }),
+    ({ capability }) => `version:${capability}@1.0.0`,
+  ),
+  'a directive against the operation': directive(
+    ({ capability }) => ({ type: 'operation', capability, operation: 'recall' }),
+    ({ capability }) => `operation:${capability}/recall`,
+  ),
+  'a directive against the publisher': directive(
+    ({ publisher }) => ({ type: 'publisher', publisher }),
+    ({ publisher }) => `publisher:${publisher}`,
+  ),
+  'a directive against the source': directive(
+    () => ({ type: 'source', source: 'npm:@example/memory' }),
+    () => 'source:npm:@example/memory',
+  ),
+  'a directive against the category': directive(
+    () => ({ type: 'category', category: 'notes' }),
+    () => 'category:notes',
+  ),
+  'a directive against the effect': directive(
+    () => ({ type: 'effect', effect: 'read' }),
+    () => 'effect:read',
+  ),
+  'a directive against the host': directive(
+    ({ host }) => ({ type: 'host', host: host.name }),
+    ({ host }) => `host:${host.name}`,
+  ),
+  'a directive against the task': directive(
+    ({ task }) => ({ type: 'task', taskId: task.taskId }),
+    ({ task }) => `task:${task.taskId}`,
+  ),
+  'a suspension': command('suspend', 'version_suspended', 'version suspended'),
+  'a revocation': command('revoke', 'version_revoked', 'version revoked'),
+  'the closing of the task': {
+    async stop(service, { host, task }) {
+      expecting(200, await service.call(host, 'POST', `/v1/tasks/${task.taskId}/close`, {}));
+      return undefined;
+    },
+    reason: 'task_closed',
+    because: () => 'task closed',
+  },
+  'another policy': {
+    async stop(service) {
+      await activate(service, 'forbid');
+      return () => activate(service, 'permit');
+    },
+    reason: 'outside_user_authority',
+    because: () => `${policyIdOf(policies - 2)} is not in force`,
+  },
+};
+
+async function sceneOf(service: TestService): Promise<Scene> {
+  const [capability, publisher] = [unique('cap'), unique('pub')];
+  const body = { ...registration(capability), publishers: [publisher] };
+  expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', body));
+  await approve(service, capability);
+  const host = await addPrincipal(service, ['host']);
+  const scope = [{ capability, effects: ['read', 'write'] }];
+  const task = expecting(201, await service.call(host, 'POST', '/v1/tasks', taskBody({ scope })));
+  return { host, capability, publisher, task };
+}
+
+const authorize = (service: TestService, { host, task, capability }: Scene, callId: string) =>
+  service.call(host, 'POST', '/v1/calls/authorize', callBody(task, { capability, callId }));
+const allowsOf = async (service: TestService, callId: string) =>
+  (await eventsAfter(service, 0n)).filter(({ data }) => data.callId === callId && data.decision === 'allow');
+const brokenOf = async (service: TestService, callId: string) =>
+  brokenBy(await eventsAfter(service, 0n)).filter((broken) => broken.callId === callId);
+
+for (const checked of [true, false]) {
+  const held = gate();
+  let service: TestService;
+
+  /** Asks for a call, lets `meanwhile` happen while its record is on its way, and gives the answer. */
+  async function overtaken(scene: Scene, callId: string, meanwhile: () => Promise<unknown>) {
+    const hold = held.holdNext('calls-');
+    const answer = authorize(service, scene, callId);
+    await hold.arrived;
+    await meanwhile();
+    hold.release();
+    return answer;
+  }
+
+  test(checked ? 'with the checks of the append' : 'without the checks of the append', async (t) => {
+    policies = 0;
+    service = await startService({ wrapLog: (log) => held.wrap(checked ? log : withoutChecks(log)) });
+    t.after(() => service.stop());
+    await activate(service, 'permit');
+
+    for (const [what, { stop, reason, because }] of Object.entries(STOPS)) {
+      await t.test(`${what} overtakes an allow: ${checked ? 'it is denied' : 'the verifier finds it'}`, async () => {
+        const scene = await sceneOf(service);
+        const callId = randomUUID();
+        const back: (() => Promise<unknown>)[] = [];
+        const answer = await overtaken(scene, callId, async () => {
+          const undo = await stop(service, scene);
+          if (undo !== undefined) back.push(undo);
+        });
+        const { decision, reason: told } = expecting(200, answer);
+        for (const undo of back) await undo();
+        const broken = await brokenOf(service, callId);
+        if (checked) {
+          assert.deepEqual([decision, told], ['deny', reason]);
+          assert.deepEqual(await allowsOf(service, callId), []);
+          assert.deepEqual(broken, []);
+        } else {
+          assert.equal(decision, 'allow');
+          const reasons = broken.map((each) => each.because);
+          assert.ok(reasons.includes(because(scene)), `${because(scene)} is not among ${reasons.join(', ')}`);
+        }
+      });
+    }
+
+    await t.test(`the removal of the caller overtakes an allow: ${checked ? '401' : 'the verifier finds it'}`, async () => {
+      const scene = await sceneOf(service);
+      const callId = randomUUID();
+      const answer = await overtaken(scene, callId, async () => {
+        expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${scene.host.name}`));
+      });
+      const reasons = (await brokenOf(service, callId)).map(({ because }) => because);
+      if (checked) {
+        refused(401, 'unauthenticated', answer);
+        assert.deepEqual(await eventsOf(service, `calls-${scene.task.taskId}`), []);
+        assert.deepEqual(reasons, []);
+      } else {
+        assert.equal(expecting(200, answer).decision, 'allow');
+        for (const reason of ['principal removed', `host:${scene.host.name}`]) assert.ok(reasons.includes(reason));
+      }
+    });
+
+    await t.test(`a directive overtakes a response: ${checked ? 'it is rejected' : 'the verifier finds it'}`, async () => {
+      const scene = await sceneOf(service);
+      const callId = randomUUID();
+      expecting(200, await authorize(service, scene, callId));
+      const hold = held.holdNext('calls-');
+      const body = { taskId: scene.task.taskId, result: { content: [{ type: 'text', text: 'a note' }] } };
+      const answer = service.call(scene.host, 'POST', `/v1/calls/${callId}/response`, body);
+      await hold.arrived;
+      const target = { type: 'task', taskId: scene.task.taskId };
+      expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
+      hold.release();
+      const { verdict, content } = expecting(200, await answer);
+      const broken = await brokenOf(service, callId);
+      if (checked) {
+        assert.deepEqual([verdict, content], ['rejected', undefined]);
+        assert.deepEqual(broken, []);
+      } else {
+        assert.equal(verdict, 'accepted');
+        assert.deepEqual(
+          broken.map(({ because }) => because),
+          [`a response after task:${scene.task.taskId}`],
+        );
+      }
+    });
+  });
+}
