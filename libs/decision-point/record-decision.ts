@@ -120,7 +120,7 @@ export function decisionBatch(input: {
     correlationId: call.callId,
     payload: payload.bytes,
   });
-  const writes: StreamWrite[] = [{ stream: lane.callsStream, expected: revision - 1, events: [event] }];
+  const writes: StreamWrite[] = [...(more?.writes ?? [])];
   if (decision.decision === 'allow' && decision.counts !== undefined) {
     const counted = taskDecider.decide(
       { type: 'count', entry: decision.counts, callId: call.callId, actor, time },
@@ -129,7 +129,8 @@ export function decisionBatch(input: {
     if (!counted.ok) return counted;
     writes.push(writeOf(lane.taskStream, lane.taskRevision, counted.value));
   }
-  writes.push(...(more?.writes ?? []));
+  // Last, so that the position of the batch is the decision's own, which is what a repeat is told after a restart.
+  writes.push({ stream: lane.callsStream, expected: revision - 1, events: [event] });
   const written = new Set(writes.map((write) => write.stream));
   // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.
   const sawTask = { [lane.taskStream]: lane.taskRevision };
