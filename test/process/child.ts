@@ -11,6 +11,7 @@ import { callerOf, tokensOf, type Callable, type Tokens } from '../support/servi
 /** The service as it is run for real: a process of its own, in a process group of its own. */
 
 const READY_MS = 15_000;
+const EXIT_MS = 15_000;
 const POLL_MS = 5;
 const OUTPUT_MS = 500;
 
@@ -104,6 +105,13 @@ export async function until<Seen>(program: Program, look: () => Seen | undefined
     if (exit !== undefined) throw new Error(`it ended with ${JSON.stringify(exit)}: ${program.stderr()}`);
   }
   throw new Error(`not in time: ${program.stdout()}${program.stderr()}`);
+}
+
+/** How it ended. Throws where it does not end in time. */
+export async function ended({ exit, stdout, stderr }: Program, timeoutMs = EXIT_MS): Promise<Exit> {
+  const gone = await Promise.race([exit, pause(timeoutMs, undefined, { ref: false })]);
+  if (gone === undefined) throw new Error(`it had not ended after ${timeoutMs} ms: ${stdout()}${stderr()}`);
+  return gone;
 }
 
 async function ready(program: Program, url: string): Promise<void> {

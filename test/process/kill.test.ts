@@ -5,7 +5,7 @@ import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import type { Answered, Callable } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
-import { place } from './child.js';
+import { ended, place } from './child.js';
 import { hammer, moreAnswers, newLedger, type Ledger } from './ledger.js';
 import { chance } from './random.js';
 
@@ -35,7 +35,7 @@ test(`${KILLS} times kill -9 while clients hammer: every allow that was received
     await moreAnswers(ledger, luck.whole(1, MAX_ANSWERS), 2_000);
     await pause(luck.whole(0, 5));
     service.kill('SIGKILL');
-    assert.deepEqual(await service.exit, { code: null, signal: 'SIGKILL' }, told);
+    assert.deepEqual(await ended(service), { code: null, signal: 'SIGKILL' }, told);
     await Promise.all(clients);
     service = await start();
     assert.deepEqual(service.tokens, tokens, told);
@@ -50,10 +50,12 @@ test(`${KILLS} times kill -9 while clients hammer: every allow that was received
     }
   }
   await isRecorded(service, oldest, all, told);
-  t.diagnostic(`${all.allows.length} allows, ${all.responses.length} responses, ${all.outcomes.length} outcomes received`);
+  t.diagnostic(
+    `${all.allows.length} allows, ${all.responses.length} responses, ${all.outcomes.length} outcomes received`,
+  );
   assert.ok(all.allows.length > KILLS && all.responses.length > 0 && all.outcomes.length > 0, told);
   service.kill('SIGTERM');
-  assert.deepEqual(await service.exit, { code: 0, signal: null });
+  assert.deepEqual(await ended(service), { code: 0, signal: null });
   await hasNoGaps(`${dataDir}/sallyport.db`, told);
 });
 
@@ -77,7 +79,11 @@ async function isRecorded(service: Callable, task: Answered, ledger: Ledger, tol
   }
   for (const { callId, position } of ofTask(ledger.responses)) {
     const event = decided.get(position) as Answered;
-    assert.deepEqual([event?.type, event?.data.callId], ['ResponseValidated', callId], `response at ${position}: ${told}`);
+    assert.deepEqual(
+      [event?.type, event?.data.callId],
+      ['ResponseValidated', callId],
+      `response at ${position}: ${told}`,
+    );
   }
   for (const { callId, position } of ofTask(ledger.outcomes)) {
     const event = events.find(({ type, data }: Answered) => type === 'OutcomeRecorded' && data.callId === callId);

@@ -16,7 +16,12 @@ export interface Ledger {
 export const newLedger = (): Ledger => ({ allows: [], responses: [], outcomes: [], answers: 0 });
 
 /** One client: one call after the other, until the service is gone. Every answer stands in the ledger before the next. */
-export async function hammer(service: Callable, tasks: readonly Answered[], ledger: Ledger, luck: Chance): Promise<void> {
+export async function hammer(
+  service: Callable,
+  tasks: readonly Answered[],
+  ledger: Ledger,
+  luck: Chance,
+): Promise<void> {
   const { whole, of } = luck;
   let last: Answered;
   const post = async (path: string, body: unknown): Promise<Answered> => {
@@ -53,5 +58,6 @@ export async function hammer(service: Callable, tasks: readonly Answered[], ledg
 /** Waits until the clients have had so many more answers, or the time is over. */
 export async function moreAnswers(ledger: Ledger, count: number, timeoutMs: number): Promise<void> {
   const enough = ledger.answers + count;
-  for (const endMs = performance.now() + timeoutMs; ledger.answers < enough && performance.now() < endMs; ) await pause(1);
+  for (const endMs = performance.now() + timeoutMs; ledger.answers < enough && performance.now() < endMs;)
+    await pause(1);
 }

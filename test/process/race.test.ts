@@ -66,7 +66,10 @@ async function race(service: TestService, { whole, of }: Chance): Promise<Told> 
       const task = host.tasks[whole(0, host.tasks.length - 1)];
       if (task === undefined) continue;
       const pin = task.pins[whole(0, 1)];
-      const body = callBody({ ...task, pins: [pin] }, { capability: pin.capability, operation: of(['recall', 'store']) });
+      const body = callBody(
+        { ...task, pins: [pin] },
+        { capability: pin.capability, operation: of(['recall', 'store']) },
+      );
       const answer = await service.call(host, 'POST', '/v1/calls/authorize', body);
       decided += 1;
       const reason = answer.status === 200 ? answer.body.reason : answer.body.code;
@@ -179,7 +182,9 @@ test('by position, no allow lies after what stops it', async (t) => {
   for (const type of ['DirectiveIssued', 'VersionSuspended', 'TaskClosed', 'PrincipalRemoved', 'PolicyReviewed']) {
     assert.ok(events.filter((event) => event.type === type).length > 1, `there was no ${type}`);
   }
-  const recorded = new Map(events.filter(({ data }) => data.decision === 'allow').map((each) => [each.data.callId, each]));
+  const recorded = new Map(
+    events.filter(({ data }) => data.decision === 'allow').map((each) => [each.data.callId, each]),
+  );
   for (const { callId, position } of told.allows) assert.equal(String(recorded.get(callId)?.position), position);
 });
 

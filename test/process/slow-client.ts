@@ -8,7 +8,10 @@ export interface SlowRequest {
 }
 
 /** Begins an authorize request. Resolves once the service has said `100 Continue`: from then on it is in flight. */
-export function slowRequest({ url, tokens }: Pick<ServiceProcess, 'url' | 'tokens'>, body: unknown): Promise<SlowRequest> {
+export function slowRequest(
+  { url, tokens }: Pick<ServiceProcess, 'url' | 'tokens'>,
+  body: unknown,
+): Promise<SlowRequest> {
   const text = JSON.stringify(body);
   const sent = request(`${url}/v1/calls/authorize`, {
     method: 'POST',

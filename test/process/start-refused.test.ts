@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { selfSigned } from '../demo/certificate.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
-import { listening, place, until, type Program } from './child.js';
+import { ended, listening, place, until, type Program } from './child.js';
 
 /** A start that cannot be, ends: one line on stderr that says why, exit code 1, and nothing is touched. */
 
 async function refusedWith(program: Program, reason: RegExp): Promise<void> {
-  assert.deepEqual(await program.exit, { code: 1, signal: null }, program.stderr());
+  assert.deepEqual(await ended(program), { code: 1, signal: null }, program.stderr());
   assert.match(program.stderr(), /^sallyport: [^\n]+\n$/);
   assert.match(program.stderr(), reason);
   assert.equal(program.stdout(), '');
@@ -90,7 +90,7 @@ test('with a certificate it speaks TLS and nothing else', async (t) => {
   await assert.rejects(status(), /self-signed/);
   await assert.rejects(fetch(`${url.replace('https:', 'http:')}/health/live`));
   program.kill('SIGTERM');
-  assert.deepEqual(await program.exit, { code: 0, signal: null });
+  assert.deepEqual(await ended(program), { code: 0, signal: null });
 });
 
 test('a certificate that cannot be read ends in one line', async (t) => {
@@ -102,7 +102,11 @@ test('a certificate that cannot be read ends in one line', async (t) => {
 
 test('a certificate that is none, or another key, ends in one line', async (t) => {
   const { dataDir, launch } = place(t);
-  const [cert, key, none] = ['cert.pem', 'key.pem', 'none.pem'].map((name) => join(dataDir, name)) as [string, string, string];
+  const [cert, key, none] = ['cert.pem', 'key.pem', 'none.pem'].map((name) => join(dataDir, name)) as [
+    string,
+    string,
+    string,
+  ];
   writeFileSync(cert, selfSigned().cert);
   writeFileSync(key, selfSigned().key);
   writeFileSync(none, 'not a certificate');

@@ -178,46 +178,52 @@ for (const checked of [true, false]) {
       });
     }
 
-    await t.test(`the removal of the caller overtakes an allow: ${checked ? '401' : 'the verifier finds it'}`, async () => {
-      const scene = await sceneOf(service);
-      const callId = randomUUID();
-      const answer = await overtaken(scene, callId, async () => {
-        expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${scene.host.name}`));
-      });
-      const reasons = (await brokenOf(service, callId)).map(({ because }) => because);
-      if (checked) {
-        refused(401, 'unauthenticated', answer);
-        assert.deepEqual(await eventsOf(service, `calls-${scene.task.taskId}`), []);
-        assert.deepEqual(reasons, []);
-      } else {
-        assert.equal(expecting(200, answer).decision, 'allow');
-        for (const reason of ['principal removed', `host:${scene.host.name}`]) assert.ok(reasons.includes(reason));
-      }
-    });
+    await t.test(
+      `the removal of the caller overtakes an allow: ${checked ? '401' : 'the verifier finds it'}`,
+      async () => {
+        const scene = await sceneOf(service);
+        const callId = randomUUID();
+        const answer = await overtaken(scene, callId, async () => {
+          expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${scene.host.name}`));
+        });
+        const reasons = (await brokenOf(service, callId)).map(({ because }) => because);
+        if (checked) {
+          refused(401, 'unauthenticated', answer);
+          assert.deepEqual(await eventsOf(service, `calls-${scene.task.taskId}`), []);
+          assert.deepEqual(reasons, []);
+        } else {
+          assert.equal(expecting(200, answer).decision, 'allow');
+          for (const reason of ['principal removed', `host:${scene.host.name}`]) assert.ok(reasons.includes(reason));
+        }
+      },
+    );
 
-    await t.test(`a directive overtakes a response: ${checked ? 'it is rejected' : 'the verifier finds it'}`, async () => {
-      const scene = await sceneOf(service);
-      const callId = randomUUID();
-      expecting(200, await authorize(service, scene, callId));
-      const hold = held.holdNext('calls-');
-      const body = { taskId: scene.task.taskId, result: { content: [{ type: 'text', text: 'a note' }] } };
-      const answer = service.call(scene.host, 'POST', `/v1/calls/${callId}/response`, body);
-      await hold.arrived;
-      const target = { type: 'task', taskId: scene.task.taskId };
-      expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
-      hold.release();
-      const { verdict, content } = expecting(200, await answer);
-      const broken = await brokenOf(service, callId);
-      if (checked) {
-        assert.deepEqual([verdict, content], ['rejected', undefined]);
-        assert.deepEqual(broken, []);
-      } else {
-        assert.equal(verdict, 'accepted');
-        assert.deepEqual(
-          broken.map(({ because }) => because),
-          [`a response after task:${scene.task.taskId}`],
-        );
-      }
-    });
+    await t.test(
+      `a directive overtakes a response: ${checked ? 'it is rejected' : 'the verifier finds it'}`,
+      async () => {
+        const scene = await sceneOf(service);
+        const callId = randomUUID();
+        expecting(200, await authorize(service, scene, callId));
+        const hold = held.holdNext('calls-');
+        const body = { taskId: scene.task.taskId, result: { content: [{ type: 'text', text: 'a note' }] } };
+        const answer = service.call(scene.host, 'POST', `/v1/calls/${callId}/response`, body);
+        await hold.arrived;
+        const target = { type: 'task', taskId: scene.task.taskId };
+        expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
+        hold.release();
+        const { verdict, content } = expecting(200, await answer);
+        const broken = await brokenOf(service, callId);
+        if (checked) {
+          assert.deepEqual([verdict, content], ['rejected', undefined]);
+          assert.deepEqual(broken, []);
+        } else {
+          assert.equal(verdict, 'accepted');
+          assert.deepEqual(
+            broken.map(({ because }) => because),
+            [`a response after task:${scene.task.taskId}`],
+          );
+        }
+      },
+    );
   });
 }

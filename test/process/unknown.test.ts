@@ -46,7 +46,8 @@ async function world(t: TestContext) {
     faults.times = 0;
     for (const answer of unanswered.splice(0)) answer();
   };
-  const fail = (kind: Fault, prefix: string, times: number): void => void Object.assign(faults, { kind, prefix, times });
+  const fail = (kind: Fault, prefix: string, times: number): void =>
+    void Object.assign(faults, { kind, prefix, times });
   const authorize = (body: Answered) => service.call('host', 'POST', '/v1/calls/authorize', body);
   const recorded = async () =>
     (await eventsOf(service, `calls-${task.taskId}`)).map(({ data, position }) => ({ ...data, position }));
@@ -164,7 +165,8 @@ test('thirty calls at once on a store that fails now and then: every allow that 
     const calls = await recorded();
     for (const { status, body } of answers) {
       if (status !== 200) assert.equal(body.code, 'log_unavailable');
-      else assert.ok(calls.some(({ callId, position }) => callId === body.callId && String(position) === body.position));
+      else
+        assert.ok(calls.some(({ callId, position }) => callId === body.callId && String(position) === body.position));
     }
   }
   heal();

@@ -5,8 +5,17 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { refused } from '../support/problems.js';
 import type { Answered, Callable } from '../support/service.js';
-import { approve, callBody, expecting, openTask, proposal, readyWorld, registration, taskBody } from '../support/world.js';
-import { place } from './child.js';
+import {
+  approve,
+  callBody,
+  expecting,
+  openTask,
+  proposal,
+  readyWorld,
+  registration,
+  taskBody,
+} from '../support/world.js';
+import { ended, place } from './child.js';
 
 /** A start on yesterday's data: whoever asks the same gets the same. */
 
@@ -58,7 +67,10 @@ async function live(service: Callable): Promise<Yesterday> {
   const { taskId } = task;
   const result = { content: [{ type: 'text', text: 'a note' }], structuredContent: { notes: 1 } };
   await post('host', `/v1/calls/${called.callId}/response`, { taskId, result });
-  expecting(200, await service.call('host', 'POST', `/v1/calls/${called.callId}/outcome`, { taskId, status: 'failed' }));
+  expecting(
+    200,
+    await service.call('host', 'POST', `/v1/calls/${called.callId}/outcome`, { taskId, status: 'failed' }),
+  );
   expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', callBody(task, { arguments: {} })));
 
   const directive = { id: randomUUID(), target: { type: 'capability', capability: OTHER }, reason: 'INC-1' };
@@ -66,12 +78,19 @@ async function live(service: Callable): Promise<Yesterday> {
   const lifted = { target: { type: 'effect', effect: 'send' }, reason: 'INC-2' };
   const { id } = expecting(201, await service.call('operator', 'POST', '/v1/directives', lifted));
   expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'a false alarm' }));
-  await post('host', '/v1/calls/authorize', callBody(task, { explain: true, operation: 'store', arguments: { a: [1] } }));
+  await post(
+    'host',
+    '/v1/calls/authorize',
+    callBody(task, { explain: true, operation: 'store', arguments: { a: [1] } }),
+  );
   return { answered, task, counted, stopped, closed, host, oldToken: rotated.token };
 }
 
 /** Everything that can be read, but for what is new in each answer. */
-async function seen(service: Callable, { task, counted, stopped, closed }: Yesterday): Promise<Record<string, Answered>> {
+async function seen(
+  service: Callable,
+  { task, counted, stopped, closed }: Yesterday,
+): Promise<Record<string, Answered>> {
   const all: Record<string, Answered> = {};
   const get = async (who: 'host' | 'auditor', path: string): Promise<void> => {
     all[path] = expecting(200, await service.call(who, 'GET', path));
@@ -103,7 +122,7 @@ for (const [how, signal, lost] of [
     const { answered, task, counted, stopped, closed, host, oldToken } = yesterday;
     const [seenThen, tokensThen] = [await seen(first, yesterday), tokens()];
     first.kill(signal);
-    await first.exit;
+    await ended(first);
     for (const file of lost) rmSync(join(dataDir, file), { force: true });
 
     const service = await start({ env });
