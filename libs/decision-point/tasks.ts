@@ -64,9 +64,12 @@ export class Tasks {
         : err(refusal('already_exists', 'another task has this id'));
     });
     if (!run.ok) return run;
-    const lane = await this.lanes.get(taskId);
-    if (lane === undefined) return err(refusal('already_exists', 'another task has this id'));
-    return ok({ lane, position: run.value.position });
+    // A load that began before the commit may still be under way and find nothing: then the next one finds the task.
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const lane = await this.lanes.get(taskId);
+      if (lane !== undefined) return ok({ lane, position: run.value.position });
+    }
+    return err(refusal('already_exists', 'another task has this id'));
   }
 
   /** Closing a closed task changes nothing. */

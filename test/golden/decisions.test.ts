@@ -75,7 +75,8 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[]): Promise<
     position,
     ...parseEvent(json),
   }));
-  const [recorded] = appended;
+  // The decision comes last in its batch: the position of the answer is its own.
+  const recorded = appended.at(-1);
   assert.ok(recorded, 'a decision without its record');
   names.bind('position', String(appended.at(-1)?.position));
   names.bind('leaseEnd', toInstant(toMs(recorded.time) + LEASE_MS));
@@ -85,14 +86,14 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[]): Promise<
   const shown = 'targets' in answer ? { ...answer, targets: [...answer.targets].sort() } : answer;
   assert.deepStrictEqual(shown, names.settle(golden.answer, shown));
   const compact = appended.map(({ type, stream, data }) => ({ event: type, stream, data }) as ExpectedEvent);
-  const expected = names.settle([golden.recorded, ...(golden.events ?? [])], compact) as ExpectedEvent[];
+  const expected = names.settle([...(golden.events ?? []), golden.recorded], compact) as ExpectedEvent[];
   assert.deepStrictEqual(compact, expected);
   const { actor, traceId, correlationId } = recorded;
   assert.deepStrictEqual(
     { actor, traceId, correlationId },
     { actor: golden.by ?? 'local-host', traceId: answer.traceId, correlationId: answer.callId },
   );
-  await replay(stage, answer, expected[0]?.data ?? {});
+  await replay(stage, answer, expected.at(-1)?.data ?? {});
 }
 
 /** Decided again from the record: the same, by the digest of what the case says was recorded. */

@@ -10,7 +10,7 @@ import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 
 /** Decisions that come too late to be an allow: the commit was slow, or the view was behind again and again. */
 
-const LEASE_MS = 500;
+const LEASE_MS = 60_000;
 
 async function world(t: TestContext) {
   const held = gate();
@@ -50,7 +50,7 @@ test('a commit that takes less than the lease is not too late', async (t) => {
   const hold = held.holdNext('calls-');
   const answer = authorize(callBody(task));
   await hold.arrived;
-  clock.advance(LEASE_MS - 250);
+  clock.advance(LEASE_MS / 2);
   hold.release();
   assert.equal((await answer).decision, 'allow');
   assert.deepEqual(await attempts(), [[1, 'allow', 'ok']]);

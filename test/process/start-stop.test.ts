@@ -3,12 +3,14 @@ import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createConnection } from 'node:net';
@@ -28,24 +30,25 @@ const GONE_MS = 10_000;
 const EXIT_0: Exit = { code: 0, signal: null };
 const NPM_START = ['npm', 'start'] as const;
 
-/** A checkout of our own, built: what others compile meanwhile must not make `npm start` build again. */
+/**
+ * A checkout of our own, built and installed: what others change meanwhile must not make `npm start` build or install
+ * again. Its `node_modules` is a folder of links, so that an install could at worst take the links away.
+ */
 let checkout: string;
 before(() => {
   checkout = mkdtempSync(join(tmpdir(), 'sallyport-checkout-'));
-  for (const part of [
-    'package.json',
-    'package-lock.json',
-    'tsconfig.json',
-    'scripts',
-    'apps',
-    'libs',
-    'test',
-    'dist',
-  ]) {
+  for (const part of ['package.json', '.npmrc', 'tsconfig.json', 'scripts', 'apps', 'libs', 'test', 'dist']) {
     cpSync(join(projectRoot, part), join(checkout, part), { recursive: true, preserveTimestamps: true });
   }
-  symlinkSync(join(projectRoot, 'node_modules'), join(checkout, 'node_modules'));
-  writeFileSync(join(checkout, 'dist', '.built'), '');
+  mkdirSync(join(checkout, 'node_modules'));
+  for (const entry of readdirSync(join(projectRoot, 'node_modules'))) {
+    if (entry === '.package-lock.json') continue;
+    symlinkSync(join(projectRoot, 'node_modules', entry), join(checkout, 'node_modules', entry));
+  }
+  // In this order: what is installed is newer than what is asked for, and the build is newer than both.
+  writeFileSync(join(checkout, 'package-lock.json'), '{}');
+  utimesSync(join(checkout, 'package-lock.json'), 0, 0);
+  for (const made of ['node_modules/.package-lock.json', 'dist/.built']) writeFileSync(join(checkout, made), '');
 });
 after(() => rmSync(checkout, { recursive: true, force: true }));
 
