@@ -90,7 +90,7 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   if (call !== undefined && call.requestDigest !== decided.requestDigest) return err(otherBody());
   if (call?.response !== undefined) return err(refusal('invalid_transition', 'the call has its response'));
   const attempt = (call?.latest.decided.attempt ?? 0) + 1;
-  return ok([{ type: 'CallDecided', data: { ...decided, attempt }, actor, time }]);
+  return ok([{ type: 'CallDecided', data: { attempt, ...decided }, actor, time }]);
 }
 
 function recordResponse(command: Of<'record-response'>, state: CallsState): Decided {

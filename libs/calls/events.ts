@@ -5,14 +5,14 @@ import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '#l
 
 /** What a host says that it saw of the server, by the method that it used. Attacker-influenced: compared, never trusted. */
 export const ServerEvidence = z.object({
-  method: ServerMethod,
-  integrity: z.string().max(512).optional(),
   command: z.string().max(4096).optional(),
-  url: z.string().max(2048).optional(),
-  spki: z.string().max(512).optional(),
   id: z.string().max(2048).optional(),
-  subject: z.string().max(1024).optional(),
+  integrity: z.string().max(512).optional(),
+  method: ServerMethod,
   resource: z.string().max(2048).optional(),
+  spki: z.string().max(512).optional(),
+  subject: z.string().max(1024).optional(),
+  url: z.string().max(2048).optional(),
 });
 export type ServerEvidence = z.infer<typeof ServerEvidence>;
 

@@ -145,7 +145,7 @@ export class Authorizer {
     if (recorded?.decided.attempt === decided.attempt) recorded.position = position;
     this.view.applyCommitted(more.writes, position);
     if (decision.decision === 'allow' && this.time.monotonicMs() - startedMs > this.leaseMs) return 'late';
-    return ok(this.answer(request, lane, decided, decision, position));
+    return ok(this.answer(request, lane, decided, decision, position, true));
   }
 
   /** Answers what is recorded, after an append of nothing but checks: an allow's basis still holds, the record is durable. */
@@ -165,7 +165,8 @@ export class Authorizer {
     const position = await this.lanes.commit(lane, { writes: [], checks });
     if (position === undefined) return 'overtaken';
     if (!final && isOver(latest, this.time.now())) return 'again';
-    return ok(this.answer(request, lane, latest.decided, decision, latest.position ?? position));
+    const same = canonicalJson(decision.checks.map(recordedCheck)) === canonicalJson(latest.decided.checks);
+    return ok(this.answer(request, lane, latest.decided, decision, latest.position ?? position, same));
   }
 
   /** The pinned definition, where the request brings another one whole to compare with it. */
@@ -204,16 +205,16 @@ export class Authorizer {
     });
   }
 
+  /** `same`: the decision of now came out as the recorded one, and so can explain it. */
   private answer(
     request: AuthorizeRequest,
     lane: TaskLane,
     decided: CallDecided,
     decision: Decision,
     position: bigint,
+    same: boolean,
   ): AuthorizeAnswer {
     const { host, taskId, capability: capabilityId, version, operation } = decided;
-    // A recorded answer is explained by the decision of now only where that came out the same.
-    const same = canonicalJson(decision.checks.map(recordedCheck)) === canonicalJson(decided.checks);
     const checks = request.explain === true && same ? decision.checks : decided.checks.map(shownCheck);
     const obligations = same ? decision.obligations : [];
     const capability = this.view.capability(capabilityId).state;

@@ -42,9 +42,9 @@ export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Cal
     contextItems: request.context?.length ?? 0,
     observed: {
       ...(digest === undefined ? {} : { definition: digest }),
-      ...(definition === undefined ? {} : { whole: true as const }),
       ...(probe === undefined ? {} : { probe: digestOf(probe) }),
       server,
+      ...(definition === undefined ? {} : { whole: true as const }),
     },
   });
 }
@@ -53,26 +53,38 @@ export function malformedDefinition(path: string, message: string): Refusal {
   return refusal('malformed_request', 'the definition cannot be digested', [{ path, message }]);
 }
 
-/** A decision as its event will hold it, but for attempt and commitments. */
-export function decidedOf(call: Call, decision: Decision, basis: Basis): Omit<CallDecided, 'attempt' | 'commitments'> {
+/** What an event adds to a decision. */
+type Recorded = Pick<CallDecided, 'commitments'> &
+  Partial<Pick<CallDecided, 'requestDigest'>> & {
+    readonly expiresAt?: Instant | undefined;
+    readonly instanceId?: string | undefined;
+  };
+
+/** A decision as its event holds it, but for the attempt. The fields stand in the order of RFC 8785. */
+export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
   const { callId, taskId, host, capability, operation, contextItems, observed } = call;
   const { version, rule, counts, reason } = decision;
+  const { commitments, requestDigest, expiresAt, instanceId } = more;
   return {
-    callId,
-    taskId,
-    host,
-    capability,
-    ...(version === undefined ? {} : { version }),
-    operation,
-    decision: decision.decision,
-    reason,
-    ...(rule === undefined ? {} : { rule }),
-    checks: decision.checks.map(recordedCheck),
     basis,
-    observed,
+    callId,
+    capability,
+    checks: decision.checks.map(recordedCheck),
+    commitments,
     contextItems,
     ...(counts === undefined ? {} : { counts }),
+    decision: decision.decision,
     engines: ENGINE_VERSIONS,
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    host,
+    ...(instanceId === undefined ? {} : { instanceId }),
+    observed,
+    operation,
+    reason,
+    ...(requestDigest === undefined ? {} : { requestDigest }),
+    ...(rule === undefined ? {} : { rule }),
+    taskId,
+    ...(version === undefined ? {} : { version }),
   };
 }
 
@@ -96,21 +108,10 @@ export function decisionBatch(input: {
   const content: Record<string, unknown> = { arguments: request.arguments };
   if (call.contextItems > 0) content['context'] = request.context;
   const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), content);
-  const recorded = callsDecider.decide(
-    {
-      type: 'record-decision',
-      decided: {
-        ...decidedOf(call, decision, basis),
-        commitments: { ...payload.commitments },
-        requestDigest,
-        ...(expiresAt === undefined ? {} : { expiresAt }),
-        ...(request.instanceId === undefined ? {} : { instanceId: request.instanceId }),
-      },
-      actor,
-      time,
-    },
-    lane.calls,
-  );
+  const { commitments } = payload;
+  const { instanceId } = request;
+  const decidedNow = decidedOf(call, decision, basis, { commitments, requestDigest, expiresAt, instanceId });
+  const recorded = callsDecider.decide({ type: 'record-decision', decided: decidedNow, actor, time }, lane.calls);
   if (!recorded.ok) return recorded;
   const fact = recorded.value[0];
   if (fact?.type !== 'CallDecided') throw new Error('a decision without its event');

@@ -71,7 +71,7 @@ export class RefusalRecorder {
       const dated: Call = { ...call, decidedAt: this.time.now() };
       const decision = decide(snapshot, dated, this.engines.engines);
       if (decision.decision === 'allow') throw new Error('an allow without a task');
-      const data = { ...decidedOf(dated, decision, snapshot.basis), attempt: 1, commitments: {} };
+      const data = { attempt: 1, ...decidedOf(dated, decision, snapshot.basis, { commitments: {} }) };
       const fact = { type: 'CallRefused', data, actor: call.host, time: dated.decidedAt };
       const event = sealFact(stream, host.revision + 1, fact, { traceId, correlationId: call.callId });
       const outcome = await this.log.append({

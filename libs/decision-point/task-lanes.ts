@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
 import { parseEvent, type SealedEvent } from '#libs/event-log/event.js';
 import type { Batch, RecordedEvent } from '#libs/event-log/port.js';
@@ -34,7 +35,7 @@ export class TaskLane {
     readonly calls: CallsState,
     readonly content: TaskContent,
     /** Encrypts the task's payload records and keys its request digests. */
-    readonly key: Uint8Array,
+    readonly key: KeyObject,
     /** Of its TaskOpened. */
     readonly position: bigint,
   ) {}
@@ -62,9 +63,9 @@ export class TaskLane {
 
   private advance(events: readonly SealedEvent[]): void {
     for (const event of events) {
-      if (event.stream === this.callsStream) callsDecider.evolve(this.calls, parseEvent(event.json) as CallsEvent);
+      if (event.stream === this.callsStream) callsDecider.evolve(this.calls, event.event as CallsEvent);
       else if (event.stream === this.taskStream) {
-        taskDecider.evolve(this.task, parseEvent(event.json) as TaskEvent);
+        taskDecider.evolve(this.task, event.event as TaskEvent);
         this.taskRevision = event.revision;
       }
     }
@@ -173,7 +174,7 @@ export class TaskLanes {
       opened.length,
       foldCalls(calls),
       { purpose: typeof purpose === 'string' ? purpose : '', attributes: (attributes ?? {}) as JsonObject },
-      key,
+      createSecretKey(key),
       first.position,
     );
   }

@@ -17,23 +17,26 @@ export const ContextItem = z.object({
 });
 export type ContextItem = z.infer<typeof ContextItem>;
 
-/** The body of an authorize request. Unknown fields are dropped; what is left is what a repeat is compared by. */
+/**
+ * The body of an authorize request. Unknown fields are dropped; what is left is what a repeat is compared by. The fields
+ * stand in the order of RFC 8785, in which they are written fastest.
+ */
 export const AuthorizeRequest = z.object({
-  callId: Uuid,
-  taskId: Uuid,
-  capability: NameId,
-  version: VersionId.optional(),
-  operation: Label,
   arguments: FreeObject,
+  callId: Uuid,
+  capability: NameId,
   context: z.array(ContextItem).optional(),
-  instanceId: Uuid.optional(),
   explain: z.boolean().optional(),
+  instanceId: Uuid.optional(),
   observed: z.object({
-    definitionDigest: DigestText.optional(),
     definition: ObservedDefinition.optional(),
+    definitionDigest: DigestText.optional(),
     probe: Probe.strip().optional(),
     server: ServerEvidence,
   }),
+  operation: Label,
+  taskId: Uuid,
+  version: VersionId.optional(),
 });
 export type AuthorizeRequest = z.infer<typeof AuthorizeRequest>;
 

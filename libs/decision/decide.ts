@@ -11,7 +11,7 @@ import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, 
 export const DECIDER_VERSION = 1;
 
 /** The deciding software, as evidence names it. */
-export const ENGINE_VERSIONS = { decider: DECIDER_VERSION, cedar: CEDAR_VERSION };
+export const ENGINE_VERSIONS = { cedar: CEDAR_VERSION, decider: DECIDER_VERSION };
 
 /** Names the check, how it is made, and whether a `$connect` asks for it. */
 const CHECKS: readonly [CheckName, (question: Question) => CheckResult, 'always' | 'calls'][] = [

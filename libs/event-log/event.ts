@@ -31,6 +31,8 @@ export interface SealedEvent {
   readonly id: string;
   readonly type: string;
   readonly json: string;
+  /** The same fact as an object, for whoever folds it at once; stores take the text alone. */
+  readonly event: Omit<Event, 'id'>;
   /** Encrypted content that belongs to the event and is kept beside the log; the event holds commitments to it. */
   readonly payload?: Uint8Array | undefined;
 }
@@ -52,7 +54,7 @@ export function sealEvent(event: Omit<Event, 'id'>, payload?: Uint8Array): Seale
     member('traceId', event.traceId) +
     `,"type":${JSON.stringify(type)}}`;
   const id = uuidV5(EVENT_NAMESPACE, head + tail);
-  return { stream, revision, id, type, json: `${head},"id":"${id}"${tail}`, payload };
+  return { stream, revision, id, type, json: `${head},"id":"${id}"${tail}`, event, payload };
 }
 
 function member(name: string, value: string | undefined): string {

@@ -9,9 +9,43 @@ export type JsonObject = { readonly [key: string]: Json };
  * Members that are `undefined` are left out. Throws on NaN, infinities, lone surrogates and cycles.
  */
 export function canonicalJson(value: unknown): string {
+  // What has its members in order already is written natively, several times as fast; the rest goes to the library.
+  if (isOrdered(value)) return JSON.stringify(value);
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError('not a JSON value');
   return text;
+}
+
+/** Whether `JSON.stringify` writes a value as RFC 8785 does: plain, well-formed, and with the members of objects in order. */
+function isOrdered(value: unknown): boolean {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed();
+    case 'number':
+      return Number.isFinite(value);
+    case 'boolean':
+      return true;
+    case 'object':
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) if (!isOrdered(value[index])) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  const members = value as Readonly<Record<string, unknown>>;
+  let previous: string | undefined;
+  for (const key of Object.keys(members)) {
+    // `toJSON` would be called, were it a function.
+    if ((previous !== undefined && key <= previous) || !key.isWellFormed() || key === 'toJSON') return false;
+    if (!isOrdered(members[key])) return false;
+    previous = key;
+  }
+  return true;
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 /** Ids of capabilities, publishers, policy sets and principals. */
 export const NAME_PATTERN = /^[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?$/;
@@ -9,8 +9,7 @@ export const TRACE_ID_PATTERN = /^(?!0{32})[0-9a-f]{32}$/;
 
 /** RFC 9562 UUIDv5 of a text within a namespace (a UUID); always lower case. */
 export function uuidV5(namespace: string, text: string): string {
-  const seed = Buffer.concat([Buffer.from(namespace.replaceAll('-', ''), 'hex'), Buffer.from(text, 'utf8')]);
-  const digest = hash('sha1', seed, 'hex');
+  const digest = createHash('sha1').update(namespace.replaceAll('-', ''), 'hex').update(text, 'utf8').digest('hex');
   const variant = ((Number.parseInt(digest.slice(16, 18), 16) & 0x3f) | 0x80).toString(16);
   return [
     digest.slice(0, 8),

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { commitmentTo, type Digest } from '#libs/kernel/digest.js';
+import { commitmentTo, type Digest, type SecretKey } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 
 /**
@@ -43,7 +43,7 @@ export type PayloadFault = 'unsupported_version' | 'not_authentic' | 'malformed'
  * limit.
  */
 export function sealPayload<Name extends string>(
-  key: Uint8Array,
+  key: SecretKey,
   associated: string,
   parts: Readonly<Record<Name, unknown>>,
 ): SealedPayload<Name> {
@@ -67,7 +67,7 @@ export function sealPayload<Name extends string>(
 
 /** Decrypts a record; `associated` has to be what it was sealed with. The bytes come from a store and prove nothing. */
 export function openPayload(
-  key: Uint8Array,
+  key: SecretKey,
   associated: string,
   bytes: Uint8Array,
 ): Result<OpenedPayload, PayloadFault> {
@@ -112,7 +112,7 @@ function parsePlain(plain: string): OpenedPayload | undefined {
   return { parts, salts };
 }
 
-function decrypt(key: Uint8Array, associated: string, bytes: Uint8Array): string | undefined {
+function decrypt(key: SecretKey, associated: string, bytes: Uint8Array): string | undefined {
   const start = 1 + NONCE_BYTES;
   const end = bytes.byteLength - TAG_BYTES;
   if (end < start) return undefined;

@@ -4,6 +4,7 @@ import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/k
 import type { Digest } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Effect, Level } from '#libs/vocabulary/words.js';
+import { readsOf, type Readable } from './reads.js';
 
 /** One instance of the engine, with a memory of its own. */
 export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
@@ -68,18 +69,37 @@ export function parsePolicies(cedar: Cedar, text: string): Result<NamedPolicies,
   return checked.type === 'success' ? ok(named) : err(checked.errors.map((error) => error.message));
 }
 
-/** Prepares a set for evaluation under a name. Throws where the text does not parse. */
-export function preparePolicies(cedar: Cedar, name: string, text: string): void {
+/** Prepares a set for evaluation under a name, and says what it can see. Throws where the text does not parse. */
+export function preparePolicies(cedar: Cedar, name: string, text: string): ReadonlySet<Readable> {
   const policies = parsePolicies(cedar, text);
   const prepared = policies.ok && cedar.preparsePolicySet(name, { staticPolicies: policies.value });
   if (prepared === false || prepared.type === 'failure') throw new Error('the policy set does not parse');
+  const parsed = Object.values(policies.ok ? policies.value : {}).map((policy) => cedar.policyToJson(policy));
+  return readsOf(parsed.map((each) => (each.type === 'success' ? (each.json as unknown as Json) : null)));
+}
+
+/** User attributes and arguments as Cedar values; undefined where they hold what data may not say. */
+function contentOf({ user, context }: AuthorityRequest): CedarContent | undefined {
+  const attributes = toCedar(user.attributes);
+  const argumentsRecord = toCedar(context.arguments);
+  if (!attributes.ok || !argumentsRecord.ok) return undefined;
+  return { attributes: attributes.value as CedarContent['attributes'], arguments: argumentsRecord.value };
+}
+
+interface CedarContent {
+  readonly attributes: Record<string, CedarValueJson>;
+  readonly arguments: CedarValueJson;
 }
 
 /** Asks a prepared set. Throws what breaks inside of the engine: then its memory may be broken too. */
 export function askPolicies(cedar: Cedar, set: string, request: AuthorityRequest): AuthorityAnswer {
-  const attributes = toCedar(request.user.attributes);
-  const argumentsRecord = toCedar(request.context.arguments);
-  if (!attributes.ok || !argumentsRecord.ok) return { outcome: 'error', determining: [] };
+  const content = contentOf(request);
+  return content === undefined ? ERROR : ask(cedar, set, request, content);
+}
+
+const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
+
+function ask(cedar: Cedar, set: string, request: AuthorityRequest, content: CedarContent): AuthorityAnswer {
   const user = { type: 'User', id: request.user.id };
   const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
   const capability = { type: 'Capability', id: request.capability };
@@ -89,38 +109,60 @@ export function askPolicies(cedar: Cedar, set: string, request: AuthorityRequest
     principal: user,
     action: { type: 'Action', id: request.effect },
     resource,
-    context: { ...request.context, arguments: argumentsRecord.value },
+    context: { ...request.context, arguments: content.arguments },
     preparsedPolicySetId: set,
     entities: [
-      { uid: user, attrs: attributes.value as Record<string, CedarValueJson>, parents: roles },
+      { uid: user, attrs: content.attributes, parents: roles },
       { uid: resource, attrs: {}, parents: [capability] },
       { uid: capability, attrs: {}, parents: [category] },
     ],
   });
-  if (answer.type === 'failure') return { outcome: 'error', determining: [] };
+  if (answer.type === 'failure') return ERROR;
   const { decision, diagnostics } = answer.response;
   const determining = [...diagnostics.reason].sort();
   return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
 }
 
+/** Answers kept for each policy set; past them all are forgotten, which costs a moment and no memory. */
+const MAX_REMEMBERED = 50_000;
+
+interface PreparedSet {
+  readonly text: string;
+  readonly reads: ReadonlySet<Readable>;
+  /** Answers by all that the set can see of a question. */
+  readonly remembered: Map<string, AuthorityAnswer>;
+}
+
 /**
  * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of its instance,
- * so memory grows with the number of distinct sets ever used here, which reviewers bound.
+ * so memory grows with the number of distinct sets ever used here, which reviewers bound. A question is put to Cedar
+ * once: an answer is remembered by exactly what the set can see, unless that is the arguments.
  */
 export class PolicyEngine {
   private cedar = freshCedar();
-  private readonly texts = new Map<Digest, string>();
+  private readonly sets = new Map<Digest, PreparedSet>();
+  /** What this instance of Cedar has been given. */
   private readonly prepared = new Set<Digest>();
 
   knows(set: Digest): boolean {
-    return this.texts.has(set);
+    return this.sets.has(set);
   }
 
   /** Throws where the text does not parse: it was vetted when it was proposed, so this is a broken store. */
   load(set: Digest, text: string): void {
-    preparePolicies(this.cedar, set, text);
-    this.prepared.add(set);
-    this.texts.set(set, text);
+    try {
+      const reads = preparePolicies(this.cedar, set, text);
+      this.prepared.add(set);
+      if (!this.sets.has(set)) this.sets.set(set, { text, reads, remembered: new Map() });
+    } catch (error) {
+      this.renew();
+      throw error;
+    }
+  }
+
+  private renew(): void {
+    this.cedar = freshCedar();
+    this.prepared.clear();
   }
 
   /**
@@ -128,15 +170,46 @@ export class PolicyEngine {
    * that overflows inside of it) is an error for this request alone: the next one meets a fresh instance.
    */
   evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
+    const known = this.sets.get(set);
+    const content = contentOf(request);
+    if (known === undefined || content === undefined) return ERROR;
+    const { text, reads, remembered } = known;
+    const question = reads.has('arguments') ? undefined : questionOf(request, reads);
+    const earlier = question === undefined ? undefined : remembered.get(question);
+    if (earlier !== undefined) return earlier;
     try {
-      if (!this.prepared.has(set)) this.load(set, this.texts.get(set) ?? '');
-      return askPolicies(this.cedar, set, request);
+      if (!this.prepared.has(set)) this.load(set, text);
+      const answer = ask(this.cedar, set, request, content);
+      if (question !== undefined) {
+        if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+        remembered.set(question, answer);
+      }
+      return answer;
     } catch {
-      this.cedar = freshCedar();
-      this.prepared.clear();
-      return { outcome: 'error', determining: [] };
+      this.renew();
+      return ERROR;
     }
   }
+}
+
+/** All of a question that a set can see, as one text. */
+function questionOf(
+  { user, effect, capability, category, operation, context }: AuthorityRequest,
+  reads: ReadonlySet<Readable>,
+): string {
+  return JSON.stringify([
+    effect,
+    capability,
+    category,
+    operation,
+    user.id,
+    user.roles,
+    reads.has('attributes') ? canonicalJson(user.attributes) : 0,
+    reads.has('purpose') ? context.purpose : 0,
+    reads.has('agent') ? context.agent : 0,
+    reads.has('host') ? context.host : 0,
+    reads.has('sensitivity') ? context.sensitivity : 0,
+  ]);
 }
 
 /** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */
