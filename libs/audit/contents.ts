@@ -1,5 +1,5 @@
 import { payloadPlace } from '#libs/decision-point/payload-place.js';
-import type { TaskContent } from '#libs/decision-point/task-lanes.js';
+import type { TaskContent } from '#libs/decision-point/task-lane.js';
 import { parseEvent, type Event } from '#libs/event-log/event.js';
 import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
 import { canonicalJson, isJsonObject, type Json } from '#libs/kernel/canonical-json.js';

@@ -1,6 +1,6 @@
 import { snapshotFor, type ConsultedTask } from '#libs/decision-point/basis.js';
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
-import type { TaskContent } from '#libs/decision-point/task-lanes.js';
+import type { TaskContent } from '#libs/decision-point/task-lane.js';
 import type { Call } from '#libs/decision/call.js';
 import { decide, denyFor, type Decision } from '#libs/decision/decide.js';
 import type { Engines, Snapshot } from '#libs/decision/snapshot.js';

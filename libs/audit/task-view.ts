@@ -1,4 +1,4 @@
-import type { TaskContent } from '#libs/decision-point/task-lanes.js';
+import type { TaskContent } from '#libs/decision-point/task-lane.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { taskStatus, type Pin, type TaskState, type Unresolved } from '#libs/task/decider.js';

@@ -26,7 +26,8 @@ import type { LogTime } from './log-time.js';
 import { probeDiffers } from './probe.js';
 import { callOf, decisionBatch } from './record-decision.js';
 import type { RefusalRecorder } from './refusal-recorder.js';
-import type { TaskLane, TaskLanes } from './task-lanes.js';
+import type { TaskLane } from './task-lane.js';
+import type { TaskLanes } from './task-lanes.js';
 
 /** How often a call is decided anew after its basis has moved, before it is denied as `view_stale`. */
 const MAX_DECISIONS = 3;

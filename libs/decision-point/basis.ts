@@ -1,7 +1,7 @@
 import { POLICY_SET, type Basis, type Snapshot } from '#libs/decision/snapshot.js';
 import type { StreamCheck } from '#libs/event-log/port.js';
 import type { ControlView } from './control-view.js';
-import type { TaskLane } from './task-lanes.js';
+import type { TaskLane } from './task-lane.js';
 
 /** What is consulted: the live view, or what replay rebuilds of it as of a recorded basis. */
 export type ConsultedView = Pick<ControlView, 'capability' | 'directives' | 'policySet' | 'principal'>;

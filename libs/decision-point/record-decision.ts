@@ -15,7 +15,7 @@ import { taskDecider } from '#libs/task/decider.js';
 import { basisChecks } from './basis.js';
 import { sealFact, writeOf } from './facts.js';
 import { payloadPlace } from './payload-place.js';
-import type { TaskLane } from './task-lanes.js';
+import type { TaskLane } from './task-lane.js';
 
 /** The call that a request makes; 400 where its definition has no digest or another one than it says. */
 export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Call, 'decidedAt'>, Refusal> {

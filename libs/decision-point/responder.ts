@@ -21,7 +21,8 @@ import type { DecisionEngines } from './engines.js';
 import { sealFact, type Fact } from './facts.js';
 import type { LogTime } from './log-time.js';
 import { payloadPlace } from './payload-place.js';
-import type { TaskLane, TaskLanes } from './task-lanes.js';
+import type { TaskLane } from './task-lane.js';
+import type { TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
 

@@ -1,87 +1,31 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
-import { parseEvent, type SealedEvent } from '#libs/event-log/event.js';
+import { parseEvent } from '#libs/event-log/event.js';
 import type { Batch, RecordedEvent } from '#libs/event-log/port.js';
-import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
+import type { SettledLog } from '#libs/event-log/settled.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { err, type Result } from '#libs/kernel/result.js';
-import { openPayload } from '#libs/payloads/payload.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
+import { openPayload } from '#libs/payloads/payload.js';
 import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
 import type { ControlView } from './control-view.js';
 import { payloadPlace } from './payload-place.js';
-
-/** What a task's events only commit to. */
-export interface TaskContent {
-  readonly purpose: string;
-  readonly attributes: JsonObject;
-}
-
-/**
- * One task with its calls, as the process that serves it sees them: appends are pipelined, so the states run ahead of
- * the log by what is in flight. When an append is refused, what came after it is refused too (each expects the exact
- * revision), and the lane is given up: the next caller waits until nothing is in flight and loads a fresh one.
- */
-export class TaskLane {
-  inFlight = 0;
-  /** Set once the lane no longer says what the log says: whoever holds it asks for another before deciding on it. */
-  givenUp = false;
-  private drained: (() => void)[] = [];
-
-  constructor(
-    readonly task: TaskState,
-    public taskRevision: number,
-    readonly calls: CallsState,
-    readonly content: TaskContent,
-    /** Encrypts the task's payload records and keys its request digests. */
-    readonly key: KeyObject,
-    /** Of its TaskOpened. */
-    readonly position: bigint,
-  ) {}
-
-  get callsStream(): string {
-    return `calls-${this.task.taskId}`;
-  }
-
-  get taskStream(): string {
-    return `task-${this.task.taskId}`;
-  }
-
-  /** Sends a batch on its way and runs ahead of it. Throws what the log throws. Go through `TaskLanes.commit`. */
-  async send(log: SettledLog, batch: Batch): Promise<SettledOutcome> {
-    const sent = log.append(batch);
-    this.inFlight += 1;
-    for (const write of batch.writes) this.advance(write.events);
-    try {
-      return await sent;
-    } finally {
-      this.inFlight -= 1;
-      if (this.inFlight === 0) for (const done of this.drained.splice(0)) done();
-    }
-  }
-
-  private advance(events: readonly SealedEvent[]): void {
-    for (const event of events) {
-      if (event.stream === this.callsStream) callsDecider.evolve(this.calls, event.event as CallsEvent);
-      else if (event.stream === this.taskStream) {
-        taskDecider.evolve(this.task, event.event as TaskEvent);
-        this.taskRevision = event.revision;
-      }
-    }
-  }
-
-  whenDrained(): Promise<void> {
-    return this.inFlight === 0 ? Promise.resolve() : new Promise((done) => this.drained.push(done));
-  }
-}
+import { TaskLane } from './task-lane.js';
 
 const MAX_LANES = 10_000;
+/** Calls that are held in all lanes together, about; each is some two kilobytes. */
+const MAX_HELD_CALLS = 200_000;
+const COUNT_EVERY = 1000;
 
 /** The lanes of the tasks that were used last, loaded from the log when first needed. */
 export class TaskLanes {
   /** In order of use, the longest unused first. */
   private readonly lanes = new Map<string, Promise<TaskLane | undefined>>();
+  /** Those of them that are there already. */
+  private readonly loaded = new Map<string, TaskLane>();
+  private gets = 0;
+  private excessCalls = 0;
 
   constructor(
     private readonly log: SettledLog,
@@ -102,7 +46,8 @@ export class TaskLanes {
       throw error;
     }
     if (lane === undefined) this.forget(taskId, held);
-    if (this.lanes.size > MAX_LANES) await this.evict();
+    else this.loaded.set(taskId, lane);
+    if (this.lanes.size > MAX_LANES || this.isTooMuch()) await this.evict();
     return lane;
   }
 
@@ -146,14 +91,16 @@ export class TaskLanes {
     const { taskId } = lane.task;
     if (lane.givenUp) return;
     lane.givenUp = true;
-    const next = lane.whenDrained().then(() => this.load(taskId));
+    const next = lane.whenDrained().then(() => lane.rewound() ?? this.load(taskId));
     // Whoever waits for it hears of a failure; who comes later tries again.
     next.catch(() => this.forget(taskId, next));
     this.lanes.set(taskId, next);
   }
 
   private forget(taskId: string, held: Promise<TaskLane | undefined>): void {
-    if (this.lanes.get(taskId) === held) this.lanes.delete(taskId);
+    if (this.lanes.get(taskId) !== held) return;
+    this.lanes.delete(taskId);
+    this.loaded.delete(taskId);
   }
 
   private async load(taskId: string): Promise<TaskLane | undefined> {
@@ -179,13 +126,23 @@ export class TaskLanes {
     );
   }
 
+  /** Counts now and then: it goes over all lanes. */
+  private isTooMuch(): boolean {
+    this.gets += 1;
+    if (this.gets % COUNT_EVERY !== 0) return false;
+    this.excessCalls = -MAX_HELD_CALLS;
+    for (const { calls } of this.loaded.values()) this.excessCalls += calls.calls.size;
+    return this.excessCalls > 0;
+  }
+
   /** Lets go of the longest unused lanes that have nothing in flight. */
   private async evict(): Promise<void> {
     for (const [taskId, held] of this.lanes) {
-      if (this.lanes.size <= MAX_LANES) return;
+      if (this.lanes.size <= MAX_LANES && this.excessCalls <= 0) return;
       const lane = await held.catch(() => undefined);
       if (lane === undefined || lane.inFlight > 0) continue;
       lane.givenUp = true;
+      this.excessCalls -= lane.calls.calls.size;
       this.forget(taskId, held);
     }
   }

@@ -16,7 +16,8 @@ import type { ControlPlane } from './control-plane.js';
 import { sealFact } from './facts.js';
 import { payloadPlace } from './payload-place.js';
 import { isForeign, newTraceId } from './trace.js';
-import type { TaskLane, TaskLanes } from './task-lanes.js';
+import type { TaskLane } from './task-lane.js';
+import type { TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
 

@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
 import { commitmentTo, type Digest, type SecretKey } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
+import { freshRandom } from './random.js';
 
 /**
  * A payload record: content that belongs to an event and is kept beside the log, encrypted under the key of its task.
@@ -50,7 +51,7 @@ export function sealPayload<Name extends string>(
   const commitments = Object.create(null) as Record<Name, Digest>;
   const texts: string[] = [];
   for (const [name, value] of Object.entries(parts) as [Name, unknown][]) {
-    const salt = randomBytes(SALT_BYTES);
+    const salt = freshRandom(SALT_BYTES);
     const text = canonicalJson(value);
     commitments[name] = commitmentTo(salt, text);
     texts.push(`[${JSON.stringify(name)},"${salt.toString('base64')}",${text}]`);
@@ -58,7 +59,7 @@ export function sealPayload<Name extends string>(
   const plain = `[${texts.join(',')}]`;
   if (plain.length > MAX_CHARS) throw new RangeError('a payload that is too large');
 
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = freshRandom(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associatedData(associated));
   const body = [cipher.update(plain, 'utf8'), cipher.final()];

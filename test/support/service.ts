@@ -87,6 +87,8 @@ export function callerOf(url: string, tokens: Tokens): Callable['call'] {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '');
+    const answered = text === '' ? undefined : text;
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : answered };
   };
 }

@@ -8,9 +8,10 @@ import { AuthorizeRequest } from '#libs/decision/call.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
-import { Problem, unwrap } from '../http/problem.js';
+import { unwrap } from '../http/problem.js';
 import { traceparentOf } from '../http/traceparent.js';
 import { SETTINGS, type Settings } from '../tokens.js';
+import { refuseTooLarge } from './limits.js';
 
 /** The hot path: no bus between the request and the decision. */
 @Controller('v1/calls')
@@ -27,7 +28,7 @@ export class CallsController {
   @Access(['host'], 'definitionBytes')
   async authorize(@Req() request: FastifyRequest, @Body() body: unknown): Promise<AuthorizeAnswer> {
     const asked = parseInput(AuthorizeRequest, body);
-    this.refuseTooLarge(request, asked);
+    refuseTooLarge(asked, request.bodyBytes ?? 0, this.settings.limits);
     return unwrap(await this.authorizer.authorize(asked, callerOf(request), traceparentOf(request)));
   }
 
@@ -53,18 +54,5 @@ export class CallsController {
   ): Promise<OutcomeAnswer> {
     const outcome = parseInput(OutcomeRequest, body);
     return unwrap(await this.responder.recordOutcome(parseInput(Uuid, callId), outcome, callerOf(request)));
-  }
-
-  private refuseTooLarge(request: FastifyRequest, { arguments: args, context, observed }: AuthorizeRequest): void {
-    const { argumentsBytes, bodyBytes, contextItems } = this.settings.limits;
-    if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
-    const bytes = request.bodyBytes ?? 0;
-    // A body that is small as a whole needs no measuring of its parts.
-    if (bytes > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
-      throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
-    }
-    if (observed.definition === undefined && bytes > bodyBytes) {
-      throw new Problem('too_large', `the body is larger than ${bodyBytes} bytes`);
-    }
   }
 }

@@ -1,0 +1,19 @@
+import type { AuthorizeRequest } from '#libs/decision/call.js';
+import { Problem } from '../http/problem.js';
+import type { Settings } from '../settings.js';
+
+/** The limits on an authorize request that its schema does not know, over any protocol; `bytes` is the size of its body. */
+export function refuseTooLarge(
+  { arguments: args, context, observed }: AuthorizeRequest,
+  bytes: number,
+  { argumentsBytes, bodyBytes, contextItems }: Settings['limits'],
+): void {
+  if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
+  // A body that is small as a whole needs no measuring of its parts.
+  if (bytes > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
+    throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
+  }
+  if (observed.definition === undefined && bytes > bodyBytes) {
+    throw new Problem('too_large', `the body is larger than ${bodyBytes} bytes`);
+  }
+}

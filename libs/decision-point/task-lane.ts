@@ -1,0 +1,122 @@
+import type { KeyObject } from 'node:crypto';
+import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
+import type { SealedEvent } from '#libs/event-log/event.js';
+import { LogOverloaded, type Batch } from '#libs/event-log/port.js';
+import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
+
+/** What a task's events only commit to. */
+export interface TaskContent {
+  readonly purpose: string;
+  readonly attributes: JsonObject;
+}
+
+/** Takes back what one batch has put into the states. */
+type Undo = () => void;
+
+/**
+ * One task with its calls, as the process that serves it sees them: appends are pipelined, so the states run ahead of
+ * the log by what is in flight. When an append is refused, what came after it is refused too (each expects the exact
+ * revision), and the lane is given up: the next caller waits until nothing is in flight and gets a lane that has taken
+ * the refused back.
+ */
+export class TaskLane {
+  inFlight = 0;
+  /** Set once the lane no longer says what the log says: whoever holds it asks for another before deciding on it. */
+  givenUp = false;
+  /** What is not committed yet, or has been refused, in the order in which it was sent. */
+  private readonly ahead = new Set<Undo>();
+  /** Nobody knows whether the log has everything that the states have. */
+  private uncertain = false;
+  private drained: (() => void)[] = [];
+
+  constructor(
+    readonly task: TaskState,
+    public taskRevision: number,
+    readonly calls: CallsState,
+    readonly content: TaskContent,
+    /** Encrypts the task's payload records and keys its request digests. */
+    readonly key: KeyObject,
+    /** Of its TaskOpened. */
+    readonly position: bigint,
+  ) {}
+
+  get callsStream(): string {
+    return `calls-${this.task.taskId}`;
+  }
+
+  get taskStream(): string {
+    return `task-${this.task.taskId}`;
+  }
+
+  /** Sends a batch on its way and runs ahead of it. Throws what the log throws. Go through `TaskLanes.commit`. */
+  async send(log: SettledLog, batch: Batch): Promise<SettledOutcome> {
+    const sent = log.append(batch);
+    this.inFlight += 1;
+    const undo = this.advance(batch);
+    this.ahead.add(undo);
+    try {
+      const outcome = await sent;
+      if (outcome.kind === 'committed') this.ahead.delete(undo);
+      return outcome;
+    } catch (error) {
+      // An overloaded log has taken nothing; after any other error nobody can say.
+      if (!(error instanceof LogOverloaded)) this.uncertain = true;
+      throw error;
+    } finally {
+      this.inFlight -= 1;
+      if (this.inFlight === 0) for (const done of this.drained.splice(0)) done();
+    }
+  }
+
+  whenDrained(): Promise<void> {
+    return this.inFlight === 0 ? Promise.resolve() : new Promise((done) => this.drained.push(done));
+  }
+
+  /**
+   * The lane that takes the place of this one, which was given up and has drained: the same states without what was
+   * refused. Undefined where only the log can say what they are.
+   */
+  rewound(): TaskLane | undefined {
+    if (this.uncertain) return undefined;
+    for (const undo of [...this.ahead].reverse()) undo();
+    return new TaskLane(this.task, this.taskRevision, this.calls, this.content, this.key, this.position);
+  }
+
+  private advance(batch: Batch): Undo {
+    const undos: Undo[] = [];
+    for (const { events } of batch.writes) {
+      for (const event of events) {
+        if (event.stream === this.callsStream) undos.push(this.advanceCalls(event));
+        else if (event.stream === this.taskStream) undos.push(this.advanceTask(event));
+      }
+    }
+    return () => undos.reverse().forEach((undo) => undo());
+  }
+
+  private advanceCalls({ event }: SealedEvent): Undo {
+    const fact = event as CallsEvent;
+    const { callId } = fact.data;
+    const { calls } = this.calls;
+    const before = calls.get(callId);
+    const kept = before === undefined ? undefined : { ...before };
+    callsDecider.evolve(this.calls, fact);
+    return () => {
+      this.calls.revision -= 1;
+      if (kept === undefined) calls.delete(callId);
+      else calls.set(callId, kept);
+    };
+  }
+
+  private advanceTask({ event, revision }: SealedEvent): Undo {
+    const fact = event as TaskEvent;
+    taskDecider.evolve(this.task, fact);
+    this.taskRevision = revision;
+    return () => {
+      this.taskRevision = revision - 1;
+      if (fact.type === 'TaskClosed') this.task.closed = false;
+      if (fact.type === 'CallCounted') this.task.counted.get(fact.data.entry)?.delete(fact.data.callId);
+    };
+  }
+}
