@@ -1,4 +1,5 @@
 import type { CallDecided } from '#libs/calls/events.js';
+import { shownCheck } from '#libs/decision/record.js';
 import type { ArgumentError, Engines } from '#libs/decision/snapshot.js';
 import { err, ok } from '#libs/kernel/result.js';
 import type { CheckName } from '#libs/vocabulary/words.js';
@@ -10,9 +11,9 @@ import type { CheckName } from '#libs/vocabulary/words.js';
  */
 export function recordedEngines({ checks, rule, reason }: CallDecided): Engines {
   const recorded = (name: CheckName) => {
-    const check = checks.find(([each]) => each === name);
-    if (check === undefined || check[1] === 'skipped') throw new Error(`${name} was not reached`);
-    return { passed: check[1] === 'pass', evidence: check[2] ?? {} };
+    const check = checks.map(shownCheck).find((each) => each.check === name);
+    if (check === undefined || check.outcome === 'skipped') throw new Error(`${name} was not reached`);
+    return { passed: check.outcome === 'pass', evidence: check.evidence ?? {} };
   };
   return {
     authority() {

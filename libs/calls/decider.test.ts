@@ -16,7 +16,7 @@ const decided = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}): C
   operation: 'recall',
   decision,
   reason: decision === 'allow' ? 'ok' : 'disabled',
-  checks: [['registered', 'pass']],
+  checks: ['registered'],
   basis: { directives: 0 },
   observed: { server: { method: 'none' } },
   contextItems: 0,

@@ -16,10 +16,14 @@ export const ServerEvidence = z.object({
 });
 export type ServerEvidence = z.infer<typeof ServerEvidence>;
 
-/** `[check, outcome]` or `[check, outcome, evidence]`: a check as it is recorded, which is what keeps CallDecided small. */
+/**
+ * A check as it is recorded, which is what keeps CallDecided small: its bare name where it passed, else
+ * `[check, outcome]` or `[check, outcome, evidence]`.
+ */
 export const RecordedCheck = z.union([
-  z.tuple([CheckName, z.enum(['pass', 'fail', 'skipped'])]),
-  z.tuple([CheckName, z.enum(['pass', 'fail', 'skipped']), z.record(z.string(), z.unknown())]),
+  CheckName,
+  z.tuple([CheckName, z.enum(['fail', 'skipped'])]),
+  z.tuple([CheckName, z.enum(['fail', 'skipped']), z.record(z.string(), z.unknown())]),
 ]);
 export type RecordedCheck = z.infer<typeof RecordedCheck>;
 

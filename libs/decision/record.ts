@@ -4,11 +4,14 @@ import type { Check } from './check.js';
 
 /** A check as an event holds it: evidence of the failed one alone, the rest follows from the basis. */
 export function recordedCheck({ check, outcome, evidence }: Check): RecordedCheck {
+  if (outcome === 'pass') return check;
   return outcome === 'fail' && evidence !== undefined ? [check, outcome, evidence] : [check, outcome];
 }
 
 /** A recorded check as answers show it. */
-export function shownCheck([check, outcome, evidence]: RecordedCheck): Check {
+export function shownCheck(recorded: RecordedCheck): Check {
+  if (typeof recorded === 'string') return { check: recorded, outcome: 'pass' };
+  const [check, outcome, evidence] = recorded;
   return { check, outcome, ...(evidence === undefined ? {} : { evidence }) };
 }
 
