@@ -9,6 +9,8 @@ export interface Page {
   readonly more: boolean;
 }
 
+/** Under load one read serves the appends of this long, instead of a read for each. */
+const MIN_INTERVAL_MS = 4;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -48,6 +50,7 @@ class Follower {
   /** Set by `wake` also while a page is being read or handled, so that no append is slept through. */
   private stale = true;
   private sleeper: (() => void) | undefined;
+  private lastReadMs = -MIN_INTERVAL_MS;
   private after: bigint;
 
   constructor(
@@ -90,6 +93,9 @@ class Follower {
       this.sleeper = undefined;
       return;
     }
+    const early = this.lastReadMs + MIN_INTERVAL_MS - performance.now();
+    if (early > 0) await pause(early, undefined, { signal: this.stopping.signal });
+    this.lastReadMs = performance.now();
     this.stale = false;
     const { events, end, more } = await this.readPage({ ...this.options, after: this.after });
     if (this.stopping.signal.aborted) return;
