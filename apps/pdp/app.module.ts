@@ -1,5 +1,6 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
+import { Registry } from 'prom-client';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
@@ -16,6 +17,7 @@ import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
+import { MetricsController } from './observability/metrics.controller.js';
 import { PoliciesController } from './policies/policies.controller.js';
 import { PoliciesHandler } from './policies/policies.handler.js';
 import { PrincipalsController } from './principals/principals.controller.js';
@@ -47,6 +49,7 @@ export class AppModule {
       { provide: Authorizer, useValue: service.authorizer },
       { provide: Responder, useValue: service.responder },
       { provide: CallIndex, useValue: service.index },
+      { provide: Registry, useValue: service.metrics.registry },
     ];
     return {
       module: AppModule,
@@ -62,6 +65,7 @@ export class AppModule {
         DirectivesController,
         AuditController,
         HealthController,
+        MetricsController,
       ],
       providers: [
         ...parts,

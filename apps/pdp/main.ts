@@ -1,12 +1,11 @@
-import { pino } from 'pino';
+import { createLogger } from './observability/logger.js';
+import { startTracing } from './observability/tracing.js';
 import { openService } from './service.js';
 import { readSettings } from './settings.js';
 import { startServer } from './server.js';
 
 /** How long a shutdown may take before it is forced, in milliseconds. */
 const SHUTDOWN_MS = 9000;
-
-const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime });
 
 /** One clear line and a failure, whatever kept the service from starting. */
 function giveUp(error: unknown): never {
@@ -18,13 +17,16 @@ async function main(): Promise<void> {
   // Before it serves there is nothing to finish, and a start may be cut short anywhere, as by a crash.
   let stop = (_: NodeJS.Signals): void => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
-  const service = await openService(readSettings(process.env));
+  const settings = readSettings(process.env);
+  const logger = createLogger(settings.logLevel);
+  const tracing = await startTracing(process.env);
+  const service = await openService(settings, { tracing });
   const server = await startServer(service, logger).catch(async (error: unknown) => {
     await service.close();
     throw error;
   });
   if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
-  logger.info({ url: server.url, epoch: service.view.directives().revision }, 'ready');
+  logger.info({ url: server.url, grpc: server.grpc, epoch: service.view.directives().revision }, 'ready');
 
   let stopping = false;
   stop = (signal) => {

@@ -4,15 +4,18 @@ import { createSecureContext } from 'node:tls';
 import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { traceIdOf } from '#libs/kernel/ids.js';
 import { AppModule } from './app.module.js';
+import { startGrpc } from './grpc/server.js';
 import { Readiness } from './health/readiness.js';
 import { authenticate } from './http/access.js';
 import { acceptStrictJson } from './http/body.js';
 import { awaitFreshness } from './http/freshness.js';
 import { Problem, problemOf } from './http/problem.js';
 import { Quotas } from './http/quotas.js';
+import { traceparentOf } from './http/traceparent.js';
 import type { Service } from './service.js';
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -25,19 +28,21 @@ export interface Server {
   readonly app: INestApplication;
   /** `http://host:port`, as bound. */
   readonly url: string;
+  /** `host:port` of the gRPC interface, as bound. */
+  readonly grpc: string;
   /** Every route, for tests that go over all of them. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
   /** Takes no more requests, finishes those in flight, then closes the service. */
   close(): Promise<void>;
 }
 
-/** Puts the HTTP interface on top of an opened service. Owns it from here on: `close` closes both. */
+/** Puts the HTTP and gRPC interfaces on top of an opened service. Owns it from here on: `close` closes all three. */
 export async function startServer(service: Service, logger: Logger): Promise<Server> {
   const { settings, view, clock } = service;
   const { tls } = settings;
-  const https = tls === undefined ? {} : { https: readTls(tls) };
+  const pem = tls === undefined ? undefined : readTls(tls);
   const adapter = new FastifyAdapter({
-    ...https,
+    ...(pem === undefined ? {} : { https: pem }),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
     requestTimeout: REQUEST_MS,
@@ -52,6 +57,12 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   const quotas = new Quotas(clock, settings.limits);
   server.addHook('onRequest', authenticate(view, quotas));
   server.addHook('preHandler', awaitFreshness(view));
+  const { tracing } = service;
+  if (tracing !== undefined) {
+    server.addHook('preHandler', (_request, reply, done) => {
+      tracing.responses.run((traceresponse) => void reply.header('traceresponse', traceresponse), done);
+    });
+  }
   acceptStrictJson(server, settings.limits, quotas);
   let draining = false;
   server.addHook('onSend', (_request, reply, _payload, done) => {
@@ -66,14 +77,24 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   });
   app.useGlobalFilters(new ProblemFilter(logger));
   await app.listen(settings.http.port, settings.http.host);
+  const readiness = app.get(Readiness);
+  const grpc = await startGrpc(service, {
+    quotas,
+    readiness,
+    tls: pem,
+    problemOf: (error, traceparent) => logged(error, logger, traceIdOf(traceparent)),
+  }).catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
   const close = async (): Promise<void> => {
     draining = true;
-    app.get(Readiness).drain();
+    readiness.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
-    await app.close().finally(() => clearTimeout(slow));
+    await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
     await service.close();
   };
-  return { app, url: await app.getUrl(), routes, close };
+  return { app, url: await app.getUrl(), grpc: grpc.address, routes, close };
 }
 
 function readTls(tls: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
@@ -92,7 +113,9 @@ class ProblemFilter implements ExceptionFilter {
   constructor(private readonly logger: Logger) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    send(host.switchToHttp().getResponse<FastifyReply>(), logged(error, this.logger));
+    const http = host.switchToHttp();
+    const traceId = traceIdOf(traceparentOf(http.getRequest<FastifyRequest>()));
+    send(http.getResponse<FastifyReply>(), logged(error, this.logger, traceId));
   }
 }
 
@@ -105,14 +128,14 @@ function send(reply: FastifyReply, problem: Problem): void {
 }
 
 /** What was not foreseen is logged by its name and place; its message may quote what a caller sent. */
-function logged(error: unknown, logger: Logger): Problem {
+function logged(error: unknown, logger: Logger, traceId: string | undefined): Problem {
   const problem = problemOf(error);
   if (problem.status >= 500 && error instanceof Error) {
     const at = error.stack
       ?.split('\n')
       .slice(1, 6)
       .map((line) => line.trim());
-    logger.error({ error: error.name, code: problem.code, at }, 'a request could not be completed');
+    logger.error({ error: error.name, code: problem.code, traceId, at }, 'a request could not be completed');
   }
   return problem;
 }

@@ -18,6 +18,14 @@ import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
 import { Feed } from './directives/beat.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
+import { registerGauges } from './observability/gauges.js';
+import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
+import { measuredLog } from './observability/measured-log.js';
+import { createMetrics, type Metrics } from './observability/metrics.js';
+import { tracedAuthorizer } from './observability/traced-authorizer.js';
+import { TracedEngines } from './observability/traced-engines.js';
+import { tracedLog } from './observability/traced-log.js';
+import type { Tracing } from './observability/tracing.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
@@ -37,9 +45,11 @@ export interface Service {
   readonly plane: ControlPlane;
   readonly engines: DecisionEngines;
   readonly tasks: Tasks;
-  readonly authorizer: Authorizer;
+  readonly authorizer: Authorizing;
   readonly responder: Responder;
   readonly index: CallIndex;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing | undefined;
   /** The file with the tokens of the first start, if this was one. */
   readonly tokensFile: string | undefined;
   /** Finishes what is queued and lets go of everything. */
@@ -49,6 +59,8 @@ export interface Service {
 /** What tests replace: the log's faults and the clock are theirs to choose. */
 export interface ServiceParts {
   readonly clock?: Clock;
+  /** Where spans go; without it there are none. The service stops it when it closes. */
+  readonly tracing?: Tracing | undefined;
   /** Wraps the log that every part of the service gets. */
   readonly wrapLog?: (log: EventLog) => EventLog;
 }
@@ -62,11 +74,16 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
   const close = async (): Promise<void> => {
     for (const each of closing.splice(0).reverse()) await each();
   };
+  const { tracing } = parts;
+  if (tracing !== undefined) closing.push(() => tracing.stop());
+  const metrics = createMetrics();
   try {
     const sqlite = await openSqliteLog({ file: settings.logFile });
     closing.push(() => sqlite.close());
     const wrapped = parts.wrapLog?.(sqlite) ?? sqlite;
-    const log = settledLog(wrapped, { clock });
+    const settled = settledLog(wrapped, { clock });
+    // Measured outside, traced inside of it, here and at the authorizer.
+    const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
     const keys = await openKeyring(join(dataDir, 'keys.db'));
     closing.push(() => keys.close());
     const view = new ControlView(log);
@@ -76,11 +93,14 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const plane = new ControlPlane(log, view, time);
     const tokensFile = await makeFirstPrincipals(plane, dataDir);
     const feedKey = openFeedKey(dataDir);
-    const engines = new DecisionEngines(log);
+    const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
     const lanes = new TaskLanes(log, keys, view);
     const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
+    const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
+    const lanesHeld = (): number => lanes.held;
+    registerGauges(metrics.registry, { store: sqlite, logFile: settings.logFile, log, view, lanesHeld });
     const responseLimits = { maxBytes: limits.responseBytes, maxDepth: limits.jsonDepth, maxParts: MAX_RESPONSE_PARTS };
     return {
       settings,
@@ -94,9 +114,15 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       plane,
       engines,
       tasks: new Tasks(log, plane, lanes, keys),
-      authorizer: new Authorizer(log, view, lanes, engines, refusals, time, leaseMs),
+      authorizer: measuredAuthorizer(
+        tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing),
+        metrics,
+        clock,
+      ),
       responder: new Responder(log, view, lanes, engines, time, responseLimits),
       index,
+      metrics,
+      tracing,
       tokensFile,
       close,
     };

@@ -21,8 +21,10 @@ test('without any setting there is a default for each', () => {
     dataDir: resolve('data'),
     logFile: resolve('data/sallyport.db'),
     http: { host: '127.0.0.1', port: 7070 },
+    grpc: { host: '127.0.0.1', port: 7071 },
     tls: undefined,
     leaseMs: 5000,
+    logLevel: 'info',
     limits: {
       bodyBytes: 1_048_576,
       definitionBytes: 4_194_304,
@@ -62,6 +64,7 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_JSON_DEPTH', ['7', '257']],
   ['SALLYPORT_HOST_REQUESTS_PER_S', ['-1', 'many']],
   ['SALLYPORT_HOST_BYTES_PER_HOUR', ['-1', '9007199254740992']],
+  ['SALLYPORT_LOG_LEVEL', ['', 'INFO', 'verbose']],
   ['SALLYPORT_TLS_CERT', ['']],
   ['SALLYPORT_TLS_KEY', ['']],
 ];

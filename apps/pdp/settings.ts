@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { LOG_LEVELS, type LogLevel } from './observability/logger.js';
 
 /**
  * Every setting of the service, once: its shape, its default, why it is there and what is dangerous about it. The
@@ -55,16 +56,11 @@ export const SETTINGS = {
     'Address of the HTTP interface.',
     'Tokens travel in it: another address than loopback needs the two TLS settings, or the start stops.',
   ),
-  SALLYPORT_GRPC: setting(
-    endpoint,
-    '127.0.0.1:7071',
-    'Address that is kept for the gRPC interface. Nothing listens there yet.',
-    'None.',
-  ),
+  SALLYPORT_GRPC: setting(endpoint, '127.0.0.1:7071', 'Address of the gRPC interface.', 'As above.'),
   SALLYPORT_TLS_CERT: setting(
     z.string().min(1),
     undefined,
-    'PEM file with the certificate chain of the HTTP interface.',
+    'PEM file with the certificate chain of both interfaces.',
     'Only together with SALLYPORT_TLS_KEY.',
   ),
   SALLYPORT_TLS_KEY: setting(
@@ -128,6 +124,12 @@ export const SETTINGS = {
     'Bytes of request bodies of one host in an hour past which it gets 429; 0 sets no quota.',
     'What a host sends is kept: without a quota one host can fill the disk.',
   ),
+  SALLYPORT_LOG_LEVEL: setting(
+    z.enum(LOG_LEVELS, 'needs a level from fatal to trace, or silent') satisfies z.ZodType<LogLevel, string>,
+    'info',
+    'Least level of the JSON lines on standard output: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+    'Above `error`, a request that could not be completed leaves no line.',
+  ),
 } as const;
 
 type Parsed<Name extends keyof typeof SETTINGS> = z.infer<(typeof SETTINGS)[Name]['schema']>;
@@ -136,8 +138,10 @@ export interface Settings {
   readonly dataDir: string;
   readonly logFile: string;
   readonly http: Endpoint;
+  readonly grpc: Endpoint;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly leaseMs: number;
+  readonly logLevel: LogLevel;
   readonly limits: {
     readonly bodyBytes: number;
     readonly definitionBytes: number;
@@ -175,25 +179,26 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const required = <Name extends keyof typeof SETTINGS>(name: Name): Parsed<Name> => read(name) as Parsed<Name>;
   const dataDir = resolve(required('SALLYPORT_DATA'));
   const http = required('SALLYPORT_HTTP');
-  required('SALLYPORT_GRPC');
+  const grpc = required('SALLYPORT_GRPC');
   const cert = read('SALLYPORT_TLS_CERT');
   const key = read('SALLYPORT_TLS_KEY');
   if ((cert === undefined) !== (key === undefined)) {
     throw new SettingsError('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY go together');
   }
   const tls = cert === undefined || key === undefined ? undefined : { cert, key };
-  if (tls === undefined && !isLoopback(http.host)) {
-    throw new SettingsError(
-      'SALLYPORT_HTTP: another address than loopback needs SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY',
-    );
+  for (const [name, { host }] of Object.entries({ SALLYPORT_HTTP: http, SALLYPORT_GRPC: grpc })) {
+    if (tls !== undefined || isLoopback(host)) continue;
+    throw new SettingsError(`${name}: another address than loopback needs SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY`);
   }
   const logFile = read('SALLYPORT_EVENT_LOG')?.slice('sqlite:'.length) ?? `${dataDir}/sallyport.db`;
   return {
     dataDir,
     logFile: resolve(logFile),
     http,
+    grpc,
     tls,
     leaseMs: required('SALLYPORT_LEASE_MS'),
+    logLevel: required('SALLYPORT_LOG_LEVEL'),
     limits: {
       bodyBytes: required('SALLYPORT_BODY_BYTES'),
       definitionBytes: required('SALLYPORT_DEFINITION_BYTES'),

@@ -33,6 +33,11 @@ export class TaskLanes {
     private readonly view: ControlView,
   ) {}
 
+  /** How many lanes there are now. */
+  get held(): number {
+    return this.lanes.size;
+  }
+
   /** The lane of a task, undefined where there is no such task or its content was shredded. Throws `LogUnavailable`. */
   async get(taskId: string): Promise<TaskLane | undefined> {
     const held = this.lanes.get(taskId) ?? this.load(taskId);

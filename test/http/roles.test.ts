@@ -43,6 +43,7 @@ const TABLE = `
   GET    /.well-known/jwks.json                                public
   GET    /health/live                                          public
   GET    /health/ready                                         public
+  GET    /metrics                                              public
 `;
 
 interface Row {

@@ -126,9 +126,10 @@ function launched(dataDir: string, { env = {}, cwd = projectRoot, command }: Lau
   const [program, ...args] = command ?? [process.execPath, join(cwd, 'dist', 'apps', 'pdp', 'main.js')];
   // Nothing is inherited that could be a setting of the service, of npm or of the test runner.
   const { PATH = '', HOME = '' } = process.env;
+  const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0' };
   const child = spawn(program, args, {
     cwd,
-    env: { PATH, HOME, SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', ...env },
+    env: { PATH, HOME, SALLYPORT_DATA: dataDir, ...ports, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -37,7 +37,7 @@ const NPM_START = ['npm', 'start'] as const;
 let checkout: string;
 before(() => {
   checkout = mkdtempSync(join(tmpdir(), 'sallyport-checkout-'));
-  for (const part of ['package.json', '.npmrc', 'tsconfig.json', 'scripts', 'apps', 'libs', 'test', 'dist']) {
+  for (const part of ['package.json', '.npmrc', 'tsconfig.json', 'scripts', 'apps', 'libs', 'proto', 'test', 'dist']) {
     cpSync(join(projectRoot, part), join(checkout, part), { recursive: true, preserveTimestamps: true });
   }
   mkdirSync(join(checkout, 'node_modules'));

@@ -49,7 +49,8 @@ export interface TestOptions extends ServiceParts {
 
 export async function startService(options: TestOptions = {}): Promise<TestService> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sallyport-test-'));
-  const settings = readSettings({ SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', ...options.env });
+  const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0' };
+  const settings = readSettings({ SALLYPORT_DATA: dataDir, ...ports, ...options.env });
   const service = await openService(settings, options);
   const server = await startServer(service, pino({ enabled: false }));
   const tokens = tokensOf(dataDir);

@@ -40,17 +40,29 @@ export function authenticate(view: ControlView, quotas: Quotas) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const access = accessOf(request);
     if (request.is404 || access?.roles === 'public') return done();
-    const principal = principalOf(view, request.headers.authorization);
-    if (principal === undefined) return done(new Problem('unauthenticated', 'a valid bearer token is needed'));
-    if (access === undefined || !mayCall(access.roles, principal)) {
-      return done(new Problem('forbidden', 'the caller has not the role for this'));
+    try {
+      const principal = admitted(view, request.headers.authorization, access?.roles ?? []);
+      charge(quotas, principal, lengthOf(request) ?? 0);
+      request.principal = principal;
+    } catch (error) {
+      return done(error as Error);
     }
-    if (principal.roles.includes('host') && !quotas.admit(principal.name, lengthOf(request) ?? 0)) {
-      return done(new Problem('overloaded', 'the quota of this host is used up'));
-    }
-    request.principal = principal;
     done();
   };
+}
+
+/** The principal of an `authorization` header, over any protocol, if it has one of the roles. Throws `Problem`. */
+export function admitted(view: ControlView, authorization: string | undefined, roles: RouteAccess['roles']): Principal {
+  const principal = principalOf(view, authorization);
+  if (principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  if (!mayCall(roles, principal)) throw new Problem('forbidden', 'the caller has not the role for this');
+  return principal;
+}
+
+/** Takes a request, or bytes that turn up later, from the quota of a host. Throws `Problem` where it is used up. */
+export function charge(quotas: Quotas, principal: Principal, bytes: number, requests: 0 | 1 = 1): void {
+  if (!principal.roles.includes('host') || quotas.admit(principal.name, bytes, requests)) return;
+  throw new Problem('overloaded', 'the quota of this host is used up');
 }
 
 /** How long the body will be, in bytes; undefined where it comes in pieces. */
@@ -61,8 +73,7 @@ const lengthOf = (request: FastifyRequest): number | undefined =>
 export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: number): void {
   request.bodyBytes = bytes;
   const { principal } = request;
-  if (lengthOf(request) !== undefined || principal?.roles.includes('host') !== true) return;
-  if (!quotas.admit(principal.name, bytes, 0)) throw new Problem('overloaded', 'the quota of this host is used up');
+  if (lengthOf(request) === undefined && principal !== undefined) charge(quotas, principal, bytes, 0);
 }
 
 function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import type { Json } from '#libs/kernel/canonical-json.js';
 import { pointerTo } from '#libs/kernel/pointer.js';
 import { parseStrictJson } from '#libs/kernel/strict-json.js';
 import type { Settings } from '../settings.js';
@@ -28,13 +29,18 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
 function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']): unknown {
   const limit = limits[accessOf(request)?.body ?? 'bodyBytes'];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
-  if (!isUtf8(body)) throw new Problem('malformed_request', 'the body is not UTF-8');
-  if (body.length === 0) return {};
-  const parsed = parseStrictJson(body.toString('utf8'), limits.jsonDepth);
+  return body.length === 0 ? {} : parseJson(body, limits.jsonDepth);
+}
+
+/** JSON from outside, strictly; `what` it is, for the caller. Throws `Problem`, which never quotes the text. */
+export function parseJson(bytes: Buffer, maxDepth: number, what?: string): Json {
+  if (!isUtf8(bytes)) throw new Problem('malformed_request', `${what ?? 'the body'} is not UTF-8`);
+  const parsed = parseStrictJson(bytes.toString('utf8'), maxDepth);
   if (parsed.ok) return parsed.value;
   const { kind, message, offset } = parsed.error;
   const where = offset === undefined ? '' : ` at character ${offset}`;
-  throw new Problem(kind === 'too_deep' ? 'too_large' : 'malformed_request', `${message}${where}`);
+  const named = what === undefined ? '' : `${what}: `;
+  throw new Problem(kind === 'too_deep' ? 'too_large' : 'malformed_request', `${named}${message}${where}`);
 }
 
 const MAX_ERRORS = 20;

@@ -13,6 +13,7 @@ import { createIdOf } from '../http/idempotency.js';
 import { Problem } from '../http/problem.js';
 import { traceparentOf } from '../http/traceparent.js';
 import { INSTALLATION_SECRET, SETTINGS, type InstallationSecret, type Settings } from '../tokens.js';
+import { openedAnswer, refuseTooMany } from './opening.js';
 import { TasksCommand } from './tasks.handler.js';
 
 @Controller('v1/tasks')
@@ -29,9 +30,7 @@ export class TasksController {
   @Access(['host'])
   async open(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
     const wanted = parseInput(OpenTask, body);
-    const { scopeEntries } = this.settings.limits;
-    if (wanted.scope.length > scopeEntries)
-      throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
+    refuseTooMany(wanted, this.settings.limits);
     const taskId = createIdOf(request, this.secret, 'task', wanted.taskId);
     const parentTraceId = traceIdOf(traceparentOf(request));
     const { lane, position } = await this.commands.execute(
@@ -44,10 +43,7 @@ export class TasksController {
         request: wanted,
       }),
     );
-    const { task } = lane;
-    const pins = [...task.pins.values()];
-    const { unresolved, expiresAt, epoch } = task;
-    return { taskId, traceId: task.traceId, pins, unresolved, expiresAt, epoch, position: String(position) };
+    return openedAnswer(lane, position);
   }
 
   @Get(':taskId')

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { z } from 'zod';
+import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import { AuthorizeRequest } from '#libs/decision/call.js';
+import { CloseTask, OpenTask } from '#libs/task/request.js';
+import { Problem } from '../http/problem.js';
+import { fromMessage, readMessage, toMessage } from './codec.js';
+import { fullName, messageNames, messageOf } from './contract.js';
+
+/** Over the wire and back. */
+function roundTrip(type: string, shape: object): unknown {
+  const bytes = messageOf(fullName(type)).serialize(toMessage(type, shape));
+  return fromMessage(type, readMessage(type, bytes), 64);
+}
+
+const uuid = '00000000-0000-4000-8000-000000000001';
+const digest = `sha256:${'0'.repeat(64)}`;
+const server = {
+  method: 'package',
+  integrity: 'i',
+  command: 'c',
+  url: 'u',
+  spki: 's',
+  id: 'd',
+  subject: 'j',
+  resource: 'r',
+};
+const item = { id: 'a', source: 'b', level: 'public', categories: ['x'], content: '' };
+const free = JSON.parse('{"a":[1,null,{"__proto__":{"b":1.5}}],"constructor":"é"}') as object;
+const required = { callId: uuid, taskId: uuid, capability: 'memory', operation: 'recall', arguments: {} };
+const task = { agent: 'a', user: { id: 'u', roles: [] }, purpose: '', scope: [] };
+
+/** Requests with everything that they may have, with nothing that they need not have, and with empty lists. */
+const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
+  AuthorizeRequest: {
+    schema: AuthorizeRequest,
+    shapes: [
+      {
+        ...required,
+        version: '1.0.0',
+        arguments: free,
+        context: [item, { id: 'b', source: 'c', content: 'd' }],
+        instanceId: uuid,
+        explain: false,
+        observed: {
+          definitionDigest: digest,
+          definition: { tools: [free] },
+          probe: { protocolVersion: 'p', clientCapabilities: free, credentialScope: 's' },
+          server,
+        },
+      },
+      { ...required, observed: { server: { method: 'none' } } },
+      { ...required, context: [], observed: { server: { method: 'none' } } },
+      { ...required, context: [{ ...item, categories: [] }], observed: { server: { method: 'none' } } },
+    ],
+  },
+  ValidateResponseRequest: {
+    schema: ResponseRequest.and(z.object({ callId: z.string() })),
+    shapes: [
+      { callId: uuid, taskId: uuid, result: free },
+      { callId: uuid, taskId: uuid, error: {} },
+    ],
+  },
+  RecordOutcomeRequest: {
+    schema: OutcomeRequest.extend({ callId: z.string() }),
+    shapes: [
+      {
+        callId: uuid,
+        taskId: uuid,
+        status: 'failed',
+        effect: { type: 'read', summary: '', reference: 'r' },
+        control: { decision: '', by: 'b', reason: 'r' },
+      },
+      { callId: uuid, taskId: uuid, status: 'unknown' },
+    ],
+  },
+  OpenTaskRequest: {
+    schema: OpenTask,
+    shapes: [
+      task,
+      {
+        ...task,
+        taskId: uuid,
+        traceId: '1'.repeat(32),
+        user: { id: 'u', roles: ['r'], attributes: free },
+        scope: [
+          { capability: 'm', version: '1', operations: ['o'], effects: ['read'], maxCalls: 0 },
+          { capability: 'm', operations: [], effects: [] },
+        ],
+        ttlMs: 86_400_000,
+      },
+    ],
+  },
+  CloseTaskRequest: { schema: CloseTask.extend({ taskId: z.string() }), shapes: [{ taskId: uuid, reason: 'r' }] },
+};
+
+describe('a request is the same after the wire, to its schema too', () => {
+  for (const [type, { schema, shapes }] of Object.entries(REQUESTS)) {
+    test(type, () => {
+      for (const shape of shapes) {
+        const back = roundTrip(type, shape);
+        assert.deepEqual(back, shape);
+        assert.equal(JSON.stringify(schema.parse(back)), JSON.stringify(schema.parse(shape)));
+      }
+    });
+
+    test(`${type} has every field of its schema, and no other`, () => {
+      // A field that only one of the two spells would be lost without a word.
+      const names = new Set(shapes.flatMap((shape) => Object.keys(shape)));
+      const { field } = messageOf(fullName(type)).type as { field: { name: string }[] };
+      const spelt = field.map(({ name }) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
+      assert.deepEqual(spelt.sort(), [...names].sort());
+      if (schema instanceof z.ZodObject) assert.deepEqual(Object.keys(schema.shape).sort(), spelt);
+    });
+  }
+});
+
+const answer = {
+  callId: uuid,
+  taskId: uuid,
+  traceId: '1'.repeat(32),
+  decision: 'deny',
+  reason: 'version_pending',
+  capability: 'memory',
+  operation: 'recall',
+  checks: [
+    { check: 'registered', outcome: 'pass' },
+    { check: 'reviewed', outcome: 'fail', evidence: free },
+  ],
+  obligations: [],
+  epoch: 0,
+  leaseMs: 5000,
+  position: '9223372036854775807',
+};
+const allow = {
+  ...answer,
+  decision: 'allow',
+  rule: 'r',
+  version: '1',
+  outbound: {
+    arguments: free,
+    context: [item],
+    redactions: [{ path: '/a', type: 't', count: 0 }],
+    refusals: [{ path: '/context/0', reason: 'context_not_needed' }],
+  },
+  targets: [],
+  obligations: ['submit_definition'],
+  expiresAt: '2026-11-22T00:00:00.000Z',
+};
+const pins = [{ capability: 'm', version: '1', definitionDigest: digest }];
+const unresolved = [{ capability: 'n', reason: 'version_pending' }];
+const ANSWERS: [string, object][] = [
+  ['AuthorizeResponse', answer],
+  ['AuthorizeResponse', allow],
+  [
+    'AuthorizeStreamResponse',
+    {
+      answers: [
+        { callId: uuid, decision: allow },
+        { problem: { code: 'c', detail: '', errors: [{ path: '', message: 'm' }] } },
+      ],
+    },
+  ],
+  [
+    'ValidateResponseResponse',
+    {
+      callId: uuid,
+      verdict: 'accepted',
+      content: {
+        integrity: 'untrusted',
+        source: { capability: 'm', version: '1', operation: 'o', server: { method: 'none', result: 'verified' } },
+        boundary: '0',
+        parts: [
+          { type: 'text', text: '' },
+          { type: 'structured', value: free },
+          { type: 'structured', value: null },
+          { type: 'blob', mimeType: 'm', size: 0, digest, data: '' },
+        ],
+        digest,
+      },
+      findings: [
+        { detector: 'd', kind: 'k', path: '/a', span: [0, 5], severity: 'low' },
+        { detector: 'd', kind: 'k', path: '', severity: 'high' },
+      ],
+      rawDigest: digest,
+      position: '1',
+    },
+  ],
+  ['ValidateResponseResponse', { callId: uuid, verdict: 'rejected', findings: [], rawDigest: digest, position: '1' }],
+  ['RecordOutcomeResponse', { callId: uuid, position: '1' }],
+  ['OpenTaskResponse', { taskId: uuid, traceId: 't', pins, unresolved, expiresAt: 'e', epoch: 1, position: '1' }],
+  [
+    'Task',
+    {
+      taskId: uuid,
+      traceId: 't',
+      pins,
+      unresolved,
+      expiresAt: 'e',
+      epoch: 1,
+      host: 'h',
+      agent: 'a',
+      user: { id: 'u', roles: [], attributes: 'shredded', attestedBy: 'h' },
+      purpose: '',
+      scope: [{ capability: 'm', operations: [] }],
+      status: 'open',
+    },
+  ],
+];
+
+test('an answer is the same after the wire', () => {
+  for (const [type, shape] of ANSWERS) assert.deepEqual(roundTrip(type, shape), shape);
+});
+
+test('every type of the proto takes part in a round trip', () => {
+  const seen = new Set([
+    'GetTaskRequest',
+    'AuthorizeStreamRequest',
+    ...Object.keys(REQUESTS),
+    ...ANSWERS.map(([type]) => type),
+  ]);
+  for (const type of seen) {
+    const { field } = messageOf(fullName(type)).type as { field: { typeName: string }[] };
+    for (const { typeName } of field) if (typeName !== '') seen.add(typeName);
+  }
+  assert.deepEqual([...messageNames].sort(), [...seen].sort());
+});
+
+test('JSON is strict and no deeper than is said, wherever it stands', () => {
+  const read = (type: string, message: Record<string, unknown>) => () => fromMessage(type, message, 3);
+  const refused = (code: string) => (error: unknown) => error instanceof Problem && error.code === code;
+  const json = (text: string) => Buffer.from(text);
+  assert.deepEqual(fromMessage('AuthorizeRequest', { arguments: json('{"a":{}}') }, 3), { arguments: { a: {} } });
+  assert.throws(read('AuthorizeRequest', { arguments: json('{"a":{"b":{}}}') }), refused('too_large'));
+  assert.throws(read('AuthorizeRequest', { observed: { definition: json('{"a":{}}') } }), refused('too_large'));
+  assert.throws(read('AuthorizeRequest', { arguments: json('{"a":1,"a":1}') }), refused('malformed_request'));
+  assert.throws(read('ValidateResponseRequest', { result: json('') }), refused('malformed_request'));
+});

@@ -1,0 +1,74 @@
+import {
+  status,
+  type sendUnaryData,
+  type Server,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
+import { service } from 'grpc-health-check';
+import type { Readiness } from '../health/readiness.js';
+import { SERVICE_NAMES, fullName } from './contract.js';
+
+/** How long an answer holds: anyone may ask, and each asks the log no more often than this. */
+const FRESH_MS = 250;
+const WATCH_MS = 1000;
+
+/** The service as a whole, and each service by its name. */
+const NAMES: readonly string[] = ['', ...SERVICE_NAMES.map(fullName)];
+
+interface Asked {
+  readonly service: string;
+}
+interface Answer {
+  readonly status: 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
+}
+
+/** `grpc.health.v1.Health`: SERVING only when a call could be allowed now, as `/health/ready` says it. Needs no token. */
+export function serveHealth(server: Server, readiness: Readiness, leaving: AbortSignal): void {
+  let latest: { readonly atMs: number; readonly answer: Promise<Answer> } | undefined;
+  const current = (): Promise<Answer> => {
+    const nowMs = performance.now();
+    if (leaving.aborted) return Promise.resolve({ status: 'NOT_SERVING' });
+    if (latest === undefined || nowMs - latest.atMs > FRESH_MS) {
+      const answer = readiness
+        .whyNot()
+        .then((why): Answer => ({ status: why === undefined ? 'SERVING' : 'NOT_SERVING' }));
+      latest = { atMs: nowMs, answer };
+    }
+    return latest.answer;
+  };
+
+  server.addService(service, {
+    async check({ request }: ServerUnaryCall<Asked, Answer>, callback: sendUnaryData<Answer>) {
+      if (NAMES.includes(request.service)) return callback(null, await current());
+      callback({ code: status.NOT_FOUND, details: 'no such service' });
+    },
+
+    async list(_call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) {
+      const answer = await current();
+      callback(null, { statuses: Object.fromEntries(NAMES.map((name) => [name, answer])) });
+    },
+
+    /** Tells each change; ends when the service goes away, having said so. */
+    watch(call: ServerWritableStream<Asked, Answer>) {
+      let told: string | undefined;
+      const tell = async (): Promise<void> => {
+        const known = NAMES.includes(call.request.service);
+        const answer: Answer = known ? await current() : { status: 'SERVICE_UNKNOWN' };
+        if (call.cancelled || told === answer.status) return;
+        told = answer.status;
+        call.write(answer);
+        if (leaving.aborted) call.end();
+      };
+      const timer = setInterval(() => void tell(), WATCH_MS);
+      const leave = (): void => void tell().then(() => call.end());
+      const stop = (): void => {
+        clearInterval(timer);
+        leaving.removeEventListener('abort', leave);
+      };
+      leaving.addEventListener('abort', leave);
+      for (const event of ['cancelled', 'close', 'finish']) call.on(event, stop);
+      void tell();
+    },
+  });
+}

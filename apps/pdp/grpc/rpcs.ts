@@ -1,0 +1,111 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { taskView } from '#libs/audit/task-view.js';
+import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import { AuthorizeRequest } from '#libs/decision/call.js';
+import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
+import { traceIdOf } from '#libs/kernel/ids.js';
+import { CloseTask, OpenTask } from '#libs/task/request.js';
+import { Uuid } from '#libs/vocabulary/ids.js';
+import { refuseTooLarge } from '../calls/limits.js';
+import type { BodyLimit, Principal } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { awaitPosition, positionOf } from '../http/freshness.js';
+import { checkedKey, idOfKey } from '../http/idempotency.js';
+import { Problem, unwrap } from '../http/problem.js';
+import type { Service } from '../service.js';
+import { openedAnswer, refuseTooMany } from '../tasks/opening.js';
+import type { ServiceName } from './contract.js';
+
+/** Who calls, and what came with the message. */
+export interface Asking {
+  readonly caller: Principal;
+  readonly metadata: Metadata;
+  /** Size of the message as it was read. */
+  readonly bytes: number;
+}
+
+export interface Rpc {
+  /** Which of the limits on bodies holds for the message. */
+  readonly body: BodyLimit;
+  /** Answers a request in the contract's shape, as it came. Throws `Problem`, and what `problemOf` knows. */
+  serve(request: unknown, asking: Asking): Promise<object>;
+}
+
+const OfCall = z.object({ callId: Uuid });
+const OfTask = z.object({ taskId: Uuid });
+
+/** One value of the metadata, where there is any. */
+export function textIn(metadata: Metadata, key: string): string | undefined {
+  const value = metadata.get(key)[0];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Decides one call; shared by the single one and the stream. */
+export async function authorize(
+  { authorizer, settings }: Service,
+  request: unknown,
+  { caller, metadata, bytes }: Asking,
+): Promise<AuthorizeAnswer> {
+  const asked = parseInput(AuthorizeRequest, request);
+  refuseTooLarge(asked, bytes, settings.limits);
+  return unwrap(await authorizer.authorize(asked, caller, textIn(metadata, 'traceparent')));
+}
+
+/** Every call with one message each way. All of them are for hosts. */
+export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc>> {
+  const { responder, tasks, time, view, settings, secret } = service;
+  return {
+    Decisions: {
+      Authorize: { body: 'definitionBytes', serve: (request, asking) => authorize(service, request, asking) },
+      ValidateResponse: {
+        body: 'responseBytes',
+        async serve(request, { caller }) {
+          const { callId } = parseInput(OfCall, request);
+          return unwrap(await responder.respond(callId, parseInput(ResponseRequest, request), caller));
+        },
+      },
+      RecordOutcome: {
+        body: 'bodyBytes',
+        async serve(request, { caller }) {
+          const { callId } = parseInput(OfCall, request);
+          return unwrap(await responder.recordOutcome(callId, parseInput(OutcomeRequest, request), caller));
+        },
+      },
+    },
+    Tasks: {
+      Open: {
+        body: 'bodyBytes',
+        async serve(request, { caller, metadata }) {
+          const wanted = parseInput(OpenTask, request);
+          refuseTooMany(wanted, settings.limits);
+          const key = () => checkedKey(textIn(metadata, 'idempotency-key'));
+          const taskId = wanted.taskId ?? idOfKey(secret, caller.name, 'task', key());
+          const parentTraceId = traceIdOf(textIn(metadata, 'traceparent'));
+          const task = { taskId, traceId: wanted.traceId, parentTraceId, caller, request: wanted };
+          const { lane, position } = unwrap(await tasks.open(task));
+          return openedAnswer(lane, position);
+        },
+      },
+      Get: {
+        body: 'bodyBytes',
+        async serve(request, { caller }) {
+          const { taskId } = parseInput(OfTask, request);
+          await awaitPosition(view, positionOf((request as { minPosition?: unknown }).minPosition));
+          const lane = await tasks.get(taskId, caller.name);
+          if (lane === undefined) throw new Problem('not_found', 'no such task');
+          return taskView(lane.task, lane.content, time.now(), lane.position);
+        },
+      },
+      Close: {
+        body: 'bodyBytes',
+        async serve(request, { caller }) {
+          const { taskId, ...rest } = request as { taskId?: unknown };
+          const { reason } = parseInput(CloseTask, rest);
+          const { lane, position } = unwrap(await tasks.close(parseInput(OfTask, { taskId }).taskId, caller, reason));
+          return { ...taskView(lane.task, lane.content, time.now()), position: String(position) };
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,159 @@
+import {
+  Server,
+  ServerCredentials,
+  logVerbosity,
+  setLogVerbosity,
+  type MethodDefinition,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { protoPath as healthProto } from 'grpc-health-check';
+import type { Readiness } from '../health/readiness.js';
+import { admitted, charge, type Principal } from '../http/access.js';
+import { Problem } from '../http/problem.js';
+import type { Quotas } from '../http/quotas.js';
+import type { Service } from '../service.js';
+import { fromMessage, readMessage, toMessage } from './codec.js';
+import { SERVICE_NAMES, protos, serviceOf } from './contract.js';
+import { serveHealth } from './health.js';
+import { rpcsOf, textIn, type Rpc } from './rpcs.js';
+import { statusOf } from './status.js';
+import { serveStream, type DecisionStream, type ProblemOf } from './stream.js';
+
+/** Calls at once on one connection. */
+const MAX_STREAMS = 1024;
+/** A client that does not answer a ping is gone. */
+const PING_MS = 30_000;
+const PONG_MS = 10_000;
+
+// It would write lines of its own to standard error; what matters is in the errors that it gives.
+setLogVerbosity(logVerbosity.NONE);
+
+const HOSTS_ONLY = ['host'] as const;
+
+export interface GrpcParts {
+  readonly quotas: Quotas;
+  readonly readiness: Readiness;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly problemOf: ProblemOf;
+}
+
+export interface GrpcServer {
+  /** `host:port`, as bound. */
+  readonly address: string;
+  /** Takes no more calls, finishes what is in flight, and cuts off what is left after `forcedMs`. */
+  close(forcedMs: number): Promise<void>;
+}
+
+/** Puts the gRPC interface on top of an opened service, which it does not close. */
+export async function startGrpc(service: Service, parts: GrpcParts): Promise<GrpcServer> {
+  const { settings, view } = service;
+  const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
+  const { quotas, readiness, problemOf, tls } = parts;
+  const leaving = new AbortController();
+  const server = new Server({
+    'grpc.max_receive_message_length': Math.max(bodyBytes, definitionBytes, responseBytes),
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': MAX_STREAMS,
+    'grpc.keepalive_time_ms': PING_MS,
+    'grpc.keepalive_timeout_ms': PONG_MS,
+  });
+  const callerOf = (call: Pick<DecisionStream, 'metadata'>): Principal =>
+    admitted(view, textIn(call.metadata, 'authorization'), HOSTS_ONLY);
+
+  const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc) => {
+    const answer = async (call: UnaryCall): Promise<object> => {
+      const { request: message, metadata } = call;
+      const caller = callerOf(call);
+      charge(quotas, caller, message.length);
+      const limit = settings.limits[rpc.body];
+      if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
+      const request = fromMessage(requestType, readMessage(requestType, message), settings.limits.jsonDepth);
+      return toMessage(responseType, await rpc.serve(request, { caller, metadata, bytes: message.length }));
+    };
+    const reply = async (call: UnaryCall, callback: sendUnaryData<object>): Promise<void> => {
+      let message: object;
+      try {
+        message = await answer(call);
+      } catch (error) {
+        return callback(statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
+      }
+      callback(null, message);
+    };
+    return (call: UnaryCall, callback: sendUnaryData<object>): void => void reply(call, callback);
+  };
+  const stream = (call: DecisionStream): void => {
+    try {
+      serveStream(call, callerOf(call), { service, quotas, problemOf, leaving: leaving.signal });
+    } catch (error) {
+      call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
+    }
+  };
+
+  const rpcs = rpcsOf(service);
+  for (const name of SERVICE_NAMES) {
+    const definition = serviceOf(name);
+    const implementation: UntypedServiceImplementation = name === 'Decisions' ? { AuthorizeStream: stream } : {};
+    for (const [method, rpc] of Object.entries(rpcs[name])) {
+      implementation[method] = unary(typesOf(definition[method]), rpc);
+    }
+    server.addService(withRawRequests(definition), implementation);
+  }
+  serveHealth(server, readiness, leaving.signal);
+  new ReflectionService({ ...protos, ...loadSync(healthProto, { keepCase: true }) }).addToServer(server);
+
+  const { host, port } = settings.grpc;
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const bound = await bind(server, `${shownHost}:${port}`, tls);
+  return {
+    address: `${shownHost}:${bound}`,
+    close: (forcedMs) =>
+      new Promise((resolve) => {
+        leaving.abort();
+        const forced = setTimeout(() => server.forceShutdown(), forcedMs);
+        server.tryShutdown(() => {
+          clearTimeout(forced);
+          resolve();
+        });
+      }),
+  };
+}
+
+type UnaryCall = ServerUnaryCall<Buffer, object>;
+
+interface MethodTypes {
+  readonly requestType: string;
+  readonly responseType: string;
+}
+
+/** The names of a method's messages in our package. */
+function typesOf(method: unknown): MethodTypes {
+  const { requestType, responseType } = method as Record<keyof MethodTypes, { type: { name: string } }>;
+  return { requestType: requestType.type.name, responseType: responseType.type.name };
+}
+
+/** The same service with requests left as bytes: they are read once it is known who sends them, and how many they are. */
+function withRawRequests(definition: ServiceDefinition): ServiceDefinition {
+  const raw = (method: MethodDefinition<unknown, unknown>) => ({
+    ...method,
+    requestDeserialize: (bytes: Buffer) => bytes,
+  });
+  return Object.fromEntries(Object.entries(definition).map(([name, method]) => [name, raw(method)]));
+}
+
+function bind(server: Server, address: string, tls: GrpcParts['tls']): Promise<number> {
+  const credentials =
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(new Error(`SALLYPORT_GRPC: cannot listen on ${address}`));
+    });
+  });
+}

@@ -1,0 +1,67 @@
+import { stat } from 'node:fs/promises';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import type { MeasuredLog } from './measured-log.js';
+
+/** Where the values come from that are looked up when somebody asks for the metrics. */
+export interface Observed {
+  readonly store: Pick<SqliteLog, 'stats'>;
+  /** Of the event log; its WAL stands beside it. */
+  readonly logFile: string;
+  readonly log: Pick<MeasuredLog, 'latestCommit'>;
+  readonly view: Pick<ControlView, 'position' | 'directives'>;
+  readonly lanesHeld: () => number;
+}
+
+/** Registers what costs nothing until it is read. */
+export function registerGauges(registry: Registry, { store, logFile, log, view, lanesHeld }: Observed): void {
+  const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
+    const each: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: async () => each.set(await read()),
+    });
+  };
+  const total = (name: string, help: string, read: () => number): void => {
+    const each: Counter = new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        each.reset();
+        each.inc(read());
+      },
+    });
+  };
+  gauge('sallyport_append_queue_batches', 'Appends that wait for their commit.', () => store.stats().queuedBatches);
+  gauge('sallyport_append_queue_bytes', 'About how many bytes wait to be appended.', () => store.stats().queuedBytes);
+  total('sallyport_append_groups_total', 'Groups given to the writer: one transaction, one fsync each.', () => {
+    return store.stats().groups;
+  });
+  total('sallyport_append_grouped_batches_total', 'Appends in those groups; their quotient is the group size.', () => {
+    const { committed, refused, unknown } = store.stats();
+    return committed + refused + unknown;
+  });
+  total('sallyport_append_unknown_total', 'Appends whose fate the store did not know at first.', () => {
+    return store.stats().unknown;
+  });
+  total('sallyport_log_writer_deaths_total', 'Times that the thread died which writes the log.', () => {
+    return store.stats().deaths;
+  });
+  gauge('sallyport_wal_bytes', 'Size of the write-ahead log.', () => sizeOf(`${logFile}-wal`));
+  gauge('sallyport_log_bytes', 'Size of the event log without its write-ahead log.', () => sizeOf(logFile));
+  gauge('sallyport_directives_epoch', 'The epoch of the emergency directives.', () => view.directives().revision);
+  gauge('sallyport_view_lag_positions', 'How far the view is behind the last commit, in positions.', () => {
+    return Number(lagOf(log.latestCommit(), view.position));
+  });
+  gauge('sallyport_task_lanes', 'Tasks that are held in memory.', lanesHeld);
+}
+
+const lagOf = (committed: bigint, seen: bigint): bigint => (committed > seen ? committed - seen : 0n);
+
+/** 0 where there is no such file, as after a clean shutdown. */
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => undefined))?.size ?? 0;
+}

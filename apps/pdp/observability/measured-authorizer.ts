@@ -1,0 +1,37 @@
+import type { Authorizer } from '#libs/decision-point/authorizer.js';
+import { LogOverloaded } from '#libs/event-log/port.js';
+import type { Clock } from '#libs/kernel/time.js';
+import type { Metrics } from './metrics.js';
+
+/** What the transports need of an authorizer, and what its wrappers are. */
+export type Authorizing = Pick<Authorizer, 'authorize'>;
+
+/** The same authorizer, whose answers are counted by reason code and timed. */
+export function measuredAuthorizer(
+  inner: Authorizing,
+  metrics: Metrics,
+  clock: Pick<Clock, 'monotonicMs'>,
+): Authorizing {
+  // One for each reason that was ever answered: the reasons are a closed list.
+  const counters = new Map<string, { inc(): void }>();
+  const counterOf = (decision: string, reason: string): { inc(): void } => {
+    const counter = counters.get(reason) ?? metrics.decisions.labels(decision, reason);
+    counters.set(reason, counter);
+    return counter;
+  };
+  return {
+    async authorize(...asked) {
+      const startedMs = clock.monotonicMs();
+      try {
+        const result = await inner.authorize(...asked);
+        if (result.ok) counterOf(result.value.decision, result.value.reason).inc();
+        else metrics.undecided.labels(result.error.code).inc();
+        metrics.authorizeSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+        return result;
+      } catch (error) {
+        metrics.undecided.labels(error instanceof LogOverloaded ? 'overloaded' : 'log_unavailable').inc();
+        throw error;
+      }
+    },
+  };
+}

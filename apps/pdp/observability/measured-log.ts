@@ -1,0 +1,37 @@
+import { LogOverloaded, type Batch } from '#libs/event-log/port.js';
+import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
+import type { Clock } from '#libs/kernel/time.js';
+import type { Metrics } from './metrics.js';
+
+export interface MeasuredLog extends SettledLog {
+  /** Position of the latest commit of this process; 0n before the first. */
+  latestCommit(): bigint;
+}
+
+/** The same log, whose appends are counted and timed. */
+export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock, 'monotonicMs'>): MeasuredLog {
+  let latest = 0n;
+  const count = {
+    committed: metrics.appends.labels('committed'),
+    refused: metrics.appends.labels('refused'),
+    overloaded: metrics.appends.labels('overloaded'),
+    unavailable: metrics.appends.labels('unavailable'),
+  };
+  return {
+    ...log,
+    async append(batch: Batch): Promise<SettledOutcome> {
+      const startedMs = clock.monotonicMs();
+      try {
+        const outcome = await log.append(batch);
+        metrics.appendSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+        count[outcome.kind].inc();
+        if (outcome.kind === 'committed' && outcome.position > latest) latest = outcome.position;
+        return outcome;
+      } catch (error) {
+        count[error instanceof LogOverloaded ? 'overloaded' : 'unavailable'].inc();
+        throw error;
+      }
+    },
+    latestCommit: () => latest,
+  };
+}

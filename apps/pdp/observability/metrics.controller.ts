@@ -1,0 +1,21 @@
+import { Controller, Get, Header, Inject } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { Access } from '../http/access.js';
+
+@Controller('metrics')
+export class MetricsController {
+  constructor(@Inject(Registry) private readonly registry: Registry) {}
+
+  /**
+   * Prometheus text format. Public, as health is: scrapers carry no principal of ours, and a token that is handed to
+   * every scraper is a worse secret than what is told here. So nothing here may name or lead to anybody: counts, sizes,
+   * durations and words of our own closed lists, never an id of a task, call, trace, host, user or capability, and no
+   * content. Whoever must not learn how busy the service is has to be kept from its address.
+   */
+  @Get()
+  @Access('public')
+  @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
+  metrics(): Promise<string> {
+    return this.registry.metrics();
+  }
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import * as fc from 'fast-check';
+import { parseEvent } from '#libs/event-log/event.js';
+import { newCapability, scopeOf } from '../support/actors.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { callBody, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
+import { cooked, recipes } from './mutations.js';
+import { whyNotAllowed } from './rightness.js';
+import { FUZZ_RUNS, FUZZ_SEED, fuzzing } from './settings.js';
+import { isSound, isWell, wireTo, type Wire } from './wire.js';
+
+/** A refusal outside of any task is paced, so a run that makes many of them hears of it. */
+const RUNS = FUZZ_RUNS * 15;
+
+let service: TestService;
+let wire: Wire;
+let task: Answered;
+before(async () => {
+  service = await startService();
+  wire = wireTo(service.url);
+  await readyWorld(service);
+  task = await openTask(service);
+});
+after(async () => {
+  wire.close();
+  await service.stop();
+});
+
+/** Ways to ask for the same: with nothing that is optional, and with all of it. */
+const FORMS: readonly ((body: Answered) => Answered)[] = [
+  (body) => body,
+  (body) => ({
+    ...body,
+    version: '1.0.0',
+    instanceId: randomUUID(),
+    explain: true,
+    context: [{ id: 'c', source: 'chat', level: 'internal', categories: ['pii'], content: 'said' }],
+  }),
+];
+
+const authorize = (bytes: Buffer, headers: Readonly<Record<string, string>>) =>
+  wire.send('POST', '/v1/calls/authorize', { authorization: `Bearer ${service.tokens.host}`, ...headers }, bytes);
+
+/** Sends it, and holds what is true of every answer; the decision, or nothing where there was none. */
+async function judged(bytes: Buffer, headers: Readonly<Record<string, string>>, task: Answered): Promise<Answered> {
+  const reply = await authorize(bytes, headers);
+  isSound(reply);
+  if (reply.status !== 200) return {};
+  const { decision, outbound, reason } = reply.body;
+  assert.notEqual(reason, 'internal_error');
+  if (decision === 'allow') {
+    assert.equal(whyNotAllowed(bytes, task), undefined);
+    assert.deepEqual(outbound.arguments, JSON.parse(bytes.toString()).arguments);
+    assert.deepEqual(outbound.context, []);
+  }
+  return reply.body;
+}
+
+test('nothing is allowed but a call that is right, and what is right is still allowed', async () => {
+  const counts = { allow: 0, deny: 0, problem: 0 };
+  const allowed = new Set<string>();
+  const property = fc.asyncProperty(recipes, fc.constantFrom(...FORMS), async (recipe, form) => {
+    const { bytes, headers } = cooked(form(callBody(task)), recipe);
+    const { decision = 'problem', callId } = await judged(bytes, headers, task);
+    counts[decision as keyof typeof counts] += 1;
+    if (decision === 'allow') allowed.add(callId);
+  });
+  await fc.assert(property, fuzzing(RUNS));
+  console.log(`authorize: seed ${FUZZ_SEED}, ${JSON.stringify(counts)}, slowest ${wire.slowestMs().toFixed(0)} ms`);
+  assert.ok(counts.allow > 0 && counts.deny > 0 && counts.problem > 0, JSON.stringify(counts));
+  await isWell(service);
+
+  // The log tells the same: no allow was recorded that was not answered.
+  const recorded = await service.service.log.read(`calls-${task.taskId}`);
+  for (const { json } of recorded) {
+    const { decision, callId } = parseEvent(json).data as { decision: string; callId: string };
+    if (decision === 'allow') assert.ok(allowed.has(callId), callId);
+  }
+  for (const form of FORMS) {
+    const bytes = Buffer.from(JSON.stringify(form(callBody(task))));
+    assert.equal(whyNotAllowed(bytes, task), undefined);
+    const reply = await authorize(bytes, { 'content-type': 'application/json' });
+    assert.equal(reply.body.decision, 'allow', JSON.stringify(reply.body));
+  }
+});
+
+/** Arguments, as text, in a call that is right but for them. */
+const TRICKS: Readonly<Record<string, string | Uint8Array>> = {
+  'an entity': '{"key":"a","x":{"__entity":{"type":"User","id":"root"}}}',
+  'an entity in a list': '{"key":"a","x":[[{"__entity":1}]]}',
+  'an extension': '{"key":"a","__extn":{"fn":"ip","arg":"127.0.0.1"}}',
+  'an expression': '{"key":"a","x":{"__expr":"true"}}',
+  'a name twice': '{"key":"a","key":"a"}',
+  'a name twice, spelt otherwise': '{"key":"a","\\u006bey":"a"}',
+  'a prototype twice': '{"key":"a","__proto__":1,"__proto__":2}',
+  'an integer past 2^53': '{"key":"a","n":9007199254740993}',
+  'a number past every double': '{"key":"a","n":1e400}',
+  'a lone surrogate': '{"key":"\\ud800"}',
+  'bytes that are no UTF-8': Buffer.concat([Buffer.from('{"key":"'), Buffer.of(0xff), Buffer.from('"}')]),
+  'a surrogate in UTF-8': Buffer.concat([Buffer.from('{"key":"'), Buffer.of(0xed, 0xa0, 0x80), Buffer.from('"}')]),
+  'a raw null byte': '{"key":"\u0000"}',
+  'nesting past the bound': `{"key":"a","x":${'['.repeat(70)}${']'.repeat(70)}}`,
+  'a required name in the prototype': '{"__proto__":{"key":"a"}}',
+};
+
+for (const [name, args] of Object.entries(TRICKS)) {
+  test(`a call is not allowed with ${name} in its arguments`, async () => {
+    const text = JSON.stringify(callBody(task, { arguments: { HERE: 1 } }));
+    const [head = '', tail = ''] = text.split('{"HERE":1}');
+    const bytes = Buffer.concat([Buffer.from(head), Buffer.from(args), Buffer.from(tail)]);
+    assert.notEqual(whyNotAllowed(bytes, task), undefined);
+    const answer = await judged(bytes, { 'content-type': 'application/json' }, task);
+    assert.notEqual(answer.decision, 'allow');
+  });
+}
+
+test('a call that brings a whole definition is allowed with the pinned one alone', async () => {
+  const reasons = new Set<string>();
+  const property = fc.asyncProperty(recipes, async (recipe) => {
+    // A definition that differs suspends the version, so each run has a capability of its own.
+    const capability = await newCapability(service);
+    const own = await openTask(service, { scope: scopeOf(capability) });
+    const { observed, ...body } = callBody(own, { capability });
+    const whole = { observed: { server: observed.server, definition: MEMORY_DEFINITION }, ...body };
+    const { bytes, headers } = cooked(whole, recipe);
+    reasons.add((await judged(bytes, headers, own)).reason);
+  });
+  await fc.assert(property, fuzzing());
+  assert.ok(reasons.has('definition_drifted'), [...reasons].join());
+  await isWell(service);
+});

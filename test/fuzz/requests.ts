@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import type { Role } from '#libs/vocabulary/words.js';
+import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
+import { decide } from '../support/calls.js';
+import type { Answered, TestService } from '../support/service.js';
+import {
+  activatePolicy,
+  callBody,
+  expecting,
+  openTask,
+  proposal,
+  readyWorld,
+  registration,
+  taskBody,
+} from '../support/world.js';
+
+/** A request that is right: who may send it, where to, and what. */
+export interface Right {
+  readonly who: Role | 'nobody';
+  readonly path: string;
+  readonly body?: Answered;
+}
+
+/** For each route of the service a way to make right requests, one after the other. */
+export type Rights = Readonly<Record<string, () => Right | Promise<Right>>>;
+
+const VERSIONS_EACH = 400;
+
+/** What `make` gives, made anew after so many uses. */
+function rarely<Made>(uses: number, make: () => Promise<Made>): () => Promise<Made> {
+  let left = 0;
+  let made: Promise<Made> | undefined;
+  return () => {
+    if (made === undefined || left === 0) {
+      left = uses;
+      made = make();
+    }
+    left -= 1;
+    return made;
+  };
+}
+
+/** Makes what the requests are about. */
+export async function rightRequests(service: TestService): Promise<Rights> {
+  await readyWorld(service);
+  const [suspended, observed] = await Promise.all(Array.from({ length: 2 }, () => newCapability(service)));
+  // A capability has at most 1,000 versions.
+  const roomy = rarely(VERSIONS_EACH, () => newCapability(service));
+  const pending = async () => {
+    const id = await roomy();
+    const version = `1.0.${Math.floor(Math.random() * 1e9)}`;
+    expecting(201, await service.call('registrar', 'POST', `/v1/capabilities/${id}/versions`, proposal(version)));
+    return `/v1/capabilities/${id}/versions/${version}`;
+  };
+  const approved = `/v1/capabilities/${suspended}/versions/1.0.0`;
+  const task = await openTask(service);
+  await openTask(service, { scope: scopeOf(observed ?? '') });
+  const other = await addPrincipal(service, ['host']);
+  const policy = await activatePolicy(service);
+  const reason = 'because';
+  const { definition } = proposal();
+  const call = async () => {
+    const { callId } = await decide(service, task);
+    return `/v1/calls/${callId}`;
+  };
+  const get = (who: Right['who'], path: string) => (): Right => ({ who, path });
+  const post = (who: Role, path: string, body: () => Answered) => (): Right => ({ who, path, body: body() });
+  // A task of its own: the trace of the other one grows with each call.
+  const told = await openTask(service);
+  await decide(service, told);
+  const trace = `/v1/audit/traces/${told.traceId}`;
+  return {
+    'POST /v1/principals': post('admin', '/v1/principals', () => ({
+      name: unique('host'),
+      roles: ['host'],
+      host: { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'] },
+    })),
+    'POST /v1/principals/:name/rotate': post('admin', `/v1/principals/${other.name}/rotate`, () => ({})),
+    'DELETE /v1/principals/:name': get('admin', `/v1/principals/${unique('nobody')}`),
+    'POST /v1/capabilities': post('registrar', '/v1/capabilities', () => registration(unique('cap'))),
+    'GET /v1/capabilities': get('auditor', '/v1/capabilities?status=approved&kind=mcp-server&limit=2&cursor=a'),
+    'GET /v1/capabilities/:id': get('auditor', '/v1/capabilities/memory'),
+    'POST /v1/capabilities/:id/versions': async () => ({
+      who: 'registrar',
+      path: `/v1/capabilities/${await roomy()}/versions`,
+      body: proposal(`2.${Math.floor(Math.random() * 1e9)}`),
+    }),
+    'GET /v1/capabilities/:id/versions/:version': get('auditor', '/v1/capabilities/memory/versions/1.0.0'),
+    'GET /v1/capabilities/:id/versions/:version/diff': get(
+      'auditor',
+      '/v1/capabilities/memory/versions/1.0.0/diff?against=1.0.0',
+    ),
+    'POST /v1/capabilities/:id/versions/:version/review': async () => ({
+      who: 'reviewer',
+      path: `${await pending()}/review`,
+      body: { verdict: 'approved', reason, exceptions: ['signature_missing'], expectedRevision: 1 },
+    }),
+    'POST /v1/capabilities/:id/versions/:version/suspend': post('operator', `${approved}/suspend`, () => ({ reason })),
+    'POST /v1/capabilities/:id/versions/:version/reinstate': post('reviewer', `${approved}/reinstate`, () => ({
+      reason,
+    })),
+    'POST /v1/capabilities/:id/versions/:version/revoke': async () => ({
+      who: 'operator',
+      path: `${await pending()}/revoke`,
+      body: { reason },
+    }),
+    'POST /v1/capabilities/:id/versions/:version/observations': post(
+      'host',
+      `/v1/capabilities/${observed}/versions/1.0.0/observations`,
+      () => ({ definition, probe: { protocolVersion: '1', clientCapabilities: {} } }),
+    ),
+    'GET /v1/reviews': get('auditor', '/v1/reviews?status=pending'),
+    'POST /v1/policies/:set': post('registrar', '/v1/policies/fuzzed', () => ({
+      cedar: '@id("a") permit(principal, action, resource) when { context.arguments.key == "a" };',
+      reason,
+    })),
+    'POST /v1/policies/:set/:policyVersion/review': post(
+      'reviewer',
+      `/v1/policies/default/${policy.policyVersion}/review`,
+      () => ({ verdict: 'approved', reason }),
+    ),
+    'GET /v1/policies/:set': get('auditor', '/v1/policies/default'),
+    'POST /v1/tasks': post('host', '/v1/tasks', () => ({
+      ...taskBody(),
+      taskId: randomUUID(),
+      user: { id: 'ada', roles: ['staff'], attributes: { team: 'notes' } },
+      ttlMs: 1000,
+    })),
+    'GET /v1/tasks/:taskId': get('host', `/v1/tasks/${task.taskId}`),
+    'POST /v1/tasks/:taskId/close': async () => ({
+      who: 'host',
+      path: `/v1/tasks/${(await openTask(service)).taskId}/close`,
+      body: { reason },
+    }),
+    'POST /v1/calls/authorize': post('host', '/v1/calls/authorize', () => ({ ...callBody(task), explain: true })),
+    'POST /v1/calls/:callId/response': async () => ({
+      who: 'host',
+      path: `${await call()}/response`,
+      body: {
+        taskId: task.taskId,
+        result: { content: [{ type: 'text', text: 'a note' }], structuredContent: { n: 1 } },
+      },
+    }),
+    'POST /v1/calls/:callId/outcome': async () => ({
+      who: 'host',
+      path: `${await call()}/outcome`,
+      body: { taskId: task.taskId, status: 'succeeded', effect: { type: 'read', summary: 'read' } },
+    }),
+    'GET /v1/directives': get('host', '/v1/directives'),
+    'GET /v1/audit/traces/:traceId': get('auditor', trace),
+    'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),
+    'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
+    'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
+    'GET /.well-known/jwks.json': get('nobody', '/.well-known/jwks.json'),
+    'GET /health/live': get('nobody', '/health/live'),
+    'GET /health/ready': get('nobody', '/health/ready'),
+    'GET /metrics': get('nobody', '/metrics'),
+    // Last: a directive that came out otherwise than meant may stop all the others.
+    'POST /v1/directives': post('operator', '/v1/directives', () => ({
+      id: randomUUID(),
+      target: { type: 'version', capability: unique('nothing'), version: '1.0.0' },
+      reason,
+    })),
+    'POST /v1/directives/:id/lift': post('operator', `/v1/directives/${randomUUID()}/lift`, () => ({ reason })),
+  };
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import * as fc from 'fast-check';
+import { startService, type TestService } from '../support/service.js';
+import { heapMiB } from './memory.js';
+import { cooked, recipes, type Recipe } from './mutations.js';
+import { rightRequests, type Right, type Rights } from './requests.js';
+import { FUZZ_SEED, fuzzing, IS_LONG } from './settings.js';
+import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
+
+/** Heap that a route may leave behind in the long form, in MiB: what was recorded stands, in memory too. */
+const MAX_GROWTH_MIB = 64;
+
+let service: TestService;
+let wire: Wire;
+let rights: Rights;
+before(async () => {
+  service = await startService();
+  wire = wireTo(service.url);
+  rights = await rightRequests(service);
+});
+after(async () => {
+  console.log(`fuzz: seed ${FUZZ_SEED}, slowest answer ${wire.slowestMs().toFixed(0)} ms`);
+  wire.close();
+  await service.stop();
+});
+
+/** What replaces a part of a path, or stands in a query. */
+const ODD = fc.oneof(
+  fc.constantFrom(
+    '',
+    '.',
+    '..',
+    '__proto__',
+    'constructor',
+    '\u0000',
+    '%',
+    '%00',
+    '%c0%af',
+    'a/b',
+    "' OR 1=1 --",
+    '-1',
+  ),
+  fc.constantFrom('1e400', '9007199254740993', 'x'.repeat(900), 'x'.repeat(3000), 'é', '\u{1f600}', 'NaN', '1.0.0'),
+  fc.string({ unit: 'binary', maxLength: 20 }).map((text) => text.toWellFormed()),
+  fc.uuid(),
+);
+const QUERY_KEYS = fc.constantFrom(
+  'limit',
+  'cursor',
+  'after',
+  'types',
+  'against',
+  'status',
+  '__proto__',
+  'from',
+  'task',
+);
+
+interface Bent {
+  /** Which segment of the path is replaced, if any. */
+  readonly segment: { readonly at: number; readonly by: string } | undefined;
+  readonly query: readonly (readonly [string, string])[];
+  readonly caller: 'right' | 'nobody' | 'wrong';
+}
+
+const bent: fc.Arbitrary<Bent> = fc.record({
+  segment: fc.option(fc.record({ at: fc.nat(20), by: ODD }), { nil: undefined, freq: 4 }),
+  query: fc.array(fc.tuple(QUERY_KEYS, ODD), { maxLength: 2 }),
+  caller: fc.constantFrom('right', 'right', 'right', 'right', 'right', 'right', 'nobody', 'wrong'),
+});
+
+function bentPath(path: string, { segment, query }: Bent): string {
+  const [plain = '', given] = path.split('?');
+  const parts = plain.split('/').slice(1);
+  const by = segment === undefined ? '' : encodeURIComponent(segment.by);
+  // The first two name the route; another route is fuzzed under its own name.
+  const at = segment === undefined || parts.length < 3 ? -1 : 2 + (segment.at % (parts.length - 2));
+  const more = query.map(([key, value]) => `${key}=${encodeURIComponent(value)}`);
+  const all = [...(given === undefined ? [] : [given]), ...more].join('&');
+  return `/${parts.map((part, index) => (index === at ? by : part)).join('/')}${all === '' ? '' : `?${all}`}`;
+}
+
+async function ask(method: string, right: Right, recipe: Recipe, how: Bent): Promise<Reply> {
+  const wrong = right.who === 'auditor' ? undefined : service.tokens.auditor;
+  const token = { right: right.who === 'nobody' ? undefined : service.tokens[right.who], nobody: undefined, wrong };
+  const bearer = token[how.caller];
+  const authorization: Record<string, string> = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+  const path = bentPath(right.path, how);
+  if (method !== 'POST') return wire.send(method, path, authorization);
+  const { bytes, headers } = cooked(right.body, recipe);
+  return wire.send(method, path, { ...headers, ...authorization }, bytes);
+}
+
+test('every route is fuzzed, and what a right request asks for is done', async () => {
+  const routes = service.server.routes.map(({ method, path }) => `${method} ${path}`);
+  assert.deepEqual(Object.keys(rights).sort(), routes.sort());
+  const unchanged: Recipe = { mutations: [], spoiling: { kind: 'none' } };
+  for (const [route, make] of Object.entries(rights)) {
+    const reply = await ask(route.split(' ')[0] ?? '', await make(), unchanged, {
+      segment: undefined,
+      query: [],
+      caller: 'right',
+    });
+    isSound(reply);
+    const nothingThere = /^DELETE|\/lift$/.test(route);
+    assert.ok(
+      nothingThere ? reply.status === 404 : reply.status < 300 || reply.status === 409,
+      `${route}: ${reply.status}`,
+    );
+  }
+});
+
+test('no nearly right request breaks a route', async (t) => {
+  for (const [route, make] of Object.entries(rights)) {
+    await t.test(route, async () => {
+      const method = route.split(' ')[0] ?? '';
+      const statuses = new Map<number, number>();
+      const earlierMiB = IS_LONG ? heapMiB() : 0;
+      const property = fc.asyncProperty(recipes, bent, async (recipe, how) => {
+        const right = await make();
+        const reply = await ask(method, right, recipe, how);
+        statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1);
+        isSound(reply);
+        const isClosed = how.caller === 'nobody' || (how.caller === 'wrong' && method === 'POST');
+        if (isClosed && right.who !== 'nobody') assert.ok(reply.status >= 400, `${reply.status} to ${how.caller}`);
+      });
+      await fc.assert(property, fuzzing());
+      const told = [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`);
+      if (!IS_LONG) return;
+      const grownMiB = heapMiB() - earlierMiB;
+      console.log(`${route}: ${told.join(', ')}; heap ${grownMiB.toFixed(1)} MiB`);
+      assert.ok(grownMiB < MAX_GROWTH_MIB, `${grownMiB} MiB are left`);
+    });
+  }
+  await isWell(service);
+});

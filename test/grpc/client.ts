@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { Client, Metadata, credentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import type { MethodDefinition } from '@grpc/proto-loader';
+import { fromMessage, toMessage } from '../../apps/pdp/grpc/codec.js';
+import { messageOf, serviceOf, type ServiceName } from '../../apps/pdp/grpc/contract.js';
+import type { Role } from '#libs/vocabulary/words.js';
+import type { Answered, Tokens } from '../support/service.js';
+
+/** What a call ended with: a status, and what its details say. */
+export interface Refused {
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly fields: readonly string[];
+}
+
+export type Who = Role | { token: string } | 'nobody';
+
+const MAX_DEPTH = 256;
+
+/** A host that speaks gRPC to a service, in the shapes of the wire contract. */
+export class GrpcHost {
+  readonly client: Client;
+
+  constructor(
+    private readonly service: { readonly tokens: Tokens; readonly server: { readonly grpc: string } },
+    ca?: string,
+  ) {
+    const secure = ca === undefined ? credentials.createInsecure() : credentials.createSsl(readFileSync(ca));
+    this.client = new Client(service.server.grpc, secure, { 'grpc.max_receive_message_length': -1 });
+  }
+
+  metadataOf(who: Who, headers: Readonly<Record<string, string>> = {}): Metadata {
+    const metadata = new Metadata();
+    const token = who === 'nobody' ? undefined : typeof who === 'string' ? this.service.tokens[who] : who.token;
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+    return metadata;
+  }
+
+  /** The answer; rejects with `ServiceError`. */
+  call(who: Who, rpc: string, request: unknown, headers: Record<string, string> = {}): Promise<Answered> {
+    const { requestType } = typesOf(methodOf(rpc));
+    return this.send(who, rpc, toMessage(requestType, request), headers);
+  }
+
+  /** The same with a message that is ready to be sent, or the bytes of one. */
+  send(who: Who, rpc: string, message: object, headers: Record<string, string> = {}): Promise<Answered> {
+    const method = methodOf(rpc);
+    const serialize = (value: object) => (Buffer.isBuffer(value) ? value : method.requestSerialize(value));
+    const metadata = this.metadataOf(who, headers);
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        method.path,
+        serialize,
+        method.responseDeserialize,
+        message,
+        metadata,
+        {},
+        (error, answer) => {
+          if (error !== null) reject(error);
+          else resolve(fromMessage(typesOf(method).responseType, answer as Record<string, unknown>, MAX_DEPTH));
+        },
+      );
+    });
+  }
+
+  stream(who: Who, headers: Record<string, string> = {}): DecisionsAsked {
+    const method = methodOf('Decisions/AuthorizeStream');
+    const serialize = (value: object) => (Buffer.isBuffer(value) ? value : method.requestSerialize(value));
+    const call = this.client.makeBidiStreamRequest(
+      method.path,
+      serialize,
+      method.responseDeserialize,
+      this.metadataOf(who, headers),
+    );
+    const answers = call[Symbol.asyncIterator]();
+    return {
+      call,
+      ask: (requests) => call.write(toMessage('AuthorizeStreamRequest', { requests })),
+      async next() {
+        const { value, done } = await answers.next();
+        if (done === true) return undefined;
+        return (fromMessage('AuthorizeStreamResponse', value as Record<string, unknown>, MAX_DEPTH) as Answered)
+          .answers;
+      },
+    };
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+/** A stream of questions, from the host's side. */
+export interface DecisionsAsked {
+  readonly call: ClientDuplexStream<object, object>;
+  ask(requests: readonly unknown[]): boolean;
+  /** The answers of one message; undefined at the end. Rejects with `ServiceError`. */
+  next(): Promise<Answered[] | undefined>;
+}
+
+/** What an error says, in its status and in its details. */
+export function refusedWith(error: unknown): Refused {
+  const { code: status, metadata } = error as ServiceError;
+  const bytes = metadata?.get('grpc-status-details-bin')[0];
+  if (!Buffer.isBuffer(bytes)) return { status, code: undefined, fields: [] };
+  const detailed = messageOf('google.rpc.Status').deserialize(bytes) as { code: number; details: Any[] };
+  const read = (type: string): Answered => {
+    const found = detailed.details.find(({ type_url: url }) => url === `type.googleapis.com/${type}`);
+    return found === undefined ? undefined : messageOf(type).deserialize(found.value);
+  };
+  const info = read('google.rpc.ErrorInfo');
+  const fields = (read('google.rpc.BadRequest')?.field_violations ?? []) as { field: string }[];
+  return { status: detailed.code, code: info.reason, fields: fields.map(({ field }) => field) };
+}
+
+interface Any {
+  readonly type_url: string;
+  readonly value: Buffer;
+}
+
+/** Awaits a refusal and gives what it says. */
+export async function refusal(answer: Promise<unknown>): Promise<Refused> {
+  try {
+    await answer;
+  } catch (error) {
+    return refusedWith(error);
+  }
+  throw new Error('it was not refused');
+}
+
+function methodOf(rpc: string): MethodDefinition<object, object> {
+  const [service = '', name = ''] = rpc.split('/');
+  return serviceOf(service as ServiceName)[name] as MethodDefinition<object, object>;
+}
+
+function typesOf(method: MethodDefinition<object, object>): { requestType: string; responseType: string } {
+  const name = (of: { type: object }) => (of.type as { name: string }).name;
+  return { requestType: name(method.requestType), responseType: name(method.responseType) };
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { addPrincipal } from '../support/actors.js';
+import { logEnd } from '../support/events.js';
+import { gate } from '../support/gate.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
+import { GrpcHost, refusal, type DecisionsAsked } from './client.js';
+
+let service: TestService;
+let host: GrpcHost;
+before(async () => {
+  service = await startService();
+  await readyWorld(service);
+  host = new GrpcHost(service);
+});
+after(async () => {
+  host.close();
+  await service.stop();
+});
+
+const bodies = (task: Answered, count: number): Answered[] => Array.from({ length: count }, () => callBody(task));
+const idsOf = (answers: Answered[] | undefined): string[] => (answers ?? []).map(({ callId }) => callId);
+
+/** The end of the log, once nothing is recorded any more. */
+async function quiet(): Promise<bigint> {
+  for (let end = await logEnd(service); ;) {
+    await pause(300);
+    const now = await logEnd(service);
+    if (now === end) return end;
+    end = now;
+  }
+}
+
+/** The end of a stream that its client ends. */
+async function ending(stream: DecisionsAsked): Promise<void> {
+  stream.call.end();
+  assert.equal(await stream.next(), undefined);
+}
+
+test('each message is answered by one, in order, an answer for each request in its order', async () => {
+  const task = await openTask(service);
+  const stream = host.stream('host');
+  const messages = [1, 50, 3, 256, 0, 7].map((count) => bodies(task, count));
+  for (const message of messages) stream.ask(message);
+  for (const message of messages) {
+    const answers = await stream.next();
+    assert.deepEqual(idsOf(answers), idsOf(message));
+    for (const { callId, decision } of answers ?? []) {
+      assert.deepEqual([decision.callId, decision.decision], [callId, 'allow']);
+    }
+  }
+  await ending(stream);
+});
+
+test('a message whose decisions take longer is answered before those that came after it', async () => {
+  const { wrap, holdNext } = gate();
+  const slow = await startService({ wrapLog: wrap });
+  const client = new GrpcHost(slow);
+  try {
+    await readyWorld(slow);
+    const [first, second] = [bodies(await openTask(slow), 1), bodies(await openTask(slow), 1)];
+    const held = holdNext(`calls-${first[0].taskId}`);
+    const stream = client.stream('host');
+    stream.ask(first);
+    await held.arrived;
+    stream.ask(second);
+    const answers = stream.next();
+    // By now the second has its decision.
+    assert.equal(await Promise.race([answers, pause(300, 'nothing yet')]), 'nothing yet');
+    held.release();
+    assert.deepEqual(idsOf(await answers), idsOf(first));
+    assert.deepEqual(idsOf(await stream.next()), idsOf(second));
+    await ending(stream);
+  } finally {
+    client.close();
+    await slow.stop();
+  }
+});
+
+test('an answer on a stream is the one that a repeat over HTTP gets', async () => {
+  const stream = host.stream('host');
+  const [body] = bodies(await openTask(service), 1);
+  stream.ask([body]);
+  const [answer] = (await stream.next()) ?? [];
+  assert.deepEqual(answer.decision, expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body)));
+  await ending(stream);
+});
+
+test('a request that fails has its problem in its place, and the others their decisions', async () => {
+  const task = await openTask(service);
+  const [first, second, third, fourth] = bodies(task, 4);
+  const stream = host.stream('host');
+  const malformed = { ...second, capability: 'NO' };
+  const conflict = { ...first, arguments: { key: 'b' } };
+  const large = { ...fourth, arguments: { key: 'a'.repeat(262_144) } };
+  stream.ask([first, malformed, { ...third, taskId: undefined }, large]);
+  stream.ask([conflict, third]);
+  const answers = [...((await stream.next()) ?? []), ...((await stream.next()) ?? [])];
+  assert.deepEqual(
+    answers.map(({ decision, problem }) => decision?.decision ?? problem.code),
+    ['allow', 'malformed_request', 'malformed_request', 'too_large', 'call_conflict', 'allow'],
+  );
+  assert.deepEqual(idsOf(answers), idsOf([first, second, third, fourth, first, third]));
+  assert.deepEqual(
+    answers[1].problem.errors.map(({ path }: Answered) => path),
+    ['/capability'],
+  );
+  await ending(stream);
+});
+
+test('a token that ends ends in flight: the stream stays, its requests are refused', async () => {
+  const other = await addPrincipal(service, ['host']);
+  const task = await host.call(other, 'Tasks/Open', taskBody());
+  const stream = host.stream(other);
+  stream.ask(bodies(task, 1));
+  assert.equal((await stream.next())?.[0].decision.decision, 'allow');
+  expecting(200, await service.call('admin', 'POST', `/v1/principals/${other.name}/rotate`, {}));
+  stream.ask(bodies(task, 1));
+  assert.equal((await stream.next())?.[0].problem.code, 'unauthenticated');
+  await ending(stream);
+});
+
+test('a stream without a token or the role never begins', async () => {
+  const { status: unknown, code } = await refusal(host.stream('nobody').next());
+  assert.deepEqual([unknown, code], [status.UNAUTHENTICATED, 'unauthenticated']);
+  assert.equal((await refusal(host.stream('operator').next())).code, 'forbidden');
+});
+
+test('what is no message, or too much in one, ends the stream after what was asked before is answered', async () => {
+  const task = await openTask(service);
+  for (const [wrong, expected] of [
+    [bodies(task, 257), 'too_large'],
+    [Buffer.from([0x0a, 0xff]), 'malformed_request'],
+  ] as const) {
+    const stream = host.stream('host');
+    stream.ask(bodies(task, 2));
+    if (Buffer.isBuffer(wrong)) stream.call.write(wrong);
+    else stream.ask(wrong);
+    assert.equal((await stream.next())?.length, 2);
+    assert.equal((await refusal(stream.next())).code, expected);
+  }
+});
+
+test('each request on a stream takes from the quota of its host', async () => {
+  const limited = await startService({ env: { SALLYPORT_HOST_REQUESTS_PER_S: '10' } });
+  const client = new GrpcHost(limited);
+  try {
+    await readyWorld(limited);
+    const task = await openTask(limited);
+    const stream = client.stream('host');
+    stream.ask(bodies(task, 30));
+    const answers = (await stream.next()) ?? [];
+    const refused = answers.filter(({ problem }) => problem?.code === 'overloaded').length;
+    assert.ok(refused >= 15 && refused < 30, `${refused} of 30`);
+    await ending(stream);
+    const { status: given, code } = await refusal(client.call('host', 'Decisions/Authorize', callBody(task)));
+    assert.deepEqual([given, code], [status.RESOURCE_EXHAUSTED, 'overloaded']);
+  } finally {
+    client.close();
+    await limited.stop();
+  }
+});
+
+test('a client that does not read is not read from, and gets all of it once it does', async () => {
+  const task = await openTask(service);
+  const stream = host.stream('host');
+  // Answers repeat the arguments: far more than what any buffer on the way holds.
+  const large = () => callBody(task, { arguments: { key: 'a'.repeat(50_000) } });
+  const messages = Array.from({ length: 60 }, () => Array.from({ length: 10 }, large));
+  for (const message of messages) stream.ask(message);
+  const first = (await stream.next()) ?? [];
+  const end = await quiet();
+  let answered = first.length;
+  for (const message of messages.slice(1)) {
+    const answers = await stream.next();
+    assert.deepEqual(idsOf(answers), idsOf(message));
+    answered += answers?.length ?? 0;
+  }
+  assert.equal(answered, 600);
+  const recorded = Number(await logEnd(service)) - Number(end);
+  assert.ok(recorded > 0, 'all of it was decided before any of it was read');
+  await ending(stream);
+});
+
+test('a stream that is cancelled is decided no further than what was in flight', async () => {
+  const task = await openTask(service);
+  const stream = host.stream('host');
+  const before = await quiet();
+  for (let count = 0; count < 40; count += 1) stream.ask(bodies(task, 100));
+  await stream.next();
+  const ended = refusal(stream.next().then(() => stream.next()));
+  stream.call.cancel();
+  assert.equal((await ended).status, status.CANCELLED);
+  const decided = Number((await quiet()) - before);
+  assert.ok(decided < 2000, `${decided} of 4000`);
+});
+
+test('a deadline that has passed ends the call', async () => {
+  const method = 'Decisions/Authorize';
+  const given = refusal(host.call('host', method, callBody(await openTask(service)), { 'grpc-timeout': '1n' }));
+  assert.equal((await given).status, status.DEADLINE_EXCEEDED);
+});

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startTracing } from '../../apps/pdp/observability/tracing.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { startReceiver, telemetryEnvironment, type Receiver, type Span } from './receiver.js';
+
+const CALLER_SPAN = '00f067aa0ba902b7';
+const traceOf = (number: number) => `4bf92f3577b34da6a3ce929d0e0e4${String(number).padStart(3, '0')}`;
+
+let receiver: Receiver;
+let service: TestService;
+let task: Answered;
+before(async () => {
+  receiver = await startReceiver();
+  // As an operator sets it; the SDK reads the process's own environment.
+  Object.assign(process.env, telemetryEnvironment(receiver), { OTEL_BSP_SCHEDULE_DELAY: '20' });
+  service = await startService({ tracing: await startTracing(process.env) });
+  await readyWorld(service);
+  task = await openTask(service);
+});
+after(async () => {
+  await service.stop();
+  await receiver.close();
+});
+
+const authorize = (trace: string, sampled: boolean, more: Record<string, unknown> = {}) =>
+  service.call('host', 'POST', '/v1/calls/authorize', callBody(task, more), {
+    traceparent: `00-${trace}-${CALLER_SPAN}-${sampled ? '01' : '00'}`,
+  });
+
+/** The spans of a trace, once its `authorize`, which ends last, has come. */
+async function spansOf(trace: string): Promise<Map<string, Span>> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const spans = receiver.spans().filter(({ traceId }) => traceId === trace);
+    if (spans.some(({ name }) => name === 'authorize')) return new Map(spans.map((span) => [span.name, span]));
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail('no span came');
+}
+
+const attribute = (span: Span | undefined, key: string) =>
+  span?.attributes.find((each) => each.key === key)?.value.stringValue;
+
+test('a call has its three spans under the trace of its caller, and its answer says so', async () => {
+  const trace = traceOf(1);
+  const answer = await authorize(trace, true);
+  assert.equal(expecting(200, answer).decision, 'allow');
+  const spans = await spansOf(trace);
+  assert.deepEqual([...spans.keys()].sort(), ['append', 'authorize', 'decide']);
+  const authorized = spans.get('authorize');
+  assert.equal(authorized?.parentSpanId, CALLER_SPAN);
+  for (const name of ['decide', 'append']) assert.equal(spans.get(name)?.parentSpanId, authorized?.spanId, name);
+  assert.equal(answer.headers.get('traceresponse'), `00-${trace}-${authorized?.spanId}-01`);
+  assert.equal(attribute(authorized, 'sallyport.decision'), 'allow');
+  assert.equal(attribute(spans.get('append'), 'sallyport.outcome'), 'committed');
+  const at = (span: Span | undefined) => [BigInt(span?.startTimeUnixNano ?? 0), BigInt(span?.endTimeUnixNano ?? 0)];
+  const [begun = 0n, ended = 0n] = at(authorized);
+  const [decideBegun = 0n, decided = 0n] = at(spans.get('decide'));
+  const [appendBegun = 0n, appended = 0n] = at(spans.get('append'));
+  const order = [begun, decideBegun, decided, appendBegun, appended, ended];
+  // Spans take their times from clocks of their own, which agree to a millisecond.
+  for (const [index, time] of order.entries()) assert.ok(time + 2_000_000n >= (order[index - 1] ?? 0n), `${index}`);
+});
+
+test('spans of calls that are made at once do not mix', async () => {
+  const numbers = Array.from({ length: 12 }, (_, index) => index + 100);
+  await Promise.all(numbers.map((number) => authorize(traceOf(number), true)));
+  for (const number of numbers) {
+    const spans = await spansOf(traceOf(number));
+    assert.deepEqual([...spans.keys()].sort(), ['append', 'authorize', 'decide']);
+    assert.equal(spans.get('append')?.parentSpanId, spans.get('authorize')?.spanId);
+  }
+});
+
+test('a caller that does not sample gets no spans, and what it sent is in none', async () => {
+  const quiet = traceOf(2);
+  const unsampled = await authorize(quiet, false);
+  assert.match(unsampled.headers.get('traceresponse') ?? '', new RegExp(`^00-${quiet}-[0-9a-f]{16}-00$`));
+  const body = { arguments: { key: 'hunter2' }, operation: 'fly-away' };
+  assert.equal(expecting(200, await authorize(traceOf(3), true, body)).decision, 'deny');
+  assert.equal(attribute((await spansOf(traceOf(3))).get('authorize'), 'sallyport.reason'), 'operation_unknown');
+  const sent = receiver.bodies.join('\n');
+  for (const secret of [quiet, 'hunter2', 'fly-away', 'ada', task.taskId, service.dataDir, service.tokens.host]) {
+    assert.ok(!sent.includes(secret), secret);
+  }
+});
+
+test('without an endpoint there is nothing', async () => {
+  assert.equal(await startTracing({}), undefined);
+  assert.equal(await startTracing({ OTEL_EXPORTER_OTLP_ENDPOINT: '' }), undefined);
+});
