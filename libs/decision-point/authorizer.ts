@@ -9,7 +9,7 @@ import { recordedCheck, shownCheck } from '#libs/decision/record.js';
 import { targetsOf } from '#libs/decision/targets.js';
 import type { Snapshot } from '#libs/decision/snapshot.js';
 import { isVoid } from '#libs/directive/decider.js';
-import { LogUnavailable, type Batch, type EventLog } from '#libs/event-log/port.js';
+import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -118,7 +118,7 @@ export class Authorizer {
       earlier?.response !== undefined ||
       (earlier !== undefined && stands(earlier, decision, snapshot, call.decidedAt))
     ) {
-      return this.repeat(asked, lane, snapshot, decision, earlier);
+      return this.repeat(asked, lane, standing.value, snapshot, decision, earlier);
     }
     const more = this.driftOf(asked, lane, call, decision, pinned);
     if (!more.ok) return more;
@@ -153,6 +153,7 @@ export class Authorizer {
   private async repeat(
     { request }: Asked,
     lane: TaskLane,
+    standing: readonly StreamCheck[],
     snapshot: Snapshot,
     decision: Decision,
     earlier: CallState,
@@ -160,7 +161,7 @@ export class Authorizer {
     const { latest } = earlier;
     const final = earlier.response !== undefined;
     const checks = [
-      ...(final ? [] : basisChecks(snapshot.basis, new Set())),
+      ...(final ? standing : basisChecks(snapshot.basis, new Set())),
       { stream: lane.callsStream, expected: lane.calls.revision },
     ];
     const position = await this.lanes.commit(lane, { writes: [], checks });

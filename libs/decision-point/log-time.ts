@@ -3,18 +3,28 @@ import type { EventLog } from '#libs/event-log/port.js';
 import { toInstant, toMs, type Clock, type Instant } from '#libs/kernel/time.js';
 import type { ControlView } from './control-view.js';
 
-/** Dates events: the later of the wall clock and the latest event, so that a clock set back never makes a decision older. */
+/**
+ * Dates events: the later of the wall clock and the latest event, so that a clock set back never makes a decision older.
+ * Until such a clock has caught up, time goes on by the monotonic one: leases and tasks end as they should.
+ */
 export class LogTime {
+  private readAtMs: number;
+
   /** `latestMs` is the time of the newest event in the log at the start, in milliseconds since the epoch. */
   constructor(
     private readonly clock: Clock,
     private readonly view: ControlView,
     private latestMs: number,
-  ) {}
+  ) {
+    this.readAtMs = clock.monotonicMs();
+  }
 
   now(): Instant {
-    this.latestMs = Math.max(this.latestMs, this.clock.wallMs(), this.view.latestMs);
-    return toInstant(this.latestMs);
+    const readAtMs = this.clock.monotonicMs();
+    const passed = this.latestMs + Math.max(0, readAtMs - this.readAtMs);
+    this.latestMs = Math.max(passed, this.clock.wallMs(), this.view.latestMs);
+    this.readAtMs = readAtMs;
+    return toInstant(Math.floor(this.latestMs));
   }
 
   /** For durations, in milliseconds. */

@@ -120,7 +120,7 @@ export class Responder {
     if (call?.allowed === undefined) return this.lanes.confirmed(lane, notAllowed());
     if (call.response !== undefined) {
       const same = call.response.validated.requestDigest === requestDigest;
-      return same ? this.recorded(lane, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
+      return same ? this.recorded(lane, standing, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
     }
     const attempt = call.allowed;
     const output = await this.outputSchemaOf(attempt);
@@ -211,8 +211,13 @@ export class Responder {
   }
 
   /** The answer that was recorded, from the payload of its event. Waits until the record is durable. */
-  private async recorded(lane: TaskLane, call: CallState, rawDigest: Digest): Promise<Try<ResponseAnswer>> {
-    const confirmed = await this.lanes.confirm(lane);
+  private async recorded(
+    lane: TaskLane,
+    standing: readonly StreamCheck[],
+    call: CallState,
+    rawDigest: Digest,
+  ): Promise<Try<ResponseAnswer>> {
+    const confirmed = await this.lanes.confirm(lane, standing);
     const { response } = call;
     if (confirmed === undefined || response === undefined) return 'again';
     const place = { stream: lane.callsStream, revision: response.revision };

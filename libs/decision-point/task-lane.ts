@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
 import type { SealedEvent } from '#libs/event-log/event.js';
-import { LogOverloaded, type Batch } from '#libs/event-log/port.js';
+import { LogOverloaded, type Batch, type Violation } from '#libs/event-log/port.js';
 import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
@@ -59,6 +59,7 @@ export class TaskLane {
     try {
       const outcome = await sent;
       if (outcome.kind === 'committed') this.ahead.delete(undo);
+      else if (outcome.violations.some((violation) => this.isAhead(violation))) this.uncertain = true;
       return outcome;
     } catch (error) {
       // An overloaded log has taken nothing; after any other error nobody can say.
@@ -82,6 +83,11 @@ export class TaskLane {
     if (this.uncertain) return undefined;
     for (const undo of [...this.ahead].reverse()) undo();
     return new TaskLane(this.task, this.taskRevision, this.calls, this.content, this.key, this.position);
+  }
+
+  /** Somebody else has written to this task: the log knows more than the states do. */
+  private isAhead({ stream, expected, actual }: Violation): boolean {
+    return (stream === this.callsStream || stream === this.taskStream) && actual > expected;
   }
 
   private advance(batch: Batch): Undo {

@@ -1,7 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
 import { parseEvent } from '#libs/event-log/event.js';
-import type { Batch, RecordedEvent } from '#libs/event-log/port.js';
+import type { Batch, RecordedEvent, StreamCheck } from '#libs/event-log/port.js';
 import type { SettledLog } from '#libs/event-log/settled.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -74,12 +74,13 @@ export class TaskLanes {
   }
 
   /**
-   * Waits until all that the lane shows is durable: nobody is answered from what may never have been. The position, or
-   * undefined where the lane was given up meanwhile.
+   * Waits until all that the lane shows is durable: nobody is answered from what may never have been. `standing` is what
+   * the caller rests on, where something is handed over. The position, or undefined where any of it does not hold.
    */
-  confirm(lane: TaskLane): Promise<bigint | undefined> {
+  confirm(lane: TaskLane, standing: readonly StreamCheck[] = []): Promise<bigint | undefined> {
     const { callsStream, calls, taskStream, taskRevision } = lane;
     const checks = [
+      ...standing,
       { stream: callsStream, expected: calls.revision },
       { stream: taskStream, expected: taskRevision },
     ];

@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { callBody, expecting, openTask } from '../support/world.js';
+import { median, percentile } from './figures.js';
+import { CALLS_PER_TASK, fill } from './fill.js';
+import { seed, startService, type Service } from './ours.js';
+
+/** A store that has grown: how long a start takes, how much memory it needs, and how fast a trace is found in it. */
+
+export interface StoreOptions {
+  readonly folder: string;
+  /** All events together, a tenth of them control events. */
+  readonly events: number;
+  readonly capabilities: number;
+  readonly starts: number;
+  readonly say: (line: string) => void;
+}
+
+export interface StoreReport {
+  readonly events: number;
+  readonly controlEvents: number;
+  readonly storeMiB: number;
+  /** From the launch to the first 200 of `/health/ready`, with the files in the page cache, and without. */
+  readonly restartMs: number;
+  readonly coldRestartMs: number | undefined;
+  readonly trace: {
+    readonly events: number;
+    readonly warmP50Ms: number;
+    readonly warmP99Ms: number;
+    /** The first query of each trace after a start without a page cache. */
+    readonly coldP50Ms: number | undefined;
+    readonly coldP99Ms: number | undefined;
+    readonly warmQueries: number;
+    readonly coldQueries: number;
+  };
+  readonly memory: {
+    readonly capabilities: number;
+    readonly residentMiB: number | undefined;
+    /** The same with one capability. */
+    readonly emptyMiB: number | undefined;
+  };
+}
+
+const CONTROL_SHARE = 0.1;
+const EVENTS_PER_CAPABILITY = 3;
+const EVENTS_PER_TASK = 50;
+const TRACES = 40;
+const WARM_ROUNDS = 10;
+const INDEX_MS = 300_000;
+
+export async function benchStore(options: StoreOptions): Promise<StoreReport> {
+  const { folder, events, starts, say } = options;
+  const dataDir = join(folder, 'store');
+  const capabilities = Math.round((events * CONTROL_SHARE) / EVENTS_PER_CAPABILITY);
+  const tasks = Math.round((events * (1 - CONTROL_SHARE)) / EVENTS_PER_TASK);
+  const half = { capabilities: Math.ceil(capabilities / 2), tasks: Math.ceil(tasks / 2) };
+
+  const traces: string[] = [];
+  const realTraces = async (service: Service): Promise<void> => {
+    for (let index = 0; index < TRACES / 2; index += 1) traces.push(await realTrace(service));
+  };
+  await during(dataDir, async (service) => {
+    await seed(service);
+    await realTraces(service);
+  });
+  await fill(dataDir, half);
+  await during(dataDir, realTraces);
+  await fill(dataDir, half);
+  // The index of calls is brought up to date once: that is no part of a usual start.
+  await during(dataDir, indexed);
+  say(`store: filled with about ${events} events`);
+
+  const warmStarts: number[] = [];
+  for (let start = 0; start < starts; start += 1) {
+    warmStarts.push(await during(dataDir, async ({ readyMs }) => readyMs));
+  }
+  const warm = await during(dataDir, async (service) => {
+    await query(service, traces);
+    const took: number[] = [];
+    for (let round = 0; round < WARM_ROUNDS; round += 1) took.push(...(await query(service, traces)));
+    return took;
+  });
+  const dropped = dropPageCache(dataDir);
+  const cold = await during(dataDir, async (service) => ({
+    readyMs: service.readyMs,
+    took: dropped ? await query(service, traces) : [],
+  }));
+  say('store: starts and traces done');
+  const memory = await residentMemory(options);
+  return {
+    events,
+    controlEvents: 2 * half.capabilities * EVENTS_PER_CAPABILITY,
+    storeMiB: sizeMiB(dataDir),
+    restartMs: median(warmStarts),
+    coldRestartMs: dropped ? cold.readyMs : undefined,
+    trace: {
+      events: EVENTS_PER_TASK,
+      warmP50Ms: median(warm),
+      warmP99Ms: percentile(warm, 0.99),
+      coldP50Ms: dropped ? median(cold.took) : undefined,
+      coldP99Ms: dropped ? percentile(cold.took, 0.99) : undefined,
+      warmQueries: warm.length,
+      coldQueries: cold.took.length,
+    },
+    memory,
+  };
+}
+
+async function residentMemory({ folder, capabilities, say }: StoreOptions): Promise<StoreReport['memory']> {
+  const dataDir = join(folder, 'memory');
+  const used = async (service: Service): Promise<number | undefined> => {
+    await realTrace(service);
+    return service.running.residentMiB();
+  };
+  await during(dataDir, async (service) => {
+    await seed(service);
+    await realTrace(service);
+  });
+  const emptyMiB = await during(dataDir, used);
+  await fill(dataDir, { capabilities, tasks: 0 });
+  await during(dataDir, indexed);
+  const residentMiB = await during(dataDir, used);
+  say(`store: memory with ${capabilities} capabilities done`);
+  return { capabilities, residentMiB, emptyMiB };
+}
+
+async function during<Value>(dataDir: string, use: (service: Service) => Promise<Value>): Promise<Value> {
+  const service = await startService(dataDir);
+  try {
+    return await use(service);
+  } finally {
+    await service.running.stop();
+  }
+}
+
+/** A task of 50 events, through the front door; its trace id. */
+async function realTrace(service: Service): Promise<string> {
+  const task = await openTask(service);
+  for (let call = 0; call < CALLS_PER_TASK; call += 1) {
+    const answer = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', callBody(task)));
+    if (answer.decision !== 'allow') throw new Error(`a call that should be allowed: ${answer.reason}`);
+  }
+  return task.traceId;
+}
+
+/** Waits until the index has all of the log: queries of calls say 503 before. */
+async function indexed(service: Service): Promise<void> {
+  for (const endMs = performance.now() + INDEX_MS; performance.now() < endMs;) {
+    const { status } = await service.call('auditor', 'GET', '/v1/audit/calls?limit=1');
+    if (status === 200) return;
+  }
+  throw new Error('the index was not brought up to date in time');
+}
+
+/** Milliseconds of one query of each trace, one after the other, each checked to hold all its calls. */
+async function query(service: Service, traces: readonly string[]): Promise<number[]> {
+  const took: number[] = [];
+  for (const traceId of traces) {
+    const startedMs = performance.now();
+    const answer = await service.call('auditor', 'GET', `/v1/audit/traces/${traceId}`);
+    took.push(performance.now() - startedMs);
+    const { calls } = expecting(200, answer);
+    if (calls.length !== CALLS_PER_TASK) throw new Error(`a trace with ${calls.length} calls`);
+  }
+  return took;
+}
+
+/** Makes the next reads come from the disk, with GNU dd, for these files alone. False where that is not to be had. */
+function dropPageCache(folder: string): boolean {
+  try {
+    for (const file of readdirSync(folder)) {
+      const args = [`if=${join(folder, file)}`, 'iflag=nocache', 'count=0', 'status=none'];
+      execFileSync('dd', args, { stdio: 'ignore' });
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sizeMiB(folder: string): number {
+  return readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0) / 2 ** 20;
+}

@@ -1,0 +1,70 @@
+import type { MemoryLog } from '#libs/event-log/memory/memory-log.js';
+import { LogOverloaded, LogUnavailable, type Batch, type EventLog, type Subscription } from '#libs/event-log/port.js';
+import type { Life, Scheduler } from './scheduler.js';
+
+export interface HeldLog extends EventLog {
+  /** Lets go of the subscriptions of a service that has died. */
+  bury(): void;
+}
+
+/** The log as one life of the service sees it: every append waits at a gate on its way and on its way back. */
+export function heldLog(
+  inner: MemoryLog,
+  scheduler: Scheduler,
+  life: Life,
+  more: {
+    readonly onSent: (batch: Batch) => void;
+    readonly isHeld: () => boolean;
+    readonly isUnreadable: () => boolean;
+  },
+): HeldLog {
+  const subscriptions: Subscription[] = [];
+  const sentBefore = new WeakSet<Batch>();
+  const reading = async <Answer>(read: () => Promise<Answer>): Promise<Answer> => {
+    if (more.isUnreadable()) throw new LogUnavailable('an ordered fault');
+    if (more.isHeld()) await scheduler.gate('read', life);
+    return read();
+  };
+  return {
+    async append(batch) {
+      more.onSent(batch);
+      const fate = await scheduler.gate('arrival', life);
+      if (fate === 'overloaded') throw new LogOverloaded('an ordered fault');
+      if (fate === 'late') {
+        sentBefore.add(batch);
+        scheduler.gate('arrival', life).then(() => inner.append(batch));
+        return { kind: 'unknown', cause: 'ordered: late' };
+      }
+      // A batch that may have been written is never said to be refused when it was not.
+      const made = fate === 'refused' && sentBefore.has(batch) ? 'failed' : fate;
+      sentBefore.add(batch);
+      if (made !== 'none') inner.failNext(made);
+      const outcome = await inner.append(batch);
+      await scheduler.gate('answer', life);
+      return outcome;
+    },
+    head: (stream) => reading(() => inner.head(stream)),
+    read: (stream, after) => reading(() => inner.read(stream, after)),
+    readAll: (options) => reading(() => inner.readAll(options)),
+    end: () => reading(() => inner.end()),
+    payload: (stream, revision) => reading(() => inner.payload(stream, revision)),
+    blob: (digest) => reading(() => inner.blob(digest)),
+    subscribe(options, subscriber) {
+      const subscription = inner.subscribe(options, {
+        onEvents: async (events) => {
+          await scheduler.gate('delivery', life);
+          await subscriber.onEvents(events);
+        },
+        onCaughtUp: (position) => {
+          if (!life.dead) subscriber.onCaughtUp(position);
+        },
+      });
+      subscriptions.push(subscription);
+      return subscription;
+    },
+    close: async () => undefined,
+    bury() {
+      for (const subscription of subscriptions) subscription.close().catch(() => undefined);
+    },
+  };
+}

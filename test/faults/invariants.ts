@@ -1,0 +1,233 @@
+import { attemptsOf } from '#libs/audit/attempts.js';
+import { Contents } from '#libs/audit/contents.js';
+import { History } from '#libs/audit/history.js';
+import { Reconstructor } from '#libs/audit/reconstruct.js';
+import { replayed } from '#libs/audit/replay.js';
+import type { CallDecided } from '#libs/calls/events.js';
+import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
+import { payloadPlace } from '#libs/decision-point/payload-place.js';
+import type { ResponseAnswer } from '#libs/decision-point/responder.js';
+import { parseEvent } from '#libs/event-log/event.js';
+import { LogOverloaded, LogUnavailable, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
+import { verifySealed } from '#libs/event-log/verify.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { openPayload, verifyCommitments, type OpenedPayload } from '#libs/payloads/payload.js';
+import type { Answer, AskedCall } from './actors.js';
+import { broken, Oracle, type Breach, type Seen } from './oracle.js';
+import type { World } from './world.js';
+
+const MAX_EVENTS = 100_000;
+const REPLAY_AT_ONCE = 16;
+const DECISIONS = new Set(['CallDecided', 'CallRefused']);
+
+/** A breach with the step in which it came about. */
+export type SeenBreach = Breach & { readonly step: number };
+
+/** Holds the seven promises against the log and against the answers that callers got. */
+export class Invariants {
+  readonly oracle: Oracle;
+  /** Allows that were answered, and repeats that the frozen clock of a service that was set back kept alive. */
+  allowed = 0;
+  stretched = 0;
+  private readonly seen: (Seen & { readonly recorded: RecordedEvent })[] = [];
+  private readonly streams = new Map<string, RecordedEvent[]>();
+  private readonly unreplayed: { event: RecordedEvent; step: number }[] = [];
+  private arrivals = -1;
+  private readonly delivered = new Map<string, string>();
+
+  constructor(private readonly world: World) {
+    this.oracle = new Oracle(world.weather.leaseMs);
+  }
+
+  get end(): bigint {
+    return this.seen.at(-1)?.position ?? 0n;
+  }
+
+  get events(): number {
+    return this.seen.length;
+  }
+
+  /** Digest of what two runs of one history have in common. */
+  get trace(): string {
+    const lines = this.seen.map(({ event, position }) => [String(position), event.type, event.stream, event.time]);
+    return digestOf(lines);
+  }
+
+  /** What the events and the answers since the last time break, at a step. */
+  async check(answers: readonly Answer[], step: number): Promise<SeenBreach[]> {
+    const { arrivals } = this.world.scheduler;
+    const breaches = arrivals === this.arrivals ? [] : await this.checkLog(step);
+    this.arrivals = arrivals;
+    for (const answer of answers) breaches.push(...(await this.checkAnswer(answer)));
+    if (this.unreplayed.length >= REPLAY_AT_ONCE) breaches.push(...(await this.replay()));
+    return breaches.map((breach) => ({ step, ...breach }));
+  }
+
+  /** What can be seen only when all is over. */
+  async checkAll(step: number): Promise<SeenBreach[]> {
+    const breaches = [...(await this.checkLog(step)), ...(await this.replay())];
+    return breaches.map((breach) => ({ step, ...breach }));
+  }
+
+  private async checkLog(step: number): Promise<Breach[]> {
+    const { scheduler, inner } = this.world;
+    const all = await scheduler.finish(inner.readAll({ after: 0n, limit: MAX_EVENTS }));
+    const edited = this.seen.find(({ recorded }, index) => !isSame(all[index], recorded));
+    const breaches = edited === undefined ? [] : [broken(7, `an event of ${edited.recorded.stream} was edited`)];
+    const fresh = all.slice(this.seen.length).map((event) => ({ ...event }));
+    for (const event of fresh) breaches.push(...(await this.take(event)));
+    for (const event of fresh) if (DECISIONS.has(event.type)) this.unreplayed.push({ event, step });
+    return breaches;
+  }
+
+  /** Promise 7 for one event, then the oracle's word on it. */
+  private async take(recorded: RecordedEvent): Promise<Breach[]> {
+    const { stream, revision, json, position } = recorded;
+    const before = this.streams.get(stream) ?? [];
+    const breaches: Breach[] = [];
+    const head = verifySealed(json);
+    if (head?.stream !== stream || head.revision !== revision || head.type !== recorded.type)
+      breaches.push(broken(7, `an event of ${stream} is not what was sealed`));
+    if (revision !== before.length + 1) breaches.push(broken(7, `a gap in ${stream} before ${revision}`));
+    if (position < this.end) breaches.push(broken(7, 'positions that go back'));
+    this.streams.set(stream, [...before, recorded]);
+    const event = parseEvent(json);
+    const { taskId, commitments } = event.data as Partial<CallDecided>;
+    const opened = event.type === 'CallDecided' ? await this.open(recorded, taskId ?? '') : undefined;
+    if (
+      event.type === 'CallDecided' &&
+      (opened === undefined || !verifyCommitments(opened, { ...commitments } as Record<string, Digest>))
+    )
+      breaches.push(broken(2, 'a decision without the content that it commits to'));
+    const seen = { position, event, content: opened?.parts ?? {} };
+    this.seen.push({ ...seen, recorded });
+    return [...breaches, ...this.oracle.take(seen)];
+  }
+
+  /** Promise 6, for the decisions since the last time: they rest on what no longer changes, so a later look sees the same. */
+  private async replay(): Promise<SeenBreach[]> {
+    const log = this.mirror();
+    const contents = new Contents(log, this.world.keys);
+    const reconstructor = new Reconstructor(log, this.world.ground.engines, new History(log), contents);
+    for (const { event, step } of this.unreplayed.splice(0)) {
+      const [attempt] = attemptsOf([event]).attempts;
+      if (attempt === undefined) return [{ ...broken(6, 'a decision that cannot be read'), step }];
+      const { identical, recorded, redecided } = await replayed(reconstructor, attempt);
+      const what = `${recorded.reason} was recorded and replays as ${redecided.reason}`;
+      if (identical !== true) return [{ ...broken(6, what), step }];
+    }
+    return [];
+  }
+
+  /** The log as it was seen, which needs no turn of the clock to be read. */
+  private mirror(): EventLog {
+    const payload = (stream: string, revision: number) => this.payload(stream, revision);
+    const read = async (stream: string, after = 0) => (this.streams.get(stream) ?? []).slice(after);
+    return { read, payload } as Pick<EventLog, 'read' | 'payload'> as EventLog;
+  }
+
+  private payload(stream: string, revision: number): Promise<Uint8Array | undefined> {
+    const { scheduler, inner } = this.world;
+    return scheduler.finish(inner.payload(stream, revision));
+  }
+
+  private async open(event: RecordedEvent, taskId: string): Promise<OpenedPayload | undefined> {
+    const key = await this.world.keys.get(taskId);
+    const bytes = await this.payload(event.stream, event.revision);
+    if (key === undefined || bytes === undefined) return undefined;
+    const opened = openPayload(key, payloadPlace(event), bytes);
+    return opened.ok ? opened.value : undefined;
+  }
+
+  private async checkAnswer(answer: Answer): Promise<Breach[]> {
+    if (answer.error !== undefined) {
+      const { error } = answer;
+      if (error instanceof LogUnavailable || error instanceof LogOverloaded) return [];
+      return [broken('errors', `${answer.kind}: ${error instanceof Error ? (error.stack ?? '') : 'thrown'}`)];
+    }
+    if (answer.result?.ok !== true) return [];
+    switch (answer.kind) {
+      case 'authorize':
+        return this.checkDecision(answer.asked, answer.result.value);
+      case 'respond':
+        return this.checkDelivery(answer, answer.result.value);
+      case 'command':
+        return answer.isDone(this.oracle) ? [] : [broken(2, `${answer.name} was answered and is not in the log`)];
+    }
+  }
+
+  private checkDecision(asked: AskedCall, answer: AuthorizeAnswer): Breach[] {
+    const record = this.recordOf(asked, answer);
+    const { decision } = answer;
+    if (record === undefined) return [broken(2, `${decision} (${answer.reason}) was answered without its record`)];
+    if (decision === 'deny') return [];
+    this.allowed += 1;
+    const breaches: Breach[] = [];
+    const args = canonicalJson(record.content['arguments'] ?? null);
+    if (args !== canonicalJson(answer.outbound?.arguments) || args !== canonicalJson(asked.request.arguments))
+      breaches.push(broken(2, 'an allow was answered with other content than its record has'));
+    if (asked.staleToken) breaches.push(broken(3, 'an allow was answered to a token that is not valid any more'));
+    // Once there is a response the record is final, and it is answered as it is.
+    if (this.oracle.calls.get(`${answer.taskId}/${answer.callId}`)?.response !== undefined) return breaches;
+    const recordedBefore = record.position <= asked.startedAt;
+    if (recordedBefore && asked.stop !== undefined)
+      breaches.push(broken(3, `an allow was answered although ${asked.stop}`));
+    if (recordedBefore && asked.voidEpoch > answer.epoch)
+      breaches.push(broken(3, 'an allow was answered that a directive has made void'));
+    const { scheduler, sentAtMs, weather } = this.world;
+    const ageMs = scheduler.nowMs - (sentAtMs.get(record.event.id) ?? 0);
+    if (ageMs <= weather.leaseMs) return breaches;
+    if (scheduler.wasSetBack) this.stretched += 1;
+    else breaches.push(broken(4, `an allow was answered ${ageMs} ms after it was decided`));
+    return breaches;
+  }
+
+  /** The event that an answer tells of: it has to stand in the log by now, with the same content. */
+  private recordOf({ host }: AskedCall, answer: AuthorizeAnswer): Seen | undefined {
+    return this.seen.findLast(({ event, position }) => {
+      if (!DECISIONS.has(event.type)) return false;
+      const data = event.data as CallDecided;
+      return (
+        data.callId === answer.callId &&
+        data.taskId === answer.taskId &&
+        data.host === host &&
+        data.decision === answer.decision &&
+        data.reason === answer.reason &&
+        data.capability === answer.capability &&
+        data.version === answer.version &&
+        data.operation === answer.operation &&
+        data.expiresAt === answer.expiresAt &&
+        data.basis['directives'] === answer.epoch &&
+        position <= BigInt(answer.position)
+      );
+    });
+  }
+
+  /** Promise 5 for what a host was given. */
+  private async checkDelivery(answer: Extract<Answer, { kind: 'respond' }>, given: ResponseAnswer): Promise<Breach[]> {
+    const { taskId, callId } = answer;
+    const key = `${taskId}/${callId}`;
+    const record = this.seen.findLast(
+      ({ event }) => event.type === 'ResponseValidated' && `${taskId}/${(event.data as CallDecided).callId}` === key,
+    );
+    const recorded = this.oracle.calls.get(key)?.response;
+    if (record === undefined || recorded?.verdict !== given.verdict)
+      return [broken(5, 'a response was answered without its record')];
+    if (given.content === undefined) return given.verdict === 'accepted' ? [broken(5, 'nothing was delivered')] : [];
+    if (given.verdict !== 'accepted') return [broken(5, 'a response was delivered that was not accepted')];
+    if (given.content.integrity !== 'untrusted') return [broken(5, 'a response was delivered without its label')];
+    const opened = await this.open({ ...record.event, position: 0n, json: '' }, taskId);
+    const { digest } = given.content;
+    const before = this.delivered.get(key) ?? digest;
+    this.delivered.set(key, digest);
+    const kept = opened?.parts['validated'] as { digest?: string } | undefined;
+    return before === digest && kept?.digest === digest
+      ? []
+      : [broken(5, 'one response was delivered in two envelopes')];
+  }
+}
+
+function isSame(one: RecordedEvent | undefined, other: RecordedEvent): boolean {
+  return one?.json === other.json && one.stream === other.stream && one.revision === other.revision;
+}

@@ -1,0 +1,181 @@
+import { Authorizer } from '#libs/decision-point/authorizer.js';
+import type { Caller } from '#libs/decision-point/caller.js';
+import { ControlPlane } from '#libs/decision-point/control-plane.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { DecisionEngines } from '#libs/decision-point/engines.js';
+import { LogTime, newestEventMs } from '#libs/decision-point/log-time.js';
+import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
+import { Responder } from '#libs/decision-point/responder.js';
+import { TaskLanes } from '#libs/decision-point/task-lanes.js';
+import { Tasks } from '#libs/decision-point/tasks.js';
+import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
+import type { Batch, EventLog } from '#libs/event-log/port.js';
+import { settledLog } from '#libs/event-log/settled.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import type { Clock } from '#libs/kernel/time.js';
+import type { Keyring } from '#libs/payloads/keyring.js';
+import { memoryKeyring } from '#libs/payloads/memory-keyring.js';
+import type { Chance } from './chance.js';
+import { HOSTS, type Ground } from './ground.js';
+import { heldLog, type HeldLog } from './held-log.js';
+import type { Breach } from './oracle.js';
+import { Scheduler, type Fate, type Gate, type Life } from './scheduler.js';
+
+const RESPONSE_LIMITS = { maxBytes: 100_000, maxDepth: 32, maxParts: 100 };
+
+/** What a planted defect puts in the place of a sound part. Only the tests of the simulation have one. */
+export interface Defect {
+  readonly name: string;
+  /** The only promise that is looked at: a defect may break others on the way. */
+  readonly breaks: Breach['promise'];
+  readonly log?: (log: EventLog, world: World) => EventLog;
+  readonly engines?: (engines: DecisionEngines) => DecisionEngines;
+  readonly clock?: (clock: Clock) => Clock;
+  /** Done once at some step, beside what the history does. */
+  readonly act?: (world: World) => Promise<void>;
+}
+
+/** The service core without HTTP, one life of it. */
+export interface Service {
+  readonly life: Life;
+  readonly held: HeldLog;
+  readonly view: ControlView;
+  readonly plane: ControlPlane;
+  readonly tasks: Tasks;
+  readonly authorizer: Authorizer;
+  readonly responder: Responder;
+}
+
+/** How rough a history is. */
+export interface Weather {
+  readonly leaseMs: number;
+  /** Share of appends that meet a fault. */
+  readonly faults: number;
+  /** Appends reach the store in the order in which they were sent. */
+  readonly inOrder: boolean;
+  /** Unknown appends may be written long after they were given up. */
+  readonly late: boolean;
+  /** Appends of a process that has died may reach the store while the next one runs: no embedded store lets them. */
+  readonly stragglers: boolean;
+  /** Share of reads that wait, and that fail. */
+  readonly heldReads: number;
+  readonly failedReads: number;
+  /** Policies and schemas are loaded anew after each restart. */
+  readonly coldEngines: boolean;
+}
+
+export const weatherOf = (chance: Chance, stragglers = false): Weather => ({
+  leaseMs: chance.of([300, 5_000]),
+  faults: chance.of([0, 0.05, 0.3]),
+  inOrder: chance.happens(0.8),
+  late: chance.happens(0.2),
+  stragglers,
+  heldReads: chance.of([0, 0.2]),
+  failedReads: chance.of([0, 0, 0.02]),
+  coldEngines: chance.happens(0.005),
+});
+
+/** The durable things (log, keys), the clock, and the service that lives on them. */
+export class World {
+  readonly inner = new MemoryLog();
+  readonly keys: Keyring = memoryKeyring();
+  readonly scheduler: Scheduler;
+  /** When each event was first sent, on the monotonic clock. */
+  readonly sentAtMs = new Map<string, number>();
+  /** Tokens of the hosts as they themselves know them; the last is the newest. */
+  readonly tokens = new Map<string, string[]>(HOSTS.map((host) => [host, [digestOf(host)]]));
+  service!: Service;
+  restarts = 0;
+
+  /** `chance` is that of the step under way. */
+  constructor(
+    readonly ground: Ground,
+    readonly weather: Weather,
+    public chance: Chance,
+    readonly defect?: Defect,
+  ) {
+    this.scheduler = new Scheduler(() => this.chance);
+  }
+
+  /** Lays the ground and starts the service. */
+  async start(): Promise<void> {
+    for (const batch of this.ground.batches) await this.scheduler.finish(this.inner.append(batch));
+    await this.boot();
+  }
+
+  /** The process dies with everything it holds in memory, and another one starts on what is durable. */
+  async restart(): Promise<void> {
+    const { life, held } = this.service;
+    this.restarts += 1;
+    this.scheduler.bury(life, () => this.chance.happens(0.5));
+    held.bury();
+    // What its death did not take back has arrived before another process can begin.
+    if (!this.weather.stragglers) {
+      for (const gate of this.scheduler.gates.slice()) this.scheduler.letGo(gate);
+    }
+    await this.scheduler.drain();
+    await this.boot();
+  }
+
+  /** The caller that a host is, by its newest token or, where `stale`, by its first one. */
+  callerOf(host: string, stale = false): Caller {
+    const tokens = this.tokens.get(host) ?? [];
+    const tokenDigest = stale ? tokens[0] : tokens.at(-1);
+    return tokenDigest === undefined ? { name: host } : { name: host, tokenDigest };
+  }
+
+  /** A gate that may be let go now, by chance. */
+  anyGate(): Gate | undefined {
+    const { gates } = this.scheduler;
+    const first = gates.find(({ kind, life }) => kind === 'arrival' && !life.dead);
+    const free = this.weather.inOrder
+      ? gates.filter((gate) => gate.kind !== 'arrival' || gate.life.dead || gate === first)
+      : gates;
+    return free.length === 0 ? undefined : this.chance.of(free);
+  }
+
+  fate(): Fate {
+    if (!this.chance.happens(this.weather.faults)) return 'none';
+    return this.chance.of(['failed', 'persisted', 'overloaded', 'refused', this.weather.late ? 'late' : 'failed']);
+  }
+
+  private async boot(): Promise<void> {
+    const life: Life = { number: this.restarts, dead: false };
+    const { weather, scheduler, defect } = this;
+    const held = heldLog(this.inner, scheduler, life, {
+      onSent: (batch) => this.noteSent(batch),
+      isHeld: () => this.chance.happens(weather.heldReads),
+      isUnreadable: () => started && this.chance.happens(weather.failedReads),
+    });
+    let started = false;
+    const clock = defect?.clock?.(scheduler.clock) ?? scheduler.clock;
+    const log = settledLog(defect?.log?.(held, this) ?? held, { clock: scheduler.clock });
+    const view = new ControlView(log);
+    const latestMs = await scheduler.until(
+      life,
+      view.start().then(() => newestEventMs(log)),
+    );
+    started = true;
+    const time = new LogTime(clock, view, latestMs);
+    const plane = new ControlPlane(log, view, time);
+    const sound = weather.coldEngines ? new DecisionEngines(log) : this.ground.engines;
+    const engines = defect?.engines?.(sound) ?? sound;
+    const lanes = new TaskLanes(log, this.keys, view);
+    const refusals = new RefusalRecorder(log, view, engines, time, weather.leaseMs);
+    this.service = {
+      life,
+      held,
+      view,
+      plane,
+      tasks: new Tasks(log, plane, lanes, this.keys),
+      authorizer: new Authorizer(log, view, lanes, engines, refusals, time, weather.leaseMs),
+      responder: new Responder(log, view, lanes, engines, time, RESPONSE_LIMITS),
+    };
+  }
+
+  private noteSent({ writes }: Batch): void {
+    for (const { events } of writes) {
+      for (const { id } of events) if (!this.sentAtMs.has(id)) this.sentAtMs.set(id, this.scheduler.nowMs);
+    }
+  }
+}
