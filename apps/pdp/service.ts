@@ -99,8 +99,8 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
     const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
-    const lanesHeld = (): number => lanes.held;
-    registerGauges(metrics.registry, { store: sqlite, logFile: settings.logFile, log, view, lanesHeld });
+    const { logFile } = settings;
+    registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
     const responseLimits = { maxBytes: limits.responseBytes, maxDepth: limits.jsonDepth, maxParts: MAX_RESPONSE_PARTS };
     return {
       settings,

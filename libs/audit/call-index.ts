@@ -4,7 +4,7 @@ import type { EventLog, RecordedEvent, Subscription } from '#libs/event-log/port
 import { toMs, type Instant } from '#libs/kernel/time.js';
 import type { CallFilter, Cell, FoundCalls, IndexRequest, Mark, Place, Reference } from './index-messages.js';
 import { IndexThread, IndexUnavailable } from './index-thread.js';
-import { PositionGate } from './position-gate.js';
+import { PositionGate } from '#libs/decision-point/position-gate.js';
 
 const CATEGORIES = ['calls', 'refusals', 'task'];
 /** Whatever else these categories hold moves the index's mark and nothing more. */

@@ -7,6 +7,7 @@ import type { Decider } from '#libs/kernel/decider.js';
 import { toMs } from '#libs/kernel/time.js';
 import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
 import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
+import { PositionGate } from './position-gate.js';
 
 /** State of one stream and the revision that it stands for; revision 0 is a stream that does not exist. */
 export interface Held<State> {
@@ -37,8 +38,7 @@ export class ControlView {
   private readonly streams = new Map<string, Held<unknown>>();
   private readonly byToken = new Map<string, string>();
   private subscription: Subscription | undefined;
-  private waiting: { position: bigint; done: () => void }[] = [];
-  private caughtUpTo = -1n;
+  private readonly gate = new PositionGate();
   private seen = 0n;
   private lastEventMs = 0;
 
@@ -59,7 +59,7 @@ export class ControlView {
       {
         onEvents: (events) => events.forEach((event) => this.apply(event)),
         onCaughtUp: (position) => {
-          this.reached(position);
+          this.gate.advance(position);
           started.resolve();
         },
       },
@@ -139,27 +139,12 @@ export class ControlView {
 
   /** At or after everything that the view shows. */
   get position(): bigint {
-    return this.seen > this.caughtUpTo ? this.seen : this.caughtUpTo;
+    return this.seen > this.gate.position ? this.seen : this.gate.position;
   }
 
   /** Whether the view reaches a position within `timeoutMs`. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
-    if (this.caughtUpTo >= position) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const waiter = { position, done: () => finish(true) };
-      const timer = setTimeout(() => finish(false), timeoutMs);
-      const finish = (reached: boolean): void => {
-        clearTimeout(timer);
-        this.waiting = this.waiting.filter((other) => other !== waiter);
-        resolve(reached);
-      };
-      this.waiting.push(waiter);
-    });
-  }
-
-  private reached(position: bigint): void {
-    if (position > this.caughtUpTo) this.caughtUpTo = position;
-    for (const waiter of this.waiting.filter((waiter) => waiter.position <= position)) waiter.done();
+    return this.gate.waitFor(position, timeoutMs);
   }
 
   private of<State>(stream: string): Held<State> {

@@ -51,7 +51,7 @@ export class TaskLanes {
       throw error;
     }
     if (lane === undefined) this.forget(taskId, held);
-    else this.loaded.set(taskId, lane);
+    else if (this.lanes.get(taskId) === held) this.loaded.set(taskId, lane);
     if (this.lanes.size > MAX_LANES || this.isTooMuch()) await this.evict();
     return lane;
   }

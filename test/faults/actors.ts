@@ -7,7 +7,7 @@ import type { Digest } from '#libs/kernel/digest.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
 import type { ScopeEntry } from '#libs/task/scope.js';
-import type { Chance } from './chance.js';
+import type { Chance } from '../support/chance.js';
 import { definitionOf, HOSTS, INTEGRITY, must, OPERATIONS, VERSIONS } from './ground.js';
 import { Issuers, type Told } from './issuers.js';
 import type { Oracle } from './oracle.js';

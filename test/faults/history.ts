@@ -1,5 +1,5 @@
 import { Actors } from './actors.js';
-import { chanceOf } from './chance.js';
+import { chanceOf } from '../support/chance.js';
 import type { Ground } from './ground.js';
 import { Invariants, type SeenBreach } from './invariants.js';
 import { broken } from './oracle.js';

@@ -15,7 +15,7 @@ import { digestOf } from '#libs/kernel/digest.js';
 import type { Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { memoryKeyring } from '#libs/payloads/memory-keyring.js';
-import type { Chance } from './chance.js';
+import type { Chance } from '../support/chance.js';
 import { HOSTS, type Ground } from './ground.js';
 import { heldLog, type HeldLog } from './held-log.js';
 import type { Breach } from './oracle.js';

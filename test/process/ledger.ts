@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import type { Answered, Callable } from '../support/service.js';
 import { callBody } from '../support/world.js';
-import type { Chance } from './random.js';
+import type { Chance } from '../support/chance.js';
 
 /** What clients were told in whole, to be held against what is recorded. */
 export interface Ledger {

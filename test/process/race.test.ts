@@ -8,7 +8,8 @@ import { eventsAfter, type SeenEvent } from '../support/events.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, approve, callBody, expecting, registration, taskBody } from '../support/world.js';
 import { appendingBy, lateCalls, withoutChecks, writesTo } from './logs.js';
-import { chance, type Chance } from './random.js';
+import type { Chance } from '../support/chance.js';
+import { chance } from './random.js';
 import { brokenBy, policyIdOf } from './verifier.js';
 
 /** Those who stop things race those who call, and afterwards the log says who was first. */
