@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { traceIdOf } from '#libs/kernel/ids.js';
 import { AppModule } from './app.module.js';
+import { takeDirectly } from './calls/direct-authorize.js';
 import { startGrpc } from './grpc/server.js';
 import { Readiness } from './health/readiness.js';
 import { authenticate } from './http/access.js';
@@ -76,13 +77,24 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     abortOnError: false,
   });
   app.useGlobalFilters(new ProblemFilter(logger));
+  const told = (error: unknown, traceparent: string | undefined): Problem =>
+    logged(error, logger, traceIdOf(traceparent));
+  takeDirectly(server.server, {
+    authorizer: service.authorizer,
+    view,
+    quotas,
+    limits: settings.limits,
+    tracing,
+    keepsConnections: () => !draining,
+    problemOf: told,
+  });
   await app.listen(settings.http.port, settings.http.host);
   const readiness = app.get(Readiness);
   const grpc = await startGrpc(service, {
     quotas,
     readiness,
     tls: pem,
-    problemOf: (error, traceparent) => logged(error, logger, traceIdOf(traceparent)),
+    problemOf: told,
   }).catch(async (error: unknown) => {
     await app.close();
     throw error;

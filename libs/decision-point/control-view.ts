@@ -153,9 +153,10 @@ export class ControlView {
 
   /** The held state, or a fresh one that is not kept: a name that nobody registered must cost no memory. */
   private held(stream: string): Held<unknown> | undefined {
+    const held = this.streams.get(stream);
+    if (held !== undefined) return held;
     const folder = folderOf(stream);
-    if (folder === undefined) return undefined;
-    return this.streams.get(stream) ?? { revision: 0, state: folder.initialState() };
+    return folder === undefined ? undefined : { revision: 0, state: folder.initialState() };
   }
 
   private ofCategory<State>(category: string): State[] {

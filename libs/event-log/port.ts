@@ -72,7 +72,14 @@ export interface Subscriber {
   onError?(error: unknown): void;
 }
 
+export interface SubscribeOptions extends Omit<ReadAllOptions, 'limit'> {
+  /** Under load one read serves the appends of about this long; a subscriber that need not be prompt costs less. */
+  readonly intervalMs?: number;
+}
+
 export interface Subscription {
+  /** Reads what has been appended now, whatever its interval is. */
+  hurry(): void;
   close(): Promise<void>;
 }
 
@@ -89,7 +96,7 @@ export interface EventLog {
   /** The position of the last event, 0n in an empty log. Throws `LogUnavailable`. */
   end(): Promise<bigint>;
   /** Follows the log from a position on; resubscribes by itself after an error. */
-  subscribe(options: Omit<ReadAllOptions, 'limit'>, subscriber: Subscriber): Subscription;
+  subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription;
   /** The payload of an event, undefined where it has none. Throws `LogUnavailable`. */
   payload(stream: string, revision: number): Promise<Uint8Array | undefined>;
   /** Throws `LogUnavailable`. */

@@ -61,15 +61,19 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
 
   /** Sends a batch once; `unknown` also where there was no answer in time. Throws what the log throws. */
   function attempt(entry: Entry, deadline: number): Promise<AppendOutcome> {
-    entry.attempt ??= log
-      .append(entry.batch)
-      .then((outcome) => {
-        // An answer that comes after the deadline settles the batch all the same.
-        if (outcome.kind !== 'unknown') unsettled.delete(entry);
-        return outcome;
-      })
-      .finally(() => (entry.attempt = undefined));
+    entry.attempt ??= send(entry);
     return before(deadline, entry.attempt, { kind: 'unknown', cause: 'no answer in time' });
+  }
+
+  async function send(entry: Entry): Promise<AppendOutcome> {
+    try {
+      const outcome = await log.append(entry.batch);
+      // An answer that comes after the deadline settles the batch all the same.
+      if (outcome.kind !== 'unknown') unsettled.delete(entry);
+      return outcome;
+    } finally {
+      entry.attempt = undefined;
+    }
   }
 
   /** Sends a batch of unknown fate again. That the log cannot take it now leaves its fate as it was. */
@@ -126,8 +130,15 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
   /** The answer, or `late` where the deadline is over first. */
   function before<Answer>(deadline: number, answer: Promise<Answer>, late: Answer): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => resolve(late), Math.max(0, deadline - clock.monotonicMs()));
-      answer.then(resolve, reject).finally(() => clearTimeout(timer));
+      // Whole milliseconds: Node keeps timers of one duration in one list, and makes a list for each other one.
+      const timer = setTimeout(() => resolve(late), Math.max(0, Math.ceil(deadline - clock.monotonicMs())));
+      const inTime =
+        <Value>(settle: (value: Value) => void) =>
+        (value: Value): void => {
+          clearTimeout(timer);
+          settle(value);
+        };
+      answer.then(inTime(resolve), inTime(reject));
     });
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ReadAllOptions, RecordedEvent, Subscriber, Subscription } from './port.js';
+import type { ReadAllOptions, RecordedEvent, SubscribeOptions, Subscriber, Subscription } from './port.js';
 
 /** Events of one read, and the end of the log as that same read saw it. */
 export interface Page {
@@ -9,8 +9,14 @@ export interface Page {
   readonly more: boolean;
 }
 
+/** What has been committed, where that is known: everything up to `position` lies in streams of these categories. */
+export interface Appended {
+  readonly categories: ReadonlySet<string>;
+  readonly position: bigint;
+}
+
 /** Under load one read serves the appends of this long, instead of a read for each. */
-const MIN_INTERVAL_MS = 4;
+const INTERVAL_MS = 4;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -21,11 +27,12 @@ export class Subscriptions {
   constructor(private readonly readPage: (options: ReadAllOptions) => Promise<Page>) {}
 
   /** `close` waits for a handler that is running, so a handler must not wait for it. */
-  follow(options: Omit<ReadAllOptions, 'limit'>, subscriber: Subscriber): Subscription {
+  follow(options: SubscribeOptions, subscriber: Subscriber): Subscription {
     const follower = new Follower(this.readPage, options, subscriber);
     this.open.add(follower);
     const running = follower.run().finally(() => this.open.delete(follower));
     return {
+      hurry: () => follower.hurry(),
       close: () => {
         follower.stop();
         return running;
@@ -33,9 +40,12 @@ export class Subscriptions {
     };
   }
 
-  /** Something may have been appended. */
-  wake(): void {
-    for (const follower of this.open) follower.wake();
+  /**
+   * Something may have been appended. With `appended`, it is that and nothing else since the last time: whoever has seen
+   * the rest and follows other categories need not read to know that it has caught up.
+   */
+  wake(appended?: Appended): void {
+    for (const follower of this.open) if (appended === undefined || !follower.passOver(appended)) follower.wake();
   }
 
   /** Hands over nothing more. Does not wait for handlers that are running: one of them may hang. */
@@ -50,15 +60,21 @@ class Follower {
   /** Set by `wake` also while a page is being read or handled, so that no append is slept through. */
   private stale = true;
   private sleeper: (() => void) | undefined;
-  private lastReadMs = -MIN_INTERVAL_MS;
+  /** Ends the pause between two reads. */
+  private pausing: AbortController | undefined;
+  private hurried = false;
+  private readonly intervalMs: number;
+  private lastReadMs: number;
   private after: bigint;
 
   constructor(
     private readonly readPage: (options: ReadAllOptions) => Promise<Page>,
-    private readonly options: Omit<ReadAllOptions, 'limit'>,
+    private readonly options: SubscribeOptions,
     private readonly subscriber: Subscriber,
   ) {
     this.after = options.after;
+    this.intervalMs = options.intervalMs ?? INTERVAL_MS;
+    this.lastReadMs = -this.intervalMs;
   }
 
   async run(): Promise<void> {
@@ -82,8 +98,28 @@ class Follower {
     this.sleeper?.();
   }
 
+  /** True where this follower has caught up and what was appended is not its own: it has caught up with that too. */
+  passOver({ categories, position }: Appended): boolean {
+    const { categories: wanted } = this.options;
+    if (wanted === undefined || this.stale || this.sleeper === undefined) return false;
+    if (wanted.some((category) => categories.has(category))) return false;
+    try {
+      if (position > this.after) this.after = position;
+      this.subscriber.onCaughtUp(position);
+    } catch (error) {
+      reportTo(this.subscriber, error);
+    }
+    return true;
+  }
+
+  hurry(): void {
+    this.hurried = true;
+    this.pausing?.abort();
+  }
+
   stop(): void {
     this.stopping.abort();
+    this.pausing?.abort();
     this.sleeper?.();
   }
 
@@ -93,11 +129,15 @@ class Follower {
       this.sleeper = undefined;
       return;
     }
-    const early = this.lastReadMs + MIN_INTERVAL_MS - performance.now();
-    if (early > 0) await pause(early, undefined, { signal: this.stopping.signal });
-    this.lastReadMs = performance.now();
+    await this.untilDue();
+    if (this.stopping.signal.aborted) return;
     this.stale = false;
-    const { events, end, more } = await this.readPage({ ...this.options, after: this.after });
+    this.hurried = false;
+    const { categories } = this.options;
+    const { events, end, more } = await this.readPage({
+      after: this.after,
+      ...(categories === undefined ? {} : { categories }),
+    });
     if (this.stopping.signal.aborted) return;
     const last = events.at(-1);
     if (last !== undefined) {
@@ -106,10 +146,22 @@ class Follower {
     }
     if (more) {
       this.stale = true;
+      this.hurried = true;
     } else if (!this.stopping.signal.aborted) {
       this.subscriber.onCaughtUp(end);
       if (end > this.after) this.after = end;
     }
+  }
+
+  /** Lets the interval since the last read pass, unless somebody is in a hurry. */
+  private async untilDue(): Promise<void> {
+    const early = this.lastReadMs + this.intervalMs - performance.now();
+    if (early > 0 && !this.hurried) {
+      this.pausing = new AbortController();
+      await pause(early, undefined, { signal: this.pausing.signal }).catch(() => undefined);
+      this.pausing = undefined;
+    }
+    this.lastReadMs = performance.now();
   }
 }
 

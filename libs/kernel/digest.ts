@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash, type KeyObject } from 'node:crypto';
+import { createHmac, hash, type KeyObject } from 'node:crypto';
 import { canonicalJson } from './canonical-json.js';
 
 /** `sha256:` and 64 lower-case hex digits. */
@@ -26,5 +26,13 @@ export function keyedDigest(key: SecretKey, text: string): Digest {
 
 /** `sha256(salt || JCS(value))`: binds an event to content that stays outside of it. `salt` is 32 random bytes. */
 export function commitmentTo(salt: Uint8Array, canonicalText: string): Digest {
-  return `sha256:${createHash('sha256').update(salt).update(canonicalText).digest('hex')}`;
+  return digestOfBytes(prefixed(salt, canonicalText));
+}
+
+/** A prefix and a text's UTF-8 as one buffer: hashing that in one go costs half of a hash object that is fed twice. */
+export function prefixed(prefix: Uint8Array, text: string): Buffer {
+  const bytes = Buffer.allocUnsafe(prefix.byteLength + Buffer.byteLength(text));
+  bytes.set(prefix);
+  bytes.write(text, prefix.byteLength);
+  return bytes;
 }

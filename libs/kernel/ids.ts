@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { prefixed } from './digest.js';
 
 /** Ids of capabilities, publishers, policy sets and principals. */
 export const NAME_PATTERN = /^[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?$/;
@@ -9,7 +10,7 @@ export const TRACE_ID_PATTERN = /^(?!0{32})[0-9a-f]{32}$/;
 
 /** RFC 9562 UUIDv5 of a text within a namespace (a UUID); always lower case. */
 export function uuidV5(namespace: string, text: string): string {
-  const digest = createHash('sha1').update(namespace.replaceAll('-', ''), 'hex').update(text, 'utf8').digest('hex');
+  const digest = hash('sha1', prefixed(bytesOf(namespace), text), 'hex');
   const variant = ((Number.parseInt(digest.slice(16, 18), 16) & 0x3f) | 0x80).toString(16);
   return [
     digest.slice(0, 8),
@@ -18,6 +19,15 @@ export function uuidV5(namespace: string, text: string): string {
     variant + digest.slice(18, 20),
     digest.slice(20, 32),
   ].join('-');
+}
+
+/** The namespaces are constants of this program, so there are few. */
+const namespaces = new Map<string, Buffer>();
+
+function bytesOf(namespace: string): Buffer {
+  const bytes = namespaces.get(namespace) ?? Buffer.from(namespace.replaceAll('-', ''), 'hex');
+  if (namespaces.size < 16) namespaces.set(namespace, bytes);
+  return bytes;
 }
 
 /** The trace id of a `traceparent` header (W3C Trace Context, version 00), or undefined where it is not a valid one. */

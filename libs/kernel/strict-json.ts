@@ -21,7 +21,9 @@ export function parseStrictJson(text: string, maxDepth: number): Result<Json, Js
     // The engine's own message quotes the text, which may hold a secret.
     return err({ kind: 'syntax', message: 'not JSON' });
   }
-  if (depthOf(value, maxDepth) > maxDepth) return err({ kind: 'too_deep', message: `nested deeper than ${maxDepth}` });
+  // A text with no more brackets than that cannot be deeper.
+  if (brackets(text) > maxDepth && depthOf(value, maxDepth) > maxDepth)
+    return err({ kind: 'too_deep', message: `nested deeper than ${maxDepth}` });
   // Most clients send what JSON.stringify writes. Such a text, read and written again, is itself: nothing was dropped,
   // rounded or unescaped on the way.
   if (!text.includes('\\u') && text.isWellFormed() && JSON.stringify(value) === text) return ok(value);
@@ -36,6 +38,18 @@ export function depthOf(value: unknown, limit: number): number {
   let deepest = 0;
   for (const member of Object.values(value)) deepest = Math.max(deepest, depthOf(member, limit - 1));
   return deepest + 1;
+}
+
+const [BRACE, BRACKET] = [0x7b, 0x5b];
+
+/** Opening brackets of a text, those inside of strings too. */
+function brackets(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === BRACE || unit === BRACKET) count += 1;
+  }
+  return count;
 }
 
 /** No number that a double holds exactly needs more: 1074 digits after the point, and what stands around them. */

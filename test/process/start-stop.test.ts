@@ -64,7 +64,8 @@ async function goneAfter(program: Program, signal: () => void): Promise<Exit> {
 /** The process of the service in the group that npm leads. */
 function serviceIn(group: number): number {
   const found = processes().find(
-    ({ pgid, args }) => pgid === group && /(^|\/)node$/.test(args[0] ?? '') && args[1]?.endsWith('main.js'),
+    ({ pgid, args }) =>
+      pgid === group && /(^|\/)node$/.test(args[0] ?? '') && args.some((arg) => arg.endsWith('main.js')),
   );
   assert.ok(found, `no service among the processes of group ${group}`);
   return found.pid;

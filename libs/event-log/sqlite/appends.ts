@@ -1,7 +1,9 @@
 import { checkBatch } from '../batch.js';
 import { LogClosed, LogOverloaded, type AppendOutcome, type Batch } from '../port.js';
+import { categoryOf } from '../event.js';
+import type { Appended } from '../subscription.js';
 import { codeOf, LogOpenError } from './errors.js';
-import { decodeOutcomes, encodeGroup, type Cell } from './messages.js';
+import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
 import type { WriterOptions } from './schema.js';
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, POST_FROM_EVENTS } from './settings.js';
 import { Thread } from './thread.js';
@@ -37,7 +39,7 @@ interface Waiting {
 export class AppendQueue {
   private readonly waiting: Waiting[] = [];
   private readonly posted: Waiting[][] = [];
-  private readonly writer: Thread<readonly Cell[]>;
+  private readonly writer: Thread<Outcomes>;
   private readonly counts = { groups: 0, committed: 0, refused: 0, unknown: 0, deaths: 0 };
   private queuedBatches = 0;
   private queuedBytes = 0;
@@ -49,10 +51,11 @@ export class AppendQueue {
   constructor(
     options: WriterOptions,
     private readonly bounds: AppendBounds,
-    private readonly onAppended: () => void,
+    /** Undefined where it is not known what has been appended, if anything. */
+    private readonly onAppended: (appended: Appended | undefined) => void,
   ) {
     this.writer = new Thread(new URL('./writer.js', import.meta.url), options, {
-      onAnswer: (cells) => this.settle(this.posted.shift() ?? [], decodeOutcomes(cells)),
+      onAnswer: (outcomes) => this.settle(this.posted.shift() ?? [], decodeOutcomes(outcomes)),
       onDeath: () => this.onDeath(),
     });
   }
@@ -130,10 +133,10 @@ export class AppendQueue {
         if (weight > MAX_GROUP_BYTES) break;
       }
       const group = this.takeWaiting(count);
-      const { cells, bytes } = encodeGroup(group.map(({ batch }) => batch));
+      const { text, numbers, bytes } = encodeGroup(group.map(({ batch }) => batch));
       this.posted.push(group);
       this.counts.groups += 1;
-      this.writer.post({ cells, bytes }, [bytes.buffer]);
+      this.writer.post({ text, numbers, bytes }, [bytes.buffer, numbers.buffer]);
     }
   }
 
@@ -158,17 +161,24 @@ export class AppendQueue {
   }
 
   private settle(group: readonly Waiting[], outcomes: readonly AppendOutcome[]): void {
-    let appended = false;
-    for (const [index, { weight, resolve }] of group.entries()) {
+    const categories = new Set<string>();
+    let position = 0n;
+    let unknown = false;
+    for (const [index, { batch, weight, resolve }] of group.entries()) {
       const outcome = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
       this.queuedBatches -= 1;
       this.queuedBytes -= weight;
       this.counts[outcome.kind] += 1;
-      // After `unknown` too: it may have been written all the same.
-      if (outcome.kind !== 'refused') appended = true;
+      // It may have been written all the same.
+      if (outcome.kind === 'unknown') unknown = true;
+      else if (outcome.kind === 'committed' && batch.writes.length > 0) {
+        for (const { stream } of batch.writes) categories.add(categoryOf(stream));
+        if (outcome.position > position) position = outcome.position;
+      }
       resolve(outcome);
     }
-    if (appended) this.onAppended();
+    if (unknown) this.onAppended(undefined);
+    else if (categories.size > 0) this.onAppended({ categories, position });
     this.pump();
     if (this.queuedBatches === 0) this.drained?.();
   }

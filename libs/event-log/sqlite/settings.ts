@@ -3,10 +3,12 @@
  */
 
 /** With this many events waiting they are posted although the writer is still committing: it never runs dry. */
-export const POST_FROM_EVENTS = 8;
-/** Batches of one transaction. Without a cap the main thread and the writer take turns instead of overlapping. */
+export const POST_FROM_EVENTS = 16;
+/** Batches of one group. Without a cap the main thread and the writer take turns instead of overlapping. */
 export const MAX_GROUP_BATCHES = 16;
-/** Weight of one transaction, past its first batch: a few large definitions must not hold up all others. */
+/** Groups that one transaction takes where they have piled up behind a slow sync. */
+export const MAX_GROUPS_TOGETHER = 8;
+/** Weight of one group, past its first batch: a few large definitions must not hold up all others. */
 export const MAX_GROUP_BYTES = 4_194_304;
 
 /** Bounds of the queue of appends, posted ones included; past either an append throws `LogOverloaded`. */

@@ -33,7 +33,9 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
   };
   const reads = new Reads(path);
   const subscriptions = new Subscriptions((all) => reads.page(allQuery(all)));
-  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, () => subscriptions.wake());
+  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, (appended) =>
+    subscriptions.wake(appended),
+  );
   let closing: Promise<void> | undefined;
 
   const close = async () => {

@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { LogOpenError, type LogOpenCode } from './errors.js';
 
 /** First message of a worker thread: it is ready, or it could not open the log. */
@@ -9,19 +9,30 @@ export type Greeting =
 export const CLOSE = 'close';
 
 export interface Service<Request> {
-  answer(request: Request): unknown;
+  /** One answer for each request, in their order. */
+  answer(requests: readonly Request[]): readonly unknown[];
   close(): void;
 }
 
-/** The body of a worker thread: opens, says so, then answers each message with one message, in order. */
-export function serve<Request>(open: () => Service<Request>): void {
+/**
+ * The body of a worker thread: opens, says so, then answers each message with one message, in order. Up to `maxTogether`
+ * of those that wait are taken at once.
+ */
+export function serve<Request>(open: () => Service<Request>, maxTogether = 1): void {
   const port = parentPort;
   if (port === null) throw new Error('runs as a worker thread only');
   const greet = (greeting: Greeting) => port.postMessage(greeting);
   try {
     const service = open();
-    port.on('message', (request: Request | typeof CLOSE) => {
-      if (request !== CLOSE) return port.postMessage(service.answer(request));
+    port.on('message', (first: Request | typeof CLOSE) => {
+      const requests: Request[] = [];
+      let next: Request | typeof CLOSE | undefined = first;
+      while (next !== undefined && next !== CLOSE) {
+        requests.push(next);
+        next = requests.length < maxTogether ? waiting(port) : undefined;
+      }
+      if (requests.length > 0) for (const answer of service.answer(requests)) port.postMessage(answer);
+      if (next !== CLOSE) return;
       service.close();
       port.close();
     });
@@ -32,4 +43,9 @@ export function serve<Request>(open: () => Service<Request>): void {
     greet({ ready: false, code, message });
     port.close();
   }
+}
+
+function waiting<Request>(port: MessagePort): Request | typeof CLOSE | undefined {
+  const received: { message: Request | typeof CLOSE } | undefined = receiveMessageOnPort(port);
+  return received?.message;
 }

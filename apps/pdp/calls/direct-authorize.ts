@@ -1,0 +1,94 @@
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import { AuthorizeRequest } from '#libs/decision/call.js';
+import { admitted, charge, type Principal } from '../http/access.js';
+import { parseInput, parseJson } from '../http/body.js';
+import { unwrap, type Problem } from '../http/problem.js';
+import type { Quotas } from '../http/quotas.js';
+import type { Authorizing } from '../observability/measured-authorizer.js';
+import type { Tracing } from '../observability/tracing.js';
+import type { Settings } from '../settings.js';
+import { refuseTooLarge } from './limits.js';
+
+const PATH = '/v1/calls/authorize';
+const PLAIN_JSON = new Set(['application/json', 'application/json; charset=utf-8']);
+
+interface Parts {
+  readonly authorizer: Authorizing;
+  readonly view: ControlView;
+  readonly quotas: Quotas;
+  readonly limits: Settings['limits'];
+  readonly tracing: Tracing | undefined;
+  /** Whether there may be more requests on the connection that this one came on. */
+  readonly keepsConnections: () => boolean;
+  /** What a caller is told of an error, which is logged where it was not foreseen. */
+  readonly problemOf: (error: unknown, traceparent: string | undefined) => Problem;
+}
+
+/**
+ * A way to the authorizer past the frameworks, whose routing, hooks and streams cost about as much as the decision. It
+ * takes plain requests alone: this path, a caller with the role and some quota, a body of JSON that is announced and not
+ * too large. All others, errors among them, go on to the route of `CallsController`, which answers every request alike.
+ */
+export function takeDirectly(server: Server, parts: Parts): void {
+  const listeners = server.listeners('request') as RequestListener[];
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    const principal = plainCaller(request, parts);
+    if (principal === undefined) for (const listener of listeners) listener.call(server, request, response);
+    else receive(request, (body) => void answer(request, response, body, principal, parts));
+  });
+}
+
+/** Who calls; undefined where the request is not a plain one. */
+function plainCaller(request: IncomingMessage, { view, quotas, limits }: Parts): Principal | undefined {
+  if (request.url !== PATH || request.method !== 'POST') return undefined;
+  const { headers } = request;
+  const bytes = Number(headers['content-length']);
+  if (!(bytes > 0 && bytes <= limits.definitionBytes) || !PLAIN_JSON.has(headers['content-type'] ?? ''))
+    return undefined;
+  try {
+    const principal = admitted(view, headers.authorization, ['host']);
+    charge(quotas, principal, bytes);
+    return principal;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hands over the body once it is whole; what never becomes whole is ended by the server's own time limit. */
+function receive(request: IncomingMessage, take: (body: Buffer) => void): void {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => take(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+  principal: Principal,
+  parts: Parts,
+): Promise<void> {
+  const { headers } = request;
+  const traceparent = typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined;
+  const { authorizer, limits, tracing } = parts;
+  try {
+    const asked = parseInput(AuthorizeRequest, parseJson(body, limits.jsonDepth));
+    refuseTooLarge(asked, body.length, limits);
+    const authorize = () => authorizer.authorize(asked, principal, traceparent);
+    const tell = (traceresponse: string): void => void response.setHeader('traceresponse', traceresponse);
+    const result = await (tracing === undefined ? authorize() : tracing.responses.run(tell, authorize));
+    write(response, 200, 'application/json; charset=utf-8', JSON.stringify(unwrap(result)), parts);
+  } catch (error) {
+    const problem = parts.problemOf(error, traceparent);
+    if (problem.status === 401) response.setHeader('www-authenticate', 'Bearer');
+    write(response, problem.status, 'application/problem+json; charset=utf-8', JSON.stringify(problem.toJson()), parts);
+  }
+}
+
+function write(response: ServerResponse, status: number, type: string, text: string, parts: Parts): void {
+  const connection = parts.keepsConnections() ? undefined : { connection: 'close' };
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...connection });
+  response.end(text);
+}

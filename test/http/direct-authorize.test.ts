@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { takeDirectly } from '../../apps/pdp/calls/direct-authorize.js';
+import { Quotas } from '../../apps/pdp/http/quotas.js';
+import { Problem, problemOf } from '../../apps/pdp/http/problem.js';
+import { systemClock } from '#libs/kernel/time.js';
+import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
+import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+
+/** The way to the authorizer past the frameworks, beside the route that takes whatever it leaves. */
+
+const PLAIN = '/v1/calls/authorize';
+const NO_TASK = '00000000-0000-4000-8000-000000000000';
+/** A query makes a request one for the route. */
+const ROUTED = `${PLAIN}?by=route`;
+
+let service: TestService;
+let task: Answered;
+before(async () => {
+  service = await startService();
+  await readyWorld(service);
+  task = await openTask(service);
+});
+after(() => service.stop());
+
+/** What has to be the same, whichever way a request took. */
+const seen = ({ status, headers, body }: Answer) => ({
+  status,
+  type: headers.get('content-type'),
+  authenticate: headers.get('www-authenticate'),
+  length: headers.has('content-length'),
+  body: { ...body, callId: '', position: '', expiresAt: '', traceId: '' },
+});
+
+const cases: readonly [
+  string,
+  () => [body: Answered, who?: 'host' | 'admin' | 'nobody', headers?: Record<string, string>],
+][] = [
+  ['an allow', () => [callBody(task)]],
+  ['an allow that is explained', () => [{ ...callBody(task), explain: true }]],
+  ['a deny', () => [{ ...callBody(task), operation: 'forget' }]],
+  ['a task that does not exist', () => [{ ...callBody(task), taskId: NO_TASK }]],
+  ['a body that is no JSON', () => ['{"callId":']],
+  ['a body with a key twice', () => ['{"callId":"a","callId":"b"}']],
+  ['a body of another shape', () => [{ ...callBody(task), callId: 7 }]],
+  ['an empty body', () => ['']],
+  ['arguments that are too large', () => [{ ...callBody(task), arguments: { key: 'x'.repeat(300_000) } }]],
+  ['a caller without a token', () => [callBody(task), 'nobody']],
+  ['a caller without the role', () => [callBody(task), 'admin']],
+  ['another media type', () => [JSON.stringify(callBody(task)), 'host', { 'content-type': 'text/plain' }]],
+];
+
+for (const [what, ask] of cases) {
+  test(`answers like the route: ${what}`, async () => {
+    const [direct, routed] = [ask(), ask()];
+    const answers = await Promise.all([
+      service.call(direct[1] ?? 'host', 'POST', PLAIN, direct[0], direct[2]),
+      service.call(routed[1] ?? 'host', 'POST', ROUTED, routed[0], routed[2]),
+    ]);
+    assert.deepEqual(seen(answers[0]), seen(answers[1]));
+  });
+}
+
+test('a repeat is one, whichever way it takes', async () => {
+  const body = callBody(task);
+  const first = expecting(200, await service.call('host', 'POST', PLAIN, body));
+  const again = expecting(200, await service.call('host', 'POST', ROUTED, body));
+  assert.equal(again.position, first.position);
+});
+
+test('takes plain requests of a host with quota, and leaves all others to the route', async () => {
+  const taken: string[] = [];
+  const left: string[] = [];
+  const server = createServer((request, response) => {
+    left.push(`${request.method} ${request.url}`);
+    request.resume().on('end', () => response.end());
+  });
+  const { service: parts, tokens } = service;
+  takeDirectly(server, {
+    authorizer: {
+      authorize: ({ callId }) => {
+        taken.push(callId);
+        throw new Problem('overloaded', 'as ordered');
+      },
+    },
+    view: parts.view,
+    quotas: new Quotas(systemClock, { hostRequestsPerS: 0, hostBytesPerHour: 2000 }),
+    limits: parts.settings.limits,
+    tracing: undefined,
+    keepsConnections: () => false,
+    problemOf,
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  const json = { authorization: `Bearer ${tokens.host}`, 'content-type': 'application/json' };
+  const body = JSON.stringify(callBody(task));
+  const send = async (path: string, init: RequestInit & { duplex?: 'half' }): Promise<number> => {
+    const response = await fetch(`${url}${path}`, init);
+    await response.arrayBuffer();
+    return response.status;
+  };
+  try {
+    assert.equal(await send(PLAIN, { method: 'POST', headers: json, body }), 429);
+    assert.deepEqual([taken.length, left.length], [1, 0]);
+    const others: [string, RequestInit & { duplex?: 'half' }][] = [
+      [ROUTED, { method: 'POST', headers: json, body }],
+      ['/v1/tasks', { method: 'POST', headers: json, body }],
+      [PLAIN, { method: 'PUT', headers: json, body }],
+      [PLAIN, { method: 'POST', headers: json }],
+      [PLAIN, { method: 'POST', headers: json, body: new Blob([body]).stream(), duplex: 'half' }],
+      [PLAIN, { method: 'POST', headers: { ...json, 'content-type': 'text/json' }, body }],
+      [PLAIN, { method: 'POST', headers: { ...json, authorization: 'Bearer unknown' }, body }],
+      [PLAIN, { method: 'POST', headers: { ...json, authorization: `Bearer ${tokens.admin}` }, body }],
+      [PLAIN, { method: 'POST', headers: json, body: ' '.repeat(5_000_000) }],
+      // The quota has been used up by now.
+      [PLAIN, { method: 'POST', headers: json, body: body.padEnd(1900) }],
+    ];
+    for (const [path, init] of others) assert.equal(await send(path, init), 200, `${init.method} ${path}`);
+    assert.deepEqual([taken.length, left.length], [1, others.length]);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
