@@ -38,7 +38,7 @@ test('without any setting there is a default for each', () => {
     },
     bounds: {
       callsInFlight: 1024,
-      callWaitMs: 500,
+      callWaitMs: 1000,
       auditQueries: 8,
       bodiesBytes: 134_217_728,
       connections: 4096,

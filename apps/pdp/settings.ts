@@ -132,7 +132,7 @@ export const SETTINGS = {
   ),
   SALLYPORT_CALL_WAIT_MS: setting(
     whole(10, 60_000),
-    '500',
+    '1000',
     'How long such a request may take, in milliseconds; while they take longer, new ones get 429.',
     'Shorter than what the disk needs for a commit, and hosts are refused for nothing.',
   ),

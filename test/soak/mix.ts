@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Service } from '../bench/ours.js';
 import { CEDAR } from '../bench/questions.js';
 import { callerOf, type Answered } from '../support/service.js';

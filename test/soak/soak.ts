@@ -60,6 +60,7 @@ async function soak(folder: string, durationS: number, asked: number | undefined
     await closed(CAPACITY_CLIENTS, WARM_UP_MS, mix.step);
     mix.take();
     const capacity = asked === undefined ? await capacityOf(mix) : undefined;
+    mix.take();
     const rate = asked ?? (capacity ?? 0) * SHARE;
     say(`capacity ${capacity?.toFixed(0) ?? 'not measured'} steps/s; ${durationS} s at ${rate.toFixed(0)} steps/s`);
 

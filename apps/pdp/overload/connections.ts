@@ -12,9 +12,10 @@ export interface Connections {
   readonly evicted: number;
   readonly unread: number;
   /** Whoever uses this connection is known: it is not among the first to go. */
-  known(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): void;
-  /** Cuts a connection off. */
+  known(socket: Pick<Socket, 'remoteAddress' | 'remotePort'> | string): void;
+  /** Cuts off the connection of a client that does not read. */
   cut(peer: string): void;
+  cutAll(): void;
   stop(): void;
 }
 
@@ -101,6 +102,10 @@ export function boundConnections(server: Server, bounds: ConnectionBounds, secur
       return unread;
     },
     known(socket) {
+      if (typeof socket === 'string') {
+        strangers.delete(socket);
+        return;
+      }
       if (known.has(socket)) return;
       known.add(socket);
       strangers.delete(peerOf(socket));
@@ -108,6 +113,9 @@ export function boundConnections(server: Server, bounds: ConnectionBounds, secur
     cut(peer) {
       unread += 1;
       open.get(peer)?.destroy();
+    },
+    cutAll() {
+      for (const socket of open.values()) socket.destroy();
     },
     stop: () => clearInterval(sweep),
   };

@@ -39,9 +39,9 @@ test('so many are let in and no more, and each that ends makes room', async () =
 test('while nothing is finished any more, all but a few are refused at once', async () => {
   const { begin, end, pass } = stage(100);
   const running = Array.from({ length: 20 }, begin);
-  pass(101);
+  pass(1000);
   await assert.rejects(begin(), overloaded);
-  // One that was slow says that the next ones would be, too.
+  // What was so slow says that the next ones would be, too.
   await end();
   await assert.rejects(begin(), overloaded);
   await end(8);

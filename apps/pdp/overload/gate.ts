@@ -11,16 +11,18 @@ export interface GateOptions {
 
 /** So many are always let in, however slow the last one was: their answers say when it is over. */
 const FEW = 16;
+/** Of the last piece of work in what is usual: eight slow ones say it, one straggler does not. */
+const WEIGHT = 1 / 8;
 
 /**
  * Lets in as much work as can be answered in time, and refuses the rest before anything is done for it. What is slow is
- * seen by the last piece of work that was finished, and where none is finished any more by how long that has been so:
- * one straggler among many does not close the gate.
+ * seen by what was finished of late, and where nothing is finished any more by how long that has been so: one straggler
+ * among many does not close the gate.
  */
 export class Gate {
   private running = 0;
   private refusals = 0;
-  private lastTookMs = 0;
+  private usualMs = 0;
   /** When a piece of work was last finished, or the first one came to an idle gate. */
   private movedMs = 0;
   private readonly few: number;
@@ -49,21 +51,21 @@ export class Gate {
   async run<Answer>(work: () => Promise<Answer>): Promise<Answer> {
     this.refuseIfFull();
     const startedMs = this.options.clock.monotonicMs();
-    if (this.running === 0) [this.movedMs, this.lastTookMs] = [startedMs, 0];
+    if (this.running === 0) [this.movedMs, this.usualMs] = [startedMs, 0];
     this.running += 1;
     try {
       return await work();
     } finally {
       this.running -= 1;
       this.movedMs = this.options.clock.monotonicMs();
-      this.lastTookMs = this.movedMs - startedMs;
+      this.usualMs += (this.movedMs - startedMs - this.usualMs) * WEIGHT;
     }
   }
 
   private isFull(): boolean {
     const { maxInFlight, maxWaitMs, clock } = this.options;
     if (this.running < this.few) return false;
-    if (this.running >= maxInFlight || this.lastTookMs > maxWaitMs) return true;
+    if (this.running >= maxInFlight || this.usualMs > maxWaitMs) return true;
     return clock.monotonicMs() - this.movedMs > maxWaitMs;
   }
 }
