@@ -111,8 +111,10 @@ export function boundConnections(server: Server, bounds: ConnectionBounds, secur
       strangers.delete(peerOf(socket));
     },
     cut(peer) {
+      const socket = open.get(peer);
+      if (socket === undefined || socket.destroyed) return;
       unread += 1;
-      open.get(peer)?.destroy();
+      socket.destroy();
     },
     cutAll() {
       for (const socket of open.values()) socket.destroy();
