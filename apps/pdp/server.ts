@@ -17,10 +17,12 @@ import { awaitFreshness } from './http/freshness.js';
 import { Problem, problemOf } from './http/problem.js';
 import { Quotas } from './http/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
+import { failureLog, type LogFailure } from './observability/logger.js';
+import { boundHttp, timeLimits } from './overload/http.js';
 import type { Service } from './service.js';
 
-/** How long a client may take to send its request, in milliseconds. */
-const REQUEST_MS = 60_000;
+/** When to ask again after a 429 or 503, in seconds. */
+const RETRY_AFTER_S = '1';
 
 /** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
 const DRAIN_MS = 6000;
@@ -43,10 +45,12 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   const { tls } = settings;
   const pem = tls === undefined ? undefined : readTls(tls);
   const adapter = new FastifyAdapter({
-    ...(pem === undefined ? {} : { https: pem }),
+    ...(pem === undefined
+      ? { http: timeLimits(settings.bounds) }
+      : { https: { ...pem, ...timeLimits(settings.bounds) } }),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
-    requestTimeout: REQUEST_MS,
+    requestTimeout: settings.bounds.clientMs,
     return503OnClosing: false,
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => send(reply, problemOf(error)),
   });
@@ -57,6 +61,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   });
   const quotas = new Quotas(clock, settings.limits);
   server.addHook('onRequest', authenticate(view, quotas));
+  const connections = boundHttp(server, settings, service.bounds, service.metrics.registry);
   server.addHook('preHandler', awaitFreshness(view));
   const { tracing } = service;
   if (tracing !== undefined) {
@@ -65,6 +70,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     });
   }
   acceptStrictJson(server, settings.limits, quotas);
+  const logFailure = failureLog(logger);
   let draining = false;
   server.addHook('onSend', (_request, reply, _payload, done) => {
     // A connection that is kept alive after the last answer would keep the server from closing.
@@ -76,13 +82,15 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     bodyParser: false,
     abortOnError: false,
   });
-  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalFilters(new ProblemFilter(logFailure));
   const told = (error: unknown, traceparent: string | undefined): Problem =>
-    logged(error, logger, traceIdOf(traceparent));
+    logged(error, logFailure, traceIdOf(traceparent));
   takeDirectly(server.server, {
     authorizer: service.authorizer,
     view,
     quotas,
+    gate: service.bounds.calls,
+    connections,
     limits: settings.limits,
     tracing,
     keepsConnections: () => !draining,
@@ -104,6 +112,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     readiness.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
     await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
+    connections.stop();
     await service.close();
   };
   return { app, url: await app.getUrl(), grpc: grpc.address, routes, close };
@@ -122,16 +131,17 @@ function readTls(tls: { cert: string; key: string }): { cert: Buffer; key: Buffe
 /** Whatever is thrown behind a route becomes a problem document, in this one place. */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly logFailure: LogFailure) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const traceId = traceIdOf(traceparentOf(http.getRequest<FastifyRequest>()));
-    send(http.getResponse<FastifyReply>(), logged(error, this.logger, traceId));
+    send(http.getResponse<FastifyReply>(), logged(error, this.logFailure, traceId));
   }
 }
 
 function send(reply: FastifyReply, problem: Problem): void {
+  if (problem.status === 429 || problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   void reply
     .status(problem.status)
@@ -140,14 +150,14 @@ function send(reply: FastifyReply, problem: Problem): void {
 }
 
 /** What was not foreseen is logged by its name and place; its message may quote what a caller sent. */
-function logged(error: unknown, logger: Logger, traceId: string | undefined): Problem {
+function logged(error: unknown, logFailure: LogFailure, traceId: string | undefined): Problem {
   const problem = problemOf(error);
   if (problem.status >= 500 && error instanceof Error) {
     const at = error.stack
       ?.split('\n')
       .slice(1, 6)
       .map((line) => line.trim());
-    logger.error({ error: error.name, code: problem.code, traceId, at }, 'a request could not be completed');
+    logFailure({ error: error.name, code: problem.code, traceId, at });
   }
   return problem;
 }

@@ -26,6 +26,8 @@ import { tracedAuthorizer } from './observability/traced-authorizer.js';
 import { TracedEngines } from './observability/traced-engines.js';
 import { tracedLog } from './observability/traced-log.js';
 import type { Tracing } from './observability/tracing.js';
+import { openBounds, type Bounds } from './overload/bounds.js';
+import { gatedAuthorizer, gatedResponder, gatedTasks, type Responding, type TaskKeeping } from './overload/gated.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
@@ -44,11 +46,12 @@ export interface Service {
   readonly time: LogTime;
   readonly plane: ControlPlane;
   readonly engines: DecisionEngines;
-  readonly tasks: Tasks;
+  readonly tasks: TaskKeeping;
   readonly authorizer: Authorizing;
-  readonly responder: Responder;
+  readonly responder: Responding;
   readonly index: CallIndex;
   readonly metrics: Metrics;
+  readonly bounds: Bounds;
   readonly tracing: Tracing | undefined;
   /** The file with the tokens of the first start, if this was one. */
   readonly tokensFile: string | undefined;
@@ -101,6 +104,12 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
+    const bounds = openBounds(settings, clock, metrics.registry);
+    const measured = measuredAuthorizer(
+      tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing),
+      metrics,
+      clock,
+    );
     const responseLimits = { maxBytes: limits.responseBytes, maxDepth: limits.jsonDepth, maxParts: MAX_RESPONSE_PARTS };
     return {
       settings,
@@ -113,15 +122,12 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       time,
       plane,
       engines,
-      tasks: new Tasks(log, plane, lanes, keys),
-      authorizer: measuredAuthorizer(
-        tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing),
-        metrics,
-        clock,
-      ),
-      responder: new Responder(log, view, lanes, engines, time, responseLimits),
+      tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
+      authorizer: gatedAuthorizer(measured, bounds.calls),
+      responder: gatedResponder(new Responder(log, view, lanes, engines, time, responseLimits), bounds.calls),
       index,
       metrics,
+      bounds,
       tracing,
       tokensFile,
       close,

@@ -36,6 +36,15 @@ test('without any setting there is a default for each', () => {
       hostRequestsPerS: 0,
       hostBytesPerHour: 0,
     },
+    bounds: {
+      callsInFlight: 1024,
+      callWaitMs: 1000,
+      auditQueries: 8,
+      bodiesBytes: 134_217_728,
+      connections: 4096,
+      clientMs: 30_000,
+      grpcCalls: 512,
+    },
   });
 });
 
@@ -64,6 +73,13 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_JSON_DEPTH', ['7', '257']],
   ['SALLYPORT_HOST_REQUESTS_PER_S', ['-1', 'many']],
   ['SALLYPORT_HOST_BYTES_PER_HOUR', ['-1', '9007199254740992']],
+  ['SALLYPORT_CALLS_IN_FLIGHT', ['0', 'many']],
+  ['SALLYPORT_CALL_WAIT_MS', ['9', '60001']],
+  ['SALLYPORT_AUDIT_QUERIES', ['0', '1001']],
+  ['SALLYPORT_BODIES_BYTES', ['1048575']],
+  ['SALLYPORT_CONNECTIONS', ['7']],
+  ['SALLYPORT_CLIENT_MS', ['499', '30s']],
+  ['SALLYPORT_GRPC_CALLS', ['3']],
   ['SALLYPORT_LOG_LEVEL', ['', 'INFO', 'verbose']],
   ['SALLYPORT_TLS_CERT', ['']],
   ['SALLYPORT_TLS_KEY', ['']],

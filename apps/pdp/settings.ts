@@ -124,6 +124,48 @@ export const SETTINGS = {
     'Bytes of request bodies of one host in an hour past which it gets 429; 0 sets no quota.',
     'What a host sends is kept: without a quota one host can fill the disk.',
   ),
+  SALLYPORT_CALLS_IN_FLIGHT: setting(
+    whole(1, 100_000),
+    '1024',
+    'Requests of hosts that are worked on at once (decisions, responses, outcomes, tasks); past it 429. Stops of any kind are not counted.',
+    'The more, the longer each waits when more is asked than can be answered.',
+  ),
+  SALLYPORT_CALL_WAIT_MS: setting(
+    whole(10, 60_000),
+    '1000',
+    'How long such a request may take, in milliseconds; while they take longer, new ones get 429.',
+    'Shorter than what the disk needs for a commit, and hosts are refused for nothing.',
+  ),
+  SALLYPORT_AUDIT_QUERIES: setting(
+    whole(1, 1000),
+    '8',
+    'Requests under `/v1/audit` that are worked on at once; past it 429.',
+    'One answer may hold 64 MiB, and is kept until it has been read.',
+  ),
+  SALLYPORT_BODIES_BYTES: setting(
+    whole(1_048_576, 17_179_869_184),
+    '134217728',
+    'Bytes of larger request bodies, of all clients together, that are held at once; past it 429. One principal gets half.',
+    'Below twice the largest body, that body is never taken.',
+  ),
+  SALLYPORT_CONNECTIONS: setting(
+    whole(8, 1_000_000),
+    '4096',
+    'Connections of each interface; past it the oldest goes that has not shown a token.',
+    'Each is an open file: the limit of the process has to be higher than both together.',
+  ),
+  SALLYPORT_CLIENT_MS: setting(
+    whole(500, 600_000),
+    '30000',
+    'How long a client may take to send a request, or to take an answer, in milliseconds; then its connection goes.',
+    'Too short, and clients on slow lines never get a large request through.',
+  ),
+  SALLYPORT_GRPC_CALLS: setting(
+    whole(4, 100_000),
+    '512',
+    'Calls over gRPC that are open at once, streams included; past it RESOURCE_EXHAUSTED. One host gets half.',
+    'Each may hold a message of the largest size while it comes in.',
+  ),
   SALLYPORT_LOG_LEVEL: setting(
     z.enum(LOG_LEVELS, 'needs a level from fatal to trace, or silent') satisfies z.ZodType<LogLevel, string>,
     'info',
@@ -152,6 +194,16 @@ export interface Settings {
     readonly jsonDepth: number;
     readonly hostRequestsPerS: number;
     readonly hostBytesPerHour: number;
+  };
+  /** What may be under way at once. */
+  readonly bounds: {
+    readonly callsInFlight: number;
+    readonly callWaitMs: number;
+    readonly auditQueries: number;
+    readonly bodiesBytes: number;
+    readonly connections: number;
+    readonly clientMs: number;
+    readonly grpcCalls: number;
   };
 }
 
@@ -209,6 +261,15 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       jsonDepth: required('SALLYPORT_JSON_DEPTH'),
       hostRequestsPerS: required('SALLYPORT_HOST_REQUESTS_PER_S'),
       hostBytesPerHour: required('SALLYPORT_HOST_BYTES_PER_HOUR'),
+    },
+    bounds: {
+      callsInFlight: required('SALLYPORT_CALLS_IN_FLIGHT'),
+      callWaitMs: required('SALLYPORT_CALL_WAIT_MS'),
+      auditQueries: required('SALLYPORT_AUDIT_QUERIES'),
+      bodiesBytes: required('SALLYPORT_BODIES_BYTES'),
+      connections: required('SALLYPORT_CONNECTIONS'),
+      clientMs: required('SALLYPORT_CLIENT_MS'),
+      grpcCalls: required('SALLYPORT_GRPC_CALLS'),
     },
   };
 }

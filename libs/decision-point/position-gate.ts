@@ -3,6 +3,9 @@ interface Waiter {
   readonly done: () => void;
 }
 
+/** Each step of the projection looks at all who wait. */
+const MAX_WAITING = 1024;
+
 /** How far a projection has come, and those who wait for it to come further. */
 export class PositionGate {
   private reached = -1n;
@@ -23,9 +26,10 @@ export class PositionGate {
     this.reached = -1n;
   }
 
-  /** Whether the projection comes to a position within `timeoutMs`. */
+  /** Whether the projection comes to a position within `timeoutMs`; false at once where too many wait already. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     if (this.reached >= position) return Promise.resolve(true);
+    if (this.waiting.size >= MAX_WAITING) return Promise.resolve(false);
     return new Promise((resolve) => {
       const finish = (reached: boolean): void => {
         clearTimeout(timer);

@@ -92,6 +92,15 @@ export class TaskLanes {
     return (await this.confirm(lane)) === undefined ? 'again' : err(refused);
   }
 
+  /** Nobody is likely to need the task again: its lane makes room, unless something is in flight. */
+  letGo(lane: TaskLane): void {
+    const { taskId } = lane.task;
+    const held = this.lanes.get(taskId);
+    if (held === undefined || this.loaded.get(taskId) !== lane || lane.inFlight > 0) return;
+    lane.givenUp = true;
+    this.forget(taskId, held);
+  }
+
   /** Whoever needs the task next gets what the log says. */
   private giveUp(lane: TaskLane): void {
     const { taskId } = lane.task;

@@ -97,7 +97,9 @@ export class Tasks {
       const { taskStream: stream, taskRevision: expected } = lane;
       const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
       const outcome = await this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks: standing.value });
-      if (outcome !== undefined) return ok({ lane, position: outcome });
+      if (outcome === undefined) continue;
+      this.lanes.letGo(lane);
+      return ok({ lane, position: outcome });
     }
     return err(refusal('revision_conflict', 'the task is too busy; try again'));
   }

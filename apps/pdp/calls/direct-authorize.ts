@@ -7,6 +7,9 @@ import { unwrap, type Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Tracing } from '../observability/tracing.js';
+import { SMALL_BYTES } from '../overload/bodies.js';
+import type { Connections } from '../overload/connections.js';
+import type { Gate } from '../overload/gate.js';
 import type { Settings } from '../settings.js';
 import { refuseTooLarge } from './limits.js';
 
@@ -17,6 +20,8 @@ interface Parts {
   readonly authorizer: Authorizing;
   readonly view: ControlView;
   readonly quotas: Quotas;
+  readonly gate: Pick<Gate, 'isFull'>;
+  readonly connections: Pick<Connections, 'known'>;
   readonly limits: Settings['limits'];
   readonly tracing: Tracing | undefined;
   /** Whether there may be more requests on the connection that this one came on. */
@@ -27,8 +32,8 @@ interface Parts {
 
 /**
  * A way to the authorizer past the frameworks, whose routing, hooks and streams cost about as much as the decision. It
- * takes plain requests alone: this path, a caller with the role and some quota, a body of JSON that is announced and not
- * too large. All others, errors among them, go on to the route of `CallsController`, which answers every request alike.
+ * takes plain requests alone: this path, a caller with the role and some quota, a small body of JSON that is announced,
+ * and room to work. All others, errors among them, go on to the route of `CallsController`, which answers all alike.
  */
 export function takeDirectly(server: Server, parts: Parts): void {
   const listeners = server.listeners('request') as RequestListener[];
@@ -41,15 +46,17 @@ export function takeDirectly(server: Server, parts: Parts): void {
 }
 
 /** Who calls; undefined where the request is not a plain one. */
-function plainCaller(request: IncomingMessage, { view, quotas, limits }: Parts): Principal | undefined {
+function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefined {
   if (request.url !== PATH || request.method !== 'POST') return undefined;
   const { headers } = request;
   const bytes = Number(headers['content-length']);
-  if (!(bytes > 0 && bytes <= limits.definitionBytes) || !PLAIN_JSON.has(headers['content-type'] ?? ''))
-    return undefined;
+  if (!(bytes > 0 && bytes <= SMALL_BYTES) || !PLAIN_JSON.has(headers['content-type'] ?? '')) return undefined;
+  if (parts.gate.isFull()) return undefined;
   try {
-    const principal = admitted(view, headers.authorization, ['host']);
-    charge(quotas, principal, bytes);
+    const principal = admitted(parts.view, headers.authorization, ['host']);
+    // Last: what has been charged is not charged again by the route.
+    charge(parts.quotas, principal, bytes);
+    parts.connections.known(request.socket);
     return principal;
   } catch {
     return undefined;

@@ -28,6 +28,8 @@ export interface Asking {
 export interface Rpc {
   /** Which of the limits on bodies holds for the message. */
   readonly body: BodyLimit;
+  /** Refused before its message is read where too much is under way. */
+  readonly gated: boolean;
   /** Answers a request in the contract's shape, as it came. Throws `Problem`, and what `problemOf` knows. */
   serve(request: unknown, asking: Asking): Promise<object>;
 }
@@ -57,9 +59,14 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
   const { responder, tasks, time, view, settings, secret } = service;
   return {
     Decisions: {
-      Authorize: { body: 'definitionBytes', serve: (request, asking) => authorize(service, request, asking) },
+      Authorize: {
+        body: 'definitionBytes',
+        gated: true,
+        serve: (request, asking) => authorize(service, request, asking),
+      },
       ValidateResponse: {
         body: 'responseBytes',
+        gated: true,
         async serve(request, { caller }) {
           const { callId } = parseInput(OfCall, request);
           return unwrap(await responder.respond(callId, parseInput(ResponseRequest, request), caller));
@@ -67,6 +74,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
       },
       RecordOutcome: {
         body: 'bodyBytes',
+        gated: true,
         async serve(request, { caller }) {
           const { callId } = parseInput(OfCall, request);
           return unwrap(await responder.recordOutcome(callId, parseInput(OutcomeRequest, request), caller));
@@ -76,6 +84,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
     Tasks: {
       Open: {
         body: 'bodyBytes',
+        gated: true,
         async serve(request, { caller, metadata }) {
           const wanted = parseInput(OpenTask, request);
           refuseTooMany(wanted, settings.limits);
@@ -89,6 +98,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
       },
       Get: {
         body: 'bodyBytes',
+        gated: true,
         async serve(request, { caller }) {
           const { taskId } = parseInput(OfTask, request);
           await awaitPosition(view, positionOf((request as { minPosition?: unknown }).minPosition));
@@ -99,6 +109,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
       },
       Close: {
         body: 'bodyBytes',
+        gated: false,
         async serve(request, { caller }) {
           const { taskId, ...rest } = request as { taskId?: unknown };
           const { reason } = parseInput(CloseTask, rest);

@@ -3,6 +3,7 @@ import {
   ServerCredentials,
   logVerbosity,
   setLogVerbosity,
+  type Metadata,
   type MethodDefinition,
   type sendUnaryData,
   type ServerUnaryCall,
@@ -16,9 +17,10 @@ import type { Readiness } from '../health/readiness.js';
 import { admitted, charge, type Principal } from '../http/access.js';
 import { Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
+import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
-import { SERVICE_NAMES, protos, serviceOf } from './contract.js';
+import { SERVICE_NAMES, fullName, protos, serviceOf } from './contract.js';
 import { serveHealth } from './health.js';
 import { rpcsOf, textIn, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
@@ -34,6 +36,7 @@ const PONG_MS = 10_000;
 setLogVerbosity(logVerbosity.NONE);
 
 const HOSTS_ONLY = ['host'] as const;
+const OUR_PATHS = SERVICE_NAMES.map((name) => `/${fullName(name)}/`);
 
 export interface GrpcParts {
   readonly quotas: Quotas;
@@ -51,24 +54,36 @@ export interface GrpcServer {
 
 /** Puts the gRPC interface on top of an opened service, which it does not close. */
 export async function startGrpc(service: Service, parts: GrpcParts): Promise<GrpcServer> {
-  const { settings, view } = service;
+  const { settings, view, bounds } = service;
   const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
   const { quotas, readiness, problemOf, tls } = parts;
   const leaving = new AbortController();
+  const admit = (metadata: Metadata): Principal => admitted(view, textIn(metadata, 'authorization'), HOSTS_ONLY);
+  const bound = boundGrpc({
+    settings,
+    bounds,
+    registry: service.metrics.registry,
+    isOurs: (path) => OUR_PATHS.some((ours) => path.startsWith(ours)),
+    admit,
+    statusOf: (error, metadata) => statusOf(problemOf(error, textIn(metadata, 'traceparent'))),
+  });
   const server = new Server({
+    interceptors: [bound.interceptor],
     'grpc.max_receive_message_length': Math.max(bodyBytes, definitionBytes, responseBytes),
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.keepalive_time_ms': PING_MS,
     'grpc.keepalive_timeout_ms': PONG_MS,
   });
-  const callerOf = (call: Pick<DecisionStream, 'metadata'>): Principal =>
-    admitted(view, textIn(call.metadata, 'authorization'), HOSTS_ONLY);
+  /** As it was found before the first message was read. */
+  const callerOf = ({ metadata }: Pick<DecisionStream, 'metadata'>): Principal =>
+    bound.callerOf(metadata) ?? admit(metadata);
 
   const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc) => {
     const answer = async (call: UnaryCall): Promise<object> => {
       const { request: message, metadata } = call;
       const caller = callerOf(call);
+      if (rpc.gated) bounds.calls.refuseIfFull();
       charge(quotas, caller, message.length);
       const limit = settings.limits[rpc.body];
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
@@ -88,7 +103,13 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   };
   const stream = (call: DecisionStream): void => {
     try {
-      serveStream(call, callerOf(call), { service, quotas, problemOf, leaving: leaving.signal });
+      serveStream(call, callerOf(call), {
+        service,
+        quotas,
+        problemOf,
+        leaving: leaving.signal,
+        answering: () => bound.leaving(call.getPeer()),
+      });
     } catch (error) {
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
     }
@@ -108,18 +129,22 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
 
   const { host, port } = settings.grpc;
   const shownHost = host.includes(':') ? `[${host}]` : host;
-  const bound = await bind(server, `${shownHost}:${port}`, tls);
+  const boundPort = await bound.listen(server, credentialsOf(tls), host, port).catch(() => {
+    throw new Error(`SALLYPORT_GRPC: cannot listen on ${shownHost}:${port}`);
+  });
   return {
-    address: `${shownHost}:${bound}`,
-    close: (forcedMs) =>
-      new Promise((resolve) => {
-        leaving.abort();
-        const forced = setTimeout(() => server.forceShutdown(), forcedMs);
-        server.tryShutdown(() => {
-          clearTimeout(forced);
-          resolve();
-        });
-      }),
+    address: `${shownHost}:${boundPort}`,
+    async close(forcedMs) {
+      leaving.abort();
+      const forced = setTimeout(() => {
+        server.forceShutdown();
+        bound.cutAll();
+      }, forcedMs);
+      const ended = bound.stop();
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      await ended;
+      clearTimeout(forced);
+    },
   };
 }
 
@@ -145,15 +170,7 @@ function withRawRequests(definition: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(Object.entries(definition).map(([name, method]) => [name, raw(method)]));
 }
 
-function bind(server: Server, address: string, tls: GrpcParts['tls']): Promise<number> {
-  const credentials =
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(new Error(`SALLYPORT_GRPC: cannot listen on ${address}`));
-    });
-  });
+function credentialsOf(tls: GrpcParts['tls']): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
 }

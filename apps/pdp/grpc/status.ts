@@ -21,6 +21,8 @@ const STATUS = {
   view_stale: status.UNAVAILABLE,
 } as const satisfies Record<ProblemCode, status>;
 
+/** When a client that retries by itself is to ask again. */
+const RETRY_AFTER_MS = '1000';
 const DETAILS = 'grpc-status-details-bin';
 /** Clients take about 8 KiB of metadata; base64 makes a third more of it. */
 const MAX_FIELDS_BYTES = 4096;
@@ -32,6 +34,7 @@ export function statusOf(problem: Problem): StatusObject {
   const details = [any('google.rpc.ErrorInfo', { reason, domain: 'sallyport' })];
   if (errors !== undefined) details.push(any('google.rpc.BadRequest', { field_violations: violations(errors) }));
   const metadata = new Metadata();
+  if (code === status.UNAVAILABLE || reason === 'overloaded') metadata.set('grpc-retry-pushback-ms', RETRY_AFTER_MS);
   metadata.set(DETAILS, messageOf('google.rpc.Status').serialize({ code, message: detail, details }));
   return { code, details: detail, metadata };
 }

@@ -21,6 +21,8 @@ export interface StreamParts {
   readonly problemOf: ProblemOf;
   /** Aborted when the service goes away: what is in flight is answered, then the stream ends. */
   readonly leaving: AbortSignal;
+  /** An answer leaves, which the client has to take in time; to be told when it has. */
+  readonly answering: () => () => void;
 }
 
 /**
@@ -28,8 +30,9 @@ export interface StreamParts {
  * recorded together; messages overlap too. Reading pauses while there is enough in flight or the client does not read.
  */
 export function serveStream(call: DecisionStream, caller: Principal, parts: StreamParts): void {
-  const { leaving, problemOf } = parts;
-  const maxBytes = parts.service.settings.limits.definitionBytes;
+  const { leaving, problemOf, answering } = parts;
+  const { settings, bounds } = parts.service;
+  const maxBytes = settings.limits.definitionBytes;
   const inFlight = { requests: 0, bytes: 0 };
   let done = Promise.resolve();
   let failed = false;
@@ -43,6 +46,9 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   };
   /** Counts what is asked, and what is answered as long as it has not left: a client that does not read gets no more. */
   const count = (requests: number, bytes: number): void => {
+    // What was held has been given back when the stream was closed.
+    if (call.destroyed) return;
+    if (bytes < 0) bounds.bodies.giveBack(caller.name, -bytes);
     inFlight.requests += requests;
     inFlight.bytes += bytes;
     if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) call.pause();
@@ -51,7 +57,12 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   const send = async (earlier: Promise<void>, answers: Promise<object[]>, left: () => void): Promise<void> => {
     await earlier;
     const message = toMessage('AuthorizeStreamResponse', { answers: await answers });
-    if (!call.cancelled) call.write(message, left);
+    if (call.cancelled) return;
+    const taken = answering();
+    call.write(message, () => {
+      taken();
+      left();
+    });
   };
   const take = (bytes: Buffer): void => {
     if (failed || call.cancelled) return;
@@ -59,10 +70,14 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
       const requests = requestsIn(bytes, maxBytes);
       // A message without requests is work, too.
       const size = Math.max(requests.length, 1);
-      count(size, bytes.length);
+      const hasRoom = bounds.bodies.take(caller.name, bytes.length);
+      const held = hasRoom ? bytes.length : 0;
+      count(size, held);
       const asking = { caller, metadata: call.metadata, bytes: bytes.length };
-      const answers = Promise.all(requests.map((request, index) => answer(parts, request, asking, index === 0)));
-      done = send(done, answers, () => count(-size, -bytes.length));
+      const answers = Promise.all(
+        requests.map((request, index) => answer(parts, request, asking, index === 0, hasRoom)),
+      );
+      done = send(done, answers, () => count(-size, -held));
     } catch (error) {
       fail(error);
     }
@@ -70,7 +85,11 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
 
   const leave = (): void => fail(new Problem('log_unavailable', 'the service is going away'));
   leaving.addEventListener('abort', leave);
-  call.on('close', () => leaving.removeEventListener('abort', leave));
+  call.on('close', () => {
+    leaving.removeEventListener('abort', leave);
+    bounds.bodies.giveBack(caller.name, inFlight.bytes);
+    inFlight.bytes = 0;
+  });
   call.on('end', () => {
     leaving.removeEventListener('abort', leave);
     if (!failed) void done.then(() => call.end());
@@ -95,9 +114,11 @@ async function answer(
   request: WireRequest,
   asking: Asking,
   isFirst: boolean,
+  hasRoom: boolean,
 ): Promise<object> {
   const { call_id: callId } = request as { call_id?: string };
   try {
+    if (!hasRoom) throw new Problem('overloaded', 'too many bytes are on their way');
     charge(quotas, asking.caller, isFirst ? asking.bytes : 0);
     // As deep as a body of its own may be.
     const asked = fromMessage('AuthorizeRequest', request, service.settings.limits.jsonDepth);

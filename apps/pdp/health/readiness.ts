@@ -8,6 +8,7 @@ const TIMEOUT_MS = 1000;
 @Injectable()
 export class Readiness {
   private draining = false;
+  private asked: Promise<string | undefined> | undefined;
 
   constructor(
     @Inject(EVENT_LOG) private readonly log: EventLog,
@@ -19,8 +20,14 @@ export class Readiness {
     this.draining = true;
   }
 
+  /** Anyone may ask: whoever comes while the log is being asked gets the same answer. */
   async whyNot(): Promise<string | undefined> {
     if (this.draining) return 'shutting_down';
+    this.asked ??= this.ask().finally(() => (this.asked = undefined));
+    return this.asked;
+  }
+
+  private async ask(): Promise<string | undefined> {
     try {
       // Writes nothing, but takes the way of every append: through the queue and into the store.
       const probe = await this.log.append({ writes: [], checks: [{ stream: 'health', expected: 0 }] });

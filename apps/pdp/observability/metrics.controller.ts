@@ -1,9 +1,17 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { Access } from '../http/access.js';
+import { Problem } from '../http/problem.js';
+import { Rate } from '../overload/rate.js';
+
+/** Each answer costs about a millisecond of the thread that decides, and anyone may ask. */
+const BURST = 100;
+const PER_S = 25;
 
 @Controller('metrics')
 export class MetricsController {
+  private readonly rate = new Rate(BURST, PER_S);
+
   constructor(@Inject(Registry) private readonly registry: Registry) {}
 
   /**
@@ -16,6 +24,7 @@ export class MetricsController {
   @Access('public')
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
   metrics(): Promise<string> {
+    if (!this.rate.take()) throw new Problem('overloaded', 'the metrics are asked for too often');
     return this.registry.metrics();
   }
 }

@@ -10,7 +10,11 @@ import { err, ok } from '#libs/kernel/result.js';
 import { policyDecider, proposalWithKey } from '#libs/policy/decider.js';
 import type { ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
-import { unwrap } from '../http/problem.js';
+import { Problem, unwrap } from '../http/problem.js';
+import { Shares } from '../overload/shares.js';
+
+/** Proposals that are read at once. */
+const MAX_VETTING = 4;
 
 export type PolicyRequest = { readonly set: string } & (
   | { readonly type: 'propose'; readonly cedar: string; readonly reason: string; readonly key?: Digest | undefined }
@@ -39,15 +43,23 @@ export class PoliciesCommand extends Command<PolicyReply> {
 /** Proposes and reviews policy sets. What does not parse is never proposed. */
 @CommandHandler(PoliciesCommand)
 export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
+  private readonly vetting = new Shares(MAX_VETTING, MAX_VETTING);
+
   constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
 
   async execute({ actor, request }: PoliciesCommand): Promise<PolicyReply> {
     return request.type === 'propose' ? this.propose(actor, request) : this.review(actor, request);
   }
 
+  /** Each takes a thread and its memory, so there are few at once. */
+  private async vet({ name }: Principal, cedar: string): ReturnType<typeof vetPolicies> {
+    if (!this.vetting.take(name, 1)) throw new Problem('overloaded', 'other policies are being read; try again');
+    return vetPolicies(cedar).finally(() => this.vetting.giveBack(name, 1));
+  }
+
   private async propose(actor: Principal, request: Extract<PolicyRequest, { type: 'propose' }>): Promise<PolicyReply> {
     const { set, cedar, reason, key } = request;
-    const vetted = await vetPolicies(cedar);
+    const vetted = await this.vet(actor, cedar);
     if (!vetted.ok) {
       const errors = vetted.error.slice(0, 20).map((message) => ({ path: '/cedar', message: message.slice(0, 300) }));
       unwrap(err(refusal('malformed_request', 'the policies do not parse', errors)));

@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import { accessOf, callerOf } from '../http/access.js';
+import { Problem } from '../http/problem.js';
+import type { Settings } from '../settings.js';
+import { boundBodies } from './bodies.js';
+import { gauge, total, type Bounds } from './bounds.js';
+import { boundConnections, type Connections } from './connections.js';
+
+/** How long the head of a request may take at most. */
+const HEAD_MS = 10_000;
+
+/** What a server over HTTP/1.1 is opened with, so that slow clients and half-open connections go in time. */
+export const timeLimits = ({ clientMs }: Settings['bounds']) => ({
+  headersTimeout: Math.min(HEAD_MS, clientMs),
+  requestTimeout: clientMs,
+  // Node looks only this often: its own default is 30 s.
+  connectionsCheckingInterval: Math.min(1000, clientMs / 4),
+});
+
+/** To be called once callers are authenticated in `onRequest`, and before there are routes. */
+export function boundHttp(
+  server: FastifyInstance,
+  { bounds, limits, tls }: Settings,
+  { calls, audits, bodies }: Bounds,
+  registry: Registry,
+): Connections {
+  const { connections: maxConnections, clientMs: unreadMs } = bounds;
+  const connections = boundConnections(server.server, { maxConnections, unreadMs }, tls !== undefined);
+  gauge(registry, 'sallyport_http_connections', 'Connections of the HTTP interface.', () => connections.open);
+  total(registry, 'sallyport_http_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
+    return connections.evicted + connections.unread;
+  });
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.principal === undefined) return done();
+    connections.known(request.raw.socket);
+    const roles = accessOf(request)?.roles;
+    try {
+      // Before the body is read. Closing a task gives something back.
+      const asks = request.method !== 'GET' && roles?.includes('host') === true && !request.url.endsWith('/close');
+      if (asks) calls.refuseIfFull();
+      if (request.url.startsWith('/v1/audit')) {
+        const { name } = callerOf(request);
+        if (!audits.take(name, 1)) throw new Problem('overloaded', 'too many audit queries are under way');
+        reply.raw.once('close', () => audits.giveBack(name, 1));
+      }
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  });
+  boundBodies(server, bodies, limits);
+  return connections;
+}
