@@ -7,11 +7,11 @@ import type { Answered, Callable } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';
 import { hammer, moreAnswers, newLedger, type Ledger } from './ledger.js';
-import { chance } from './random.js';
+import { amount, chance } from './random.js';
 
 /** `kill -9` at any moment: what a client was told in whole is on the disk. */
 
-const KILLS = 20;
+const KILLS = amount('KILLS', 20);
 const CLIENTS = 8;
 const TASKS = 3;
 /** Answers before a kill; so many that some kills come in the middle of much and some at once. */
