@@ -36,7 +36,8 @@ export interface Violation {
 /**
  * - `committed`: durable. `position` is at or after all events of the batch. An identical batch that was committed
  *   before is `committed` again: its stored bytes were read back and are the same.
- * - `refused`: nothing was written; every violated expectation is named.
+ * - `refused`: nothing was written, nor will be by an earlier copy of the batch that was `unknown`: a refusal is the
+ *   last word, and others take the revisions that the batch would have had. Every violated expectation is named.
  * - `unknown`: written or not, nobody can say (a time-out, a lost connection, an I/O error at commit). Only the
  *   identical batch may be sent again, and nothing that depends on its fate may be decided before it is known.
  */

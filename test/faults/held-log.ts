@@ -20,6 +20,7 @@ export function heldLog(
 ): HeldLog {
   const subscriptions: Subscription[] = [];
   const sentBefore = new WeakSet<Batch>();
+  const refusedBefore = new WeakSet<Batch>();
   const reading = async <Answer>(read: () => Promise<Answer>): Promise<Answer> => {
     if (more.isUnreadable()) throw new LogUnavailable('an ordered fault');
     if (more.isHeld()) await scheduler.gate('read', life);
@@ -32,7 +33,9 @@ export function heldLog(
       if (fate === 'overloaded') throw new LogOverloaded('an ordered fault');
       if (fate === 'late') {
         sentBefore.add(batch);
-        scheduler.gate('arrival', life).then(() => inner.append(batch));
+        // Not after the identical batch was refused, which is the last word on it.
+        const arrives = (): unknown => refusedBefore.has(batch) || inner.append(batch);
+        scheduler.gate('arrival', life).then(arrives);
         return { kind: 'unknown', cause: 'ordered: late' };
       }
       // A batch that may have been written is never said to be refused when it was not.
@@ -40,6 +43,7 @@ export function heldLog(
       sentBefore.add(batch);
       if (made !== 'none') inner.failNext(made);
       const outcome = await inner.append(batch);
+      if (outcome.kind === 'refused') refusedBefore.add(batch);
       await scheduler.gate('answer', life);
       return outcome;
     },

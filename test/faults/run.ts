@@ -1,62 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { explore, type Found } from './explore.js';
+import { join } from 'node:path';
+import { projectRoot } from '../support/root.js';
+import { simulate } from './simulate.js';
 
 /**
- * `node dist/test/faults/run.js --histories 100000 --seconds 3600 --seed 1 --threads 2`: simulated histories until one
- * breaks a promise, all are told or the time is over. Exit code 1 where one broke. `--stragglers` lets appends of a dead
- * process reach the store while the next one runs.
+ * `npm run test:faults`: everything that goes wrong on purpose, bounded: the real faults on the real process and store,
+ * then simulated histories. `-- --long` does as much as is worth a night. Exit code 1 where anything broke.
+ *
+ *   --long                  200 kills, 100,000 racing calls, 40 torn files, 100,000 histories
+ *   --kills N --calls N --tears N      each by itself
+ *   --histories N --seconds S --seed N --threads N --stragglers      of the simulation; seconds end it early
+ *   --only real|simulation
  */
-interface Job {
-  readonly firstSeed: number;
-  readonly histories: number;
-  readonly seconds: number;
-  readonly stragglers: boolean;
-}
-
+const AMOUNTS = {
+  short: { kills: 20, calls: 600, tears: 3, histories: 2_000, seconds: 60 },
+  long: { kills: 200, calls: 100_000, tears: 40, histories: 100_000, seconds: 7_200 },
+} as const;
 const MAX_SEED = 2 ** 31;
 
-async function work({ firstSeed, histories, seconds, stragglers }: Job): Promise<Found> {
-  const onProgress = (line: string): void => console.log(line);
-  return explore({ firstSeed, histories, stragglers, onProgress, deadlineMs: performance.now() + seconds * 1000 });
+/** Each file ends by itself; together they are what a store and a process can suffer. */
+const REAL = [
+  'store-faults/*.test.js',
+  ...['kill', 'race', 'stops', 'unknown', 'late', 'frozen', 'full-disk', 'torn'].map(
+    (name) => `process/${name}.test.js`,
+  ),
+];
+
+const number = { type: 'string' } as const;
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    kills: number,
+    calls: number,
+    tears: number,
+    histories: number,
+    seconds: number,
+    seed: number,
+    threads: number,
+    stragglers: { type: 'boolean', default: false },
+  },
+});
+
+const amounts = AMOUNTS[values.long ? 'long' : 'short'];
+const amountOf = (name: keyof typeof amounts): number => Number(values[name] ?? amounts[name]);
+
+/** One file after the other: they are about time and load. */
+async function realFaults(): Promise<boolean> {
+  const files = REAL.map((file) => join(projectRoot, 'dist', 'test', file));
+  const env = {
+    ...process.env,
+    SALLYPORT_TEST_KILLS: String(amountOf('kills')),
+    SALLYPORT_TEST_CALLS: String(amountOf('calls')),
+    SALLYPORT_TEST_TEARS: String(amountOf('tears')),
+  };
+  const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], { env, stdio: 'inherit' });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code === 0;
 }
 
-function inThread(job: Job): Promise<Found> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: job });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
-}
-
-if (isMainThread) {
-  const { values } = parseArgs({
-    options: {
-      histories: { type: 'string', default: '100000' },
-      seconds: { type: 'string', default: '7200' },
-      seed: { type: 'string', default: String(Math.trunc(Math.random() * MAX_SEED)) },
-      threads: { type: 'string', default: '2' },
-      stragglers: { type: 'boolean', default: false },
-    },
-  });
-  const threads = Math.max(1, Number(values.threads));
-  const histories = Math.ceil(Number(values.histories) / threads);
-  const { stragglers } = values;
-  const jobs = Array.from({ length: threads }, (_, index) =>
-    inThread({
-      firstSeed: Number(values.seed) + index * histories,
-      histories,
-      seconds: Number(values.seconds),
-      stragglers,
-    }),
-  );
-  for (const { summary, broken } of await Promise.all(jobs)) {
-    console.log(summary);
-    if (broken === undefined) continue;
-    console.error(broken);
-    process.exitCode = 1;
-  }
-} else {
-  const { summary, broken, histories } = await work(workerData as Job);
-  parentPort?.postMessage({ summary, broken, histories });
-}
+const { only } = values;
+if (only !== undefined && only !== 'real' && only !== 'simulation') throw new Error('--only real or --only simulation');
+const real = only === 'simulation' || (await realFaults());
+const firstSeed = Number(values.seed ?? Math.trunc(Math.random() * MAX_SEED));
+const [histories, seconds] = [amountOf('histories'), amountOf('seconds')];
+const job = { firstSeed, histories, seconds, stragglers: values.stragglers };
+const simulated = only === 'real' || (await simulate(job, Math.max(1, Number(values.threads ?? 2))));
+process.exitCode = real && simulated ? 0 : 1;

@@ -40,6 +40,15 @@ export const LINEAR_PATTERNS: readonly string[] = [
   '^(\\s*)*$',
 ];
 
+const properties = (count: number): Answered => many(count, (index) => [`p${index}`, true]);
+
+/** As large as a schema may be. */
+export const LARGEST_SCHEMAS: Readonly<Record<string, Answered>> = {
+  'as many properties as there may be': { properties: properties(1000) },
+  'as many schemas as there may be': { allOf: [{ properties: properties(998) }, { properties: properties(999) }] },
+  'as many levels as there may be': nested(32, (inner) => ({ items: inner })),
+};
+
 export const REFUSED_SCHEMAS: Readonly<Record<string, Answered>> = {
   'levels past the bound': nested(40, (inner) => ({ properties: { a: inner } })),
   'deeper than JSON may be': nested(80, (inner) => ({ not: inner })),
@@ -59,6 +68,10 @@ export const REFUSED_SCHEMAS: Readonly<Record<string, Answered>> = {
   'a reference to a file': { $ref: 'file:///etc/passwd' },
   'a dynamic reference': { $dynamicRef: '#x' },
   'a reference to a prototype': { $ref: '#/__proto__' },
+  // Each is past one bound and no other: 32 levels, 1,000 schemas under one, 2,000 in all.
+  'one level too many': nested(33, (inner) => ({ items: inner })),
+  'one property too many': { properties: properties(1001) },
+  'one schema too many': { allOf: [{ properties: properties(999) }, { properties: properties(999) }] },
   'ten thousand properties': { properties: many(10_000, (index) => [`p${index}`, { type: 'string' }]) },
   'ten thousand alternatives': { anyOf: Array.from({ length: 10_000 }, () => ({ type: 'string' })) },
   'ten thousand patterns': { patternProperties: many(10_000, (index) => [`^p${index}`, true]) },

@@ -1,6 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+/** Heap that a route may leave behind in the long form, in MiB: what was recorded stands, in memory too. */
+export const MAX_GROWTH_MIB = 64;
+
 let collect: (() => void) | undefined;
 
 /** The heap in use after a collection, in MiB. Slow. */

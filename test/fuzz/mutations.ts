@@ -137,10 +137,21 @@ export const recipes: fc.Arbitrary<Recipe> = fc.record({
 
 /** Carries a recipe out on a valid body. Leaves the body as it is. */
 export function cooked(valid: Json, { mutations, spoiling }: Recipe): Sent {
-  const text = JSON.stringify(mutations.reduce<Json>(mutated, valid) ?? null)
+  return spoilt(Buffer.from(textOf(mutatedBy(valid, mutations))), spoiling);
+}
+
+/** A body with its mutations; null where nothing is left of it. */
+export const mutatedBy = (valid: Json, mutations: Recipe['mutations']): Json =>
+  mutations.reduce<Json>(mutated, valid) ?? null;
+
+/** A mutated value as JSON, or nearly so: numbers that no double holds and keys that stand twice are written out. */
+export const textOf = (value: Json): string =>
+  JSON.stringify(value)
     .replaceAll(/"RAW:([^"\\]*):RAW"/g, '$1')
     .replaceAll(/"TWICE:((?:[^"\\]|\\.)*)":/g, '"$1":1,"$1":');
-  const bytes = Buffer.from(text);
+
+/** What is done to the bytes of a message, whatever they hold, and the headers that come with it. */
+export function spoilt(bytes: Buffer, spoiling: Recipe['spoiling']): Sent {
   const headers = { 'content-type': 'application/json' };
   switch (spoiling.kind) {
     case 'cut':

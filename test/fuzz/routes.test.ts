@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { startService, type TestService } from '../support/service.js';
-import { heapMiB } from './memory.js';
+import { heapMiB, MAX_GROWTH_MIB } from './memory.js';
 import { cooked, recipes, type Recipe } from './mutations.js';
 import { rightRequests, type Right, type Rights } from './requests.js';
 import { FUZZ_SEED, fuzzing, IS_LONG } from './settings.js';
 import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
-
-/** Heap that a route may leave behind in the long form, in MiB: what was recorded stands, in memory too. */
-const MAX_GROWTH_MIB = 64;
 
 let service: TestService;
 let wire: Wire;

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
+import { parseStrictJson } from '#libs/kernel/strict-json.js';
 import { scopeOf, unique } from '../support/actors.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { approve, callBody, openTask, readyWorld, registration } from '../support/world.js';
 import {
   HOSTILE_DEFINITIONS,
+  LARGEST_SCHEMAS,
   LINEAR_PATTERNS,
   REFUSED_PATTERNS,
   REFUSED_SCHEMAS,
@@ -14,10 +17,13 @@ import {
   versionWith,
 } from './hostile.js';
 import { FUZZ_SEED, fuzzing } from './settings.js';
+import { TRICKS } from './tricks.js';
 import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
 
-/** Ten times what vetting may take, because the machine may be busy; what it took is printed. */
-const VETTING_MS = 1000;
+/** What vetting may take. */
+const VETTING_MS = 100;
+/** By the clock, where a machine that is busy may be slow. */
+const ANSWER_MS = 2000;
 
 let service: TestService;
 let wire: Wire;
@@ -32,22 +38,27 @@ after(async () => {
   await service.stop();
 });
 
-async function post(who: 'registrar' | 'host', path: string, body: Answered): Promise<Reply> {
+const post = (who: 'registrar' | 'host', path: string, body: Answered): Promise<Reply> =>
+  posted(who, path, Buffer.from(JSON.stringify(body)));
+
+async function posted(who: 'registrar' | 'host', path: string, body: Buffer): Promise<Reply> {
   const headers = { authorization: `Bearer ${service.tokens[who]}`, 'content-type': 'application/json' };
-  const reply = await wire.send('POST', path, headers, Buffer.from(JSON.stringify(body)));
+  const reply = await wire.send('POST', path, headers, body);
   isSound(reply);
   return reply;
 }
 
 const register = (id: string, version: Answered) => post('registrar', '/v1/capabilities', registration(id, version));
 
+/** Milliseconds of work that the refusal took, of all threads: on a busy machine it may take longer by the clock. */
 async function isRefused(version: Answered): Promise<number> {
   const id = unique('cap');
-  const { status, ms } = await register(id, version);
+  const earlier = process.cpuUsage();
+  const { status } = await register(id, version);
+  const { user, system } = process.cpuUsage(earlier);
   assert.ok(status === 400 || status === 413, `status ${status}`);
-  assert.ok(ms < VETTING_MS, `took ${ms} ms`);
   assert.equal((await service.call('auditor', 'GET', `/v1/capabilities/${id}`)).status, 404);
-  return ms;
+  return (user + system) / 1000;
 }
 
 /** Registers, reviews and calls a capability; the answers to a call with each of the arguments. */
@@ -66,13 +77,17 @@ async function called(version: Answered, ...args: Answered[]): Promise<Answered[
 }
 
 test('a pattern that could run away is refused at registration, at once', async () => {
-  let slowestMs = 0;
+  const refusedMs: number[] = [];
   for (const pattern of REFUSED_PATTERNS) {
     const schema = { type: 'object', properties: { key: { type: 'string', pattern } } };
-    slowestMs = Math.max(slowestMs, await isRefused(versionWith(schema)));
-    slowestMs = Math.max(slowestMs, await isRefused(versionWith({ patternProperties: { [pattern]: true } })));
+    for (const version of [versionWith(schema), versionWith({ patternProperties: { [pattern]: true } })]) {
+      // The second time nothing else, as a collection of what came before, is likely to have been counted with it.
+      const ms = Math.min(await isRefused(version), await isRefused(version));
+      assert.ok(ms < VETTING_MS, `${pattern.slice(0, 40)} took ${ms} ms`);
+      refusedMs.push(ms);
+    }
   }
-  console.log(`patterns are refused within ${slowestMs.toFixed(0)} ms`);
+  console.log(`patterns are refused within ${Math.max(...refusedMs).toFixed(0)} ms`);
 });
 
 test('a pattern that hangs other engines is decided on in time', async () => {
@@ -81,13 +96,34 @@ test('a pattern that hangs other engines is decided on in time', async () => {
     const [worst] = await called(versionWith(schema), { key: `${'a'.repeat(20_000)}!` });
     assert.deepEqual([worst.decision, worst.reason], ['deny', 'arguments_invalid'], pattern);
   }
-  assert.ok(wire.slowestMs() < VETTING_MS * 2, `${wire.slowestMs()} ms`);
+  assert.ok(wire.slowestMs() < ANSWER_MS, `${wire.slowestMs()} ms`);
 });
 
 for (const [name, schema] of Object.entries(REFUSED_SCHEMAS)) {
   test(`a schema is refused: ${name}`, async () => {
     await isRefused(versionWith(schema));
     await isRefused(versionWith({ type: 'object', properties: { a: schema } }));
+  });
+}
+
+for (const [name, schema] of Object.entries(LARGEST_SCHEMAS)) {
+  test(`a schema is taken and decided on: ${name}`, async () => {
+    const [answer] = await called(versionWith({ type: 'object', ...schema }), { key: 'a' });
+    assert.equal(answer.decision, 'allow', JSON.stringify(answer));
+  });
+}
+
+for (const [name, trick] of Object.entries(TRICKS)) {
+  const bytes = Buffer.from(trick);
+  if (isUtf8(bytes) && parseStrictJson(bytes.toString(), 64).ok) continue;
+  test(`a registration is refused with ${name} in a schema`, async () => {
+    const id = unique('cap');
+    const version = versionWith({ type: 'object', default: { HERE: 1 } });
+    const [head = '', tail = ''] = JSON.stringify(registration(id, version)).split('{"HERE":1}');
+    const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(tail)]);
+    const { status } = await posted('registrar', '/v1/capabilities', body);
+    assert.ok(status === 400 || status === 413, `status ${status}`);
+    assert.equal((await service.call('auditor', 'GET', `/v1/capabilities/${id}`)).status, 404);
   });
 }
 

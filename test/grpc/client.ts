@@ -103,7 +103,11 @@ export interface DecisionsAsked {
 export function refusedWith(error: unknown): Refused {
   const { code: status, metadata } = error as ServiceError;
   const bytes = metadata?.get('grpc-status-details-bin')[0];
-  if (!Buffer.isBuffer(bytes)) return { status, code: undefined, fields: [] };
+  return Buffer.isBuffer(bytes) ? detailsIn(bytes) : { status, code: undefined, fields: [] };
+}
+
+/** Reads the bytes of the metadata `grpc-status-details-bin`. */
+export function detailsIn(bytes: Buffer): Refused {
   const detailed = messageOf('google.rpc.Status').deserialize(bytes) as { code: number; details: Any[] };
   const read = (type: string): Answered => {
     const found = detailed.details.find(({ type_url: url }) => url === `type.googleapis.com/${type}`);

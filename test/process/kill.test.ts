@@ -3,15 +3,15 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { verifySealed } from '#libs/event-log/verify.js';
-import type { Answered, Callable } from '../support/service.js';
+import type { Answered } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';
-import { hammer, moreAnswers, newLedger, type Ledger } from './ledger.js';
-import { chance } from './random.js';
+import { hammer, isRecorded, moreAnswers, newLedger } from './ledger.js';
+import { amount, chance } from './random.js';
 
 /** `kill -9` at any moment: what a client was told in whole is on the disk. */
 
-const KILLS = 20;
+const KILLS = amount('KILLS', 20);
 const CLIENTS = 8;
 const TASKS = 3;
 /** Answers before a kill; so many that some kills come in the middle of much and some at once. */
@@ -58,42 +58,6 @@ test(`${KILLS} times kill -9 while clients hammer: every allow that was received
   assert.deepEqual(await ended(service), { code: 0, signal: null });
   await hasNoGaps(`${dataDir}/sallyport.db`, told);
 });
-
-/** All that the clients were told of a task, in its trace and replayed. */
-async function isRecorded(service: Callable, task: Answered, ledger: Ledger, told: string): Promise<void> {
-  const path = `/v1/audit/traces/${task.traceId}`;
-  const { calls, events } = expecting(200, await service.call('auditor', 'GET', path));
-  const ofTask = <Entry extends { taskId: string }>(entries: Entry[]) =>
-    entries.filter(({ taskId }) => taskId === task.taskId);
-  const decided = new Map(events.map((event: Answered) => [event.position, event]));
-  const evidence = new Map(calls.map((call: Answered) => [call.position, call]));
-  for (const { callId, position } of ofTask(ledger.allows)) {
-    const event = decided.get(position) as Answered;
-    assert.deepEqual(
-      [event?.type, event?.data.callId, event?.data.decision],
-      ['CallDecided', callId, 'allow'],
-      `the allow of ${callId} at ${position} is not in the trace: ${told}`,
-    );
-    const call = evidence.get(position) as Answered;
-    assert.deepEqual([call?.callId, call?.attempt, call?.decision], [callId, event.data.attempt, 'allow'], told);
-  }
-  for (const { callId, position } of ofTask(ledger.responses)) {
-    const event = decided.get(position) as Answered;
-    assert.deepEqual(
-      [event?.type, event?.data.callId],
-      ['ResponseValidated', callId],
-      `response at ${position}: ${told}`,
-    );
-  }
-  for (const { callId, position } of ofTask(ledger.outcomes)) {
-    const event = events.find(({ type, data }: Answered) => type === 'OutcomeRecorded' && data.callId === callId);
-    // An outcome that is told again is answered with a position at or after its own.
-    assert.ok(event !== undefined && BigInt(event.position) <= BigInt(position), `outcome of ${callId}: ${told}`);
-  }
-  const replay = expecting(200, await service.call('auditor', 'GET', `${path}/replay`));
-  assert.equal(replay.identical, true, told);
-  assert.equal(replay.calls.length, events.filter(({ type }: Answered) => type === 'CallDecided').length, told);
-}
 
 /** Each stream counts from 1 without a hole, positions rise, and each event is what its id says. */
 async function hasNoGaps(file: string, told: string): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import type { Answered, Callable } from '../support/service.js';
-import { callBody } from '../support/world.js';
+import { callBody, expecting } from '../support/world.js';
 import type { Chance } from '../support/chance.js';
 
 /** What clients were told in whole, to be held against what is recorded. */
@@ -60,4 +60,40 @@ export async function moreAnswers(ledger: Ledger, count: number, timeoutMs: numb
   const enough = ledger.answers + count;
   for (const endMs = performance.now() + timeoutMs; ledger.answers < enough && performance.now() < endMs;)
     await pause(1);
+}
+
+/** All that the clients were told of a task, in its trace and replayed. */
+export async function isRecorded(service: Callable, task: Answered, ledger: Ledger, told: string): Promise<void> {
+  const path = `/v1/audit/traces/${task.traceId}`;
+  const { calls, events } = expecting(200, await service.call('auditor', 'GET', path));
+  const ofTask = <Entry extends { taskId: string }>(entries: Entry[]) =>
+    entries.filter(({ taskId }) => taskId === task.taskId);
+  const decided = new Map(events.map((event: Answered) => [event.position, event]));
+  const evidence = new Map(calls.map((call: Answered) => [call.position, call]));
+  for (const { callId, position } of ofTask(ledger.allows)) {
+    const event = decided.get(position) as Answered;
+    assert.deepEqual(
+      [event?.type, event?.data.callId, event?.data.decision],
+      ['CallDecided', callId, 'allow'],
+      `the allow of ${callId} at ${position} is not in the trace: ${told}`,
+    );
+    const call = evidence.get(position) as Answered;
+    assert.deepEqual([call?.callId, call?.attempt, call?.decision], [callId, event.data.attempt, 'allow'], told);
+  }
+  for (const { callId, position } of ofTask(ledger.responses)) {
+    const event = decided.get(position) as Answered;
+    assert.deepEqual(
+      [event?.type, event?.data.callId],
+      ['ResponseValidated', callId],
+      `response at ${position}: ${told}`,
+    );
+  }
+  for (const { callId, position } of ofTask(ledger.outcomes)) {
+    const event = events.find(({ type, data }: Answered) => type === 'OutcomeRecorded' && data.callId === callId);
+    // An outcome that is told again is answered with a position at or after its own.
+    assert.ok(event !== undefined && BigInt(event.position) <= BigInt(position), `outcome of ${callId}: ${told}`);
+  }
+  const replay = expecting(200, await service.call('auditor', 'GET', `${path}/replay`));
+  assert.equal(replay.identical, true, told);
+  assert.equal(replay.calls.length, events.filter(({ type }: Answered) => type === 'CallDecided').length, told);
 }

@@ -2,6 +2,12 @@ import { randomInt } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { chanceOf, type Chance } from '../support/chance.js';
 
+/**
+ * How much a test does: a little in `npm test`, as much as the variable says in the long form of `npm run test:faults`.
+ */
+export const amount = (name: 'KILLS' | 'CALLS' | 'TEARS', short: number): number =>
+  Number(process.env[`SALLYPORT_TEST_${name}`] ?? short);
+
 /** Chance whose seed is printed; `SALLYPORT_TEST_SEED` sets it. */
 export interface SeededChance extends Chance {
   readonly seed: number;

@@ -22,7 +22,8 @@ test('a file that may not grow: unknown, nothing lost, and it goes on when there
     other.exec('CREATE TABLE filler (bytes BLOB)');
     for (let index = 0; index < 50; index += 1) other.exec('INSERT INTO filler VALUES (zeroblob(4000))');
     const log = await place.open({ maxPages });
-    await fillsUpAndHeals(log, () => other.exec('DELETE FROM filler'));
+    // What writes nothing needs no room within a file that may not grow, but some on a disk that is full.
+    await fillsUpAndHeals(log, () => other.exec('DELETE FROM filler'), 'committed');
     other.close();
     await allReadableAfterwards(place, log);
   }));
@@ -41,7 +42,7 @@ test('a file system that is full: unknown, nothing lost, and it goes on when the
       writeFileSync(filler, Buffer.alloc(1_000_000));
       const file = join(mount, 'log.db');
       const log = await place.open({ file });
-      await fillsUpAndHeals(log, () => rmSync(filler));
+      await fillsUpAndHeals(log, () => rmSync(filler), 'unknown');
       await allReadableAfterwards({ ...place, open: () => place.open({ file }) }, log);
     } finally {
       execFileSync('umount', ['-l', mount]);
@@ -49,7 +50,7 @@ test('a file system that is full: unknown, nothing lost, and it goes on when the
   }));
 
 /** Appends until the disk is full, then makes room. What was acknowledged, and the last batch, must be there. */
-async function fillsUpAndHeals(log: SqliteLog, makeRoom: () => void): Promise<void> {
+async function fillsUpAndHeals(log: SqliteLog, makeRoom: () => void, checked: 'committed' | 'unknown'): Promise<void> {
   const settled = settledLog(log, { clock: systemClock, deadlineMs: 150 });
   let revision = 0;
   let outcome = await log.append(batch([write('calls-1', 0, PAD)]));
@@ -62,6 +63,8 @@ async function fillsUpAndHeals(log: SqliteLog, makeRoom: () => void): Promise<vo
   // Again and again, and alone or in a group: the same answer, and no other harm.
   const next = batch([write('calls-1', revision, PAD)]);
   assert.equal((await log.append(next)).kind, 'unknown');
+  // What writes nothing is not answered either: readiness asks so, and so does the repeat of an allow.
+  assert.equal((await log.append(batch([], [{ stream: 'calls-1', expected: revision }]))).kind, checked);
   assert.equal(await log.head('calls-1'), revision);
   await assert.rejects(settled.append(next), LogUnavailable);
 

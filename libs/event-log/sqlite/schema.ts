@@ -6,7 +6,7 @@ import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from './settings
 
 /** "slly" in ASCII: marks the file as a Sallyport event log. */
 const APPLICATION_ID = 0x736c6c79;
-const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 1;
 
 /**
  * The categories that hold nearly all events of a log. All others are in a partial index, so that 10^5 control events

@@ -4,7 +4,7 @@ import type { AppendOutcome, Violation } from '../port.js';
 import { verifySealed } from '../verify.js';
 import { codeOf, Damaged } from './errors.js';
 import type { PostedBatch, PostedWrite } from './messages.js';
-import { closeQuietly, openForWriting, type WriterOptions } from './schema.js';
+import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from './settings.js';
 
 /** Commits groups of batches. Synchronous, and the only one that writes the log. */
@@ -20,7 +20,7 @@ export function openGroupWriter(options: WriterOptions): GroupWriter {
   return {
     commit(batches) {
       try {
-        table ??= new EventTable(openForWriting(options));
+        table ??= reopened(options);
         return table.commit(batches);
       } catch (error) {
         // What became of a commit that failed is only known to the file, and this connection may no longer see it as
@@ -33,6 +33,18 @@ export function openGroupWriter(options: WriterOptions): GroupWriter {
     },
     close: () => table?.close(),
   };
+}
+
+/** After a failure nothing is answered, not even a commit of mere checks, before the file has taken a write again. */
+function reopened(options: WriterOptions): EventTable {
+  const db = openForWriting(options);
+  try {
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    return new EventTable(db);
+  } catch (error) {
+    closeQuietly(db);
+    throw error;
+  }
 }
 
 interface Head {

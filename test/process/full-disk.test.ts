@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { projectRoot } from '../support/root.js';
+import type { Answer, Answered, Callable } from '../support/service.js';
+import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
+import { ended, place, until, type Program, type ServiceProcess } from './child.js';
+
+/**
+ * The whole service on a disk that is full, which anyone can have: no file of the process may grow past a limit that its
+ * shell has set. Room is made by folding the write-ahead log, from outside, where there is no limit.
+ */
+
+const MAX_KIB = 1024;
+/** So many failures one after the other, and the disk is full for whatever is asked. */
+const ALL_FAIL = 3;
+const PADDING = 'x'.repeat(2_000);
+
+const limited: [string, ...string[]] = [
+  'bash',
+  '-c',
+  `ulimit -f ${MAX_KIB} && exec "$0" "$@"`,
+  process.execPath,
+  join(projectRoot, 'dist', 'apps', 'pdp', 'main.js'),
+];
+
+function makeRoom(dataDir: string): void {
+  const db = new DatabaseSync(join(dataDir, 'sallyport.db'), { timeout: 5_000 });
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  db.close();
+}
+
+const authorize = (service: Callable, body: Answered): Promise<Answer> =>
+  service.call('host', 'POST', '/v1/calls/authorize', body);
+const isFull = ({ status, body }: Answer): void => {
+  assert.deepEqual([status, body.code], [503, 'log_unavailable'], JSON.stringify(body));
+};
+
+/** Asks until nothing is recorded any more. Gives each allow that was answered. */
+async function fill(service: ServiceProcess, task: Answered): Promise<Answered[]> {
+  const allowed: Answered[] = [];
+  for (let failures = 0; failures < ALL_FAIL;) {
+    const body = callBody(task, { arguments: { key: PADDING } });
+    const answer = await authorize(service, body);
+    if (answer.status === 200) {
+      assert.equal(answer.body.decision, 'allow');
+      allowed.push({ ...answer.body, body });
+      failures = 0;
+    } else {
+      isFull(answer);
+      failures += 1;
+    }
+  }
+  return allowed;
+}
+
+/** Every allow that was answered is in the trace at its position, and all of it replays. */
+async function isRecorded(service: Callable, task: Answered, allowed: readonly Answered[]): Promise<void> {
+  const path = `/v1/audit/traces/${task.traceId}`;
+  const { events } = expecting(200, await service.call('auditor', 'GET', path));
+  const recorded = new Map<string, Answered>(events.map((event: Answered) => [event.position, event.data]));
+  for (const { callId, position } of allowed) {
+    const { callId: found, decision } = recorded.get(position) ?? {};
+    assert.deepEqual([found, decision], [callId, 'allow']);
+  }
+  const replay = expecting(200, await service.call('auditor', 'GET', `${path}/replay`));
+  assert.equal(replay.identical, true);
+}
+
+async function stopped(service: Program): Promise<void> {
+  service.kill('SIGTERM');
+  assert.deepEqual(await ended(service), { code: 0, signal: null });
+  assert.equal(service.stderr(), '');
+}
+
+test('while the disk is full nothing is allowed, and it goes on by itself when there is room again', async (t) => {
+  const { dataDir, start } = place(t);
+  const service = await start({ command: limited });
+  await readyWorld(service);
+  const task = await openTask(service);
+  const allowed = await fill(service, task);
+  assert.ok(allowed.length > 10);
+
+  const refused = Array.from({ length: 8 }, () => callBody(task, { arguments: { key: PADDING } }));
+  for (const answer of await Promise.all(refused.map((body) => authorize(service, body)))) isFull(answer);
+  isFull(await authorize(service, callBody(task, { arguments: {} })));
+  isFull(await service.call('host', 'POST', '/v1/tasks', taskBody()));
+  const directive = { target: { type: 'capability', capability: 'other' }, reason: 'INC-1' };
+  isFull(await service.call('operator', 'POST', '/v1/directives', directive));
+  assert.equal((await service.call('nobody', 'GET', '/health/ready')).status, 503);
+  assert.equal((await service.call('nobody', 'GET', '/health/live')).status, 200);
+  // What was recorded before is not handed out again as if nothing were the matter.
+  isFull(await authorize(service, allowed.at(-1)?.['body']));
+
+  makeRoom(dataDir);
+  await until(service, async () => {
+    const { status } = await service.call('nobody', 'GET', '/health/ready');
+    return status === 200 ? true : undefined;
+  });
+  for (const body of refused) {
+    // What had no known fate is settled first, which may take longer than one caller waits.
+    const answer = await until(service, async () => {
+      const { status, body: decided } = await authorize(service, body);
+      return status === 200 ? decided : undefined;
+    });
+    assert.equal(answer.decision, 'allow');
+    allowed.push(answer);
+  }
+  await isRecorded(service, task, allowed);
+  await stopped(service);
+
+  const again = await start();
+  await isRecorded(again, task, allowed);
+  assert.equal(expecting(200, await authorize(again, callBody(task))).decision, 'allow');
+  await stopped(again);
+});
+
+test('killed while the disk is full, it starts where there is room, with all that was answered', async (t) => {
+  const { start } = place(t);
+  const service = await start({ command: limited });
+  await readyWorld(service);
+  const task = await openTask(service);
+  const allowed = await fill(service, task);
+  service.kill('SIGKILL');
+  await ended(service);
+  const again = await start();
+  await isRecorded(again, task, allowed);
+  assert.equal(expecting(200, await authorize(again, callBody(task))).decision, 'allow');
+  await stopped(again);
+});
