@@ -1,6 +1,6 @@
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
 import { foldTask } from '#libs/decision-point/task-lanes.js';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog, EventPlace } from '#libs/event-log/port.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
@@ -60,6 +60,7 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record.value));
     const tasks: TaskView[] = [];
     const states = new Map<string, TaskState>();
     for (const { taskId, events } of record.value.tasks) {
@@ -78,12 +79,9 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
-    const reconstructor = new Reconstructor(
-      this.log,
-      this.engines,
-      new History(this.log),
-      new Contents(this.log, this.keys),
-    );
+    const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record.value, false));
+    const reconstructor = new Reconstructor(this.log, this.engines, historyOf(this.log, record.value), contents);
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
@@ -96,7 +94,7 @@ export class TraceAudit {
     contents: Contents,
     states: ReadonlyMap<string, TaskState>,
   ): Promise<Result<CallEvidence[], Refusal>> {
-    const history = new History(this.log);
+    const history = historyOf(this.log, record);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
     const histories = new Map<string, { events: StoredEvent[]; chars: number }>();
     const calls: CallEvidence[] = [];
@@ -119,6 +117,22 @@ export class TraceAudit {
     }
     return ok(calls);
   }
+}
+
+/** Whose content is opened, in the order in which it is. */
+function placesOfContent({ tasks, attempts }: TraceRecord, withResponses = true): EventPlace[] {
+  const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
+  const called = attempts
+    .filter(({ refused }) => !refused)
+    .flatMap(({ event, response }) => (withResponses && response !== undefined ? [event, response.event] : [event]));
+  return [...opened, ...called];
+}
+
+/** A history that has the streams of the tasks already. */
+function historyOf(log: EventLog, { tasks }: TraceRecord): History {
+  const history = new History(log);
+  for (const { taskId, events } of tasks) history.keep(`task-${taskId}`, events);
+  return history;
 }
 
 /** Up to the end of the task: its closing or its expiry, whichever came first. Up to now where there is no such end. */

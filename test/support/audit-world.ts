@@ -279,9 +279,13 @@ export function must<Value>(result: Result<Value, unknown>): Value {
 
 /** The same log with some of its answers edited, as by somebody who can write its store. */
 export function tampered(log: EventLog, edits: Partial<EventLog>): EventLog {
+  const { payload } = edits;
+  const payloads: EventLog['payloads'] = (places) =>
+    Promise.all(places.map(({ stream, revision }) => payload?.(stream, revision)));
+  const edited: Partial<EventLog> = payload === undefined ? edits : { payloads, ...edits };
   return new Proxy(log, {
     get(target, name) {
-      if (Object.hasOwn(edits, name)) return edits[name as keyof EventLog];
+      if (Object.hasOwn(edited, name)) return edited[name as keyof EventLog];
       const member: unknown = Reflect.get(target, name);
       return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },

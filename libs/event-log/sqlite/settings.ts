@@ -21,6 +21,8 @@ export const MAX_WAITING_READS = 4_096;
 /** A page of events ends at either. Long reads are many pages, so that no reader waits for another's whole stream. */
 export const PAGE_EVENTS = 500;
 export const PAGE_CHARS = 2_097_152;
+/** A page of payloads ends with the one that reaches this. */
+export const PAGE_BYTES = 2_097_152;
 
 /** SQLite waits this long for a lock that a shell or a backup holds. */
 export const BUSY_TIMEOUT_MS = 1_000;
