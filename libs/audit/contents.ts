@@ -18,7 +18,6 @@ export interface OpenedContent {
   readonly parts: Readonly<Record<string, Json>>;
   /** Computed from the salts of the record, not copied from the event. */
   readonly commitments: Readonly<Record<string, Digest>>;
-  readonly bytes: number;
 }
 
 interface HeldTask {
@@ -63,7 +62,7 @@ export class Contents {
     if (bytes === undefined || opened?.ok !== true) return 'damaged';
     const computed = verifyCommitments(opened.value, commitments);
     if (computed === undefined) return 'damaged';
-    return { parts: opened.value.parts, commitments: computed, bytes: bytes.byteLength };
+    return { parts: opened.value.parts, commitments: computed };
   }
 
   /** Purpose and user attributes of a task; `opened` is its TaskOpened. */

@@ -39,12 +39,14 @@ export async function readTrace(
   traceId: string,
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
-  const end = await log.end();
-  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
   const traceStream = `trace-${traceId}`;
-  const [refusals, joinedTasks] = await Promise.all([index.refusals(traceId, maxEvents + 1), log.head(traceStream)]);
+  const [end, joinedTasks] = await Promise.all([log.end(), log.head(traceStream)]);
+  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
+  const [refusals, joined] = await Promise.all([
+    index.refusals(traceId, maxEvents + 1),
+    joinedTasks > maxEvents ? [] : log.read(traceStream),
+  ]);
   let left = maxEvents - refusals.length - joinedTasks;
-  const joined = left < 0 ? [] : await log.read(traceStream);
   const taskIds = [...new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId))];
   for (const taskId of taskIds) {
     if (left < 0) break;

@@ -17,7 +17,7 @@ import {
 } from '#libs/event-log/port.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { digestOf } from '#libs/kernel/digest.js';
 import { openPayload, verifyCommitments, type OpenedPayload } from '#libs/payloads/payload.js';
 import type { Answer, AskedCall } from './actors.js';
 import { broken, Oracle, type Breach, type Seen } from './oracle.js';

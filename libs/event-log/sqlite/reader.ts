@@ -6,27 +6,25 @@ import { serve } from './worker.js';
 /** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
 export type Answer = { readonly found: Found } | { readonly failure: string };
 
-/** Worker thread: reads the log on a connection of its own. Answers each query, in order. */
-serve<Query>(() => {
+/** Worker thread: reads the log on a connection of its own. Answers the queries of a message together, in order. */
+serve<readonly Query[]>(() => {
   const { path }: { readonly path: string } = workerData;
   let reader: LogReader | undefined = openLogReader(path);
-  return {
-    answer(query): Answer {
+  const answer = (query: Query): Answer => {
+    try {
+      reader ??= openLogReader(path);
+      return { found: reader.answer(query) };
+    } catch (error) {
+      if (error instanceof Damaged) return { failure: error.message };
+      // The connection may hold on to what has failed; the next query opens the file anew.
       try {
-        reader ??= openLogReader(path);
-        return { found: reader.answer(query) };
-      } catch (error) {
-        if (error instanceof Damaged) return { failure: error.message };
-        // The connection may hold on to what has failed; the next query opens the file anew.
-        try {
-          reader?.close();
-        } catch {
-          // It is let go either way.
-        }
-        reader = undefined;
-        return { failure: codeOf(error) };
+        reader?.close();
+      } catch {
+        // It is let go either way.
       }
-    },
-    close: () => reader?.close(),
+      reader = undefined;
+      return { failure: codeOf(error) };
+    }
   };
+  return { answer: (queries) => queries.map(answer), close: () => reader?.close() };
 });
