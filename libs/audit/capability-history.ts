@@ -5,7 +5,7 @@ import { parseEvent } from '#libs/event-log/event.js';
 import type { RecordedEvent } from '#libs/event-log/port.js';
 import type { Instant } from '#libs/kernel/time.js';
 import type { History } from './history.js';
-import { byPosition, storedEvent, type StoredEvent } from './stored-event.js';
+import { byPosition } from './stored-event.js';
 
 /** Up to where the history of a capability belongs to a call; without either bound up to now. */
 export interface Window {
@@ -24,7 +24,7 @@ export interface Caller {
  * What happened to a capability from its registration on: every event of its stream, and the directives that stop it,
  * any of its versions and operations, or the caller's host or task, with their lifting. In order of position.
  */
-export async function capabilityHistory(history: History, caller: Caller, window: Window): Promise<StoredEvent[]> {
+export async function capabilityHistory(history: History, caller: Caller, window: Window): Promise<RecordedEvent[]> {
   const within = (event: RecordedEvent) => isWithin(event, window);
   const own = (await history.events(`capability-${caller.capability}`)).filter(within);
   const matches = matcherOf(caller, own);
@@ -35,7 +35,7 @@ export async function capabilityHistory(history: History, caller: Caller, window
     if (type === 'DirectiveIssued' && matches(data.target)) matching.add(data.id);
     if (matching.has(data.id)) directives.push(event);
   }
-  return [...own, ...directives].sort(byPosition).map(storedEvent);
+  return [...own, ...directives].sort(byPosition);
 }
 
 function isWithin(event: RecordedEvent, { position, time }: Window): boolean {

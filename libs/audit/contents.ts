@@ -1,11 +1,12 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { payloadPlace } from '#libs/decision-point/payload-place.js';
 import type { TaskContent } from '#libs/decision-point/task-lane.js';
 import { parseEvent, type Event } from '#libs/event-log/event.js';
-import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { canonicalJson, isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
-import { commitmentTo, type Digest } from '#libs/kernel/digest.js';
+import type { EventLog, EventPlace, RecordedEvent } from '#libs/event-log/port.js';
+import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
-import { openPayload, verifyCommitments, type OpenedPayload } from '#libs/payloads/payload.js';
+import { openPayload, verifyCommitments } from '#libs/payloads/payload.js';
 
 /** Why content is not there: its task's key is gone, or it is not what its event committed to. */
 export type NoContent = 'shredded' | 'damaged';
@@ -17,45 +18,90 @@ export interface OpenedContent {
   readonly parts: Readonly<Record<string, Json>>;
   /** Computed from the salts of the record, not copied from the event. */
   readonly commitments: Readonly<Record<string, Digest>>;
-  readonly bytes: number;
 }
 
-/** Opens payload records for auditors, and believes them only where they are what their events committed to. */
+interface HeldTask {
+  readonly key: KeyObject;
+  content?: TaskContent | NoContent;
+}
+
+/** Payloads that are asked for at once; the log answers with fewer where they are large. */
+const MAX_AHEAD = 256;
+/** Tasks whose key and content are kept; another is read again. */
+const MAX_TASKS = 64;
+
+/**
+ * Opens payload records for auditors, and believes them only where they are what their events committed to. For one
+ * request: what it has read it does not read again.
+ */
 export class Contents {
+  private readonly tasks = new Map<string, HeldTask>();
+  private expected: readonly EventPlace[] = [];
+  private readonly order = new Map<string, number>();
+  /** Read ahead and not asked for yet: at most one page of the log. */
+  private ahead = new Map<string, Uint8Array | undefined>();
+
   constructor(
     private readonly log: EventLog,
     private readonly keys: Keyring,
   ) {}
 
+  /** Says whose content will be asked for and in which order, so that it is read many at a time. */
+  expect(places: readonly EventPlace[]): void {
+    this.expected = places;
+    this.order.clear();
+    for (const [index, place] of places.entries()) this.order.set(payloadPlace(place), index);
+  }
+
   /** The content of an event of a task. Throws what the log and the keyring throw. */
-  async of(
-    event: Pick<RecordedEvent, 'stream' | 'revision'>,
-    taskId: string,
-    commitments: Commitments,
-  ): Promise<OpenedContent | NoContent> {
-    const key = await this.keys.get(taskId);
-    if (key === undefined) return 'shredded';
-    const bytes = await this.log.payload(event.stream, event.revision);
-    const opened = bytes === undefined ? undefined : openPayload(key, payloadPlace(event), bytes);
+  async of(event: EventPlace, taskId: string, commitments: Commitments): Promise<OpenedContent | NoContent> {
+    const task = await this.task(taskId);
+    if (task === undefined) return 'shredded';
+    const bytes = await this.payload(event);
+    const opened = bytes === undefined ? undefined : openPayload(task.key, payloadPlace(event), bytes);
     if (bytes === undefined || opened?.ok !== true) return 'damaged';
-    if (!verifyCommitments(opened.value, commitments as Readonly<Record<string, Digest>>)) return 'damaged';
-    return { parts: opened.value.parts, commitments: commitmentsOf(opened.value), bytes: bytes.byteLength };
+    const computed = verifyCommitments(opened.value, commitments);
+    if (computed === undefined) return 'damaged';
+    return { parts: opened.value.parts, commitments: computed };
   }
 
   /** Purpose and user attributes of a task; `opened` is its TaskOpened. */
   async ofTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
+    const task = await this.task(taskId);
+    if (task === undefined) return 'shredded';
+    return (task.content ??= await this.readTask(opened, taskId));
+  }
+
+  private async readTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
     const { data } = parseEvent(opened.json) as Event<string, { commitments: Commitments }>;
     const content = await this.of(opened, taskId, data.commitments);
     if (typeof content === 'string') return content;
     const { purpose, attributes } = content.parts;
     return typeof purpose === 'string' && isJsonObject(attributes) ? { purpose, attributes } : 'damaged';
   }
-}
 
-function commitmentsOf({ parts, salts }: OpenedPayload): Record<string, Digest> {
-  const commitments = Object.create(null) as Record<string, Digest>;
-  for (const [name, part] of Object.entries(parts)) {
-    commitments[name] = commitmentTo(salts[name] ?? new Uint8Array(), canonicalJson(part));
+  private async task(taskId: string): Promise<HeldTask | undefined> {
+    const held = this.tasks.get(taskId);
+    if (held !== undefined) return held;
+    const key = await this.keys.get(taskId);
+    if (key === undefined) return undefined;
+    const task = { key: createSecretKey(key) };
+    if (this.tasks.size >= MAX_TASKS) this.tasks.delete(this.tasks.keys().next().value as string);
+    this.tasks.set(taskId, task);
+    return task;
   }
-  return commitments;
+
+  private async payload(place: EventPlace): Promise<Uint8Array | undefined> {
+    const name = payloadPlace(place);
+    if (!this.ahead.has(name)) {
+      const at = this.order.get(name);
+      if (at === undefined) return (await this.log.payloads([place]))[0];
+      const asked = this.expected.slice(at, at + MAX_AHEAD);
+      const found = await this.log.payloads(asked);
+      this.ahead = new Map(found.map((bytes, index) => [payloadPlace(asked[index] ?? place), bytes]));
+    }
+    const bytes = this.ahead.get(name);
+    this.ahead.delete(name);
+    return bytes;
+  }
 }

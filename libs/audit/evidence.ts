@@ -107,19 +107,18 @@ export async function summaryOf(reconstructor: Reconstructor, attempt: Attempt):
   };
 }
 
-/** All evidence of an attempt but its history. `bytes` is how much content was opened for it. */
+/** All evidence of an attempt but its history. */
 export async function evidenceOf(
   reconstructor: Reconstructor,
   contents: Contents,
   attempt: Attempt,
-): Promise<{ evidence: Omit<CallEvidence, 'capabilityHistory'>; bytes: number }> {
+): Promise<Omit<CallEvidence, 'capabilityHistory'>> {
   const inputs = await reconstructor.reconstruct(attempt);
   const reconstruction = inputs.ok ? inputs.value : undefined;
   // Before anything is waited for: the states are live.
   const facts = factsOf(attempt, reconstruction);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
-  const { response, bytes } = await responseEvidence(contents, attempt);
-  return { evidence: { ...facts, outbound, response }, bytes: bytes + (reconstruction?.bytes ?? 0) };
+  return { ...facts, outbound, response: await responseEvidence(contents, attempt) };
 }
 
 function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFacts {
@@ -202,17 +201,13 @@ function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefin
   return inputs?.arguments === undefined ? 'damaged' : outboundOf(inputs.arguments, inputs.call.contextItems);
 }
 
-async function responseEvidence(
-  contents: Contents,
-  { response, decided }: Attempt,
-): Promise<{ response: CallEvidence['response']; bytes: number }> {
-  if (response === undefined) return { response: null, bytes: 0 };
+async function responseEvidence(contents: Contents, { response, decided }: Attempt): Promise<CallEvidence['response']> {
+  if (response === undefined) return null;
   const { verdict, findings, commitments } = response.validated;
   const content = await contents.of(response.event, decided.taskId, commitments);
-  if (typeof content === 'string') return { response: content, bytes: 0 };
+  if (typeof content === 'string') return content;
   const { raw = null, validated } = content.parts;
   // It is what the Responder wrote: the commitments have just been verified.
   const envelope = (validated ?? null) as Envelope | null;
-  const sourceLabel = envelope?.source ?? null;
-  return { response: { raw, validated: envelope, sourceLabel, verdict, findings }, bytes: content.bytes };
+  return { raw, validated: envelope, sourceLabel: envelope?.source ?? null, verdict, findings };
 }

@@ -43,6 +43,8 @@ interface Folded {
 
 /** Streams that are kept at once; the longest unused is read again when it is next needed. */
 const MAX_STREAMS = 256;
+/** Streams that are read together. */
+const MAX_AT_ONCE = 16;
 
 /**
  * States as of recorded revisions, for one request. A state that is handed out is live until the next one of the same
@@ -54,6 +56,11 @@ export class History {
   private readonly streams = new Map<string, Folded>();
 
   constructor(private readonly log: EventLog) {}
+
+  /** Takes over a stream that has been read from its start; where too many are held, it is read again. */
+  keep(stream: string, events: readonly RecordedEvent[]): void {
+    this.hold(stream, foldedOf(stream, events));
+  }
 
   /** All events of a stream. */
   async events(stream: string): Promise<readonly RecordedEvent[]> {
@@ -75,9 +82,9 @@ export class History {
   /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
   async view(basis: Basis): Promise<ConsultedView> {
     const held = new Map<string, Held<unknown>>();
-    for (const [stream, revision] of Object.entries(basis)) {
-      if (categoryOf(stream) !== 'task') held.set(stream, await this.at(stream, revision));
-    }
+    const consulted = Object.entries(basis).filter(([stream]) => categoryOf(stream) !== 'task');
+    await this.loadAll(consulted.map(([stream]) => stream));
+    for (const [stream, revision] of consulted) held.set(stream, await this.at(stream, revision));
     const of = <State>(stream: string): Held<State> => {
       const state = held.get(stream);
       if (state === undefined) throw new Damage(`a basis without ${stream}`);
@@ -92,19 +99,30 @@ export class History {
   }
 
   private async folded(stream: string): Promise<Folded> {
-    const folded = this.streams.get(stream) ?? (await this.load(stream));
+    if (!isFolded(stream)) throw new Damage('a basis with a stream that nothing can rest on');
+    return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
+  }
+
+  /** Reads what is missing at once rather than one after the other. */
+  private async loadAll(streams: readonly string[]): Promise<void> {
+    const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
+    const read = await Promise.all(missing.map((stream) => this.log.read(stream)));
+    for (const [index, stream] of missing.entries()) this.hold(stream, foldedOf(stream, read[index] ?? []));
+  }
+
+  private hold(stream: string, folded: Folded): Folded {
     this.streams.delete(stream);
     this.streams.set(stream, folded);
     if (this.streams.size > MAX_STREAMS) this.streams.delete(this.streams.keys().next().value as string);
     return folded;
   }
+}
 
-  private async load(stream: string): Promise<Folded> {
-    const folder = ownValue(FOLDERS, categoryOf(stream));
-    if (folder === undefined) throw new Damage('a basis with a stream that nothing can rest on');
-    const events = await this.log.read(stream);
-    return { folder, events, sound: soundPrefix(stream, events), revision: 0, state: folder.initialState() };
-  }
+const isFolded = (stream: string): boolean => Object.hasOwn(FOLDERS, categoryOf(stream));
+
+function foldedOf(stream: string, events: readonly RecordedEvent[]): Folded {
+  const folder = ownValue(FOLDERS, categoryOf(stream)) as Folder;
+  return { folder, events, sound: soundPrefix(stream, events), revision: 0, state: folder.initialState() };
 }
 
 /** How many events of a stream, from its first on, are what was sealed and stand where they were written. */

@@ -20,7 +20,6 @@ type CallContent =
       readonly context: number;
       readonly task: TaskContent;
       readonly commitments: Commitments;
-      readonly bytes: number;
     }
   | NoContent
   | 'unread';
@@ -36,8 +35,6 @@ export interface Reconstruction {
   readonly arguments: JsonObject | undefined;
   /** Computed anew; where the content cannot be read, those of the event if the key was shredded, else none. */
   readonly commitments: Commitments;
-  /** Size of the payload record that was opened. */
-  readonly bytes: number;
 }
 
 const NO_TASK_CONTENT: TaskContent = { purpose: '', attributes: {} };
@@ -94,7 +91,6 @@ export class Reconstructor {
       content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
       arguments: opened?.arguments,
       commitments: opened?.commitments ?? (content === 'shredded' ? decided.commitments : {}),
-      bytes: opened?.bytes ?? 0,
     };
   }
 
@@ -108,7 +104,7 @@ export class Reconstructor {
     if (typeof task === 'string') return task;
     const { arguments: args, context = [] } = content.parts;
     if (!isJsonObject(args) || !Array.isArray(context)) return 'damaged';
-    return { arguments: args, context: context.length, task, commitments: content.commitments, bytes: content.bytes };
+    return { arguments: args, context: context.length, task, commitments: content.commitments };
   }
 
   private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {

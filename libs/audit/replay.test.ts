@@ -11,6 +11,7 @@ import {
   makeWorld,
   must,
   tampered,
+  traceOf,
   withEvents,
   type World,
 } from '../../test/support/audit-world.js';
@@ -67,7 +68,7 @@ test('every call is decided again under the rules of then', async (t) => {
     assert.equal(same, true);
     assert.deepEqual(redecided, recorded);
   }
-  const evidence = must(await world.audit().trace(traceId, world.now()))?.calls ?? [];
+  const evidence = (await traceOf(world, traceId))?.calls ?? [];
   const versions = evidence.map(({ scopeCheck }) => scopeCheck.user?.['policyVersion']);
   assert.deepEqual(versions, [1, 1, 1, undefined, 2, 2, undefined, undefined]);
 });
@@ -134,7 +135,7 @@ test('an edited payload is not what was decided on, and is not shown', async (t)
   const { identical, calls } = await replay(world, traceId, log);
   assert.equal(identical, false);
   assert.equal(calls[0]?.identical, false);
-  const evidence = must(await world.audit(log).trace(traceId, world.now()))?.calls[0];
+  const evidence = (await traceOf(world, traceId, log))?.calls[0];
   assert.equal(evidence?.outbound, 'damaged');
   assert.notEqual(evidence?.response, 'damaged');
   assert.equal(evidence?.registry?.version, '1.0.0');
@@ -173,7 +174,7 @@ test('an edited purpose is found, also where it changes nothing', async (t) => {
     payload: async (stream, revision) => (stream === place.stream ? other.bytes : world.log.payload(stream, revision)),
   });
   assert.equal((await replay(world, traceId, log)).identical, false);
-  assert.equal(must(await world.audit(log).trace(traceId, world.now()))?.tasks[0]?.purpose, 'damaged');
+  assert.equal((await traceOf(world, traceId, log))?.tasks[0]?.purpose, 'damaged');
 });
 
 test('commitments are computed from the record: an event that commits to something else differs', async (t) => {

@@ -11,6 +11,11 @@ export function storedEvent({ position, json }: Pick<RecordedEvent, 'position' |
   return { position: String(position), ...parseEvent(json) };
 }
 
+/** The same as JSON. */
+export function storedText({ position, json }: Pick<RecordedEvent, 'position' | 'json'>): string {
+  return `{"position":"${position}",${json.slice(1)}`;
+}
+
 /** In order of position; events of one position keep the order in which they come here. */
 export function byPosition(a: Pick<RecordedEvent, 'position'>, b: Pick<RecordedEvent, 'position'>): number {
   return a.position < b.position ? -1 : a.position > b.position ? 1 : 0;

@@ -39,15 +39,19 @@ export async function readTrace(
   traceId: string,
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
-  const end = await log.end();
-  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
-  const refusals = await index.refusals(traceId, maxEvents + 1);
   const traceStream = `trace-${traceId}`;
-  let left = maxEvents - refusals.length - (await log.head(traceStream));
-  const joined = left < 0 ? [] : await log.read(traceStream);
+  const [end, joinedTasks] = await Promise.all([log.end(), log.head(traceStream)]);
+  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
+  const [refusals, joined] = await Promise.all([
+    index.refusals(traceId, maxEvents + 1),
+    joinedTasks > maxEvents ? [] : log.read(traceStream),
+  ]);
+  let left = maxEvents - refusals.length - joinedTasks;
   const taskIds = [...new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId))];
   for (const taskId of taskIds) {
-    if (left >= 0) left -= (await log.head(`task-${taskId}`)) + (await log.head(`calls-${taskId}`));
+    if (left < 0) break;
+    const [task, calls] = await Promise.all([log.head(`task-${taskId}`), log.head(`calls-${taskId}`)]);
+    left -= task + calls;
   }
   if (left < 0) return err(tooLarge());
 
@@ -60,7 +64,7 @@ export async function readTrace(
   const within = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= end);
   const tasks: { taskId: string; events: readonly RecordedEvent[] }[] = [];
   for (const taskId of taskIds) {
-    const [task, calls] = [await log.read(`task-${taskId}`), await log.read(`calls-${taskId}`)];
+    const [task, calls] = await Promise.all([log.read(`task-${taskId}`), log.read(`calls-${taskId}`)]);
     if (soundPrefix(`task-${taskId}`, task) < task.length || soundPrefix(`calls-${taskId}`, calls) < calls.length) {
       record.sound = false;
     }

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { CallEvidence, ResponseEvidence } from './evidence.js';
-import { DEFINITION, makeWorld, must, SERVER, type World } from '../../test/support/audit-world.js';
+import { DEFINITION, makeWorld, must, SERVER, tampered, traceOf, type World } from '../../test/support/audit-world.js';
 
 const typesOf = (events: readonly { type: string }[]) => events.map(({ type }) => type);
 
 async function evidence(world: World, traceId: string) {
-  const trace = must(await world.audit().trace(traceId, world.now()));
+  const trace = await traceOf(world, traceId);
   assert.ok(trace);
   return trace;
 }
@@ -123,7 +123,7 @@ test('a trace of nothing but a refusal is a trace, and one of nothing is none', 
   const { traceId } = await world.authorize(randomUUID());
   const { tasks, calls } = await evidence(world, traceId);
   assert.deepEqual([tasks.length, calls.length], [0, 1]);
-  assert.equal(must(await world.audit().trace('a'.repeat(32), world.now())), undefined);
+  assert.equal(await traceOf(world, 'a'.repeat(32)), undefined);
   assert.equal(must(await world.audit().replay('a'.repeat(32))), undefined);
 });
 
@@ -184,6 +184,26 @@ test('shredded content is named as such, and all else is there', async (t) => {
   const { tasks, calls } = await evidence(world, traceId);
   assert.deepEqual([tasks[0]?.purpose, tasks[0]?.user.attributes], ['shredded', 'shredded']);
   assert.deepEqual(calls, [{ ...before, outbound: 'shredded', response: 'shredded' }]);
+});
+
+test('content is read many records at a time, whatever order it was written in', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const first = await world.authorize(taskId);
+  for (let call = 0; call < 4; call += 1) await world.authorize(taskId);
+  await world.respond(taskId, first.callId);
+  let reads = 0;
+  const log = tampered(world.log, {
+    payloads: (places) => {
+      reads += 1;
+      return Promise.all(places.map(({ stream, revision }) => world.log.payload(stream, revision)));
+    },
+  });
+  const calls = (await traceOf(world, traceId, log))?.calls ?? [];
+  assert.equal(calls.length, 5);
+  assert.ok(calls.every(({ outbound }) => typeof outbound === 'object' && outbound !== null));
+  assert.ok(typeof calls[0]?.response === 'object' && calls[0].response !== null);
+  assert.equal(reads, 1);
 });
 
 test('a trace that is too large for one answer is refused', async (t) => {

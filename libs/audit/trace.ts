@@ -1,6 +1,6 @@
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
 import { foldTask } from '#libs/decision-point/task-lanes.js';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog, EventPlace } from '#libs/event-log/port.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
@@ -14,11 +14,11 @@ import { evidenceOf, type CallEvidence } from './evidence.js';
 import { History } from './history.js';
 import { Reconstructor } from './reconstruct.js';
 import { replayed, unreplayable, type ReplayedCall } from './replay.js';
-import { storedEvent, type StoredEvent } from './stored-event.js';
+import { storedText, type StoredEvent } from './stored-event.js';
 import { taskView, type TaskView } from './task-view.js';
 import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
 
-/** `GET /v1/audit/traces/{traceId}`. */
+/** `GET /v1/audit/traces/{traceId}`, as JSON. */
 export interface TraceEvidence {
   readonly traceId: string;
   readonly tasks: readonly TaskView[];
@@ -34,7 +34,7 @@ export interface TraceReplay {
   readonly calls: readonly ReplayedCall[];
 }
 
-/** Bounds of one answer. `maxChars` counts content and histories, about as many characters as they have as JSON. */
+/** Bounds of one answer. `maxChars` counts the calls with their content and histories, and the events. */
 export interface TraceLimits {
   readonly maxEvents: number;
   readonly maxChars: number;
@@ -53,13 +53,15 @@ export class TraceAudit {
   ) {}
 
   /**
-   * All evidence of a trace; undefined where there is nothing under this id, `too_large` past the limits. Throws
-   * `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
+   * All evidence of a trace, as the JSON of a `TraceEvidence`: most of it is the log's own text. Undefined where there is
+   * nothing under this id, `too_large` past the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
+   * `IndexUnavailable`.
    */
-  async trace(traceId: string, now: Instant): Promise<Result<TraceEvidence | undefined, Refusal>> {
+  async trace(traceId: string, now: Instant): Promise<Result<string | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record.value));
     const tasks: TaskView[] = [];
     const states = new Map<string, TaskState>();
     for (const { taskId, events } of record.value.tasks) {
@@ -70,7 +72,12 @@ export class TraceAudit {
       tasks.push(taskView(state, await contents.ofTask(opened, taskId), now, opened.position));
     }
     const calls = await this.callsOf(record.value, contents, states);
-    return calls.ok ? ok({ traceId, tasks, calls: calls.value, events: record.value.events.map(storedEvent) }) : calls;
+    if (!calls.ok) return calls;
+    const events = record.value.events.map(storedText);
+    return ok(
+      `{"traceId":${JSON.stringify(traceId)},"tasks":${JSON.stringify(tasks)},` +
+        `"calls":[${calls.value.join()}],"events":[${events.join()}]}`,
+    );
   }
 
   /** Decides every recorded attempt of a trace again. As `trace` where it cannot. */
@@ -78,12 +85,9 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
-    const reconstructor = new Reconstructor(
-      this.log,
-      this.engines,
-      new History(this.log),
-      new Contents(this.log, this.keys),
-    );
+    const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record.value, false));
+    const reconstructor = new Reconstructor(this.log, this.engines, historyOf(this.log, record.value), contents);
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
@@ -91,18 +95,19 @@ export class TraceAudit {
     return ok({ traceId, identical, calls });
   }
 
+  /** Each a `CallEvidence` as JSON. Calls that share a history share its text. */
   private async callsOf(
     record: TraceRecord,
     contents: Contents,
     states: ReadonlyMap<string, TaskState>,
-  ): Promise<Result<CallEvidence[], Refusal>> {
-    const history = new History(this.log);
+  ): Promise<Result<string[], Refusal>> {
+    const history = historyOf(this.log, record);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
-    const histories = new Map<string, { events: StoredEvent[]; chars: number }>();
-    const calls: CallEvidence[] = [];
+    const histories = new Map<string, string>();
+    const calls: string[] = [];
     let chars = record.events.reduce((sum, { json }) => sum + json.length, 0);
     for (const attempt of record.attempts) {
-      const { evidence, bytes } = await evidenceOf(reconstructor, contents, attempt);
+      const evidence = JSON.stringify(await evidenceOf(reconstructor, contents, attempt));
       const { capability, host } = attempt.decided;
       const taskId = attempt.refused ? '' : attempt.decided.taskId;
       const key = `${capability} ${host} ${taskId}`;
@@ -110,15 +115,32 @@ export class TraceAudit {
       if (held === undefined) {
         const window = windowOf(record, attempt, states.get(taskId));
         const events = await capabilityHistory(history, { capability, host, taskId }, window);
-        held = { events, chars: JSON.stringify(events).length };
+        held = events.map(storedText).join();
         histories.set(key, held);
       }
-      calls.push({ ...evidence, capabilityHistory: held.events });
-      chars += bytes + held.chars;
+      const call = `${evidence.slice(0, -1)},"capabilityHistory":[${held}]}`;
+      calls.push(call);
+      chars += call.length;
       if (chars > this.limits.maxChars) return err(tooLarge());
     }
     return ok(calls);
   }
+}
+
+/** Whose content is opened, in the order in which it is. */
+function placesOfContent({ tasks, attempts }: TraceRecord, withResponses = true): EventPlace[] {
+  const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
+  const called = attempts
+    .filter(({ refused }) => !refused)
+    .flatMap(({ event, response }) => (withResponses && response !== undefined ? [event, response.event] : [event]));
+  return [...opened, ...called];
+}
+
+/** A history that has the streams of the tasks already. */
+function historyOf(log: EventLog, { tasks }: TraceRecord): History {
+  const history = new History(log);
+  for (const { taskId, events } of tasks) history.keep(`task-${taskId}`, events);
+  return history;
 }
 
 /** Up to the end of the task: its closing or its expiry, whichever came first. Up to now where there is no such end. */

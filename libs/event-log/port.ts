@@ -55,6 +55,9 @@ export interface RecordedEvent {
   readonly json: string;
 }
 
+/** Where an event stands. */
+export type EventPlace = Pick<RecordedEvent, 'stream' | 'revision'>;
+
 export interface ReadAllOptions {
   /** Only events after this position. */
   readonly after: bigint;
@@ -100,6 +103,11 @@ export interface EventLog {
   subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription;
   /** The payload of an event, undefined where it has none. Throws `LogUnavailable`. */
   payload(stream: string, revision: number): Promise<Uint8Array | undefined>;
+  /**
+   * The payloads of several events, in the order of `places`: of all of them or, past the size of a page, of the first
+   * ones, and always of the first. Throws `LogUnavailable`.
+   */
+  payloads(places: readonly EventPlace[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** Throws `LogUnavailable`. */
   blob(digest: Digest): Promise<Uint8Array | undefined>;
   /** Finishes what is queued, then lets go of everything it holds. */

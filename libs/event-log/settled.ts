@@ -155,6 +155,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     end: () => log.end(),
     subscribe: (all, subscriber) => log.subscribe(all, subscriber),
     payload: (stream, revision) => log.payload(stream, revision),
+    payloads: (places) => log.payloads(places),
     blob: (digest) => log.blob(digest),
     close: () => log.close(),
   };

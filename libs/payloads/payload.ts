@@ -80,17 +80,25 @@ export function openPayload(
 }
 
 /**
- * True where the parts are those that an event committed to: each commitment has its part, each part its commitment,
- * and they agree. A part that is missing is no lesser lie than one that was changed.
+ * The commitments computed from a record, where they are those that an event holds; undefined where they are not: each
+ * commitment has its part, each part its commitment, and they agree. A part that is missing is no lesser lie than one
+ * that was changed.
  */
-export function verifyCommitments(opened: OpenedPayload, commitments: Readonly<Record<string, Digest>>): boolean {
-  const names = Object.keys(opened.parts);
-  if (names.length !== Object.keys(commitments).length) return false;
-  return names.every((name) => {
-    const [part, salt] = [opened.parts[name], opened.salts[name]];
-    if (part === undefined || salt === undefined) return false;
-    return ownValue(commitments, name) === commitmentTo(salt, canonicalJson(part));
-  });
+export function verifyCommitments(
+  { parts, salts }: OpenedPayload,
+  commitments: Readonly<Record<string, Digest | undefined>>,
+): Readonly<Record<string, Digest>> | undefined {
+  const names = Object.keys(parts);
+  if (names.length !== Object.keys(commitments).length) return undefined;
+  const computed = Object.create(null) as Record<string, Digest>;
+  for (const name of names) {
+    const [part, salt] = [parts[name], salts[name]];
+    if (part === undefined || salt === undefined) return undefined;
+    const commitment = commitmentTo(salt, canonicalJson(part));
+    if (ownValue(commitments, name) !== commitment) return undefined;
+    computed[name] = commitment;
+  }
+  return computed;
 }
 
 function parsePlain(plain: string): OpenedPayload | undefined {

@@ -141,6 +141,27 @@ export function appending(makeLog: MakeLog): void {
     assert.deepEqual((await log.read('b-1')).map(dataOf), [2]);
   });
 
+  on('answers with as many payloads as a page holds, from the first on', async (log) => {
+    const sizes = [1, 1_500_000, 1_500_000, 1_500_000, 1];
+    const streams = sizes.map((size, index) => ({
+      stream: `calls-${index}`,
+      expected: 0,
+      events: [fact(`calls-${index}`, 1, index, new Uint8Array(size).fill(index))],
+    }));
+    assert.equal((await log.append(batch(streams))).kind, 'committed');
+    const places = streams.map(({ stream }) => ({ stream, revision: 1 }));
+    const found: (Uint8Array | undefined)[] = [];
+    while (found.length < places.length) {
+      const page = await log.payloads(places.slice(found.length));
+      assert.ok(page.length > 0 && page.length < places.length);
+      found.push(...page);
+    }
+    assert.deepEqual(
+      found.map((bytes) => [bytes?.length, bytes?.[0]]),
+      sizes.map((size, index) => [size, index]),
+    );
+  });
+
   on('keeps payloads and blobs with the events that they came with', async (log) => {
     const blob = Buffer.from('{"tools":[]}');
     const digest = digestOfBytes(blob);
@@ -155,6 +176,10 @@ export function appending(makeLog: MakeLog): void {
     assert.deepEqual(Uint8Array.from((await log.payload('calls-1', 1)) ?? []), payload);
     assert.equal(await log.payload('calls-1', 2), undefined);
     assert.equal(await log.payload('calls-9', 1), undefined);
+    const places = [2, 1].map((revision) => ({ stream: 'calls-1', revision }));
+    const [none, some] = await log.payloads(places);
+    assert.deepEqual([none, Uint8Array.from(some ?? [])], [undefined, payload]);
+    assert.deepEqual(await log.payloads([{ stream: 'calls-9', revision: 1 }]), [undefined]);
     assert.deepEqual(Buffer.from((await log.blob(digest)) ?? []), blob);
     assert.equal(await log.blob(digestOfBytes('else')), undefined);
     // The same blob again is no error, and the caller's bytes are still the caller's.

@@ -52,6 +52,7 @@ export function heldLog(
     readAll: (options) => reading(() => inner.readAll(options)),
     end: () => reading(() => inner.end()),
     payload: (stream, revision) => reading(() => inner.payload(stream, revision)),
+    payloads: (places) => reading(() => inner.payloads(places)),
     blob: (digest) => reading(() => inner.blob(digest)),
     subscribe(options, subscriber) {
       const subscription = inner.subscribe(options, {

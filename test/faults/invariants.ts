@@ -8,10 +8,16 @@ import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
 import { payloadPlace } from '#libs/decision-point/payload-place.js';
 import type { ResponseAnswer } from '#libs/decision-point/responder.js';
 import { parseEvent } from '#libs/event-log/event.js';
-import { LogOverloaded, LogUnavailable, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
+import {
+  LogOverloaded,
+  LogUnavailable,
+  type EventLog,
+  type EventPlace,
+  type RecordedEvent,
+} from '#libs/event-log/port.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { digestOf } from '#libs/kernel/digest.js';
 import { openPayload, verifyCommitments, type OpenedPayload } from '#libs/payloads/payload.js';
 import type { Answer, AskedCall } from './actors.js';
 import { broken, Oracle, type Breach, type Seen } from './oracle.js';
@@ -95,10 +101,7 @@ export class Invariants {
     const event = parseEvent(json);
     const { taskId, commitments } = event.data as Partial<CallDecided>;
     const opened = event.type === 'CallDecided' ? await this.open(recorded, taskId ?? '') : undefined;
-    if (
-      event.type === 'CallDecided' &&
-      (opened === undefined || !verifyCommitments(opened, { ...commitments } as Record<string, Digest>))
-    )
+    if (event.type === 'CallDecided' && (opened === undefined || !verifyCommitments(opened, { ...commitments })))
       breaches.push(broken(2, 'a decision without the content that it commits to'));
     const seen = { position, event, content: opened?.parts ?? {} };
     this.seen.push({ ...seen, recorded });
@@ -122,9 +125,10 @@ export class Invariants {
 
   /** The log as it was seen, which needs no turn of the clock to be read. */
   private mirror(): EventLog {
-    const payload = (stream: string, revision: number) => this.payload(stream, revision);
+    const payloads = (places: readonly EventPlace[]) =>
+      Promise.all(places.map(({ stream, revision }) => this.payload(stream, revision)));
     const read = async (stream: string, after = 0) => (this.streams.get(stream) ?? []).slice(after);
-    return { read, payload } as Pick<EventLog, 'read' | 'payload'> as EventLog;
+    return { read, payloads } as Pick<EventLog, 'read' | 'payloads'> as EventLog;
   }
 
   private payload(stream: string, revision: number): Promise<Uint8Array | undefined> {

@@ -36,7 +36,7 @@ import type { OpenTask } from '#libs/task/request.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { CallAudit } from '#libs/audit/calls.js';
 import { CallIndex } from '#libs/audit/call-index.js';
-import { TraceAudit, type TraceLimits } from '#libs/audit/trace.js';
+import { TraceAudit, type TraceEvidence, type TraceLimits } from '#libs/audit/trace.js';
 
 /** A small world for tests of evidence, made through the real commands: one capability, one policy, two hosts. */
 
@@ -277,11 +277,21 @@ export function must<Value>(result: Result<Value, unknown>): Value {
   return result.value;
 }
 
+/** All evidence of a trace, as an auditor reads it. */
+export async function traceOf(world: World, traceId: string, log?: EventLog): Promise<TraceEvidence | undefined> {
+  const text = must(await world.audit(log).trace(traceId, world.now()));
+  return text === undefined ? undefined : (JSON.parse(text) as TraceEvidence);
+}
+
 /** The same log with some of its answers edited, as by somebody who can write its store. */
 export function tampered(log: EventLog, edits: Partial<EventLog>): EventLog {
+  const { payload } = edits;
+  const payloads: EventLog['payloads'] = (places) =>
+    Promise.all(places.map(async ({ stream, revision }) => payload?.(stream, revision)));
+  const edited: Partial<EventLog> = payload === undefined ? edits : { payloads, ...edits };
   return new Proxy(log, {
     get(target, name) {
-      if (Object.hasOwn(edits, name)) return edits[name as keyof EventLog];
+      if (Object.hasOwn(edited, name)) return edited[name as keyof EventLog];
       const member: unknown = Reflect.get(target, name);
       return typeof member === 'function' ? (member.bind(target) as unknown) : member;
     },

@@ -28,6 +28,7 @@ export function gate(): Gate {
       end: () => log.end(),
       subscribe: (options, subscriber) => log.subscribe(options, subscriber),
       payload: (stream, revision) => log.payload(stream, revision),
+      payloads: (places) => log.payloads(places),
       blob: (digest) => log.blob(digest),
       close: () => log.close(),
     }),

@@ -8,6 +8,7 @@ import {
   type AppendOutcome,
   type Batch,
   type EventLog,
+  type EventPlace,
   type ReadAllOptions,
   type RecordedEvent,
   type Subscriber,
@@ -31,6 +32,8 @@ export interface MemoryLogOptions {
 
 const FIRST_POSITION = 2n ** 53n + 1n;
 const PAGE_EVENTS = 500;
+/** So few that callers have to ask again. */
+const PAGE_PAYLOADS = 2;
 
 /**
  * The event log for tests, as nasty as the port allows: positions start above 2^53 and leave gaps, a batch shares one
@@ -39,7 +42,7 @@ const PAGE_EVENTS = 500;
  */
 export class MemoryLog implements EventLog {
   private readonly streams = new Map<string, RecordedEvent[]>();
-  private readonly payloads = new Map<RecordedEvent, Uint8Array>();
+  private readonly payloadOf = new Map<RecordedEvent, Uint8Array>();
   private readonly blobs = new Map<Digest, Uint8Array>();
   private readonly all: RecordedEvent[] = [];
   private readonly faults: Fault[] = [];
@@ -107,8 +110,12 @@ export class MemoryLog implements EventLog {
 
   async payload(stream: string, revision: number): Promise<Uint8Array | undefined> {
     await this.readable();
-    const event = this.streams.get(stream)?.[revision - 1];
-    return event && this.payloads.get(event);
+    return this.payloadAt({ stream, revision });
+  }
+
+  async payloads(places: readonly EventPlace[]): Promise<(Uint8Array | undefined)[]> {
+    await this.readable();
+    return places.slice(0, PAGE_PAYLOADS).map((place) => this.payloadAt(place));
   }
 
   async blob(digest: Digest): Promise<Uint8Array | undefined> {
@@ -160,7 +167,7 @@ export class MemoryLog implements EventLog {
         const event = { position: this.lastPosition, stream, revision, type, json };
         stored.push(event);
         this.all.push(event);
-        if (payload !== undefined) this.payloads.set(event, payload.slice());
+        if (payload !== undefined) this.payloadOf.set(event, payload.slice());
       }
     }
     for (const { digest, bytes } of batch.blobs ?? []) this.blobs.set(digest, bytes.slice());
@@ -176,6 +183,11 @@ export class MemoryLog implements EventLog {
       if (position === undefined || stored.position > position) position = stored.position;
     }
     return position;
+  }
+
+  private payloadAt({ stream, revision }: EventPlace): Uint8Array | undefined {
+    const event = this.streams.get(stream)?.[revision - 1];
+    return event && this.payloadOf.get(event);
   }
 
   private headOf(stream: string): number {

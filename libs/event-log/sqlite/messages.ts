@@ -29,7 +29,8 @@ export interface PostedWrite {
   readonly events: readonly { readonly type: string; readonly json: string; readonly payload?: Uint8Array }[];
 }
 
-const NO_PAYLOAD = -1;
+/** Stands where the length of a payload would. */
+export const NO_PAYLOAD = -1;
 
 export function encodeGroup(batches: readonly Batch[]): Group {
   const output = new Packer();
@@ -182,7 +183,7 @@ export class CellReader {
 }
 
 /** Always a buffer of its own: it is handed over, and the caller's must stay usable for a repeat. */
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let offset = 0;
   for (const part of parts) {

@@ -6,8 +6,8 @@ import { serve } from './worker.js';
 /** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
 export type Answer = { readonly found: Found } | { readonly failure: string };
 
-/** Worker thread: reads the log on a connection of its own. Answers each query, in order. */
-serve<Query>(() => {
+/** Worker thread: reads the log on a connection of its own. Answers the queries of a message together, in order. */
+serve<readonly Query[]>(() => {
   const { path }: { readonly path: string } = workerData;
   let reader: LogReader | undefined = openLogReader(path);
   const answer = (query: Query): Answer => {

@@ -4,9 +4,9 @@ import { unreachable } from '#libs/kernel/result.js';
 import { categoryOf } from '../event.js';
 import { verifySealed, type VerifiedHead } from '../verify.js';
 import { Damaged } from './errors.js';
-import type { Cell } from './messages.js';
+import { joined, NO_PAYLOAD, type Cell } from './messages.js';
 import { BULK_CATEGORIES, FROM_CONTROL_EVENTS, openForReading } from './schema.js';
-import { PAGE_CHARS } from './settings.js';
+import { PAGE_BYTES, PAGE_CHARS } from './settings.js';
 
 /** What can be asked of the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
 export type Query =
@@ -20,10 +20,12 @@ export type Query =
     }
   | { readonly kind: 'end' }
   | { readonly kind: 'payload'; readonly stream: string; readonly revision: number }
+  | { readonly kind: 'payloads'; readonly streams: readonly string[]; readonly revisions: readonly number[] }
   | { readonly kind: 'blob'; readonly digest: string };
 
 /**
  * - `head`: [revision]   - `end`: [position]   - `payload`, `blob`: no cells, and the bytes where there are any
+ * - `payloads`: of each its length, -1 where there is none, and the bytes of all of them
  * - `stream`, `all`: [end of the log, 1 where more may follow, number of events, then of each:
  *   position, stream, revision, type, json]
  */
@@ -61,6 +63,8 @@ export function openLogReader(path: string): LogReader {
         return { cells: [Number(sql.end.get()?.['position'])] };
       case 'payload':
         return bytesOf(sql.payload.get(query.stream, query.revision));
+      case 'payloads':
+        return payloadsOf(query.revisions, (revision, at) => sql.payload.get(query.streams[at] ?? '', revision));
       case 'blob': {
         const found = bytesOf(sql.blob.get(query.digest));
         if (found.bytes !== undefined && digestOfBytes(found.bytes) !== query.digest) {
@@ -154,6 +158,21 @@ function verified(row: Row, stream: string | undefined): VerifiedRow {
     throw new Damaged(`the event at position ${String(position)} is damaged`);
   }
   return { ...head, position, json };
+}
+
+/** Of the first events, until their bytes fill a page. */
+function payloadsOf(revisions: readonly number[], find: (revision: number, at: number) => Row | undefined): Found {
+  const cells: number[] = [];
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (const [at, revision] of revisions.entries()) {
+    const { bytes } = bytesOf(find(revision, at));
+    cells.push(bytes?.byteLength ?? NO_PAYLOAD);
+    if (bytes !== undefined) parts.push(bytes);
+    length += bytes?.byteLength ?? 0;
+    if (length >= PAGE_BYTES) break;
+  }
+  return { cells, bytes: joined(parts) };
 }
 
 function bytesOf(row: Row | undefined): Found {

@@ -4,7 +4,7 @@ import { CellReader } from './messages.js';
 import type { Answer } from './reader.js';
 import type { Found, Query } from './reading.js';
 import type { Page } from '../subscription.js';
-import { MAX_WAITING_READS } from './settings.js';
+import { MAX_POSTED_READS, MAX_WAITING_READS } from './settings.js';
 import { Thread } from './thread.js';
 
 interface Waiting {
@@ -16,7 +16,9 @@ interface Waiting {
 export class Reads {
   /** Queries are answered in the order in which they were posted. */
   private readonly waiting: Waiting[] = [];
-  private readonly reader: Thread<Answer>;
+  /** Queries of this turn that have not been posted yet: those that come together go, and are answered, together. */
+  private readonly asked: Query[] = [];
+  private readonly reader: Thread<readonly Answer[]>;
   private closed = false;
 
   constructor(path: string) {
@@ -24,12 +26,9 @@ export class Reads {
       new URL('./reader.js', import.meta.url),
       { path },
       {
-        onAnswer: (answer) => {
-          const waiting = this.waiting.shift();
-          if ('found' in answer) waiting?.resolve(answer.found);
-          else waiting?.reject(new LogUnavailable(`the event log cannot be read: ${answer.failure}`));
-        },
+        onAnswer: (answers) => answers.forEach((answer) => this.settle(answer)),
         onDeath: () => {
+          this.asked.length = 0;
           for (const { reject } of this.waiting.splice(0)) reject(new LogUnavailable('the reader thread died'));
         },
       },
@@ -47,7 +46,8 @@ export class Reads {
     if (this.waiting.length >= MAX_WAITING_READS) throw new LogUnavailable('too many reads are waiting');
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
-      this.reader.post(query);
+      this.asked.push(query);
+      if (this.asked.length === 1) queueMicrotask(() => this.post());
     });
   }
 
@@ -69,6 +69,16 @@ export class Reads {
   async close(): Promise<void> {
     this.closed = true;
     await this.reader.close();
+  }
+
+  private post(): void {
+    while (this.asked.length > 0) this.reader.post(this.asked.splice(0, MAX_POSTED_READS));
+  }
+
+  private settle(answer: Answer): void {
+    const waiting = this.waiting.shift();
+    if ('found' in answer) waiting?.resolve(answer.found);
+    else waiting?.reject(new LogUnavailable(`the event log cannot be read: ${answer.failure}`));
   }
 
   private async revive(): Promise<void> {

@@ -20,9 +20,13 @@ export const MAX_REMEMBERED_HEADS = 65_536;
 
 /** Reads that may wait at once; past it a read throws `LogUnavailable`. */
 export const MAX_WAITING_READS = 4_096;
+/** Reads of one message: a message costs more than most reads, and many large ones would make a large answer. */
+export const MAX_POSTED_READS = 16;
 /** A page of events ends at either. Long reads are many pages, so that no reader waits for another's whole stream. */
 export const PAGE_EVENTS = 500;
 export const PAGE_CHARS = 2_097_152;
+/** A page of payloads ends with the one that reaches this. */
+export const PAGE_BYTES = 2_097_152;
 
 /** SQLite waits this long for a lock that a shell or a backup holds. */
 export const BUSY_TIMEOUT_MS = 1_000;

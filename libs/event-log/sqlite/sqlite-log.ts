@@ -1,8 +1,10 @@
-import type { EventLog, ReadAllOptions, RecordedEvent } from '../port.js';
+import type { EventLog, EventPlace, ReadAllOptions, RecordedEvent } from '../port.js';
 import { LogClosed } from '../port.js';
 import { Subscriptions, type Page } from '../subscription.js';
 import { AppendQueue, type AppendStats } from './appends.js';
+import { NO_PAYLOAD } from './messages.js';
 import { holdLock, preparePlace } from './place.js';
+import type { Found } from './reading.js';
 import { Reads } from './reads.js';
 import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './settings.js';
 
@@ -69,6 +71,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
       return subscriptions.follow(all, subscriber);
     },
     payload: async (stream, revision) => (await reads.find({ kind: 'payload', stream, revision })).bytes,
+    payloads: async (places) => payloadsOf(await reads.find(payloadsQuery(places))),
     blob: async (digest) => (await reads.find({ kind: 'blob', digest })).bytes,
     stats: () => appends.stats,
     close: () => (closing ??= close()),
@@ -88,6 +91,21 @@ async function readWhole(reads: Reads, stream: string, after: number): Promise<r
     events.push(...page.events);
   } while (page.more);
   return events;
+}
+
+const payloadsQuery = (places: readonly EventPlace[]) =>
+  ({
+    kind: 'payloads',
+    streams: places.map(({ stream }) => stream),
+    revisions: places.map(({ revision }) => revision),
+  }) as const;
+
+function payloadsOf({ cells, bytes = new Uint8Array() }: Found): (Uint8Array | undefined)[] {
+  let offset = 0;
+  return cells.map((length) => {
+    if (typeof length !== 'number') throw new TypeError('a message that does not hold what it should');
+    return length === NO_PAYLOAD ? undefined : bytes.subarray(offset, (offset += length));
+  });
 }
 
 function firstNumber({ cells: [cell] }: { readonly cells: readonly (string | number)[] }): number {
