@@ -26,5 +26,5 @@ serve<readonly Query[]>(() => {
       return { failure: codeOf(error) };
     }
   };
-  return { answer: (queries) => queries.map(answer), close: () => reader?.close() };
+  return { answer: (messages) => messages.map((queries) => queries.map(answer)), close: () => reader?.close() };
 });
