@@ -23,8 +23,8 @@ const Opened = z.object({
 });
 const Closed = z.object({ taskId: z.string() });
 
-/** Names that are remembered with their numbers. */
-const MAX_NAMES = 20_000;
+/** Names, versions and owners that are remembered with their numbers, each. */
+const MAX_REMEMBERED = 20_000;
 const CELLS_PER_EVENT = 3;
 
 export interface Insertion {
@@ -56,21 +56,37 @@ const statementsOf = (db: DatabaseSync) => ({
 export function insertionOf(db: DatabaseSync): Insertion {
   const sql = statementsOf(db);
   const names = new Map<string, number>();
+  /** By capability and version. */
+  const versions = new Map<string, number>();
+  /** The user and the agent of a task, by its number. */
+  const owners = new Map<number, readonly number[]>();
+
+  function forget(): void {
+    names.clear();
+    versions.clear();
+    owners.clear();
+  }
 
   function nameOf(name: string): number {
-    const known = names.get(name);
-    if (known !== undefined) return known;
-    const row = sql.name.get(name);
-    const id = Number(row === undefined ? sql.addName.run(name).lastInsertRowid : row['id']);
-    if (names.size >= MAX_NAMES) names.clear();
-    names.set(name, id);
-    return id;
+    return remembered(names, name, () => {
+      const row = sql.name.get(name);
+      return Number(row === undefined ? sql.addName.run(name).lastInsertRowid : row['id']);
+    });
   }
 
   function versionOf(capability: string, version: string): number {
-    const named = nameOf(capability);
-    const row = sql.version.get(version, named);
-    return Number(row === undefined ? sql.addVersion.run(version, named).lastInsertRowid : row['id']);
+    return remembered(versions, `${capability} ${version}`, () => {
+      const named = nameOf(capability);
+      const row = sql.version.get(version, named);
+      return Number(row === undefined ? sql.addVersion.run(version, named).lastInsertRowid : row['id']);
+    });
+  }
+
+  function ownersOf(task: number): readonly number[] {
+    const known = owners.get(task);
+    if (known !== undefined) return known;
+    const row = sql.task.get(task);
+    return row === undefined ? [] : remembered(owners, task, () => [Number(row['user']), Number(row['agent'])]);
   }
 
   function addCall(event: Event, position: bigint, refused: boolean): void {
@@ -93,9 +109,8 @@ export function insertionOf(db: DatabaseSync): Insertion {
     );
     const seq = Number(added.lastInsertRowid);
     // A refused call names a task that is not its own: that task's user has no part in it.
-    const owner = refused ? undefined : sql.task.get(task);
-    const identities = [nameOf(host), nameOf(event.actor), owner?.['user'], owner?.['agent']];
-    for (const identity of identities) if (typeof identity === 'number') sql.addIdentity.run(identity, timeMs, seq);
+    const identities = new Set([nameOf(host), nameOf(event.actor), ...(refused ? [] : ownersOf(task))]);
+    for (const identity of identities) sql.addIdentity.run(identity, timeMs, seq);
   }
 
   function addTask(event: Event): void {
@@ -129,12 +144,21 @@ export function insertionOf(db: DatabaseSync): Insertion {
         sql.mark.run(mark.position, mark.stream, mark.revision, mark.id);
         sql.commit.run();
       } catch (error) {
-        // Names of a transaction that is rolled back must not be remembered.
-        names.clear();
+        // What stood in a transaction that is rolled back must not be remembered.
+        forget();
         if (db.isTransaction) db.exec('ROLLBACK');
         throw error;
       }
     },
-    forget: () => names.clear(),
+    forget,
   };
+}
+
+function remembered<Key, Value>(values: Map<Key, Value>, key: Key, find: () => Value): Value {
+  const known = values.get(key);
+  if (known !== undefined) return known;
+  const value = find();
+  if (values.size >= MAX_REMEMBERED) values.clear();
+  values.set(key, value);
+  return value;
 }
