@@ -5,6 +5,7 @@ import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { toInstant, toMs } from '#libs/kernel/time.js';
 import type { Answered, TestService } from '../support/service.js';
+import { median } from '../bench/figures.js';
 import { expecting } from '../support/world.js';
 import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent, type Step } from './case.js';
 import { newBindings } from './placeholders.js';
@@ -12,6 +13,9 @@ import { hostOf, isOfTask, isShared, openStage, perform, type Stage } from './st
 
 const AT_ONCE = 4;
 const LEASE_MS = 5000;
+/** Of the JSON of a CallDecided, at the median of all cases: events have to be small. */
+const MEDIAN_BYTES = 1500;
+const sizes: number[] = [];
 
 const blocks = readBlocks();
 const cases = readCases();
@@ -36,6 +40,7 @@ export type Ask = (
  */
 export function goldenDecisions(title: string, ask: Ask): void {
   describe(title, { concurrency: AT_ONCE }, () => {
+    after(() => assert.ok(median(sizes) <= MEDIAN_BYTES, `CallDecided has ${median(sizes)} bytes at the median`));
     for (const [world, group] of byWorld()) {
       describe(world, { concurrency: 1 }, () => {
         let stage: Stage;
@@ -81,13 +86,12 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
   const headers = names.fill(golden.headers ?? {}) as Record<string, string>;
   const answer = await ask(service, hostOf(stage, golden.by), request, headers);
 
-  const appended = (await log.readAll({ after: start })).map(({ position, json }) => ({
-    position,
-    ...parseEvent(json),
-  }));
+  const events = await log.readAll({ after: start });
+  const appended = events.map(({ position, json }) => ({ position, ...parseEvent(json) }));
   // The decision comes last in its batch: the position of the answer is its own.
   const recorded = appended.at(-1);
   assert.ok(recorded, 'a decision without its record');
+  if (recorded.type === 'CallDecided') sizes.push(Buffer.byteLength(events.at(-1)?.json ?? ''));
   names.bind('position', String(appended.at(-1)?.position));
   names.bind('leaseEnd', toInstant(toMs(recorded.time) + LEASE_MS));
   for (const { type, id } of appended) names.bind(`event.${type}`, id);
