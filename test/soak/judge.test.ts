@@ -8,15 +8,16 @@ function quiet(change: (sample: Sample, index: number) => Partial<Sample> = () =
   const { next } = chanceOf(7);
   const about = (value: number) => value * (0.95 + next() / 10);
   return Array.from({ length: 30 }, (_, index) => {
+    const filesMiB = index * 4;
     const sample: Sample = {
       atS: (index + 1) * 10,
       perS: about(700),
       p50Ms: about(index < 3 ? 9 : 3),
       p99Ms: about(index < 3 ? 60 : 14),
-      rssMiB: about(240) - (index < 4 ? 60 : 0),
+      rssMiB: about(240) - (index < 4 ? 60 : 0) + Math.min(filesMiB, 128),
       heapMiB: about(60) - (index < 4 ? 20 : 0),
       walMiB: 4.1,
-      filesMiB: index * 4,
+      filesMiB,
       handles: 40 + (index % 3),
       lagP99Ms: about(11),
     };
@@ -38,7 +39,7 @@ test('a run on which nothing grows holds', () => {
 test('a planted leak is found, in what it leaks', () => {
   const leaks: [string, (sample: Sample, index: number) => Partial<Sample>][] = [
     ['heap after collection', ({ heapMiB }, index) => ({ heapMiB: heapMiB + index })],
-    ['resident memory', ({ rssMiB }, index) => ({ rssMiB: rssMiB + index * 4 })],
+    ['resident memory beside page caches', ({ rssMiB }, index) => ({ rssMiB: rssMiB + index * 9 })],
     ['write-ahead log', (_, index) => ({ walMiB: 4 + index })],
     ['handles', ({ handles }, index) => ({ handles: handles + index * 2 })],
     ['p50 of decisions', ({ p50Ms }, index) => ({ p50Ms: p50Ms + index / 3 })],

@@ -30,7 +30,7 @@ export function printed({ at, machine, durationS, capacity, rate, samples, wrong
     'RSS MiB',
     'WAL MiB',
     'files MiB',
-    'fds',
+    'handles',
   ];
   const rows = samples.map((each) => [
     each.atS.toFixed(0),

@@ -31,7 +31,8 @@ export async function sample(
     heapMiB,
     walMiB: sum(true),
     filesMiB: sum(false),
-    handles: readdirSync(`/proc/${service.running.pid}/fd`).length,
+    handles:
+      readdirSync(`/proc/${service.running.pid}/fd`).length - valueIn(String(body), 'sallyport_http_connections'),
     lagP99Ms: valueIn(String(body), 'nodejs_eventloop_lag_p99_seconds') * 1000,
   };
 }

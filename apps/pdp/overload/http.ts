@@ -35,11 +35,12 @@ export function boundHttp(
     if (request.principal === undefined) return done();
     connections.known(request.raw.socket);
     const roles = accessOf(request)?.roles;
+    const { url: route = '' } = request.routeOptions;
     try {
       // Before the body is read. Closing a task gives something back.
-      const asks = request.method !== 'GET' && roles?.includes('host') === true && !request.url.endsWith('/close');
+      const asks = request.method !== 'GET' && roles?.includes('host') === true && !route.endsWith('/close');
       if (asks) calls.refuseIfFull();
-      if (request.url.startsWith('/v1/audit')) {
+      if (route.startsWith('/v1/audit')) {
         const { name } = callerOf(request);
         if (!audits.take(name, 1)) throw new Problem('overloaded', 'too many audit queries are under way');
         reply.raw.once('close', () => audits.giveBack(name, 1));
