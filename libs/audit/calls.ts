@@ -66,7 +66,7 @@ export class CallAudit {
       return err(refusal('malformed_request', 'the cursor is malformed', errors));
     }
     const size = Math.min(Math.max(1, limit), MAX_CALLS);
-    const { references, next } = await this.index.calls(this.filterOf(query), size, before);
+    const { references, next } = await this.index.calls(await this.filterOf(query), size, before);
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log));
     const summaries = new Map<string, CallSummary>();
@@ -78,25 +78,24 @@ export class CallAudit {
     return ok({ items, ...(next === undefined ? {} : { next: cursorOf(next) }) });
   }
 
-  private filterOf({ from, to, reviewStatus, ...query }: CallQuery): CallFilter {
+  private async filterOf({ from, to, reviewStatus, ...query }: CallQuery): Promise<CallFilter> {
     return {
       ...query,
       ...(from === undefined ? {} : { fromMs: toMs(from) }),
       ...(to === undefined ? {} : { toMs: toMs(to) }),
       ...(reviewStatus === undefined
         ? {}
-        : { versions: this.versionsIn(reviewStatus), manyVersions: reviewStatus === 'approved' }),
+        : { versions: await this.versionsIn(reviewStatus), manyVersions: reviewStatus === 'approved' }),
     };
   }
 
-  private versionsIn(status: VersionStatus): { capability: string; version: string }[] {
-    return this.view
-      .capabilities()
-      .flatMap((state) =>
-        [...(state?.versions.values() ?? [])]
-          .filter((version) => version.status === status)
-          .map(({ version }) => ({ capability: state?.id ?? '', version })),
-      );
+  private async versionsIn(status: VersionStatus): Promise<{ capability: string; version: string }[]> {
+    const found: { capability: string; version: string }[] = [];
+    for await (const { id, versions } of this.view.capabilitiesFrom()) {
+      for (const { version, status: is } of versions.values())
+        if (is === status) found.push({ capability: id, version });
+    }
+    return found;
   }
 
   /** What came of an attempt stands after it in the same stream: each stream is read once, from its first attempt on. */

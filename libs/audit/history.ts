@@ -1,7 +1,7 @@
 import { capabilityDecider } from '#libs/capability/decider.js';
 import type { MaybeCapability } from '#libs/capability/state.js';
 import type { ConsultedView } from '#libs/decision-point/basis.js';
-import type { Held } from '#libs/decision-point/control-view.js';
+import type { Held } from '#libs/decision-point/resting-states.js';
 import type { Basis } from '#libs/decision/snapshot.js';
 import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
 import { categoryOf, parseEvent } from '#libs/event-log/event.js';

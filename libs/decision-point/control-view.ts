@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { capabilityDecider } from '#libs/capability/decider.js';
-import type { MaybeCapability } from '#libs/capability/state.js';
+import { restCapability, wakeCapability } from '#libs/capability/resting.js';
+import type { CapabilityState, MaybeCapability } from '#libs/capability/state.js';
 import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
 import { categoryOf, parseEvent, type Event } from '#libs/event-log/event.js';
 import type { EventLog, RecordedEvent, StreamWrite, Subscription } from '#libs/event-log/port.js';
@@ -8,12 +10,7 @@ import { toMs } from '#libs/kernel/time.js';
 import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
 import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
 import { PositionGate } from './position-gate.js';
-
-/** State of one stream and the revision that it stands for; revision 0 is a stream that does not exist. */
-export interface Held<State> {
-  revision: number;
-  state: State;
-}
+import { RestingStates, type Held, type Resting } from './resting-states.js';
 
 type Folder = Pick<Decider<unknown, never, unknown, never>, 'initialState' | 'evolve'>;
 
@@ -26,7 +23,14 @@ const DECIDERS: ReadonlyMap<string, Folder> = new Map<string, unknown>([
 ]) as Map<string, Folder>;
 
 export const CONTROL_CATEGORIES: readonly string[] = [...DECIDERS.keys()];
-const PAGE = 5000;
+const PAGE = 256;
+const CAPABILITY = 'capability-';
+const CAPABILITY_AT_REST: Resting<unknown> = {
+  rest: (state) => restCapability(state as CapabilityState),
+  wake: wakeCapability,
+};
+/** Capabilities that are looked at before others have their turn. */
+const SLICE = 256;
 
 type SealedOrRecorded = Pick<RecordedEvent, 'stream' | 'revision' | 'json'>;
 
@@ -36,22 +40,34 @@ type SealedOrRecorded = Pick<RecordedEvent, 'stream' | 'revision' | 'json'>;
  */
 export class ControlView {
   private readonly streams = new Map<string, Held<unknown>>();
+  /** Of capabilities there may be very many. */
+  private readonly capabilities: RestingStates<unknown>;
   private readonly byToken = new Map<string, string>();
   private subscription: Subscription | undefined;
   private readonly gate = new PositionGate();
   private seen = 0n;
   private lastEventMs = 0;
 
-  constructor(private readonly log: EventLog) {}
+  /** `maxAwake`: capabilities that are kept as objects; the others rest as text until they are asked for. */
+  constructor(
+    private readonly log: EventLog,
+    maxAwake?: number,
+  ) {
+    this.capabilities = new RestingStates(CAPABILITY_AT_REST, maxAwake);
+  }
 
   /** Loads what is there, then follows the log. */
   async start(): Promise<void> {
     let after = 0n;
-    for (;;) {
-      const events = await this.log.readAll({ after, categories: CONTROL_CATEGORIES, limit: PAGE });
-      for (const event of events) this.apply(event);
-      if (events.length === 0) break;
+    const page = () => this.log.readAll({ after, categories: CONTROL_CATEGORIES, limit: PAGE });
+    for (let events = await page(); events.length > 0;) {
       after = events.at(-1)?.position ?? after;
+      // Read while this one is folded.
+      const next = page();
+      next.catch(() => undefined);
+      for (const event of events) this.apply(event);
+      this.capabilities.settle();
+      events = await next;
     }
     const started = Promise.withResolvers<void>();
     this.subscription = this.log.subscribe(
@@ -80,7 +96,8 @@ export class ControlView {
     const before = held.state;
     held.state = folderOf(sealed.stream)?.evolve(before, event);
     held.revision = sealed.revision;
-    this.streams.set(sealed.stream, held);
+    if (sealed.stream.startsWith(CAPABILITY)) this.capabilities.set(sealed.stream, held);
+    else this.streams.set(sealed.stream, held);
     this.lastEventMs = Math.max(this.lastEventMs, toMs(event.time));
     if (event.type.startsWith('Principal') || event.type === 'TokenRotated')
       this.indexToken(event, before as PrincipalState);
@@ -105,8 +122,18 @@ export class ControlView {
     return this.of(`capability-${id}`);
   }
 
-  capabilities(): MaybeCapability[] {
-    return this.ofCategory<MaybeCapability>('capability');
+  /**
+   * Capabilities in order of their ids, from one on. Others have their turn in between, so a list of many holds up no
+   * decision; each state is to be read before the next one is asked for.
+   */
+  async *capabilitiesFrom(id = ''): AsyncGenerator<CapabilityState> {
+    const first = CAPABILITY + id;
+    const streams = this.capabilities.streams().filter((stream) => stream >= first);
+    for (const [index, stream] of streams.sort().entries()) {
+      if (index % SLICE === SLICE - 1) await nextTurn();
+      const state = this.capabilities.peek(stream)?.state as MaybeCapability;
+      if (state !== undefined) yield state;
+    }
   }
 
   policySet(set: string): Held<PolicySetState> {
@@ -118,7 +145,9 @@ export class ControlView {
   }
 
   principals(): PrincipalState[] {
-    return this.ofCategory<PrincipalState>('principal');
+    return [...this.streams]
+      .filter(([stream]) => categoryOf(stream) === 'principal')
+      .map(([, held]) => held.state as PrincipalState);
   }
 
   directives(): Held<DirectivesState> {
@@ -153,16 +182,10 @@ export class ControlView {
 
   /** The held state, or a fresh one that is not kept: a name that nobody registered must cost no memory. */
   private held(stream: string): Held<unknown> | undefined {
-    const held = this.streams.get(stream);
+    const held = stream.startsWith(CAPABILITY) ? this.capabilities.get(stream) : this.streams.get(stream);
     if (held !== undefined) return held;
     const folder = folderOf(stream);
     return folder === undefined ? undefined : { revision: 0, state: folder.initialState() };
-  }
-
-  private ofCategory<State>(category: string): State[] {
-    return [...this.streams]
-      .filter(([stream]) => categoryOf(stream) === category)
-      .map(([, held]) => held.state as State);
   }
 
   private indexToken(event: Event, before: PrincipalState): void {

@@ -1,7 +1,7 @@
 import type { CapabilityState } from '#libs/capability/state.js';
 import type { ConsultedTask, ConsultedView } from '#libs/decision-point/basis.js';
 import { jsonBlob } from '#libs/decision-point/blobs.js';
-import type { Held } from '#libs/decision-point/control-view.js';
+import type { Held } from '#libs/decision-point/resting-states.js';
 import { directiveDecider } from '#libs/directive/decider.js';
 import type { Blob } from '#libs/event-log/port.js';
 import { digestOf, type Digest } from '#libs/kernel/digest.js';

@@ -150,7 +150,8 @@ export class World {
     let started = false;
     const clock = defect?.clock?.(scheduler.clock) ?? scheduler.clock;
     const log = settledLog(defect?.log?.(held, this) ?? held, { clock: scheduler.clock });
-    const view = new ControlView(log);
+    // One capability awake: the others rest and are woken all the time.
+    const view = new ControlView(log, 1);
     const latestMs = await scheduler.until(
       life,
       view.start().then(() => newestEventMs(log)),

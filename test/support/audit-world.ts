@@ -61,7 +61,8 @@ export async function makeWorld(t: TestContext) {
   const keys = memoryKeyring();
   let nowMs = START_MS;
   const clock = { wallMs: () => (nowMs += 1000), monotonicMs: () => 0 };
-  const view = new ControlView(log);
+  // One awake: the others rest and are woken all the time.
+  const view = new ControlView(log, 1);
   await view.start();
   const time = new LogTime(clock, view, 0);
   const plane = new ControlPlane(settled, view, time);

@@ -25,12 +25,18 @@ export function pagingOf(
   return { limit: Math.min(limit, maxLimit), cursor };
 }
 
-/** One page of a list that is sorted by a key; the cursor is the key of the last item that was given. */
-export function pageOf<Item>(items: readonly Item[], keyOf: (item: Item) => string, query: unknown): Page<Item> {
+/** One page of a walk that goes in order of a key, after the cursor: the key of the last item that was given. */
+export async function pageOf<Item>(
+  walk: (cursor: string | undefined) => AsyncIterable<Item>,
+  keyOf: (item: Item) => string,
+  query: unknown,
+): Promise<Page<Item>> {
   const { limit, cursor } = pagingOf(query);
-  const sorted = [...items].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  const rest = cursor === undefined ? sorted : sorted.filter((item) => keyOf(item) > cursor);
-  const page = rest.slice(0, limit);
-  const last = page.at(-1);
-  return rest.length > limit && last !== undefined ? { items: page, next: keyOf(last) } : { items: page };
+  const items: Item[] = [];
+  for await (const item of walk(cursor)) {
+    const last = items.at(-1);
+    if (items.length === limit && last !== undefined) return { items, next: keyOf(last) };
+    items.push(item);
+  }
+  return { items };
 }

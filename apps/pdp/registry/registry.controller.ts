@@ -67,12 +67,16 @@ export class RegistryController {
     const wanted = (version: VersionState): boolean =>
       (status === undefined || version.status === status) &&
       (effect === undefined || Object.values(version.operations).some(({ effects }) => effects.includes(effect)));
-    const states = this.view
-      .capabilities()
-      .filter((state) => state !== undefined)
-      .filter((state) => (kind ?? state.kind) === state.kind && (category ?? state.category) === state.category)
-      .filter((state) => (owner ?? state.owner) === state.owner && [...state.versions.values()].some(wanted));
-    const { items, ...more } = pageOf(states, (state) => state.id, query);
+    const listed = (state: CapabilityState): boolean =>
+      (kind ?? state.kind) === state.kind &&
+      (category ?? state.category) === state.category &&
+      (owner ?? state.owner) === state.owner &&
+      [...state.versions.values()].some(wanted);
+    const { items, ...more } = await pageOf(
+      (after) => this.after(after, listed),
+      ({ id }) => id,
+      query,
+    );
     return { items: await Promise.all(items.map((state) => this.views.capability(state, wanted))), ...more };
   }
 
@@ -147,6 +151,13 @@ export class RegistryController {
     const { capability, state } = this.find(asked.capability, reply.version);
     const version = await this.views.version(capability, state);
     return { version, revision: reply.revision, position: String(reply.position) };
+  }
+
+  private async *after(
+    id: string | undefined,
+    listed: (state: CapabilityState) => boolean,
+  ): AsyncGenerator<CapabilityState> {
+    for await (const state of this.view.capabilitiesFrom(id)) if (state.id !== id && listed(state)) yield state;
   }
 
   private capability(id: string): CapabilityState {

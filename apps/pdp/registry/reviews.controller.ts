@@ -1,5 +1,6 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { z } from 'zod';
+import type { CapabilityState, VersionState } from '#libs/capability/state.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { VersionStatus } from '#libs/vocabulary/words.js';
 import { Access } from '../http/access.js';
@@ -8,6 +9,11 @@ import { pageOf, type Page } from '../http/paging.js';
 import { VersionViews, type VersionView } from './version-view.js';
 
 const ReviewsQuery = z.object({ status: VersionStatus.default('pending') });
+
+interface Queued {
+  readonly capability: CapabilityState;
+  readonly version: VersionState;
+}
 
 /** The review queue: versions in one status, pending ones unless asked otherwise. */
 @Controller('v1/reviews')
@@ -21,13 +27,8 @@ export class ReviewsController {
   @Access('any')
   async list(@Query() query: unknown): Promise<Page<VersionView>> {
     const { status } = parseInput(ReviewsQuery, query);
-    const versions = this.view
-      .capabilities()
-      .filter((capability) => capability !== undefined)
-      .flatMap((capability) => [...capability.versions.values()].map((version) => ({ capability, version })))
-      .filter(({ version }) => version.status === status);
-    const { items, ...more } = pageOf(
-      versions,
+    const { items, ...more } = await pageOf(
+      (cursor) => this.inStatus(status, cursor),
       ({ capability, version }) => `${capability.id}@${version.version}`,
       query,
     );
@@ -35,5 +36,16 @@ export class ReviewsController {
       items: await Promise.all(items.map(({ capability, version }) => this.views.version(capability, version))),
       ...more,
     };
+  }
+
+  private async *inStatus(status: VersionStatus, cursor = ''): AsyncGenerator<Queued> {
+    const [id = '', after = ''] = cursor.split('@');
+    for await (const capability of this.view.capabilitiesFrom(id)) {
+      const versions = [...capability.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1));
+      for (const version of versions) {
+        const given = capability.id === id && version.version <= after;
+        if (version.status === status && !given) yield { capability, version };
+      }
+    }
   }
 }

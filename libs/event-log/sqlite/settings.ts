@@ -35,5 +35,10 @@ export const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 
 /** A worker thread that died is started again at most this often; in between its callers are told at once. */
 export const RESTART_MS = 250;
-/** A page cache per connection. */
-export const CACHE_KIB = 65_536;
+/** A page cache per connection; behind it stands the system's own. */
+export const CACHE_KIB = 16_384;
+/**
+ * Where new objects of a worker thread stand. Hardly any of them lives longer than one message, and V8 would take several
+ * times as much without being the faster for it.
+ */
+export const YOUNG_MIB = 12;

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { LogOpenError } from './errors.js';
-import { RESTART_MS } from './settings.js';
+import { RESTART_MS, YOUNG_MIB } from './settings.js';
 import { CLOSE, type Greeting } from './worker.js';
 
 /** Told of what a worker thread answers, and of its death: all that was posted to it and not answered is lost. */
@@ -53,7 +53,12 @@ export class Thread<Answer> {
 
   private async launch(): Promise<void> {
     // An empty environment and no flags: the thread needs neither this process's secrets nor its instrumentation.
-    const worker = new Worker(this.script, { workerData: this.options, env: {}, execArgv: [] });
+    const worker = new Worker(this.script, {
+      workerData: this.options,
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
     try {
       await greetingOf(worker);
     } catch (error) {
