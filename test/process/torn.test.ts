@@ -105,12 +105,15 @@ test('a write-ahead log that is torn behind its last commit loses nothing that w
       };
       await onCopy(left, WAL, change, async (dataDir) => {
         const service = await startService({ dataDir });
-        for (const task of left.tasks) await isRecorded(service, task, left.ledger, `${what}, ${told}`);
-        const [task] = left.tasks;
-        assert.ok(task !== undefined);
-        const answer = await service.call('host', 'POST', '/v1/calls/authorize', callBody(task));
-        assert.equal(expecting(200, answer).decision, 'allow');
-        await service.stop('keep');
+        try {
+          for (const task of left.tasks) await isRecorded(service, task, left.ledger, `${what}, ${told}`);
+          const [task] = left.tasks;
+          assert.ok(task !== undefined);
+          const answer = await service.call('host', 'POST', '/v1/calls/authorize', callBody(task));
+          assert.equal(expecting(200, answer).decision, 'allow');
+        } finally {
+          await service.stop('keep');
+        }
       });
     });
   }
@@ -148,15 +151,18 @@ test('a write-ahead log that lost commits gives what was before them, whole, or 
       const service = await startService({ dataDir }).catch((error: Error) => error.message);
       if (typeof service === 'string')
         return assert.match(service, /^[^\n]*tokens\.json belongs to another event log[^\n]*$/);
-      const events = await service.service.log.readAll({ after: 0n, limit: 10_000 });
-      assert.deepEqual(events, whole.slice(0, events.length), `the seed was ${left.luck.seed}`);
-      if (events.length < whole.length) shorter += 1;
-      for (const { taskId, traceId } of left.tasks) {
-        const { status, body } = await service.call('auditor', 'GET', `/v1/audit/traces/${traceId}/replay`);
-        if (status === 200) assert.equal(body.identical, true);
-        else assert.equal(status, 404, taskId);
+      try {
+        const events = await service.service.log.readAll({ after: 0n, limit: 10_000 });
+        assert.deepEqual(events, whole.slice(0, events.length), `the seed was ${left.luck.seed}`);
+        if (events.length < whole.length) shorter += 1;
+        for (const { taskId, traceId } of left.tasks) {
+          const { status, body } = await service.call('auditor', 'GET', `/v1/audit/traces/${traceId}/replay`);
+          if (status === 200) assert.equal(body.identical, true);
+          else assert.equal(status, 404, taskId);
+        }
+      } finally {
+        await service.stop('keep');
       }
-      await service.stop('keep');
     });
   }
   assert.ok(shorter > 0, 'nothing was torn off');
