@@ -20,7 +20,7 @@ export interface Service extends Callable {
 
 const READY_MS = 300_000;
 /** As `npm start` runs it. */
-const START_FLAGS = ['--use-largepages=silent'];
+const START_FLAGS = ['--use-largepages=silent', '--max-semi-space-size=16'];
 const TASKS_PER_USER = 16;
 const VERSION = '1.0.0';
 

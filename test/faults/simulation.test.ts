@@ -21,7 +21,8 @@ test('no promise is broken in a simulated history', { skip: wanted !== undefined
   assert.equal(broken, undefined);
 });
 
-test('the history that SALLYPORT_SIM_SEED names breaks no promise', { skip: wanted === undefined }, async () => {
+const testWanted = wanted === undefined ? () => undefined : test;
+testWanted('the history that SALLYPORT_SIM_SEED names breaks no promise', async () => {
   const { breach } = await tell(ground, nameOf(wanted ?? ''));
   assert.equal(breach, undefined);
 });
