@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
-import { callsDecider, type CallsEvent } from './decider.js';
+import { callsDecider, MAX_CALLS, type CallsEvent } from './decider.js';
 import { callsEventSchemas, type CallDecided, type OutcomeRecorded, type ResponseValidated } from './events.js';
 
 const given = specified(callsDecider, callsEventSchemas);
@@ -67,6 +67,17 @@ test('attempts at a call are counted from one, each call for itself', () => {
   given(call('deny'), call('allow', { attempt: 2 }))
     .when(record('allow', { callId: uuid(2) }))
     .thenEvents(call('allow', { callId: uuid(2) }));
+});
+
+test('a task has so many calls and no more; those it has may be tried again', () => {
+  const state = callsDecider.initialState();
+  const latest = { decided: decided('deny'), at: at(0), revision: 1 };
+  for (let number = 1; number <= MAX_CALLS; number += 1) {
+    state.calls.set(uuid(number), { callId: uuid(number), requestDigest: digest('request'), latest });
+  }
+  const another = callsDecider.decide(record('allow', { callId: uuid(MAX_CALLS + 1) }), state);
+  assert.deepEqual([another.ok, another.ok || another.error.code], [false, 'too_large']);
+  assert.ok(callsDecider.decide(record('allow'), state).ok);
 });
 
 test('another body under the same callId is a conflict', () => {

@@ -1,3 +1,4 @@
+import equal from 'fast-deep-equal';
 import type { Decider } from '#libs/kernel/decider.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
@@ -11,9 +12,12 @@ export type CallsEvent = { readonly actor: string; readonly time: Instant; reado
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
 );
 
-/** One attempt as it was recorded. `position` is not known before its append has been confirmed. */
+/** What is kept of a decision: its commitments stand in the log, for whoever opens the payload. */
+export type Attempted = Omit<CallDecided, 'commitments'>;
+
+/** One attempt as it was recorded, but for its commitments. `position` is not known before its append has been confirmed. */
 export interface AttemptState {
-  readonly decided: CallDecided;
+  readonly decided: Attempted;
   readonly at: Instant;
   /** Revision of its event in `calls-<taskId>`. */
   readonly revision: number;
@@ -34,6 +38,8 @@ export interface CallState {
 export interface CallsState {
   revision: number;
   readonly calls: Map<string, CallState>;
+  /** The decision that came last: what the next one has in common with it is held once. */
+  last?: Attempted;
 }
 
 export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
@@ -59,7 +65,8 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
     const { revision } = state;
     const { position } = event;
     if (event.type === 'CallDecided') {
-      const decided = event.data;
+      const decided = attemptedOf(event.data, state.last);
+      state.last = decided;
       const attempt: AttemptState = { decided, at: event.time, revision, position };
       const call = state.calls.get(decided.callId);
       if (call === undefined) {
@@ -78,10 +85,27 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
   },
 };
 
+/** Calls of a task are mostly alike: what is equal to the last one's is the same object, and memory holds it once. */
+function attemptedOf({ commitments: _, ...decided }: CallDecided, last: Attempted | undefined): Attempted {
+  if (last === undefined) return decided;
+  return {
+    ...decided,
+    basis: same(decided.basis, last.basis),
+    checks: same(decided.checks, last.checks),
+    engines: same(decided.engines, last.engines),
+    observed: same(decided.observed, last.observed),
+  };
+}
+
+const same = <Value>(value: Value, last: Value): Value => (equal(value, last) ? last : value);
+
 const allowedAs = (attempt: AttemptState) => (attempt.decided.decision === 'allow' ? { allowed: attempt } : {});
 
 type Of<Type extends CallsCommand['type']> = Extract<CallsCommand, { type: Type }>;
 type Decided = Result<readonly CallsEvent[], Refusal>;
+
+/** Calls of one task: all of them are held in memory while it is in use, some 0.7 kB each. */
+export const MAX_CALLS = 100_000;
 
 /** The next attempt at a call. One body per callId; once there is a response, the record is final. */
 function recordDecision(command: Of<'record-decision'>, state: CallsState): Decided {
@@ -89,6 +113,9 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   const call = state.calls.get(decided.callId);
   if (call !== undefined && call.requestDigest !== decided.requestDigest) return err(otherBody());
   if (call?.response !== undefined) return err(refusal('invalid_transition', 'the call has its response'));
+  if (call === undefined && state.calls.size >= MAX_CALLS) {
+    return err(refusal('too_large', `a task has at most ${MAX_CALLS} calls: open another`));
+  }
   const attempt = (call?.latest.decided.attempt ?? 0) + 1;
   return ok([{ type: 'CallDecided', data: { attempt, ...decided }, actor, time }]);
 }

@@ -1,4 +1,4 @@
-import type { CallDecided } from '#libs/calls/events.js';
+import type { Attempted } from '#libs/calls/decider.js';
 import type { AuthorizeRequest, ContextItem } from '#libs/decision/call.js';
 import type { Check } from '#libs/decision/check.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
@@ -38,7 +38,7 @@ export interface AuthorizeAnswer {
 /** Spells a recorded decision out for the host that asked. `checks` are shown as they come, with what evidence they have. */
 export function answerOf(
   request: Pick<AuthorizeRequest, 'arguments' | 'context'>,
-  decided: CallDecided,
+  decided: Attempted,
   more: {
     readonly traceId: string;
     readonly checks: readonly Check[];

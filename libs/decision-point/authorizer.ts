@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { otherBody, type AttemptState, type CallState } from '#libs/calls/decider.js';
-import type { CallDecided } from '#libs/calls/events.js';
+import { otherBody, type Attempted, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { Definition } from '#libs/capability/definition.js';
 import { diffDefinitions } from '#libs/capability/diff.js';
 import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
@@ -12,8 +11,8 @@ import { isVoid } from '#libs/directive/decider.js';
 import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { answerOf, type AuthorizeAnswer } from './answer.js';
 import { basisChecks, snapshotFor } from './basis.js';
@@ -33,9 +32,6 @@ import type { TaskLanes } from './task-lanes.js';
 const MAX_DECISIONS = 3;
 /** How often recording may be overtaken by other calls of the task before there is no decision at all. */
 const MAX_TRIES = 20;
-/** Calls of one task: all of them are held in memory while it is in use, about two kilobytes each. */
-const MAX_CALLS = 100_000;
-const TOO_MANY_CALLS = `a task has at most ${MAX_CALLS} calls: open another`;
 
 /** What one try comes to. `overtaken`: the basis has moved. `late`: the commit took longer than an allow may live. */
 type Try = Result<AuthorizeAnswer, Refusal> | 'again' | 'overtaken' | 'late';
@@ -114,7 +110,6 @@ export class Authorizer {
     const earlier = lane.calls.calls.get(request.callId);
     if (earlier !== undefined && earlier.requestDigest !== requestDigest)
       return this.lanes.confirmed(lane, otherBody());
-    if (earlier === undefined && lane.calls.calls.size >= MAX_CALLS) return err(refusal('too_large', TOO_MANY_CALLS));
     const call: Call = { ...asked.call, decidedAt: this.time.now() };
     const version = call.version ?? lane.task.pins.get(call.capability)?.version;
     const decision = forced === undefined ? decide(snapshot, call, this.engines.engines) : denyFor(forced, version);
@@ -215,7 +210,7 @@ export class Authorizer {
   private answer(
     request: AuthorizeRequest,
     lane: TaskLane,
-    decided: CallDecided,
+    decided: Attempted,
     decision: Decision,
     position: bigint,
     same: boolean,

@@ -14,8 +14,8 @@ import { payloadPlace } from './payload-place.js';
 import { TaskLane } from './task-lane.js';
 
 const MAX_LANES = 10_000;
-/** Calls that are held in all lanes together, about; each is some two kilobytes. */
-const MAX_HELD_CALLS = 200_000;
+/** Calls that are held in all lanes together, about; each is some 0.7 kB. */
+const MAX_HELD_CALLS = 500_000;
 const COUNT_EVERY = 1000;
 
 /** The lanes of the tasks that were used last, loaded from the log when first needed. */

@@ -21,11 +21,12 @@ test('no promise is broken in a simulated history', { skip: wanted !== undefined
   assert.equal(broken, undefined);
 });
 
-const testWanted = wanted === undefined ? () => undefined : test;
-testWanted('the history that SALLYPORT_SIM_SEED names breaks no promise', async () => {
-  const { breach } = await tell(ground, nameOf(wanted ?? ''));
-  assert.equal(breach, undefined);
-});
+if (wanted !== undefined) {
+  test('the history that SALLYPORT_SIM_SEED names breaks no promise', async () => {
+    const { breach } = await tell(ground, nameOf(wanted));
+    assert.equal(breach, undefined);
+  });
+}
 
 test('a history is told the same way each time', { skip: wanted !== undefined }, async () => {
   for (const seed of [11, 12, 13]) {
