@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { takeDirectly } from '../../apps/pdp/calls/direct-authorize.js';
 import { Quotas } from '../../apps/pdp/http/quotas.js';
 import { Problem, problemOf } from '../../apps/pdp/http/problem.js';
@@ -67,6 +70,23 @@ test('a repeat is one, whichever way it takes', async () => {
   const first = expecting(200, await service.call('host', 'POST', PLAIN, body));
   const again = expecting(200, await service.call('host', 'POST', ROUTED, body));
   assert.equal(again.position, first.position);
+});
+
+test('a caller that goes away in the middle of its body, or before its answer, harms nobody', async () => {
+  const { hostname, port } = new URL(service.url);
+  const body = JSON.stringify(callBody(task));
+  const head =
+    `POST ${PLAIN} HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${service.tokens.host}\r\n` +
+    `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  for (const sent of [head, head + body.slice(0, 40), head + body]) {
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    socket.write(sent);
+    await pause(20);
+    socket.resetAndDestroy();
+    await pause(20);
+    assert.equal(expecting(200, await service.call('host', 'POST', PLAIN, callBody(task))).decision, 'allow');
+  }
 });
 
 test('takes plain requests while there is room, and leaves all others to the route', async () => {
