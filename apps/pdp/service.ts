@@ -10,6 +10,7 @@ import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
 import { Responder } from '#libs/decision-point/responder.js';
 import { TaskLanes } from '#libs/decision-point/task-lanes.js';
 import { Tasks } from '#libs/decision-point/tasks.js';
+import { POLICY_SET } from '#libs/decision/snapshot.js';
 import type { EventLog } from '#libs/event-log/port.js';
 import { settledLog, type SettledLog } from '#libs/event-log/settled.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
@@ -97,6 +98,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const tokensFile = await makeFirstPrincipals(plane, dataDir);
     const feedKey = openFeedKey(dataDir);
     const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
+    await engines.warm(view.policySet(POLICY_SET).state.active?.cedar);
     const lanes = new TaskLanes(log, keys, view);
     const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));

@@ -4,11 +4,21 @@ import { createSchemaValidator, type SchemaValidator } from '#libs/content/schem
 import type { Call } from '#libs/decision/call.js';
 import type { Engines, Snapshot } from '#libs/decision/snapshot.js';
 import type { EventLog } from '#libs/event-log/port.js';
-import { PolicyEngine } from '#libs/policy/cedar.js';
+import { PolicyEngine, type AuthorityRequest } from '#libs/policy/cedar.js';
 import { readJson, readText } from './blobs.js';
 
 /** Compiled schemas and their sources that are kept: the ones used last. */
 const MAX_SCHEMAS = 2000;
+
+/** A question that is no call's. */
+const NOBODY: AuthorityRequest = {
+  user: { id: '', roles: [], attributes: {} },
+  effect: 'read',
+  capability: '',
+  category: '',
+  operation: '',
+  context: { purpose: '', agent: '', host: '', sensitivity: 'public', arguments: {} },
+};
 
 /** What decisions compute with: policies and schemas, loaded from their blobs when first needed and kept. */
 export class DecisionEngines {
@@ -34,6 +44,20 @@ export class DecisionEngines {
     const missingSchema = schema !== undefined && !this.schemas.has(schema) ? schema : undefined;
     if (missingSet === undefined && missingSchema === undefined) return undefined;
     return this.load(missingSet, missingSchema);
+  }
+
+  /**
+   * Loads a policy set and asks it something, so that the first call after a start need not wait for what an engine does
+   * only once. Never throws: what cannot be loaded now is loaded, or refused, when a call needs it.
+   */
+  async warm(set: Digest | undefined): Promise<void> {
+    if (set === undefined) return;
+    try {
+      await this.load(set, undefined);
+      this.policies.evaluate(set, NOBODY);
+    } catch {
+      // A call will say so, where somebody hears it.
+    }
   }
 
   /** Loads a schema for `validator`. Throws `LogUnavailable`. */

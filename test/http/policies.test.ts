@@ -207,3 +207,20 @@ test('an allow does not outlive the policy that gave it: its next attempt is dec
   await activatePolicy(service, 'forbid(principal, action, resource);');
   assert.equal((await decide(service, task, call)).reason, 'outside_user_authority');
 });
+
+test('after a start the policy in force is there before the first call asks for it', async () => {
+  const first = await startService();
+  await activatePolicy(first);
+  await first.stop('keep');
+  const second = await startService({ dataDir: first.dataDir });
+  try {
+    const { engines, view } = second.service;
+    const policySet = view.policySet('default').state;
+    assert.ok(policySet.active);
+    const nothing = { basis: {}, directives: view.directives().state, capability: undefined, task: undefined };
+    const snapshot = { ...nothing, policySet, content: { purpose: '', attributes: {} } };
+    assert.equal(engines.prepare(snapshot, { capability: 'any', version: undefined, operation: 'any' }), undefined);
+  } finally {
+    await second.stop();
+  }
+});
