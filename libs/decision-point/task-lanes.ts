@@ -96,7 +96,8 @@ export class TaskLanes {
   letGo(lane: TaskLane): void {
     const { taskId } = lane.task;
     const held = this.lanes.get(taskId);
-    if (held === undefined || this.loaded.get(taskId) !== lane || lane.inFlight > 0) return;
+    // One that was given up has its successor in its place, which others may be about to write to.
+    if (lane.givenUp || held === undefined || this.loaded.get(taskId) !== lane || lane.inFlight > 0) return;
     lane.givenUp = true;
     this.forget(taskId, held);
   }
