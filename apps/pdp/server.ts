@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
@@ -20,9 +21,6 @@ import { traceparentOf } from './http/traceparent.js';
 import { failureLog, type LogFailure } from './observability/logger.js';
 import { boundHttp, timeLimits } from './overload/http.js';
 import type { Service } from './service.js';
-
-/** When to ask again after a 429 or 503, in seconds. */
-const RETRY_AFTER_S = '1';
 
 /** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
 const DRAIN_MS = 6000;
@@ -96,7 +94,9 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     keepsConnections: () => !draining,
     problemOf: told,
   });
-  await app.listen(settings.http.port, settings.http.host);
+  // One address: for `localhost` the framework would open a second server, past all that bounds this one.
+  const { address } = await lookup(settings.http.host);
+  await app.listen(settings.http.port, address);
   const readiness = app.get(Readiness);
   const grpc = await startGrpc(service, {
     quotas,
@@ -141,10 +141,9 @@ class ProblemFilter implements ExceptionFilter {
 }
 
 function send(reply: FastifyReply, problem: Problem): void {
-  if (problem.status === 429 || problem.status === 503) reply.header('retry-after', RETRY_AFTER_S);
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
   void reply
     .status(problem.status)
+    .headers(problem.headers)
     .header('content-type', 'application/problem+json')
     .send(JSON.stringify(problem.toJson()));
 }

@@ -27,8 +27,8 @@ interface HeldTask {
 
 /** Payloads that are asked for at once; the log answers with fewer where they are large. */
 const MAX_AHEAD = 256;
-/** Tasks whose key and content are kept; another is read again. */
-const MAX_TASKS = 64;
+/** Tasks whose key and content are kept: as many as one trace may have. */
+const MAX_TASKS = 20_000;
 
 /**
  * Opens payload records for auditors, and believes them only where they are what their events committed to. For one

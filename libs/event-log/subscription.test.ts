@@ -21,10 +21,12 @@ function makeLog() {
   return {
     subscriptions,
     reads: () => reads,
-    append(known: boolean): void {
+    append(known: boolean | 'untold'): void {
       end += 1;
+      if (known === 'untold') return;
       const appended: Appended = {
         categories: new Set([end % 2 === 0 ? 'calls' : 'directives']),
+        events: 1,
         position: BigInt(end),
       };
       subscriptions.wake(known ? appended : undefined);
@@ -73,6 +75,17 @@ test('where it is not known what was appended, everybody reads', async () => {
   log.append(false);
   await follower.until(1n);
   assert.ok(log.reads() > before);
+  await follower.subscription.close();
+});
+
+test('what was never told of is found behind what is', async () => {
+  const log = makeLog();
+  const follower = follow(log, { categories: ['directives'] });
+  await follower.until(0n);
+  log.append('untold');
+  log.append(true);
+  await follower.until(2n);
+  assert.deepEqual(follower.seen, [1n]);
   await follower.subscription.close();
 });
 

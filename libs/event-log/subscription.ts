@@ -9,9 +9,11 @@ export interface Page {
   readonly more: boolean;
 }
 
-/** What has been committed, where that is known: everything up to `position` lies in streams of these categories. */
+/** What has been committed, where that is known; for logs whose positions have no gaps. */
 export interface Appended {
   readonly categories: ReadonlySet<string>;
+  /** How many events there were, and the position of the last of them. */
+  readonly events: number;
   readonly position: bigint;
 }
 
@@ -41,8 +43,8 @@ export class Subscriptions {
   }
 
   /**
-   * Something may have been appended. With `appended`, it is that and nothing else since the last time: whoever has seen
-   * the rest and follows other categories need not read to know that it has caught up.
+   * Something may have been appended. With `appended` it is known what: whoever has seen all that lies before it and
+   * follows other categories need not read to know that it has caught up.
    */
   wake(appended?: Appended): void {
     for (const follower of this.open) if (appended === undefined || !follower.passOver(appended)) follower.wake();
@@ -99,12 +101,14 @@ class Follower {
   }
 
   /** True where this follower has caught up and what was appended is not its own: it has caught up with that too. */
-  passOver({ categories, position }: Appended): boolean {
+  passOver({ categories, events, position }: Appended): boolean {
     const { categories: wanted } = this.options;
     if (wanted === undefined || this.stale || this.sleeper === undefined) return false;
     if (wanted.some((category) => categories.has(category))) return false;
+    // Something else lies in between, or it was a repeat: the log knows.
+    if (this.after + BigInt(events) !== position) return false;
     try {
-      if (position > this.after) this.after = position;
+      this.after = position;
       this.subscriber.onCaughtUp(position);
     } catch (error) {
       reportTo(this.subscriber, error);

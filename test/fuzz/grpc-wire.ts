@@ -112,6 +112,8 @@ export function isSoundCall(reply: GrpcReply, how?: BentCall): void {
   if (given === status.UNAVAILABLE) return assert.equal(code, 'view_stale');
   if (http === 415) return assert.ok(how?.metadata.some(([name]) => name === 'content-type'));
   if (given === status.INTERNAL && isNoGrpc(how)) return assert.equal(code, undefined);
+  // Refused while it still sends, a call is reset at once, which the client may see before its status.
+  if (given === undefined && how?.caller === 'wrong' && how.framing === 'split') return;
   assert.ok(given !== undefined && DOCUMENTED.has(given), `status ${given}, code ${code}, HTTP ${http}`);
 }
 

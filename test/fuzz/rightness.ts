@@ -27,13 +27,16 @@ export function whyNotAllowed(bytes: Buffer, task: Answered): string | undefined
     return 'another capability';
   const args = body.arguments;
   if (typeof args !== 'object' || args === null || Array.isArray(args)) return 'no arguments';
-  if (!Object.hasOwn(OPERATIONS, body.operation) || OPERATIONS[body.operation]?.(args) !== true) return 'its arguments';
-  if (hasReservedKey(args)) return 'an entity among the arguments';
+  // Before the first byte to a server nothing is called yet: it may be connected to, whatever the arguments are.
+  const connecting = body.operation === '$connect';
+  if (!connecting && (!Object.hasOwn(OPERATIONS, body.operation) || OPERATIONS[body.operation]?.(args) !== true))
+    return 'its arguments';
+  if (!connecting && hasReservedKey(args)) return 'an entity among the arguments';
   const { definitionDigest, definition, server } = body.observed ?? {};
   if (server?.method !== 'package' || server.integrity !== INTEGRITY) return 'another server';
   const pinned = task.pins[0].definitionDigest;
   if (definitionDigest !== undefined && definitionDigest !== pinned) return 'another definition by its digest';
-  if (definition === undefined) return definitionDigest === undefined ? 'no definition' : undefined;
+  if (definition === undefined) return definitionDigest === undefined && !connecting ? 'no definition' : undefined;
   return definitionDigestOf(definition) === pinned ? undefined : 'another definition';
 }
 

@@ -32,6 +32,7 @@ const seen = ({ status, headers, body }: Answer) => ({
   status,
   type: headers.get('content-type'),
   authenticate: headers.get('www-authenticate'),
+  retryAfter: headers.get('retry-after'),
   length: headers.has('content-length'),
   body: { ...body, callId: '', position: '', expiresAt: '', traceId: '' },
 });
@@ -70,6 +71,17 @@ test('a repeat is one, whichever way it takes', async () => {
   const first = expecting(200, await service.call('host', 'POST', PLAIN, body));
   const again = expecting(200, await service.call('host', 'POST', ROUTED, body));
   assert.equal(again.position, first.position);
+});
+
+test('a path that is none is refused before anything of its body is taken in', async () => {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(
+    `POST /v1/nothing HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\ncontent-length: 900000\r\n\r\n{`,
+  );
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 404 /);
+  socket.destroy();
 });
 
 test('a caller that goes away in the middle of its body, or before its answer, harms nobody', async () => {
@@ -125,7 +137,8 @@ test('takes plain requests while there is room, and leaves all others to the rou
     return response.status;
   };
   try {
-    assert.equal(await send(PLAIN, { method: 'POST', headers: json, body }), 429);
+    const refused = await fetch(`${url}${PLAIN}`, { method: 'POST', headers: json, body });
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
     assert.deepEqual([taken.length, left.length], [1, 0]);
     const others: [string, RequestInit & { duplex?: 'half' }][] = [
       [ROUTED, { method: 'POST', headers: json, body }],

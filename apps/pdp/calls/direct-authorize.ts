@@ -50,7 +50,11 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
   if (request.url !== PATH || request.method !== 'POST') return undefined;
   const { headers } = request;
   const bytes = Number(headers['content-length']);
-  if (!(bytes > 0 && bytes <= SMALL_BYTES) || !PLAIN_JSON.has(headers['content-type'] ?? '')) return undefined;
+  if (
+    !(bytes > 0 && bytes <= Math.min(SMALL_BYTES, parts.limits.definitionBytes)) ||
+    !PLAIN_JSON.has(headers['content-type'] ?? '')
+  )
+    return undefined;
   if (parts.gate.isFull()) return undefined;
   try {
     const principal = admitted(parts.view, headers.authorization, ['host']);
@@ -89,7 +93,7 @@ async function answer(
     write(response, 200, 'application/json; charset=utf-8', JSON.stringify(unwrap(result)), parts);
   } catch (error) {
     const problem = parts.problemOf(error, traceparent);
-    if (problem.status === 401) response.setHeader('www-authenticate', 'Bearer');
+    for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
     write(response, problem.status, 'application/problem+json; charset=utf-8', JSON.stringify(problem.toJson()), parts);
   }
 }

@@ -39,7 +39,9 @@ declare module 'fastify' {
 export function authenticate(view: ControlView, quotas: Quotas) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const access = accessOf(request);
-    if (request.is404 || access?.roles === 'public') return done();
+    // Before anything of its body is taken in: nobody has shown who they are.
+    if (request.is404) return done(new Problem('not_found', 'no such path'));
+    if (access?.roles === 'public') return done();
     try {
       const principal = admitted(view, request.headers.authorization, access?.roles ?? []);
       charge(quotas, principal, lengthOf(request) ?? 0);

@@ -25,6 +25,9 @@ const STATUS = {
   view_stale: 503,
 } as const;
 
+/** When whoever was refused for lack of room may come again, in seconds. */
+const RETRY_AFTER_S = '1';
+
 export type ProblemCode = keyof typeof STATUS;
 
 /** A request that gets a problem document instead of an answer. */
@@ -41,6 +44,12 @@ export class Problem extends Error {
 
   get status(): number {
     return STATUS[this.code];
+  }
+
+  /** What goes with it: how to be let in, or when to come again. */
+  get headers(): Readonly<Record<string, string>> {
+    if (this.status === 401) return { 'www-authenticate': 'Bearer' };
+    return this.status === 429 || this.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
   }
 
   /** RFC 9457 `application/problem+json`. Says nothing of stacks, SQL, files or secrets. */

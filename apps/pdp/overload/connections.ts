@@ -71,7 +71,9 @@ export function boundConnections(server: Server, bounds: ConnectionBounds, secur
       stuck.delete(socket);
       return false;
     }
-    const bytes = socket.bytesWritten - socket.writableLength;
+    // A large answer is one write: how much of it is gone only its handle says, as Node's own time limit asks it.
+    const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
+    const bytes = socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
     const earlier = stuck.get(socket);
     if (earlier?.bytes === bytes) return nowMs - earlier.sinceMs > unreadMs;
     stuck.set(socket, { bytes, sinceMs: nowMs });

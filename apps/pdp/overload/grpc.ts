@@ -131,6 +131,8 @@ export function boundGrpc({ settings, bounds, registry, isOurs, admit, statusOf 
       return new Promise((resolve, reject) => {
         listener.once('error', reject);
         listener.listen(port, host, () => {
+          // One connection that cannot be taken must not end the process.
+          listener.on('error', () => undefined);
           const address = listener.address();
           resolve(typeof address === 'object' ? (address?.port ?? port) : port);
         });

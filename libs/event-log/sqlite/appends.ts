@@ -163,6 +163,7 @@ export class AppendQueue {
   private settle(group: readonly Waiting[], outcomes: readonly AppendOutcome[]): void {
     const categories = new Set<string>();
     let position = 0n;
+    let count = 0;
     let unknown = false;
     for (const [index, { batch, weight, resolve }] of group.entries()) {
       const outcome = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
@@ -172,13 +173,16 @@ export class AppendQueue {
       // It may have been written all the same.
       if (outcome.kind === 'unknown') unknown = true;
       else if (outcome.kind === 'committed' && batch.writes.length > 0) {
-        for (const { stream } of batch.writes) categories.add(categoryOf(stream));
+        for (const { stream, events } of batch.writes) {
+          categories.add(categoryOf(stream));
+          count += events.length;
+        }
         if (outcome.position > position) position = outcome.position;
       }
       resolve(outcome);
     }
     if (unknown) this.onAppended(undefined);
-    else if (categories.size > 0) this.onAppended({ categories, position });
+    else if (categories.size > 0) this.onAppended({ categories, events: count, position });
     this.pump();
     if (this.queuedBatches === 0) this.drained?.();
   }
