@@ -10,7 +10,7 @@ const CATEGORIES = ['calls', 'refusals', 'task'];
 /** Whatever else these categories hold moves the index's mark and nothing more. */
 const INDEXED = new Set(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
 /** Under load the index takes what came in so long at once, unless a question waits for it: many rows cost it less. */
-const INTERVAL_MS = 25;
+const INTERVAL_MS = 100;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 

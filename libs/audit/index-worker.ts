@@ -1,5 +1,3 @@
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { CLOSE, type Greeting, type IndexRequest } from './index-messages.js';
 import { codeOf } from './index-schema.js';
@@ -7,20 +5,6 @@ import { openIndexStore } from './index-store.js';
 
 const port = parentPort;
 if (port === null) throw new Error('runs as a worker thread only');
-
-/** Decisions go first where there are not enough processors: the index may be behind, an answer may not. */
-const NICENESS = 5;
-
-function stepBack(): void {
-  try {
-    // On Linux a thread has a priority of its own, and its number is where this leads; elsewhere there is no such link.
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
-  } catch {
-    // Then it is as important as all others.
-  }
-}
-
-stepBack();
 
 /** Worker thread: the one that has the index's file open. Answers each request with one message, in order. */
 try {
