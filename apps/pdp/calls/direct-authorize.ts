@@ -5,6 +5,7 @@ import { admitted, charge, type Principal } from '../http/access.js';
 import { parseInput, parseJson } from '../http/body.js';
 import { unwrap, type Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
+import { traceparentOf } from '../http/traceparent.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Tracing } from '../observability/tracing.js';
 import { SMALL_BYTES } from '../overload/bodies.js';
@@ -81,8 +82,7 @@ async function answer(
   principal: Principal,
   parts: Parts,
 ): Promise<void> {
-  const { headers } = request;
-  const traceparent = typeof headers['traceparent'] === 'string' ? headers['traceparent'] : undefined;
+  const traceparent = traceparentOf(request);
   const { authorizer, limits, tracing } = parts;
   try {
     const asked = parseInput(AuthorizeRequest, parseJson(body, limits.jsonDepth));

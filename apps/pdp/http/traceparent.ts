@@ -1,7 +1,7 @@
-import type { FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 
 /** The `traceparent` header of a request (W3C Trace Context), as sent; whether it is valid is another question. */
-export function traceparentOf(request: FastifyRequest): string | undefined {
+export function traceparentOf(request: Pick<IncomingMessage, 'headers'>): string | undefined {
   const value = request.headers['traceparent'];
   return typeof value === 'string' ? value : undefined;
 }

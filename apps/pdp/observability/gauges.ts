@@ -14,27 +14,35 @@ export interface Observed {
   readonly lanesHeld: () => number;
 }
 
+type Described<Value> = [name: string, help: string, read: () => Value];
+
+/** A value that is looked up when the metrics are. */
+export function addGauge(registry: Registry, ...[name, help, read]: Described<number | Promise<number>>): void {
+  const each: Gauge = new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect: async () => each.set(await read()),
+  });
+}
+
+/** The same of one that only grows. */
+export function addTotal(registry: Registry, ...[name, help, read]: Described<number>): void {
+  const each: Counter = new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      each.reset();
+      each.inc(read());
+    },
+  });
+}
+
 /** Registers what costs nothing until it is read. */
 export function registerGauges(registry: Registry, { store, logFile, log, view, lanesHeld }: Observed): void {
-  const gauge = (name: string, help: string, read: () => number | Promise<number>): void => {
-    const each: Gauge = new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect: async () => each.set(await read()),
-    });
-  };
-  const total = (name: string, help: string, read: () => number): void => {
-    const each: Counter = new Counter({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        each.reset();
-        each.inc(read());
-      },
-    });
-  };
+  const gauge = (...each: Described<number | Promise<number>>): void => addGauge(registry, ...each);
+  const total = (...each: Described<number>): void => addTotal(registry, ...each);
   gauge('sallyport_append_queue_batches', 'Appends that wait for their commit.', () => store.stats().queuedBatches);
   gauge('sallyport_append_queue_bytes', 'About how many bytes wait to be appended.', () => store.stats().queuedBytes);
   total('sallyport_append_groups_total', 'Groups given to the writer: one transaction, one fsync each.', () => {

@@ -1,5 +1,6 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { Clock } from '#libs/kernel/time.js';
+import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';
 import { Shares } from './shares.js';
@@ -25,30 +26,12 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
     grpcCalls: new Shares(grpcCalls),
   };
   const { calls, audits, bodies } = opened;
-  gauge(registry, 'sallyport_calls_in_flight', 'Requests of hosts that are worked on.', () => calls.inFlight);
-  gauge(registry, 'sallyport_audit_queries_in_flight', 'Audit queries that are worked on.', () => audits.inUse);
-  gauge(registry, 'sallyport_body_bytes', 'Bytes of larger request bodies that are held.', () => bodies.inUse);
-  gauge(registry, 'sallyport_grpc_calls', 'Calls over gRPC that are open.', () => opened.grpcCalls.inUse);
-  total(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
+  addGauge(registry, 'sallyport_calls_in_flight', 'Requests of hosts that are worked on.', () => calls.inFlight);
+  addGauge(registry, 'sallyport_audit_queries_in_flight', 'Audit queries that are worked on.', () => audits.inUse);
+  addGauge(registry, 'sallyport_body_bytes', 'Bytes of larger request bodies that are held.', () => bodies.inUse);
+  addGauge(registry, 'sallyport_grpc_calls', 'Calls over gRPC that are open.', () => opened.grpcCalls.inUse);
+  addTotal(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
     return calls.refused + audits.refused + bodies.refused + opened.grpcCalls.refused;
   });
   return opened;
-}
-
-/** A value that is looked up when the metrics are. */
-export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
-  const each: Gauge = new Gauge({ name, help, registers: [registry], collect: () => each.set(read()) });
-}
-
-/** The same of one that only grows. */
-export function total(registry: Registry, name: string, help: string, read: () => number): void {
-  const each: Counter = new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      each.reset();
-      each.inc(read());
-    },
-  });
 }

@@ -11,8 +11,9 @@ import {
 import type { Registry } from 'prom-client';
 import type { Principal } from '../http/access.js';
 import { Problem } from '../http/problem.js';
+import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
-import { gauge, total, type Bounds } from './bounds.js';
+import type { Bounds } from './bounds.js';
 import { boundConnections, type Connections } from './connections.js';
 import { Overdue } from './overdue.js';
 import { Shares } from './shares.js';
@@ -58,8 +59,8 @@ export function boundGrpc({ settings, bounds, registry, isOurs, admit, statusOf 
   const { connections: maxConnections, clientMs } = settings.bounds;
   const listener: NetServer = createServer();
   const connections: Connections = boundConnections(listener, { maxConnections, unreadMs: clientMs }, false);
-  gauge(registry, 'sallyport_grpc_connections', 'Connections of the gRPC interface.', () => connections.open);
-  total(registry, 'sallyport_grpc_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
+  addGauge(registry, 'sallyport_grpc_connections', 'Connections of the gRPC interface.', () => connections.open);
+  addTotal(registry, 'sallyport_grpc_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
   });
   const callers = new WeakMap<Metadata, Principal>();

@@ -2,9 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { accessOf, callerOf } from '../http/access.js';
 import { Problem } from '../http/problem.js';
+import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';
-import { gauge, total, type Bounds } from './bounds.js';
+import type { Bounds } from './bounds.js';
 import { boundConnections, type Connections } from './connections.js';
 
 /** How long the head of a request may take at most. */
@@ -27,8 +28,8 @@ export function boundHttp(
 ): Connections {
   const { connections: maxConnections, clientMs: unreadMs } = bounds;
   const connections = boundConnections(server.server, { maxConnections, unreadMs }, tls !== undefined);
-  gauge(registry, 'sallyport_http_connections', 'Connections of the HTTP interface.', () => connections.open);
-  total(registry, 'sallyport_http_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
+  addGauge(registry, 'sallyport_http_connections', 'Connections of the HTTP interface.', () => connections.open);
+  addTotal(registry, 'sallyport_http_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
   });
   server.addHook('onRequest', (request, reply, done) => {
