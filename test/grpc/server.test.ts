@@ -11,7 +11,7 @@ import { openService } from '../../apps/pdp/service.js';
 import { startServer } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
 import { createLogger } from '../../apps/pdp/observability/logger.js';
-import { LogUnavailable } from '#libs/event-log/port.js';
+import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
 import { selfSigned } from '../demo/certificate.js';
 import { ended, place } from '../process/child.js';
 import { gate } from '../support/gate.js';
@@ -44,14 +44,21 @@ function check(host: GrpcHost, service: string): Promise<Answered> {
   });
 }
 
-test('health says of each service whether it could allow, to anyone who asks', async (t) => {
-  let broken = false;
-  const service = await started(t, {
-    wrapLog: (log) => ({
+/** A log that cannot record while it is broken. */
+function breakable() {
+  const state = {
+    broken: false,
+    wrap: (log: EventLog): EventLog => ({
       ...gate().wrap(log),
-      append: (batch) => (broken ? Promise.reject(new LogUnavailable('test')) : log.append(batch)),
+      append: (batch) => (state.broken ? Promise.reject(new LogUnavailable('test')) : log.append(batch)),
     }),
-  });
+  };
+  return state;
+}
+
+test('health says of each service whether it could allow, to anyone who asks', async (t) => {
+  const log = breakable();
+  const service = await started(t, { wrapLog: log.wrap });
   const host = hostOf(t, service);
   const names = ['', 'sallyport.v1.Decisions', 'sallyport.v1.Tasks'];
   for (const name of names) assert.deepEqual(await check(host, name), { status: 'SERVING' });
@@ -61,10 +68,10 @@ test('health says of each service whether it could allow, to anyone who asks', a
   const watch = host.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service: '' });
   const told = watch[Symbol.asyncIterator]();
   assert.deepEqual((await told.next()).value, { status: 'SERVING' });
-  broken = true;
+  log.broken = true;
   assert.deepEqual((await told.next()).value, { status: 'NOT_SERVING' });
   for (const name of names) assert.deepEqual(await check(host, name), { status: 'NOT_SERVING' });
-  broken = false;
+  log.broken = false;
   assert.deepEqual((await told.next()).value, { status: 'SERVING' });
   const closing = service.server.close();
   assert.deepEqual((await told.next()).value, { status: 'NOT_SERVING' });
@@ -73,17 +80,12 @@ test('health says of each service whether it could allow, to anyone who asks', a
 });
 
 test('a log that cannot record is an UNAVAILABLE with its code, and no decision', async (t) => {
-  let broken = false;
-  const service = await started(t, {
-    wrapLog: (log) => ({
-      ...gate().wrap(log),
-      append: (batch) => (broken ? Promise.reject(new LogUnavailable('test')) : log.append(batch)),
-    }),
-  });
+  const log = breakable();
+  const service = await started(t, { wrapLog: log.wrap });
   const host = hostOf(t, service);
   await readyWorld(service);
   const task = await openTask(service);
-  broken = true;
+  log.broken = true;
   const stream = host.stream('host');
   stream.ask([callBody(task), callBody(task)]);
   assert.deepEqual(
