@@ -9,7 +9,7 @@ import { callBody, openTask } from '../support/world.js';
 import { bodyIn, encoded } from './grpc-messages.js';
 import { bentCalls, chunksOf, headersOf, PLAIN, type BentCall } from './grpc-mutations.js';
 import { grpcWireTo, isSoundCall, type GrpcReply, type GrpcWire } from './grpc-wire.js';
-import { heapMiB, MAX_GROWTH_MIB } from './memory.js';
+import { heapMiB, MAX_GROWTH_MIB } from '../support/memory.js';
 import { mutatedBy, recipes, spoilt, type Recipe } from './mutations.js';
 import { rightRequests, type Rights } from './requests.js';
 import { whyNotAllowed } from './rightness.js';

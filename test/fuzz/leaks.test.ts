@@ -8,7 +8,7 @@ import { callBody, openTask, readyWorld, registration } from '../support/world.j
 import { framed } from './grpc-frames.js';
 import { encoded } from './grpc-messages.js';
 import { grpcWireTo, replyOf, type GrpcWire } from './grpc-wire.js';
-import { heapMiB } from './memory.js';
+import { heapMiB } from '../support/memory.js';
 import { cooked, mutatedBy, recipes } from './mutations.js';
 import { FUZZ_SEED } from './settings.js';
 import { wireTo, type Wire } from './wire.js';

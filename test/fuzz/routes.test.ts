@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { startService, type TestService } from '../support/service.js';
-import { heapMiB, MAX_GROWTH_MIB } from './memory.js';
+import { heapMiB, MAX_GROWTH_MIB } from '../support/memory.js';
 import { cooked, recipes, type Recipe } from './mutations.js';
 import { rightRequests, type Right, type Rights } from './requests.js';
 import { FUZZ_SEED, fuzzing, IS_LONG } from './settings.js';

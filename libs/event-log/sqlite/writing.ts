@@ -48,6 +48,8 @@ function reopened(options: WriterOptions): EventTable {
 }
 
 interface Head {
+  /** A text of its own: those of a batch are slices of the message that it came in, and would keep all of it alive. */
+  readonly stream: string;
   readonly streamId: number;
   revision: number;
 }
@@ -152,8 +154,8 @@ class EventTable {
   private headOf(stream: string): Head | undefined {
     const known = this.heads.get(stream);
     if (known !== undefined) {
-      this.heads.delete(stream);
-      this.heads.set(stream, known);
+      this.heads.delete(known.stream);
+      this.heads.set(known.stream, known);
       return known;
     }
     const row = this.sql.stream.get(stream);
@@ -165,20 +167,22 @@ class EventTable {
     if (verified?.stream !== stream || verified.revision !== last?.['revision']) {
       throw new Damaged('the last event of a stream');
     }
-    return this.remember(stream, { streamId, revision: verified.revision });
+    return this.remember({ stream: copyOf(stream), streamId, revision: verified.revision });
   }
 
   private addStream(stream: string): Head {
     const streamId = Number(this.sql.insertStream.run(stream).lastInsertRowid);
-    return this.remember(stream, { streamId, revision: 0 });
+    return this.remember({ stream: copyOf(stream), streamId, revision: 0 });
   }
 
-  private remember(stream: string, head: Head): Head {
+  private remember(head: Head): Head {
     if (this.heads.size >= MAX_REMEMBERED_HEADS) {
       const [oldest] = this.heads.keys();
       if (oldest !== undefined) this.heads.delete(oldest);
     }
-    this.heads.set(stream, head);
+    this.heads.set(head.stream, head);
     return head;
   }
 }
+
+const copyOf = (text: string): string => Buffer.from(text).toString();

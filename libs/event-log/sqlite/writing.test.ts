@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { write } from '../../../test/contracts/facts.js';
+import { heapMiB } from '../../../test/support/memory.js';
+import { decodeGroup, encodeGroup } from './messages.js';
+import { openGroupWriter } from './writing.js';
+
+const STREAMS = 600;
+/** What each stream's first event and the next append to it hold: 60 MiB in all, twice. */
+const FILLER = 'x'.repeat(100_000);
+
+test('heads that are remembered do not keep alive the messages in which they came', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-writing-'));
+  const writer = openGroupWriter({ path: join(folder, 'log.db') });
+  t.after(() => {
+    writer.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const before = heapMiB();
+  for (const expected of [0, 1]) {
+    for (let stream = 0; stream < STREAMS; stream += 1) {
+      const writes = [write(`task-of-the-test-${stream}`, expected, FILLER)];
+      const [outcome] = writer.commit(decodeGroup(encodeGroup([{ writes, checks: [] }])));
+      assert.equal(outcome?.kind, 'committed');
+    }
+    const grown = heapMiB() - before;
+    assert.ok(grown < 10, `${grown.toFixed(1)} MiB more after ${STREAMS} appends`);
+  }
+});
