@@ -57,7 +57,7 @@ async function instance(service: TestService, clock: MovableClock): Promise<void
   const ack = { instanceId: randomUUID(), epoch, stateRoot, appliedAt: new Date().toISOString() };
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
   clock.advance(10_000);
-  while (service.service.instances.counts().live > 0) await pause(20);
+  for (let tries = 0; tries < 200 && service.service.instances.counts().live > 0; tries += 1) await pause(20);
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
 }
 
