@@ -104,7 +104,9 @@ export class AppendQueue {
     this.flushOrdered = true;
     setImmediate(() => {
       this.flushOrdered = false;
-      if (this.posted.length === 0) this.postWaiting();
+      // The writer may have died since.
+      if (!this.writer.running) this.revive();
+      else if (this.posted.length === 0) this.postWaiting();
     });
   }
 
