@@ -48,6 +48,7 @@ describe('a real broker', () => {
   after(async () => {
     await consumer?.disconnect();
     await producer?.disconnect();
+    if (kafka?.kind === 'given') await removeTopic(client, topic);
     await kafka?.stop();
   });
 
@@ -143,6 +144,13 @@ describe('a real broker', () => {
     assert.equal(await isOpen(address), false);
   });
 });
+
+async function removeTopic(client: Kafka, topic: string): Promise<void> {
+  const admin = client.admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await admin.disconnect();
+}
 
 /** Whether anybody listens: a process that is stopped still does. */
 function isOpen(address: string): Promise<boolean> {

@@ -7,7 +7,7 @@ import { quietPort } from './ports.js';
 import { singleNode } from './properties.js';
 
 const START_MS = 60_000;
-const LOG_BYTES = 3000;
+const LOG_CHARACTERS = 3000;
 /** Any will do; the cluster lives as long as its folder. */
 const CLUSTER_ID = 'c2FsbHlwb3J0LXRlc3QtMQ';
 /** Quick to start rather than quick in the end, and nothing is left outside of the folder. */
@@ -28,11 +28,23 @@ export async function startJavaKafka(kind: OwnedKafka['kind'], libs: string, ses
   const java = (main: string, ...args: string[]): [string, ...string[]] => [
     ...([javaProgram(), ...JVM, `-Djava.io.tmpdir=${folder}`, '-cp', join(libs, '*'), main, ...args] as const),
   ];
+  const logged = (): string => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   let broker: Kept | undefined;
 
   const running = (): Kept => {
     if (broker === undefined || broker.gone() !== undefined) throw new Error('the broker does not run');
     return broker;
+  };
+  /** What the program said belongs to the error that it led to. */
+  const explained = async (doing: Promise<unknown>): Promise<void> => {
+    await doing.catch((error: Error) => {
+      throw new Error(`${error.message}\n${logged().slice(-LOG_CHARACTERS)}`, { cause: error });
+    });
+  };
+  const format = async (): Promise<void> => {
+    const command = java('kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', propertiesFile);
+    const how = await keeper.ended(await keeper.run({ command, logFile }));
+    if (how !== 'exit code 0') throw new Error(`formatting the storage of Kafka: ${how}`);
   };
   const start = async (): Promise<void> => {
     if (broker !== undefined && broker.gone() === undefined) throw new Error('the broker runs already');
@@ -42,36 +54,29 @@ export async function startJavaKafka(kind: OwnedKafka['kind'], libs: string, ses
   };
 
   try {
-    const properties = singleNode({
-      listen: address,
-      advertised: address,
-      controller: `127.0.0.1:${await quietPort()}`,
-      sessionMs,
-    });
+    const controller = `127.0.0.1:${await quietPort()}`;
+    const properties = singleNode({ listen: address, advertised: address, controller, sessionMs });
     const lines = Object.entries({ ...properties, 'log.dirs': join(folder, 'data') });
     writeFileSync(propertiesFile, lines.map(([name, value]) => `${name}=${value}\n`).join(''));
-    const format = java('kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', propertiesFile);
-    const how = await keeper.ended(await keeper.run({ command: format, logFile }));
-    if (how !== 'exit code 0') throw new Error(`formatting the storage of Kafka: ${how}`);
-    await start();
+    await explained(format());
+    await explained(start());
   } catch (error) {
-    const log = existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(-LOG_BYTES) : '';
     await keeper.end();
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${log}`, { cause: error });
+    throw error;
   }
 
   return {
     kind,
     owned: true,
     brokers: [address],
-    log: () => readFileSync(logFile, 'utf8'),
+    log: logged,
     stop: () => keeper.end(),
     async kill() {
       const killed = running();
       process.kill(killed.pid, 'SIGKILL');
       await keeper.ended(killed);
     },
-    start,
+    start: () => explained(start()),
     freeze: () => void process.kill(running().pid, 'SIGSTOP'),
     thaw: () => void process.kill(running().pid, 'SIGCONT'),
   };
