@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel, type ISocketFactory, type SASLOptions } from 'kafkajs';
+import { silenceNegativeTimeouts } from './warnings.js';
 
 /** How brokers are reached. Holds a secret: never logged, never part of an error. */
 export interface KafkaConnection {
@@ -34,6 +35,7 @@ const RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 500 };
 
 /** `onClosed`: a connection has ended, whoever ended it. */
 export function openClient(connection: KafkaConnection, onClosed: () => void = () => undefined): KafkaClient {
+  silenceNegativeTimeouts();
   const sockets = new Set<Socket>();
   let discarded = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {

@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, KafkaJSProtocolError, type Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { within } from '#libs/kernel/within.js';
 import { openClient, reasonOf, type KafkaConnection } from './client.js';
 
@@ -80,7 +80,7 @@ async function partitionsOf(admin: Admin, topic: string): Promise<number | undef
 }
 
 async function cleanupPolicyOf(admin: Admin, topic: string): Promise<string> {
-  const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] };
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] };
   const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
   const [described] = resources;
   if (described === undefined || described.errorCode !== 0) {
@@ -89,8 +89,8 @@ async function cleanupPolicyOf(admin: Admin, topic: string): Promise<string> {
   return described.configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue ?? '';
 }
 
-const typeOf = (error: unknown): string | undefined => {
-  if (error instanceof KafkaJSProtocolError) return error.type;
-  const cause = error instanceof Error ? (error.cause as unknown) : undefined;
-  return cause instanceof KafkaJSProtocolError ? cause.type : undefined;
-};
+/** The name of the protocol's error code, where it is one or was caused by one. */
+function typeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return 'type' in error ? error.type : typeOf(error.cause);
+}

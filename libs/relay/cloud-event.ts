@@ -31,8 +31,16 @@ export function cloudEventOf({ json, position, stream }: RecordedEvent, source: 
     // What is checked there is true of every event of ours, and checking takes longer than all the rest.
     false,
   );
-  const { headers } = Kafka.binary(event);
-  return { key: stream, value: json.slice(dataAt + DATA.length, idAt), headers: headers as Record<string, string> };
+  return { key: stream, value: json.slice(dataAt + DATA.length, idAt), headers: headersOf(event) };
+}
+
+/** As the Kafka binding has them: none for what is not there, and the content type under its own name alone. */
+function headersOf(event: CloudEvent): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(Kafka.binary(event).headers)) {
+    if (typeof value === 'string' && name !== 'ce_datacontenttype') headers[name] = value;
+  }
+  return headers;
 }
 
 /** Names the event itself as the span: 16 hex digits of its id, which is no UUID of zeros. */
