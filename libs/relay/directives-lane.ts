@@ -1,10 +1,10 @@
-import type { Beat } from '#libs/feed/beat.js';
-import type { Beats, DatedChange } from '#libs/feed/beats.js';
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import { beatText, type Beat } from '#libs/feed/beat.js';
+import { changeIn, type Beats, type DatedChange } from '#libs/feed/beats.js';
 import type { TopicRecord } from '#libs/kafka/topic-reader.js';
 import { batchesOf, bytesOf, MAX_RECORDS } from './batches.js';
 import { Bell } from './bell.js';
 import { Checkpoints } from './checkpoints.js';
-import { DirectiveHistory } from './directive-history.js';
 import { runLane, type Lane, type LaneStatus, type RelayParts, type Session } from './lane.js';
 import { membersOf, OwnRecords } from './own-records.js';
 import type { OutgoingRecord, ReadableOutlet } from './port.js';
@@ -15,6 +15,8 @@ const HEARTBEAT_MS = 1_000;
 const RESTATE_GAP_MS = 250;
 /** Larger than this, a snapshot does not fit a record: hosts that need it ask for it. */
 const MAX_SNAPSHOT_CHARS = 600_000;
+
+export type KnownDirectives = Pick<ControlView, 'directives' | 'listen'>;
 
 export interface DirectivesLane extends Lane {
   status(): LaneStatus & {
@@ -34,18 +36,13 @@ export function runDirectivesLane(
   parts: RelayParts,
   outlet: ReadableOutlet,
   beats: Pick<Beats, 'heartbeat' | 'changes' | 'restatement'>,
+  known: KnownDirectives,
 ): DirectivesLane {
   const bell = new Bell();
-  const feed = new Outgoing(bell.ring);
-  const subscription = parts.log.subscribe(
-    { after: 0n, categories: ['directives'], intervalMs: 1 },
-    {
-      onEvents: (events) => {
-        for (const event of events) feed.arrived(event);
-      },
-      onCaughtUp: () => feed.caughtUp(),
-    },
-  );
+  const feed = new Outgoing(known, bell.ring);
+  const stopListening = known.listen(({ stream, event, position }) => {
+    if (stream === 'directives') feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
+  });
   const lane = runLane(
     'directives',
     parts,
@@ -65,15 +62,15 @@ export function runDirectivesLane(
   );
   return {
     status: () => ({ ...lane.status(), foreign: feed.foreign, epoch: feed.epoch }),
-    async stop() {
-      await Promise.all([lane.stop(), subscription.close()]);
+    stop() {
+      stopListening();
+      return lane.stop();
     },
   };
 }
 
 /** What is to be made public, over all sessions. */
 class Outgoing {
-  readonly history = new DirectiveHistory();
   /** Committed and not yet acknowledged by Kafka, in order. */
   pending: DatedChange[] = [];
   /** Keys whose last record on the topic may say something else than the log. */
@@ -82,29 +79,26 @@ class Outgoing {
   epoch = 0;
   restating = true;
   foreign = 0;
-  loaded = false;
 
-  constructor(private readonly ring: () => void) {}
+  constructor(
+    private readonly known: KnownDirectives,
+    private readonly ring: () => void,
+  ) {}
 
-  arrived(event: Parameters<DirectiveHistory['apply']>[0]): void {
-    const change = this.history.apply(event);
-    // What was there at the start is restated as a whole.
-    if (change === undefined || !this.loaded) return;
+  arrived(change: DatedChange): void {
     this.dirty.add(change.directive.id);
     if (change.epoch <= this.epoch || this.pending.length >= MAX_RECORDS) this.restating = true;
     else this.pending.push(change);
     this.ring();
   }
 
-  caughtUp(): void {
-    if (this.loaded) return;
-    this.loaded = true;
-    this.ring();
+  stateOf(id: string): 'active' | 'lifted' | undefined {
+    return this.known.directives().state.all.get(id)?.state;
   }
 
   /** A record of somebody else, or an older one of ours, is the last of its key. */
   mistrust(key: string): void {
-    if (key !== HEARTBEAT_KEY && this.history.stateOf(key) !== undefined) this.dirty.add(key);
+    if (key !== HEARTBEAT_KEY && this.stateOf(key) !== undefined) this.dirty.add(key);
     this.restating = true;
     this.ring();
   }
@@ -143,8 +137,7 @@ class Publisher {
     for (;;) {
       session.signal.throwIfAborted();
       const nowMs = this.parts.clock.monotonicMs();
-      if (!feed.loaded) await this.bell.wait();
-      else if (feed.restating && nowMs >= this.restateDueMs) await this.restate();
+      if (feed.restating && nowMs >= this.restateDueMs) await this.restate();
       else if (!feed.restating && feed.pending.length > 0) await this.publishChanges();
       else if (!feed.restating && nowMs >= this.beatDueMs) await this.heartbeat();
       else {
@@ -164,7 +157,7 @@ class Publisher {
     this.restateDueMs = this.parts.clock.monotonicMs() + RESTATE_GAP_MS;
     const dirty = [...feed.dirty];
     const { snapshot, directives } = await this.beats.restatement(dirty);
-    const said = JSON.stringify(snapshot);
+    const said = beatText(snapshot);
     // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow.
     const whole = said.length <= MAX_SNAPSHOT_CHARS ? [{ key: HEARTBEAT_KEY, value: said }] : [];
     this.own.add(snapshot.signature);
@@ -200,7 +193,7 @@ class Publisher {
 
   private record(beat: Beat): OutgoingRecord {
     this.own.add(beat.signature);
-    return { key: beat.directive?.id ?? HEARTBEAT_KEY, value: JSON.stringify(beat) };
+    return { key: beat.directive?.id ?? HEARTBEAT_KEY, value: beatText(beat) };
   }
 
   /** Sends only while the lease is ours by the log's own word, asked after the beats were dated. */
@@ -219,7 +212,7 @@ class Publisher {
   private judgeLoaded(records: readonly TopicRecord[]): void {
     for (const { key, value } of records) {
       if (key === HEARTBEAT_KEY || this.own.has(value)) continue;
-      const state = this.feed.history.stateOf(key);
+      const state = this.feed.stateOf(key);
       if (state === undefined) this.feed.foreign += 1;
       else if (state === 'active' || stateIn(value) !== 'lifted') this.feed.mistrust(key);
     }
