@@ -1,6 +1,16 @@
-import { activeDirectives, stateRoot, type DirectivesState, type DirectiveState } from '#libs/directive/decider.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  activeDirectives,
+  rootAt,
+  type DirectiveEvent,
+  type DirectivesState,
+  type DirectiveState,
+} from '#libs/directive/decider.js';
+import type { Event } from '#libs/event-log/event.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
-import { directiveView, signBeat, type Beat, type FeedKey } from './beat.js';
+import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
+import { shared } from './shared.js';
 
 /** The directives as this process knows them, and the one log that knows better. */
 export interface DirectivesKnown {
@@ -19,6 +29,21 @@ export interface Change {
   readonly position: bigint;
 }
 
+/** A change with the time of its own event: before that moment nothing can have followed it. */
+export type DatedChange = Change & { readonly time: Instant };
+
+/** The change that an event of the stream `directives` is; `state` holds all up to it, at least. */
+export function changeIn(event: Event, position: bigint, state: DirectivesState): Change {
+  const { type, data } = event as unknown as DirectiveEvent;
+  const directive = state.all.get(data.id);
+  if (directive === undefined) throw new Error(`${type} of an unknown directive`);
+  const stands = { ...directive, state: type === 'DirectiveIssued' ? 'active' : 'lifted' } as const;
+  return { directive: stands, epoch: event.revision, stateRoot: data.stateRoot, position };
+}
+
+/** Each takes some tens of microseconds. */
+const SIGNED_AT_ONCE = 64;
+
 /**
  * Makes and signs the beats of this process. Each takes its time first, then looks at the log: a process that cannot
  * read the head of `directives` gives no beat, and the hosts that hear nothing deny.
@@ -35,35 +60,74 @@ export class Beats {
     private readonly leaseMs: number,
   ) {}
 
-  /** All that is active. Throws `LogUnavailable`. */
-  async snapshot(): Promise<Beat> {
+  /** All that is active; whoever asks while one is made gets the next one. Throws `LogUnavailable`. */
+  readonly snapshot: () => Promise<Beat> = shared(async () => {
     const beat = await this.current();
-    return signBeat({ ...beat, active: activeDirectives(this.known.directives().state).map(directiveView) }, this.key);
+    const { views, text } = activeOf(this.known.directives().state);
+    return signBeat({ ...beat, active: views }, this.key, text);
+  });
+
+  /** As `snapshot`, without what is active. Throws `LogUnavailable`. */
+  readonly heartbeat: () => Promise<Beat> = shared(async () => signBeat(await this.current(), this.key));
+
+  /** What has been committed just now, so nothing needs to be read for it. */
+  change(change: Change): Beat {
+    return this.changeBeat(change, this.now());
   }
 
-  /** Throws `LogUnavailable`. */
-  async heartbeat(): Promise<Beat> {
-    return signBeat(await this.current(), this.key);
+  /**
+   * Changes in their order, made public some time after they were committed. A host that hears one and not the next must
+   * not go on for longer than if it had heard it in time, so a change that is no longer the head grants only what is left
+   * of the lease from the moment on in which it was followed. Throws `LogUnavailable`.
+   */
+  async changes(changes: readonly DatedChange[]): Promise<Beat[]> {
+    const dated = changes.map((change) => ({ change, issuedAt: this.now() }));
+    const head = await this.log.head('directives');
+    return dated.map(({ change, issuedAt }, index) => {
+      const followedAt = changes[index + 1]?.time ?? (change.epoch < head ? change.time : undefined);
+      return this.changeBeat(change, issuedAt, followedAt);
+    });
   }
 
-  /** What has been committed, so nothing needs to be read for it. */
-  change({ directive, epoch, stateRoot: root, position }: Change): Beat {
-    return signBeat(
-      {
-        epoch,
-        position: String(position),
-        stateRoot: root,
-        issuedAt: this.now(),
-        leaseMs: this.leaseMs,
-        directive: directiveView(directive),
-      },
-      this.key,
-    );
+  /**
+   * Everything said anew, for a log of which the last beat of each key counts: a snapshot, and a beat for each active
+   * directive and for each lifted one of `lifted`, all of them as of the present epoch. Throws `LogUnavailable`.
+   */
+  async restatement(lifted: Iterable<string>): Promise<{ readonly snapshot: Beat; readonly directives: Beat[] }> {
+    const beat = await this.current();
+    const { state, revision } = this.known.directives();
+    if (revision !== beat.epoch) return this.restatement(lifted);
+    const { views: active, text } = activeOf(state);
+    const known = [...new Set(lifted)].map((id) => state.all.get(id));
+    const others = known.filter((each) => each !== undefined).filter((each) => each.state === 'lifted');
+    const directives: Beat[] = [];
+    for (const [index, directive] of [...active, ...others.map(directiveView)].entries()) {
+      // Others have their turn in between: with thousands of directives the signatures take a while.
+      if (index % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await nextTurn();
+      directives.push(signBeat({ ...beat, directive }, this.key));
+    }
+    return { snapshot: signBeat({ ...beat, active }, this.key, text), directives };
   }
 
   /** The JWK (RFC 7517) that beats are verified with. */
   publicKey(): Readonly<Record<string, string>> {
     return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
+  }
+
+  private changeBeat(change: Change, issuedAt: Instant, supersededAt = issuedAt): Beat {
+    const { directive, epoch, stateRoot: root, position } = change;
+    const leaseMs = Math.max(1, this.leaseMs - Math.max(0, toMs(issuedAt) - toMs(supersededAt)));
+    return signBeat(
+      {
+        epoch,
+        position: String(position),
+        stateRoot: root,
+        issuedAt,
+        leaseMs,
+        directive: directiveView(directive),
+      },
+      this.key,
+    );
   }
 
   private async current(): Promise<Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>> {
@@ -72,7 +136,9 @@ export class Beats {
     if (this.known.directives().revision < head) await this.known.refresh(['directives']);
     const { state, revision: epoch } = this.known.directives();
     const position = String(this.known.position);
-    return { epoch, position, stateRoot: rootOf(state), issuedAt, leaseMs: this.leaseMs };
+    const root = rootAt(state, epoch);
+    if (root === undefined) throw new Error('the state of directives is not at its revision');
+    return { epoch, position, stateRoot: root, issuedAt, leaseMs: this.leaseMs };
   }
 
   /** Rises with every beat: hosts count none that is not newer than the last. */
@@ -82,13 +148,21 @@ export class Beats {
   }
 }
 
-const roots = new WeakMap<DirectivesState, { readonly epoch: number; readonly root: Beat['stateRoot'] }>();
+interface Active {
+  readonly epoch: number;
+  readonly views: DirectiveView[];
+  /** Their JCS. */
+  readonly text: string;
+}
 
-/** Worked out once an epoch: with a thousand directives it costs a millisecond, and a heartbeat goes out each second. */
-function rootOf(state: DirectivesState): Beat['stateRoot'] {
-  const known = roots.get(state);
-  if (known?.epoch === state.epoch) return known.root;
-  const root = stateRoot(activeDirectives(state));
-  roots.set(state, { epoch: state.epoch, root });
-  return root;
+const shown = new WeakMap<DirectivesState, Active>();
+
+/** Written once an epoch: with a thousand directives it costs milliseconds, and every host asks after each restart. */
+function activeOf(state: DirectivesState): Active {
+  const known = shown.get(state);
+  if (known?.epoch === state.epoch) return known;
+  const views = activeDirectives(state).map(directiveView);
+  const active = { epoch: state.epoch, views, text: canonicalJson(views) };
+  shown.set(state, active);
+  return active;
 }
