@@ -15,6 +15,8 @@ import { Beats } from '#libs/feed/beats.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
+import { WatchController } from './directives/watch.controller.js';
+import { Watches } from './directives/watches.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './observability/metrics.controller.js';
@@ -41,6 +43,7 @@ export class AppModule {
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
       { provide: Beats, useValue: service.beats },
+      { provide: Watches, useValue: service.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },
@@ -63,6 +66,7 @@ export class AppModule {
         TasksController,
         CallsController,
         DirectivesController,
+        WatchController,
         AuditController,
         HealthController,
         MetricsController,

@@ -15,10 +15,12 @@ import type { EventLog } from '#libs/event-log/port.js';
 import { settledLog, type SettledLog } from '#libs/event-log/settled.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { Beats } from '#libs/feed/beats.js';
+import { Broadcast } from '#libs/feed/broadcast.js';
 import { systemClock, type Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
+import { Watches } from './directives/watches.js';
 import { registerGauges } from './observability/gauges.js';
 import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
 import { measuredLog } from './observability/measured-log.js';
@@ -42,6 +44,7 @@ export interface Service {
   readonly log: SettledLog;
   readonly keys: Keyring;
   readonly beats: Beats;
+  readonly watches: Watches;
   readonly secret: InstallationSecret;
   readonly view: ControlView;
   readonly time: LogTime;
@@ -107,6 +110,10 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
     const bounds = openBounds(settings, clock, metrics.registry);
+    const beats = new Beats(log, view, feedKey, time, leaseMs);
+    const watches = new Watches(view, new Broadcast(beats, view, leaseMs, clock), bounds.watches);
+    watches.start();
+    closing.push(async () => watches.drain());
     const measured = measuredAuthorizer(
       tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing),
       metrics,
@@ -118,7 +125,8 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       clock,
       log,
       keys,
-      beats: new Beats(log, view, feedKey, time, leaseMs),
+      beats,
+      watches,
       secret: installationSecret(feedKey),
       view,
       time,

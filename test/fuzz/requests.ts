@@ -147,6 +147,10 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       body: { taskId: task.taskId, status: 'succeeded', effect: { type: 'read', summary: 'read' } },
     }),
     'GET /v1/directives': get('host', '/v1/directives'),
+    'GET /v1/directives/watch': () => ({
+      who: 'host',
+      path: `/v1/directives/watch?sinceEpoch=0&instanceId=${randomUUID()}`,
+    }),
     'GET /v1/audit/traces/:traceId': get('auditor', trace),
     'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),

@@ -1,10 +1,10 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Body, Controller, Get, Header, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { Target } from '#libs/directive/target.js';
-import type { Beat } from '#libs/feed/beat.js';
+import { beatText } from '#libs/feed/beat.js';
 import { Beats } from '#libs/feed/beats.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
@@ -68,8 +68,9 @@ export class DirectivesController {
 
   @Get('v1/directives')
   @Access('any')
-  list(): Promise<Beat> {
-    return this.beats.snapshot();
+  @Header('content-type', 'application/json; charset=utf-8')
+  async list(): Promise<string> {
+    return beatText(await this.beats.snapshot());
   }
 
   @Get('.well-known/jwks.json')
