@@ -27,7 +27,7 @@ export interface Watcher {
   /** Nothing is sent after it. */
   end(why: WatchEnd): void;
   /** A beat has left for the watcher. */
-  onTaken?(): void;
+  onTaken?: () => void;
 }
 
 interface Member {
@@ -69,10 +69,6 @@ export class Broadcast {
   stop(): void {
     clearInterval(this.timer);
     for (const watcher of this.members.keys()) this.end(watcher, 'leaving');
-  }
-
-  get watchers(): number {
-    return this.members.size;
   }
 
   /** Since a heartbeat was last made, in milliseconds; undefined before the first. */
