@@ -32,6 +32,7 @@ Exit codes:
   4  the service refused the request
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
+  7  a disable was not effective everywhere within --target-ms; it stands all the same
 `;
 
 /** What to do about a problem, by its code (contract, "Rules for all of it"). */

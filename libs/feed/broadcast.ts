@@ -61,13 +61,19 @@ export class Broadcast {
   ) {}
 
   start(): void {
+    this.pause();
     this.timer = setInterval(() => void this.beat(), BEAT_MS);
     void this.beat();
   }
 
+  /** Makes no more heartbeats. */
+  pause(): void {
+    clearInterval(this.timer);
+  }
+
   /** Ends every watch. */
   stop(): void {
-    clearInterval(this.timer);
+    this.pause();
     for (const watcher of this.members.keys()) this.end(watcher, 'leaving');
   }
 

@@ -9,7 +9,7 @@ import { beatText } from '#libs/feed/beat.js';
 import { Beats } from '#libs/feed/beats.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import type { Propagation } from '#libs/instance/rollouts.js';
-import { DigestText, InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
+import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { Problem, unwrap } from '../http/problem.js';
@@ -17,19 +17,13 @@ import { createIdOf } from '../http/idempotency.js';
 import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
 
 import { DirectivesCommand } from './directives.handler.js';
+import { AckRequest } from './requests.js';
 
 const IssueBody = z.strictObject({
   id: Uuid.optional(),
   target: Target,
   reason: Reason,
   expiresAt: InstantText.optional(),
-});
-/** What an instance acknowledges. What later hosts say beside it is passed over. */
-export const AckRequest = z.object({
-  instanceId: Uuid,
-  epoch: z.int().min(0),
-  stateRoot: DigestText,
-  appliedAt: InstantText,
 });
 const LiftBody = z.strictObject({ reason: Reason });
 
