@@ -26,6 +26,7 @@ test('without any setting there is a default for each', () => {
     leaseMs: 5000,
     skewMs: 500,
     logLevel: 'info',
+    kafka: undefined,
     limits: {
       bodyBytes: 1_048_576,
       definitionBytes: 4_194_304,

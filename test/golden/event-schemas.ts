@@ -4,6 +4,7 @@ import { capabilityEventSchemas } from '#libs/capability/events.js';
 import { directiveEventSchemas } from '#libs/directive/decider.js';
 import { policyEventSchemas } from '#libs/policy/decider.js';
 import { principalEventSchemas } from '#libs/principal/decider.js';
+import { relayEventSchemas } from '#libs/relay/events.js';
 import { taskEventSchemas } from '#libs/task/decider.js';
 
 /** The schema of the data of every event type there is. */
@@ -14,4 +15,5 @@ export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...taskEventSchemas,
   ...callsEventSchemas,
   ...directiveEventSchemas,
+  ...relayEventSchemas,
 };
