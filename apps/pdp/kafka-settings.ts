@@ -76,6 +76,9 @@ type Read = <Name extends keyof typeof KAFKA_SETTINGS>(
 /** Undefined where no brokers are named. Throws `SettingsError` where settings do not fit together. */
 export function readKafka(read: Read, isLoopback: (host: string) => boolean): KafkaSettings | undefined {
   const brokers = read('SALLYPORT_KAFKA_BROKERS');
+  const clientId = read('SALLYPORT_KAFKA_CLIENT_ID') ?? 'sallyport';
+  const partitions = read('SALLYPORT_KAFKA_PARTITIONS') ?? 1;
+  const replication = read('SALLYPORT_KAFKA_REPLICATION') ?? 1;
   const tls = read('SALLYPORT_KAFKA_TLS');
   const sasl = saslOf(read);
   if (brokers === undefined) {
@@ -89,12 +92,12 @@ export function readKafka(read: Read, isLoopback: (host: string) => boolean): Ka
   return {
     connection: {
       brokers,
-      clientId: read('SALLYPORT_KAFKA_CLIENT_ID') ?? 'sallyport',
+      clientId,
       tls: tls === undefined ? undefined : tls === 'on' ? {} : { ca: authorityIn(tls) },
       sasl,
     },
-    partitions: read('SALLYPORT_KAFKA_PARTITIONS') ?? 1,
-    replication: read('SALLYPORT_KAFKA_REPLICATION') ?? 1,
+    partitions,
+    replication,
   };
 }
 
