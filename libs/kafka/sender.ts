@@ -12,8 +12,8 @@ export interface OutgoingRecord {
 /** One idempotent producer with connections of its own. After its first failure it is discarded, never used again. */
 export interface Sender {
   /**
-   * Resolves when every replica in sync has all of the records. Rejects on any failure, and where it takes too long: a
-   * part of the records may have been written then, or may be written later. One call at a time.
+   * Resolves when every replica in sync has all of the records. Rejects on any failure: a part of the records may have
+   * been written then, or may be written later. May hang for ever, for which callers have a watchdog. One call at a time.
    */
   send(records: readonly OutgoingRecord[]): Promise<void>;
   discard(): void;
@@ -23,7 +23,7 @@ const OPEN_MS = 10_000;
 /** All replicas in sync. */
 const ACKS_ALL = -1;
 
-/** `sendMs`: how long a send may take. The library's own would go on for ever. */
+/** `sendMs`: how long the broker may wait for its replicas. */
 export async function openSender(
   connection: KafkaConnection,
   topic: string,
@@ -48,8 +48,7 @@ export async function openSender(
   return {
     async send(records) {
       const messages = records.map((record): Message => ({ ...record }));
-      const sending = producer.send({ topic, messages, acks: ACKS_ALL, timeout: sendMs });
-      await within(sendMs, 'the acknowledgement of a send', sending);
+      await producer.send({ topic, messages, acks: ACKS_ALL, timeout: sendMs });
     },
     discard: () => client.discard(),
   };

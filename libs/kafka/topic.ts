@@ -25,7 +25,8 @@ export async function prepareTopic(connection: KafkaConnection, spec: TopicSpec,
   await asAdmin(connection, signal, async (admin) => {
     const refused = await create(admin, spec);
     const partitions = await partitionsOf(admin, spec.topic);
-    if (partitions === undefined) throw new WrongTopic(`topic ${spec.topic} is not there and cannot be made: ${refused}`);
+    if (partitions === undefined)
+      throw new WrongTopic(`topic ${spec.topic} is not there and cannot be made: ${refused}`);
     const fault = spec.fault({ partitions, cleanupPolicy: await cleanupPolicyOf(admin, spec.topic) });
     if (fault !== undefined) throw new WrongTopic(`topic ${spec.topic} ${fault}`);
   });
@@ -55,7 +56,10 @@ async function asAdmin<Answer>(
 }
 
 /** Undefined where the topic was made or is there; else why it could not be made. */
-async function create(admin: Admin, { topic, partitions, replication, config }: TopicSpec): Promise<string | undefined> {
+async function create(
+  admin: Admin,
+  { topic, partitions, replication, config }: TopicSpec,
+): Promise<string | undefined> {
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
   try {
     const wanted = { topic, numPartitions: partitions, replicationFactor: replication, configEntries };

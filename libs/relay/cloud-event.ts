@@ -44,4 +44,5 @@ function headersOf(event: CloudEvent): Record<string, string> {
 }
 
 /** Names the event itself as the span: 16 hex digits of its id, which is no UUID of zeros. */
-const traceparentOf = (traceId: string, id: string): string => `00-${traceId}-${id.replaceAll('-', '').slice(0, 16)}-01`;
+const traceparentOf = (traceId: string, id: string): string =>
+  `00-${traceId}-${id.replaceAll('-', '').slice(0, 16)}-01`;

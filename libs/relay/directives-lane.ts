@@ -24,6 +24,8 @@ export interface DirectivesLane extends Lane {
     readonly foreign: number;
     /** The epoch that Kafka has acknowledged. */
     readonly epoch: number;
+    /** Directives whose last word Kafka has not acknowledged. */
+    readonly waiting: number;
   };
 }
 
@@ -41,7 +43,8 @@ export function runDirectivesLane(
   const bell = new Bell();
   const feed = new Outgoing(known, bell.ring);
   const stopListening = known.listen(({ stream, event, position }) => {
-    if (stream === 'directives') feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
+    if (stream === 'directives')
+      feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
   });
   const lane = runLane(
     'directives',
@@ -61,7 +64,7 @@ export function runDirectivesLane(
     },
   );
   return {
-    status: () => ({ ...lane.status(), foreign: feed.foreign, epoch: feed.epoch }),
+    status: () => ({ ...lane.status(), foreign: feed.foreign, epoch: feed.epoch, waiting: feed.dirty.size }),
     stop() {
       stopListening();
       return lane.stop();
@@ -178,8 +181,14 @@ class Publisher {
     const beats = await this.beats.changes(changes);
     const last = beats.at(-1);
     if (last === undefined) return;
-    await this.publish(beats.map((beat) => this.record(beat)), last);
-    feed.acknowledged(last.epoch, changes.map(({ directive }) => directive.id));
+    await this.publish(
+      beats.map((beat) => this.record(beat)),
+      last,
+    );
+    feed.acknowledged(
+      last.epoch,
+      changes.map(({ directive }) => directive.id),
+    );
     this.beatDueMs = this.parts.clock.monotonicMs() + HEARTBEAT_MS;
   }
 
@@ -198,11 +207,11 @@ class Publisher {
 
   /** Sends only while the lease is ours by the log's own word, asked after the beats were dated. */
   private async publish(records: readonly OutgoingRecord[], last: Beat, counted = records.length): Promise<void> {
-    const { lease, sender, acknowledged } = this.session;
+    const { lease, sender } = this.session;
     for (const batch of batchesOf(records, bytesOf)) {
       await lease.check();
       await sender.send(batch);
-      acknowledged(batch.length, 0n);
+      this.session.acknowledged(batch.length, 0n);
     }
     this.checkpoints.passed(counted, BigInt(last.position));
     this.session.passedOver(BigInt(last.position));

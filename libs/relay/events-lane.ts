@@ -79,9 +79,10 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
 async function sendPage(
   events: readonly RecordedEvent[],
   source: string,
-  { sender, lease, acknowledged }: Session,
+  session: Session,
   checkpoints: Checkpoints,
 ): Promise<void> {
+  const { sender, lease } = session;
   if (events.some((event) => lease.isOvertakenBy(event))) throw new LeaseLost('another relay has taken over');
   const wanted = events.filter(isRelayed).map((event) => ({ event, record: cloudEventOf(event, source) }));
   let sent = 0;
@@ -93,7 +94,7 @@ async function sendPage(
     // Events of one append may share a position: it has been passed only when all of them have.
     const passed = next === position ? position - 1n : position;
     checkpoints.passed(batch.length, passed);
-    acknowledged(batch.length, passed);
+    session.acknowledged(batch.length, passed);
     await checkpoints.record();
   }
 }

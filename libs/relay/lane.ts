@@ -3,6 +3,7 @@ import { reasonOf } from '#libs/kafka/client.js';
 import { WrongTopic } from '#libs/kafka/topic.js';
 import type { SettledLog } from '#libs/event-log/settled.js';
 import type { Clock, Instant } from '#libs/kernel/time.js';
+import { within } from '#libs/kernel/within.js';
 import type { LaneName } from './events.js';
 import { Lease, LeaseLost } from './lease.js';
 import type { Outlet, Sender } from './port.js';
@@ -35,7 +36,7 @@ export interface RelayParts {
   /** How long a lane has to be without a sign of life until another process takes it over; 10 s. */
   readonly takeoverMs?: number;
   /** Told of each new trouble, once. */
-  readonly onTrouble?: (lane: LaneName, reason: string) => void;
+  readonly onTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
 }
 
 /** What a lane does while it holds the lease. Ends by throwing: at the first failure, or when `signal` is aborted. */
@@ -58,6 +59,8 @@ export interface Lane {
 const TAKEOVER_MS = 10_000;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 1_000;
+/** One broken broker can fail in many words. */
+const TELL_EVERY_MS = 5_000;
 const WRONG_TOPIC_MS = 10_000;
 
 /**
@@ -80,6 +83,7 @@ export function runLane(
   let position = 0n;
   let acknowledgedAtMs: number | undefined;
   let sent = 0;
+  let toldAtMs = -TELL_EVERY_MS;
   let backoffMs = FIRST_BACKOFF_MS;
 
   const rest = (ms: number): Promise<unknown> => pause(ms, undefined, { signal }).catch(() => undefined);
@@ -101,10 +105,17 @@ export function runLane(
     const sender = await outlet.open(signal);
     try {
       state = 'sending';
-      await session({ sender, lease, signal, acknowledged, passedOver });
+      await session({ sender: watched(sender), lease, signal, acknowledged, passedOver });
     } finally {
       sender.discard();
     }
+  }
+
+  /** A send can hang for ever: past its time it has failed. */
+  function watched(sender: Sender): Sender {
+    const send: Sender['send'] = (records) =>
+      within(outlet.sendMs, 'the acknowledgement of a send', sender.send(records), signal);
+    return { send, discard: () => sender.discard() };
   }
 
   function acknowledged(records: number, upTo: bigint): void {
@@ -124,7 +135,10 @@ export function runLane(
     const wrong = error instanceof WrongTopic;
     state = wrong ? 'wrong_topic' : 'connecting';
     const why = reasonOf(error);
-    if (why !== reason) parts.onTrouble?.(name, why);
+    if (why !== reason && clock.monotonicMs() - toldAtMs >= TELL_EVERY_MS) {
+      toldAtMs = clock.monotonicMs();
+      parts.onTrouble?.(name, why);
+    }
     reason = why;
     await rest(wrong ? WRONG_TOPIC_MS : backoffMs);
     backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);

@@ -62,6 +62,7 @@ export function directivesOutlet(
 
 function outletOf(connection: KafkaConnection, spec: TopicSpec, sendMs: number): Outlet {
   return {
+    sendMs,
     prepare: (signal) => prepareTopic(connection, spec, signal),
     open: (signal) => openSender(connection, spec.topic, sendMs, signal),
     mark: (signal) => endOfTopic(connection, spec.topic, signal),

@@ -5,6 +5,8 @@ export type { OutgoingRecord, Sender };
 
 /** The topic of a lane. */
 export interface Outlet {
+  /** A send that takes longer has failed, and its sender is discarded. */
+  readonly sendMs: number;
   /** Makes the topic or checks it. Throws `WrongTopic`, or whatever keeps the brokers from answering. */
   prepare(signal: AbortSignal): Promise<void>;
   open(signal: AbortSignal): Promise<Sender>;
