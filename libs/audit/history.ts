@@ -83,7 +83,7 @@ export class History {
   async view(basis: Basis): Promise<ConsultedView> {
     const held = new Map<string, Held<unknown>>();
     const consulted = Object.entries(basis).filter(([stream]) => categoryOf(stream) !== 'task');
-    await this.loadAll(consulted.map(([stream]) => stream));
+    await this.load(consulted.map(([stream]) => stream));
     for (const [stream, revision] of consulted) held.set(stream, await this.at(stream, revision));
     const of = <State>(stream: string): Held<State> => {
       const state = held.get(stream);
@@ -103,8 +103,8 @@ export class History {
     return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
   }
 
-  /** Reads what is missing at once rather than one after the other. */
-  private async loadAll(streams: readonly string[]): Promise<void> {
+  /** Reads what is missing of the first of these streams at once rather than one after the other. */
+  async load(streams: readonly string[]): Promise<void> {
     const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
     const read = await Promise.all(missing.map((stream) => this.log.read(stream)));
     for (const [index, stream] of missing.entries()) this.hold(stream, foldedOf(stream, read[index] ?? []));

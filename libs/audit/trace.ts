@@ -60,8 +60,7 @@ export class TraceAudit {
   async trace(traceId: string, now: Instant): Promise<Result<string | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
-    const contents = new Contents(this.log, this.keys);
-    contents.expect(placesOfContent(record.value));
+    const { history, contents } = await this.sourcesOf(record.value, true);
     const tasks: TaskView[] = [];
     const states = new Map<string, TaskState>();
     for (const { taskId, events } of record.value.tasks) {
@@ -71,7 +70,7 @@ export class TraceAudit {
       states.set(taskId, state);
       tasks.push(taskView(state, await contents.ofTask(opened, taskId), now, opened.position));
     }
-    const calls = await this.callsOf(record.value, contents, states);
+    const calls = await this.callsOf(record.value, history, contents, states);
     if (!calls.ok) return calls;
     const events = record.value.events.map(storedText);
     return ok(
@@ -85,9 +84,8 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
-    const contents = new Contents(this.log, this.keys);
-    contents.expect(placesOfContent(record.value, false));
-    const reconstructor = new Reconstructor(this.log, this.engines, historyOf(this.log, record.value), contents);
+    const { history, contents } = await this.sourcesOf(record.value, false);
+    const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
@@ -95,13 +93,26 @@ export class TraceAudit {
     return ok({ traceId, identical, calls });
   }
 
+  /** What the attempts of a trace rest on; the first of it has been read, in one go. */
+  private async sourcesOf(
+    record: TraceRecord,
+    withResponses: boolean,
+  ): Promise<{ history: History; contents: Contents }> {
+    const history = historyOf(this.log, record);
+    const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record, withResponses));
+    const streams = new Set(record.attempts.flatMap(({ decided }) => Object.keys(decided.basis)));
+    await Promise.all([contents.readAhead(), history.load([...streams])]);
+    return { history, contents };
+  }
+
   /** Each a `CallEvidence` as JSON. Calls that share a history share its text. */
   private async callsOf(
     record: TraceRecord,
+    history: History,
     contents: Contents,
     states: ReadonlyMap<string, TaskState>,
   ): Promise<Result<string[], Refusal>> {
-    const history = historyOf(this.log, record);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
     const histories = new Map<string, string>();
     const calls: string[] = [];
@@ -128,7 +139,7 @@ export class TraceAudit {
 }
 
 /** Whose content is opened, in the order in which it is. */
-function placesOfContent({ tasks, attempts }: TraceRecord, withResponses = true): EventPlace[] {
+function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
   const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
   const called = attempts
     .filter(({ refused }) => !refused)

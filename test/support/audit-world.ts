@@ -303,7 +303,7 @@ export function tampered(log: EventLog, edits: Partial<EventLog>): EventLog {
 export function withEvents(log: EventLog, edit: (event: RecordedEvent) => RecordedEvent | undefined): EventLog {
   const edited = (events: readonly RecordedEvent[]) => events.map(edit).filter((event) => event !== undefined);
   return tampered(log, {
-    read: async (stream, after) => edited(await log.read(stream, after)),
+    read: async (stream, after, limit) => edited(await log.read(stream, after, limit)),
     readAll: async (options) => edited(await log.readAll(options)),
   });
 }
