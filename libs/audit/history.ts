@@ -54,6 +54,8 @@ const MAX_AT_ONCE = 16;
 export class History {
   /** In order of use, the longest unused first. */
   private readonly streams = new Map<string, Folded>();
+  /** The view that was asked for last, until a state is moved. */
+  private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
   constructor(private readonly log: EventLog) {}
 
@@ -71,6 +73,7 @@ export class History {
   async at<State>(stream: string, revision: number): Promise<Held<State>> {
     const folded = await this.folded(stream);
     if (revision > folded.sound) throw new Damage(`${stream} cannot be read up to revision ${revision}`);
+    if (revision !== folded.revision) this.latest = undefined;
     if (revision < folded.revision) Object.assign(folded, { revision: 0, state: folded.folder.initialState() });
     for (const { json } of folded.events.slice(folded.revision, revision)) {
       folded.state = evolved(folded, json);
@@ -81,8 +84,15 @@ export class History {
 
   /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
   async view(basis: Basis): Promise<ConsultedView> {
-    const held = new Map<string, Held<unknown>>();
     const consulted = Object.entries(basis).filter(([stream]) => categoryOf(stream) !== 'task');
+    // The calls of a task mostly rest on the same.
+    const name = JSON.stringify(consulted);
+    if (this.latest?.name !== name) this.latest = { name, view: await this.viewOf(consulted) };
+    return this.latest.view;
+  }
+
+  private async viewOf(consulted: readonly [string, number][]): Promise<ConsultedView> {
+    const held = new Map<string, Held<unknown>>();
     await this.load(consulted.map(([stream]) => stream));
     for (const [stream, revision] of consulted) held.set(stream, await this.at(stream, revision));
     const of = <State>(stream: string): Held<State> => {
