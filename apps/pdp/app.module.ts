@@ -11,7 +11,7 @@ import { Tasks } from '#libs/decision-point/tasks.js';
 import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CallsController } from './calls/calls.controller.js';
-import { Feed } from './directives/beat.js';
+import { Beats } from '#libs/feed/beats.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
@@ -40,7 +40,7 @@ export class AppModule {
       { provide: SETTINGS, useValue: service.settings },
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
-      { provide: Feed, useValue: service.feed },
+      { provide: Beats, useValue: service.beats },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },

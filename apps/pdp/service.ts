@@ -15,10 +15,10 @@ import { POLICY_SET } from '#libs/decision/snapshot.js';
 import type { EventLog } from '#libs/event-log/port.js';
 import { settledLog, type SettledLog } from '#libs/event-log/settled.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { Beats } from '#libs/feed/beats.js';
 import { systemClock, type Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
-import { Feed } from './directives/beat.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
 import { registerGauges } from './observability/gauges.js';
 import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
@@ -42,7 +42,7 @@ export interface Service {
   readonly clock: Clock;
   readonly log: SettledLog;
   readonly keys: Keyring;
-  readonly feed: Feed;
+  readonly beats: Beats;
   readonly secret: InstallationSecret;
   readonly view: ControlView;
   readonly time: LogTime;
@@ -120,7 +120,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       clock,
       log,
       keys,
-      feed: new Feed(view, feedKey, clock, leaseMs),
+      beats: new Beats(log, view, feedKey, time, leaseMs),
       secret: installationSecret(feedKey),
       view,
       time,

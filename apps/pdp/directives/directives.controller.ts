@@ -4,13 +4,15 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { Target } from '#libs/directive/target.js';
+import type { Beat } from '#libs/feed/beat.js';
+import { Beats } from '#libs/feed/beats.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { createIdOf } from '../http/idempotency.js';
 import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
-import { Feed, type Beat } from './beat.js';
+
 import { DirectivesCommand } from './directives.handler.js';
 
 const IssueBody = z.strictObject({
@@ -26,7 +28,7 @@ export class DirectivesController {
   constructor(
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(ControlView) private readonly view: ControlView,
-    @Inject(Feed) private readonly feed: Feed,
+    @Inject(Beats) private readonly beats: Beats,
     @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
   ) {}
 
@@ -66,13 +68,13 @@ export class DirectivesController {
 
   @Get('v1/directives')
   @Access('any')
-  list(): Beat {
-    return this.feed.snapshot();
+  list(): Promise<Beat> {
+    return this.beats.snapshot();
   }
 
   @Get('.well-known/jwks.json')
   @Access('public')
   keys(): { keys: readonly Record<string, string>[] } {
-    return { keys: [this.feed.publicKey()] };
+    return { keys: [this.beats.publicKey()] };
   }
 }

@@ -1,0 +1,75 @@
+import { sign, verify, type KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import type { DirectiveState } from '#libs/directive/decider.js';
+import { Target } from '#libs/directive/target.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { DigestText, InstantText, Uuid } from '#libs/vocabulary/ids.js';
+
+/** More active directives than this are no feed of ours; hosts take nothing larger in. */
+export const MAX_ACTIVE = 10_000;
+
+/** A directive as the wire shows it. Hosts ignore members that they do not know. */
+export const DirectiveView = z.object({
+  id: Uuid,
+  /** The epoch of its issue. */
+  epoch: z.int().min(1),
+  state: z.enum(['active', 'lifted']),
+  target: Target,
+  reason: z.string(),
+  issuedBy: z.string(),
+  issuedAt: InstantText,
+  /** The id of the event that brought this stop with it: a suspension, a revocation. */
+  cause: z.string().optional(),
+  expiresAt: InstantText.optional(),
+});
+export type DirectiveView = z.infer<typeof DirectiveView>;
+
+/**
+ * What hosts learn of directives, the same object over SSE, gRPC and Kafka. `active` makes it a snapshot, `directive` a
+ * change, neither a heartbeat. `stateRoot` is the root of the active directives at `epoch`.
+ */
+export const Beat = z.object({
+  kid: z.string().min(1).max(128),
+  epoch: z.int().min(0),
+  position: z.string().regex(/^\d{1,20}$/, 'needs a position'),
+  stateRoot: DigestText,
+  /** Taken before the head of `directives` was read: a beat never claims to be newer than it is. */
+  issuedAt: InstantText,
+  leaseMs: z.int().min(1),
+  active: z.array(DirectiveView).max(MAX_ACTIVE).optional(),
+  directive: DirectiveView.optional(),
+  /** Ed25519, base64url, over the JCS of all the other members. */
+  signature: z.string().max(128),
+});
+export type Beat = z.infer<typeof Beat>;
+
+/** The key that the directive feed is signed with. `kid` is its RFC 7638 thumbprint. */
+export interface FeedKey {
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  /** RFC 8037 public JWK. */
+  readonly jwk: { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string };
+}
+
+export function signBeat(unsigned: Omit<Beat, 'kid' | 'signature'>, { kid, privateKey }: FeedKey): Beat {
+  const beat = { kid, ...unsigned };
+  return { ...beat, signature: sign(null, signedBytes(beat), privateKey).toString('base64url') };
+}
+
+/**
+ * Whether one of the feed's keys signed exactly this object: `beat` is as it was received, before unknown members are
+ * dropped from it. `keys` by `kid`.
+ */
+export function isSigned(beat: Readonly<Record<string, unknown>>, keys: ReadonlyMap<string, KeyObject>): boolean {
+  const { signature, ...unsigned } = beat;
+  const key = typeof beat['kid'] === 'string' ? keys.get(beat['kid']) : undefined;
+  if (key === undefined || typeof signature !== 'string') return false;
+  return verify(null, signedBytes(unsigned), key, Buffer.from(signature, 'base64url'));
+}
+
+const signedBytes = (unsigned: object): Buffer => Buffer.from(canonicalJson(unsigned));
+
+export function directiveView(directive: DirectiveState): DirectiveView {
+  const { requestDigest: _, cause, expiresAt, ...shown } = directive;
+  return { ...shown, ...(cause === undefined ? {} : { cause }), ...(expiresAt === undefined ? {} : { expiresAt }) };
+}
