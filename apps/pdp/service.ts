@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CallIndex } from '#libs/audit/call-index.js';
+import { warmAudit } from '#libs/audit/warm.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
@@ -114,6 +115,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
+    await warmAudit(log, keys, engines, index, time.now());
     const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
