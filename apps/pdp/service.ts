@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CallIndex } from '#libs/audit/call-index.js';
-import { warmAudit } from '#libs/audit/warm.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
@@ -115,7 +114,6 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
-    await warmAudit(log, keys, engines, index, time.now());
     const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });

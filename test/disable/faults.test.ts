@@ -179,8 +179,8 @@ for (const side of ['service', 'host'] as const) {
       };
       const service = await startService({ env: SETTINGS, ...(side === 'service' ? { clock: jumping } : {}) });
       await withFleet(service, async (task, callers) => {
-        const with_ = side === 'host' ? follows(service, jumping) : follows(service);
-        callers.push(await startCaller(with_, task), await startCaller(with_, task));
+        const instance = side === 'host' ? follows(service, jumping) : follows(service);
+        callers.push(await startCaller(instance, task), await startCaller(instance, task));
         await callsAgain(callers, STOPPED);
         aheadMs = jumpMs;
         await pause(100);
