@@ -5,6 +5,7 @@ import { CallIndex } from '#libs/audit/call-index.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
+import { Instances } from '#libs/decision-point/instances.js';
 import { LogTime } from '#libs/decision-point/log-time.js';
 import { Responder } from '#libs/decision-point/responder.js';
 import { Tasks } from '#libs/decision-point/tasks.js';
@@ -15,6 +16,8 @@ import { Beats } from '#libs/feed/beats.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
+import { WatchController } from './directives/watch.controller.js';
+import { Watches } from './directives/watches.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './observability/metrics.controller.js';
@@ -41,6 +44,8 @@ export class AppModule {
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
       { provide: Beats, useValue: service.beats },
+      { provide: Instances, useValue: service.instances },
+      { provide: Watches, useValue: service.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },
@@ -63,6 +68,7 @@ export class AppModule {
         TasksController,
         CallsController,
         DirectivesController,
+        WatchController,
         AuditController,
         HealthController,
         MetricsController,

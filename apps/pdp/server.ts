@@ -110,6 +110,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   const close = async (): Promise<void> => {
     draining = true;
     readiness.drain();
+    service.watches.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
     await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
     connections.stop();

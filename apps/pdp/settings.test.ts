@@ -24,6 +24,7 @@ test('without any setting there is a default for each', () => {
     grpc: { host: '127.0.0.1', port: 7071 },
     tls: undefined,
     leaseMs: 5000,
+    skewMs: 500,
     logLevel: 'info',
     limits: {
       bodyBytes: 1_048_576,
@@ -44,6 +45,7 @@ test('without any setting there is a default for each', () => {
       connections: 4096,
       clientMs: 30_000,
       grpcCalls: 512,
+      watches: 2048,
     },
   });
 });
@@ -80,6 +82,8 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_CONNECTIONS', ['7']],
   ['SALLYPORT_CLIENT_MS', ['499', '30s']],
   ['SALLYPORT_GRPC_CALLS', ['3']],
+  ['SALLYPORT_SKEW_MS', ['-1', '10001']],
+  ['SALLYPORT_WATCHES', ['1']],
   ['SALLYPORT_LOG_LEVEL', ['', 'INFO', 'verbose']],
   ['SALLYPORT_TLS_CERT', ['']],
   ['SALLYPORT_TLS_KEY', ['']],

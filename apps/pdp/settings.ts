@@ -75,6 +75,12 @@ export const SETTINGS = {
     'How long an allow holds, in milliseconds, and how long a host may go without news of directives.',
     'The longer, the later a host that is cut off stops by itself.',
   ),
+  SALLYPORT_SKEW_MS: setting(
+    whole(0, 10_000),
+    '500',
+    'How far the clock of a host may be from the service’s, in milliseconds: a lease counts as over only so long after its end.',
+    'Smaller than it is in truth, and a host is taken for stopped while it still goes on.',
+  ),
   SALLYPORT_BODY_BYTES: setting(
     whole(1024, 16_777_216),
     '1048576',
@@ -166,6 +172,12 @@ export const SETTINGS = {
     'Calls over gRPC that are open at once, streams included; past it RESOURCE_EXHAUSTED. One host gets half.',
     'Each may hold a message of the largest size while it comes in.',
   ),
+  SALLYPORT_WATCHES: setting(
+    whole(2, 100_000),
+    '2048',
+    'Instances of hosts that watch directives at once, over HTTP and gRPC; past it 429. One host gets half.',
+    'Each holds a connection or a stream of one: keep it below SALLYPORT_CONNECTIONS.',
+  ),
   SALLYPORT_LOG_LEVEL: setting(
     z.enum(LOG_LEVELS, 'needs a level from fatal to trace, or silent') satisfies z.ZodType<LogLevel, string>,
     'info',
@@ -183,6 +195,7 @@ export interface Settings {
   readonly grpc: Endpoint;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly leaseMs: number;
+  readonly skewMs: number;
   readonly logLevel: LogLevel;
   readonly limits: {
     readonly bodyBytes: number;
@@ -204,6 +217,7 @@ export interface Settings {
     readonly connections: number;
     readonly clientMs: number;
     readonly grpcCalls: number;
+    readonly watches: number;
   };
 }
 
@@ -250,6 +264,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     grpc,
     tls,
     leaseMs: required('SALLYPORT_LEASE_MS'),
+    skewMs: required('SALLYPORT_SKEW_MS'),
     logLevel: required('SALLYPORT_LOG_LEVEL'),
     limits: {
       bodyBytes: required('SALLYPORT_BODY_BYTES'),
@@ -270,6 +285,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       connections: required('SALLYPORT_CONNECTIONS'),
       clientMs: required('SALLYPORT_CLIENT_MS'),
       grpcCalls: required('SALLYPORT_GRPC_CALLS'),
+      watches: required('SALLYPORT_WATCHES'),
     },
   };
 }

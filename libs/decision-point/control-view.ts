@@ -32,6 +32,16 @@ const CAPABILITY_AT_REST: Resting<unknown> = {
 /** Capabilities that are looked at before others have their turn. */
 const SLICE = 256;
 
+/** An event that the view has just folded in. */
+export interface Applied {
+  readonly stream: string;
+  readonly event: Event;
+  /** At or after the event. */
+  readonly position: bigint;
+  /** It was written here, and became durable just now; others were read from the log some time after. */
+  readonly isOwn: boolean;
+}
+
 type SealedOrRecorded = Pick<RecordedEvent, 'stream' | 'revision' | 'json'>;
 
 /**
@@ -47,6 +57,7 @@ export class ControlView {
   private readonly gate = new PositionGate();
   private seen = 0n;
   private lastEventMs = 0;
+  private readonly listeners = new Set<(applied: Applied) => void>();
 
   /** `maxAwake`: capabilities that are kept as objects; the others rest as text until they are asked for. */
   constructor(
@@ -65,7 +76,7 @@ export class ControlView {
       // Read while this one is folded.
       const next = page();
       next.catch(() => undefined);
-      for (const event of events) this.apply(event);
+      for (const event of events) this.apply(event, event.position);
       this.capabilities.settle();
       events = await next;
     }
@@ -73,7 +84,7 @@ export class ControlView {
     this.subscription = this.log.subscribe(
       { after, categories: CONTROL_CATEGORIES },
       {
-        onEvents: (events) => events.forEach((event) => this.apply(event)),
+        onEvents: (events) => events.forEach((event) => this.apply(event, event.position)),
         onCaughtUp: (position) => {
           this.gate.advance(position);
           started.resolve();
@@ -87,8 +98,14 @@ export class ControlView {
     await this.subscription?.close();
   }
 
+  /** Tells each event at once when it has been folded in; a listener must not throw. Answers how to stop. */
+  listen(listener: (applied: Applied) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
   /** Folds an event in, once: what the view has already is passed over. */
-  apply(sealed: SealedOrRecorded): void {
+  private apply(sealed: SealedOrRecorded, position: bigint, isOwn = false): void {
     const held = this.held(sealed.stream);
     if (held === undefined || sealed.revision <= held.revision) return;
     if (sealed.revision !== held.revision + 1) throw new Error(`a gap in ${sealed.stream} before ${sealed.revision}`);
@@ -101,12 +118,13 @@ export class ControlView {
     this.lastEventMs = Math.max(this.lastEventMs, toMs(event.time));
     if (event.type.startsWith('Principal') || event.type === 'TokenRotated')
       this.indexToken(event, before as PrincipalState);
+    for (const tell of this.listeners) tell({ stream: sealed.stream, event, position, isOwn });
   }
 
   /** Folds a commit of this process in, without waiting for the subscription to bring it. */
   applyCommitted(writes: readonly StreamWrite[], position: bigint): void {
-    for (const { events } of writes) for (const event of events) this.apply(event);
     if (position > this.seen) this.seen = position;
+    for (const { events } of writes) for (const event of events) this.apply(event, position, true);
   }
 
   /** Reads the named streams again, from where the view stands; other than control streams are passed over. */
@@ -114,7 +132,7 @@ export class ControlView {
     for (const stream of streams) {
       const held = this.held(stream);
       if (held === undefined) continue;
-      for (const event of await this.log.read(stream, held.revision)) this.apply(event);
+      for (const event of await this.log.read(stream, held.revision)) this.apply(event, event.position);
     }
   }
 

@@ -48,6 +48,8 @@ export interface DirectivesState {
   readonly active: Map<string, readonly DirectiveState[]>;
   /** The epoch of the last directive ever issued for a `targetKey`, lifted since or not. */
   readonly lastIssued: Map<string, number>;
+  /** The state root after each epoch, from the first on. */
+  readonly roots: Digest[];
 }
 
 export type DirectiveCommand = { readonly actor: string; readonly time: Instant } & (
@@ -70,10 +72,11 @@ export type DirectiveCommand = { readonly actor: string; readonly time: Instant 
 );
 
 export const directiveDecider: Decider<DirectivesState, DirectiveCommand, DirectiveEvent, Refusal> = {
-  initialState: () => ({ epoch: 0, all: new Map(), active: new Map(), lastIssued: new Map() }),
+  initialState: () => ({ epoch: 0, all: new Map(), active: new Map(), lastIssued: new Map(), roots: [] }),
   decide: (command, state) => (command.type === 'issue' ? issue(command, state) : lift(command, state)),
   evolve(state, event) {
     state.epoch += 1;
+    state.roots.push(event.data.stateRoot);
     if (event.type === 'DirectiveIssued') {
       const { stateRoot: _, ...facts } = event.data;
       const directive: DirectiveState = {
@@ -117,7 +120,7 @@ function issue(command: Extract<DirectiveCommand, { type: 'issue' }>, state: Dir
       ]),
     );
   }
-  const root = stateRoot([...activeDirectives(state), { id, target, epoch: state.epoch + 1 }]);
+  const root = stateRoot([...[...state.active.values()].flat(), { id, target, epoch: state.epoch + 1 }]);
   return ok([{ type: 'DirectiveIssued', actor, time, data: { id, target, ...rest, stateRoot: root } }]);
 }
 
@@ -142,6 +145,13 @@ export function activeDirectives(state: DirectivesState): DirectiveState[] {
 export function stateRoot(active: readonly Pick<DirectiveState, 'id' | 'target' | 'epoch'>[]): Digest {
   const sorted = [...active].sort((a, b) => (a.id < b.id ? -1 : 1));
   return digestOf(sorted.map(({ id, target, epoch }) => ({ id, target, epoch })));
+}
+
+const EMPTY_ROOT = stateRoot([]);
+
+/** The state root at an epoch; undefined where there is no such epoch yet. */
+export function rootAt(state: DirectivesState, epoch: number): Digest | undefined {
+  return epoch === 0 ? EMPTY_ROOT : state.roots[epoch - 1];
 }
 
 /** Whether an allow has become void: a directive of a later epoch matches one of its targets, lifted since or not. */

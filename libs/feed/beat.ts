@@ -51,10 +51,26 @@ export interface FeedKey {
   readonly jwk: { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string };
 }
 
-export function signBeat(unsigned: Omit<Beat, 'kid' | 'signature'>, { kid, privateKey }: FeedKey): Beat {
-  const beat = { kid, ...unsigned };
-  return { ...beat, signature: sign(null, signedBytes(beat), privateKey).toString('base64url') };
+const texts = new WeakMap<Beat, string>();
+
+/** Signs what a beat says. `activeText`: the JCS of `active`, where it is known already. */
+export function signBeat(
+  { active, ...said }: Omit<Beat, 'kid' | 'signature'>,
+  { kid, privateKey }: FeedKey,
+  activeText?: string,
+): Beat {
+  // `active` comes before all the other members, so its text, the long one, is written once.
+  const head = active === undefined ? '{' : `{"active":${activeText ?? canonicalJson(active)},`;
+  const written = (members: object): string => head + canonicalJson(members).slice(1);
+  const rest = { kid, ...said };
+  const signature = sign(null, Buffer.from(written(rest)), privateKey).toString('base64url');
+  const beat = { ...rest, ...(active === undefined ? {} : { active }), signature };
+  texts.set(beat, written({ ...rest, signature }));
+  return beat;
 }
+
+/** A beat as JSON in one line. */
+export const beatText = (beat: Beat): string => texts.get(beat) ?? canonicalJson(beat);
 
 /**
  * Whether one of the feed's keys signed exactly this object: `beat` is as it was received, before unknown members are

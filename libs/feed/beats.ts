@@ -1,6 +1,15 @@
-import { activeDirectives, stateRoot, type DirectivesState, type DirectiveState } from '#libs/directive/decider.js';
+import {
+  activeDirectives,
+  rootAt,
+  type DirectiveEvent,
+  type DirectivesState,
+  type DirectiveState,
+} from '#libs/directive/decider.js';
+import type { Event } from '#libs/event-log/event.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
-import { directiveView, signBeat, type Beat, type FeedKey } from './beat.js';
+import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
+import { shared } from './shared.js';
 
 /** The directives as this process knows them, and the one log that knows better. */
 export interface DirectivesKnown {
@@ -19,6 +28,15 @@ export interface Change {
   readonly position: bigint;
 }
 
+/** The change that an event of the stream `directives` is; `state` holds all up to it, at least. */
+export function changeIn(event: Event, position: bigint, state: DirectivesState): Change {
+  const { type, data } = event as unknown as DirectiveEvent;
+  const directive = state.all.get(data.id);
+  if (directive === undefined) throw new Error(`${type} of an unknown directive`);
+  const stands = { ...directive, state: type === 'DirectiveIssued' ? 'active' : 'lifted' } as const;
+  return { directive: stands, epoch: event.revision, stateRoot: data.stateRoot, position };
+}
+
 /**
  * Makes and signs the beats of this process. Each takes its time first, then looks at the log: a process that cannot
  * read the head of `directives` gives no beat, and the hosts that hear nothing deny.
@@ -35,16 +53,15 @@ export class Beats {
     private readonly leaseMs: number,
   ) {}
 
-  /** All that is active. Throws `LogUnavailable`. */
-  async snapshot(): Promise<Beat> {
+  /** All that is active; whoever asks while one is made gets the next one. Throws `LogUnavailable`. */
+  readonly snapshot: () => Promise<Beat> = shared(async () => {
     const beat = await this.current();
-    return signBeat({ ...beat, active: activeDirectives(this.known.directives().state).map(directiveView) }, this.key);
-  }
+    const { views, text } = activeOf(this.known.directives().state);
+    return signBeat({ ...beat, active: views }, this.key, text);
+  });
 
-  /** Throws `LogUnavailable`. */
-  async heartbeat(): Promise<Beat> {
-    return signBeat(await this.current(), this.key);
-  }
+  /** As `snapshot`, without what is active. Throws `LogUnavailable`. */
+  readonly heartbeat: () => Promise<Beat> = shared(async () => signBeat(await this.current(), this.key));
 
   /** What has been committed, so nothing needs to be read for it. */
   change({ directive, epoch, stateRoot: root, position }: Change): Beat {
@@ -72,7 +89,9 @@ export class Beats {
     if (this.known.directives().revision < head) await this.known.refresh(['directives']);
     const { state, revision: epoch } = this.known.directives();
     const position = String(this.known.position);
-    return { epoch, position, stateRoot: rootOf(state), issuedAt, leaseMs: this.leaseMs };
+    const root = rootAt(state, epoch);
+    if (root === undefined) throw new Error('the state of directives is not at its revision');
+    return { epoch, position, stateRoot: root, issuedAt, leaseMs: this.leaseMs };
   }
 
   /** Rises with every beat: hosts count none that is not newer than the last. */
@@ -82,13 +101,34 @@ export class Beats {
   }
 }
 
-const roots = new WeakMap<DirectivesState, { readonly epoch: number; readonly root: Beat['stateRoot'] }>();
+interface Active {
+  readonly epoch: number;
+  readonly views: DirectiveView[];
+  /** Their JCS. */
+  readonly text: string;
+}
 
-/** Worked out once an epoch: with a thousand directives it costs a millisecond, and a heartbeat goes out each second. */
-function rootOf(state: DirectivesState): Beat['stateRoot'] {
-  const known = roots.get(state);
-  if (known?.epoch === state.epoch) return known.root;
-  const root = stateRoot(activeDirectives(state));
-  roots.set(state, { epoch: state.epoch, root });
-  return root;
+const shown = new WeakMap<DirectivesState, Active>();
+
+/** Written once an epoch: with a thousand directives it costs milliseconds, and every host asks after each restart. */
+function activeOf(state: DirectivesState): Active {
+  const known = shown.get(state);
+  if (known?.epoch === state.epoch) return known;
+  const each = activeDirectives(state).map(shownAs);
+  const text = `[${each.map((one) => one.text).join(',')}]`;
+  const active = { epoch: state.epoch, views: each.map(({ view }) => view), text };
+  shown.set(state, active);
+  return active;
+}
+
+const shownEach = new WeakMap<DirectiveState, { readonly view: DirectiveView; readonly text: string }>();
+
+/** Of an active directive, of which nothing changes for as long as it is active. */
+function shownAs(directive: DirectiveState): { readonly view: DirectiveView; readonly text: string } {
+  const known = shownEach.get(directive);
+  if (known !== undefined) return known;
+  const view = directiveView(directive);
+  const made = { view, text: canonicalJson(view) };
+  shownEach.set(directive, made);
+  return made;
 }

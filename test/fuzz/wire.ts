@@ -29,15 +29,22 @@ export function wireTo(url: string): Wire {
       const options = { agent, hostname, port, method, path, headers: { ...headers, ...length }, timeout: INPUT_MS };
       const asked = request(options, (answer) => {
         const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('error', reject);
-        answer.on('end', () => {
+        const isStream = /event-stream/.test(answer.headers['content-type'] ?? '');
+        answer.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          // A watch has no end: its first beats are its answer.
+          if (isStream) finish();
+        });
+        answer.on('error', (error) => (isStream ? undefined : reject(error)));
+        answer.on('end', finish);
+        function finish(): void {
+          if (isStream) asked.destroy();
           const ms = performance.now() - startedMs;
           slowestMs = Math.max(slowestMs, ms);
           const text = Buffer.concat(chunks).toString('utf8');
           const isJson = /json/.test(answer.headers['content-type'] ?? '') && text !== '';
           resolve({ status: answer.statusCode ?? 0, body: isJson ? JSON.parse(text) : text, ms });
-        });
+        }
       });
       asked.on('timeout', () => asked.destroy(new Error(`no answer within ${INPUT_MS} ms`)));
       asked.on('error', reject);

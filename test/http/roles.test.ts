@@ -36,6 +36,9 @@ const TABLE = `
   POST   /v1/directives                                        operator
   POST   /v1/directives/:id/lift                               operator
   GET    /v1/directives                                        any
+  POST   /v1/directives/acks                                   host
+  GET    /v1/directives/:id/propagation                        operator auditor
+  GET    /v1/directives/watch                                  host
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor
@@ -61,9 +64,9 @@ const ROWS: readonly Row[] = TABLE.trim()
 
 const routeOf = ({ method, path }: Pick<Row, 'method' | 'path'>) => `${method} ${path.replaceAll(/:\w+/g, ':_')}`;
 
-/** The path with ids of things that do not exist. */
+/** The path with ids of things that do not exist; a watch is one that is refused, for it would not end. */
 const concrete = (path: string) =>
-  path.replaceAll(/:(\w+)/g, (_, parameter: string) => {
+  path.replace(/\/watch$/, '/watch?sinceEpoch=none').replaceAll(/:(\w+)/g, (_, parameter: string) => {
     if (parameter === 'traceId') return randomUUID().replaceAll('-', '');
     if (parameter === 'policyVersion') return '7';
     if (parameter === 'version') return '9.9.9';

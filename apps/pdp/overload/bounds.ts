@@ -15,23 +15,28 @@ export interface Bounds {
   readonly bodies: Shares;
   /** Calls over gRPC that are open. */
   readonly grpcCalls: Shares;
+  /** Watches of directives that are open, over HTTP and gRPC. */
+  readonly watches: Shares;
 }
 
 export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, registry: Registry): Bounds {
-  const { callsInFlight, callWaitMs, auditQueries, bodiesBytes, grpcCalls } = bounds;
+  const { callsInFlight, callWaitMs, auditQueries, bodiesBytes, grpcCalls, watches } = bounds;
   const opened: Bounds = {
     calls: new Gate({ clock, maxInFlight: callsInFlight, maxWaitMs: callWaitMs }),
     audits: new Shares(auditQueries, auditQueries),
     bodies: new Shares(bodiesBytes),
     grpcCalls: new Shares(grpcCalls),
+    watches: new Shares(watches),
   };
   const { calls, audits, bodies } = opened;
   addGauge(registry, 'sallyport_calls_in_flight', 'Requests of hosts that are worked on.', () => calls.inFlight);
   addGauge(registry, 'sallyport_audit_queries_in_flight', 'Audit queries that are worked on.', () => audits.inUse);
   addGauge(registry, 'sallyport_body_bytes', 'Bytes of larger request bodies that are held.', () => bodies.inUse);
   addGauge(registry, 'sallyport_grpc_calls', 'Calls over gRPC that are open.', () => opened.grpcCalls.inUse);
+  addGauge(registry, 'sallyport_watches', 'Watches of directives that are open.', () => opened.watches.inUse);
   addTotal(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
-    return calls.refused + audits.refused + bodies.refused + opened.grpcCalls.refused;
+    const each = [calls, audits, bodies, opened.grpcCalls, opened.watches];
+    return each.reduce((sum, { refused }) => sum + refused, 0);
   });
   return opened;
 }

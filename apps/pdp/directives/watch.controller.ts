@@ -1,0 +1,75 @@
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Sent, Watcher } from '#libs/feed/broadcast.js';
+import { Access, callerOf } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { WatchRequest } from './requests.js';
+import { Watches } from './watches.js';
+
+const Epoch = z
+  .string()
+  .regex(/^\d{1,15}$/, 'needs an epoch')
+  .transform(Number);
+const WatchQuery = WatchRequest.extend({ sinceEpoch: Epoch.optional() });
+
+/** The live feed of directives as server-sent events (WHATWG HTML, 9.2). */
+@Controller()
+export class WatchController {
+  constructor(@Inject(Watches) private readonly watches: Watches) {}
+
+  @Get('v1/directives/watch')
+  @Access(['host'])
+  async watch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { sinceEpoch = lastEventId(request), instanceId } = parseInput(WatchQuery, request.query);
+    if (request.method === 'HEAD') return void reply.send();
+    const watcher = watcherOver(reply);
+    reply.raw.once('close', () => this.watches.closed(watcher));
+    await this.watches.watch(callerOf(request), { sinceEpoch, instanceId }, watcher);
+  }
+}
+
+/** What a browser's EventSource sends when it comes back. */
+function lastEventId(request: FastifyRequest): number | undefined {
+  const sinceEpoch = request.headers['last-event-id'];
+  return parseInput(WatchQuery, { sinceEpoch }).sinceEpoch;
+}
+
+function watcherOver(reply: FastifyReply): Watcher {
+  const { raw } = reply;
+  const begin = (): void => {
+    reply.hijack();
+    raw.writeHead(200, {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // Whatever comes after a watch comes on another connection: one that has ended holds up no shutdown.
+      connection: 'close',
+    });
+  };
+  return {
+    send(sent, taken) {
+      if (!raw.headersSent) begin();
+      raw.write(frameOf(sent), (error) => {
+        if (error === undefined || error === null) taken();
+      });
+    },
+    end(why) {
+      if (!raw.headersSent) begin();
+      // Whoever does not read would not read the end either.
+      if (why === 'slow') raw.destroy();
+      else raw.end();
+    },
+  };
+}
+
+const frames = new WeakMap<Sent, string>();
+
+/** Written once for all. */
+function frameOf(sent: Sent): string {
+  const known = frames.get(sent);
+  if (known !== undefined) return known;
+  const frame = `event: ${sent.kind}\nid: ${sent.beat.epoch}\ndata: ${sent.text}\n\n`;
+  frames.set(sent, frame);
+  return frame;
+}
