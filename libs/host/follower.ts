@@ -103,6 +103,11 @@ export class Follower {
     return this.view.isVoid(allow);
   }
 
+  /** At most the service's time now, in milliseconds: what ends before it has ended. */
+  serviceMs(): number {
+    return this.view.serviceMs();
+  }
+
   isLeaseOver(): boolean {
     return this.isClosed || this.view.isLeaseOver();
   }

@@ -108,6 +108,11 @@ export class Lease {
     return aged || this.standing() !== 'held' || this.remainingMs() < this.lengthMs / 3;
   }
 
+  /** At most the service's time now; infinite where that is not sure, so that everything has expired. */
+  serviceMs(): number {
+    return this.isSure() ? this.clock.monotonicMs() + this.offsetMs : Number.POSITIVE_INFINITY;
+  }
+
   /** When it ends on the service's clock, in milliseconds; undefined where none is held. */
   untilMs(): number | undefined {
     return this.standing() === 'held' ? this.endsMs + this.offsetMs : undefined;

@@ -116,6 +116,11 @@ export class HostView {
     return this.lease.remainingMs() === 0;
   }
 
+  /** At most the service's time now, in milliseconds. */
+  serviceMs(): number {
+    return this.lease.serviceMs();
+  }
+
   /** Whether an allow may no longer be acted upon: a later directive matches it, or that cannot be ruled out. */
   isVoid(allow: { readonly epoch: number; readonly targets: readonly string[] }): boolean {
     return this.replica === undefined || isVoid(this.replica, allow);

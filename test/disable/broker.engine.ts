@@ -93,10 +93,19 @@ async function withFleet(t: TestContext, body: (fleet: Fleet) => Promise<void>):
     await Promise.all(callers.map((caller) => caller.stop()));
     await proxy.close();
   }
+  const stoppedMs = performance.now();
+  await until(
+    async () => (await relayed(service)).lag === 0,
+    async () => JSON.stringify(await relayed(service)),
+  );
+  t.diagnostic(`all is in Kafka ${Math.round(performance.now() - stoppedMs)} ms after the last call`);
   service.kill('SIGTERM');
   assert.equal((await ended(service)).code, 0);
   await nothingIsMissing(kafka.brokers, dataDir);
 }
+
+const relayed = async (service: ServiceProcess): Promise<{ lag: number }> =>
+  (await service.call('nobody', 'GET', '/health/ready')).body.kafka.events;
 
 /** Each test has a log of its own, so it needs topics of its own too; the names are the contract's. */
 async function emptyTopics(): Promise<void> {

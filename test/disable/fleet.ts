@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Follower } from '../../libs/host/index.js';
+import type { Follower } from '../../libs/host/follower.js';
 import type { Answered, Callable } from '../support/service.js';
 import { approve, activatePolicy, callBody, expecting, openTask, proposal, register } from '../support/world.js';
 import { startInstance, type InstanceOptions } from './instance.js';
@@ -143,9 +143,12 @@ export async function disable(service: Callable): Promise<{ atMs: number; id: st
   return { atMs: performance.now(), id, epoch: expecting(201, answer).epoch };
 }
 
-export async function until(look: () => boolean | Promise<boolean>, told: () => string): Promise<void> {
+export async function until(
+  look: () => boolean | Promise<boolean>,
+  told: () => string | Promise<string>,
+): Promise<void> {
   for (const endMs = performance.now() + WAIT_MS; !(await look()); await pause(10)) {
-    assert.ok(performance.now() < endMs, told());
+    if (performance.now() > endMs) assert.fail(await told());
   }
 }
 

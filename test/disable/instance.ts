@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { DirectiveFeed } from '#libs/feed/port.js';
 import { kafkaFeed } from '#libs/feed/kafka/kafka-feed.js';
 import { sseFeed } from '#libs/feed/watch/sse.js';
-import { Follower, feedKeys, type DirectivesClient } from '../../libs/host/index.js';
+import { Follower, type DirectivesClient } from '../../libs/host/follower.js';
+import { feedKeys } from '../../libs/host/keys.js';
 import type { Clock } from '#libs/kernel/time.js';
 
 /** What an instance of a host is made of in these tests: the follower of the SDK, on the feeds that are asked for. */

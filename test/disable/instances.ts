@@ -1,4 +1,4 @@
-import type { Follower } from '../../libs/host/index.js';
+import type { Follower } from '../../libs/host/follower.js';
 import { startInstance, type InstanceOptions } from './instance.js';
 
 /** A process with some instances of a host in it. Told what to do, and tells what it sees, over IPC. */
