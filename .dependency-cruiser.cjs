@@ -65,10 +65,24 @@ module.exports = {
       to: { path: '^libs/event-log/(memory|sqlite)/' },
     },
     {
+      name: 'kafka-is-behind-one-library',
+      comment: 'whoever needs brokers asks libs/kafka, which knows what its client gets wrong',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: ['\\.test\\.ts$', '^libs/kafka/'] },
+      to: { path: '(^|/)node_modules/kafkajs/' },
+    },
+    {
       name: 'deciders-know-no-decision',
       severity: 'error',
       from: { path: DECIDERS, pathNot: '\\.test\\.ts$' },
       to: { path: '^libs/decision/' },
+    },
+    {
+      name: 'hosts-stand-alone',
+      comment: 'what runs in an agent host holds nothing of the service: no log, no deciding, no Nest',
+      severity: 'error',
+      from: { path: '^libs/(host|feed)/', pathNot: '\\.test\\.ts$' },
+      to: { path: ['^libs/(event-log/(memory|sqlite)|decision-point|decision|payloads|audit)/', '@nestjs/', '^apps/'] },
     },
     {
       name: 'no-frameworks-in-libs',
@@ -79,6 +93,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^libs/host/dist/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
