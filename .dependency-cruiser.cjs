@@ -65,6 +65,13 @@ module.exports = {
       to: { path: '^libs/event-log/(memory|sqlite)/' },
     },
     {
+      name: 'kafka-is-behind-one-library',
+      comment: 'whoever needs brokers asks libs/kafka, which knows what its client gets wrong',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: ['\\.test\\.ts$', '^libs/kafka/'] },
+      to: { path: '(^|/)node_modules/kafkajs/' },
+    },
+    {
       name: 'deciders-know-no-decision',
       severity: 'error',
       from: { path: DECIDERS, pathNot: '\\.test\\.ts$' },

@@ -1,5 +1,6 @@
 // Runs the compiled tests with Node's own runner and ends with one line, `N passed, N failed`, counted from the runner's
-// events. `node scripts/test.mjs [--json FILE] [PATTERN…]`: patterns are of compiled files, relative to dist.
+// events. `node scripts/test.mjs [--json FILE] [--concurrency FILES] [PATTERN…]`: patterns are of compiled files, relative
+// to dist; two files run at once unless told otherwise.
 import { globSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from 'node:test';
@@ -8,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const dist = join(dirname(dirname(fileURLToPath(import.meta.url))), 'dist');
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const options = { json: { type: 'string' }, concurrency: { type: 'string', default: '2' } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
 const patterns = positionals.length > 0 ? positionals : ['**/*.test.js'];
 const files = patterns.flatMap((pattern) => globSync(pattern, { cwd: dist })).map((file) => join(dist, file));
 if (files.length === 0) {
@@ -19,7 +21,7 @@ if (files.length === 0) {
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 // A suite is the sum of its tests, so only tests are counted; a file that breaks before its first test counts as failed.
-const stream = run({ files: files.sort(), concurrency: 2, timeout: 600_000 });
+const stream = run({ files: files.sort(), concurrency: Number(values.concurrency), timeout: 600_000 });
 stream.on('test:pass', ({ details, skip, todo }) => {
   if (details.type === 'suite') return;
   if (skip !== undefined || todo !== undefined) counts.skipped += 1;

@@ -33,7 +33,7 @@ import { VersionViews } from './registry/version-view.js';
 import type { Service } from './service.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
-import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, SETTINGS } from './tokens.js';
+import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SETTINGS } from './tokens.js';
 
 /** Wires the parts of an opened service to the HTTP interface. No rules here. */
 @Module({})
@@ -47,6 +47,7 @@ export class AppModule {
       { provide: Instances, useValue: service.instances },
       { provide: Watches, useValue: service.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
+      { provide: RELAY, useValue: service.relay },
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },
       { provide: ControlPlane, useValue: service.plane },

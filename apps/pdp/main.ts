@@ -20,7 +20,8 @@ async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const logger = createLogger(settings.logLevel);
   const tracing = await startTracing(process.env);
-  const service = await openService(settings, { tracing });
+  const onRelayTrouble = (lane: string, reason: string): void => logger.warn({ lane, reason }, 'not sent to Kafka');
+  const service = await openService(settings, { tracing, onRelayTrouble });
   const server = await startServer(service, logger).catch(async (error: unknown) => {
     await service.close();
     throw error;

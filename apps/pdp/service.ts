@@ -18,6 +18,7 @@ import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { Beats } from '#libs/feed/beats.js';
 import { Broadcast } from '#libs/feed/broadcast.js';
 import { systemClock, type Clock } from '#libs/kernel/time.js';
+import type { LaneName } from '#libs/relay/events.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
@@ -33,6 +34,7 @@ import type { Tracing } from './observability/tracing.js';
 import { openBounds, type Bounds } from './overload/bounds.js';
 import { gatedAuthorizer, gatedResponder, gatedTasks, type Responding, type TaskKeeping } from './overload/gated.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
+import { startRelay, type Relay } from './relay/relay.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
 
@@ -59,6 +61,8 @@ export interface Service {
   readonly metrics: Metrics;
   readonly bounds: Bounds;
   readonly tracing: Tracing | undefined;
+  /** Undefined where no brokers are named. */
+  readonly relay: Relay | undefined;
   /** The file with the tokens of the first start, if this was one. */
   readonly tokensFile: string | undefined;
   /** Finishes what is queued and lets go of everything. */
@@ -70,6 +74,8 @@ export interface ServiceParts {
   readonly clock?: Clock;
   /** Where spans go; without it there are none. The service stops it when it closes. */
   readonly tracing?: Tracing | undefined;
+  /** Told when a lane to Kafka meets a new trouble; the text holds no secret. */
+  readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
   readonly wrapLog?: (log: EventLog) => EventLog;
 }
@@ -123,6 +129,18 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const broadcast = new Broadcast(beats, view, leaseMs, clock);
     registerFeedGauges(metrics.registry, instances, broadcast);
     const watches = new Watches(view, broadcast, bounds.watches, instances);
+    const relay =
+      settings.kafka &&
+      startRelay(settings.kafka, {
+        log,
+        clock,
+        time,
+        beats,
+        view,
+        registry: metrics.registry,
+        onTrouble: parts.onRelayTrouble,
+      });
+    if (relay !== undefined) closing.push(() => relay.stop());
     watches.start();
     closing.push(async () => watches.drain());
     const measured = measuredAuthorizer(
@@ -151,6 +169,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       metrics,
       bounds,
       tracing,
+      relay,
       tokensFile,
       close,
     };

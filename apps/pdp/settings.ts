@@ -1,6 +1,10 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { KAFKA_SETTINGS, readKafka, type KafkaSettings } from './kafka-settings.js';
 import { LOG_LEVELS, type LogLevel } from './observability/logger.js';
+import { setting, SettingsError, whole } from './setting.js';
+
+export { SettingsError };
 
 /**
  * Every setting of the service, once: its shape, its default, why it is there and what is dangerous about it. The
@@ -15,27 +19,6 @@ const endpoint = z
   })
   .refine(({ port }) => port <= 65_535, 'needs a port up to 65535');
 export type Endpoint = z.infer<typeof endpoint>;
-
-const whole = (least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'needs a whole number')
-    .transform(Number)
-    .refine((value) => value >= least && value <= most, `needs a number from ${least} to ${most}`);
-
-interface Setting {
-  readonly schema: z.ZodType<unknown, string>;
-  readonly default: string | undefined;
-  readonly meaning: string;
-  readonly danger: string;
-}
-
-const setting = <Schema extends z.ZodType<unknown, string>>(
-  schema: Schema,
-  fallback: string | undefined,
-  meaning: string,
-  danger: string,
-) => ({ schema, default: fallback, meaning, danger }) satisfies Setting;
 
 export const SETTINGS = {
   SALLYPORT_DATA: setting(
@@ -178,6 +161,7 @@ export const SETTINGS = {
     'Instances of hosts that watch directives at once, over HTTP and gRPC; past it 429. One host gets half.',
     'Each holds a connection or a stream of one: keep it below SALLYPORT_CONNECTIONS.',
   ),
+  ...KAFKA_SETTINGS,
   SALLYPORT_LOG_LEVEL: setting(
     z.enum(LOG_LEVELS, 'needs a level from fatal to trace, or silent') satisfies z.ZodType<LogLevel, string>,
     'info',
@@ -197,6 +181,8 @@ export interface Settings {
   readonly leaseMs: number;
   readonly skewMs: number;
   readonly logLevel: LogLevel;
+  /** Undefined: nothing is sent to Kafka. */
+  readonly kafka: KafkaSettings | undefined;
   readonly limits: {
     readonly bodyBytes: number;
     readonly definitionBytes: number;
@@ -219,11 +205,6 @@ export interface Settings {
     readonly grpcCalls: number;
     readonly watches: number;
   };
-}
-
-/** A wrong setting; the message is one line that names it. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
 }
 
 /** Names that the command line interface and the engine tests read; the service passes them over. */
@@ -266,6 +247,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     leaseMs: required('SALLYPORT_LEASE_MS'),
     skewMs: required('SALLYPORT_SKEW_MS'),
     logLevel: required('SALLYPORT_LOG_LEVEL'),
+    kafka: readKafka(read, isLoopback),
     limits: {
       bodyBytes: required('SALLYPORT_BODY_BYTES'),
       definitionBytes: required('SALLYPORT_DEFINITION_BYTES'),

@@ -2,10 +2,12 @@
 export const EVENT_LOG = Symbol('EventLog');
 export const CLOCK = Symbol('Clock');
 export const SETTINGS = Symbol('Settings');
+export const RELAY = Symbol('Relay');
 export const INSTALLATION_SECRET = Symbol('InstallationSecret');
 
 export type { EventLog } from '#libs/event-log/port.js';
 export type { Clock } from '#libs/kernel/time.js';
+export type { Relay } from './relay/relay.js';
 export type { Settings } from './settings.js';
 
 /** 32 bytes that only this installation knows; derived from its feed key, and never shown. */

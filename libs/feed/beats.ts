@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   activeDirectives,
   rootAt,
@@ -28,6 +29,9 @@ export interface Change {
   readonly position: bigint;
 }
 
+/** A change with the time of its own event: before that moment nothing can have followed it. */
+export type DatedChange = Change & { readonly time: Instant };
+
 /** The change that an event of the stream `directives` is; `state` holds all up to it, at least. */
 export function changeIn(event: Event, position: bigint, state: DirectivesState): Change {
   const { type, data } = event as unknown as DirectiveEvent;
@@ -36,6 +40,9 @@ export function changeIn(event: Event, position: bigint, state: DirectivesState)
   const stands = { ...directive, state: type === 'DirectiveIssued' ? 'active' : 'lifted' } as const;
   return { directive: stands, epoch: event.revision, stateRoot: data.stateRoot, position };
 }
+
+/** Each takes some tens of microseconds. */
+const SIGNED_AT_ONCE = 64;
 
 /**
  * Makes and signs the beats of this process. Each takes its time first, then looks at the log: a process that cannot
@@ -63,24 +70,64 @@ export class Beats {
   /** As `snapshot`, without what is active. Throws `LogUnavailable`. */
   readonly heartbeat: () => Promise<Beat> = shared(async () => signBeat(await this.current(), this.key));
 
-  /** What has been committed, so nothing needs to be read for it. */
-  change({ directive, epoch, stateRoot: root, position }: Change): Beat {
-    return signBeat(
-      {
-        epoch,
-        position: String(position),
-        stateRoot: root,
-        issuedAt: this.now(),
-        leaseMs: this.leaseMs,
-        directive: directiveView(directive),
-      },
-      this.key,
-    );
+  /** What has been committed just now, so nothing needs to be read for it. */
+  change(change: Change): Beat {
+    return this.changeBeat(change, this.now());
+  }
+
+  /**
+   * Changes in their order, made public some time after they were committed. A host that hears one and not the next must
+   * not go on for longer than if it had heard it in time, so a change that is no longer the head grants only what is left
+   * of the lease from the moment on in which it was followed. Throws `LogUnavailable`.
+   */
+  async changes(changes: readonly DatedChange[]): Promise<Beat[]> {
+    const dated = changes.map((change) => ({ change, issuedAt: this.now() }));
+    const head = await this.log.head('directives');
+    return dated.map(({ change, issuedAt }, index) => {
+      const followedAt = changes[index + 1]?.time ?? (change.epoch < head ? change.time : undefined);
+      return this.changeBeat(change, issuedAt, followedAt);
+    });
+  }
+
+  /**
+   * Everything said anew, for a log of which the last beat of each key counts: a snapshot, and a beat for each active
+   * directive and for each lifted one of `lifted`, all of them as of the present epoch. Throws `LogUnavailable`.
+   */
+  async restatement(lifted: Iterable<string>): Promise<{ readonly snapshot: Beat; readonly directives: Beat[] }> {
+    const beat = await this.current();
+    const { state, revision } = this.known.directives();
+    if (revision !== beat.epoch) return this.restatement(lifted);
+    const { views: active, text } = activeOf(state);
+    const known = [...new Set(lifted)].map((id) => state.all.get(id));
+    const others = known.filter((each) => each !== undefined).filter((each) => each.state === 'lifted');
+    const directives: Beat[] = [];
+    for (const [index, directive] of [...active, ...others.map(directiveView)].entries()) {
+      // Others have their turn in between: with thousands of directives the signatures take a while.
+      if (index % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await nextTurn();
+      directives.push(signBeat({ ...beat, directive }, this.key));
+    }
+    return { snapshot: signBeat({ ...beat, active }, this.key, text), directives };
   }
 
   /** The JWK (RFC 7517) that beats are verified with. */
   publicKey(): Readonly<Record<string, string>> {
     return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
+  }
+
+  private changeBeat(change: Change, issuedAt: Instant, supersededAt = issuedAt): Beat {
+    const { directive, epoch, stateRoot: root, position } = change;
+    const leaseMs = Math.max(1, this.leaseMs - Math.max(0, toMs(issuedAt) - toMs(supersededAt)));
+    return signBeat(
+      {
+        epoch,
+        position: String(position),
+        stateRoot: root,
+        issuedAt,
+        leaseMs,
+        directive: directiveView(directive),
+      },
+      this.key,
+    );
   }
 
   private async current(): Promise<Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>> {

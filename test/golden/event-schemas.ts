@@ -5,6 +5,7 @@ import { directiveEventSchemas } from '#libs/directive/decider.js';
 import { instanceEventSchemas } from '#libs/instance/decider.js';
 import { policyEventSchemas } from '#libs/policy/decider.js';
 import { principalEventSchemas } from '#libs/principal/decider.js';
+import { relayEventSchemas } from '#libs/relay/events.js';
 import { taskEventSchemas } from '#libs/task/decider.js';
 
 /** The schema of the data of every event type there is. */
@@ -16,4 +17,5 @@ export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...callsEventSchemas,
   ...directiveEventSchemas,
   ...instanceEventSchemas,
+  ...relayEventSchemas,
 };

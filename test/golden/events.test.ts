@@ -14,7 +14,7 @@ import { movableClock } from '../support/clock.js';
 import { startService } from '../support/service.js';
 import { EVENT_SCHEMAS } from './event-schemas.js';
 import { namesIn, readJson } from './files.js';
-import { liveThrough } from './life.js';
+import { liveThrough, relayThrough } from './life.js';
 
 /**
  * What was written once has to be read for ever: one event of each type and version, kept as it was written. A file is
@@ -94,6 +94,7 @@ test('what a service writes is what the schemas say, and it writes every type', 
   const service = await startService({ clock });
   try {
     await liveThrough(service, clock);
+    await relayThrough(service);
     const written = (await service.service.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));
     for (const event of written) assertParses(event);
     assert.deepEqual([...new Set(written.map(({ type }) => type))].sort(), Object.keys(EVENT_SCHEMAS).sort());

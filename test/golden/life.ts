@@ -12,6 +12,9 @@ import {
   registration,
 } from '../support/world.js';
 import type { MovableClock } from '../support/clock.js';
+import { runEventsLane } from '#libs/relay/events-lane.js';
+import { until } from '../relay/ground.js';
+import { memoryTopic } from '../relay/memory-topic.js';
 import type { Answered, TestService } from '../support/service.js';
 
 const DAY_MS = 86_400_000;
@@ -84,4 +87,14 @@ async function call(service: TestService, task: Answered, structuredContent: obj
     control: { decision: 'approved', by: 'ada', reason: 'asked for' },
   };
   expecting(200, await service.call('host', 'POST', `${of}/outcome`, { taskId, ...outcome }));
+}
+
+/** What a relay records while it sends all of that. */
+export async function relayThrough({ service: { log, clock, time } }: TestService): Promise<void> {
+  const end = await log.end();
+  const lane = runEventsLane({ log, clock, time, holder: randomUUID(), exclusive: true }, memoryTopic(), {
+    source: 'urn:test',
+  });
+  await until(() => lane.status().position >= end);
+  await lane.stop();
 }

@@ -29,6 +29,7 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
     from: 'libs/audit/a.ts',
     text: `export { x } from '#libs/event-log/sqlite/x.js';\n`,
   },
+  'kafka-is-behind-one-library': { from: 'libs/audit/a.ts', text: `export { Kafka } from 'kafkajs';\n` },
   'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '#libs/decision/x.js';\n` },
   'hosts-stand-alone': {
     from: 'libs/host/a.ts',

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { Registry } from 'prom-client';
+import type { SettledLog } from '#libs/event-log/settled.js';
+import type { Beats } from '#libs/feed/beats.js';
+import { runDirectivesLane, type KnownDirectives } from '#libs/relay/directives-lane.js';
+import { runEventsLane } from '#libs/relay/events-lane.js';
+import type { LaneName } from '#libs/relay/events.js';
+import type { Lane, RelayParts } from '#libs/relay/lane.js';
+import { directivesOutlet, eventsOutlet } from '#libs/relay/outlets.js';
+import type { KafkaSettings } from '../kafka-settings.js';
+import { addGauge } from '../observability/gauges.js';
+
+/** What `/health/ready` says of a lane. None of it keeps the service from deciding. */
+export interface LaneDetail {
+  readonly state: ReturnType<Lane['status']>['state'];
+  readonly reason?: string;
+  /** Positions of the log that wait to be sent. */
+  readonly lag: number;
+  /** Since the brokers last acknowledged something, in milliseconds. */
+  readonly sinceAckMs?: number;
+}
+
+export interface Relay {
+  details(): Record<LaneName, LaneDetail>;
+  /** Lets go of the brokers at once; what has not been sent waits in the log. */
+  stop(): Promise<void>;
+}
+
+export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'> {
+  readonly log: SettledLog & { latestCommit(): bigint };
+  readonly beats: Beats;
+  readonly view: KnownDirectives & { readonly position: bigint };
+  readonly registry: Registry;
+}
+
+/** Anyone may ask for the service's health, and nobody learns from it where brokers are. */
+const ADDRESS = /[^\s:]+:\d{1,5}\b/g;
+
+/** Starts both lanes. They find the brokers by themselves, now or later: a service without Kafka decides all the same. */
+export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
+  const { log, beats, view, registry } = relayed;
+  const { kid = '' } = beats.publicKey();
+  // The embedded store lets one process in: whoever held the lanes before is gone.
+  const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
+  const lanes = {
+    events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: `urn:sallyport:${kid}` }),
+    directives: runDirectivesLane(parts, directivesOutlet(connection, sizes), beats, view),
+  };
+
+  const newest = (): bigint => (view.position > log.latestCommit() ? view.position : log.latestCommit());
+  const detailOf = (name: LaneName): LaneDetail => {
+    const { state, reason, position, sinceAckMs } = lanes[name].status();
+    return {
+      state,
+      ...(reason === undefined ? {} : { reason: reason.replaceAll(ADDRESS, 'a broker') }),
+      lag: name === 'events' ? lagOf(newest(), position) : lanes.directives.status().waiting,
+      ...(sinceAckMs === undefined ? {} : { sinceAckMs: Math.round(sinceAckMs) }),
+    };
+  };
+  for (const name of ['events', 'directives'] as const) {
+    const prefix = `sallyport_relay_${name}`;
+    addGauge(registry, `${prefix}_sending`, 'Whether this lane to Kafka is sending, 0 or 1.', () =>
+      detailOf(name).state === 'sending' ? 1 : 0,
+    );
+    addGauge(registry, `${prefix}_lag`, 'What waits to be sent: positions of the log, or directives.', () => {
+      return detailOf(name).lag;
+    });
+    addGauge(registry, `${prefix}_ack_age_seconds`, 'Since Kafka last acknowledged something; -1 before that.', () => {
+      return (detailOf(name).sinceAckMs ?? -1000) / 1000;
+    });
+    addGauge(registry, `${prefix}_sent`, 'Records acknowledged since the start.', () => lanes[name].status().sent);
+  }
+  addGauge(registry, 'sallyport_relay_foreign_records', 'Records of others found on the topic of directives.', () => {
+    return lanes.directives.status().foreign;
+  });
+  return {
+    details: () => ({ events: detailOf('events'), directives: detailOf('directives') }),
+    async stop() {
+      await Promise.all([lanes.events.stop(), lanes.directives.stop()]);
+    },
+  };
+}
+
+const lagOf = (committed: bigint, passed: bigint): number => (committed > passed ? Number(committed - passed) : 0);

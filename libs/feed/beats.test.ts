@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { directiveDecider, type DirectiveState } from '#libs/directive/decider.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { toInstant } from '#libs/kernel/time.js';
+import { isSigned } from './beat.js';
+import { Beats, type DatedChange } from './beats.js';
+
+/** Beats that are published some time after what they tell of. */
+
+const LEASE_MS = 5_000;
+const START_MS = Date.parse('2026-11-23T02:00:00.000Z');
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+
+function ground(head: number, nowMs: number) {
+  const time = { now: () => toInstant(START_MS + nowMs) };
+  const known = {
+    directives: () => ({ state: directiveDecider.initialState(), revision: 0 }),
+    refresh: () => Promise.resolve(),
+    position: 9n,
+  };
+  const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
+  return new Beats({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS);
+}
+
+const change = (epoch: number, atMs: number): DatedChange => ({
+  directive: {
+    id: `00000000-0000-4000-8000-00000000000${epoch}`,
+    epoch,
+    target: { type: 'all' },
+    reason: 'test',
+    issuedBy: 'operator',
+    issuedAt: toInstant(START_MS + atMs),
+    state: 'active',
+  } satisfies DirectiveState,
+  epoch,
+  stateRoot: digestOf(epoch),
+  position: BigInt(epoch),
+  time: toInstant(START_MS + atMs),
+});
+
+test('a change that is still the head grants the whole lease, however late it is told', async () => {
+  const [beat] = await ground(1, 60_000).changes([change(1, 0)]);
+  assert.equal(beat?.leaseMs, LEASE_MS);
+  assert.ok(isSigned(beat, new Map([['k', publicKey]])));
+});
+
+test('a change that others have followed grants what is left from that moment on', async () => {
+  const beats = await ground(3, 2_000).changes([change(1, 0), change(2, 500), change(3, 1_900)]);
+  // Each beat is dated a millisecond after the one before it.
+  assert.deepEqual(
+    beats.map(({ leaseMs }) => leaseMs),
+    [LEASE_MS - 1_500, LEASE_MS - 101, LEASE_MS],
+  );
+  const dates = beats.map(({ issuedAt }) => issuedAt);
+  assert.deepEqual(dates, [...new Set(dates)].sort());
+});
+
+test('one that the log says was followed, nobody knows when, counts from its own time; never less than nothing', async () => {
+  const [followed] = await ground(2, 2_000).changes([change(1, 500)]);
+  assert.equal(followed?.leaseMs, LEASE_MS - 1_500);
+  const [old] = await ground(2, 60_000).changes([change(1, 0)]);
+  assert.equal(old?.leaseMs, 1);
+});

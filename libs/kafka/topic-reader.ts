@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
+import { within } from '#libs/kernel/within.js';
+import { openClient, reasonOf, type KafkaClient, type KafkaConnection } from './client.js';
+
+/** A record as it was read: attacker-controlled where others can write to the topic. */
+export interface TopicRecord {
+  readonly key: string;
+  /** Null is a tombstone. */
+  readonly value: string | null;
+  readonly offset: string;
+}
+
+export interface TopicListener {
+  /** The topic was read to its end, again after each interruption: the last record of each key, in order of offset. */
+  onLoaded(lastOfKeys: readonly TopicRecord[]): void;
+  /** What came after that. */
+  onRecord(record: TopicRecord): void;
+  onInterrupted(reason: string): void;
+}
+
+export interface TopicReaderOptions {
+  readonly connection: KafkaConnection;
+  /** Has one partition. */
+  readonly topic: string;
+  /** Each consumer gets a group of its own, named by this and a random id: the brokers' rules may ask for a prefix. */
+  readonly groupPrefix: string;
+  /** Something is written to the topic this often; three times as long without a record, and the consumer is made anew. */
+  readonly beatMs: number;
+}
+
+/** A connection to the brokers that is neither refused nor answered. */
+const START_MS = 15_000;
+/** Between two attempts: a broker that comes back is found this soon. */
+const RETRY_MS = 250;
+/** A topic in which nobody writes makes a consumer seem stalled: from one to the next it is given longer. */
+const MAX_SILENCE_MS = 30_000;
+const MAX_KEYS = 100_000;
+/** The least that brokers accept by default is 6 s; a group has one member, so nobody waits for its end. */
+const SESSION_MS = 10_000;
+const FETCH_WAIT_MS = 1_000;
+
+/**
+ * Follows a compacted topic of one partition from its beginning, and heals by itself. Consumers of the library may stall
+ * without a word, and take long to find back into their group after a broker was gone: it is the records that say that
+ * one is alive, and one that is not is discarded, with its group, for a new one.
+ */
+export function followTopic(options: TopicReaderOptions, listener: TopicListener): { close(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function run(): Promise<void> {
+    let silenceMs = 3 * options.beatMs;
+    while (!signal.aborted) {
+      const reading = new Reading(options, listener, silenceMs);
+      signal.addEventListener('abort', reading.end, { once: true });
+      const reason = await reading.run();
+      signal.removeEventListener('abort', reading.end);
+      if (signal.aborted) return;
+      silenceMs = reading.heardNews ? 3 * options.beatMs : Math.min(2 * silenceMs, MAX_SILENCE_MS);
+      listener.onInterrupted(reason);
+      await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  const running = run();
+  return {
+    close() {
+      stopping.abort();
+      return running;
+    },
+  };
+}
+
+/** One consumer, from its making to its first failure. */
+class Reading {
+  /** Whether a record came after the end was first reached. */
+  heardNews = false;
+  private readonly client: KafkaClient;
+  private readonly consumer: Consumer;
+  private readonly failed = Promise.withResolvers<string>();
+  private readonly lastOfKeys = new Map<string, TopicRecord>();
+  private loaded = false;
+  private over = false;
+  private watchdog: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly options: TopicReaderOptions,
+    private readonly listener: TopicListener,
+    private readonly silenceMs: number,
+  ) {
+    this.client = openClient(options.connection, () => this.lostConnection());
+    this.consumer = this.client.kafka.consumer({
+      groupId: `${options.groupPrefix}-${randomUUID()}`,
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: SESSION_MS,
+      heartbeatInterval: SESSION_MS / 4,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: { retries: 2, initialRetryTime: 100, restartOnFailure: () => Promise.resolve(false) },
+    });
+  }
+
+  /** Until it fails or is ended; answers why. Nothing is handed over afterwards. */
+  async run(): Promise<string> {
+    this.consumer.on(this.consumer.events.CRASH, ({ payload }) => this.fail(reasonOf(payload.error)));
+    try {
+      await Promise.race([within(START_MS, 'joining the feed', this.start()), this.failed.promise]);
+      return await this.failed.promise;
+    } catch (error) {
+      return reasonOf(error);
+    } finally {
+      this.over = true;
+      clearTimeout(this.watchdog);
+      this.client.discard();
+    }
+  }
+
+  /** Its group has no other member, so nobody has to be told: the brokers forget it in a while. */
+  readonly end = (): void => this.fail('closed');
+
+  private async start(): Promise<void> {
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topics: [this.options.topic], fromBeginning: true });
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatch: async (payload) => {
+        try {
+          this.take(payload);
+        } catch (error) {
+          this.fail(reasonOf(error));
+        }
+      },
+    });
+    this.watch(this.silenceMs);
+  }
+
+  private take({ batch }: EachBatchPayload): void {
+    if (this.over) return;
+    this.watch(this.silenceMs);
+    for (const { key, value, offset } of batch.messages) {
+      const record = { key: key?.toString() ?? '', value: value?.toString() ?? null, offset };
+      if (this.loaded) {
+        this.heardNews = true;
+        this.listener.onRecord(record);
+        continue;
+      }
+      this.lastOfKeys.delete(record.key);
+      this.lastOfKeys.set(record.key, record);
+      if (this.lastOfKeys.size > MAX_KEYS) throw new Error(`the topic has more than ${MAX_KEYS} keys`);
+    }
+    if (this.loaded || BigInt(batch.lastOffset()) + 1n < BigInt(batch.highWatermark)) return;
+    this.loaded = true;
+    this.listener.onLoaded([...this.lastOfKeys.values()]);
+    this.lastOfKeys.clear();
+  }
+
+  /** The next record has to come within `limitMs`. */
+  private watch(limitMs: number): void {
+    clearTimeout(this.watchdog);
+    if (this.over) return;
+    this.watchdog = setTimeout(() => this.fail(`no record for ${limitMs} ms`), limitMs);
+  }
+
+  /** Not each connection matters, but if it was the one, there is no use in waiting as long as for one that is slow. */
+  private lostConnection(): void {
+    if (this.watchdog !== undefined) this.watch(Math.min(this.silenceMs, 1.5 * this.options.beatMs));
+  }
+
+  private fail(reason: string): void {
+    this.over = true;
+    this.failed.resolve(reason);
+  }
+}

@@ -1,0 +1,100 @@
+import kafkajs, { type Admin } from 'kafkajs';
+import { within } from '#libs/kernel/within.js';
+import { openClient, reasonOf, type KafkaConnection } from './client.js';
+
+/** A topic as it is made where it is not there, and what an existing one has to be. */
+export interface TopicSpec {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replication: number;
+  /** Settings of a new topic. */
+  readonly config: Readonly<Record<string, string>>;
+  /** What is wrong with an existing topic, in words for an operator; undefined where it can be used. */
+  readonly fault: (existing: { readonly partitions: number; readonly cleanupPolicy: string }) => string | undefined;
+}
+
+/** The topic is there and must not be used as it is, or is not there and cannot be made. */
+export class WrongTopic extends Error {
+  override readonly name = 'WrongTopic';
+}
+
+const ADMIN_MS = 15_000;
+
+/** Makes the topic or checks it. Throws `WrongTopic`, or whatever keeps the brokers from answering. */
+export async function prepareTopic(connection: KafkaConnection, spec: TopicSpec, signal?: AbortSignal): Promise<void> {
+  await asAdmin(connection, signal, async (admin) => {
+    const refused = await create(admin, spec);
+    const partitions = await partitionsOf(admin, spec.topic);
+    if (partitions === undefined)
+      throw new WrongTopic(`topic ${spec.topic} is not there and cannot be made: ${refused}`);
+    const fault = spec.fault({ partitions, cleanupPolicy: await cleanupPolicyOf(admin, spec.topic) });
+    if (fault !== undefined) throw new WrongTopic(`topic ${spec.topic} ${fault}`);
+  });
+}
+
+/** Where the partitions of a topic end, as one text: it changes whenever somebody has written. */
+export function endOfTopic(connection: KafkaConnection, topic: string, signal?: AbortSignal): Promise<string> {
+  return asAdmin(connection, signal, async (admin) => {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.map(({ partition, high }) => `${partition}:${high}`).join(',');
+  });
+}
+
+async function asAdmin<Answer>(
+  connection: KafkaConnection,
+  signal: AbortSignal | undefined,
+  ask: (admin: Admin) => Promise<Answer>,
+): Promise<Answer> {
+  const client = openClient(connection);
+  const admin = client.kafka.admin();
+  const work = admin.connect().then(() => ask(admin));
+  try {
+    return await within(ADMIN_MS, 'asking the brokers', work, signal);
+  } finally {
+    client.discard();
+  }
+}
+
+/** Undefined where the topic was made or is there; else why it could not be made. */
+async function create(
+  admin: Admin,
+  { topic, partitions, replication, config }: TopicSpec,
+): Promise<string | undefined> {
+  const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+  try {
+    const wanted = { topic, numPartitions: partitions, replicationFactor: replication, configEntries };
+    await admin.createTopics({ topics: [wanted], waitForLeaders: true });
+    return undefined;
+  } catch (error) {
+    // Who may not make topics may still use one that was made for it.
+    const causes: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    const reasons = error instanceof Error && 'errors' in error ? (error.errors as unknown[]) : causes;
+    return reasons.map(reasonOf).join('; ');
+  }
+}
+
+async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics.find(({ name }) => name === topic)?.partitions.length;
+  } catch (error) {
+    if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return undefined;
+    throw error;
+  }
+}
+
+async function cleanupPolicyOf(admin: Admin, topic: string): Promise<string> {
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] };
+  const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
+  const [described] = resources;
+  if (described === undefined || described.errorCode !== 0) {
+    throw new WrongTopic(`topic ${topic} does not show its configuration: ${described?.errorMessage ?? 'no answer'}`);
+  }
+  return described.configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue ?? '';
+}
+
+/** The name of the protocol's error code, where it is one or was caused by one. */
+function typeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return 'type' in error ? error.type : typeOf(error.cause);
+}

@@ -1,0 +1,240 @@
+import type { ControlView } from '#libs/decision-point/control-view.js';
+import { beatText, type Beat } from '#libs/feed/beat.js';
+import { changeIn, type Beats, type DatedChange } from '#libs/feed/beats.js';
+import type { TopicRecord } from '#libs/kafka/topic-reader.js';
+import { batchesOf, bytesOf, MAX_RECORDS } from './batches.js';
+import { Bell } from './bell.js';
+import { Checkpoints } from './checkpoints.js';
+import { runLane, type Lane, type LaneStatus, type RelayParts, type Session } from './lane.js';
+import { membersOf, OwnRecords } from './own-records.js';
+import type { OutgoingRecord, ReadableOutlet } from './port.js';
+
+export const HEARTBEAT_KEY = 'heartbeat';
+const HEARTBEAT_MS = 1_000;
+/** Between two restatements: somebody else who writes to the topic gets no more than this out of us. */
+const RESTATE_GAP_MS = 250;
+/** Larger than this, a snapshot does not fit a record: hosts that need it ask for it. */
+const MAX_SNAPSHOT_CHARS = 600_000;
+
+export type KnownDirectives = Pick<ControlView, 'directives' | 'listen'>;
+
+export interface DirectivesLane extends Lane {
+  status(): LaneStatus & {
+    /** Records of others that were found on the topic. */
+    readonly foreign: number;
+    /** The epoch that Kafka has acknowledged. */
+    readonly epoch: number;
+    /** Directives whose last word Kafka has not acknowledged. */
+    readonly waiting: number;
+  };
+}
+
+/**
+ * Makes directives public: each change as soon as it is committed, and a heartbeat each second that claims no epoch which
+ * Kafka has not acknowledged. The topic is compacted, so the last record of a key counts, also one that a deposed relay or
+ * a thawing broker wrote late: this one reads along, and says everything anew whenever it finds a record not its own.
+ */
+export function runDirectivesLane(
+  parts: RelayParts,
+  outlet: ReadableOutlet,
+  beats: Pick<Beats, 'heartbeat' | 'changes' | 'restatement'>,
+  known: KnownDirectives,
+): DirectivesLane {
+  const bell = new Bell();
+  const feed = new Outgoing(known, bell.ring);
+  const stopListening = known.listen(({ stream, event, position }) => {
+    if (stream === 'directives')
+      feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
+  });
+  const lane = runLane(
+    'directives',
+    parts,
+    outlet,
+    () => Promise.resolve(true),
+    async (session) => {
+      const { signal } = session;
+      signal.addEventListener('abort', bell.ring, { once: true });
+      const publisher = new Publisher(parts, session, beats, feed, bell, outlet);
+      try {
+        await publisher.run();
+      } finally {
+        signal.removeEventListener('abort', bell.ring);
+        await publisher.close();
+      }
+    },
+  );
+  return {
+    status: () => ({ ...lane.status(), foreign: feed.foreign, epoch: feed.epoch, waiting: feed.dirty.size }),
+    stop() {
+      stopListening();
+      return lane.stop();
+    },
+  };
+}
+
+/** What is to be made public, over all sessions. */
+class Outgoing {
+  /** Committed and not yet acknowledged by Kafka, in order. */
+  pending: DatedChange[] = [];
+  /** Keys whose last record on the topic may say something else than the log. */
+  readonly dirty = new Set<string>();
+  /** The epoch that Kafka has acknowledged. */
+  epoch = 0;
+  restating = true;
+  foreign = 0;
+
+  constructor(
+    private readonly known: KnownDirectives,
+    private readonly ring: () => void,
+  ) {}
+
+  arrived(change: DatedChange): void {
+    this.dirty.add(change.directive.id);
+    if (change.epoch <= this.epoch || this.pending.length >= MAX_RECORDS) this.restating = true;
+    else this.pending.push(change);
+    this.ring();
+  }
+
+  stateOf(id: string): 'active' | 'lifted' | undefined {
+    return this.known.directives().state.all.get(id)?.state;
+  }
+
+  /** A record of somebody else, or an older one of ours, is the last of its key. */
+  mistrust(key: string): void {
+    if (key !== HEARTBEAT_KEY && this.stateOf(key) !== undefined) this.dirty.add(key);
+    this.restating = true;
+    this.ring();
+  }
+
+  acknowledged(epoch: number, ids: Iterable<string>): void {
+    this.epoch = Math.max(this.epoch, epoch);
+    this.pending = this.pending.filter((change) => change.epoch > this.epoch);
+    for (const id of ids) this.dirty.delete(id);
+    for (const { directive } of this.pending) this.dirty.add(directive.id);
+  }
+}
+
+/** One session: the one loop in which everything is sent, one thing after the other. */
+class Publisher {
+  private readonly own = new OwnRecords();
+  private readonly checkpoints: Checkpoints;
+  private tail: { close(): Promise<void> } | undefined;
+  private beatDueMs = 0;
+  private restateDueMs = 0;
+
+  constructor(
+    private readonly parts: RelayParts,
+    private readonly session: Session,
+    private readonly beats: Pick<Beats, 'heartbeat' | 'changes' | 'restatement'>,
+    private readonly feed: Outgoing,
+    private readonly bell: Bell,
+    private readonly outlet: ReadableOutlet,
+  ) {
+    this.checkpoints = new Checkpoints(session.lease, parts.clock);
+  }
+
+  /** Throws at the first failure, or when the session is over. */
+  async run(): Promise<void> {
+    const { feed, session } = this;
+    feed.restating = true;
+    for (;;) {
+      session.signal.throwIfAborted();
+      const nowMs = this.parts.clock.monotonicMs();
+      if (feed.restating && nowMs >= this.restateDueMs) await this.restate();
+      else if (!feed.restating && feed.pending.length > 0) await this.publishChanges();
+      else if (!feed.restating && nowMs >= this.beatDueMs) await this.heartbeat();
+      else {
+        await this.checkpoints.record();
+        await this.bell.wait((feed.restating ? this.restateDueMs : this.beatDueMs) - nowMs);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.tail?.close();
+  }
+
+  private async restate(): Promise<void> {
+    const { feed } = this;
+    feed.restating = false;
+    this.restateDueMs = this.parts.clock.monotonicMs() + RESTATE_GAP_MS;
+    const dirty = [...feed.dirty];
+    const { snapshot, directives } = await this.beats.restatement(dirty);
+    const said = beatText(snapshot);
+    // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow.
+    const whole = said.length <= MAX_SNAPSHOT_CHARS ? [{ key: HEARTBEAT_KEY, value: said }] : [];
+    this.own.add(snapshot.signature);
+    await this.publish([...whole, ...directives.map((beat) => this.record(beat))], snapshot);
+    feed.acknowledged(snapshot.epoch, dirty);
+    this.beatDueMs = whole.length === 0 ? 0 : this.parts.clock.monotonicMs() + HEARTBEAT_MS;
+    // From here on whatever is not ours came after, or was left behind.
+    this.tail ??= this.outlet.follow({
+      onLoaded: (records) => this.judgeLoaded(records),
+      onRecord: (record) => this.judge(record),
+      onInterrupted: () => undefined,
+    });
+  }
+
+  private async publishChanges(): Promise<void> {
+    const { feed } = this;
+    const changes = feed.pending.slice(0, MAX_RECORDS);
+    const beats = await this.beats.changes(changes);
+    const last = beats.at(-1);
+    if (last === undefined) return;
+    await this.publish(
+      beats.map((beat) => this.record(beat)),
+      last,
+    );
+    feed.acknowledged(
+      last.epoch,
+      changes.map(({ directive }) => directive.id),
+    );
+    this.beatDueMs = this.parts.clock.monotonicMs() + HEARTBEAT_MS;
+  }
+
+  private async heartbeat(): Promise<void> {
+    this.beatDueMs = this.parts.clock.monotonicMs() + HEARTBEAT_MS;
+    const beat = await this.beats.heartbeat();
+    // A change that is on its way here: it will be the sign of life.
+    if (beat.epoch !== this.feed.epoch) return;
+    await this.publish([this.record(beat)], beat, 0);
+  }
+
+  private record(beat: Beat): OutgoingRecord {
+    this.own.add(beat.signature);
+    return { key: beat.directive?.id ?? HEARTBEAT_KEY, value: beatText(beat) };
+  }
+
+  /** Sends only while the lease is ours by the log's own word, asked after the beats were dated. */
+  private async publish(records: readonly OutgoingRecord[], last: Beat, counted = records.length): Promise<void> {
+    const { lease, sender } = this.session;
+    for (const batch of batchesOf(records, bytesOf)) {
+      await lease.check();
+      await sender.send(batch);
+      this.session.acknowledged(batch.length, 0n);
+    }
+    this.checkpoints.passed(counted, BigInt(last.position));
+    this.session.passedOver(BigInt(last.position));
+  }
+
+  /** The last records of all keys: a directive that has been lifted must not stand there as active. */
+  private judgeLoaded(records: readonly TopicRecord[]): void {
+    for (const { key, value } of records) {
+      if (key === HEARTBEAT_KEY || this.own.has(value)) continue;
+      const state = this.feed.stateOf(key);
+      if (state === undefined) this.feed.foreign += 1;
+      else if (state === 'active' || stateIn(value) !== 'lifted') this.feed.mistrust(key);
+    }
+  }
+
+  private judge({ key, value }: TopicRecord): void {
+    if (this.own.has(value)) return;
+    this.feed.foreign += 1;
+    this.feed.mistrust(key);
+  }
+}
+
+function stateIn(value: string | null): unknown {
+  const { directive } = membersOf(value);
+  return typeof directive === 'object' && directive !== null && 'state' in directive ? directive.state : undefined;
+}

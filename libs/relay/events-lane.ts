@@ -1,0 +1,102 @@
+import { categoryOf } from '#libs/event-log/event.js';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+import { batchesOf, bytesOf } from './batches.js';
+import { Bell } from './bell.js';
+import { Checkpoints } from './checkpoints.js';
+import { cloudEventOf } from './cloud-event.js';
+import { RELAY_CATEGORY } from './events.js';
+import { LeaseLost, type Lease } from './lease.js';
+import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
+import type { Outlet } from './port.js';
+
+/** Events that came this close together are sent together. */
+const GATHER_MS = 5;
+const LOOK_EVENTS = 200;
+
+export interface EventsLaneOptions {
+  /** `ce_source` of every event. */
+  readonly source: string;
+  /** How often progress is recorded at most; 5 s. */
+  readonly checkpointMs?: number;
+}
+
+/**
+ * Sends every event of the log, in its order, the relay's own bookkeeping left out. One batch is on its way at a time, and
+ * the next goes out only when all of it is acknowledged: so before each record in a partition stand all that belong
+ * there, and whoever drops positions at or below the last one misses none, however often a batch is sent again.
+ */
+export function runEventsLane(parts: RelayParts, outlet: Outlet, options: EventsLaneOptions): Lane {
+  const hasWork = async (lease: Lease): Promise<boolean> => {
+    const next = await parts.log.readAll({ after: lease.position, limit: LOOK_EVENTS });
+    return next.some(isRelayed);
+  };
+  return runLane('events', parts, outlet, hasWork, (session) => relayEvents(parts, options, session));
+}
+
+interface Page {
+  readonly events: readonly RecordedEvent[];
+  readonly taken: PromiseWithResolvers<void>;
+}
+
+async function relayEvents(parts: RelayParts, options: EventsLaneOptions, session: Session): Promise<void> {
+  const { lease, signal } = session;
+  const checkpoints = new Checkpoints(lease, parts.clock, options.checkpointMs);
+  const bell = new Bell();
+  let page: Page | undefined;
+  const subscription = parts.log.subscribe(
+    { after: lease.position, intervalMs: GATHER_MS },
+    {
+      onEvents(events) {
+        page = { events, taken: Promise.withResolvers<void>() };
+        bell.ring();
+        return page.taken.promise;
+      },
+      onCaughtUp: (position) => session.passedOver(position),
+    },
+  );
+  signal.addEventListener('abort', bell.ring, { once: true });
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      if (page !== undefined) {
+        const { events, taken } = page;
+        await sendPage(events, options.source, session, checkpoints);
+        page = undefined;
+        taken.resolve();
+      }
+      await checkpoints.record();
+      await bell.wait(checkpoints.dueMs());
+    }
+  } finally {
+    signal.removeEventListener('abort', bell.ring);
+    const closed = subscription.close();
+    page?.taken.resolve();
+    await closed;
+    if (signal.aborted) await checkpoints.record('now').catch(() => undefined);
+  }
+}
+
+async function sendPage(
+  events: readonly RecordedEvent[],
+  source: string,
+  session: Session,
+  checkpoints: Checkpoints,
+): Promise<void> {
+  const { sender, lease } = session;
+  if (events.some((event) => lease.isOvertakenBy(event))) throw new LeaseLost('another relay has taken over');
+  const wanted = events.filter(isRelayed).map((event) => ({ event, record: cloudEventOf(event, source) }));
+  let sent = 0;
+  for (const batch of batchesOf(wanted, ({ record }) => bytesOf(record))) {
+    await sender.send(batch.map(({ record }) => record));
+    sent += batch.length;
+    const position = batch.at(-1)?.event.position ?? 0n;
+    const next = wanted[sent]?.event.position;
+    // Events of one append may share a position: it has been passed only when all of them have.
+    const passed = next === position ? position - 1n : position;
+    checkpoints.passed(batch.length, passed);
+    session.acknowledged(batch.length, passed);
+    await checkpoints.record();
+  }
+}
+
+const isRelayed = ({ stream }: RecordedEvent): boolean => categoryOf(stream) !== RELAY_CATEGORY;

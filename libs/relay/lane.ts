@@ -1,0 +1,192 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { reasonOf } from '#libs/kafka/client.js';
+import { WrongTopic } from '#libs/kafka/topic.js';
+import type { SettledLog } from '#libs/event-log/settled.js';
+import type { Clock, Instant } from '#libs/kernel/time.js';
+import { within } from '#libs/kernel/within.js';
+import type { LaneName } from './events.js';
+import { Lease, LeaseLost } from './lease.js';
+import type { Outlet, Sender } from './port.js';
+
+/**
+ * - `connecting`: to the brokers, for the first time or again; `reason` says why again.   - `standing_by`: another process
+ * sends.   - `sending`.   - `wrong_topic`: the topic must not be used as it is; looked at again from time to time.
+ */
+export type LaneState = 'connecting' | 'standing_by' | 'sending' | 'wrong_topic' | 'stopped';
+
+export interface LaneStatus {
+  readonly state: LaneState;
+  readonly reason?: string;
+  /** Position up to which everything has been acknowledged, as far as this process knows. */
+  readonly position: bigint;
+  /** Since the last acknowledgement; undefined before the first. */
+  readonly sinceAckMs?: number;
+  /** Records acknowledged by this process. */
+  readonly sent: number;
+}
+
+export interface RelayParts {
+  readonly log: SettledLog;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly time: { now(): Instant };
+  /** A UUID of this process. */
+  readonly holder: string;
+  /** No other process can have the log open, so whoever held a lane before is gone. */
+  readonly exclusive: boolean;
+  /** How long a lane has to be without a sign of life until another process takes it over; 10 s. */
+  readonly takeoverMs?: number;
+  /** Told of each new trouble, once. */
+  readonly onTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+}
+
+/** What a lane does while it holds the lease. Ends by throwing: at the first failure, or when `signal` is aborted. */
+export interface Session {
+  readonly sender: Sender;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  /** Records have been acknowledged; everything up to `position` has been by now. */
+  acknowledged(records: number, position: bigint): void;
+  /** There was nothing to send up to here. */
+  passedOver(position: bigint): void;
+}
+
+export interface Lane {
+  status(): LaneStatus;
+  /** Lets go of the brokers; what has not been sent stays in the log. */
+  stop(): Promise<void>;
+}
+
+const TAKEOVER_MS = 10_000;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 1_000;
+/** One broken broker can fail in many words. */
+const TELL_EVERY_MS = 5_000;
+const WRONG_TOPIC_MS = 10_000;
+
+/**
+ * Keeps a lane going: prepares its topic, gets the lease, opens a sender, lets the session run, and after any failure
+ * begins anew with another sender, for ever. `hasWork`: whether a lane without a sign of life is one that is owed.
+ */
+export function runLane(
+  name: LaneName,
+  parts: RelayParts,
+  outlet: Outlet,
+  hasWork: (lease: Lease) => Promise<boolean>,
+  session: (session: Session) => Promise<void>,
+): Lane {
+  const { clock, takeoverMs = TAKEOVER_MS } = parts;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const lease = new Lease(parts.log, name, parts.holder, parts.time);
+  let state: LaneState = 'connecting';
+  let reason: string | undefined;
+  let position = 0n;
+  let acknowledgedAtMs: number | undefined;
+  let sent = 0;
+  let toldAtMs = -TELL_EVERY_MS;
+  let backoffMs = FIRST_BACKOFF_MS;
+
+  const rest = (ms: number): Promise<unknown> => pause(ms, undefined, { signal }).catch(() => undefined);
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await once();
+      } catch (error) {
+        if (!signal.aborted) await afterFailure(error);
+      }
+    }
+  }
+
+  async function once(): Promise<void> {
+    await outlet.prepare(signal);
+    await holdLease();
+    if (signal.aborted) return;
+    const sender = await outlet.open(signal);
+    try {
+      state = 'sending';
+      await session({ sender: watched(sender), lease, signal, acknowledged, passedOver });
+    } finally {
+      sender.discard();
+    }
+  }
+
+  /** A send can hang for ever: past its time it has failed. */
+  function watched(sender: Sender): Sender {
+    const send: Sender['send'] = (records) =>
+      within(outlet.sendMs, 'the acknowledgement of a send', sender.send(records), signal);
+    return { send, discard: () => sender.discard() };
+  }
+
+  function acknowledged(records: number, upTo: bigint): void {
+    sent += records;
+    if (upTo > position) position = upTo;
+    acknowledgedAtMs = clock.monotonicMs();
+    backoffMs = FIRST_BACKOFF_MS;
+    reason = undefined;
+  }
+
+  function passedOver(upTo: bigint): void {
+    if (upTo > position) position = upTo;
+  }
+
+  async function afterFailure(error: unknown): Promise<void> {
+    if (error instanceof LeaseLost) return;
+    const wrong = error instanceof WrongTopic;
+    state = wrong ? 'wrong_topic' : 'connecting';
+    const why = reasonOf(error);
+    if (why !== reason && clock.monotonicMs() - toldAtMs >= TELL_EVERY_MS) {
+      toldAtMs = clock.monotonicMs();
+      parts.onTrouble?.(name, why);
+    }
+    reason = why;
+    await rest(wrong ? WRONG_TOPIC_MS : backoffMs);
+    backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);
+  }
+
+  async function holdLease(): Promise<void> {
+    for (;;) {
+      await lease.refresh();
+      if (lease.position > position) position = lease.position;
+      if (lease.isMine) return;
+      if (lease.isHeld && !parts.exclusive) {
+        state = 'standing_by';
+        reason = undefined;
+        await untilSilent();
+      }
+      if (signal.aborted || (await lease.take())) return;
+    }
+  }
+
+  /**
+   * Until neither the lease nor the topic has moved for so long, although there was something to send and the brokers
+   * were there to take it: one that cannot reach them either is no better than the one who holds the lane.
+   */
+  async function untilSilent(): Promise<void> {
+    let sign = '';
+    let sinceMs = clock.monotonicMs();
+    while (!signal.aborted) {
+      const seen = `${await parts.log.head(lease.stream)} ${await outlet.mark(signal)}`;
+      await lease.refresh();
+      const nowMs = clock.monotonicMs();
+      if (seen !== sign || !(await hasWork(lease))) [sign, sinceMs] = [seen, nowMs];
+      if (nowMs - sinceMs >= takeoverMs) return;
+      await rest(takeoverMs / 8);
+    }
+  }
+
+  const running = run().finally(() => (state = 'stopped'));
+  return {
+    status: () => ({
+      state,
+      position,
+      sent,
+      ...(reason === undefined ? {} : { reason }),
+      ...(acknowledgedAtMs === undefined ? {} : { sinceAckMs: clock.monotonicMs() - acknowledgedAtMs }),
+    }),
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

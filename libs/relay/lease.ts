@@ -1,0 +1,89 @@
+import { parseEvent, sealEvent, type Event } from '#libs/event-log/event.js';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+import type { SettledLog } from '#libs/event-log/settled.js';
+import type { Instant } from '#libs/kernel/time.js';
+import type { LaneName, relayEventSchemas, RelayProgress } from './events.js';
+
+/** Somebody else sends now: whatever this process still had to send is theirs. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+const ACTOR = 'system:relay';
+
+/**
+ * Who may send in a lane, and how far it has come: one stream, whose exact revision is the fence. Who writes to it with a
+ * revision that is not its last is refused, and knows that it has lost the lane. Not for use by two callers at once.
+ */
+export class Lease {
+  readonly stream: string;
+  private revision = 0;
+  private last: RelayProgress | undefined;
+
+  constructor(
+    private readonly log: SettledLog,
+    lane: LaneName,
+    /** A UUID of this process. */
+    readonly holder: string,
+    private readonly time: { now(): Instant },
+  ) {
+    this.stream = `relay-${lane}`;
+  }
+
+  /** Reads how things stand. Throws `LogUnavailable`. */
+  async refresh(): Promise<void> {
+    const head = await this.log.head(this.stream);
+    if (head === 0) return;
+    const event = (await this.log.read(this.stream, head - 1)).at(-1);
+    if (event === undefined) return;
+    this.revision = event.revision;
+    this.last = (parseEvent(event.json) as Event<string, RelayProgress>).data;
+  }
+
+  get isMine(): boolean {
+    return this.last?.holder === this.holder;
+  }
+
+  /** Whether anybody has ever held it. */
+  get isHeld(): boolean {
+    return this.last !== undefined;
+  }
+
+  /** Everything up to here has been acknowledged. */
+  get position(): bigint {
+    return BigInt(this.last?.position ?? 0);
+  }
+
+  /** Takes it from whoever holds it, as last read; false where somebody was quicker. Throws `LogUnavailable`. */
+  take(): Promise<boolean> {
+    return this.append('RelayLeaseTaken', this.position);
+  }
+
+  /** Records how far the lane has come. Throws `LeaseLost`, `LogUnavailable`. */
+  async checkpoint(position: bigint): Promise<void> {
+    if (!(await this.append('RelayCheckpointed', position))) throw new LeaseLost('another relay has taken over');
+  }
+
+  /** Whether an event of the log says that another process has taken the lane since. */
+  isOvertakenBy({ stream, revision, json }: Pick<RecordedEvent, 'stream' | 'revision' | 'json'>): boolean {
+    if (stream !== this.stream || revision <= this.revision) return false;
+    return (parseEvent(json) as Event<string, RelayProgress>).data.holder !== this.holder;
+  }
+
+  /** Whether it is still ours, asked of the log. Throws `LeaseLost`, `LogUnavailable`. */
+  async check(): Promise<void> {
+    if ((await this.log.head(this.stream)) !== this.revision) throw new LeaseLost('another relay has taken over');
+  }
+
+  private async append(type: keyof typeof relayEventSchemas, position: bigint): Promise<boolean> {
+    const { stream, holder, revision } = this;
+    const data: RelayProgress = { holder, position: String(position) };
+    const time = this.time.now();
+    const event = sealEvent({ stream, revision: revision + 1, type, schemaVersion: 1, time, actor: ACTOR, data });
+    const outcome = await this.log.append({ writes: [{ stream, expected: revision, events: [event] }], checks: [] });
+    if (outcome.kind === 'refused') return false;
+    this.revision = revision + 1;
+    this.last = data;
+    return true;
+  }
+}

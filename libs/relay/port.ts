@@ -1,0 +1,20 @@
+import type { OutgoingRecord, Sender } from '#libs/kafka/sender.js';
+import type { TopicListener } from '#libs/kafka/topic-reader.js';
+
+export type { OutgoingRecord, Sender };
+
+/** The topic of a lane. */
+export interface Outlet {
+  /** A send that takes longer has failed, and its sender is discarded. */
+  readonly sendMs: number;
+  /** Makes the topic or checks it. Throws `WrongTopic`, or whatever keeps the brokers from answering. */
+  prepare(signal: AbortSignal): Promise<void>;
+  open(signal: AbortSignal): Promise<Sender>;
+  /** Changes whenever somebody has written to the topic. */
+  mark(signal: AbortSignal): Promise<string>;
+}
+
+/** The topic of directives: also read, because the last record of a key counts, whoever wrote it. */
+export interface ReadableOutlet extends Outlet {
+  follow(listener: TopicListener): { close(): Promise<void> };
+}

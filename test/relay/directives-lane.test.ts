@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Beat } from '#libs/feed/beat.js';
+import { stateRoot } from '#libs/directive/decider.js';
+import { relayGround, stateOf, until } from './ground.js';
+import { memoryTopic, type MemoryTopic } from './memory-topic.js';
+
+/** The lane of directives: what stands last under each key is the truth, whoever else has written there. */
+
+const HEARTBEAT = 'heartbeat';
+/** What relays wrote, in order. */
+const beatsIn = (topic: MemoryTopic): Beat[] =>
+  topic.records.filter(({ value }) => value.includes('"signature"')).map(({ value }) => JSON.parse(value) as Beat);
+
+/** What a host makes of the topic when it reads it from the beginning: its active directives have to have the root. */
+function assertSound(topic: MemoryTopic, active: readonly string[]): void {
+  const state = stateOf(topic.records);
+  const newest = [...state.values()].reduce((a, b) => (b.epoch >= a.epoch && b.issuedAt >= a.issuedAt ? b : a));
+  const directives = [...state.values()].flatMap(({ directive }) => (directive?.state === 'active' ? [directive] : []));
+  assert.deepEqual(directives.map(({ id }) => id).sort(), [...active].sort());
+  assert.equal(stateRoot(directives), newest.stateRoot);
+  // No beat claims an epoch before the directive of that epoch stands there.
+  let epoch = 0;
+  for (const beat of beatsIn(topic)) {
+    if (beat.directive === undefined && beat.active === undefined) assert.ok(beat.epoch <= epoch, 'a hasty heartbeat');
+    epoch = Math.max(epoch, beat.epoch);
+  }
+}
+
+test('says what is active at the start, then each change at once, and beats between', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const old = await ground.issue();
+  const lane = ground.directives(topic);
+  await until(() => topic.records.length === 2);
+  assert.deepEqual(
+    beatsIn(topic)[0]?.active?.map(({ id }) => id),
+    [old],
+  );
+  const next = await ground.issue();
+  await until(() => stateOf(topic.records).has(next));
+  await ground.lift(old);
+  await until(() => stateOf(topic.records).get(old)?.directive?.state === 'lifted');
+  await until(() => topic.records.at(-1)?.key === HEARTBEAT);
+  assertSound(topic, [next]);
+  assert.deepEqual(lane.status().epoch, 3);
+  assert.deepEqual(lane.status().foreign, 0);
+  assert.deepEqual(lane.status().waiting, 0);
+});
+
+for (const fault of ['failed', 'persisted', 'hung', 'late'] as const) {
+  test(`after a send that is ${fault} everything is said anew, and no beat runs ahead`, async (t) => {
+    const ground = await relayGround(t);
+    const topic = memoryTopic();
+    const lane = ground.directives(topic);
+    const first = await ground.issue();
+    await until(() => lane.status().epoch === 1);
+    topic.failNext(fault);
+    await ground.lift(first);
+    const second = await ground.issue();
+    await until(() => lane.status().epoch === 3 && lane.status().waiting === 0);
+    topic.thaw();
+    await until(() => lane.status().foreign === (fault === 'late' ? 1 : 0));
+    await until(() => stateOf(topic.records).get(first)?.directive?.state === 'lifted');
+    await pause(20);
+    assertSound(topic, [second]);
+    assert.equal(topic.opened, 2);
+  });
+}
+
+test('while the brokers are away the stops wait, and are there when they are back', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const lane = ground.directives(topic);
+  await until(() => lane.status().state === 'sending' && topic.records.length > 0);
+  topic.error = new Error('away');
+  const ids = [await ground.issue(), await ground.issue(), await ground.issue()];
+  await ground.lift(ids[0] ?? '');
+  await until(() => lane.status().state === 'connecting' && lane.status().waiting === 3);
+  topic.error = undefined;
+  await until(() => lane.status().epoch === 4);
+  assertSound(topic, ids.slice(1));
+});
+
+test('what a deposed relay writes late is overwritten by the one who took over', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic(60_000);
+  const first = ground.directives(topic);
+  const id = await ground.issue();
+  await until(() => first.status().epoch === 1 && topic.records.length > 0);
+  // Its next words hang between it and the brokers, for longer than it keeps the lane.
+  topic.failNext('late');
+  const stuck = await ground.issue();
+  const second = ground.directives(topic);
+  await until(() => second.status().state === 'sending' && second.status().epoch === 2);
+  await ground.lift(stuck);
+  await until(() => stateOf(topic.records).get(stuck)?.directive?.state === 'lifted');
+  assertSound(topic, [id]);
+  topic.thaw();
+  assert.equal(stateOf(topic.records).get(stuck)?.directive?.state, 'active', 'the late word stands there now');
+  await until(() => stateOf(topic.records).get(stuck)?.directive?.state === 'lifted');
+  await pause(20);
+  assertSound(topic, [id]);
+  assert.ok(second.status().foreign > 0);
+});
+
+test('what was left behind is put right by whoever takes over later', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const before = ground.directives(topic);
+  const id = await ground.issue();
+  await until(() => stateOf(topic.records).has(id));
+  await before.stop();
+  await ground.lift(id);
+  ground.directives(topic, { exclusive: true });
+  await until(() => stateOf(topic.records).get(id)?.directive?.state === 'lifted');
+  assertSound(topic, []);
+});
+
+test('a heartbeat of somebody else, or one of old, does not stay the last', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  ground.directives(topic);
+  const id = await ground.issue();
+  await until(() => stateOf(topic.records).has(id));
+  const old = topic.records.find(({ key }) => key === HEARTBEAT);
+  assert.ok(old);
+  topic.write({ key: HEARTBEAT, value: old.value });
+  topic.write({ key: HEARTBEAT, value: 'no JSON' });
+  topic.write({ key: id, value: '{}' });
+  const isSaid = (key: string): boolean => {
+    const last = topic.records.findLast((record) => record.key === key);
+    return last?.value.includes('"signature"') === true && last.value !== old.value;
+  };
+  await until(() => isSaid(id) && isSaid(HEARTBEAT));
+  assertSound(topic, [id]);
+});
+
+test('who has lost the lane asks the log before it sends, and does not', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const other = memoryTopic();
+  const first = ground.directives(topic);
+  await until(() => first.status().sent > 0);
+  const second = ground.directives(other, { exclusive: true });
+  await until(() => second.status().state === 'sending');
+  const { length } = topic.records;
+  const id = await ground.issue();
+  await until(() => stateOf(other.records).has(id));
+  await until(() => first.status().state === 'standing_by');
+  assert.equal(topic.records.length, length);
+});
