@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ReadAllOptions, RecordedEvent, SubscribeOptions, Subscriber, Subscription } from './port.js';
+import { Tail, type Committed } from './tail.js';
 
 /** Events of one read, and the end of the log as that same read saw it. */
 export interface Page {
@@ -9,16 +10,10 @@ export interface Page {
   readonly more: boolean;
 }
 
-/** What has been committed, where that is known; for logs whose positions have no gaps. */
-export interface Appended {
-  readonly categories: ReadonlySet<string>;
-  /** How many events there were, and the position of the last of them. */
-  readonly events: number;
-  readonly position: bigint;
-}
-
 /** Under load one read serves the appends of this long, instead of a read for each. */
 const INTERVAL_MS = 4;
+/** Events that are handed over at once. */
+const PAGE = 500;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
@@ -43,11 +38,11 @@ export class Subscriptions {
   }
 
   /**
-   * Something may have been appended. With `appended` it is known what: whoever has seen all that lies before it and
-   * follows other categories need not read to know that it has caught up.
+   * Something may have been appended. Where it is known what, in the order of the log, whoever has seen all that lies
+   * before it need not read it back.
    */
-  wake(appended?: Appended): void {
-    for (const follower of this.open) if (appended === undefined || !follower.passOver(appended)) follower.wake();
+  wake(committed?: readonly Committed[]): void {
+    for (const follower of this.open) follower.wake(committed);
   }
 
   /** Hands over nothing more. Does not wait for handlers that are running: one of them may hang. */
@@ -59,8 +54,9 @@ export class Subscriptions {
 /** One subscription: at least once, in order, and the next page only after the handler of the last one is done. */
 class Follower {
   private readonly stopping = new AbortController();
-  /** Set by `wake` also while a page is being read or handled, so that no append is slept through. */
+  /** The log has to be read. Set by `wake` also while a page is being read, so that no append is slept through. */
   private stale = true;
+  private readonly tail: Tail;
   private sleeper: (() => void) | undefined;
   /** Ends the pause between two reads. */
   private pausing: AbortController | undefined;
@@ -75,6 +71,7 @@ class Follower {
     private readonly subscriber: Subscriber,
   ) {
     this.after = options.after;
+    this.tail = new Tail(options.categories);
     this.intervalMs = options.intervalMs ?? INTERVAL_MS;
     this.lastReadMs = -this.intervalMs;
   }
@@ -87,6 +84,7 @@ class Follower {
         backoffMs = FIRST_BACKOFF_MS;
       } catch (error) {
         if (this.stopping.signal.aborted) return;
+        this.tail.drop();
         this.stale = true;
         reportTo(this.subscriber, error);
         await pause(backoffMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
@@ -95,25 +93,14 @@ class Follower {
     }
   }
 
-  wake(): void {
-    this.stale = true;
-    this.sleeper?.();
-  }
-
-  /** True where this follower has caught up and what was appended is not its own: it has caught up with that too. */
-  passOver({ categories, events, position }: Appended): boolean {
-    const { categories: wanted } = this.options;
-    if (wanted === undefined || this.stale || this.sleeper === undefined) return false;
-    if (wanted.some((category) => categories.has(category))) return false;
-    // Something else lies in between, or it was a repeat: the log knows.
-    if (this.after + BigInt(events) !== position) return false;
-    try {
-      this.after = position;
-      this.subscriber.onCaughtUp(position);
-    } catch (error) {
-      reportTo(this.subscriber, error);
+  wake(committed: readonly Committed[] | undefined): void {
+    if (committed?.every((batch) => this.tail.add(batch)) !== true) {
+      this.tail.drop();
+      this.stale = true;
     }
-    return true;
+    if (this.sleeper === undefined) return;
+    if (this.stale || !this.tail.isEmpty) this.sleeper();
+    else this.caughtUpWithTail();
   }
 
   hurry(): void {
@@ -128,15 +115,20 @@ class Follower {
   }
 
   private async step(): Promise<void> {
-    if (!this.stale) {
+    if (!this.stale && this.tail.isEmpty) {
       await new Promise<void>((resolve) => (this.sleeper = resolve));
       this.sleeper = undefined;
       return;
     }
     await this.untilDue();
     if (this.stopping.signal.aborted) return;
-    this.stale = false;
     this.hurried = false;
+    if (this.stale) await this.readOn();
+    else await this.handOver();
+  }
+
+  private async readOn(): Promise<void> {
+    this.stale = false;
     const { categories } = this.options;
     const { events, end, more } = await this.readPage({
       after: this.after,
@@ -148,12 +140,35 @@ class Follower {
       await this.subscriber.onEvents(events);
       this.after = last.position;
     }
+    if (this.stopping.signal.aborted) return;
     if (more) {
       this.stale = true;
       this.hurried = true;
-    } else if (!this.stopping.signal.aborted) {
-      this.subscriber.onCaughtUp(end);
-      if (end > this.after) this.after = end;
+      return;
+    }
+    this.subscriber.onCaughtUp(end);
+    if (end > this.after) this.after = end;
+    if (!this.tail.joinAt(end)) this.stale = true;
+  }
+
+  private async handOver(): Promise<void> {
+    const events = this.tail.take(PAGE);
+    const isAll = this.tail.isEmpty;
+    const { to } = this.tail;
+    await this.subscriber.onEvents(events);
+    if (this.stopping.signal.aborted) return;
+    this.after = isAll ? to : (events.at(-1)?.position ?? this.after);
+    if (isAll) this.subscriber.onCaughtUp(to);
+    else this.hurried = true;
+  }
+
+  /** What was committed meanwhile is not its own: it has caught up with that too. */
+  private caughtUpWithTail(): void {
+    try {
+      this.after = this.tail.to;
+      this.subscriber.onCaughtUp(this.after);
+    } catch (error) {
+      reportTo(this.subscriber, error);
     }
   }
 

@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '#libs/kernel/time.js';
-import { LogUnavailable } from '#libs/event-log/port.js';
+import { LogUnavailable, type AppendOutcome } from '#libs/event-log/port.js';
 import { settledLog } from '#libs/event-log/settled.js';
 import { batch, committed, dataOf, write } from '../contracts/facts.js';
 import { inPlace } from './place.js';
@@ -69,6 +69,19 @@ test('the writer dies while nothing waits: the next append finds a new one', () 
     await kill('writer');
     await committed(log, write('a-1', 1, 2));
     assert.equal(await log.head('a-1'), 2);
+  }));
+
+test('the writer dies between an append and its posting: a repeat finds a new one, with nobody else asking', () =>
+  inPlace(async ({ open }) => {
+    workers.clear();
+    const log = await open();
+    const one = batch([write('a-1', 0, 1)]);
+    const { promise: first, resolve } = Promise.withResolvers<AppendOutcome>();
+    // Before the log hears of the death it orders the posting, which then finds no writer.
+    workers.get('writer')?.prependListener('exit', () => resolve(log.append(one)));
+    await kill('writer');
+    assert.equal((await first).kind, 'unknown');
+    assert.equal((await log.append(one)).kind, 'committed');
   }));
 
 test('a writer that cannot be started again: unknown at once, and it goes on when the file is back', () =>

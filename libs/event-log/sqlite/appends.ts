@@ -1,7 +1,6 @@
 import { checkBatch } from '../batch.js';
 import { LogClosed, LogOverloaded, type AppendOutcome, type Batch } from '../port.js';
-import { categoryOf } from '../event.js';
-import type { Appended } from '../subscription.js';
+import type { Committed } from '../tail.js';
 import { codeOf, LogOpenError } from './errors.js';
 import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
 import type { WriterOptions } from './schema.js';
@@ -51,8 +50,8 @@ export class AppendQueue {
   constructor(
     options: WriterOptions,
     private readonly bounds: AppendBounds,
-    /** Undefined where it is not known what has been appended, if anything. */
-    private readonly onAppended: (appended: Appended | undefined) => void,
+    /** In the order of the log; undefined where it is not known what has been appended, if anything. */
+    private readonly onAppended: (committed: readonly Committed[] | undefined) => void,
   ) {
     this.writer = new Thread(new URL('./writer.js', import.meta.url), options, {
       onAnswer: (outcomes) => this.settle(this.posted.shift() ?? [], decodeOutcomes(outcomes)),
@@ -104,7 +103,9 @@ export class AppendQueue {
     this.flushOrdered = true;
     setImmediate(() => {
       this.flushOrdered = false;
-      if (this.posted.length === 0) this.postWaiting();
+      // The writer may have died since.
+      if (!this.writer.running) this.revive();
+      else if (this.posted.length === 0) this.postWaiting();
     });
   }
 
@@ -161,9 +162,7 @@ export class AppendQueue {
   }
 
   private settle(group: readonly Waiting[], outcomes: readonly AppendOutcome[]): void {
-    const categories = new Set<string>();
-    let position = 0n;
-    let count = 0;
+    const committed: Committed[] = [];
     let unknown = false;
     for (const [index, { batch, weight, resolve }] of group.entries()) {
       const outcome = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
@@ -173,16 +172,12 @@ export class AppendQueue {
       // It may have been written all the same.
       if (outcome.kind === 'unknown') unknown = true;
       else if (outcome.kind === 'committed' && batch.writes.length > 0) {
-        for (const { stream, events } of batch.writes) {
-          categories.add(categoryOf(stream));
-          count += events.length;
-        }
-        if (outcome.position > position) position = outcome.position;
+        committed.push({ writes: batch.writes, position: outcome.position });
       }
       resolve(outcome);
     }
     if (unknown) this.onAppended(undefined);
-    else if (categories.size > 0) this.onAppended({ categories, events: count, position });
+    else if (committed.length > 0) this.onAppended(committed);
     this.pump();
     if (this.queuedBatches === 0) this.drained?.();
   }

@@ -35,8 +35,8 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
   };
   const reads = new Reads(path);
   const subscriptions = new Subscriptions((all) => reads.page(allQuery(all)));
-  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, (appended) =>
-    subscriptions.wake(appended),
+  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, (committed) =>
+    subscriptions.wake(committed),
   );
   let closing: Promise<void> | undefined;
 

@@ -1,0 +1,83 @@
+import { categoryOf } from './event.js';
+import type { RecordedEvent, StreamWrite } from './port.js';
+
+/** A batch as it was committed, and the position of its last event; of a log whose positions have no gaps. */
+export interface Committed {
+  readonly writes: readonly StreamWrite[];
+  readonly position: bigint;
+}
+
+/** Past either what has been committed is read back from the log instead. */
+const MAX_EVENTS = 4096;
+const MAX_CHARS = 16_777_216;
+
+/**
+ * The end of a log as one follower has it without reading: what was committed from some position on, without a gap, as
+ * far as it belongs to its categories.
+ */
+export class Tail {
+  private events: RecordedEvent[] = [];
+  private chars = 0;
+  /** Undefined where nothing is known. */
+  private from: bigint | undefined;
+  private upTo = 0n;
+
+  /** `categories`: those that are kept; all of them where it is absent. */
+  constructor(private readonly categories: readonly string[] | undefined) {}
+
+  /** Everything up to here has been taken from the tail or stands in it. */
+  get to(): bigint {
+    return this.upTo;
+  }
+
+  get isEmpty(): boolean {
+    return this.events.length === 0;
+  }
+
+  /** False where something else lies in between, or it has become too much: the follower has to read. */
+  add({ writes, position }: Committed): boolean {
+    let first = position;
+    for (const { events } of writes) first -= BigInt(events.length);
+    if (this.from === undefined) this.from = this.upTo = first;
+    // A repeat of what was committed before, or a read was quicker than the word of the commit.
+    if (position <= this.upTo) return true;
+    if (first !== this.upTo) return false;
+    for (const { stream, events } of writes) {
+      const wanted = this.categories?.includes(categoryOf(stream)) !== false;
+      for (const { revision, type, json } of events) {
+        first += 1n;
+        if (!wanted) continue;
+        this.events.push({ position: first, stream, revision, type, json });
+        this.chars += json.length;
+      }
+    }
+    this.upTo = position;
+    return this.events.length <= MAX_EVENTS && this.chars <= MAX_CHARS;
+  }
+
+  /** A read has shown everything up to `end`. False where the tail does not follow on it: the follower has to read on. */
+  joinAt(end: bigint): boolean {
+    const joins = this.from === undefined || this.from <= end;
+    if (!joins || this.upTo <= end) this.drop();
+    if (!joins) return false;
+    this.take(this.events.filter(({ position }) => position <= end).length);
+    this.from = end;
+    if (end > this.upTo) this.upTo = end;
+    return true;
+  }
+
+  /** The first of its events, which are its own no more. */
+  take(count: number): readonly RecordedEvent[] {
+    const taken = this.events.splice(0, count);
+    for (const { json } of taken) this.chars -= json.length;
+    return taken;
+  }
+
+  /** Nothing is known any more. */
+  drop(): void {
+    this.events = [];
+    this.chars = 0;
+    this.from = undefined;
+    this.upTo = 0n;
+  }
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { readSettings, SETTINGS } from '../../apps/pdp/settings.js';
+import { kafkaVersion } from '../engines/kafka/jars.js';
+import { projectRoot } from '../support/root.js';
+
+/** What can be known of the compose file where there is no Docker. */
+
+interface Service {
+  readonly image?: string;
+  readonly build?: { readonly context: string; readonly dockerfile: string };
+  readonly environment: Readonly<Record<string, string>>;
+  readonly ports?: readonly string[];
+  readonly volumes: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+}
+
+interface Compose {
+  readonly services: Readonly<Record<'sallyport' | 'kafka', Service>>;
+  readonly volumes: Readonly<Record<string, null>>;
+}
+
+const textOf = (path: string): string => readFileSync(join(projectRoot, 'deploy', path), 'utf8');
+const { services, volumes } = parse(textOf('compose.yaml')) as Compose;
+const { sallyport, kafka } = services;
+
+/** Settings that the file may be ahead with, by name; the service has to know all others. */
+const AHEAD = new Set(['SALLYPORT_KAFKA_BROKERS']);
+
+describe('deploy/compose.yaml', () => {
+  test('the service would start with its environment', () => {
+    const known = Object.entries(sallyport.environment).filter(
+      ([name]) => Object.hasOwn(SETTINGS, name) || !AHEAD.has(name),
+    );
+    const { http, tls } = readSettings(Object.fromEntries(known));
+    assert.equal(http.host, '0.0.0.0');
+    assert.notEqual(tls, undefined);
+  });
+
+  test('the service is sent to where Kafka says that it is', () => {
+    const brokers = sallyport.environment['SALLYPORT_KAFKA_BROKERS'];
+    assert.equal(kafka.environment['KAFKA_ADVERTISED_LISTENERS'], `PLAINTEXT://${brokers}`);
+    assert.equal(kafka.image, `apache/kafka:${kafkaVersion()}`);
+  });
+
+  test('nothing is published beyond this machine, and Kafka not at all', () => {
+    for (const port of sallyport.ports ?? []) assert.match(port, /^127\.0\.0\.1:/);
+    assert.equal(kafka.ports, undefined);
+  });
+
+  test('each has a health check, and its data on a volume of its own', () => {
+    for (const { healthcheck, volumes: mounted } of [sallyport, kafka]) {
+      assert.equal(healthcheck?.test[0], 'CMD');
+      assert.equal(mounted.filter((mount) => Object.hasOwn(volumes, mount.split(':')[0] ?? '')).length, 1);
+    }
+    assert.ok(sallyport.volumes.includes('sallyport-data:/data'));
+    assert.ok(kafka.volumes.includes(`kafka-data:${kafka.environment['KAFKA_LOG_DIRS']}`));
+  });
+});
+
+test('the image is made in two stages, and what runs is not root', () => {
+  assert.deepEqual(sallyport.build, { context: '..', dockerfile: 'deploy/Dockerfile' });
+  const [, build, run = ''] = textOf('Dockerfile').split(/^FROM /m);
+  assert.match(build ?? '', /^node:24-slim AS build\n/);
+  assert.match(run, /^node:24-slim\n[^]*^USER node\nCMD /m);
+  assert.match(run, /SALLYPORT_DATA=\/data\b/);
+});
