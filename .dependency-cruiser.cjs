@@ -1,6 +1,6 @@
 // Who may import whom. A test plants a violation of each rule and expects it to be found (test/house/boundaries.test.ts).
-const PURE = '^libs/(vocabulary|capability|task|calls|directive|policy|principal|decision)/';
-const DECIDERS = '^libs/(capability|task|calls|directive|policy|principal)/';
+const PURE = '^libs/(vocabulary|capability|task|calls|directive|instance|policy|principal|decision)/';
+const DECIDERS = '^libs/(capability|task|calls|directive|instance|policy|principal)/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

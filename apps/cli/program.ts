@@ -32,6 +32,7 @@ Exit codes:
   4  the service refused the request
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
+  7  a disable was not effective everywhere within --target-ms; it stands all the same
 `;
 
 /** What to do about a problem, by its code (contract, "Rules for all of it"). */
@@ -45,6 +46,7 @@ const NEXT: Readonly<Record<string, string>> = {
   revision_conflict: 'somebody was faster: look again, then decide again',
   already_exists: 'it is there already with another content: choose another id, or `propose` a new version',
   call_conflict: 'a call id is for one call: use a new one',
+  ack_refused: 'the host has another state than the service: it has to fetch the snapshot',
   invalid_transition: 'it is not in a state for that: look at it first',
   too_large: 'it is over a limit of the service',
   overloaded: 'wait a moment and try again',

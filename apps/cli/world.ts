@@ -24,6 +24,8 @@ export const EXIT = {
   denied: 5,
   /** A server could not be captured. */
   captureFailed: 6,
+  /** A disable stands, and is not known to have reached every instance in the time that was asked for. */
+  late: 7,
 } as const;
 
 /** The command cannot go on because of how it was called. The message is one line for a person. */

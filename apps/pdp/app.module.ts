@@ -5,6 +5,7 @@ import { CallIndex } from '#libs/audit/call-index.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
+import { Instances } from '#libs/decision-point/instances.js';
 import { LogTime } from '#libs/decision-point/log-time.js';
 import { Responder } from '#libs/decision-point/responder.js';
 import { Tasks } from '#libs/decision-point/tasks.js';
@@ -43,6 +44,7 @@ export class AppModule {
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
       { provide: Beats, useValue: service.beats },
+      { provide: Instances, useValue: service.instances },
       { provide: Watches, useValue: service.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: RELAY, useValue: service.relay },

@@ -5,6 +5,7 @@ import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { DecisionEngines } from '#libs/decision-point/engines.js';
+import { Instances } from '#libs/decision-point/instances.js';
 import { LogTime, newestEventMs } from '#libs/decision-point/log-time.js';
 import { RefusalRecorder } from '#libs/decision-point/refusal-recorder.js';
 import { Responder } from '#libs/decision-point/responder.js';
@@ -22,7 +23,7 @@ import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
 import { Watches } from './directives/watches.js';
-import { registerGauges } from './observability/gauges.js';
+import { registerFeedGauges, registerGauges } from './observability/gauges.js';
 import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
 import { measuredLog } from './observability/measured-log.js';
 import { createMetrics, type Metrics } from './observability/metrics.js';
@@ -47,6 +48,7 @@ export interface Service {
   readonly keys: Keyring;
   readonly beats: Beats;
   readonly watches: Watches;
+  readonly instances: Instances;
   readonly secret: InstallationSecret;
   readonly view: ControlView;
   readonly time: LogTime;
@@ -116,6 +118,13 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
     const bounds = openBounds(settings, clock, metrics.registry);
+    const instances = new Instances(log, view, time, {
+      leaseMs,
+      skewMs: settings.skewMs,
+      onAcknowledged: (latencyMs) => metrics.propagationSeconds.observe(latencyMs / 1000),
+    });
+    await instances.start();
+    closing.push(async () => instances.stop());
     const beats = new Beats(log, view, feedKey, time, leaseMs);
     const relay =
       settings.kafka &&
@@ -129,7 +138,9 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
         onTrouble: parts.onRelayTrouble,
       });
     if (relay !== undefined) closing.push(() => relay.stop());
-    const watches = new Watches(view, new Broadcast(beats, view, leaseMs, clock), bounds.watches);
+    const broadcast = new Broadcast(beats, view, leaseMs, clock);
+    registerFeedGauges(metrics.registry, instances, broadcast);
+    const watches = new Watches(view, broadcast, bounds.watches, instances);
     watches.start();
     closing.push(async () => watches.drain());
     const measured = measuredAuthorizer(
@@ -145,6 +156,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       keys,
       beats,
       watches,
+      instances,
       secret: installationSecret(feedKey),
       view,
       time,

@@ -27,7 +27,7 @@ export interface Watcher {
   /** Nothing is sent after it. */
   end(why: WatchEnd): void;
   /** A beat has left for the watcher. */
-  onTaken?(): void;
+  onTaken?: () => void;
 }
 
 interface Member {
@@ -61,18 +61,20 @@ export class Broadcast {
   ) {}
 
   start(): void {
+    this.pause();
     this.timer = setInterval(() => void this.beat(), BEAT_MS);
     void this.beat();
   }
 
-  /** Ends every watch. */
-  stop(): void {
+  /** Makes no more heartbeats. */
+  pause(): void {
     clearInterval(this.timer);
-    for (const watcher of this.members.keys()) this.end(watcher, 'leaving');
   }
 
-  get watchers(): number {
-    return this.members.size;
+  /** Ends every watch. */
+  stop(): void {
+    this.pause();
+    for (const watcher of this.members.keys()) this.end(watcher, 'leaving');
   }
 
   /** Since a heartbeat was last made, in milliseconds; undefined before the first. */

@@ -13,6 +13,8 @@ export interface Refusal {
     | 'already_exists'
     | 'call_conflict'
     | 'invalid_transition'
+    | 'ack_refused'
+    | 'overloaded'
     | 'too_large';
   readonly detail: string;
   readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[];

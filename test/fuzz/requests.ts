@@ -68,6 +68,9 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   // A task of its own: the trace of the other one grows with each call.
   const told = await openTask(service);
   await decide(service, told);
+  const instances = [randomUUID(), randomUUID()];
+  const nothing = { target: { type: 'capability', capability: unique('nothing') }, reason };
+  const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
   const trace = `/v1/audit/traces/${told.traceId}`;
   return {
     'POST /v1/principals': post('admin', '/v1/principals', () => ({
@@ -147,9 +150,15 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       body: { taskId: task.taskId, status: 'succeeded', effect: { type: 'read', summary: 'read' } },
     }),
     'GET /v1/directives': get('host', '/v1/directives'),
+    'POST /v1/directives/acks': async () => {
+      const { epoch, stateRoot } = expecting(200, await service.call('host', 'GET', '/v1/directives'));
+      const body = { instanceId: instances[epoch % 2], epoch, stateRoot, appliedAt: new Date().toISOString() };
+      return { who: 'host', path: '/v1/directives/acks', body };
+    },
+    'GET /v1/directives/:id/propagation': get('auditor', `/v1/directives/${directive.id}/propagation`),
     'GET /v1/directives/watch': () => ({
       who: 'host',
-      path: `/v1/directives/watch?sinceEpoch=0&instanceId=${randomUUID()}`,
+      path: `/v1/directives/watch?sinceEpoch=0&instanceId=${instances[0]}`,
     }),
     'GET /v1/audit/traces/:traceId': get('auditor', trace),
     'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { callsEventSchemas } from '#libs/calls/events.js';
 import { capabilityEventSchemas } from '#libs/capability/events.js';
 import { directiveEventSchemas } from '#libs/directive/decider.js';
+import { instanceEventSchemas } from '#libs/instance/decider.js';
 import { policyEventSchemas } from '#libs/policy/decider.js';
 import { principalEventSchemas } from '#libs/principal/decider.js';
 import { relayEventSchemas } from '#libs/relay/events.js';
@@ -15,5 +16,6 @@ export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   ...taskEventSchemas,
   ...callsEventSchemas,
   ...directiveEventSchemas,
+  ...instanceEventSchemas,
   ...relayEventSchemas,
 };

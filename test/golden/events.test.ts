@@ -5,10 +5,12 @@ import { capabilityDecider } from '#libs/capability/decider.js';
 import { directiveDecider } from '#libs/directive/decider.js';
 import { categoryOf, parseEvent, type Event } from '#libs/event-log/event.js';
 import { verifySealed } from '#libs/event-log/verify.js';
+import { instanceDecider } from '#libs/instance/decider.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { policyDecider } from '#libs/policy/decider.js';
 import { principalDecider } from '#libs/principal/decider.js';
 import { taskDecider } from '#libs/task/decider.js';
+import { movableClock } from '../support/clock.js';
 import { startService } from '../support/service.js';
 import { EVENT_SCHEMAS } from './event-schemas.js';
 import { namesIn, readJson } from './files.js';
@@ -82,12 +84,16 @@ test('every golden event is still folded by its decider', () => {
   assert.equal(directives.epoch, 2);
   assert.equal(directives.active.size, 0);
   assert.equal(directives.lastIssued.get('version:memory@1.0.0'), 1);
+
+  const [instance] = folded(instanceDecider, 'instances').values();
+  assert.deepEqual(instance, { stale: false, acknowledged: 4 });
 });
 
 test('what a service writes is what the schemas say, and it writes every type', async () => {
-  const service = await startService();
+  const clock = movableClock();
+  const service = await startService({ clock });
   try {
-    await liveThrough(service);
+    await liveThrough(service, clock);
     await relayThrough(service);
     const written = (await service.service.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));
     for (const event of written) assertParses(event);

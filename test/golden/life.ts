@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   ALLOW_ALL,
   approve,
@@ -13,12 +14,13 @@ import {
 import { runEventsLane } from '#libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
+import type { MovableClock } from '../support/clock.js';
 import type { Answered, TestService } from '../support/service.js';
 
 const DAY_MS = 86_400_000;
 
 /** One life of a service in which everything happens that can be recorded, each with as much of its data as there can be. */
-export async function liveThrough(service: TestService): Promise<void> {
+export async function liveThrough(service: TestService, clock: MovableClock): Promise<void> {
   const post = async (who: Parameters<TestService['call']>[0], path: string, body: unknown, status = 200) =>
     expecting(status, await service.call(who, 'POST', path, body));
   const version = (verb: string) => `/v1/capabilities/memory/versions/1.0.0/${verb}`;
@@ -46,9 +48,20 @@ export async function liveThrough(service: TestService): Promise<void> {
   const expiresAt = new Date(Date.now() + DAY_MS).toISOString();
   const { id } = await post('operator', '/v1/directives', { target, reason: 'freeze', expiresAt }, 201);
   await post('operator', `/v1/directives/${id}/lift`, { reason: 'thaw' });
+  await instance(service, clock);
   await post('operator', version('revoke'), { reason: 'withdrawn by its owner' });
   await post('host', `/v1/tasks/${task.taskId}/close`, { reason: 'done' });
   expecting(204, await service.call('admin', 'DELETE', '/v1/principals/second-host'));
+}
+
+/** An instance acknowledges, is silent for longer than its lease, and comes back. */
+async function instance(service: TestService, clock: MovableClock): Promise<void> {
+  const { epoch, stateRoot } = expecting(200, await service.call('host', 'GET', '/v1/directives'));
+  const ack = { instanceId: randomUUID(), epoch, stateRoot, appliedAt: new Date().toISOString() };
+  expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
+  clock.advance(10_000);
+  while (service.service.instances.counts().live > 0) await pause(20);
+  expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
 }
 
 async function registerMemory(service: TestService): Promise<void> {

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { Client, Metadata, credentials, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  Metadata,
+  credentials,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import { fromMessage, toMessage } from '../../apps/pdp/grpc/codec.js';
 import { messageOf, serviceOf, type ServiceName } from '../../apps/pdp/grpc/contract.js';
@@ -86,6 +93,30 @@ export class GrpcHost {
     };
   }
 
+  /** The feed of directives, as it comes. */
+  watch(who: Who, request: unknown = {}): BeatsHeard {
+    const method = methodOf('Directives/Watch');
+    const message = toMessage('WatchDirectivesRequest', request);
+    const { path, requestSerialize, responseDeserialize } = method;
+    const call = this.client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      message,
+      this.metadataOf(who),
+    );
+    const beats = call[Symbol.asyncIterator]();
+    return {
+      call,
+      async next() {
+        const { value, done } = await beats.next();
+        return done === true
+          ? undefined
+          : (fromMessage('Beat', value as Record<string, unknown>, MAX_DEPTH) as Answered);
+      },
+    };
+  }
+
   close(): void {
     this.client.close();
   }
@@ -97,6 +128,13 @@ export interface DecisionsAsked {
   ask(requests: readonly unknown[]): boolean;
   /** The answers of one message; undefined at the end. Rejects with `ServiceError`. */
   next(): Promise<Answered[] | undefined>;
+}
+
+/** A watch, from the host's side. */
+export interface BeatsHeard {
+  readonly call: ClientReadableStream<object>;
+  /** The next beat; undefined at the end. Rejects with `ServiceError`. */
+  next(): Promise<Answered>;
 }
 
 /** What an error says, in its status and in its details. */

@@ -60,7 +60,7 @@ test('health says of each service whether it could allow, to anyone who asks', a
   const log = breakable();
   const service = await started(t, { wrapLog: log.wrap });
   const host = hostOf(t, service);
-  const names = ['', 'sallyport.v1.Decisions', 'sallyport.v1.Tasks'];
+  const names = ['', 'sallyport.v1.Decisions', 'sallyport.v1.Tasks', 'sallyport.v1.Directives'];
   for (const name of names) assert.deepEqual(await check(host, name), { status: 'SERVING' });
   assert.equal((await refusal(check(host, 'sallyport.v1.Other'))).status, status.NOT_FOUND);
 

@@ -36,6 +36,8 @@ const TABLE = `
   POST   /v1/directives                                        operator
   POST   /v1/directives/:id/lift                               operator
   GET    /v1/directives                                        any
+  POST   /v1/directives/acks                                   host
+  GET    /v1/directives/:id/propagation                        operator auditor
   GET    /v1/directives/watch                                  host
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor

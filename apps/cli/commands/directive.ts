@@ -1,9 +1,21 @@
 import type { Command } from 'commander';
 import { path } from '../client.js';
-import { describe, serviceAction, type Exits } from '../command.js';
+import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
-import type { World } from '../world.js';
+import { EXIT, type World } from '../world.js';
+import { instanceLine, waitForAll } from './propagation.js';
+
+const TARGET_MS = 1000;
+const TIMEOUT_MS = 15_000;
+
+interface DisableOptions {
+  readonly reason: string;
+  readonly expiresAt?: string;
+  readonly wait?: boolean;
+  readonly targetMs: number;
+  readonly timeoutMs: number;
+}
 
 /** Commands about emergency disables. */
 export function addDirective(program: Command, world: World, exits: Exits): void {
@@ -14,21 +26,34 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
   })
     .requiredOption('--reason <text>', 'why; it is part of the record')
-    .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)');
-  serviceAction<{ reason: string; expiresAt?: string }>(disable, world, exits, 'operator', async (session) => {
-    const { call, args, options, show } = session;
+    .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)')
+    .option('--wait', 'show each instance of each host as it comes in; exit 7 if they are not all stopped in time')
+    .option('--target-ms <n>', 'with --wait: in what time, from the commit', positiveInteger, TARGET_MS)
+    .option('--timeout-ms <n>', 'with --wait: how long to wait at most', positiveInteger, TIMEOUT_MS);
+  serviceAction<DisableOptions>(disable, world, exits, 'operator', async (session) => {
+    const { call, args, options, show, world } = session;
     const target = parseTarget(args[0] ?? '');
     const answer = await call('POST', path('directives'), {
       target,
       reason: options.reason,
       ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
     });
-    show(answer, () => [
+    const lines = [
       printable(
         `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no call of it is allowed from here on`,
       ),
       printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
-    ]);
+    ];
+    if (options.wait !== true) return show(answer, () => lines);
+    const { targetMs, timeoutMs, json } = options;
+    const say = (line: string): void => (json === true ? undefined : world.out(`${line}\n`));
+    lines.forEach(say);
+    const waited = await waitForAll({ call, id: at(answer, 'id'), targetMs, timeoutMs, say });
+    const { propagation, inTime, verdict } = waited;
+    show({ ...answer, propagation, inTime }, () => (inTime ? [verdict] : []));
+    if (inTime) return;
+    world.err(`sallyport: ${verdict}\n`);
+    return EXIT.late;
   });
 
   const lift = describe(program, 'lift <id>', {
@@ -38,6 +63,22 @@ export function addDirective(program: Command, world: World, exits: Exits): void
   serviceAction<{ reason: string }>(lift, world, exits, 'operator', async ({ call, args, options, show }) => {
     const answer = await call('POST', path('directives', args[0] ?? '', 'lift'), { reason: options.reason });
     show(answer, () => [printable(`lifted ${at(answer, 'id')} at epoch ${at(answer, 'epoch')}`)]);
+  });
+
+  const propagation = describe(program, 'propagation <id>', {
+    about: 'How far a directive has got: each instance of each host that held a lease when it was committed',
+    example: 'sallyport propagation 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10',
+  });
+  serviceAction(propagation, world, exits, 'operator', async ({ call, args, show }) => {
+    const answer = await call('GET', path('directives', args[0] ?? '', 'propagation'));
+    const complete = at(answer, 'complete') === 'true';
+    show(answer, () => [
+      printable(
+        `epoch ${at(answer, 'epoch')}, committed ${at(answer, 'committedAt')}, ` +
+          (complete ? `effective everywhere since ${at(answer, 'effectiveAt')}` : 'not yet effective everywhere'),
+      ),
+      ...list(answer, 'instances').map(instanceLine),
+    ]);
   });
 
   const directives = describe(program, 'directives', {

@@ -3,17 +3,21 @@ import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ControlView } from '#libs/decision-point/control-view.js';
+import { Instances } from '#libs/decision-point/instances.js';
 import { Target } from '#libs/directive/target.js';
 import { beatText } from '#libs/feed/beat.js';
 import { Beats } from '#libs/feed/beats.js';
 import { digestOf } from '#libs/kernel/digest.js';
+import type { Propagation } from '#libs/instance/rollouts.js';
 import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
+import { Problem, unwrap } from '../http/problem.js';
 import { createIdOf } from '../http/idempotency.js';
 import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
 
 import { DirectivesCommand } from './directives.handler.js';
+import { AckRequest } from './requests.js';
 
 const IssueBody = z.strictObject({
   id: Uuid.optional(),
@@ -29,6 +33,7 @@ export class DirectivesController {
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(ControlView) private readonly view: ControlView,
     @Inject(Beats) private readonly beats: Beats,
+    @Inject(Instances) private readonly instances: Instances,
     @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
   ) {}
 
@@ -71,6 +76,23 @@ export class DirectivesController {
   @Header('content-type', 'application/json; charset=utf-8')
   async list(): Promise<string> {
     return beatText(await this.beats.snapshot());
+  }
+
+  @Post('v1/directives/acks')
+  @HttpCode(200)
+  @Access(['host'])
+  async acknowledge(@Req() request: FastifyRequest, @Body() body: unknown): Promise<{ position: string }> {
+    const ack = parseInput(AckRequest, body);
+    const { position } = unwrap(await this.instances.acknowledge(callerOf(request), ack));
+    return { position: String(position) };
+  }
+
+  @Get('v1/directives/:id/propagation')
+  @Access(['operator', 'auditor'])
+  async propagation(@Param('id') id: string): Promise<Propagation> {
+    const propagation = await this.instances.propagation(parseInput(Uuid, id));
+    if (propagation === undefined) throw new Problem('not_found', 'no such directive');
+    return propagation;
   }
 
   @Get('.well-known/jwks.json')

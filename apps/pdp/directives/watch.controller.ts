@@ -2,16 +2,16 @@ import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Sent, Watcher } from '#libs/feed/broadcast.js';
-import { Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
+import { WatchRequest } from './requests.js';
 import { Watches } from './watches.js';
 
 const Epoch = z
   .string()
   .regex(/^\d{1,15}$/, 'needs an epoch')
   .transform(Number);
-const WatchQuery = z.object({ sinceEpoch: Epoch.optional(), instanceId: Uuid.optional() });
+const WatchQuery = WatchRequest.extend({ sinceEpoch: Epoch.optional() });
 
 /** The live feed of directives as server-sent events (WHATWG HTML, 9.2). */
 @Controller()

@@ -1,8 +1,9 @@
 import type { ControlView } from '#libs/decision-point/control-view.js';
+import type { Instances } from '#libs/decision-point/instances.js';
 import { changeIn } from '#libs/feed/beats.js';
 import type { Broadcast, Watcher } from '#libs/feed/broadcast.js';
 import type { Principal } from '../http/access.js';
-import { Problem } from '../http/problem.js';
+import { Problem, unwrap } from '../http/problem.js';
 import type { Shares } from '../overload/shares.js';
 
 /** What a watch begins with. */
@@ -14,6 +15,7 @@ export interface WatchAsked {
 interface Open {
   readonly name: string;
   readonly tokenDigest: string;
+  readonly instanceId: string | undefined;
 }
 
 /** The watches of this process, over any protocol: who may have one, and when it has to end. */
@@ -26,6 +28,7 @@ export class Watches {
     private readonly view: ControlView,
     private readonly broadcast: Broadcast,
     private readonly shares: Shares,
+    private readonly instances: Instances,
   ) {}
 
   start(): void {
@@ -33,6 +36,7 @@ export class Watches {
       if (stream === 'directives') this.broadcast.changed(changeIn(event, position, this.view.directives().state));
       else if (stream.startsWith('principal-')) this.endRevoked();
     });
+    this.instances.onSilent = (host, instanceId) => this.endSilent(host, instanceId);
     this.broadcast.start();
   }
 
@@ -47,14 +51,18 @@ export class Watches {
    * Opens a watch; its first beats have been sent when this resolves. Throws `Problem` and `LogUnavailable`: then
    * nothing has been sent. Whoever opened it has to say when it is closed, once, whatever it was that ended it.
    */
-  async watch(caller: Principal, { sinceEpoch }: WatchAsked, watcher: Watcher): Promise<void> {
+  async watch(caller: Principal, { sinceEpoch, instanceId }: WatchAsked, watcher: Watcher): Promise<void> {
     const { name, tokenDigest } = caller;
-    if (this.draining) throw new Problem('log_unavailable', 'the service is going away');
-    if (!this.isValid({ name, tokenDigest })) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+    this.refuseEnded(caller);
     if (!this.shares.take(name, 1)) throw new Problem('overloaded', 'too many watch already');
-    this.open.set(watcher, { name, tokenDigest });
+    this.open.set(watcher, { name, tokenDigest, instanceId });
     try {
-      await this.broadcast.join(watcher, sinceEpoch);
+      if (instanceId !== undefined) {
+        unwrap(await this.instances.see({ name, tokenDigest }, instanceId));
+        this.refuseEnded({ name, tokenDigest });
+        watcher.onTaken = () => this.instances.beatLeft(name, instanceId);
+      }
+      if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch);
     } catch (error) {
       this.closed(watcher);
       throw error;
@@ -69,12 +77,24 @@ export class Watches {
     this.shares.giveBack(open.name, 1);
   }
 
+  private refuseEnded(caller: Pick<Open, 'name' | 'tokenDigest'>): void {
+    if (this.draining) throw new Problem('log_unavailable', 'the service is going away');
+    if (!this.isValid(caller)) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  }
+
   /** A rotated token, or a principal that was removed, has nothing on the way any more. */
   private endRevoked(): void {
     for (const [watcher, open] of this.open) if (!this.isValid(open)) this.broadcast.end(watcher, 'revoked');
   }
 
-  private isValid({ name, tokenDigest }: Open): boolean {
+  /** What is written to a host that hangs may lie unread in some kernel: one that lives comes back at once. */
+  private endSilent(host: string, instance: string): void {
+    for (const [watcher, { name, instanceId }] of this.open) {
+      if (name === host && instanceId === instance) this.broadcast.end(watcher, 'silent');
+    }
+  }
+
+  private isValid({ name, tokenDigest }: Pick<Open, 'name' | 'tokenDigest'>): boolean {
     return this.view.principalByToken(tokenDigest)?.name === name;
   }
 }

@@ -14,7 +14,7 @@ export const protos = loadSync(['sallyport/v1/sallyport.proto', 'google/rpc/stat
   defaults: true,
 });
 
-export const SERVICE_NAMES = ['Decisions', 'Tasks'] as const;
+export const SERVICE_NAMES = ['Decisions', 'Tasks', 'Directives'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 export const fullName = (name: string): string => `${PACKAGE}.${name}`;

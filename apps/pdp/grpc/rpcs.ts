@@ -7,6 +7,7 @@ import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
 import { traceIdOf } from '#libs/kernel/ids.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
+import { AckRequest } from '../directives/requests.js';
 import { refuseTooLarge } from '../calls/limits.js';
 import type { BodyLimit, Principal } from '../http/access.js';
 import { parseInput } from '../http/body.js';
@@ -56,7 +57,7 @@ export async function authorize(
 
 /** Every call with one message each way. All of them are for hosts. */
 export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc>> {
-  const { responder, tasks, time, view, settings, secret } = service;
+  const { responder, tasks, time, view, settings, secret, beats, instances } = service;
   return {
     Decisions: {
       Authorize: {
@@ -78,6 +79,24 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
         async serve(request, { caller }) {
           const { callId } = parseInput(OfCall, request);
           return unwrap(await responder.recordOutcome(callId, parseInput(OutcomeRequest, request), caller));
+        },
+      },
+    },
+    Directives: {
+      List: {
+        body: 'bodyBytes',
+        gated: false,
+        async serve(request) {
+          await awaitPosition(view, positionOf((request as { minPosition?: unknown }).minPosition));
+          return beats.snapshot();
+        },
+      },
+      Acknowledge: {
+        body: 'bodyBytes',
+        gated: false,
+        async serve(request, { caller }) {
+          const { position } = unwrap(await instances.acknowledge(caller, parseInput(AckRequest, request)));
+          return { position: String(position) };
         },
       },
     },

@@ -24,6 +24,7 @@ import { SERVICE_NAMES, fullName, protos, serviceOf } from './contract.js';
 import { serveHealth } from './health.js';
 import { rpcsOf, textIn, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
+import { isWatch, serveWatch, type WatchCall } from './watch.js';
 import { serveStream, type DecisionStream, type ProblemOf } from './stream.js';
 
 /** Calls at once on one connection. */
@@ -64,6 +65,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     bounds,
     registry: service.metrics.registry,
     isOurs: (path) => OUR_PATHS.some((ours) => path.startsWith(ours)),
+    isWatch,
     admit,
     statusOf: (error, metadata) => statusOf(problemOf(error, textIn(metadata, 'traceparent'))),
   });
@@ -79,6 +81,19 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const callerOf = ({ metadata }: Pick<DecisionStream, 'metadata'>): Principal =>
     bound.callerOf(metadata) ?? admit(metadata);
 
+  const watch = (call: WatchCall): void => {
+    try {
+      const caller = callerOf(call);
+      const { request: message } = call;
+      charge(quotas, caller, message.length);
+      const { bodyBytes: limit, jsonDepth } = settings.limits;
+      if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
+      const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), jsonDepth);
+      void serveWatch(call, caller, request, { watches: service.watches, problemOf });
+    } catch (error) {
+      call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
+    }
+  };
   const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc) => {
     const answer = async (call: UnaryCall): Promise<object> => {
       const { request: message, metadata } = call;
@@ -116,9 +131,10 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   };
 
   const rpcs = rpcsOf(service);
+  const streams = { Decisions: { AuthorizeStream: stream }, Tasks: {}, Directives: { Watch: watch } };
   for (const name of SERVICE_NAMES) {
     const definition = serviceOf(name);
-    const implementation: UntypedServiceImplementation = name === 'Decisions' ? { AuthorizeStream: stream } : {};
+    const implementation: UntypedServiceImplementation = { ...streams[name] };
     for (const [method, rpc] of Object.entries(rpcs[name])) {
       implementation[method] = unary(typesOf(definition[method]), rpc);
     }

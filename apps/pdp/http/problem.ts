@@ -18,6 +18,7 @@ const STATUS = {
   already_exists: 409,
   call_conflict: 409,
   invalid_transition: 409,
+  ack_refused: 409,
   too_large: 413,
   unsupported_media_type: 415,
   overloaded: 429,

@@ -2,6 +2,8 @@ import { stat } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ControlView } from '#libs/decision-point/control-view.js';
 import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import type { Instances } from '#libs/decision-point/instances.js';
+import type { Broadcast } from '#libs/feed/broadcast.js';
 import type { MeasuredLog } from './measured-log.js';
 
 /** Where the values come from that are looked up when somebody asks for the metrics. */
@@ -12,6 +14,29 @@ export interface Observed {
   readonly log: Pick<MeasuredLog, 'latestCommit'>;
   readonly view: Pick<ControlView, 'position' | 'directives'>;
   readonly lanesHeld: () => number;
+}
+
+/** How far hosts are heard, and hear. */
+export function registerFeedGauges(
+  registry: Registry,
+  instances: Pick<Instances, 'counts'>,
+  broadcast: Pick<Broadcast, 'silentMs'>,
+): void {
+  addGauge(
+    registry,
+    'sallyport_instances_live',
+    'Instances of hosts that hold a lease.',
+    () => instances.counts().live,
+  );
+  addGauge(
+    registry,
+    'sallyport_instances_stale',
+    'Instances that were silent for a lease.',
+    () => instances.counts().stale,
+  );
+  addGauge(registry, 'sallyport_heartbeat_age_seconds', 'Since a heartbeat of the directive feed was made.', () => {
+    return (broadcast.silentMs ?? 0) / 1000;
+  });
 }
 
 type Described<Value> = [name: string, help: string, read: () => Value];

@@ -12,6 +12,7 @@ export interface Metrics {
   readonly authorizeSeconds: Histogram;
   readonly appends: Counter<'outcome'>;
   readonly appendSeconds: Histogram;
+  readonly propagationSeconds: Histogram;
 }
 
 /** A registry of its own, so that two services in one process do not mix. */
@@ -48,6 +49,12 @@ export function createMetrics(): Metrics {
     appendSeconds: new Histogram({
       name: 'sallyport_append_seconds',
       help: 'From an append to the word that it is durable, or refused.',
+      buckets: LATENCY_BUCKETS_S,
+      registers,
+    }),
+    propagationSeconds: new Histogram({
+      name: 'sallyport_propagation_seconds',
+      help: 'From the commit of a directive to its acknowledgement by an instance that held a lease then.',
       buckets: LATENCY_BUCKETS_S,
       registers,
     }),

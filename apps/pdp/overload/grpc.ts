@@ -21,6 +21,7 @@ import { Shares } from './shares.js';
 /** Calls of those who show no token (health, reflection) that are open at once. */
 const MAX_STRANGERS = 64;
 const NO_TOKEN = '';
+const UNCOUNTED = { take: (): boolean => true, giveBack: (): void => undefined };
 
 /** How a call ends. */
 type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>;
@@ -46,6 +47,8 @@ export interface GrpcBoundsParts {
   readonly registry: Registry;
   /** Whether a method is one of ours, for which a token is needed. */
   readonly isOurs: (path: string) => boolean;
+  /** Whether it is one that is counted elsewhere. */
+  readonly isWatch: (path: string) => boolean;
   /** Throws `Problem`. */
   readonly admit: (metadata: Metadata) => Principal;
   readonly statusOf: (error: unknown, metadata: Metadata) => Ended;
@@ -55,7 +58,15 @@ export interface GrpcBoundsParts {
  * Bounds what is open over gRPC: connections, calls of each host and in all, how long a message may take to come in and
  * an answer to be taken. Nothing of a message is kept for whoever has shown no token.
  */
-export function boundGrpc({ settings, bounds, registry, isOurs, admit, statusOf }: GrpcBoundsParts): BoundGrpc {
+export function boundGrpc({
+  settings,
+  bounds,
+  registry,
+  isOurs,
+  isWatch,
+  admit,
+  statusOf,
+}: GrpcBoundsParts): BoundGrpc {
   const { connections: maxConnections, clientMs } = settings.bounds;
   const listener: NetServer = createServer();
   const connections: Connections = boundConnections(listener, { maxConnections, unreadMs: clientMs }, false);
@@ -71,7 +82,8 @@ export function boundGrpc({ settings, bounds, registry, isOurs, admit, statusOf 
   const interceptor: ServerInterceptor = ({ path, requestStream }, call) => {
     const peer = call.getPeer();
     const ours = isOurs(path);
-    const shares = ours ? bounds.grpcCalls : strangers;
+    // A watch is open for as long as its host lives, and is counted where it is opened.
+    const shares = !ours ? strangers : isWatch(path) ? UNCOUNTED : bounds.grpcCalls;
     let name: string | undefined;
     const open = (metadata: Metadata): void => {
       const caller = ours ? admit(metadata) : undefined;

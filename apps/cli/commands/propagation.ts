@@ -1,0 +1,78 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
+import { path, ServiceProblem, ServiceUnreachable, type Call } from '../client.js';
+import { at, dig, list, printable } from '../print.js';
+
+const POLL_MS = 100;
+
+export interface Waiting {
+  readonly call: Call;
+  readonly id: string;
+  /** Within what the directive has to be effective, from its commit, on the service's clock. */
+  readonly targetMs: number;
+  /** After this it is given up; the directive stands. */
+  readonly timeoutMs: number;
+  readonly say: (line: string) => void;
+}
+
+export interface Waited {
+  /** As it was last heard; undefined where it was never. */
+  readonly propagation: JsonObject | undefined;
+  readonly inTime: boolean;
+  /** What came of it, for a person. */
+  readonly verdict: string;
+}
+
+/** Follows a directive until it is effective everywhere, saying each instance as it comes in. */
+export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting): Promise<Waited> {
+  const startedMs = performance.now();
+  const told = new Set<string>();
+  let propagation: JsonObject | undefined;
+  let missed = false;
+  for (;;) {
+    propagation = (await asked(call, id)) ?? propagation;
+    for (const one of list(propagation, 'instances')) {
+      const who = `${at(one, 'host')} ${at(one, 'instanceId')}`;
+      if (at(one, 'state') === 'pending' || told.has(who)) continue;
+      told.add(who);
+      say(instanceLine(one));
+    }
+    const count = list(propagation, 'instances').length;
+    if (at(propagation, 'complete') === 'true') {
+      const tookMs = Date.parse(at(propagation, 'effectiveAt')) - Date.parse(at(propagation, 'committedAt'));
+      const inTime = tookMs <= targetMs;
+      const all = count === 0 ? 'no instance held a lease: effective' : `effective on all ${count} instances`;
+      const verdict = `${all} ${tookMs} ms after the commit`;
+      return { propagation, inTime, verdict: inTime ? verdict : `${verdict}: the target of ${targetMs} ms was missed` };
+    }
+    const passedMs = performance.now() - startedMs;
+    const left = propagation === undefined ? 'nothing is known of it' : `${count - told.size} of ${count} are pending`;
+    if (passedMs > timeoutMs) {
+      const verdict = `not known to be effective everywhere after ${timeoutMs} ms: ${left}; the directive stands`;
+      return { propagation, inTime: false, verdict };
+    }
+    if (passedMs > targetMs && !missed) {
+      missed = true;
+      say(`the target of ${targetMs} ms is over: ${left}; waiting on`);
+    }
+    await pause(Math.min(POLL_MS, timeoutMs));
+  }
+}
+
+/** A service that cannot answer now may do so soon: the directive is committed whatever it says. */
+async function asked(call: Call, id: string): Promise<JsonObject | undefined> {
+  try {
+    return await call('GET', path('directives', id, 'propagation'));
+  } catch (error) {
+    if (error instanceof ServiceUnreachable) return undefined;
+    if (error instanceof ServiceProblem && (error.status === 503 || error.status === 429)) return undefined;
+    throw error;
+  }
+}
+
+/** One instance of a propagation. */
+export function instanceLine(one: Json): string {
+  const latency = dig(one, 'latencyMs') === undefined ? '' : `${at(one, 'latencyMs')} ms`;
+  const state = at(one, 'state').replace('_', ' ');
+  return printable(`${latency.padStart(9)}  ${state.padEnd(13)}  ${at(one, 'host')}  ${at(one, 'instanceId')}`);
+}

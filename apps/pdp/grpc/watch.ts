@@ -1,0 +1,55 @@
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { WatchEnd, Watcher } from '#libs/feed/broadcast.js';
+import { WatchRequest } from '../directives/requests.js';
+import type { Watches } from '../directives/watches.js';
+import type { Principal } from '../http/access.js';
+import { parseInput } from '../http/body.js';
+import { Problem } from '../http/problem.js';
+import { toMessage } from './codec.js';
+import { textIn } from './rpcs.js';
+import { statusOf } from './status.js';
+import type { ProblemOf } from './stream.js';
+
+export type WatchCall = ServerWritableStream<Buffer, object>;
+
+/** Why a watch has ended, to its client. */
+const ENDS: Readonly<Record<WatchEnd, Problem>> = {
+  slow: new Problem('overloaded', 'the beats were not read'),
+  lost: new Problem('revision_conflict', 'too much has changed meanwhile; ask again'),
+  silent: new Problem('revision_conflict', 'nothing was acknowledged for too long; ask again'),
+  revoked: new Problem('unauthenticated', 'the caller or its token is not valid any more'),
+  leaving: new Problem('log_unavailable', 'the service is going away'),
+};
+
+/** Sends the feed of directives, with the same bounds as over HTTP. `request` is in the contract's shape, as it came. */
+export async function serveWatch(
+  call: WatchCall,
+  caller: Principal,
+  request: unknown,
+  parts: { readonly watches: Watches; readonly problemOf: ProblemOf },
+): Promise<void> {
+  const { watches, problemOf } = parts;
+  const fail = (error: unknown): void => {
+    if (call.cancelled) return;
+    call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
+  };
+  const watcher: Watcher = {
+    send({ beat }, taken) {
+      if (call.cancelled) return;
+      call.write(toMessage('Beat', beat), (error: unknown) => {
+        if (error === undefined || error === null) taken();
+      });
+    },
+    end: (why) => fail(ENDS[why]),
+  };
+  call.once('close', () => watches.closed(watcher));
+  call.once('cancelled', () => watches.closed(watcher));
+  try {
+    await watches.watch(caller, parseInput(WatchRequest, request), watcher);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Whether a call is a watch: it is open for as long as its host lives, and is counted as a watch. */
+export const isWatch = (path: string): boolean => path.endsWith('.Directives/Watch');

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test, type TestContext } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { run } from '../../apps/cli/program.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { watchOver } from '../support/watch.js';
+import { expecting } from '../support/world.js';
+
+async function started(t: TestContext, env: Record<string, string> = {}): Promise<TestService> {
+  const service = await startService({ env });
+  t.after(() => service.stop());
+  return service;
+}
+
+/** The command line against a service, as an operator; what it printed comes with the time it took. */
+async function cli(service: TestService, ...args: string[]) {
+  const printed: { text: string; atMs: number }[] = [];
+  let err = '';
+  const code = await run([...args, '--server', service.url], {
+    env: { SALLYPORT_TOKEN: service.tokens.operator },
+    cwd: service.dataDir,
+    out: (text) => void printed.push({ text, atMs: performance.now() }),
+    err: (text) => void (err += text),
+    readStdin: () => Promise.reject(new Error('nothing is read')),
+  });
+  return { code, printed, out: printed.map(({ text }) => text).join(''), err };
+}
+
+/** An instance that watches, and acknowledges each change so long after it came; not at all where that is undefined. */
+async function instance(t: TestContext, service: TestService, afterMs: number | undefined): Promise<string> {
+  const instanceId = randomUUID();
+  const watch = await watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`);
+  t.after(() => watch.close());
+  await watch.next();
+  const follow = async (): Promise<void> => {
+    if (afterMs === undefined) return watch.close();
+    const { data }: { data: Answered } = await watch.next(({ event }) => event === 'directive');
+    await pause(afterMs);
+    const { epoch, stateRoot } = data;
+    const body = { instanceId, epoch, stateRoot, appliedAt: new Date().toISOString() };
+    expecting(200, await service.call('host', 'POST', '/v1/directives/acks', body));
+  };
+  follow().catch(() => undefined);
+  return instanceId;
+}
+
+const DISABLE = ['disable', 'all', '--reason', 'INC-1', '--wait'];
+
+test('disable --wait shows the instances as they come in, and is done when it is effective on all of them', async (t) => {
+  const service = await started(t);
+  const [quick, later] = [await instance(t, service, 0), await instance(t, service, 400)];
+  const { code, printed, out, err } = await cli(service, ...DISABLE);
+  assert.deepEqual([code, err], [0, '']);
+  assert.match(
+    out,
+    /^disabled all at epoch 1[^]*\n +\d+ ms {2}acknowledged[^]*effective on all 2 instances \d+ ms after/,
+  );
+  const [first, second] = [quick, later].map((id) => printed.find(({ text }) => text.includes(id))?.atMs ?? 0);
+  assert.ok((second ?? 0) - (first ?? 0) > 150, 'they are shown when they come');
+});
+
+test('disable --wait exits 7 with one clear line where the target is missed, whether or not it ends well', async (t) => {
+  const service = await started(t, { SALLYPORT_LEASE_MS: '1000', SALLYPORT_SKEW_MS: '0' });
+  await instance(t, service, 0);
+  const gone = await instance(t, service, undefined);
+  const late = await cli(service, ...DISABLE, '--target-ms', '300');
+  assert.equal(late.code, 7);
+  assert.match(
+    late.err,
+    /^sallyport: effective on all 2 instances \d+ ms after the commit: the target of 300 ms was missed\n$/,
+  );
+  assert.match(late.out, /the target of 300 ms is over: 1 of 2 are pending; waiting on\n/);
+  assert.match(late.out, new RegExp(`lease expired +local-host +${gone}`));
+});
+
+test('disable --wait gives up after its timeout, and the directive stands', async (t) => {
+  const service = await started(t);
+  await instance(t, service, 60_000);
+  const args = ['--target-ms', '100', '--timeout-ms', '400', '--json'];
+  const { code, out, err } = await cli(service, ...DISABLE, ...args);
+  const { id, inTime, propagation } = JSON.parse(out);
+  assert.deepEqual([code, inTime, propagation.instances[0].state], [7, false, 'pending']);
+  assert.match(err, /after 400 ms: 1 of 1 are pending; the directive stands/);
+  const { active } = expecting(200, await service.call('operator', 'GET', '/v1/directives'));
+  assert.equal(active[0].id, id);
+  const shown = await cli(service, 'propagation', id);
+  assert.match(shown.out, /epoch 1, committed .*, not yet effective everywhere\n +pending/);
+});
