@@ -25,8 +25,12 @@ const WAIT_MS = 10_000;
 const POLL_MS = 5;
 
 /** Waits until `seen` gives something else than undefined or false; fails with what `describe` says. */
-export async function until<Seen>(seen: () => Seen | undefined | false, describe = (): string => ''): Promise<Seen> {
-  for (const endMs = performance.now() + WAIT_MS; ; await pause(POLL_MS)) {
+export async function until<Seen>(
+  seen: () => Seen | undefined | false,
+  describe = (): string | undefined => '',
+  timeoutMs = WAIT_MS,
+): Promise<Seen> {
+  for (const endMs = performance.now() + timeoutMs; ; await pause(POLL_MS)) {
     const found = seen();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > endMs) throw new Error(`not in time: ${describe()}`);
