@@ -78,6 +78,13 @@ module.exports = {
       to: { path: '^libs/decision/' },
     },
     {
+      name: 'hosts-stand-alone',
+      comment: 'what runs in an agent host holds nothing of the service: no log, no deciding, no Nest',
+      severity: 'error',
+      from: { path: '^libs/(host|feed)/', pathNot: '\\.test\\.ts$' },
+      to: { path: ['^libs/(event-log/(memory|sqlite)|decision-point|decision|payloads|audit)/', '@nestjs/', '^apps/'] },
+    },
+    {
       name: 'no-frameworks-in-libs',
       severity: 'error',
       from: { path: '^libs/' },
@@ -86,6 +93,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^libs/host/dist/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

@@ -16,7 +16,7 @@ const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 function newestSource() {
   const files = sources.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
       .map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
   );
   return Math.max(...[...files, join(root, 'tsconfig.json'), join(root, 'package-lock.json')].map(modified));
@@ -43,5 +43,6 @@ if (modified(stamp) < newestSource()) {
   // From nothing, so that no test or module outlives its source; it takes well under a second more.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   run('the build', process.execPath, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-p', root]);
+  run('the build of @sallyport/host', process.execPath, [join(root, 'scripts', 'host-package.mjs')]);
   writeFileSync(stamp, '');
 }

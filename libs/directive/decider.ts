@@ -120,7 +120,7 @@ function issue(command: Extract<DirectiveCommand, { type: 'issue' }>, state: Dir
       ]),
     );
   }
-  const root = stateRoot([...activeDirectives(state), { id, target, epoch: state.epoch + 1 }]);
+  const root = stateRoot([...[...state.active.values()].flat(), { id, target, epoch: state.epoch + 1 }]);
   return ok([{ type: 'DirectiveIssued', actor, time, data: { id, target, ...rest, stateRoot: root } }]);
 }
 

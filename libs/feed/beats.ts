@@ -161,8 +161,21 @@ const shown = new WeakMap<DirectivesState, Active>();
 function activeOf(state: DirectivesState): Active {
   const known = shown.get(state);
   if (known?.epoch === state.epoch) return known;
-  const views = activeDirectives(state).map(directiveView);
-  const active = { epoch: state.epoch, views, text: canonicalJson(views) };
+  const each = activeDirectives(state).map(shownAs);
+  const text = `[${each.map((one) => one.text).join(',')}]`;
+  const active = { epoch: state.epoch, views: each.map(({ view }) => view), text };
   shown.set(state, active);
   return active;
+}
+
+const shownEach = new WeakMap<DirectiveState, { readonly view: DirectiveView; readonly text: string }>();
+
+/** Of an active directive, of which nothing changes for as long as it is active. */
+function shownAs(directive: DirectiveState): { readonly view: DirectiveView; readonly text: string } {
+  const known = shownEach.get(directive);
+  if (known !== undefined) return known;
+  const view = directiveView(directive);
+  const made = { view, text: canonicalJson(view) };
+  shownEach.set(directive, made);
+  return made;
 }

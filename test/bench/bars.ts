@@ -1,4 +1,5 @@
 import type { DecideResult } from './decide.js';
+import type { DirectivesResult } from './directives.js';
 import { ratio } from './figures.js';
 import { BATCHES_WAY, HTTP_WAY, type GrpcResult } from './grpc.js';
 import type { HttpReport } from './http.js';
@@ -23,6 +24,7 @@ export interface Measured {
   readonly http: HttpReport | undefined;
   readonly grpc: readonly GrpcResult[] | undefined;
   readonly decide: readonly DecideResult[] | undefined;
+  readonly directives?: readonly DirectivesResult[] | undefined;
   readonly store: StoreReport | undefined;
 }
 
@@ -32,7 +34,7 @@ export function judge(bar: Bar, measured: number | undefined): Judged {
   return { ...bar, measured, verdict: met ? 'met' : 'not met' };
 }
 
-export function bars({ http, grpc, decide, store }: Measured): Judged[] {
+export function bars({ http, grpc, decide, directives, store }: Measured): Judged[] {
   const at = (name: string, connections: number) =>
     http?.results.find((result) => result.name === name && result.connections === connections);
   const times = (peer: string): number | undefined => ratio(at('sallyport', 32)?.perS, at(peer, 32)?.perS);
@@ -55,6 +57,7 @@ export function bars({ http, grpc, decide, store }: Measured): Judged[] {
     high('goal: times OPA without any log', 1, times('opa')),
     low('decide, memo hit: the slowest median', 'µs', 20, worst(hits)),
     low('decide, memo hit: 100,000 capabilities over 10, the largest rise', '×', 1.2, largestRise(hits)),
+    low('not_disabled with 1,000 active directives', 'µs', 2, directives?.at(-1)?.checkUs),
     low('CallDecided, median', 'bytes', 1500, http?.eventBytes.median),
     low(`restart with ${large ? among : '10^6 events'}`, 'ms', 5000, large ? store?.restartMs : undefined),
     low('memory with 100,000 capabilities', 'MiB', 500, atLeast(memory, 100_000)?.residentMiB),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bars } from './bars.js';
 import { benchDecide } from './decide.js';
+import { benchDirectives } from './directives.js';
 import { benchGrpc } from './grpc.js';
 import { benchHttp } from './http.js';
 import { describeMachine } from './machine.js';
@@ -17,10 +18,10 @@ import { wrkVersion } from './wrk.js';
 const USAGE = `npm run bench -- [options]
   --quick         one round of 2 s for each server, small stores: to see that it works, not to quote
   --full          10^6 events and 10^5 capabilities in the stores, as the bars ask (some minutes more)
-  --only <parts>  of http, grpc, decide, store, profile; separated by commas; profile only where it is named
+  --only <parts>  of http, grpc, decide, directives, store, profile; separated by commas; profile only where it is named
   --json <file>   writes the report as JSON too
 `;
-const USUAL = ['http', 'grpc', 'decide', 'store'] as const;
+const USUAL = ['http', 'grpc', 'decide', 'directives', 'store'] as const;
 const PARTS = [...USUAL, 'profile'] as const;
 /** Whatever hangs, it ends. */
 const MAX_MS = 45 * 60_000;
@@ -65,6 +66,7 @@ async function measure(parts: readonly Part[], quick: boolean, full: boolean, fo
     http: underLoad('http') ? await benchHttp({ folder, rounds, roundS, say }) : undefined,
     grpc: underLoad('grpc') ? await benchGrpc({ folder, rounds, roundS, say }) : undefined,
     decide: parts.includes('decide') ? await benchDecide(cellMs, say) : undefined,
+    directives: parts.includes('directives') ? await benchDirectives(cellMs, say) : undefined,
     store: parts.includes('store')
       ? await benchStore({
           folder,

@@ -1,5 +1,6 @@
 import type { Judged, Measured } from './bars.js';
 import type { DecideResult } from './decide.js';
+import type { DirectivesResult } from './directives.js';
 import { ratio, shown, table } from './figures.js';
 import { HTTP_WAY, type GrpcResult } from './grpc.js';
 import type { HttpReport, HttpResult } from './http.js';
@@ -21,7 +22,7 @@ export interface Report extends Measured {
 }
 
 export function printed(report: Report): string {
-  const { machine, method, http, grpc, decide, store, profile } = report;
+  const { machine, method, http, grpc, decide, directives, store, profile } = report;
   const { cpu, cores, memoryGiB, node, kernel, fileSystem, loadBefore } = machine;
   const parts = [
     `Measured ${report.at} on ${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, ${kernel}, ${fileSystem}; load average before: ${shown(loadBefore)}.`,
@@ -30,6 +31,7 @@ export function printed(report: Report): string {
   if (http !== undefined) parts.push('### Authorize over HTTP', httpTable(http), httpNotes(http));
   if (grpc !== undefined) parts.push('### Authorize over gRPC, one connection', grpcTable(grpc));
   if (decide !== undefined) parts.push('### Pure `decide`: median (p99) in µs', decideTable(decide));
+  if (directives !== undefined) parts.push('### Active directives: medians in µs', directivesTable(directives));
   if (store !== undefined) parts.push('### A store that has grown', storeTable(store));
   if (profile !== undefined) parts.push('### Where the time goes, 32 connections', profileText(profile));
   parts.push('### Bars', barsTable(report.bars));
@@ -106,6 +108,24 @@ function decideTable(results: readonly DecideResult[]): string {
     const cells = own.map(({ medianUs, p99Us }) => `${shown(medianUs)} (${shown(p99Us)})`);
     return [words[first.asking], count(first.capabilities), ...cells];
   });
+  return table(head, rows);
+}
+
+function directivesTable(results: readonly DirectivesResult[]): string {
+  const rows = results.map(({ active, ...us }) => [
+    count(active),
+    us.checkUs.toFixed(2),
+    ...[us.heartbeatUs, us.snapshotUs, us.firstSnapshotUs, us.stateRootUs, us.issueUs].map((each) => shown(each)),
+  ]);
+  const head = [
+    'active',
+    'not_disabled',
+    'heartbeat',
+    'snapshot',
+    'first of an epoch',
+    'stateRoot',
+    'deciding one more',
+  ];
   return table(head, rows);
 }
 

@@ -31,6 +31,11 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
   },
   'kafka-is-behind-one-library': { from: 'libs/audit/a.ts', text: `export { Kafka } from 'kafkajs';\n` },
   'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '#libs/decision/x.js';\n` },
+  'hosts-stand-alone': {
+    from: 'libs/host/a.ts',
+    text: `export { x } from '../decision-point/x.js';\n`,
+    also: { 'libs/decision-point/x.ts': 'export const x = 1;\n' },
+  },
   'no-frameworks-in-libs': { from: 'libs/audit/a.ts', text: `export { Module } from '@nestjs/common';\n` },
 };
 

@@ -1,0 +1,284 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { CONNECT, hasReservedPrefix } from '../capability/definition.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import type { Allow, Envelope, Task } from './answers.js';
+import type { HostClient, Observed, Probe, ServerEvidence } from './client.js';
+import { pinnedFor, resourceOperation, type PinnedVersion, type ShownDefinition } from './definition.js';
+import { flightsUnder, type Flight, type StopReason } from './flights.js';
+import type { Follower } from './follower.js';
+import { RAW, tap, type McpClient, type McpRequest, type McpResponse, type McpTransport, type Wire } from './mcp.js';
+import { observerOf } from './observer.js';
+import { recordsTo } from './records.js';
+import { CallRefused, refusedBy } from './refusal.js';
+import { toolRefusal, toolResult, type GuardedToolResult } from './result.js';
+
+export interface GuardOptions<Transport> {
+  /** The task on whose behalf all calls are made. */
+  readonly task: Task;
+  readonly capability: string;
+  /** Where the server is. The guard connects the client to it, once it may. */
+  readonly transport: Transport;
+  /** What proves which server that is, as its registration expects it. */
+  readonly server: ServerEvidence;
+  readonly credentialScope?: string;
+  /** For each request to the server; the SDK's own default where it is absent. */
+  readonly requestMs?: number;
+  /** How long the answer to a stopped call is waited for, so that it can be handed in. */
+  readonly lateMs?: number;
+}
+
+export interface CallOptions {
+  /** Ends the call from the caller's side. */
+  readonly signal?: AbortSignal;
+}
+
+/** A capability as an agent may use it: what it is shown is pinned, and each call is decided, quoted and recorded. */
+export interface Guarded {
+  /** The pinned definition, cut to the task's scope; never the live list. */
+  readonly shown: ShownDefinition;
+  /** Never rejects: what was refused is a result with `isError` and `refusal`. */
+  callTool(
+    call: { readonly name: string; readonly arguments?: object },
+    options?: CallOptions,
+  ): Promise<GuardedToolResult>;
+  /** Rejects with `CallRefused`. */
+  getPrompt(prompt: { readonly name: string; readonly arguments?: object }, options?: CallOptions): Promise<Envelope>;
+  /** Rejects with `CallRefused`. */
+  readResource(resource: { readonly uri: string }, options?: CallOptions): Promise<Envelope>;
+  /** Stops what runs, closes the client and waits until all of it is recorded. */
+  close(): Promise<void>;
+}
+
+export interface GuardParts {
+  readonly client: HostClient;
+  readonly follower: Follower;
+}
+
+const LATE_MS = 5000;
+const ABORTED = { code: -31_002, message: 'the call was stopped, and no answer came' };
+
+/** What a server gave for one call, after it was validated. */
+interface Delivered {
+  readonly callId: string;
+  readonly envelope: Envelope;
+  readonly isError: boolean;
+}
+
+/**
+ * Puts a guard around an MCP client that is not connected yet. Asks `$connect` before the first byte to the server, and
+ * again with the definition that it then declares. Rejects with `CallRefused`, and the client is closed.
+ */
+export async function guard<Transport extends McpTransport>(
+  mcp: McpClient<Transport>,
+  options: GuardOptions<Transport>,
+  { client, follower }: GuardParts,
+): Promise<Guarded> {
+  const { task, capability, transport, server, credentialScope, requestMs, lateMs = LATE_MS } = options;
+  const { taskId } = task;
+  const flights = flightsUnder(follower);
+  const records = recordsTo(client, taskId);
+  const closing = new AbortController();
+  const pin = task.pins.find((each) => each.capability === capability);
+  let pinned: PinnedVersion | undefined;
+
+  const wire: Wire = tap(transport, {
+    onListChanged: () => observer.again(),
+    async onServerRequest(method, params) {
+      await permit(randomUUID(), `client:${method}`, params);
+      return true;
+    },
+  });
+  const observer = observerOf(mcp, closing.signal, ({ definition }) => {
+    if (pin !== undefined) records.later(client.observe(capability, pin.version, observed({ definition })));
+  });
+
+  const probe = (): Probe | undefined => {
+    const { protocolVersion, clientCapabilities } = wire;
+    if (protocolVersion === undefined || clientCapabilities === undefined) return undefined;
+    return { protocolVersion, clientCapabilities, ...(credentialScope === undefined ? {} : { credentialScope }) };
+  };
+  const observed = (seen: Pick<Observed, 'definition' | 'definitionDigest'>): Observed => {
+    const asked = probe();
+    return { ...seen, ...(asked === undefined ? {} : { probe: asked }), server };
+  };
+
+  /** An allow that still stands on this host. Rejects with `CallRefused`. */
+  async function permit(callId: string, operation: string, args: JsonObject, seen?: Observed): Promise<Allow> {
+    try {
+      refuseStale(callId);
+      const definitionDigest = seen === undefined ? await observer.digest() : undefined;
+      const evidence = seen ?? observed(definitionDigest === undefined ? {} : { definitionDigest });
+      const call = { callId, taskId, capability, operation, arguments: args, observed: evidence };
+      const decision = await client.authorize(call, traceparentIn(task.traceId));
+      if (decision.decision === 'deny') {
+        if (decision.obligations.includes('submit_definition')) observer.again('submit');
+        throw new CallRefused({ reason: decision.reason, by: 'service', callId });
+      }
+      const late = lateReason(decision);
+      if (late !== undefined) {
+        // Allowed, and not made after all.
+        records.outcome(callId, { status: 'failed', control: { decision: 'not_called', by: 'host', reason: late } });
+        throw new CallRefused({ reason: late, by: 'host', callId });
+      }
+      return decision;
+    } catch (error) {
+      throw refusedBy(error, callId);
+    }
+  }
+
+  function refuseStale(callId: string): void {
+    const stale = closing.signal.aborted ? 'closed' : follower.stale();
+    if (stale !== undefined) throw new CallRefused({ reason: 'host_stale', by: 'host', callId, detail: stale });
+  }
+
+  /** What has happened since the service decided. */
+  function lateReason(allow: Allow): string | undefined {
+    if (closing.signal.aborted || follower.stale() !== undefined) return 'host_stale';
+    if (follower.isVoid(allow)) return 'disabled';
+    return Date.parse(allow.expiresAt) <= follower.serviceMs() ? 'expired' : undefined;
+  }
+
+  /** Makes one call, from the question to the recorded outcome. Rejects with `CallRefused`. */
+  async function made(
+    operation: string,
+    args: JsonObject,
+    requestOf: (outbound: JsonObject) => McpRequest,
+    caller?: AbortSignal,
+  ): Promise<Delivered> {
+    const callId = randomUUID();
+    const allow = await permit(callId, operation, args);
+    const flight = flights.begin(allow);
+    const traceparent = traceparentIn(allow.traceId);
+    try {
+      const response = await sent(requestOf(allow.outbound.arguments), traceparent, flight, caller);
+      const stopped = flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
+      if (stopped !== undefined) {
+        records.later(handInLate(callId, traceparent, stopped));
+        throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped on its way' });
+      }
+      if (response === undefined) {
+        records.outcome(callId, { status: 'unknown', control: { decision: 'no_answer', by: 'host' } });
+        throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
+      }
+      return await delivered(callId, operation, response);
+    } catch (error) {
+      throw refusedBy(error, callId);
+    } finally {
+      flight.end();
+      if (flight.stopped() === undefined && caller?.aborted !== true) wire.forget(traceparent);
+    }
+  }
+
+  /** The server's answer as it is on the wire; undefined where none came. */
+  async function sent(
+    { method, params }: McpRequest,
+    traceparent: string,
+    flight: Flight,
+    caller: AbortSignal | undefined,
+  ): Promise<McpResponse | undefined> {
+    const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
+    const timeout = requestMs === undefined ? {} : { timeout: requestMs };
+    if (signal.aborted) return undefined;
+    try {
+      await mcp.request({ method, params: { ...params, _meta: { traceparent } } }, RAW, { signal, ...timeout });
+    } catch {
+      // An error of the server is an answer like any other; one of the transport is none.
+    }
+    return wire.answerTo(traceparent);
+  }
+
+  async function delivered(callId: string, operation: string, response: McpResponse): Promise<Delivered> {
+    const validated = await client.validateResponse(callId, { taskId, ...response }).catch((error: unknown) => {
+      records.outcome(callId, { status: 'unknown', control: { decision: 'not_validated', by: 'host' } });
+      throw error;
+    });
+    const isError = 'error' in response || response.result['isError'] === true;
+    const type = pinned?.effectOf(operation);
+    records.outcome(callId, {
+      status: isError ? 'failed' : 'succeeded',
+      ...(type === undefined ? {} : { effect: { type } }),
+    });
+    if (validated.verdict === 'accepted') return { callId, envelope: validated.content, isError };
+    const { findings, verdict } = validated;
+    const reason = findings.some(({ kind }) => kind === 'disabled') ? 'disabled' : `response_${verdict}`;
+    throw new CallRefused({ reason, by: 'service', callId, findings });
+  }
+
+  /** What a stopped call brought after all goes to the service, which rejects it, and to nobody else. */
+  async function handInLate(callId: string, traceparent: string, reason: StopReason | 'cancelled'): Promise<void> {
+    const waited = AbortSignal.any([closing.signal, AbortSignal.timeout(lateMs)]);
+    const response = (await wire.lateAnswerTo(traceparent, waited)) ?? { error: ABORTED };
+    wire.forget(traceparent);
+    await client.validateResponse(callId, { taskId, ...response });
+    records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    flights.close();
+    await mcp.close().catch(() => undefined);
+    await records.settled();
+  }
+
+  /** Asks for `$connect`; the outcome is that of `work`. */
+  async function connecting<Made>(seen: Observed, work: () => Promise<Made>): Promise<Made> {
+    const callId = randomUUID();
+    await permit(callId, CONNECT, {}, seen);
+    try {
+      const made = await work();
+      records.outcome(callId, { status: 'succeeded' });
+      return made;
+    } catch (error) {
+      records.outcome(callId, { status: 'failed' });
+      if (error instanceof CallRefused) throw error;
+      throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
+    }
+  }
+
+  try {
+    const first = await connecting({ server }, async () => {
+      await mcp.connect(transport, { signal: closing.signal });
+      return observer.begin();
+    });
+    await connecting(observed({ definition: first.definition }), async () => {
+      if (pin === undefined) throw new Error('the task pins no version');
+      const registered = await client.version(capability, pin.version);
+      pinned = pinnedFor(registered, pin.definitionDigest, task.scope);
+    });
+  } catch (error) {
+    await close();
+    throw refusedBy(error, randomUUID());
+  }
+  const { shown } = pinned ?? {
+    shown: { instructions: undefined, tools: [], prompts: [], resourceTemplates: [], resources: [] },
+  };
+
+  return {
+    shown,
+    async callTool({ name, arguments: args = {} }, { signal } = {}) {
+      try {
+        // Another operation's name is no tool's, `$connect` least of all: that one needs no scope.
+        if (hasReservedPrefix(name)) {
+          throw new CallRefused({ reason: 'operation_unknown', by: 'host', callId: randomUUID() });
+        }
+        const toRequest = (outbound: JsonObject) => ({ method: 'tools/call', params: { name, arguments: outbound } });
+        return toolResult(await made(name, args as JsonObject, toRequest, signal));
+      } catch (error) {
+        return toolRefusal(refusedBy(error, randomUUID()).refusal);
+      }
+    },
+    async getPrompt({ name, arguments: args = {} }, { signal } = {}) {
+      const toRequest = (outbound: JsonObject) => ({ method: 'prompts/get', params: { name, arguments: outbound } });
+      return (await made(`prompt:${name}`, args as JsonObject, toRequest, signal)).envelope;
+    },
+    async readResource({ uri }, { signal } = {}) {
+      const operation = resourceOperation(uri, shown) ?? `resource:${uri}`;
+      const toRequest = (outbound: JsonObject) => ({ method: 'resources/read', params: { uri: outbound['uri'] } });
+      return (await made(operation, { uri }, toRequest, signal)).envelope;
+    },
+    close,
+  };
+}
+
+/** W3C trace context of one span in a trace. */
+const traceparentIn = (traceId: string): string => `00-${traceId}-${randomBytes(8).toString('hex')}-01`;

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import type { DirectiveFeed } from '../feed/port.js';
+import { grpcFeed } from '../feed/watch/grpc.js';
+import { sseFeed } from '../feed/watch/sse.js';
+import type { Task } from './answers.js';
+import { createClient, type Ask, type HostClient, type OpenTask } from './client.js';
+import { Follower, type FollowerState } from './follower.js';
+import { askOverGrpc } from './grpc.js';
+import { guard, type Guarded, type GuardOptions } from './guard.js';
+import { askOverHttp } from './http.js';
+import { feedKeys } from './keys.js';
+import type { McpClient, McpTransport } from './mcp.js';
+
+export interface HostOptions {
+  /** Where the service is. Beyond this machine it has to be `https:`, for the token travels to it. */
+  readonly url: string | URL;
+  /** Of a principal with the role `host`; a function where it may be rotated. */
+  readonly token: string | (() => string);
+  /** Asks for decisions, and watches, over gRPC instead: `host:port`, and the authority of its certificate as PEM. */
+  readonly grpc?: { readonly address: string; readonly ca?: Buffer };
+  /** Feeds beside the service's own, such as Kafka's: either renews the lease. */
+  readonly feeds?: readonly DirectiveFeed[];
+  /** The feed's key set (RFC 7517) as it came with the enrolment; fetched once at the start where it is absent. */
+  readonly keys?: unknown;
+  /** Of this process; made where it is absent. */
+  readonly instanceId?: string;
+  /** For each question to the service. */
+  readonly timeoutMs?: number;
+  /** How long the start may take until calls may be made. */
+  readonly readyMs?: number;
+  /** The service's `SALLYPORT_SKEW_MS`. */
+  readonly skewMs?: number;
+}
+
+/** An agent host's tie to Sallyport: it follows the directives, and denies by itself where it cannot hear them. */
+export interface Host {
+  readonly instanceId: string;
+  /** The plain questions, for hosts that guard something else than an MCP client. */
+  readonly client: HostClient;
+  /** `epoch`, `leaseUntil`, `lastBeat`, and `stale`: false, or why this host denies. */
+  state(): FollowerState;
+  /** Called when the epoch has moved, and when the host becomes stale or ceases to be. Answers with the way to stop it. */
+  onChange(listener: (state: FollowerState) => void): () => void;
+  openTask(task: OpenTask): Promise<Task>;
+  closeTask(task: Pick<Task, 'taskId'>, reason?: string): Promise<void>;
+  /** Rejects with `CallRefused` where the server may not be connected to. */
+  guard<Transport extends McpTransport>(
+    client: McpClient<Transport>,
+    options: GuardOptions<Transport>,
+  ): Promise<Guarded>;
+  /** Closes what it guards, then itself. */
+  close(): Promise<void>;
+}
+
+const READY_MS = 10_000;
+
+/** Connects to the service and resolves once calls may be made. Rejects with `ServiceError`, or where it is not ready in time. */
+export async function connectHost(options: HostOptions): Promise<Host> {
+  const { instanceId = randomUUID(), readyMs = READY_MS, skewMs, timeoutMs, feeds = [] } = options;
+  const url = new URL(options.url);
+  const token = typeof options.token === 'string' ? () => options.token as string : options.token;
+  if (url.protocol !== 'https:') refuseBeyondLoopback(url.hostname);
+  if (options.grpc !== undefined && options.grpc.ca === undefined) refuseBeyondLoopback(hostIn(options.grpc.address));
+  const timed = { instanceId, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const overHttp = askOverHttp(url, token);
+  const keys = feedKeys(options.keys ?? (await createClient(overHttp, timed).keys()));
+  const grpc = options.grpc === undefined ? undefined : askOverGrpc({ ...options.grpc, token });
+  const client = createClient(grpc === undefined ? overHttp : overGrpc(grpc.ask, overHttp), timed);
+  const watch = grpc === undefined ? sseFeed({ url, token, instanceId }) : grpcFeed({ watch: grpc.watch, instanceId });
+  const follower = new Follower({
+    client,
+    feeds: [watch, ...feeds],
+    keys,
+    instanceId,
+    ...(skewMs === undefined ? {} : { skewMs }),
+  });
+  const guards = new Set<Guarded>();
+  const close = async (): Promise<void> => {
+    await Promise.all([...guards].map((guarded) => guarded.close()));
+    await follower.close();
+    grpc?.close();
+  };
+  try {
+    await follower.ready(readyMs);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    instanceId,
+    client,
+    state: () => follower.state(),
+    onChange: (listener) => follower.onChange(listener),
+    openTask: (task) => client.openTask(task),
+    closeTask: ({ taskId }, reason) => client.closeTask(taskId, reason),
+    async guard(mcp, guardOptions) {
+      const guarded = await guard(mcp, guardOptions, { client, follower });
+      const own: Guarded = {
+        ...guarded,
+        async close() {
+          guards.delete(own);
+          await guarded.close();
+        },
+      };
+      guards.add(own);
+      return own;
+    },
+    close,
+  };
+}
+
+/** What only HTTP has is asked over HTTP. */
+const overGrpc =
+  (grpc: Ask, http: Ask): Ask =>
+  (question, signal) =>
+    question.rpc === undefined ? http(question, signal) : grpc(question, signal);
+
+function refuseBeyondLoopback(hostname: string): void {
+  if (/^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(hostname)) return;
+  throw new Error('a token goes to another machine over TLS alone');
+}
+
+const hostIn = (address: string): string => address.replace(/:\d+$/, '');

@@ -1,0 +1,127 @@
+import type { Clock } from '../kernel/time.js';
+
+/** Times of a beat in milliseconds of the service's clock. */
+export interface Timed {
+  readonly issuedAtMs: number;
+  readonly leaseMs: number;
+}
+
+/** When a question was sent, on both clocks of this host. */
+export interface Sent {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export type Renewal = 'renewed' | 'not_newer' | 'too_old' | 'too_far_ahead' | 'unmeasured';
+export type LeaseStanding = 'held' | 'lease_expired' | 'clock_unsure';
+
+/** A measurement that is older than this is not relied on: two clocks drift apart. */
+const MAX_MEASUREMENT_AGE_MS = 300_000;
+/** After this long it is made again, well before it is too old. */
+const MEASURE_EVERY_MS = 60_000;
+
+/**
+ * How long this host may rely on what it knows. It ends `leaseMs` after a beat was *issued*, on the service's clock, which
+ * is estimated from this host's own round trips alone: an answer was issued after its question was sent, so the service's
+ * time is at most `issuedAt + (now - sent)`. That bound is early rather than late, and a beat that lay in a queue renews
+ * nothing. Where the estimate may have come loose (a clock has jumped, the machine slept, the lease has run out) nothing
+ * counts before the next round trip.
+ *
+ * What no host can see: a machine that stands still together with both of its clocks.
+ */
+export class Lease {
+  /** At most so far is the service's clock ahead of the monotonic one. */
+  private offsetMs = Number.NEGATIVE_INFINITY;
+  /** Whether the offset can be relied on; if not, a round trip is needed. */
+  private isMeasured = false;
+  private measuredAtMs = 0;
+  /** The wall clock less the monotonic one when the question was sent. */
+  private wallLeadMs = 0;
+  private endsMs = Number.NEGATIVE_INFINITY;
+  /** Of any beat that ever counted; survives new measurements, so that nothing counts twice. */
+  private newestMs = Number.NEGATIVE_INFINITY;
+  private lengthMs = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    /** How far a beat may be ahead, and the wall clock off, before a clock counts as jumped. */
+    private readonly skewMs: number,
+  ) {}
+
+  /** To be noted right before a question is sent. */
+  now(): Sent {
+    return { monotonicMs: this.clock.monotonicMs(), wallMs: this.clock.wallMs() };
+  }
+
+  /** An answer came that was issued at `issuedAtMs`. */
+  measured(sent: Sent, issuedAtMs: number): void {
+    const nowMs = this.clock.monotonicMs();
+    const offsetMs = issuedAtMs - sent.monotonicMs;
+    // The service's clock was set back: what it issued before could seem fresh once that time comes round again.
+    if (offsetMs < this.offsetMs - this.skewMs) this.newestMs = Math.max(this.newestMs, nowMs + this.offsetMs);
+    this.measuredAtMs = nowMs;
+    this.wallLeadMs = sent.wallMs - sent.monotonicMs;
+    this.offsetMs = offsetMs;
+    this.isMeasured = true;
+  }
+
+  /** The answer to that question agrees with what this host knows: a lease from the moment of asking. */
+  grant(sent: Sent, { issuedAtMs, leaseMs }: Timed): void {
+    this.newestMs = Math.max(this.newestMs, issuedAtMs);
+    this.lengthMs = leaseMs;
+    this.endsMs = Math.max(this.endsMs, sent.monotonicMs + leaseMs);
+  }
+
+  /** A beat came that agrees with what this host knows, by whatever way and however late. */
+  renew({ issuedAtMs, leaseMs }: Timed): Renewal {
+    const nowMs = this.clock.monotonicMs();
+    // Past its end only a round trip begins a lease: what comes now may have waited for as long as nothing came.
+    if (this.endsMs <= nowMs) this.isMeasured = false;
+    if (!this.isSure()) return 'unmeasured';
+    if (issuedAtMs <= this.newestMs) return 'not_newer';
+    const serviceMs = nowMs + this.offsetMs;
+    if (issuedAtMs > serviceMs + this.skewMs) {
+      this.isMeasured = false;
+      return 'too_far_ahead';
+    }
+    if (issuedAtMs + leaseMs <= serviceMs) return 'too_old';
+    this.newestMs = issuedAtMs;
+    this.lengthMs = leaseMs;
+    // It cannot have been issued later than now.
+    this.endsMs = Math.max(this.endsMs, Math.min(issuedAtMs - this.offsetMs, nowMs) + leaseMs);
+    return 'renewed';
+  }
+
+  standing(): LeaseStanding {
+    if (this.remainingMs() <= 0) return 'lease_expired';
+    return this.isSure() ? 'held' : 'clock_unsure';
+  }
+
+  /** Until its end, by the monotonic clock, whether the clocks are sure or not; 0 once it is over. */
+  remainingMs(): number {
+    return Math.max(0, this.endsMs - this.clock.monotonicMs());
+  }
+
+  /** Whether it is time for a round trip: it is needed, or beats have not renewed the lease for two thirds of it. */
+  wantsMeasuring(): boolean {
+    const aged = this.clock.monotonicMs() - this.measuredAtMs > MEASURE_EVERY_MS;
+    return aged || this.standing() !== 'held' || this.remainingMs() < this.lengthMs / 3;
+  }
+
+  /** At most the service's time now; infinite where that is not sure, so that everything has expired. */
+  serviceMs(): number {
+    return this.isSure() ? this.clock.monotonicMs() + this.offsetMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** When it ends on the service's clock, in milliseconds; undefined where none is held. */
+  untilMs(): number | undefined {
+    return this.standing() === 'held' ? this.endsMs + this.offsetMs : undefined;
+  }
+
+  private isSure(): boolean {
+    const nowMs = this.clock.monotonicMs();
+    const departedMs = Math.abs(this.clock.wallMs() - nowMs - this.wallLeadMs);
+    if (departedMs > this.skewMs || nowMs - this.measuredAtMs > MAX_MEASUREMENT_AGE_MS) this.isMeasured = false;
+    return this.isMeasured;
+  }
+}

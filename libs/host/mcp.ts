@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
+
+/** A transport of either generation of the MCP SDK, as far as the guard knows it. */
+export interface McpTransport {
+  send(message: object, options?: object): Promise<void>;
+  onmessage?: unknown;
+  setProtocolVersion?: unknown;
+}
+
+/** A client of either generation of the MCP SDK (`@modelcontextprotocol/sdk` 1.x, `@modelcontextprotocol/client` 2.x). */
+export interface McpClient<Transport> {
+  connect(transport: Transport, options?: object): Promise<void>;
+  request(request: McpRequest, resultSchema: typeof RAW, options?: McpRequestOptions): Promise<unknown>;
+  getServerCapabilities(): object | undefined;
+  getServerVersion(): object | undefined;
+  getInstructions(): string | undefined;
+  close(): Promise<void>;
+}
+
+export interface McpRequest {
+  readonly method: string;
+  readonly params?: Record<string, unknown>;
+}
+
+export interface McpRequestOptions {
+  readonly signal?: AbortSignal;
+  readonly timeout?: number;
+}
+
+/** Results are taken as the server sent them: the SDK's own schemas drop what they do not know. */
+export const RAW = z.looseObject({});
+
+/** What a server answered to one request. */
+export type McpResponse = { readonly result: JsonObject } | { readonly error: JsonObject };
+
+export interface WireEvents {
+  /** The server says that what it declares has changed. */
+  onListChanged(): void;
+  /** The server asks something of its host. Whoever answers false has it refused. */
+  onServerRequest(method: string, params: JsonObject): Promise<boolean>;
+}
+
+/** What passes over a transport, seen from between it and its client. */
+export interface Wire {
+  /** The revision that was agreed on; undefined before. */
+  readonly protocolVersion: string | undefined;
+  /** What the client said that it can do; undefined before it did. */
+  readonly clientCapabilities: JsonObject | undefined;
+  /** What was answered to the request with this `traceparent` in its `_meta`, as it came, however late. */
+  answerTo(traceparent: string): McpResponse | undefined;
+  /** Resolves with that answer; undefined where none came until the signal is aborted. */
+  lateAnswerTo(traceparent: string, signal: AbortSignal): Promise<McpResponse | undefined>;
+  forget(traceparent: string): void;
+}
+
+const PING = 'ping';
+const META = 'io.modelcontextprotocol/';
+const REFUSED = -31_001;
+
+interface Awaited {
+  answer?: McpResponse;
+  onAnswer?: () => void;
+}
+
+/**
+ * Stands between a transport and its client, before they are connected: it sees the agreed revision, the client's
+ * capabilities and each answer as they are on the wire, and lets no request of the server through unasked. Messages from
+ * the server are attacker-controlled.
+ */
+export function tap(transport: McpTransport, events: WireEvents): Wire {
+  const seen: { protocolVersion?: string; clientCapabilities?: JsonObject } = {};
+  const awaited = new Map<string, Awaited>();
+  const idsSent = new Map<unknown, string>();
+  const send = transport.send.bind(transport);
+  let handler = transport.onmessage as ((message: unknown, extra?: unknown) => void) | undefined;
+
+  transport.send = (message, options) => {
+    const { id, method, params } = fieldsOf(message);
+    const meta = objectAt(params, '_meta');
+    const traceparent = ownValue(meta, 'traceparent');
+    if (id !== undefined && typeof traceparent === 'string') {
+      idsSent.set(id, traceparent);
+      awaited.set(traceparent, {});
+    }
+    if (method === 'initialize') seen.clientCapabilities = objectAt(params, 'capabilities');
+    const [version, capabilities] = [
+      ownValue(meta, `${META}protocolVersion`),
+      ownValue(meta, `${META}clientCapabilities`),
+    ];
+    if (typeof version === 'string') seen.protocolVersion = version;
+    if (isJsonObject(capabilities)) seen.clientCapabilities = capabilities;
+    return send(message, options);
+  };
+
+  const agree = transport.setProtocolVersion as ((version: string) => void) | undefined;
+  transport.setProtocolVersion = (version: string) => {
+    seen.protocolVersion = version;
+    agree?.call(transport, version);
+  };
+
+  const received = (message: unknown, extra?: unknown): void => {
+    const { id, method, params, result, error } = fieldsOf(message);
+    if (method !== undefined && id !== undefined && method !== PING) {
+      void serverAsks(method, params).then((allowed) =>
+        allowed
+          ? handler?.(message, extra)
+          : send({ jsonrpc: '2.0', id, error: { code: REFUSED, message: 'refused by the host' } }).catch(
+              () => undefined,
+            ),
+      );
+      return;
+    }
+    if (method?.endsWith('/list_changed') === true) events.onListChanged();
+    const traceparent = method === undefined ? idsSent.get(id) : undefined;
+    if (traceparent !== undefined) {
+      idsSent.delete(id);
+      const waiting = awaited.get(traceparent);
+      if (waiting !== undefined) {
+        waiting.answer = error === undefined ? { result: result ?? {} } : { error };
+        waiting.onAnswer?.();
+      }
+    }
+    handler?.(message, extra);
+  };
+
+  const serverAsks = (method: string, params: JsonObject): Promise<boolean> =>
+    events.onServerRequest(method, params).catch(() => false);
+
+  // The client sets its handler when it connects, and the transport looks it up for each message.
+  Object.defineProperty(transport, 'onmessage', {
+    configurable: true,
+    // Before that there is none: a client calls the one that it finds, too.
+    get: () => (handler === undefined ? undefined : received),
+    set: (next: typeof handler) => {
+      handler = next;
+    },
+  });
+
+  return {
+    get protocolVersion() {
+      return seen.protocolVersion;
+    },
+    get clientCapabilities() {
+      return seen.clientCapabilities;
+    },
+    answerTo: (traceparent) => awaited.get(traceparent)?.answer,
+    lateAnswerTo(traceparent, signal) {
+      const waiting = awaited.get(traceparent);
+      if (waiting === undefined || waiting.answer !== undefined || signal.aborted)
+        return Promise.resolve(waiting?.answer);
+      return new Promise((resolve) => {
+        waiting.onAnswer = () => resolve(waiting.answer);
+        signal.addEventListener('abort', () => resolve(undefined), { once: true });
+      });
+    },
+    forget(traceparent) {
+      awaited.delete(traceparent);
+      for (const [id, mark] of idsSent) if (mark === traceparent) idsSent.delete(id);
+    },
+  };
+}
+
+function fieldsOf(message: unknown) {
+  const object = isJsonObject(message) ? message : {};
+  const { method, id } = { method: ownValue(object, 'method'), id: ownValue(object, 'id') };
+  const [result, error] = [ownValue(object, 'result'), ownValue(object, 'error')];
+  return {
+    id,
+    method: typeof method === 'string' ? method : undefined,
+    params: objectAt(object, 'params'),
+    result: isJsonObject(result) ? result : undefined,
+    error: isJsonObject(error) ? error : undefined,
+  };
+}
+
+function objectAt(object: JsonObject, key: string): JsonObject {
+  const value = ownValue(object, key);
+  return isJsonObject(value) ? value : {};
+}

@@ -1,0 +1,47 @@
+import { observeDefinition, type ObservedDefinition } from './definition.js';
+import type { McpClient } from './mcp.js';
+
+/** What a server declares, as this host saw it last. */
+export interface Observer {
+  /** Reads it for the first time. Throws where it cannot be read. */
+  begin(): Promise<ObservedDefinition>;
+  /** Reads it again; calls that ask for the digest meanwhile wait. `submit` tells of it also where it has not changed. */
+  again(why?: 'submit'): void;
+  /** Undefined where it could not be read: unknown is not unchanged. */
+  digest(): Promise<string | undefined>;
+}
+
+/** A server that hangs has no definition. */
+const OBSERVE_MS = 30_000;
+
+/** `onNews` is told of each definition that is another one than before. */
+export function observerOf(
+  mcp: McpClient<never>,
+  closing: AbortSignal,
+  onNews: (seen: ObservedDefinition) => void,
+): Observer {
+  let latest: Promise<ObservedDefinition | undefined> | undefined;
+  let isNext = false;
+  const observe = () => observeDefinition(mcp, AbortSignal.any([closing, AbortSignal.timeout(OBSERVE_MS)]));
+  return {
+    begin() {
+      const first = observe();
+      latest = first.catch(() => undefined);
+      return first;
+    },
+    /** One at a time, and one that waits: what changes while it reads is seen by the next. */
+    again(why) {
+      if (isNext || latest === undefined || closing.aborted) return;
+      isNext = true;
+      const before = latest;
+      latest = (async () => {
+        const last = await before;
+        isNext = false;
+        const seen = await observe().catch(() => undefined);
+        if (seen !== undefined && (why === 'submit' || seen.digest !== last?.digest)) onNews(seen);
+        return seen;
+      })();
+    },
+    digest: async () => (await latest)?.digest,
+  };
+}

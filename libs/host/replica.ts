@@ -1,0 +1,98 @@
+import { stateRoot } from '../directive/decider.js';
+import { targetKey } from '../directive/target.js';
+import type { Beat, DirectiveView } from '../feed/beat.js';
+import { err, ok, type Result } from '../kernel/result.js';
+
+/** The directives as this host knows them: the state of one epoch, whole and agreed with the root that was signed. */
+export interface Replica {
+  readonly epoch: number;
+  readonly stateRoot: Beat['stateRoot'];
+  /** In force, by id. */
+  readonly active: ReadonlyMap<string, DirectiveView>;
+  /** The epoch of the last directive issued for a `targetKey` that is known of, lifted since or not. */
+  readonly lastIssued: ReadonlyMap<string, number>;
+  /** Every directive issued after this epoch is known of; of earlier ones, those that are active. */
+  readonly completeSince: number;
+}
+
+/** Why beats that are truly signed do not make a state. */
+export type Fault = 'epoch_gap' | 'root_mismatch';
+
+/** What a beat says to a replica: something new, what it knows, or nothing that it could use. */
+export type Step = { readonly kind: 'applied' | 'same'; readonly replica: Replica } | { readonly kind: 'ignored' };
+
+/** Past this many targets the oldest are forgotten, and allows from before are void. */
+const MAX_TARGETS = 20_000;
+
+/**
+ * The replica after a beat, whose signature and shape hold. A snapshot is taken whole, a directive of the next epoch is
+ * applied; in both cases the root has to come out as it was signed. Nothing ever leads back to an earlier epoch, and of
+ * one epoch the state that was known first stays.
+ */
+export function step(replica: Replica | undefined, beat: Beat): Result<Step, Fault> {
+  if (replica === undefined) return beat.active === undefined ? ok({ kind: 'ignored' }) : snapshot(undefined, beat);
+  if (beat.epoch < replica.epoch) return ok({ kind: 'ignored' });
+  if (beat.epoch === replica.epoch) {
+    return beat.stateRoot === replica.stateRoot ? ok({ kind: 'same', replica }) : err('root_mismatch');
+  }
+  if (beat.active !== undefined) return snapshot(replica, beat);
+  if (beat.epoch > replica.epoch + 1 || beat.directive === undefined) return err('epoch_gap');
+  return changed(replica, beat, beat.directive);
+}
+
+/**
+ * The replica that the last beats of a log's keys make together: the directives that are active, at the latest epoch of
+ * any of them. Their signatures and shapes hold.
+ */
+export function fromLog(replica: Replica | undefined, beats: readonly Beat[]): Result<Step, Fault> {
+  const latest = new Map<string, Beat>();
+  let newest: Beat | undefined;
+  for (const beat of beats) {
+    if (newest === undefined || beat.epoch >= newest.epoch) newest = beat;
+    if (beat.directive === undefined) continue;
+    const known = latest.get(beat.directive.id);
+    if (known === undefined || beat.epoch >= known.epoch) latest.set(beat.directive.id, beat);
+  }
+  if (newest === undefined) return ok({ kind: 'ignored' });
+  const active = [...latest.values()].flatMap(({ directive }) => (directive?.state === 'active' ? [directive] : []));
+  return step(replica, { ...newest, active });
+}
+
+/** Whether a directive of a later epoch stops what was allowed, or whether that cannot be ruled out. */
+export function isVoid(
+  replica: Replica,
+  allow: { readonly epoch: number; readonly targets: readonly string[] },
+): boolean {
+  if (allow.epoch < replica.completeSince) return true;
+  return allow.targets.some((target) => (replica.lastIssued.get(target) ?? 0) > allow.epoch);
+}
+
+function snapshot(replica: Replica | undefined, { epoch, stateRoot: signed, active = [] }: Beat): Result<Step, Fault> {
+  const byId = new Map(active.map((directive) => [directive.id, directive]));
+  if (byId.size !== active.length || stateRoot(active) !== signed) return err('root_mismatch');
+  // From the epoch before, nothing can have been issued and lifted unseen.
+  const follows = replica !== undefined && epoch <= replica.epoch + 1;
+  const lastIssued = new Map(follows ? replica.lastIssued : []);
+  for (const directive of active) noteIssue(lastIssued, directive);
+  const completeSince = follows ? replica.completeSince : epoch;
+  return ok({ kind: 'applied', replica: { epoch, stateRoot: signed, active: byId, lastIssued, completeSince } });
+}
+
+function changed(replica: Replica, beat: Beat, directive: DirectiveView): Result<Step, Fault> {
+  const active = new Map(replica.active);
+  if (directive.state === 'active') active.set(directive.id, directive);
+  else active.delete(directive.id);
+  if (stateRoot([...active.values()]) !== beat.stateRoot) return err('root_mismatch');
+  const forgets = replica.lastIssued.size >= MAX_TARGETS;
+  const lastIssued = new Map(forgets ? [] : replica.lastIssued);
+  if (forgets) for (const each of active.values()) noteIssue(lastIssued, each);
+  noteIssue(lastIssued, directive);
+  const completeSince = forgets ? beat.epoch : replica.completeSince;
+  const next = { epoch: beat.epoch, stateRoot: beat.stateRoot, active, lastIssued, completeSince };
+  return ok({ kind: 'applied', replica: next });
+}
+
+function noteIssue(lastIssued: Map<string, number>, { target, epoch }: DirectiveView): void {
+  const key = targetKey(target);
+  lastIssued.set(key, Math.max(epoch, lastIssued.get(key) ?? 0));
+}

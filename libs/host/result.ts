@@ -1,0 +1,58 @@
+import type { Envelope, Part } from './answers.js';
+import type { Refusal } from './refusal.js';
+
+/**
+ * The result of a guarded tool call, in the form of an MCP tool result. All text in it is quoted; what a program reads
+ * without showing it to a model stands in `envelope.parts`.
+ */
+export interface GuardedToolResult {
+  readonly content: readonly ToolContent[];
+  readonly isError: boolean;
+  readonly callId: string;
+  /** The evidence that `content` was made of: source label, boundary, digest. Absent where the call was refused. */
+  readonly envelope?: Envelope;
+  /** Why there is no content. */
+  readonly refusal?: Refusal;
+}
+
+export type ToolContent =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image' | 'audio'; readonly data: string; readonly mimeType: string }
+  | {
+      readonly type: 'resource';
+      readonly resource: { readonly uri: string; readonly mimeType: string; readonly blob: string };
+    };
+
+export function toolResult(delivered: {
+  readonly callId: string;
+  readonly envelope: Envelope;
+  readonly isError: boolean;
+}): GuardedToolResult {
+  const { callId, envelope, isError } = delivered;
+  return {
+    content: envelope.parts.flatMap((part) => contentOf(part, envelope)),
+    isError,
+    callId,
+    envelope,
+  };
+}
+
+/** What the model reads is the reason alone: nothing of what the server said. */
+export function toolRefusal(refusal: Refusal): GuardedToolResult {
+  const text = JSON.stringify({ refused: true, reason: refusal.reason, by: refusal.by, callId: refusal.callId });
+  return { content: [{ type: 'text', text }], isError: true, callId: refusal.callId, refusal };
+}
+
+function contentOf(part: Part, { boundary, source }: Envelope): ToolContent[] {
+  if (part.type === 'text') return [{ type: 'text', text: part.text }];
+  if (part.type === 'structured') {
+    // The boundary occurs in no part, in this one neither.
+    const label = `${source.capability}@${source.version} ${source.operation}`;
+    const text = `<<untrusted ${boundary} ${label}>>\n${JSON.stringify(part.value)}\n<<end ${boundary}>>`;
+    return [{ type: 'text', text }];
+  }
+  const { data, mimeType, digest } = part;
+  if (mimeType.startsWith('image/')) return [{ type: 'image', data, mimeType }];
+  if (mimeType.startsWith('audio/')) return [{ type: 'audio', data, mimeType }];
+  return [{ type: 'resource', resource: { uri: digest, mimeType, blob: data } }];
+}

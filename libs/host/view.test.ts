@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { feedModel } from '../../test/support/feed-model.js';
+import { uuid } from '../../test/support/given.js';
+import { signBeat, type Beat } from '../feed/beat.js';
+import { digestOf } from '../kernel/digest.js';
+import { HostView, type Asked } from './view.js';
+
+const [LEASE_MS, SKEW_MS, HOUR_MS] = [5000, 500, 3_600_000];
+const stranger = generateKeyPairSync('ed25519').privateKey;
+
+type Move =
+  | { readonly do: 'wait' | 'sleep' | 'jumpHost' | 'jumpService' | 'issue' | 'lift'; readonly by: number }
+  | { readonly do: 'beat' | 'ask' | 'take' | 'answer' | 'load' | 'restart' | 'roundTrip' | 'freshBeat' }
+  | { readonly do: 'deliver'; readonly which: number; readonly forged: Forgery | undefined };
+type Forgery = 'issuedAt' | 'epoch' | 'root' | 'directive' | 'signature' | 'stranger' | 'unread' | 'shape';
+
+/** A service, a host and all that lies between them, with one true time and three clocks. */
+function world() {
+  let trueMs = 1_800_000_000_000;
+  const start = trueMs;
+  const service = { jumpedMs: 0, lastMs: 0, restarted: false };
+  const host = { jumpedMs: 0, sleptMs: 0 };
+  /** Never goes back while the service runs. */
+  const serviceMs = () => (service.lastMs = Math.max(service.lastMs, trueMs + service.jumpedMs));
+  const model = feedModel(serviceMs, LEASE_MS, () => {
+    const { restarted } = service;
+    service.restarted = false;
+    return restarted;
+  });
+  const view = new HostView(
+    model.keys,
+    { wallMs: () => trueMs + host.jumpedMs, monotonicMs: () => trueMs - start - host.sleptMs },
+    SKEW_MS,
+  );
+  /** Everything ever sent, with the true time of its making: each may come late, twice, or never. */
+  const sent: { readonly beat: Beat; readonly atMs: number }[] = [];
+  const truth = new Map<number, string[]>();
+  const lastOf = new Map<string, Beat>();
+  let freshestMs = Number.NEGATIVE_INFINITY;
+  let asked: Asked | undefined;
+  let taken: { readonly beat: Beat; readonly atMs: number } | undefined;
+  let highestEpoch = 0;
+
+  const note = () =>
+    truth.set(
+      model.epoch,
+      model.active.map(({ id }) => id),
+    );
+  const send = (beat: Beat) => {
+    note();
+    const made = { beat, atMs: trueMs };
+    sent.push(made);
+    lastOf.set(beat.directive?.id ?? 'heartbeat', beat);
+    return made;
+  };
+  const came = ({ atMs }: { readonly atMs: number }) => (freshestMs = Math.max(freshestMs, atMs));
+  note();
+
+  const moves = {
+    wait: (ms: number) => void (trueMs += ms),
+    /** The monotonic clock stands still, as on a machine that is suspended. */
+    sleep(ms: number) {
+      trueMs += ms;
+      host.sleptMs += ms;
+    },
+    jumpHost: (ms: number) => void (host.jumpedMs += ms),
+    jumpService: (ms: number) => void (service.jumpedMs += ms),
+    /** Only a restart lets the service's time go back; it is at least that of its last event, and heartbeats are none. */
+    restart: () => void Object.assign(service, { lastMs: 0, restarted: true }),
+    issue: (number: number) => void send(model.issue(randomUUID(), { type: 'category', category: `c${number % 3}` })),
+    lift(number: number) {
+      const directive = model.active[number % Math.max(1, model.active.length)];
+      if (directive !== undefined) send(model.lift(directive.id));
+    },
+    beat: () => void send(model.heartbeat()),
+    deliver(which: number, forged: Forgery | undefined) {
+      const found = sent[which % Math.max(1, sent.length)];
+      if (found === undefined) return;
+      if (forged !== undefined) {
+        view.heard(forge(found.beat, forged));
+        assert.notEqual(view.stale(), undefined, `a forged ${forged} is denied at once`);
+        return;
+      }
+      view.heard(found.beat);
+      came(found);
+    },
+    load() {
+      if (lastOf.size === 0) return;
+      view.loaded([...lastOf.values()]);
+      const newest = new Set([...lastOf.values()].map(({ issuedAt }) => issuedAt));
+      for (const each of sent) if (newest.has(each.beat.issuedAt)) came(each);
+    },
+    ask: () => void (asked ??= view.asking()),
+    take() {
+      if (asked !== undefined) taken ??= { beat: model.snapshot(), atMs: trueMs };
+    },
+    answer() {
+      if (asked === undefined || taken === undefined) return;
+      view.answered(taken.beat, asked);
+      came(taken);
+      [asked, taken] = [undefined, undefined];
+    },
+    roundTrip() {
+      [asked, taken] = [undefined, undefined];
+      moves.ask();
+      moves.wait(5);
+      moves.take();
+      moves.wait(5);
+      moves.answer();
+    },
+    freshBeat() {
+      moves.beat();
+      moves.deliver(sent.length - 1, undefined);
+    },
+  };
+
+  const check = () => {
+    const { epoch } = view.state();
+    if (epoch !== undefined) {
+      assert.ok(epoch >= highestEpoch, 'an epoch is never gone back on');
+      highestEpoch = epoch;
+      assert.deepEqual([...view.directives().keys()].sort(), truth.get(epoch), 'the state is that of its epoch');
+    }
+    if (view.stale() !== undefined) return;
+    assert.ok(
+      trueMs < freshestMs + LEASE_MS + SKEW_MS,
+      `a lease ${trueMs - freshestMs} ms after the last beat was issued`,
+    );
+  };
+
+  /** Beats flow again, and the host asks when it wants to: from its first answer on the lease holds. */
+  const heals = () => {
+    moves.roundTrip();
+    for (let second = 0; second < 12; second += 1) {
+      assert.equal(view.stale(), undefined, `it heals, and holds ${second} s later`);
+      moves.wait(1000);
+      moves.freshBeat();
+      if (view.wantsRoundTrip()) moves.roundTrip();
+      check();
+    }
+    assert.equal(view.state().epoch, model.epoch);
+  };
+  return { moves, check, heals, view, model };
+}
+
+function forge(beat: Beat, how: Forgery): Readonly<Record<string, unknown>> {
+  const { signature, ...unsigned } = beat;
+  switch (how) {
+    case 'issuedAt':
+      return { ...beat, issuedAt: new Date(Date.parse(beat.issuedAt) + 1000).toISOString() };
+    case 'epoch':
+      return { ...beat, epoch: beat.epoch + 1 };
+    case 'root':
+      return { ...beat, stateRoot: digestOf('else') };
+    case 'directive':
+      return beat.directive === undefined
+        ? { ...beat, active: [] }
+        : { ...beat, directive: { ...beat.directive, state: 'lifted', reason: 'forged' } };
+    case 'signature':
+      return { ...beat, signature: `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}` };
+    case 'stranger':
+      return signBeat(unsigned, { kid: beat.kid, privateKey: stranger, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } });
+    case 'unread':
+      return { ...beat, hidden: true };
+    case 'shape':
+      return { signature, kid: beat.kid, nested: { number: Number.POSITIVE_INFINITY } };
+    default:
+      return how satisfies never;
+  }
+}
+
+const forgeries: readonly Forgery[] = [
+  'issuedAt',
+  'epoch',
+  'root',
+  'directive',
+  'signature',
+  'stranger',
+  'unread',
+  'shape',
+];
+
+const moves: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), by: fc.constantFrom(1, 200, 1000, 2500, 4999) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('wait' as const), by: fc.constantFrom(6000, HOUR_MS, HOUR_MS - 2000) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('sleep' as const), by: fc.constantFrom(2000, 4_620_000) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constantFrom('jumpHost' as const, 'jumpService' as const),
+      by: fc.constantFrom(HOUR_MS, -HOUR_MS),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('issue' as const, 'lift' as const), by: fc.nat(5) }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constantFrom('beat', 'ask', 'take', 'answer', 'roundTrip', 'freshBeat') as fc.Arbitrary<'beat'>,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('load', 'restart') as fc.Arbitrary<'load'> }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('deliver' as const),
+      which: fc.nat(40),
+      forged: fc.option(fc.constantFrom(...forgeries), { nil: undefined, freq: 8 }),
+    }),
+  },
+);
+
+const RUNS = Number(process.env['SALLYPORT_FUZZ_RUNS'] ?? 300);
+
+test('whatever is forged, replayed, reordered or delayed, and whichever clock jumps, the promises hold and it heals', () => {
+  let held = 0;
+  fc.assert(
+    fc.property(fc.array(moves, { minLength: 5, maxLength: 60 }), (wanted) => {
+      const { moves, check, heals, view } = world();
+      for (const move of wanted) {
+        if (move.do === 'deliver') moves.deliver(move.which, move.forged);
+        else if ('by' in move) moves[move.do](move.by);
+        else moves[move.do]();
+        check();
+        if (view.stale() === undefined) held += 1;
+      }
+      heals();
+    }),
+    { numRuns: RUNS },
+  );
+  assert.ok(held > RUNS, `leases were held on the way, ${held} times`);
+});
+
+test('a fault denies at once, and ends with a snapshot that was asked for after it', () => {
+  const { moves, view, heals } = world();
+  heals();
+  moves.beat();
+  moves.ask();
+  moves.take();
+  moves.deliver(0, 'root');
+  assert.equal(view.stale(), 'bad_signature');
+  moves.answer();
+  assert.equal(view.stale(), 'bad_signature', 'that answer may be older than what was wrong');
+  moves.ask();
+  moves.take();
+  moves.answer();
+  assert.equal(view.stale(), undefined);
+});
+
+test('a beat of an epoch that the answer does not know yet keeps the host from relying on it', () => {
+  const { view, model, heals } = world();
+  heals();
+  model.issue(uuid(1), { type: 'all' });
+  const behind = model.snapshot();
+  model.issue(uuid(2), { type: 'category', category: 'a' });
+  view.heard(model.heartbeat());
+  assert.equal(view.stale(), 'epoch_gap');
+  view.answered(behind, view.asking());
+  assert.equal(view.stale(), 'epoch_gap');
+  view.answered(model.snapshot(), view.asking());
+  assert.equal(view.stale(), undefined);
+});

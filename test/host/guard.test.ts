@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { after, before, test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client as ClientV2 } from '@modelcontextprotocol/client';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { CallRefused, type Guarded, type Host, type HostOptions } from '#libs/host/index.js';
+import { hostOf, scopeOf } from '../support/guarded.js';
+import { NOTES, scriptedServer, type ScriptedServer } from '../support/mcp-server.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { activatePolicy, approve, expecting, INTEGRITY } from '../support/world.js';
+
+let service: TestService;
+let host: Host;
+before(async () => {
+  service = await startService();
+  await activatePolicy(service);
+  host = await hostOf(service);
+});
+after(async () => {
+  await host.close();
+  await service.stop();
+});
+
+let count = 0;
+
+/** The notes as a capability of its own, with a task that may only read. */
+async function registered(of = service): Promise<string> {
+  count += 1;
+  const id = `notes-${count}`;
+  const reads = { effects: ['read'] };
+  const operations = {
+    look: reads,
+    raze: { effects: ['modify'] },
+    'prompt:greet': reads,
+    'template:note://{id}': reads,
+    'client:roots/list': reads,
+  };
+  const version = {
+    version: '1.0.0',
+    source: { type: 'npm', name: '@example/notes', version: '1.0.0', integrity: INTEGRITY },
+    definition: NOTES,
+    manifest: { operations, sensitivity: 'internal', server: { method: 'package', integrity: INTEGRITY } },
+  };
+  const body = { id, kind: 'mcp-server', category: 'notes', owner: 'team-notes', version };
+  expecting(201, await of.call('registrar', 'POST', '/v1/capabilities', body));
+  await approve(of, id);
+  return id;
+}
+
+interface Stage {
+  readonly server: ScriptedServer;
+  readonly capability: string;
+  readonly traceId: string;
+  readonly guard: () => Promise<Guarded>;
+  readonly mcp: ClientV1 | ClientV2;
+}
+
+async function staged(sdk: 'v1' | 'v2' = 'v1', by = host, of = service): Promise<Stage> {
+  const capability = await registered(of);
+  const task = await by.openTask(scopeOf(capability, { effects: ['read'] }));
+  const server = scriptedServer();
+  const evidence = { method: 'package', integrity: INTEGRITY } as const;
+  const options = { task, capability, transport: server.transport, server: evidence, lateMs: 400 };
+  const mcp =
+    sdk === 'v1'
+      ? new ClientV1({ name: 't', version: '1' }, { capabilities: { sampling: {}, roots: {} } })
+      : new ClientV2({ name: 't', version: '1' });
+  return { server, capability, traceId: task.traceId, guard: () => by.guard(mcp, options), mcp };
+}
+
+async function guarded(t: TestContext, ...how: Parameters<typeof staged>): Promise<Stage & { guarded: Guarded }> {
+  const stage = await staged(...how);
+  const made = await stage.guard();
+  t.after(() => made.close());
+  return { ...stage, guarded: made };
+}
+
+const disable = async (capability: string): Promise<Answered> =>
+  expecting(
+    201,
+    await service.call('operator', 'POST', '/v1/directives', {
+      target: { type: 'capability', capability },
+      reason: 'r',
+    }),
+  );
+
+const evidenceOf = async (traceId: string, callId: string | undefined): Promise<Answered> =>
+  expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${traceId}`)).calls.findLast(
+    (call: Answered) => call.callId === callId,
+  );
+
+const textIn = (result: { content: readonly object[] }) => JSON.stringify(result.content);
+
+async function until<Found>(find: () => Found | Promise<Found>): Promise<NonNullable<Found>> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const found = await find();
+    if (found !== undefined && found !== null && found !== false) return found;
+    await delay(10);
+  }
+  throw new Error('it never came');
+}
+
+for (const sdk of ['v1', 'v2'] as const) {
+  test(`what is shown is pinned and cut to the task, and a call sends what was decided (SDK ${sdk})`, async (t) => {
+    const { guarded: guard, server, traceId } = await guarded(t, sdk);
+    assert.deepEqual(guard.shown.tools, [NOTES.tools[0]], 'with the fields that the SDK drops');
+    assert.deepEqual([guard.shown.prompts, guard.shown.resourceTemplates], [NOTES.prompts, NOTES.resourceTemplates]);
+    const result = await guard.callTool({ name: 'look', arguments: { at: 'it' } });
+    assert.equal(result.isError, false);
+    assert.match(textIn(result), /<<untrusted .*did look/);
+    const [{ params }] = server.requestsOf('tools/call');
+    assert.deepEqual([params.name, params.arguments], ['look', { at: 'it' }]);
+    assert.match(params['_meta'].traceparent, new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
+    await guard.close();
+    const { outcome, response } = await evidenceOf(traceId, result.callId);
+    assert.deepEqual([outcome.status, outcome.effect.type, response.verdict], ['succeeded', 'read', 'accepted']);
+  });
+}
+
+test('prompts and resources go the same way', async (t) => {
+  const { guarded: guard } = await guarded(t);
+  const prompt = await guard.getPrompt({ name: 'greet', arguments: { who: 'Ada' } });
+  assert.match(JSON.stringify(prompt.parts), /<<untrusted .*Greet them/);
+  const note = await guard.readResource({ uri: 'note://7' });
+  assert.match(JSON.stringify(note.parts), /a note/);
+  for (const uri of ['note://7/../8', 'other://7', 'note://']) {
+    await assert.rejects(guard.readResource({ uri }), (error) => {
+      assert.ok(error instanceof CallRefused);
+      assert.equal(error.refusal.reason, 'operation_unknown');
+      return true;
+    });
+  }
+});
+
+test('what is out of scope, unknown or no tool is refused, and the server hears nothing of it', async (t) => {
+  const { guarded: guard, server } = await guarded(t);
+  for (const [name, reason, by] of [
+    ['raze', 'outside_task_scope', 'service'],
+    ['__proto__', 'operation_unknown', 'service'],
+    ['$connect', 'operation_unknown', 'host'],
+    ['prompt:greet', 'operation_unknown', 'host'],
+  ] as const) {
+    const { refusal, isError } = await guard.callTool({ name });
+    assert.deepEqual([isError, refusal?.reason, refusal?.by], [true, reason, by]);
+  }
+  assert.deepEqual(server.requestsOf('tools/call'), []);
+});
+
+test('a server whose definition is another one is not used, and its change is on record', async () => {
+  const { guard, server, capability } = await staged();
+  server.tools[0] = { ...server.tools[0], description: 'Looks, and tells others.' };
+  await assert.rejects(
+    guard(),
+    (error) => error instanceof CallRefused && error.refusal.reason === 'definition_drifted',
+  );
+  const { versions } = expecting(200, await service.call('auditor', 'GET', `/v1/capabilities/${capability}`));
+  assert.equal(versions[0].status, 'suspended');
+});
+
+test('a list that changes is read again, and handed in, before the next call', async (t) => {
+  const { guarded: guard, server, capability } = await guarded(t);
+  server.tools.push({ name: 'more', inputSchema: { type: 'object' } });
+  server.say({ method: 'notifications/tools/list_changed' });
+  await until(() => server.requestsOf('tools/list').length > 2);
+  const { refusal } = await guard.callTool({ name: 'look' });
+  assert.ok(['definition_drifted', 'version_suspended'].includes(refusal?.reason ?? ''), refusal?.reason);
+  assert.deepEqual(guard.shown.tools.length, 1, 'and the agent is not shown it');
+  await until(async () => {
+    const { versions } = expecting(200, await service.call('auditor', 'GET', `/v1/capabilities/${capability}`));
+    return versions[0].status === 'suspended';
+  });
+});
+
+test('a list that cannot be read any more leaves no definition to call under', async (t) => {
+  const { guarded: guard, server } = await guarded(t);
+  server.answers['tools/list'] = () => ({ tools: [], nextCursor: 'again' });
+  server.say({ method: 'notifications/tools/list_changed' });
+  await until(() => server.requestsOf('tools/list').length > 2);
+  assert.equal((await guard.callTool({ name: 'look' })).refusal?.reason, 'definition_missing');
+});
+
+test('what a server asks of its host is asked of the service first', async (t) => {
+  const { guarded: guard, server, mcp } = await guarded(t);
+  server.say({ id: 's1', method: 'sampling/createMessage', params: { messages: [], maxTokens: 1 } });
+  const refused = await until(() => server.received.find(({ id }) => id === 's1'));
+  assert.equal(refused.error.code, -31_001);
+  server.say({ id: 's2', method: 'ping' });
+  assert.deepEqual((await until(() => server.received.find(({ id }) => id === 's2'))).result, {});
+  // The manifest has it, and the task's scope too: it reaches the client, which has no handler for it.
+  server.say({ id: 's3', method: 'roots/list' });
+  assert.equal((await until(() => server.received.find(({ id }) => id === 's3'))).error.code, -32_601);
+  assert.ok(mcp !== undefined && guard !== undefined);
+});
+
+test('the late answer of a stopped call goes to the service, is rejected, and shown to nobody', async (t) => {
+  const { guarded: guard, server, capability, traceId } = await guarded(t);
+  let answer: (said: object) => void = () => undefined;
+  server.answers['tools/call'] = () => new Promise((resolve) => (answer = resolve));
+  const calling = guard.callTool({ name: 'look' });
+  await until(() => server.requestsOf('tools/call').length === 1);
+  await disable(capability);
+  const stopped = await calling;
+  assert.equal(stopped.refusal?.reason, 'disabled');
+  assert.equal(server.requestsOf('notifications/cancelled').length, 1, 'the server is told');
+  answer({ content: [{ type: 'text', text: 'too late' }] });
+  const evidence = await until(async () => {
+    const found = await evidenceOf(traceId, stopped.callId);
+    return found?.response !== null && found?.outcome !== null && found;
+  });
+  assert.equal(evidence.response.verdict, 'rejected');
+  assert.match(JSON.stringify(evidence.response.raw), /too late/);
+  assert.equal(evidence.outcome.control.decision, 'aborted');
+  assert.ok(!textIn(stopped).includes('too late'));
+});
+
+test('a call that its caller gives up is stopped as well', async (t) => {
+  const { guarded: guard, server } = await guarded(t);
+  server.answers['tools/call'] = () => new Promise(() => undefined);
+  const caller = new AbortController();
+  const calling = guard.callTool({ name: 'look' }, { signal: caller.signal });
+  await until(() => server.requestsOf('tools/call').length === 1);
+  caller.abort();
+  assert.equal((await calling).refusal?.reason, 'cancelled');
+});
+
+test('an error of the server is an answer, and a transport that breaks is none', async (t) => {
+  const { guarded: guard, server, traceId } = await guarded(t);
+  server.answers['tools/call'] = () => ({ error: { code: -32_000, message: 'no' } });
+  const failed = await guard.callTool({ name: 'look' });
+  assert.deepEqual([failed.isError, failed.refusal], [true, undefined]);
+  assert.match(textIn(failed), /<<untrusted .*-32000/);
+  server.answers['tools/call'] = () => server.transport.onclose?.();
+  const broken = await guard.callTool({ name: 'look' });
+  assert.equal(broken.refusal?.reason, 'server_unreachable');
+  await guard.close();
+  assert.equal((await evidenceOf(traceId, failed.callId)).outcome.status, 'failed');
+  assert.equal((await evidenceOf(traceId, broken.callId)).outcome.status, 'unknown');
+});
+
+for (const way of ['http', 'grpc'] as const) {
+  test(`a host that loses its service denies within its lease, and stops what runs (${way})`, async (t) => {
+    const own = await startService({ env: { SALLYPORT_LEASE_MS: '1200' } });
+    await activatePolicy(own);
+    const options: Partial<HostOptions> = way === 'grpc' ? { grpc: { address: own.server.grpc } } : {};
+    const cut = await hostOf(own, options);
+    t.after(() => cut.close());
+    const { guarded: guard, server } = await guarded(t, 'v1', cut, own);
+    assert.equal((await guard.callTool({ name: 'look' })).isError, false);
+    server.answers['tools/call'] = () => new Promise(() => undefined);
+    const calling = guard.callTool({ name: 'look' });
+    await until(() => server.requestsOf('tools/call').length === 2);
+    const beganMs = performance.now();
+    const stopping = own.stop();
+    const stopped = await calling;
+    assert.equal(stopped.refusal?.reason, 'host_stale');
+    assert.ok(performance.now() - beganMs < 1200 + 500 + 500, 'within lease and skew');
+    const asked = server.received.length;
+    const next = await guard.callTool({ name: 'look' });
+    assert.deepEqual([next.refusal?.reason, next.refusal?.detail], ['host_stale', 'lease_expired']);
+    assert.equal(server.received.length, asked, 'the server hears nothing');
+    assert.equal(cut.state().stale, 'lease_expired');
+    await stopping;
+  });
+}
+
+test('a guard that is closed calls nothing more', async (t) => {
+  const { guarded: guard, server } = await guarded(t);
+  await guard.close();
+  const { refusal } = await guard.callTool({ name: 'look' });
+  assert.deepEqual([refusal?.reason, refusal?.detail], ['host_stale', 'closed']);
+  assert.deepEqual(server.requestsOf('tools/call'), []);
+});

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { openServer } from '../../apps/cli/capture/observe.js';
+import { findPackage } from '../../apps/cli/capture/package-source.js';
+import { registrationOf, type Registration } from '../../apps/cli/capture/registration.js';
+import { connectHost, type Host, type HostOptions } from '#libs/host/index.js';
+import { projectRoot } from './root.js';
+import type { Answered, TestService } from './service.js';
+import { activatePolicy, approve, expecting } from './world.js';
+
+export const EVERYTHING = join(projectRoot, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
+
+/** A real MCP server as `sallyport capture` sees it, registered and approved, with a policy that allows everything. */
+export async function registeredServer(
+  service: TestService,
+  id: string,
+  command: readonly string[],
+): Promise<Registration> {
+  const target = { command, env: [] };
+  const opened = await openServer(target, { protocol: 'auto', clientCapabilities: {}, timeoutMs: 20_000 });
+  await opened.close();
+  const found = findPackage(command, projectRoot, process.env);
+  const given = { id, kind: 'mcp-server', category: 'tests', owner: 'team-tests', sensitivity: 'internal' } as const;
+  const registration = registrationOf(target, opened.observation, found, given);
+  expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration));
+  await approve(service, id, registration.version.version);
+  await activatePolicy(service);
+  return registration;
+}
+
+/** A host of a service within the test. */
+export function hostOf(service: TestService, options: Partial<HostOptions> = {}): Promise<Host> {
+  return connectHost({ url: service.url, token: service.tokens.host, ...options });
+}
+
+export const scopeOf = (capability: string, more: Answered = { effects: ['read', 'write', 'send', 'modify'] }) => ({
+  agent: 'assistant',
+  user: { id: 'ada', roles: ['staff'] },
+  purpose: 'test',
+  scope: [{ capability, ...more }],
+});
