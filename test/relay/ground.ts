@@ -109,13 +109,16 @@ export async function relayGround(t: TestContext) {
       return id;
     },
     lift: (id: string) => command((by) => ({ type: 'lift', id, reason: 'test', ...by })),
-    events(outlet: Outlet, more: Partial<RelayParts> = {}): Lane {
-      const lane = runEventsLane(partsOf(more), outlet, { source: 'urn:test', checkpointMs: 50 });
+    events(outlet: Outlet, more: Partial<RelayParts> = {}, checkpointMs = 50): Lane {
+      const lane = runEventsLane(partsOf(more), outlet, { source: 'urn:test', checkpointMs });
       lanes.push(lane);
       return lane;
     },
-    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}): DirectivesLane {
-      const lane = runDirectivesLane(partsOf(more), outlet, beats, view);
+    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}, said: Partial<Beats> = {}): DirectivesLane {
+      const { heartbeat } = beats;
+      const changes = beats.changes.bind(beats);
+      const restatement = beats.restatement.bind(beats);
+      const lane = runDirectivesLane(partsOf(more), outlet, { heartbeat, changes, restatement, ...said }, view);
       lanes.push(lane);
       return lane;
     },
