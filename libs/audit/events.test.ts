@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventsQuery, readEvents } from './events.js';
+import { committed, write } from '../../test/contracts/facts.js';
 import { makeWorld, tampered, type World } from '../../test/support/audit-world.js';
 
 async function all(world: World, query: object): Promise<{ types: string[]; pages: number }> {
@@ -27,6 +28,13 @@ test('reads the log in its order, page by page, each event once', async (t) => {
     [last?.position, last?.stream, last?.revision, last?.actor],
     [String(await world.log.end()), `calls-${taskId}`, 1, 'host-1'],
   );
+});
+
+test('what a relay notes for itself is no evidence', async (t) => {
+  const world = await makeWorld(t);
+  await committed(world.log, write('relay-events', 0, { holder: 'h', position: '1' }));
+  assert.ok(!(await all(world, { limit: '1000' })).types.includes('Happened'));
+  assert.deepEqual((await all(world, { limit: '1000', types: 'Happened' })).types, []);
 });
 
 test('filters by type and by the capability that an event names', async (t) => {

@@ -7,6 +7,7 @@ import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
 import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
 import { policyEventSchemas } from '#libs/policy/decider.js';
 import { principalEventSchemas } from '#libs/principal/decider.js';
+import { RELAY_CATEGORY } from '#libs/relay/events.js';
 import { NameId } from '#libs/vocabulary/ids.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
@@ -58,13 +59,16 @@ export async function readEvents(
     for (const event of page) {
       if (items.length >= limit && event.position !== at) return { items, next: String(at) };
       at = event.position;
-      if (wanted?.has(event.type) === false) continue;
+      if (wanted?.has(event.type) === false || isBookkeeping(event)) continue;
       if (capability === undefined || concerns(event, capability, view)) items.push(storedEvent(event));
     }
     scanned += page.length;
   }
   return { items, next: String(at) };
 }
+
+/** What a relay notes for itself says nothing of what was decided or changed. */
+const isBookkeeping = ({ stream }: RecordedEvent): boolean => stream.startsWith(`${RELAY_CATEGORY}-`);
 
 const CATEGORY_OF = new Map<string, string>([
   ...Object.keys(capabilityEventSchemas).map((type) => [type, 'capability'] as const),

@@ -13,6 +13,8 @@ export interface TopicRecord {
 }
 
 export interface TopicListener {
+  /** The topic is about to be read from its beginning. */
+  onStarting?(): void;
   /** The topic was read to its end, again after each interruption: the last record of each key, in order of offset. */
   onLoaded(lastOfKeys: readonly TopicRecord[]): void;
   /** What came after that. */
@@ -53,6 +55,7 @@ export function followTopic(options: TopicReaderOptions, listener: TopicListener
   async function run(): Promise<void> {
     let silenceMs = 3 * options.beatMs;
     while (!signal.aborted) {
+      listener.onStarting?.();
       const reading = new Reading(options, listener, silenceMs);
       signal.addEventListener('abort', reading.end, { once: true });
       const reason = await reading.run();

@@ -20,9 +20,13 @@ const DIRECTIVES_SEND_MS = 3_000;
 
 const compacts = (cleanupPolicy: string): boolean => cleanupPolicy.split(',').includes('compact');
 
-export function eventsOutlet(connection: KafkaConnection, { partitions, replication }: TopicSizes): Outlet {
+export function eventsOutlet(
+  connection: KafkaConnection,
+  { partitions, replication }: TopicSizes,
+  topic = EVENTS_TOPIC,
+): Outlet {
   const spec: TopicSpec = {
-    topic: EVENTS_TOPIC,
+    topic,
     partitions,
     replication,
     config: { 'cleanup.policy': 'delete' },
@@ -35,9 +39,10 @@ export function eventsOutlet(connection: KafkaConnection, { partitions, replicat
 export function directivesOutlet(
   connection: KafkaConnection,
   { replication }: Pick<TopicSizes, 'replication'>,
+  topic = DIRECTIVES_TOPIC,
 ): ReadableOutlet {
   const spec: TopicSpec = {
-    topic: DIRECTIVES_TOPIC,
+    topic,
     partitions: 1,
     replication,
     // Heartbeats are compacted away soon, so that whoever reads from the beginning has little to read.

@@ -69,6 +69,29 @@ for (const fault of ['failed', 'persisted', 'hung', 'late'] as const) {
   });
 }
 
+test('a heartbeat that saw a directive before it was sent waits for it', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  let beaten = 0;
+  const heartbeat = async (): Promise<Beat> => {
+    // It is committed between the moment in which the lane decides to beat and its look at the log.
+    if ((beaten += 1) === 1) await ground.issue();
+    return ground.beats.heartbeat();
+  };
+  ground.directives(topic, {}, { heartbeat });
+  await until(() => beaten === 2 && topic.records.length >= 3);
+  assert.deepEqual(
+    beatsIn(topic)
+      .map(({ epoch, directive }) => [epoch, directive?.epoch])
+      .slice(0, 3),
+    [
+      [0, undefined],
+      [1, 1],
+      [1, undefined],
+    ],
+  );
+});
+
 test('while the brokers are away the stops wait, and are there when they are back', async (t) => {
   const ground = await relayGround(t);
   const topic = memoryTopic();

@@ -54,7 +54,7 @@ for (const fault of ['failed', 'persisted', 'hung', 'late'] as const) {
     await until(() => topic.records.some(({ headers }) => headers?.['ce_position'] === String(positions.at(-1))));
     topic.thaw();
     assert.deepEqual(consumed(topic.records), positions);
-    assert.equal(topic.opened, 3);
+    assert.deepEqual([topic.opened, topic.discarded], [3, 2], 'who has failed lets go of its connections');
     assert.equal(lane.status().reason, undefined);
     assert.match(troubles[0] ?? '', fault === 'hung' || fault === 'late' ? /took longer than 50 ms/ : /ordered/);
   });
@@ -148,10 +148,24 @@ test('of two processes one sends; when it is silent the other takes over, and th
   assert.equal(first.status().state, 'standing_by');
 });
 
+test('under a trickle progress is not recorded with each event', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const lane = ground.events(topic, {}, 60_000);
+  for (let index = 0; index < 30; index += 1) {
+    const position = await ground.fact();
+    await until(() => lane.status().position >= position);
+  }
+  assert.ok(topic.sends.length > 10);
+  assert.equal(await ground.log.head('relay-events'), 1);
+  await lane.stop();
+  assert.equal(await ground.log.head('relay-events'), 2, 'and once more when it stops');
+});
+
 test('who has lost the lane reads so in the log, and sends no more', async (t) => {
   const ground = await relayGround(t);
   const topic = memoryTopic();
-  const first = ground.events(topic);
+  const first = ground.events(topic, {}, 60_000);
   await ground.fact();
   await until(() => first.status().sent >= 2);
   const other = memoryTopic();

@@ -25,8 +25,12 @@ const WAIT_MS = 10_000;
 const POLL_MS = 5;
 
 /** Waits until `seen` gives something else than undefined or false; fails with what `describe` says. */
-export async function until<Seen>(seen: () => Seen | undefined | false, describe = (): string => ''): Promise<Seen> {
-  for (const endMs = performance.now() + WAIT_MS; ; await pause(POLL_MS)) {
+export async function until<Seen>(
+  seen: () => Seen | undefined | false,
+  describe = (): string | undefined => '',
+  timeoutMs = WAIT_MS,
+): Promise<Seen> {
+  for (const endMs = performance.now() + timeoutMs; ; await pause(POLL_MS)) {
     const found = seen();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > endMs) throw new Error(`not in time: ${describe()}`);
@@ -105,13 +109,16 @@ export async function relayGround(t: TestContext) {
       return id;
     },
     lift: (id: string) => command((by) => ({ type: 'lift', id, reason: 'test', ...by })),
-    events(outlet: Outlet, more: Partial<RelayParts> = {}): Lane {
-      const lane = runEventsLane(partsOf(more), outlet, { source: 'urn:test', checkpointMs: 50 });
+    events(outlet: Outlet, more: Partial<RelayParts> = {}, checkpointMs = 50): Lane {
+      const lane = runEventsLane(partsOf(more), outlet, { source: 'urn:test', checkpointMs });
       lanes.push(lane);
       return lane;
     },
-    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}): DirectivesLane {
-      const lane = runDirectivesLane(partsOf(more), outlet, beats, view);
+    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}, said: Partial<Beats> = {}): DirectivesLane {
+      const { heartbeat } = beats;
+      const changes = beats.changes.bind(beats);
+      const restatement = beats.restatement.bind(beats);
+      const lane = runDirectivesLane(partsOf(more), outlet, { heartbeat, changes, restatement, ...said }, view);
       lanes.push(lane);
       return lane;
     },

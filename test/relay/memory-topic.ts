@@ -19,6 +19,7 @@ export interface MemoryTopic extends ReadableOutlet {
   /** While there is an error, the brokers cannot be reached, or the topic not be used. */
   error: Error | undefined;
   readonly opened: number;
+  readonly discarded: number;
   readonly sends: readonly (readonly OutgoingRecord[])[];
 }
 
@@ -29,6 +30,7 @@ export function memoryTopic(sendMs = 50): MemoryTopic {
   const late: OutgoingRecord[] = [];
   const listeners = new Set<TopicListener>();
   let opened = 0;
+  let discarded = 0;
 
   const recordAt = ({ key, value }: OutgoingRecord, offset: number): TopicRecord => ({
     key,
@@ -46,6 +48,9 @@ export function memoryTopic(sendMs = 50): MemoryTopic {
     error: undefined,
     get opened() {
       return opened;
+    },
+    get discarded() {
+      return discarded;
     },
     failNext: (...each) => void faults.push(...each),
     thaw: () => late.splice(0).forEach(write),
@@ -81,10 +86,10 @@ export function memoryTopic(sendMs = 50): MemoryTopic {
   }
 
   function sender(): Sender {
-    let discarded = false;
+    let isOver = false;
     return {
       async send(batch) {
-        if (discarded) throw new Error('used after it was discarded');
+        if (isOver) throw new Error('used after it was discarded');
         sends.push(batch);
         const fault = faults.shift();
         await new Promise((resolve) => setImmediate(resolve));
@@ -95,7 +100,10 @@ export function memoryTopic(sendMs = 50): MemoryTopic {
         batch.forEach(write);
         if (fault === 'persisted') throw new Error('ordered: persisted');
       },
-      discard: () => void (discarded = true),
+      discard() {
+        isOver = true;
+        discarded += 1;
+      },
     };
   }
 

@@ -27,8 +27,10 @@ export function kafkaFeed({ connection, topic, groupPrefix }: KafkaFeedOptions):
   };
   return {
     name: 'kafka',
-    follow: (_sinceEpoch, listener) =>
+    follow: (sinceEpoch, listener) =>
       followTopic(options, {
+        // Asked as of every feed; this one hands over the whole state each time.
+        onStarting: () => void sinceEpoch(),
         // A tombstone says nothing of a key: a directive ends by a beat that says so.
         onLoaded: (records) => listener.onLoaded(records.filter(({ value }) => value !== null).map(beatOf)),
         onRecord: (record) => listener.onBeat(beatOf(record)),
