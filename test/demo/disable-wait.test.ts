@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { run } from '../../apps/cli/program.js';
+import { cli } from '../support/cli.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { watchOver } from '../support/watch.js';
 import { expecting } from '../support/world.js';
@@ -11,20 +11,6 @@ async function started(t: TestContext, env: Record<string, string> = {}): Promis
   const service = await startService({ env });
   t.after(() => service.stop());
   return service;
-}
-
-/** The command line against a service, as an operator; what it printed comes with the time it took. */
-async function cli(service: TestService, ...args: string[]) {
-  const printed: { text: string; atMs: number }[] = [];
-  let err = '';
-  const code = await run([...args, '--server', service.url], {
-    env: { SALLYPORT_TOKEN: service.tokens.operator },
-    cwd: service.dataDir,
-    out: (text) => void printed.push({ text, atMs: performance.now() }),
-    err: (text) => void (err += text),
-    readStdin: () => Promise.reject(new Error('nothing is read')),
-  });
-  return { code, printed, out: printed.map(({ text }) => text).join(''), err };
 }
 
 /** An instance that watches, and acknowledges each change so long after it came; not at all where that is undefined. */

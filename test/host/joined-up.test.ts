@@ -6,6 +6,7 @@ import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/st
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { CallRefused, type Guarded, type Host } from '#libs/host/index.js';
+import { cli } from '../support/cli.js';
 import { EVERYTHING, hostOf, registeredServer, scopeOf } from '../support/guarded.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting } from '../support/world.js';
@@ -60,16 +61,17 @@ for (const sdk of ['v1', 'v2'] as const) {
     const running = guard.callTool({ name: LONG, arguments: { duration: 30, steps: 30 } });
     await delay(300);
     const beganMs = performance.now();
-    const target = { type: 'capability', capability };
-    const { id } = expecting(
-      201,
-      await service.call('operator', 'POST', '/v1/directives', { target, reason: 'INC-1' }),
-    );
+    const disabling = cli(service, 'disable', `capability:${capability}`, '--reason', 'INC-1', '--wait');
     const stopped = await running;
     const tookMs = performance.now() - beganMs;
     assert.equal(stopped.refusal?.reason, 'disabled');
     assert.equal(stopped.refusal?.by, 'host');
     assert.ok(tookMs < LEASE_MS, `stopped after ${tookMs} ms, long before the lease would have ended`);
+    const { code, out } = await disabling;
+    assert.equal(code, 0, out);
+    assert.match(out, /acknowledged[^]*effective on /);
+    const { active } = expecting(200, await service.call('operator', 'GET', '/v1/directives'));
+    const { id } = active.find(({ target }: Answered) => target.capability === capability);
     const next = await guard.callTool({ name: 'echo', arguments: { message: 'again' } });
     assert.deepEqual([next.refusal?.reason, next.refusal?.by], ['disabled', 'service']);
     assert.ok(!JSON.stringify(next.content).includes('again'));
