@@ -126,6 +126,9 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     await instances.start();
     closing.push(async () => instances.stop());
     const beats = new Beats(log, view, feedKey, time, leaseMs);
+    const broadcast = new Broadcast(beats, view, leaseMs, clock);
+    registerFeedGauges(metrics.registry, instances, broadcast);
+    const watches = new Watches(view, broadcast, bounds.watches, instances);
     const relay =
       settings.kafka &&
       startRelay(settings.kafka, {
@@ -138,9 +141,6 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
         onTrouble: parts.onRelayTrouble,
       });
     if (relay !== undefined) closing.push(() => relay.stop());
-    const broadcast = new Broadcast(beats, view, leaseMs, clock);
-    registerFeedGauges(metrics.registry, instances, broadcast);
-    const watches = new Watches(view, broadcast, bounds.watches, instances);
     watches.start();
     closing.push(async () => watches.drain());
     const measured = measuredAuthorizer(

@@ -53,6 +53,11 @@ export class Contents {
     for (const [index, place] of places.entries()) this.order.set(payloadPlace(place), index);
   }
 
+  /** Reads the first of them before anyone asks. Throws what the log throws. */
+  async readAhead(): Promise<void> {
+    if (this.expected.length > 0) await this.readFrom(0);
+  }
+
   /** The content of an event of a task. Throws what the log and the keyring throw. */
   async of(event: EventPlace, taskId: string, commitments: Commitments): Promise<OpenedContent | NoContent> {
     const task = await this.task(taskId);
@@ -96,12 +101,16 @@ export class Contents {
     if (!this.ahead.has(name)) {
       const at = this.order.get(name);
       if (at === undefined) return (await this.log.payloads([place]))[0];
-      const asked = this.expected.slice(at, at + MAX_AHEAD);
-      const found = await this.log.payloads(asked);
-      this.ahead = new Map(found.map((bytes, index) => [payloadPlace(asked[index] ?? place), bytes]));
+      await this.readFrom(at);
     }
     const bytes = this.ahead.get(name);
     this.ahead.delete(name);
     return bytes;
+  }
+
+  private async readFrom(at: number): Promise<void> {
+    const asked = this.expected.slice(at, at + MAX_AHEAD);
+    const found = await this.log.payloads(asked);
+    this.ahead = new Map(asked.slice(0, found.length).map((place, index) => [payloadPlace(place), found[index]]));
   }
 }

@@ -1,4 +1,4 @@
-import type { CallDecided, OutcomeRecorded } from '#libs/calls/events.js';
+import type { CallDecided, OutcomeRecorded, RecordedCheck } from '#libs/calls/events.js';
 import type { Source } from '#libs/capability/manifest.js';
 import type { CapabilityState, Review } from '#libs/capability/state.js';
 import type { Envelope, Finding } from '#libs/content/shapes.js';
@@ -160,8 +160,15 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFact
 
 /** The recorded checks, with the evidence that the basis pins where deciding again gives just these checks. */
 function checksOf({ checks }: CallDecided, again: Decision | undefined): readonly Check[] {
-  const same = again !== undefined && canonicalJson(again.checks.map(recordedCheck)) === canonicalJson(checks);
+  const same =
+    again?.checks.length === checks.length &&
+    again.checks.every((check, index) => isSameCheck(recordedCheck(check), checks[index]));
   return same ? again.checks : checks.map(shownCheck);
+}
+
+/** Most of them are bare names. */
+function isSameCheck(again: RecordedCheck, recorded: RecordedCheck | undefined): boolean {
+  return again === recorded || (recorded !== undefined && canonicalJson(again) === canonicalJson(recorded));
 }
 
 function evidenceIn(checks: readonly Check[], name: CheckName): Evidence | null {

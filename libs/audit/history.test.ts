@@ -41,3 +41,17 @@ test('what came before a damaged event can be used, and nothing from it on', asy
   await assert.rejects(history.at('capability-notes', 4), Damage);
   await assert.rejects(history.at('relay-1', 0), Damage);
 });
+
+test('a view that is asked for again is of its revisions, whatever else was asked for in between', async (t) => {
+  const world = await makeWorld(t);
+  await world.suspend('notes');
+  const history = new History(world.log);
+  const statusIn = async (revision: number) => {
+    const view = await history.view({ 'capability-notes': revision });
+    return view.capability('notes').state?.versions.get('1.0.0')?.status;
+  };
+  assert.deepEqual([await statusIn(3), await statusIn(3), await statusIn(4)], ['approved', 'approved', 'suspended']);
+  assert.equal(await statusIn(3), 'approved');
+  await history.at('capability-notes', 4);
+  assert.equal(await statusIn(3), 'approved');
+});

@@ -54,6 +54,8 @@ const MAX_AT_ONCE = 16;
 export class History {
   /** In order of use, the longest unused first. */
   private readonly streams = new Map<string, Folded>();
+  /** The view that was asked for last, until a state is moved. */
+  private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
   constructor(private readonly log: EventLog) {}
 
@@ -71,6 +73,7 @@ export class History {
   async at<State>(stream: string, revision: number): Promise<Held<State>> {
     const folded = await this.folded(stream);
     if (revision > folded.sound) throw new Damage(`${stream} cannot be read up to revision ${revision}`);
+    if (revision !== folded.revision) this.latest = undefined;
     if (revision < folded.revision) Object.assign(folded, { revision: 0, state: folded.folder.initialState() });
     for (const { json } of folded.events.slice(folded.revision, revision)) {
       folded.state = evolved(folded, json);
@@ -81,9 +84,16 @@ export class History {
 
   /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
   async view(basis: Basis): Promise<ConsultedView> {
-    const held = new Map<string, Held<unknown>>();
     const consulted = Object.entries(basis).filter(([stream]) => categoryOf(stream) !== 'task');
-    await this.loadAll(consulted.map(([stream]) => stream));
+    // The calls of a task mostly rest on the same.
+    const name = JSON.stringify(consulted);
+    if (this.latest?.name !== name) this.latest = { name, view: await this.viewOf(consulted) };
+    return this.latest.view;
+  }
+
+  private async viewOf(consulted: readonly [string, number][]): Promise<ConsultedView> {
+    const held = new Map<string, Held<unknown>>();
+    await this.load(consulted.map(([stream]) => stream));
     for (const [stream, revision] of consulted) held.set(stream, await this.at(stream, revision));
     const of = <State>(stream: string): Held<State> => {
       const state = held.get(stream);
@@ -103,8 +113,8 @@ export class History {
     return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
   }
 
-  /** Reads what is missing at once rather than one after the other. */
-  private async loadAll(streams: readonly string[]): Promise<void> {
+  /** Reads what is missing of the first of these streams at once rather than one after the other. */
+  async load(streams: readonly string[]): Promise<void> {
     const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
     const read = await Promise.all(missing.map((stream) => this.log.read(stream)));
     for (const [index, stream] of missing.entries()) this.hold(stream, foldedOf(stream, read[index] ?? []));

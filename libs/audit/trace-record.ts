@@ -40,21 +40,13 @@ export async function readTrace(
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
   const traceStream = `trace-${traceId}`;
-  const [end, joinedTasks] = await Promise.all([log.end(), log.head(traceStream)]);
-  if (!(await index.waitFor(end, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
-  const [refusals, joined] = await Promise.all([
-    index.refusals(traceId, maxEvents + 1),
-    joinedTasks > maxEvents ? [] : log.read(traceStream),
+  const toEnd = log.end();
+  const [end, refusals, joined] = await Promise.all([
+    toEnd,
+    refusalsUpTo(toEnd, index, traceId, maxEvents + 1),
+    log.read(traceStream, 0, maxEvents + 1),
   ]);
-  let left = maxEvents - refusals.length - joinedTasks;
-  const taskIds = [...new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId))];
-  for (const taskId of taskIds) {
-    if (left < 0) break;
-    const [task, calls] = await Promise.all([log.head(`task-${taskId}`), log.head(`calls-${taskId}`)]);
-    left -= task + calls;
-  }
-  if (left < 0) return err(tooLarge());
-
+  let left = maxEvents - refusals.length - joined.length;
   const record: Reading = {
     events: [],
     attempts: [],
@@ -62,10 +54,14 @@ export async function readTrace(
     sound: soundPrefix(traceStream, joined) === joined.length,
   };
   const within = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= end);
+  const taskIds = new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId));
   const tasks: { taskId: string; events: readonly RecordedEvent[] }[] = [];
   for (const taskId of taskIds) {
-    const [task, calls] = await Promise.all([log.read(`task-${taskId}`), log.read(`calls-${taskId}`)]);
-    if (soundPrefix(`task-${taskId}`, task) < task.length || soundPrefix(`calls-${taskId}`, calls) < calls.length) {
+    if (left < 0) break;
+    const streams = [`task-${taskId}`, `calls-${taskId}`] as const;
+    const [task, calls] = await Promise.all([log.read(streams[0], 0, left + 1), log.read(streams[1], 0, left + 1)]);
+    left -= task.length + calls.length;
+    if (soundPrefix(streams[0], task) < task.length || soundPrefix(streams[1], calls) < calls.length) {
       record.sound = false;
     }
     // Where one position is shared, in the order in which they were appended.
@@ -73,6 +69,7 @@ export async function readTrace(
     tasks.push({ taskId, events: within(task) });
     take(record, within(calls));
   }
+  if (left < 0) return err(tooLarge());
   record.events.push(...within(joined), ...within(await driftOf(log, traceId, record.attempts)));
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
@@ -85,6 +82,21 @@ export async function readTrace(
   record.events.sort(byPosition);
   record.attempts.sort((a, b) => byPosition(a.event, b.event));
   return ok({ traceId, end, tasks, ...record });
+}
+
+/** Asks before it is known how far the log goes: mostly the index has come there already. */
+async function refusalsUpTo(
+  end: Promise<bigint>,
+  index: CallIndex,
+  traceId: string,
+  limit: number,
+): Promise<readonly Reference[]> {
+  const position = index.position;
+  const asked = index.refusals(traceId, limit).catch(() => undefined);
+  const [found, wanted] = await Promise.all([asked, end]);
+  if (found !== undefined && position >= wanted) return found;
+  if (!(await index.waitFor(wanted, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
+  return index.refusals(traceId, limit);
 }
 
 /** What calls of the trace brought about elsewhere: the drift that they saw, and the suspension with its directive. */

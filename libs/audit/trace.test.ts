@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import type { CallEvidence, ResponseEvidence } from './evidence.js';
+import type { TraceEvidence } from './trace.js';
 import { DEFINITION, makeWorld, must, SERVER, tampered, traceOf, type World } from '../../test/support/audit-world.js';
 
 const typesOf = (events: readonly { type: string }[]) => events.map(({ type }) => type);
@@ -204,6 +205,45 @@ test('content is read many records at a time, whatever order it was written in',
   assert.ok(calls.every(({ outbound }) => typeof outbound === 'object' && outbound !== null));
   assert.ok(typeof calls[0]?.response === 'object' && calls[0].response !== null);
   assert.equal(reads, 1);
+});
+
+test('the pieces of an answer make one JSON text', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open({ purpose: 'tidy up: é 😀 \u2028' });
+  for (const key of ['ü', '"\\', 'c']) await world.authorize(taskId, { arguments: { key } });
+  await world.authorize(taskId, { operation: 'write' });
+  const bytes = must(await world.audit().trace(traceId, world.now()));
+  const trace = JSON.parse(String(bytes)) as TraceEvidence;
+  assert.equal(String(bytes), JSON.stringify(trace));
+  assert.deepEqual([trace.tasks.length, trace.calls.length, trace.events.length], [1, 4, 6]);
+});
+
+test('a trace of one task takes three turns with the log', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  await world.caughtUp();
+  let waiting = 0;
+  let turns = 0;
+  const log = new Proxy(world.log, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return async (...args: unknown[]) => {
+        if (waiting === 0) turns += 1;
+        waiting += 1;
+        const answer: unknown = await Reflect.apply(member, target, args);
+        waiting -= 1;
+        return answer;
+      };
+    },
+  });
+  const audit = world.audit(log);
+  // Loads policies and schemas, which are kept.
+  must(await audit.trace(traceId, world.now()));
+  turns = 0;
+  must(await audit.trace(traceId, world.now()));
+  assert.equal(turns, 3);
 });
 
 test('a trace that is too large for one answer is refused', async (t) => {

@@ -1,6 +1,6 @@
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
 import { foldTask } from '#libs/decision-point/task-lanes.js';
-import type { EventLog, EventPlace } from '#libs/event-log/port.js';
+import type { EventLog, EventPlace, RecordedEvent } from '#libs/event-log/port.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
@@ -17,6 +17,7 @@ import { replayed, unreplayable, type ReplayedCall } from './replay.js';
 import { storedText, type StoredEvent } from './stored-event.js';
 import { taskView, type TaskView } from './task-view.js';
 import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
+import { utf8Of } from './utf8.js';
 
 /** `GET /v1/audit/traces/{traceId}`, as JSON. */
 export interface TraceEvidence {
@@ -53,15 +54,14 @@ export class TraceAudit {
   ) {}
 
   /**
-   * All evidence of a trace, as the JSON of a `TraceEvidence`: most of it is the log's own text. Undefined where there is
-   * nothing under this id, `too_large` past the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
+   * All evidence of a trace, as the JSON of a `TraceEvidence` in UTF-8: most of it is the log's own text. Undefined where
+   * there is nothing under this id, `too_large` past the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
    * `IndexUnavailable`.
    */
-  async trace(traceId: string, now: Instant): Promise<Result<string | undefined, Refusal>> {
+  async trace(traceId: string, now: Instant): Promise<Result<Buffer | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
-    const contents = new Contents(this.log, this.keys);
-    contents.expect(placesOfContent(record.value));
+    const { history, contents } = await this.sourcesOf(record.value, true);
     const tasks: TaskView[] = [];
     const states = new Map<string, TaskState>();
     for (const { taskId, events } of record.value.tasks) {
@@ -71,13 +71,10 @@ export class TraceAudit {
       states.set(taskId, state);
       tasks.push(taskView(state, await contents.ofTask(opened, taskId), now, opened.position));
     }
-    const calls = await this.callsOf(record.value, contents, states);
+    const calls = await this.callsOf(record.value, history, contents, states);
     if (!calls.ok) return calls;
-    const events = record.value.events.map(storedText);
-    return ok(
-      `{"traceId":${JSON.stringify(traceId)},"tasks":${JSON.stringify(tasks)},` +
-        `"calls":[${calls.value.join()}],"events":[${events.join()}]}`,
-    );
+    const head = `{"traceId":${JSON.stringify(traceId)},"tasks":${JSON.stringify(tasks)},"calls":[`;
+    return ok(utf8Of([head, ...calls.value, '],"events":[', ...listed(record.value.events), ']}']));
   }
 
   /** Decides every recorded attempt of a trace again. As `trace` where it cannot. */
@@ -85,9 +82,8 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
-    const contents = new Contents(this.log, this.keys);
-    contents.expect(placesOfContent(record.value, false));
-    const reconstructor = new Reconstructor(this.log, this.engines, historyOf(this.log, record.value), contents);
+    const { history, contents } = await this.sourcesOf(record.value, false);
+    const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
@@ -95,16 +91,29 @@ export class TraceAudit {
     return ok({ traceId, identical, calls });
   }
 
-  /** Each a `CallEvidence` as JSON. Calls that share a history share its text. */
+  /** What the attempts of a trace rest on; the first of it has been read, in one go. */
+  private async sourcesOf(
+    record: TraceRecord,
+    withResponses: boolean,
+  ): Promise<{ history: History; contents: Contents }> {
+    const history = historyOf(this.log, record);
+    const contents = new Contents(this.log, this.keys);
+    contents.expect(placesOfContent(record, withResponses));
+    const streams = new Set(record.attempts.flatMap(({ decided }) => Object.keys(decided.basis)));
+    await Promise.all([contents.readAhead(), history.load([...streams])]);
+    return { history, contents };
+  }
+
+  /** A list of `CallEvidence` as pieces of JSON. Calls that share a history share its bytes. */
   private async callsOf(
     record: TraceRecord,
+    history: History,
     contents: Contents,
     states: ReadonlyMap<string, TaskState>,
-  ): Promise<Result<string[], Refusal>> {
-    const history = historyOf(this.log, record);
+  ): Promise<Result<Piece[], Refusal>> {
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
-    const histories = new Map<string, string>();
-    const calls: string[] = [];
+    const histories = new Map<string, { readonly bytes: Buffer; readonly chars: number }>();
+    const calls: Piece[] = [];
     let chars = record.events.reduce((sum, { json }) => sum + json.length, 0);
     for (const attempt of record.attempts) {
       const evidence = JSON.stringify(await evidenceOf(reconstructor, contents, attempt));
@@ -115,20 +124,27 @@ export class TraceAudit {
       if (held === undefined) {
         const window = windowOf(record, attempt, states.get(taskId));
         const events = await capabilityHistory(history, { capability, host, taskId }, window);
-        held = events.map(storedText).join();
+        const text = listed(events).join('');
+        held = { bytes: Buffer.from(text), chars: text.length };
         histories.set(key, held);
       }
-      const call = `${evidence.slice(0, -1)},"capabilityHistory":[${held}]}`;
-      calls.push(call);
-      chars += call.length;
+      calls.push(calls.length === 0 ? '' : ',', evidence.slice(0, -1), ',"capabilityHistory":[', held.bytes, ']}');
+      chars += evidence.length + held.chars;
       if (chars > this.limits.maxChars) return err(tooLarge());
     }
     return ok(calls);
   }
 }
 
+type Piece = string | Uint8Array;
+
+/** As the items of a list. */
+function listed(events: readonly RecordedEvent[]): string[] {
+  return events.map((event, index) => (index === 0 ? storedText(event) : `,${storedText(event)}`));
+}
+
 /** Whose content is opened, in the order in which it is. */
-function placesOfContent({ tasks, attempts }: TraceRecord, withResponses = true): EventPlace[] {
+function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
   const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
   const called = attempts
     .filter(({ refused }) => !refused)

@@ -93,8 +93,8 @@ export interface EventLog {
   append(batch: Batch): Promise<AppendOutcome>;
   /** The revision of a stream's last event, 0 where it does not exist; linearizable. Throws `LogUnavailable`. */
   head(stream: string): Promise<number>;
-  /** Events of a stream after a revision, in order. Throws `LogUnavailable`. */
-  read(stream: string, after?: number): Promise<readonly RecordedEvent[]>;
+  /** Events of a stream after a revision, in order; all of them or the first `limit`. Throws `LogUnavailable`. */
+  read(stream: string, after?: number, limit?: number): Promise<readonly RecordedEvent[]>;
   /** Events of many streams in order of position; empty at the end. Throws `LogUnavailable`. */
   readAll(options: ReadAllOptions): Promise<readonly RecordedEvent[]>;
   /** The position of the last event, 0n in an empty log. Throws `LogUnavailable`. */

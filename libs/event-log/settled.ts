@@ -150,7 +150,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
   return {
     append,
     head: (stream) => settled(stream, () => log.head(stream)),
-    read: (stream, after) => settled(stream, () => log.read(stream, after)),
+    read: (stream, after, limit) => settled(stream, () => log.read(stream, after, limit)),
     readAll: (all) => log.readAll(all),
     end: () => log.end(),
     subscribe: (all, subscriber) => log.subscribe(all, subscriber),

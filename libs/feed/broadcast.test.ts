@@ -132,6 +132,24 @@ test('who takes nothing for ten seconds is ended, however little waits; who take
   assert.deepEqual([stuck.ends, slow.ends], [['slow'], []]);
 });
 
+test('a heartbeat that a change has overtaken is not sent: hosts count no beat that is older than the last', async () => {
+  const { broadcast, change, log } = world();
+  const one = watcher();
+  await broadcast.join(one.self, undefined);
+  const release = Promise.withResolvers<void>();
+  log.held = release.promise;
+  broadcast.start();
+  await turn();
+  change();
+  release.resolve();
+  await turn();
+  assert.deepEqual(one.told(), ['snapshot 0', 'directive 1']);
+  broadcast.start();
+  await turn();
+  assert.deepEqual(one.told().at(-1), 'heartbeat 1');
+  broadcast.stop();
+});
+
 test('one read of the log and one signature make the heartbeat of all, and none is made that was not read', async () => {
   const { broadcast, log } = world();
   const many = Array.from({ length: 50 }, () => watcher());

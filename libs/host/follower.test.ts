@@ -60,12 +60,12 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 test('a host is ready after one round trip, and either feed renews its lease', async (t) => {
-  const { model, follower, watch, kafka, service } = followed(t);
+  const { model, follower, watch, kafka, service } = followed(t, 2000);
   assert.equal(follower.stale(), 'starting');
   await follower.ready(5000);
   service.isUp = false;
-  for (let beat = 0; beat < 16; beat += 1) {
-    (beat % 4 < 2 ? watch : kafka).say(model.heartbeat());
+  for (let beat = 0; beat < 90; beat += 1) {
+    (beat < 45 ? watch : kafka).say(model.heartbeat());
     await delay(50);
     assert.equal(follower.stale(), undefined);
   }
@@ -95,14 +95,14 @@ test('a host that hears nothing denies within its lease, and heals with the firs
 });
 
 test('without any feed the lease is held by round trips, and not by many', async (t) => {
-  const { follower, service } = followed(t, 600);
+  const { follower, service } = followed(t, 2400);
   await follower.ready(5000);
   const before = service.asked;
   for (let times = 0; times < 30; times += 1) {
-    await delay(40);
+    await delay(100);
     assert.equal(follower.stale(), undefined);
   }
-  assert.ok(service.asked - before <= 8, `${service.asked - before} questions in 1.2 s`);
+  assert.ok(service.asked - before <= 8, `${service.asked - before} questions in 3 s`);
 });
 
 test('each epoch is acknowledged, and an instance that has nothing new says that it lives', async (t) => {

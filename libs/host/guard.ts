@@ -51,7 +51,7 @@ export interface Guarded {
 
 export interface GuardParts {
   readonly client: HostClient;
-  readonly follower: Follower;
+  readonly follower: Pick<Follower, 'stale' | 'isVoid' | 'isLeaseOver' | 'serviceMs' | 'onChange'>;
 }
 
 const LATE_MS = 5000;

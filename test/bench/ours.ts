@@ -24,7 +24,11 @@ const START_FLAGS = ['--use-largepages=silent', '--max-semi-space-size=16'];
 const TASKS_PER_USER = 16;
 const VERSION = '1.0.0';
 
-export async function startService(dataDir: string, nodeOptions: readonly string[] = []): Promise<Service> {
+export async function startService(
+  dataDir: string,
+  nodeOptions: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Service> {
   const grpc = `127.0.0.1:${await freePort()}`;
   const startedMs = performance.now();
   const running = run(
@@ -32,7 +36,7 @@ export async function startService(dataDir: string, nodeOptions: readonly string
     {
       outputFile: `${dataDir}.log`,
       cwd: projectRoot,
-      env: { SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: grpc },
+      env: { SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: grpc, ...env },
     },
   );
   const url = await until(running, () => /"url":"(https?:[^"]+)"/.exec(running.output())?.[1], READY_MS);

@@ -141,6 +141,7 @@ function storeTable({ events, controlEvents, storeMiB, restartMs, coldRestartMs,
         `trace of ${trace.events} events ${of}, warm p50 / p99`,
         pair(trace.warmP50Ms, trace.warmP99Ms, trace.warmQueries),
       ],
+      [`the same, warm: processor time of a query`, shown(trace.warmCpuMs, 'ms')],
       [
         `trace of ${trace.events} events ${of}, cold p50 / p99`,
         pair(trace.coldP50Ms, trace.coldP99Ms, trace.coldQueries),

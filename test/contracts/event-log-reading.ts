@@ -35,6 +35,10 @@ export function reading(makeLog: MakeLog): void {
     assert.deepEqual((await log.read('calls-1', 1_200)).map(dataOf), [1_201, 1_202, 1_203]);
     assert.deepEqual(await log.read('calls-1', 1_203), []);
     assert.deepEqual(await log.read('calls-1', 5_000), []);
+    assert.deepEqual((await log.read('calls-1', 0, 700)).map(dataOf), revisions.slice(0, 700));
+    assert.deepEqual((await log.read('calls-1', 1_200, 2)).map(dataOf), [1_201, 1_202]);
+    assert.deepEqual((await log.read('calls-1', 1_200, 5)).map(dataOf), [1_201, 1_202, 1_203]);
+    assert.deepEqual(await log.read('calls-1', 0, 0), []);
   });
 
   on('sees what was committed before it was asked', async (log) => {

@@ -48,7 +48,7 @@ export function heldLog(
       return outcome;
     },
     head: (stream) => reading(() => inner.head(stream)),
-    read: (stream, after) => reading(() => inner.read(stream, after)),
+    read: (stream, after, limit) => reading(() => inner.read(stream, after, limit)),
     readAll: (options) => reading(() => inner.readAll(options)),
     end: () => reading(() => inner.end()),
     payload: (stream, revision) => reading(() => inner.payload(stream, revision)),

@@ -11,10 +11,10 @@ import {
   proposal,
   registration,
 } from '../support/world.js';
+import type { MovableClock } from '../support/clock.js';
 import { runEventsLane } from '#libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
-import type { MovableClock } from '../support/clock.js';
 import type { Answered, TestService } from '../support/service.js';
 
 const DAY_MS = 86_400_000;
@@ -60,7 +60,7 @@ async function instance(service: TestService, clock: MovableClock): Promise<void
   const ack = { instanceId: randomUUID(), epoch, stateRoot, appliedAt: new Date().toISOString() };
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
   clock.advance(10_000);
-  while (service.service.instances.counts().live > 0) await pause(20);
+  for (let tries = 0; tries < 200 && service.service.instances.counts().live > 0; tries += 1) await pause(20);
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
 }
 

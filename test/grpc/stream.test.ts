@@ -156,7 +156,12 @@ test('each request on a stream takes from the quota of its host', async () => {
     const refused = answers.filter(({ problem }) => problem?.code === 'overloaded').length;
     assert.ok(refused >= 15 && refused < 30, `${refused} of 30`);
     await ending(stream);
-    const { status: given, code } = await refusal(client.call('host', 'Decisions/Authorize', callBody(task)));
+    // More than come back in the time that they take, also on a busy machine.
+    const calls = Array.from({ length: 40 }, () => client.call('host', 'Decisions/Authorize', callBody(task)));
+    const outcomes = await Promise.allSettled(calls);
+    const failed = outcomes.find(({ status: kind }) => kind === 'rejected');
+    assert.ok(failed?.status === 'rejected', 'none was refused');
+    const { status: given, code } = await refusal(Promise.reject(failed.reason));
     assert.deepEqual([given, code], [status.RESOURCE_EXHAUSTED, 'overloaded']);
   } finally {
     client.close();

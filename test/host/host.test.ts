@@ -44,7 +44,7 @@ for (const [way, options] of Object.entries(ways)) {
     const body = { target: { type: 'category', category: 'none' }, reason: 'é€𝄞' };
     const { id } = expecting(201, await service.call('operator', 'POST', '/v1/directives', body));
     await until(() => host.state().epoch === epoch + 1);
-    assert.ok(performance.now() - beganMs < 1000);
+    assert.ok(performance.now() - beganMs < 3000, 'by the feed, before a round trip would be due');
     await until(() => host.state().acknowledgedEpoch === epoch + 1);
     expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'over' }));
     await until(() => host.state().acknowledgedEpoch === epoch + 2);

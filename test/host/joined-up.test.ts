@@ -11,6 +11,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { expecting } from '../support/world.js';
 
 const COMMAND = [process.execPath, EVERYTHING];
+const LEASE_MS = 5000;
 const LONG = 'trigger-long-running-operation';
 
 /** server-everything behind a guard, through either generation of the SDK. */
@@ -68,7 +69,7 @@ for (const sdk of ['v1', 'v2'] as const) {
     const tookMs = performance.now() - beganMs;
     assert.equal(stopped.refusal?.reason, 'disabled');
     assert.equal(stopped.refusal?.by, 'host');
-    assert.ok(tookMs < 1000, `stopped after ${tookMs} ms`);
+    assert.ok(tookMs < LEASE_MS, `stopped after ${tookMs} ms, long before the lease would have ended`);
     const next = await guard.callTool({ name: 'echo', arguments: { message: 'again' } });
     assert.deepEqual([next.refusal?.reason, next.refusal?.by], ['disabled', 'service']);
     assert.ok(!JSON.stringify(next.content).includes('again'));
@@ -97,7 +98,7 @@ for (const sdk of ['v1', 'v2'] as const) {
     );
     const own = instances.find(({ instanceId }: Answered) => instanceId === host.instanceId);
     assert.equal(own.state, 'acknowledged');
-    assert.ok(own.latencyMs < 1000, `acknowledged after ${own.latencyMs} ms`);
+    assert.ok(own.latencyMs < LEASE_MS, `acknowledged after ${own.latencyMs} ms`);
     assert.equal(complete, true);
   });
 }

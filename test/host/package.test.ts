@@ -74,6 +74,19 @@ test('what is packed holds what is needed and nothing of the service', () => {
   );
 });
 
+test('each of its entries loads outside of the sources, with the proto that it needs', () => {
+  const script = `
+    const { connectHost } = await import('@sallyport/host');
+    const { kafkaFeed } = await import('@sallyport/host/kafka');
+    const grpc = { address: '127.0.0.1:1' };
+    const keys = { keys: [{ kty: 'OKP', crv: 'Ed25519', kid: 'k', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
+    const why = await connectHost({ url: 'http://127.0.0.1:1', token: 't', grpc, keys, readyMs: 50 }).catch(String);
+    console.log(typeof kafkaFeed, why);
+  `;
+  const out = run(process.execPath, ['--input-type=module', '-e', script], join(folder, 'user'));
+  assert.equal(out, 'function Error: the host is not ready: starting\n');
+});
+
 test('the example of the README compiles and runs against a real server, as a user of the package', async (t) => {
   const service = await startService();
   t.after(() => service.stop());

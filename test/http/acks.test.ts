@@ -202,6 +202,8 @@ test('after a restart the instances and what they acknowledged are known from th
   await earlier.stop('keep');
   const clock = movableClock();
   const service = await started(t, { dataDir: earlier.dataDir, clock });
+  assert.deepEqual(service.service.instances.counts(), { live: 2, stale: 0 });
+  assert.equal((await propagation(service, (await issue(service)).id)).instances.length, 2);
   const states = async () => (await propagation(service, id)).instances.map(({ state }: Answered) => state);
   assert.deepEqual(await states(), ['acknowledged', 'pending']);
   await pause(600);

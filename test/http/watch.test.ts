@@ -12,7 +12,8 @@ import { gate } from '../support/gate.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
 import { watchOver, type Told, type Watch } from '../support/watch.js';
-import { expecting } from '../support/world.js';
+import { GrpcHost } from '../grpc/client.js';
+import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
   const service = await startService(options);
@@ -232,6 +233,38 @@ test('a watcher that does not read loses its connection, and others go on', asyn
     }
   }
   assert.equal(await open(), 1);
+});
+
+test('the time limits of requests and answers do not end a watch, over HTTP or gRPC', async (t) => {
+  const service = await started(t, { env: { SALLYPORT_CLIENT_MS: '500' } });
+  const host = new GrpcHost(service);
+  t.after(() => host.close());
+  const over = host.watch('host');
+  const watch = await watching(t, service);
+  await pause(2500);
+  await issue(service);
+  await watch.next(isChange);
+  let beat = await over.next();
+  while (beat !== undefined && beat.directive === undefined) beat = await over.next();
+  assert.equal(beat?.epoch, 1);
+  over.call.cancel();
+});
+
+test('a service that is full of calls lets hosts watch and acknowledge', async (t) => {
+  const slow = gate();
+  const service = await started(t, { wrapLog: slow.wrap, env: { SALLYPORT_CALLS_IN_FLIGHT: '1' } });
+  await readyWorld(service);
+  const task = await openTask(service);
+  const held = slow.holdNext('calls-');
+  const asked = service.call('host', 'POST', '/v1/calls/authorize', callBody(task));
+  await held.arrived;
+  refused(429, 'overloaded', await service.call('host', 'POST', '/v1/calls/authorize', callBody(task)));
+  const watch = await watching(t, service);
+  const { epoch, stateRoot } = (await watch.next()).data;
+  const body = { instanceId: randomUUID(), epoch, stateRoot, appliedAt: new Date().toISOString() };
+  expecting(200, await service.call('host', 'POST', '/v1/directives/acks', body));
+  held.release();
+  expecting(200, await asked);
 });
 
 test('a query that is none is a 400, and a HEAD opens nothing', async (t) => {

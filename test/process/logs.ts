@@ -10,7 +10,7 @@ export function appendingBy(log: EventLog, append: Append): EventLog {
   return {
     append: (batch) => append(batch, (sent) => log.append(sent)),
     head: (stream) => log.head(stream),
-    read: (stream, after) => log.read(stream, after),
+    read: (stream, after, limit) => log.read(stream, after, limit),
     readAll: (options) => log.readAll(options),
     end: () => log.end(),
     subscribe: (options, subscriber) => log.subscribe(options, subscriber),

@@ -280,8 +280,8 @@ export function must<Value>(result: Result<Value, unknown>): Value {
 
 /** All evidence of a trace, as an auditor reads it. */
 export async function traceOf(world: World, traceId: string, log?: EventLog): Promise<TraceEvidence | undefined> {
-  const text = must(await world.audit(log).trace(traceId, world.now()));
-  return text === undefined ? undefined : (JSON.parse(text) as TraceEvidence);
+  const bytes = must(await world.audit(log).trace(traceId, world.now()));
+  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as TraceEvidence);
 }
 
 /** The same log with some of its answers edited, as by somebody who can write its store. */
@@ -303,7 +303,7 @@ export function tampered(log: EventLog, edits: Partial<EventLog>): EventLog {
 export function withEvents(log: EventLog, edit: (event: RecordedEvent) => RecordedEvent | undefined): EventLog {
   const edited = (events: readonly RecordedEvent[]) => events.map(edit).filter((event) => event !== undefined);
   return tampered(log, {
-    read: async (stream, after) => edited(await log.read(stream, after)),
+    read: async (stream, after, limit) => edited(await log.read(stream, after, limit)),
     readAll: async (options) => edited(await log.readAll(options)),
   });
 }

@@ -23,7 +23,7 @@ export function gate(): Gate {
         return log.append(batch);
       },
       head: (stream) => log.head(stream),
-      read: (stream, after) => log.read(stream, after),
+      read: (stream, after, limit) => log.read(stream, after, limit),
       readAll: (options) => log.readAll(options),
       end: () => log.end(),
       subscribe: (options, subscriber) => log.subscribe(options, subscriber),

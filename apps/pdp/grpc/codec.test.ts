@@ -150,7 +150,28 @@ const allow = {
 };
 const pins = [{ capability: 'm', version: '1', definitionDigest: digest }];
 const unresolved = [{ capability: 'n', reason: 'version_pending' }];
+const beat = { kid: 'k', epoch: 2, position: '1', stateRoot: digest, issuedAt: 't', leaseMs: 5000, signature: 's' };
+const directive = { id: uuid, epoch: 1, state: 'lifted', reason: 'r', issuedBy: 'o', issuedAt: 't' };
+const TARGETS = [
+  { type: 'all' },
+  { type: 'version', capability: 'm', version: '1' },
+  { type: 'operation', capability: 'm', operation: 'o' },
+  { type: 'publisher', publisher: 'p' },
+  { type: 'source', source: 'npm:m' },
+  { type: 'category', category: 'c' },
+  { type: 'effect', effect: 'read' },
+  { type: 'host', host: 'h' },
+  { type: 'task', taskId: uuid },
+];
 const ANSWERS: [string, object][] = [
+  ['Beat', beat],
+  ['Beat', { ...beat, active: [] }],
+  ['Beat', { ...beat, active: TARGETS.map((target) => ({ ...directive, target })) }],
+  ['Beat', { ...beat, directive: { ...directive, target: TARGETS[0], cause: uuid, expiresAt: 't' } }],
+  ['AcknowledgeRequest', { instanceId: uuid, epoch: 0, stateRoot: digest, appliedAt: 't' }],
+  ['AcknowledgeResponse', { position: '1' }],
+  ['ListDirectivesRequest', { minPosition: '1' }],
+  ['WatchDirectivesRequest', { sinceEpoch: 0, instanceId: uuid }],
   ['AuthorizeResponse', answer],
   ['AuthorizeResponse', allow],
   [

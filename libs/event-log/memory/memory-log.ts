@@ -89,9 +89,9 @@ export class MemoryLog implements EventLog {
     return this.headOf(stream);
   }
 
-  async read(stream: string, after = 0): Promise<readonly RecordedEvent[]> {
+  async read(stream: string, after = 0, limit = Infinity): Promise<readonly RecordedEvent[]> {
     await this.readable();
-    return (this.streams.get(stream) ?? []).slice(after);
+    return (this.streams.get(stream) ?? []).slice(after, after + limit);
   }
 
   async readAll(options: ReadAllOptions): Promise<readonly RecordedEvent[]> {

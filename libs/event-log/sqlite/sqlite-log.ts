@@ -1,6 +1,6 @@
 import type { EventLog, EventPlace, ReadAllOptions, RecordedEvent } from '../port.js';
 import { LogClosed } from '../port.js';
-import { Subscriptions, type Page } from '../subscription.js';
+import { Subscriptions } from '../subscription.js';
 import { AppendQueue, type AppendStats } from './appends.js';
 import { NO_PAYLOAD } from './messages.js';
 import { holdLock, preparePlace } from './place.js';
@@ -63,7 +63,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
   return {
     append: (batch) => appends.append(batch),
     head: async (stream) => firstNumber(await reads.find({ kind: 'head', stream })),
-    read: (stream, after = 0) => readWhole(reads, stream, after),
+    read: (stream, after = 0, limit = Infinity) => readMany(reads, stream, after, limit),
     readAll: async (all) => (await reads.page(allQuery(all))).events,
     end: async () => BigInt(firstNumber(await reads.find({ kind: 'end' }))),
     subscribe(all, subscriber) {
@@ -82,14 +82,15 @@ const allQuery = ({ after, categories, limit = PAGE_EVENTS }: ReadAllOptions) =>
   // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
   ({ kind: 'all', after: Number(after), categories: categories ?? null, limit: Math.max(1, limit) }) as const;
 
-async function readWhole(reads: Reads, stream: string, after: number): Promise<readonly RecordedEvent[]> {
+async function readMany(reads: Reads, stream: string, after: number, limit: number): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];
-  let page: Page;
-  do {
+  for (let more = true; more && events.length < limit;) {
     const from = events.at(-1)?.revision ?? after;
-    page = await reads.page({ kind: 'stream', stream, after: from, limit: PAGE_EVENTS });
+    const some = Math.min(PAGE_EVENTS, limit - events.length);
+    const page = await reads.page({ kind: 'stream', stream, after: from, limit: some });
     events.push(...page.events);
-  } while (page.more);
+    more = page.more;
+  }
   return events;
 }
 
