@@ -26,6 +26,17 @@ const SETTINGS: readonly [what: string, env: Record<string, string>, reason: Reg
   ['an event log of another kind', { SALLYPORT_EVENT_LOG: 'postgres://db' }, /SALLYPORT_EVENT_LOG: needs sqlite:/],
   ['every address without TLS', { SALLYPORT_HTTP: '0.0.0.0:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
   ['a name that is not this machine', { SALLYPORT_HTTP: 'pdp.example:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
+  ['brokers without a port', { SALLYPORT_KAFKA_BROKERS: 'kafka' }, /SALLYPORT_KAFKA_BROKERS: needs host:port/],
+  [
+    'a password for brokers in plain text over the network',
+    {
+      SALLYPORT_KAFKA_BROKERS: 'kafka.example:9092',
+      SALLYPORT_KAFKA_SASL: 'plain',
+      SALLYPORT_KAFKA_USER: 'relay',
+      SALLYPORT_KAFKA_PASSWORD: 'hunter2',
+    },
+    /^(?!.*hunter2)sallyport: SALLYPORT_KAFKA_SASL: plain needs SALLYPORT_KAFKA_TLS/,
+  ],
   ['a certificate without its key', { SALLYPORT_TLS_CERT: 'cert.pem' }, /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY/],
 ];
 for (const [what, env, reason] of SETTINGS) {

@@ -149,6 +149,8 @@ describe('the relay on a real broker', () => {
     })();
     const id = await ground.issue();
     await until(() => stops.status().epoch === 1, undefined, WAIT_MS);
+    // Both have to be sending, or one of them waits for longer than the readers of this test do.
+    await until(() => lane.status().sent > 0 && lane.status().state === 'sending', undefined, WAIT_MS);
     kafka.freeze();
     await ground.fact();
     const other = await ground.issue();
