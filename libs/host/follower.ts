@@ -47,6 +47,8 @@ export interface FollowerState extends ViewState {
 
 const TICK_MS = 50;
 const [MIN_WAIT_MS, MAX_WAIT_MS] = [50, 1000];
+/** Instances hear of a directive all at once, and none may hear later because others are telling that they have. */
+const ACKNOWLEDGE_WITHIN_MS = 50;
 /** After this long without a question the waits between them begin anew. */
 const CALM_MS = 2000;
 
@@ -191,13 +193,15 @@ export class Follower {
 
   /** After each epoch, and often enough to show that this instance lives. */
   private async acknowledge(): Promise<void> {
-    const { epoch, stateRoot, leaseMs = MAX_WAIT_MS } = this.view.state();
-    if (epoch === undefined || stateRoot === undefined) return;
     this.isAcknowledging = true;
+    const { signal } = this.closing;
+    await delay(Math.random() * ACKNOWLEDGE_WITHIN_MS, undefined, { signal }).catch(() => undefined);
+    const { epoch, stateRoot, leaseMs = MAX_WAIT_MS } = this.view.state();
+    if (this.isClosed || epoch === undefined || stateRoot === undefined) return void (this.isAcknowledging = false);
     const appliedAt = this.applied?.at ?? toInstant(this.clock.wallMs());
     try {
       const { client, instanceId } = this.options;
-      if (await client.acknowledge({ instanceId, epoch, stateRoot, appliedAt }, this.closing.signal)) {
+      if (await client.acknowledge({ instanceId, epoch, stateRoot, appliedAt }, signal)) {
         this.acknowledgedEpoch = epoch;
         this.acknowledgeAfterMs = this.clock.monotonicMs() + leaseMs / 2;
       } else {
