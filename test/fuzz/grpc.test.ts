@@ -115,7 +115,7 @@ test('nothing is allowed but a call that is right, and what is right is still al
     if (answer?.decision !== 'allow') return;
     const body = bodyIn(spoilt(message, spoiling).bytes) ?? Buffer.alloc(0);
     assert.equal(whyNotAllowed(body, task), undefined);
-    const { arguments: asked } = JSON.parse(body.toString()) as Answered;
+    const { arguments: asked }: Answered = JSON.parse(body.toString());
     assert.equal(canonicalJson(JSON.parse(answer.outbound.arguments)), canonicalJson(asked));
     allowed.add(answer.call_id);
   });
