@@ -81,11 +81,12 @@ for (const way of ['cut', 'swallow'] as const) {
       callers.push(await startCaller(through, task), await startCaller(follows(service), task));
       const [cutOff, other] = callers as [Caller, Caller];
       await callsAgain(callers, STOPPED);
-      // Of one that never acknowledged anything the service cannot know that it is gone.
+      // Of one that has never said without need that it lives, the service cannot know that it is gone.
       await until(
         () => callers.every(({ follower }) => follower.state().acknowledgedEpoch !== undefined),
         () => 'not acknowledged',
       );
+      await pause(LEASE_MS);
       proxy[way]();
       const cutMs = performance.now();
       const { atMs, id } = await disable(service);
