@@ -73,9 +73,10 @@ async function recordedRight(dataDir: string): Promise<void> {
 }
 
 for (const way of ['cut', 'swallow'] as const) {
-  test(`a host that is cut off from everything (${way}) ends its calls with its lease, and catches up first`, async () => {
+  test(`a host that is cut off from everything (${way}) ends its calls with its lease, and catches up first`, async (t) => {
     const service = await startService({ env: SETTINGS });
     const proxy = await startProxy(new URL(service.url).host);
+    t.after(() => proxy.close());
     await withFleet(service, async (task, callers) => {
       const through = { ...follows(service), url: `http://${proxy.address}` };
       callers.push(await startCaller(through, task), await startCaller(follows(service), task));
@@ -109,7 +110,6 @@ for (const way of ['cut', 'swallow'] as const) {
       noneSince([cutOff], healedMs);
       assert.equal(cutOff.follower.state().epoch, 1);
     });
-    await proxy.close();
   });
 }
 
