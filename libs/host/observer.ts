@@ -4,7 +4,7 @@ import type { McpClient } from './mcp.js';
 /** What a server declares, as this host saw it last. */
 export interface Observer {
   /** Reads it for the first time. Throws where it cannot be read. */
-  begin(): Promise<ObservedDefinition>;
+  begin(stopped: AbortSignal): Promise<ObservedDefinition>;
   /** Reads it again; calls that ask for the digest meanwhile wait. `submit` tells of it also where it has not changed. */
   again(why?: 'submit'): void;
   /** Undefined where it could not be read: unknown is not unchanged. */
@@ -22,10 +22,11 @@ export function observerOf(
 ): Observer {
   let latest: Promise<ObservedDefinition | undefined> | undefined;
   let isNext = false;
-  const observe = () => observeDefinition(mcp, AbortSignal.any([closing, AbortSignal.timeout(OBSERVE_MS)]));
+  const observe = (stopped = closing) =>
+    observeDefinition(mcp, AbortSignal.any([closing, stopped, AbortSignal.timeout(OBSERVE_MS)]));
   return {
-    begin() {
-      const first = observe();
+    begin(stopped) {
+      const first = observe(stopped);
       latest = first.catch(() => undefined);
       return first;
     },
