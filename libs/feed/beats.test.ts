@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { directiveDecider, type DirectiveState } from '#libs/directive/decider.js';
+import { directiveDecider, stateRoot, type DirectiveState } from '#libs/directive/decider.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { toInstant } from '#libs/kernel/time.js';
 import { isSigned } from './beat.js';
@@ -62,4 +62,38 @@ test('one that the log says was followed, nobody knows when, counts from its own
   assert.equal(followed?.leaseMs, LEASE_MS - 1_500);
   const [old] = await ground(2, 60_000).changes([change(1, 0)]);
   assert.equal(old?.leaseMs, 1);
+});
+
+test('a snapshot agrees with its own root, also where a directive is folded in while it is made', async () => {
+  const state = directiveDecider.initialState();
+  const issue = () => {
+    const id = `00000000-0000-4000-8000-0000000000${state.epoch + 10}`;
+    const command = { type: 'issue', id, target: { type: 'all' }, reason: 'r', actor: 'otto' } as const;
+    const made = directiveDecider.decide({ ...command, time: toInstant(START_MS) }, state);
+    assert.ok(made.ok);
+    for (const event of made.value) directiveDecider.evolve(state, event);
+  };
+  for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+    const before = state.epoch;
+    const known = {
+      directives: () => ({ state, revision: state.epoch }),
+      refresh: () => Promise.resolve(),
+      position: 9n,
+    };
+    const log = {
+      async head() {
+        const head = state.epoch;
+        // A commit that is told in the same turn as the head that was read.
+        void (async () => {
+          for (let turn = 0; turn < microtasks; turn += 1) await Promise.resolve();
+          if (state.epoch === before) issue();
+        })();
+        return head;
+      },
+    };
+    const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
+    const beats = new Beats(log, known, key, { now: () => toInstant(START_MS) }, LEASE_MS);
+    const { active = [], stateRoot: signed, epoch } = await beats.snapshot();
+    assert.equal(stateRoot(active), signed, `at epoch ${epoch}, after ${microtasks} microtasks`);
+  }
 });

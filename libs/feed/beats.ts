@@ -62,9 +62,14 @@ export class Beats {
 
   /** All that is active; whoever asks while one is made gets the next one. Throws `LogUnavailable`. */
   readonly snapshot: () => Promise<Beat> = shared(async () => {
-    const beat = await this.current();
-    const { views, text } = activeOf(this.known.directives().state);
-    return signBeat({ ...beat, active: views }, this.key, text);
+    for (;;) {
+      const beat = await this.current();
+      const { state, revision } = this.known.directives();
+      // A directive may be folded in between the two: its root is another one.
+      if (revision !== beat.epoch) continue;
+      const { views, text } = activeOf(state);
+      return signBeat({ ...beat, active: views }, this.key, text);
+    }
   });
 
   /** As `snapshot`, without what is active. Throws `LogUnavailable`. */

@@ -44,6 +44,8 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
   const client = new Client(address, ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca), {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': MAX_ADDRESS_IDLE_MS,
+    // The environment may name one: it would read the token of what is not encrypted.
+    ...(ca === undefined ? { 'grpc.enable_http_proxy': 0 } : {}),
   });
 
   const methodOf = (rpc: string): MethodDefinition<object, object> => {

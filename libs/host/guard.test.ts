@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { NOTES, scriptedServer } from '../../test/support/mcp-server.js';
+import { NOTES, scriptedServer, type ScriptedServer } from '../../test/support/mcp-server.js';
 import { uuid } from '../../test/support/given.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import type { Decision, Validated } from './answers.js';
 import { ServiceError, type Authorize, type HostClient, type Outcome } from './client.js';
+import type { FollowerState } from './follower.js';
 import { guard } from './guard.js';
+import type { CallRefused } from './refusal.js';
 import type { StaleReason } from './view.js';
 
 const fingerprint = fingerprintDefinition(NOTES);
@@ -15,11 +17,20 @@ const traceId = 'f'.repeat(32);
 const NOW_MS = Date.parse('2026-11-22T10:00:00.000Z');
 
 /** A guard over a service and a follower that say what the test wants, right when it wants. */
-async function guarded(t: TestContext) {
+async function guarded(
+  t: TestContext,
+  arrange: (server: ScriptedServer, disable: () => void) => void = () => undefined,
+) {
   const host = { stale: undefined as StaleReason | undefined, voids: false, nowMs: NOW_MS };
+  const listeners = new Set<(state: FollowerState) => void>();
+  const disable = () => {
+    host.voids = true;
+    for (const tell of listeners) tell({} as FollowerState);
+  };
   const outcomes: Outcome[] = [];
   const service = {
     onAuthorize: (): void => undefined,
+    onValidate: (): void => undefined,
     allow: {} as Partial<Extract<Decision, { decision: 'allow' }>>,
     validated: undefined as Validated | undefined,
     fails: undefined as keyof HostClient | undefined,
@@ -55,6 +66,7 @@ async function guarded(t: TestContext) {
     },
     async validateResponse(_callId, { result }) {
       failing('validateResponse');
+      service.onValidate();
       if (service.validated !== undefined) return service.validated;
       const source = {
         capability: 'notes',
@@ -76,9 +88,13 @@ async function guarded(t: TestContext) {
     isVoid: () => host.voids,
     isLeaseOver: () => false,
     serviceMs: () => host.nowMs,
-    onChange: () => () => undefined,
+    onChange: (listener: (state: FollowerState) => void) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
   const server = scriptedServer();
+  arrange(server, disable);
   const scope = [{ capability: 'notes', effects: ['read' as const] }];
   const pins = [{ capability: 'notes', version: '1', definitionDigest: digest }];
   const task = { taskId: uuid(1), traceId, pins, unresolved: [], expiresAt: '', scope };
@@ -87,7 +103,7 @@ async function guarded(t: TestContext) {
   const made = await guard(mcp, options, { client, follower });
   t.after(() => made.close());
   outcomes.length = 0;
-  return { guard: made, host, service, server, outcomes };
+  return { guard: made, host, disable, service, server, outcomes };
 }
 
 test('the server gets what the decision lets out, and nothing else of the question', async (t) => {
@@ -161,3 +177,29 @@ test('nothing is asked of the service, or of the server, while the host is stale
   assert.deepEqual([refusal?.reason, refusal?.detail], ['host_stale', 'bad_signature']);
   assert.deepEqual(server.requestsOf('tools/call'), []);
 });
+
+test('what was accepted before a directive, and answered after it, is not shown', async (t) => {
+  const { guard, service, disable } = await guarded(t);
+  service.onValidate = disable;
+  const { refusal, content, envelope } = await guard.callTool({ name: 'look' });
+  assert.deepEqual([refusal?.reason, refusal?.by, envelope], ['disabled', 'host', undefined]);
+  assert.ok(!JSON.stringify(content).includes('did look'));
+});
+
+for (const [step, method] of [
+  ['connects', 'initialize'],
+  ['reads what the server declares', 'tools/list'],
+] as const) {
+  test(`a directive stops a host that ${step}`, async (t) => {
+    const arranged = guarded(t, (server, disable) => {
+      server.answers[method] = () => {
+        setImmediate(disable);
+        return new Promise(() => undefined);
+      };
+    });
+    await assert.rejects(arranged, ({ refusal }: CallRefused) => {
+      assert.deepEqual([refusal.reason, refusal.by], ['disabled', 'host']);
+      return true;
+    });
+  });
+}

@@ -149,10 +149,13 @@ export async function guard<Transport extends McpTransport>(
     const allow = await permit(callId, operation, args);
     const flight = flights.begin(allow);
     const traceparent = traceparentIn(allow.traceId);
+    let isAwaited = false;
+    const stoppedBy = () => flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
     try {
       const response = await sent(requestOf(allow.outbound.arguments), traceparent, flight, caller);
-      const stopped = flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
+      const stopped = stoppedBy();
       if (stopped !== undefined) {
+        isAwaited = true;
         records.later(handInLate(callId, traceparent, stopped));
         throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped on its way' });
       }
@@ -160,12 +163,12 @@ export async function guard<Transport extends McpTransport>(
         records.outcome(callId, { status: 'unknown', control: { decision: 'no_answer', by: 'host' } });
         throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
       }
-      return await delivered(callId, operation, response);
+      return await delivered(callId, operation, response, stoppedBy);
     } catch (error) {
       throw refusedBy(error, callId);
     } finally {
       flight.end();
-      if (flight.stopped() === undefined && caller?.aborted !== true) wire.forget(traceparent);
+      if (!isAwaited) wire.forget(traceparent);
     }
   }
 
@@ -187,7 +190,12 @@ export async function guard<Transport extends McpTransport>(
     return wire.answerTo(traceparent);
   }
 
-  async function delivered(callId: string, operation: string, response: McpResponse): Promise<Delivered> {
+  async function delivered(
+    callId: string,
+    operation: string,
+    response: McpResponse,
+    stoppedBy: () => StopReason | 'cancelled' | undefined,
+  ): Promise<Delivered> {
     const validated = await client.validateResponse(callId, { taskId, ...response }).catch((error: unknown) => {
       records.outcome(callId, { status: 'unknown', control: { decision: 'not_validated', by: 'host' } });
       throw error;
@@ -198,7 +206,12 @@ export async function guard<Transport extends McpTransport>(
       status: isError ? 'failed' : 'succeeded',
       ...(type === undefined ? {} : { effect: { type } }),
     });
-    if (validated.verdict === 'accepted') return { callId, envelope: validated.content, isError };
+    if (validated.verdict === 'accepted') {
+      // The service may have accepted it before the stop, and have said so after: a repeated answer is as old as the first.
+      const stopped = stoppedBy();
+      if (stopped === undefined) return { callId, envelope: validated.content, isError };
+      throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped before its end' });
+    }
     const { findings, verdict } = validated;
     const reason = findings.some(({ kind }) => kind === 'disabled') ? 'disabled' : `response_${verdict}`;
     throw new CallRefused({ reason, by: 'service', callId, findings });
@@ -221,24 +234,28 @@ export async function guard<Transport extends McpTransport>(
   }
 
   /** Asks for `$connect`; the outcome is that of `work`. */
-  async function connecting<Made>(seen: Observed, work: () => Promise<Made>): Promise<Made> {
+  async function connecting<Made>(seen: Observed, work: (signal: AbortSignal) => Promise<Made>): Promise<Made> {
     const callId = randomUUID();
-    await permit(callId, CONNECT, {}, seen);
+    const flight = flights.begin(await permit(callId, CONNECT, {}, seen));
     try {
-      const made = await work();
+      const made = await unlessAborted(flight.signal, () => work(flight.signal));
       records.outcome(callId, { status: 'succeeded' });
       return made;
     } catch (error) {
-      records.outcome(callId, { status: 'failed' });
+      const reason = flight.stopped();
+      if (reason === undefined) records.outcome(callId, { status: 'failed' });
+      else records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
       if (error instanceof CallRefused) throw error;
-      throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
+      throw new CallRefused({ reason: reason ?? 'server_unreachable', by: 'host', callId });
+    } finally {
+      flight.end();
     }
   }
 
   try {
-    const first = await connecting({ server }, async () => {
-      await mcp.connect(transport, { signal: closing.signal });
-      return observer.begin();
+    const first = await connecting({ server }, async (signal) => {
+      await mcp.connect(transport, { signal });
+      return observer.begin(signal);
     });
     await connecting(observed({ definition: first.definition }), async () => {
       if (pin === undefined) throw new Error('the task pins no version');
@@ -282,3 +299,16 @@ export async function guard<Transport extends McpTransport>(
 
 /** W3C trace context of one span in a trace. */
 const traceparentIn = (traceId: string): string => `00-${traceId}-${randomBytes(8).toString('hex')}-01`;
+
+/** Who does not look at the signal is not waited for; what it still does ends with the client that is closed. */
+async function unlessAborted<Made>(signal: AbortSignal, work: () => Promise<Made>): Promise<Made> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(new Error('stopped'));
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work(), aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -58,7 +58,9 @@ const READY_MS = 10_000;
 export async function connectHost(options: HostOptions): Promise<Host> {
   const { instanceId = randomUUID(), readyMs = READY_MS, skewMs, timeoutMs, feeds = [] } = options;
   const url = new URL(options.url);
-  const token = typeof options.token === 'string' ? () => options.token as string : options.token;
+  if (url.username !== '' || url.password !== '') throw new Error('the URL is to hold no name and no password');
+  const token = () => sendable(typeof options.token === 'string' ? options.token : options.token());
+  token();
   if (url.protocol !== 'https:') refuseBeyondLoopback(url.hostname);
   if (options.grpc !== undefined && options.grpc.ca === undefined) refuseBeyondLoopback(hostIn(options.grpc.address));
   const timed = { instanceId, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
@@ -121,3 +123,10 @@ function refuseBeyondLoopback(hostname: string): void {
 }
 
 const hostIn = (address: string): string => address.replace(/:\d+$/, '');
+
+/** A token as a header can carry it; whoever else refuses one quotes it in the error. A file of one ends with a newline. */
+function sendable(token: string): string {
+  const trimmed = token.trim();
+  if (!/^[!-~]+$/.test(trimmed)) throw new Error('the token holds a character that no token has, or nothing');
+  return trimmed;
+}

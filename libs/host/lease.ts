@@ -40,6 +40,10 @@ export class Lease {
   private endsMs = Number.NEGATIVE_INFINITY;
   /** Of any beat that ever counted; survives new measurements, so that nothing counts twice. */
   private newestMs = Number.NEGATIVE_INFINITY;
+  /** As above, as it was issued. */
+  private countedMs = Number.NEGATIVE_INFINITY;
+  /** The last answer, whether it counted or not. */
+  private answered = { issuedAtMs: Number.NEGATIVE_INFINITY, sentMs: 0 };
   private lengthMs = 0;
 
   constructor(
@@ -53,21 +57,30 @@ export class Lease {
     return { monotonicMs: this.clock.monotonicMs(), wallMs: this.clock.wallMs() };
   }
 
-  /** An answer came that was issued at `issuedAtMs`. */
-  measured(sent: Sent, issuedAtMs: number): void {
+  /**
+   * An answer came that was issued at `issuedAtMs`. Whether it counts: one that is not newer than all that counted may be
+   * an old answer, which something between here and the service kept. Where the service's clock was set back instead, the
+   * next answer is later, and not by more than was waited for it.
+   */
+  measured(sent: Sent, issuedAtMs: number): boolean {
     const nowMs = this.clock.monotonicMs();
     const offsetMs = issuedAtMs - sent.monotonicMs;
+    const laterMs = issuedAtMs - this.answered.issuedAtMs;
+    const follows = laterMs > 0 && laterMs <= nowMs - this.answered.sentMs + this.skewMs;
+    this.answered = { issuedAtMs, sentMs: sent.monotonicMs };
+    this.isMeasured = issuedAtMs > this.countedMs || follows;
     // The service's clock was set back: what it issued before could seem fresh once that time comes round again.
     if (offsetMs < this.offsetMs - this.skewMs) this.newestMs = Math.max(this.newestMs, nowMs + this.offsetMs);
     this.measuredAtMs = nowMs;
     this.wallLeadMs = sent.wallMs - sent.monotonicMs;
     this.offsetMs = offsetMs;
-    this.isMeasured = true;
+    return this.isMeasured;
   }
 
   /** The answer to that question agrees with what this host knows: a lease from the moment of asking. */
   grant(sent: Sent, { issuedAtMs, leaseMs }: Timed): void {
     this.newestMs = Math.max(this.newestMs, issuedAtMs);
+    this.countedMs = Math.max(this.countedMs, issuedAtMs);
     this.lengthMs = leaseMs;
     this.endsMs = Math.max(this.endsMs, sent.monotonicMs + leaseMs);
   }
@@ -86,6 +99,7 @@ export class Lease {
     }
     if (issuedAtMs + leaseMs <= serviceMs) return 'too_old';
     this.newestMs = issuedAtMs;
+    this.countedMs = Math.max(this.countedMs, issuedAtMs);
     this.lengthMs = leaseMs;
     // It cannot have been issued later than now.
     this.endsMs = Math.max(this.endsMs, Math.min(issuedAtMs - this.offsetMs, nowMs) + leaseMs);

@@ -57,6 +57,8 @@ export interface Wire {
 const PING = 'ping';
 const META = 'io.modelcontextprotocol/';
 const REFUSED = -31_001;
+/** Requests of the server that are being decided at once; each is a question to the service. */
+const MAX_SERVER_REQUESTS = 16;
 
 interface Awaited {
   answer?: McpResponse;
@@ -124,8 +126,18 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     handler?.(message, extra);
   };
 
-  const serverAsks = (method: string, params: JsonObject): Promise<boolean> =>
-    events.onServerRequest(method, params).catch(() => false);
+  let asking = 0;
+  const serverAsks = async (method: string, params: JsonObject): Promise<boolean> => {
+    if (asking >= MAX_SERVER_REQUESTS) return false;
+    asking += 1;
+    try {
+      return await events.onServerRequest(method, params);
+    } catch {
+      return false;
+    } finally {
+      asking -= 1;
+    }
+  };
 
   // The client sets its handler when it connects, and the transport looks it up for each message.
   Object.defineProperty(transport, 'onmessage', {

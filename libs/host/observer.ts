@@ -4,7 +4,7 @@ import type { McpClient } from './mcp.js';
 /** What a server declares, as this host saw it last. */
 export interface Observer {
   /** Reads it for the first time. Throws where it cannot be read. */
-  begin(): Promise<ObservedDefinition>;
+  begin(stopped: AbortSignal): Promise<ObservedDefinition>;
   /** Reads it again; calls that ask for the digest meanwhile wait. `submit` tells of it also where it has not changed. */
   again(why?: 'submit'): void;
   /** Undefined where it could not be read: unknown is not unchanged. */
@@ -13,19 +13,26 @@ export interface Observer {
 
 /** A server that hangs has no definition. */
 const OBSERVE_MS = 30_000;
+/** A server need not say that it has changed: what was read longer ago is read again before the next call. */
+const FRESH_MS = 60_000;
 
 /** `onNews` is told of each definition that is another one than before. */
 export function observerOf(
   mcp: McpClient<never>,
   closing: AbortSignal,
   onNews: (seen: ObservedDefinition) => void,
+  nowMs: () => number = () => performance.now(),
 ): Observer {
   let latest: Promise<ObservedDefinition | undefined> | undefined;
   let isNext = false;
-  const observe = () => observeDefinition(mcp, AbortSignal.any([closing, AbortSignal.timeout(OBSERVE_MS)]));
-  return {
-    begin() {
-      const first = observe();
+  let readMs = Number.NEGATIVE_INFINITY;
+  const observe = (stopped = closing) => {
+    readMs = nowMs();
+    return observeDefinition(mcp, AbortSignal.any([closing, stopped, AbortSignal.timeout(OBSERVE_MS)]));
+  };
+  const observer: Observer = {
+    begin(stopped) {
+      const first = observe(stopped);
       latest = first.catch(() => undefined);
       return first;
     },
@@ -42,6 +49,10 @@ export function observerOf(
         return seen;
       })();
     },
-    digest: async () => (await latest)?.digest,
+    async digest() {
+      if (nowMs() - readMs > FRESH_MS) observer.again();
+      return (await latest)?.digest;
+    },
   };
+  return observer;
 }

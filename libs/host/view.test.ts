@@ -13,7 +13,7 @@ const stranger = generateKeyPairSync('ed25519').privateKey;
 
 type Move =
   | { readonly do: 'wait' | 'sleep' | 'jumpHost' | 'jumpService' | 'issue' | 'lift'; readonly by: number }
-  | { readonly do: 'beat' | 'ask' | 'take' | 'answer' | 'load' | 'restart' | 'roundTrip' | 'freshBeat' }
+  | { readonly do: 'beat' | 'ask' | 'take' | 'answer' | 'oldAnswer' | 'load' | 'restart' | 'roundTrip' | 'freshBeat' }
   | { readonly do: 'deliver'; readonly which: number; readonly forged: Forgery | undefined };
 type Forgery = 'issuedAt' | 'epoch' | 'root' | 'directive' | 'signature' | 'stranger' | 'unread' | 'shape';
 
@@ -42,6 +42,7 @@ function world() {
   let freshestMs = Number.NEGATIVE_INFINITY;
   let asked: Asked | undefined;
   let taken: { readonly beat: Beat; readonly atMs: number } | undefined;
+  let kept: Beat | undefined;
   let highestEpoch = 0;
 
   const note = () =>
@@ -101,7 +102,11 @@ function world() {
       if (asked === undefined || taken === undefined) return;
       view.answered(taken.beat, asked);
       came(taken);
-      [asked, taken] = [undefined, undefined];
+      [asked, taken, kept] = [undefined, undefined, kept ?? taken.beat];
+    },
+    /** Something between the two gives the first answer again. */
+    oldAnswer() {
+      if (kept !== undefined) view.answered(kept, view.asking());
     },
     roundTrip() {
       [asked, taken] = [undefined, undefined];
@@ -133,6 +138,8 @@ function world() {
 
   /** Beats flow again, and the host asks when it wants to: from its first answer on the lease holds. */
   const heals = () => {
+    // Where the service's clock was set back, the second answer shows that the first was no old one.
+    moves.roundTrip();
     moves.roundTrip();
     for (let second = 0; second < 12; second += 1) {
       assert.equal(view.stale(), undefined, `it heals, and holds ${second} s later`);
@@ -204,7 +211,15 @@ const moves: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 10,
     arbitrary: fc.record({
-      do: fc.constantFrom('beat', 'ask', 'take', 'answer', 'roundTrip', 'freshBeat') as fc.Arbitrary<'beat'>,
+      do: fc.constantFrom(
+        'beat',
+        'ask',
+        'take',
+        'answer',
+        'oldAnswer',
+        'roundTrip',
+        'freshBeat',
+      ) as fc.Arbitrary<'beat'>,
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('load', 'restart') as fc.Arbitrary<'load'> }) },
@@ -267,4 +282,19 @@ test('a beat of an epoch that the answer does not know yet keeps the host from r
   assert.equal(view.stale(), 'epoch_gap');
   view.answered(model.snapshot(), view.asking());
   assert.equal(view.stale(), undefined);
+});
+
+test('an old answer that is given again begins no lease, however often', () => {
+  const { view, model, moves, heals } = world();
+  const old = model.snapshot();
+  view.answered(old, view.asking());
+  assert.equal(view.stale(), undefined);
+  moves.wait(60_000);
+  for (let times = 0; times < 3; times += 1) {
+    view.answered(old, view.asking());
+    assert.equal(view.stale(), 'lease_expired');
+    assert.equal(view.serviceMs(), Number.POSITIVE_INFINITY, 'nor does it tell the time');
+    moves.wait(100);
+  }
+  heals();
 });

@@ -84,8 +84,8 @@ export class HostView {
     if (beat === undefined) return;
     if (beat.active === undefined) return this.fail('bad_shape');
     const times = timesOf(beat);
-    this.lease.measured(sent, times.issuedAtMs);
-    if (!this.take(beat)) return;
+    const counts = this.lease.measured(sent, times.issuedAtMs);
+    if (!this.take(beat) || !counts) return;
     if (faults === this.faults && beat.epoch >= this.heardEpoch) this.fault = undefined;
     if (this.fault !== undefined) return;
     this.lease.grant(sent, times);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer, type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectHost, ServiceError, type HostOptions } from '#libs/host/index.js';
@@ -93,4 +94,46 @@ test('a token goes to this machine in the clear, and to no other', async () => {
   await assert.rejects(connectHost({ url: service.url, token: 't', grpc, keys: none }), /over TLS alone/);
   const wrong = hostOf(service, { token: 'sallyport_wrong', keys: undefined, readyMs: 300 });
   await assert.rejects(wrong, /not ready: starting/);
+});
+
+for (const [way, options] of Object.entries(ways)) {
+  test(`a token that cannot be sent is in no error and in no state (${way})`, async (t) => {
+    const keys = expecting(200, await service.call('nobody', 'GET', '/.well-known/jwks.json'));
+    const split = 'sallyport_s3cret\nrest';
+    const refused = hostOf(service, { ...options(), keys, token: split, readyMs: 300 });
+    await assert.rejects(refused, (error: Error) => !error.message.includes('s3cret'));
+    // A file that holds one ends with a newline.
+    let token = `${service.tokens.host}\n`;
+    const host = await hostOf(service, { ...options(), token: () => token });
+    t.after(() => host.close());
+    token = split;
+    await assert.rejects(host.openTask(scopeOf('memory')), (error: Error) => !String(error).includes('s3cret'));
+    const rotated = expecting(200, await service.call('admin', 'POST', '/v1/principals/local-host/rotate'));
+    service.tokens.host = rotated.token;
+    await until(() => host.state().feeds[0]?.interrupted !== undefined);
+    await delay(300);
+    assert.ok(!JSON.stringify(host.state()).includes('s3cret'));
+  });
+}
+
+test('a secret in the URL goes nowhere', async () => {
+  const url = service.url.replace('://', '://name:s3cret@');
+  await assert.rejects(hostOf(service, { url }), (error: Error) => !error.message.includes('s3cret'));
+});
+
+test('what goes to this machine in the clear goes through no proxy', async (t) => {
+  let asked = 0;
+  const proxy = createServer((socket) => {
+    asked += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  process.env['grpc_proxy'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  t.after(() => {
+    delete process.env['grpc_proxy'];
+    proxy.close();
+  });
+  const host = await hostOf(service, { grpc: { address: service.server.grpc }, readyMs: 2000 }).catch(() => undefined);
+  await host?.close();
+  assert.deepEqual([asked, host === undefined], [0, false]);
 });
