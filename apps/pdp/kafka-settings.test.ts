@@ -82,6 +82,7 @@ test('the password may stand in a file, in its first line', () => {
 test('what does not fit together stops the start with one line, and never shows the password', () => {
   assert.match(wrong(SIGN_IN), /need SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ TLS: 'on' }), /need SALLYPORT_KAFKA_BROKERS/);
+  assert.match(wrong({ BROKERS: '[::1]:9092' }), /^SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ ...LOCAL, SASL: 'plain' }), /^SALLYPORT_KAFKA_SASL needs/);
   assert.match(wrong({ ...LOCAL, SASL: 'plain', USER: 'relay' }), /^SALLYPORT_KAFKA_SASL needs/);
   assert.match(wrong({ ...LOCAL, PASSWORD: SECRET }), /^SALLYPORT_KAFKA_SASL needs/);

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { KafkaConnection } from '#libs/kafka/client.js';
 import { setting, SettingsError, whole } from './setting.js';
 
-const BROKER = /^(\[[0-9a-fA-F:.]+\]|[^:\s,]+):\d{1,5}$/;
+/** No address with colons: the client would cut it at the first one. */
+const BROKER = /^[^:\s,[\]]+:\d{1,5}$/;
 const MAX_FILE_CHARS = 1_048_576;
 
 export const KAFKA_SETTINGS = {
@@ -85,7 +86,7 @@ export function readKafka(read: Read, isLoopback: (host: string) => boolean): Ka
     if (tls === undefined && sasl === undefined) return undefined;
     throw new SettingsError('SALLYPORT_KAFKA_TLS and SALLYPORT_KAFKA_SASL need SALLYPORT_KAFKA_BROKERS');
   }
-  const local = brokers.every((broker) => isLoopback(broker.slice(0, broker.lastIndexOf(':')).replace(/^\[|\]$/g, '')));
+  const local = brokers.every((broker) => isLoopback(broker.slice(0, broker.lastIndexOf(':'))));
   if (sasl?.mechanism === 'plain' && tls === undefined && !local) {
     throw new SettingsError('SALLYPORT_KAFKA_SASL: plain needs SALLYPORT_KAFKA_TLS, except on loopback');
   }

@@ -33,7 +33,7 @@ export class InstanceDesk {
   private waiting: Asked[] = [];
   private running = false;
   /** The state holds what may not have been recorded. */
-  private isAhead = false;
+  isAhead = false;
 
   constructor(
     private readonly log: SettledLog,
@@ -45,6 +45,18 @@ export class InstanceDesk {
 
   get isBusy(): boolean {
     return this.running;
+  }
+
+  /** Reads the state again where it holds what may not have been recorded; not while busy. Throws `LogUnavailable`. */
+  async settle(): Promise<void> {
+    if (!this.isAhead || this.running) return;
+    this.running = true;
+    try {
+      await this.readAgain();
+    } finally {
+      this.running = false;
+      if (this.waiting.length > 0) void this.run();
+    }
   }
 
   /** Folds in what was read from the log. */

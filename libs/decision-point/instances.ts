@@ -38,7 +38,7 @@ const MAX_READ_BACK = 2;
 interface Sign {
   /** A beat that left for it, or anything that it sent. */
   lastMs: number;
-  /** What it sent; undefined where it is not known to send anything. */
+  /** What it acknowledged; undefined where it is not known to do so except where there is news. */
   ackMs?: number | undefined;
 }
 
@@ -54,7 +54,7 @@ export class Instances {
   private timer: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
   private readingBack = 0;
-  /** Told of an instance that used to acknowledge and does not any more. */
+  /** Told of an instance that used to acknowledge as a sign of life, without news, and does not any more. */
   onSilent: (host: string, instanceId: string) => void = () => undefined;
 
   constructor(
@@ -94,10 +94,14 @@ export class Instances {
   async acknowledge(host: Caller, ack: Acknowledgement): Promise<Result<{ position: bigint }, Refusal>> {
     const time = this.time.now();
     const nowMs = this.time.monotonicMs();
+    const acknowledged = this.deskOf(host.name).state.get(ack.instanceId)?.acknowledged;
     const expectedRoot = rootAt(this.view.directives().state, ack.epoch);
     const answer = await this.ask(host, { type: 'acknowledge', ...ack, expectedRoot, actor: host.name, time });
     const sign = this.signs.get(signOf(host.name, ack.instanceId));
-    if (answer.ok && sign !== undefined) sign.ackMs = nowMs;
+    if (!answer.ok || sign === undefined) return answer;
+    const isNews = acknowledged === undefined || ack.epoch > acknowledged;
+    // Nobody owes more than one acknowledgement of each epoch.
+    if (!isNews || sign.ackMs !== undefined) sign.ackMs = nowMs;
     return answer;
   }
 
@@ -168,6 +172,11 @@ export class Instances {
     const nowMs = this.time.monotonicMs();
     for (const [host, desk] of this.desks) {
       if (desk.isBusy) continue;
+      if (desk.isAhead) {
+        // Of whom it does not know that they are there, it would not find that they are gone.
+        desk.settle().catch(() => undefined);
+        continue;
+      }
       for (const [instanceId, { stale }] of desk.state) {
         const sign = stale ? undefined : this.signs.get(signOf(host, instanceId));
         if (sign === undefined) continue;

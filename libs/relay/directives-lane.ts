@@ -2,7 +2,7 @@ import type { ControlView } from '#libs/decision-point/control-view.js';
 import { beatText, type Beat } from '#libs/feed/beat.js';
 import { changeIn, type Beats, type DatedChange } from '#libs/feed/beats.js';
 import type { TopicRecord } from '#libs/kafka/topic-reader.js';
-import { batchesOf, bytesOf, MAX_RECORDS } from './batches.js';
+import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
 import { Bell } from './bell.js';
 import { Checkpoints } from './checkpoints.js';
 import { runLane, type Lane, type LaneStatus, type RelayParts, type Session } from './lane.js';
@@ -13,9 +13,6 @@ export const HEARTBEAT_KEY = 'heartbeat';
 const HEARTBEAT_MS = 1_000;
 /** Between two restatements: somebody else who writes to the topic gets no more than this out of us. */
 const RESTATE_GAP_MS = 250;
-/** Larger than this, a snapshot does not fit a record: hosts that need it ask for it. */
-const MAX_SNAPSHOT_CHARS = 600_000;
-
 export type KnownDirectives = Pick<ControlView, 'directives' | 'listen'>;
 
 export interface DirectivesLane extends Lane {
@@ -78,6 +75,8 @@ class Outgoing {
   pending: DatedChange[] = [];
   /** Keys whose last record on the topic may say something else than the log. */
   readonly dirty = new Set<string>();
+  /** Those of them that came to be so while everything is being said anew: that may stand before what was said. */
+  readonly dirtiedSince = new Set<string>();
   /** The epoch that Kafka has acknowledged. */
   epoch = 0;
   restating = true;
@@ -101,7 +100,10 @@ class Outgoing {
 
   /** A record of somebody else, or an older one of ours, is the last of its key. */
   mistrust(key: string): void {
-    if (key !== HEARTBEAT_KEY && this.stateOf(key) !== undefined) this.dirty.add(key);
+    if (key !== HEARTBEAT_KEY && this.stateOf(key) !== undefined) {
+      this.dirty.add(key);
+      this.dirtiedSince.add(key);
+    }
     this.restating = true;
     this.ring();
   }
@@ -111,6 +113,7 @@ class Outgoing {
     this.pending = this.pending.filter((change) => change.epoch > this.epoch);
     for (const id of ids) this.dirty.delete(id);
     for (const { directive } of this.pending) this.dirty.add(directive.id);
+    for (const id of this.dirtiedSince) this.dirty.add(id);
   }
 }
 
@@ -158,14 +161,17 @@ class Publisher {
     const { feed } = this;
     feed.restating = false;
     this.restateDueMs = this.parts.clock.monotonicMs() + RESTATE_GAP_MS;
-    const dirty = [...feed.dirty];
-    const { snapshot, directives } = await this.beats.restatement(dirty);
-    const said = beatText(snapshot);
-    // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow.
-    const whole = said.length <= MAX_SNAPSHOT_CHARS ? [{ key: HEARTBEAT_KEY, value: said }] : [];
-    this.own.add(snapshot.signature);
+    // As it is when the state is read: a lift that comes until then is no longer among the pending ones afterwards.
+    const { snapshot, directives } = await this.beats.restatement(feed.dirty);
+    const ids = directives.flatMap(({ directive }) => (directive === undefined ? [] : [directive.id]));
+    feed.dirtiedSince.clear();
+    const said = { key: HEARTBEAT_KEY, value: beatText(snapshot) };
+    // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow. One that does
+    // not fit a record is left out: hosts that need it ask for it.
+    const whole = bytesOf(said) <= MAX_BYTES ? [said] : [];
+    this.own.add(HEARTBEAT_KEY, snapshot.signature);
     await this.publish([...whole, ...directives.map((beat) => this.record(beat))], snapshot);
-    feed.acknowledged(snapshot.epoch, dirty);
+    feed.acknowledged(snapshot.epoch, ids);
     this.beatDueMs = whole.length === 0 ? 0 : this.parts.clock.monotonicMs() + HEARTBEAT_MS;
     // From here on whatever is not ours came after, or was left behind.
     this.tail ??= this.outlet.follow({
@@ -201,8 +207,9 @@ class Publisher {
   }
 
   private record(beat: Beat): OutgoingRecord {
-    this.own.add(beat.signature);
-    return { key: beat.directive?.id ?? HEARTBEAT_KEY, value: beatText(beat) };
+    const key = beat.directive?.id ?? HEARTBEAT_KEY;
+    this.own.add(key, beat.signature);
+    return { key, value: beatText(beat) };
   }
 
   /** Sends only while the lease is ours by the log's own word, asked after the beats were dated. */
@@ -220,7 +227,7 @@ class Publisher {
   /** The last records of all keys: a directive that has been lifted must not stand there as active. */
   private judgeLoaded(records: readonly TopicRecord[]): void {
     for (const { key, value } of records) {
-      if (key === HEARTBEAT_KEY || this.own.has(value)) continue;
+      if (key === HEARTBEAT_KEY || this.own.isNext(key, value)) continue;
       const state = this.feed.stateOf(key);
       if (state === undefined) this.feed.foreign += 1;
       else if (state === 'active' || stateIn(value) !== 'lifted') this.feed.mistrust(key);
@@ -228,7 +235,7 @@ class Publisher {
   }
 
   private judge({ key, value }: TopicRecord): void {
-    if (this.own.has(value)) return;
+    if (this.own.isNext(key, value)) return;
     this.feed.foreign += 1;
     this.feed.mistrust(key);
   }

@@ -160,13 +160,18 @@ test('a watch makes an instance known, and its beats keep it from being stale fo
   assert.equal((await propagation(service, id)).instances[0].state, 'lease_expired');
 });
 
-test('a watch of an instance that acknowledges no more is ended, so that a living one comes back', async (t) => {
+test('a watch of an instance that gives no more signs of life is ended, and no other is', async (t) => {
   const service = await started(t, { env: { SALLYPORT_LEASE_MS: '600', SALLYPORT_SKEW_MS: '100' } });
-  const [quiet, loud] = [randomUUID(), randomUUID()];
+  const [quiet, loud, terse] = [randomUUID(), randomUUID(), randomUUID()];
   const watches = await Promise.all(
-    [quiet, loud].map((instanceId) => watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`)),
+    [quiet, loud, terse].map((instanceId) => watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`)),
   );
   t.after(() => watches.forEach((watch) => watch.close()));
+  // This one acknowledges what is news to it, and that is all that it owes.
+  expecting(200, await ack(service, terse));
+  await issue(service);
+  expecting(200, await ack(service, terse));
+  expecting(200, await ack(service, quiet));
   expecting(200, await ack(service, quiet));
   let ended = false;
   void watches[0]?.ended.then(() => (ended = true));
@@ -175,6 +180,8 @@ test('a watch of an instance that acknowledges no more is ended, so that a livin
     return ended;
   });
   await watches[1]?.next(({ event }) => event === 'heartbeat');
+  const { issuedAt } = expecting(200, await service.call('host', 'GET', '/v1/directives'));
+  await watches[2]?.next(({ event, data }) => event === 'heartbeat' && data.issuedAt > issuedAt);
 });
 
 test('a suspension is followed like a directive, and so is what was lifted since', async (t) => {
@@ -275,4 +282,29 @@ test('the token of a removed host acknowledges nothing, not even on the way', as
   held.release();
   refused(401, 'unauthenticated', await sent);
   assert.deepEqual(await typesOf(service, host.name), []);
+});
+
+test('a host that goes while nothing can be recorded is stale as soon as something can', async (t) => {
+  const clock = movableClock();
+  const state = { broken: false, tries: 0 };
+  const service = await started(t, {
+    clock,
+    wrapLog: (log: EventLog): EventLog => ({
+      ...gate().wrap(log),
+      append: (batch) => {
+        const isLosing = batch.writes.some(({ events }) => events.some(({ type }) => type === 'HostStale'));
+        if (isLosing) state.tries += 1;
+        return state.broken ? Promise.reject(new LogUnavailable('test')) : log.append(batch);
+      },
+    }),
+  });
+  expecting(200, await ack(service, randomUUID()));
+  const { id } = await issue(service);
+  state.broken = true;
+  clock.advance(GRACE_MS + 1000);
+  await until('nobody was lost', () => state.tries > 0);
+  await pause(50);
+  state.broken = false;
+  await until('it stays pending for ever', async () => (await propagation(service, id)).complete);
+  assert.deepEqual((await typesOf(service)).slice(-1), ['HostStale']);
 });

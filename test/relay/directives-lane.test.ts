@@ -174,3 +174,97 @@ test('who has lost the lane asks the log before it sends, and does not', async (
   await until(() => first.status().state === 'standing_by');
   assert.equal(topic.records.length, length);
 });
+
+test('a lift that comes while all is said anew stands on the topic, too', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  let lifting: string | undefined;
+  const lane = ground.directives(
+    topic,
+    {},
+    {
+      async restatement(lifted) {
+        const id = lifting;
+        lifting = undefined;
+        if (id !== undefined) await ground.lift(id);
+        return ground.beats.restatement(lifted);
+      },
+    },
+  );
+  const [id, other] = [await ground.issue(), await ground.issue()];
+  await until(() => lane.status().epoch === 2);
+  lifting = id;
+  topic.write({ key: other, value: '{}' });
+  await until(() => lane.status().epoch === 3 && lane.status().state === 'sending');
+  await until(() => stateOf(topic.records).get(id)?.directive?.state === 'lifted', undefined, 2_000);
+  await until(() => lane.status().waiting === 0);
+  assertSound(topic, [other]);
+});
+
+test('an older word of its own does not stay the last either', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const lane = ground.directives(topic);
+  const id = await ground.issue();
+  await until(() => stateOf(topic.records).has(id));
+  const old = topic.records.find(({ key }) => key === id);
+  assert.ok(old);
+  await ground.lift(id);
+  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0);
+  await pause(20);
+  assert.equal(lane.status().foreign, 0);
+  topic.write(old);
+  const isLifted = (): boolean => stateOf(topic.records).get(id)?.directive?.state === 'lifted';
+  await until(isLifted, undefined, 2_000);
+  assertSound(topic, []);
+  const beat = topic.records.findLast(({ key }) => key === HEARTBEAT);
+  topic.write({ key: id, value: beat?.value ?? '' });
+  await until(isLifted, undefined, 2_000);
+});
+
+test('an older word of a lifted one that comes while it is said anew does not stay the last', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const { open } = topic;
+  let meanwhile: (() => void) | undefined;
+  topic.open = async (signal) => {
+    const sender = await open(signal);
+    return {
+      discard: () => sender.discard(),
+      async send(records) {
+        await sender.send(records);
+        if (!records.some(({ value }) => value.includes('"lifted"'))) return;
+        meanwhile?.();
+        meanwhile = undefined;
+      },
+    };
+  };
+  const lane = ground.directives(topic);
+  const id = await ground.issue();
+  await until(() => stateOf(topic.records).has(id));
+  const old = topic.records.find(({ key }) => key === id);
+  assert.ok(old);
+  await ground.lift(id);
+  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0);
+  const foreign = { key: id, value: old.value.replace('"signature":"', '"signature":"x') };
+  meanwhile = () => topic.write(foreign);
+  topic.write(foreign);
+  await until(() => lane.status().foreign === 2);
+  await until(() => stateOf(topic.records).get(id)?.directive?.state === 'lifted', undefined, 2_000);
+  assertSound(topic, []);
+});
+
+test('what is said at once fits a record in bytes, whatever the letters', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const lane = ground.directives(topic);
+  for (let count = 0; count < 230; count += 1) await ground.issue('\u4e00'.repeat(2_000));
+  await until(() => lane.status().epoch === 230);
+  topic.write({ key: HEARTBEAT, value: '{}' });
+  await until(
+    () => topic.records.at(-1)?.key === HEARTBEAT && lane.status().foreign > 0 && lane.status().waiting === 0,
+  );
+  await pause(300);
+  const largest = Math.max(...topic.records.map(({ value }) => Buffer.byteLength(value)));
+  assert.ok(largest < 1_000_000, `${largest} bytes`);
+});

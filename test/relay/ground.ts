@@ -102,10 +102,10 @@ export async function relayGround(t: TestContext) {
     beats,
     /** Appends one fact to a stream of its own. */
     fact: () => committed(log, write(`notes-${(facts += 1)}`, 0, { facts })),
-    async issue(): Promise<string> {
+    async issue(reason = 'test'): Promise<string> {
       const id = randomUUID();
       const target = { type: 'capability', capability: `cap-${id}` } as const;
-      await command((by) => ({ type: 'issue', id, target, reason: 'test', ...by }));
+      await command((by) => ({ type: 'issue', id, target, reason, ...by }));
       return id;
     },
     lift: (id: string) => command((by) => ({ type: 'lift', id, reason: 'test', ...by })),
