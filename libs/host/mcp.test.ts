@@ -17,7 +17,7 @@ test('a server that asks without end has so many questions open and no more', as
       return new Promise(() => undefined);
     },
   });
-  transport.onmessage = () => undefined;
+  Object.assign(transport, { onmessage: () => undefined });
   const say = transport.onmessage as (message: object) => void;
   for (let id = 0; id < 10_000; id += 1) say({ jsonrpc: '2.0', id, method: 'roots/list' });
   await delay(0);
