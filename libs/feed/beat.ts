@@ -6,7 +6,7 @@ import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { DigestText, InstantText, Uuid } from '#libs/vocabulary/ids.js';
 
 /** More active directives than this are no feed of ours; hosts take nothing larger in. */
-export const MAX_ACTIVE = 10_000;
+export const MAX_ACTIVE = 100_000;
 
 /** A directive as the wire shows it. Hosts ignore members that they do not know. */
 export const DirectiveView = z.object({
