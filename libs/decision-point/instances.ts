@@ -105,10 +105,12 @@ export class Instances {
     return answer;
   }
 
-  /** A beat has left for an instance. */
-  beatLeft(host: string, instanceId: string): void {
-    const sign = this.signs.get(signOf(host, instanceId));
+  /** A beat has left for an instance. One that was stale for want of beats has its lease back. */
+  beatLeft(host: Caller, instanceId: string): void {
+    const sign = this.signs.get(signOf(host.name, instanceId));
     if (sign !== undefined) sign.lastMs = this.time.monotonicMs();
+    // Where it cannot be recorded, the next beat tries again.
+    else this.see(host, instanceId).catch(() => undefined);
   }
 
   /** How far a directive has got; undefined where there is none with this id. Throws `LogUnavailable`, `LogOverloaded`. */

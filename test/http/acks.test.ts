@@ -161,7 +161,7 @@ test('a watch makes an instance known, and its beats keep it from being stale fo
 });
 
 test('a watch of an instance that gives no more signs of life is ended, and no other is', async (t) => {
-  const service = await started(t, { env: { SALLYPORT_LEASE_MS: '600', SALLYPORT_SKEW_MS: '100' } });
+  const service = await started(t, { env: { SALLYPORT_LEASE_MS: '1500', SALLYPORT_SKEW_MS: '100' } });
   const [quiet, loud, terse] = [randomUUID(), randomUUID(), randomUUID()];
   const watches = await Promise.all(
     [quiet, loud, terse].map((instanceId) => watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`)),
@@ -307,4 +307,28 @@ test('a host that goes while nothing can be recorded is stale as soon as somethi
   state.broken = false;
   await until('it stays pending for ever', async () => (await propagation(service, id)).complete);
   assert.deepEqual((await typesOf(service)).slice(-1), ['HostStale']);
+});
+
+test('who was stale for want of beats has its lease back with the next one', async (t) => {
+  const state = { broken: false };
+  const service = await started(t, {
+    env: { SALLYPORT_LEASE_MS: '1200', SALLYPORT_SKEW_MS: '0' },
+    wrapLog: (log: EventLog): EventLog => ({
+      ...gate().wrap(log),
+      head: (stream) => (state.broken ? Promise.reject(new LogUnavailable('test')) : log.head(stream)),
+    }),
+  });
+  const instanceId = randomUUID();
+  const watch = await watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`);
+  t.after(() => watch.close());
+  await watch.next();
+  state.broken = true;
+  await until('it was not lost', () => service.service.instances.counts().stale === 1);
+  state.broken = false;
+  const beats = watch.told.length;
+  await until('there is no beat', () => watch.told.length > beats);
+  await until('beats go on to somebody who is not looked after', () => service.service.instances.counts().live === 1);
+  assert.deepEqual(await typesOf(service), ['InstanceSeen', 'HostStale', 'HostRecovered']);
+  const { instances } = await propagation(service, (await issue(service)).id);
+  assert.deepEqual(instances, [{ host: 'local-host', instanceId, state: 'pending' }]);
 });

@@ -60,7 +60,7 @@ export class Watches {
       if (instanceId !== undefined) {
         unwrap(await this.instances.see({ name, tokenDigest }, instanceId));
         this.refuseEnded({ name, tokenDigest });
-        watcher.onTaken = () => this.instances.beatLeft(name, instanceId);
+        watcher.onTaken = () => this.instances.beatLeft({ name, tokenDigest }, instanceId);
       }
       if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch);
     } catch (error) {
