@@ -113,6 +113,8 @@ test('who comes back gets the changes since, as they were sent, and a heartbeat 
   }
   const current = await watching(t, service, `?sinceEpoch=${epoch}`);
   assert.equal((await current.next(undefined, 500)).event, 'heartbeat');
+  const anew = await (await watching(t, service, '?sinceEpoch=0')).next();
+  assert.deepEqual([anew.event, anew.data.active.length], ['snapshot', epoch]);
 });
 
 test('where the changes since are not all recent, or the epoch is not ours, there is a snapshot', async (t) => {

@@ -62,7 +62,8 @@ export class Watches {
         this.refuseEnded({ name, tokenDigest });
         watcher.onTaken = () => this.instances.beatLeft({ name, tokenDigest }, instanceId);
       }
-      if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch);
+      // Whoever says 0 has nothing, and gets all of it.
+      if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch === 0 ? undefined : sinceEpoch);
     } catch (error) {
       this.closed(watcher);
       throw error;
