@@ -256,17 +256,27 @@ test('what could not be recorded is not acknowledged, and the next attempt is', 
 
 test('a hundred acknowledgements at once are a few appends, each answered', async (t) => {
   const appends: number[] = [];
+  const slow = gate();
   const service = await started(t, {
-    wrapLog: (log: EventLog): EventLog => ({
-      ...gate().wrap(log),
-      append: (batch) => {
-        if (batch.writes.some(({ stream }) => stream.startsWith('instances-'))) appends.push(1);
-        return log.append(batch);
-      },
-    }),
+    wrapLog: (log: EventLog): EventLog => {
+      const gated = slow.wrap(log);
+      return {
+        ...gated,
+        append: (batch) => {
+          if (batch.writes.some(({ stream }) => stream.startsWith('instances-'))) appends.push(1);
+          return gated.append(batch);
+        },
+      };
+    },
   });
   const ids = Array.from({ length: 100 }, () => randomUUID());
-  for (const answer of await Promise.all(ids.map((id) => ack(service, id)))) expecting(200, answer);
+  // While the first one is being recorded the others come in.
+  const held = slow.holdNext('instances-local-host');
+  const answers = ids.map((id) => ack(service, id));
+  await held.arrived;
+  await pause(500);
+  held.release();
+  for (const answer of await Promise.all(answers)) expecting(200, answer);
   assert.ok(appends.length < 60, `${appends.length} appends`);
   assert.equal((await propagation(service, (await issue(service)).id)).instances.length, 100);
 });
