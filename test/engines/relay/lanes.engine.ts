@@ -176,11 +176,10 @@ describe('the relay on a real broker', () => {
     const first = [ground.directives(toDirectives), ground.events(toEvents)] as const;
     const id = await ground.issue();
     await until(() => first[0].status().epoch === 1, undefined, WAIT_MS);
-    const second = [
-      ground.directives(toDirectives, { takeoverMs: 2500 }),
-      ground.events(toEvents, { takeoverMs: 2500 }),
-    ] as const;
-    await pause(4000);
+    // Longer than the time between two checkpoints: by them it shows that a lane of events lives.
+    const takeoverMs = 6500;
+    const second = [ground.directives(toDirectives, { takeoverMs }), ground.events(toEvents, { takeoverMs })] as const;
+    await pause(takeoverMs + 1500);
     assert.deepEqual(
       second.map((lane) => lane.status().state),
       ['standing_by', 'standing_by'],
