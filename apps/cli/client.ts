@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { boundedText, whyNoAnswer } from '#libs/kernel/http-answer.js';
 import { at } from './print.js';
 
 /** The service answered with RFC 9457 problem+json. `code` is the contract's. */
@@ -51,9 +52,9 @@ export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOpti
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      text = await boundedText(response);
+      text = await boundedText(response, MAX_ANSWER_BYTES);
     } catch (error) {
-      throw new ServiceUnreachable(`no answer from ${server.origin}: ${whyOf(error)}`);
+      throw new ServiceUnreachable(`no answer from ${server.origin}: ${whyNoAnswer(error)}`);
     }
     const parsed = parse(text);
     if (response.ok) {
@@ -78,17 +79,6 @@ export function query(options: Readonly<Record<string, string | undefined>>): st
   return set.length === 0 ? '' : `?${new URLSearchParams(set).toString()}`;
 }
 
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of response.body ?? []) {
-    total += chunk.length;
-    if (total > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function parse(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json;
@@ -111,11 +101,4 @@ function problemOf(status: number, parsed: Json | undefined): Error {
     message: at(error, 'message'),
   }));
   return new ServiceProblem(status, code, textAt('detail') ?? textAt('title') ?? code, fields);
-}
-
-function whyOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error';
-  if (error.name === 'TimeoutError') return 'it took too long';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
 }

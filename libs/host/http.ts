@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue } from '../kernel/canonical-json.js';
+import { boundedText, whyNoAnswer } from '../kernel/http-answer.js';
 import { ServiceError, type Ask } from './client.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -24,9 +25,9 @@ export function askOverHttp(url: URL, token: () => string): Ask {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       ({ status } = response);
-      text = await boundedText(response);
+      text = await boundedText(response, MAX_ANSWER_BYTES);
     } catch (error) {
-      throw new ServiceError('unreachable', `no answer from ${url.origin}: ${whyOf(error)}`);
+      throw new ServiceError('unreachable', `no answer from ${url.origin}: ${whyNoAnswer(error)}`);
     }
     const answer = parsed(text);
     if (status >= 200 && status < 300 && isJsonObject(answer)) return answer;
@@ -38,28 +39,10 @@ export function askOverHttp(url: URL, token: () => string): Ask {
   };
 }
 
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of response.body ?? []) {
-    total += chunk.length;
-    if (total > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
-}
-
-function whyOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error';
-  if (error.name === 'TimeoutError') return 'it took too long';
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
 }
