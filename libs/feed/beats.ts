@@ -41,6 +41,9 @@ export function changeIn(event: Event, position: bigint, state: DirectivesState)
   return { directive: stands, epoch: event.revision, stateRoot: data.stateRoot, position };
 }
 
+/** A beat that is not signed yet, without what makes it a snapshot or a change. */
+type Said = Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>;
+
 /** Each takes some tens of microseconds. */
 const SIGNED_AT_ONCE = 64;
 
@@ -62,14 +65,8 @@ export class Beats {
 
   /** All that is active; whoever asks while one is made gets the next one. Throws `LogUnavailable`. */
   readonly snapshot: () => Promise<Beat> = shared(async () => {
-    for (;;) {
-      const beat = await this.current();
-      const { state, revision } = this.known.directives();
-      // A directive may be folded in between the two: its root is another one.
-      if (revision !== beat.epoch) continue;
-      const { views, text } = activeOf(state);
-      return signBeat({ ...beat, active: views }, this.key, text);
-    }
+    const [beat, { views, text }] = await this.standing(activeOf);
+    return signBeat({ ...beat, active: views }, this.key, text);
   });
 
   /** As `snapshot`, without what is active. Throws `LogUnavailable`. */
@@ -99,14 +96,13 @@ export class Beats {
    * directive and for each lifted one of `lifted`, all of them as of the present epoch. Throws `LogUnavailable`.
    */
   async restatement(lifted: Iterable<string>): Promise<{ readonly snapshot: Beat; readonly directives: Beat[] }> {
-    const beat = await this.current();
-    const { state, revision } = this.known.directives();
-    if (revision !== beat.epoch) return this.restatement(lifted);
-    const { views: active, text } = activeOf(state);
-    const known = [...new Set(lifted)].map((id) => state.all.get(id));
-    const others = known.filter((each) => each !== undefined).filter((each) => each.state === 'lifted');
+    const [beat, { views: active, text, others }] = await this.standing((state) => {
+      const known = [...new Set(lifted)].map((id) => state.all.get(id));
+      const stood = known.filter((each) => each !== undefined).filter((each) => each.state === 'lifted');
+      return { ...activeOf(state), others: stood.map(directiveView) };
+    });
     const directives: Beat[] = [];
-    for (const [index, directive] of [...active, ...others.map(directiveView)].entries()) {
+    for (const [index, directive] of [...active, ...others].entries()) {
       // Others have their turn in between: with thousands of directives the signatures take a while.
       if (index % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await nextTurn();
       directives.push(signBeat({ ...beat, directive }, this.key));
@@ -135,7 +131,17 @@ export class Beats {
     );
   }
 
-  private async current(): Promise<Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>> {
+  /** What is to be said now, and what `read` finds in the very state that it is said of: that state is live. */
+  private async standing<Read>(read: (state: DirectivesState) => Read): Promise<readonly [Said, Read]> {
+    for (;;) {
+      const beat = await this.current();
+      const { state, revision } = this.known.directives();
+      // A directive may be folded in between the two: its root is another one.
+      if (revision === beat.epoch) return [beat, read(state)];
+    }
+  }
+
+  private async current(): Promise<Said> {
     const issuedAt = this.now();
     const head = await this.log.head('directives');
     if (this.known.directives().revision < head) await this.known.refresh(['directives']);
