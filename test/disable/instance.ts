@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { DirectiveFeed } from '#libs/feed/port.js';
 import { kafkaFeed } from '#libs/feed/kafka/kafka-feed.js';
 import { sseFeed } from '#libs/feed/watch/sse.js';
-import { Follower, type DirectivesClient } from '../../libs/host/follower.js';
+import { createClient } from '../../libs/host/client.js';
+import { Follower } from '../../libs/host/follower.js';
+import { askOverHttp } from '../../libs/host/http.js';
 import { feedKeys } from '../../libs/host/keys.js';
 import type { Clock } from '#libs/kernel/time.js';
 
@@ -22,37 +24,21 @@ const ASK_MS = 2000;
 
 export async function startInstance(options: InstanceOptions): Promise<Follower> {
   const { url, token, feeds, brokers = [], instanceId = randomUUID(), clock } = options;
-  const jwks: unknown = await (await fetch(`${url}/.well-known/jwks.json`)).json();
+  const clientOf = (service: string) =>
+    createClient(
+      askOverHttp(new URL(service), () => token),
+      { instanceId, timeoutMs: ASK_MS },
+    );
+  const jwks = await clientOf(url).keys();
   const following: Record<'watch' | 'kafka', () => DirectiveFeed> = {
     watch: () => sseFeed({ url: new URL(url), token: () => token, instanceId }),
     kafka: () => kafkaFeed({ connection: { brokers, clientId: `host-${instanceId.slice(0, 8)}` } }),
   };
   return new Follower({
-    client: directivesClient(options.askUrl ?? url, token),
+    client: clientOf(options.askUrl ?? url),
     feeds: feeds.map((name) => following[name]()),
     keys: feedKeys(jwks),
     instanceId,
     ...(clock === undefined ? {} : { clock }),
   });
-}
-
-function directivesClient(url: string, token: string): DirectivesClient {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const within = (signal: AbortSignal | undefined): AbortSignal =>
-    AbortSignal.any([AbortSignal.timeout(ASK_MS), ...(signal === undefined ? [] : [signal])]);
-  return {
-    async directives(signal) {
-      const response = await fetch(`${url}/v1/directives`, { headers, signal: within(signal) });
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      return (await response.json()) as Record<string, unknown>;
-    },
-    async acknowledge(ack, signal) {
-      const init = { method: 'POST', headers, body: JSON.stringify(ack), signal: within(signal) };
-      const response = await fetch(`${url}/v1/directives/acks`, init);
-      await response.body?.cancel();
-      if (response.status === 409) return false;
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      return true;
-    },
-  };
 }
