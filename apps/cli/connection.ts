@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { isLoopback } from '#libs/kernel/loopback.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { createCall, type Call } from './client.js';
 import { UsageError, type World } from './world.js';
@@ -16,7 +17,7 @@ export interface ConnectionOptions {
 /** Connects to the service in a role. A token comes from a file or the environment, never from the command line. */
 export function connect(world: World, options: ConnectionOptions, role: Role): Call {
   const server = serverUrl(options.server ?? world.env['SALLYPORT_URL'] ?? DEFAULT_SERVER);
-  if (server.protocol === 'http:' && !isLoopback(server) && options.plainHttp !== true) {
+  if (server.protocol === 'http:' && !isLoopback(server.hostname) && options.plainHttp !== true) {
     throw new UsageError(
       `a token would travel unencrypted to ${server.host}: use https, or --plain-http in a closed network`,
     );
@@ -31,10 +32,6 @@ function serverUrl(text: string): URL {
   return url;
 }
 
-function isLoopback(url: URL): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-}
-
 function tokenFor(world: World, tokenFile: string | undefined, server: URL, role: Role): string {
   if (tokenFile !== undefined) {
     const token = tokenIn(resolve(world.cwd, tokenFile), role);
@@ -45,9 +42,9 @@ function tokenFor(world: World, tokenFile: string | undefined, server: URL, role
   if (own !== undefined && own !== '') return own;
   // The tokens of the service on this machine are for that service: they are never sent to another machine.
   const file = join(resolve(world.cwd, world.env['SALLYPORT_DATA'] ?? 'data'), 'tokens.json');
-  const token = isLoopback(server) ? tokenIn(file, role) : undefined;
+  const token = isLoopback(server.hostname) ? tokenIn(file, role) : undefined;
   if (token !== undefined) return token;
-  const where = isLoopback(server) ? `, and ${file} has none for the role ${role}` : '';
+  const where = isLoopback(server.hostname) ? `, and ${file} has none for the role ${role}` : '';
   throw new UsageError(`no token: set SALLYPORT_TOKEN or give --token-file${where}`);
 }
 

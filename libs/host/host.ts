@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DirectiveFeed } from '../feed/port.js';
 import { grpcFeed } from '../feed/watch/grpc.js';
 import { sseFeed } from '../feed/watch/sse.js';
+import { isLoopback } from '../kernel/loopback.js';
 import type { Task } from './answers.js';
 import { createClient, type Ask, type HostClient, type OpenTask } from './client.js';
 import { Follower, type FollowerState } from './follower.js';
@@ -118,7 +119,7 @@ const overGrpc =
     question.rpc === undefined ? http(question, signal) : grpc(question, signal);
 
 function refuseBeyondLoopback(hostname: string): void {
-  if (/^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(hostname)) return;
+  if (isLoopback(hostname)) return;
   throw new Error('a token goes to another machine over TLS alone');
 }
 
