@@ -59,7 +59,7 @@ for (const fault of ['failed', 'persisted', 'hung', 'late'] as const) {
     topic.failNext(fault);
     await ground.lift(first);
     const second = await ground.issue();
-    await until(() => lane.status().epoch === 3 && lane.status().waiting === 0);
+    await until(() => lane.status().epoch === 3 && lane.status().waiting === 0 && topic.readers === 1);
     topic.thaw();
     await until(() => lane.status().foreign === (fault === 'late' ? 1 : 0));
     await until(() => stateOf(topic.records).get(first)?.directive?.state === 'lifted');
@@ -116,7 +116,7 @@ test('what a deposed relay writes late is overwritten by the one who took over',
   topic.failNext('late');
   const stuck = await ground.issue();
   const second = ground.directives(topic);
-  await until(() => second.status().state === 'sending' && second.status().epoch === 2);
+  await until(() => second.status().state === 'sending' && second.status().epoch === 2 && topic.readers === 2);
   await ground.lift(stuck);
   await until(() => stateOf(topic.records).get(stuck)?.directive?.state === 'lifted');
   assertSound(topic, [id]);
@@ -146,7 +146,7 @@ test('a heartbeat of somebody else, or one of old, does not stay the last', asyn
   const topic = memoryTopic();
   ground.directives(topic);
   const id = await ground.issue();
-  await until(() => stateOf(topic.records).has(id));
+  await until(() => stateOf(topic.records).has(id) && topic.readers === 1);
   const old = topic.records.find(({ key }) => key === HEARTBEAT);
   assert.ok(old);
   topic.write({ key: HEARTBEAT, value: old.value });
@@ -192,7 +192,7 @@ test('a lift that comes while all is said anew stands on the topic, too', async 
     },
   );
   const [id, other] = [await ground.issue(), await ground.issue()];
-  await until(() => lane.status().epoch === 2);
+  await until(() => lane.status().epoch === 2 && topic.readers === 1);
   lifting = id;
   topic.write({ key: other, value: '{}' });
   await until(() => lane.status().epoch === 3 && lane.status().state === 'sending');
@@ -210,7 +210,7 @@ test('an older word of its own does not stay the last either', async (t) => {
   const old = topic.records.find(({ key }) => key === id);
   assert.ok(old);
   await ground.lift(id);
-  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0);
+  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0 && topic.readers === 1);
   await pause(20);
   assert.equal(lane.status().foreign, 0);
   topic.write(old);
@@ -245,7 +245,7 @@ test('an older word of a lifted one that comes while it is said anew does not st
   const old = topic.records.find(({ key }) => key === id);
   assert.ok(old);
   await ground.lift(id);
-  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0);
+  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0 && topic.readers === 1);
   const foreign = { key: id, value: old.value.replace('"signature":"', '"signature":"x') };
   meanwhile = () => topic.write(foreign);
   topic.write(foreign);
@@ -259,7 +259,7 @@ test('what is said at once fits a record in bytes, whatever the letters', async 
   const topic = memoryTopic();
   const lane = ground.directives(topic);
   for (let count = 0; count < 230; count += 1) await ground.issue('\u4e00'.repeat(2_000));
-  await until(() => lane.status().epoch === 230);
+  await until(() => lane.status().epoch === 230 && topic.readers === 1);
   topic.write({ key: HEARTBEAT, value: '{}' });
   await until(
     () => topic.records.at(-1)?.key === HEARTBEAT && lane.status().foreign > 0 && lane.status().waiting === 0,

@@ -56,7 +56,7 @@ for (const fault of ['failed', 'persisted', 'hung', 'late'] as const) {
     assert.deepEqual(consumed(topic.records), positions);
     assert.deepEqual([topic.opened, topic.discarded], [3, 2], 'who has failed lets go of its connections');
     assert.equal(lane.status().reason, undefined);
-    assert.match(troubles[0] ?? '', fault === 'hung' || fault === 'late' ? /took longer than 50 ms/ : /ordered/);
+    assert.match(troubles[0] ?? '', fault === 'hung' || fault === 'late' ? /took longer than 500 ms/ : /ordered/);
   });
 }
 

@@ -18,12 +18,14 @@ export interface MemoryTopic extends ReadableOutlet {
   write(record: OutgoingRecord): void;
   /** While there is an error, the brokers cannot be reached, or the topic not be used. */
   error: Error | undefined;
+  /** Who has loaded the topic and is told of each record from now on: what is written before is only found in the load. */
+  readonly readers: number;
   readonly opened: number;
   readonly discarded: number;
   readonly sends: readonly (readonly OutgoingRecord[])[];
 }
 
-export function memoryTopic(sendMs = 50): MemoryTopic {
+export function memoryTopic(sendMs = 500): MemoryTopic {
   const records: OutgoingRecord[] = [];
   const sends: (readonly OutgoingRecord[])[] = [];
   const faults: SendFault[] = [];
@@ -46,6 +48,9 @@ export function memoryTopic(sendMs = 50): MemoryTopic {
     records,
     sends,
     error: undefined,
+    get readers() {
+      return listeners.size;
+    },
     get opened() {
       return opened;
     },
