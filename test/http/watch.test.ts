@@ -68,7 +68,7 @@ test('a watch begins with a snapshot, then tells each change at once and a heart
   );
   const beats = [await watch.next(isHeartbeat), await watch.next(isHeartbeat)];
   const apartMs = (beats[1]?.atMs ?? 0) - (beats[0]?.atMs ?? 0);
-  assert.ok(apartMs > 500 && apartMs < 2500, `${apartMs} ms between two heartbeats`);
+  assert.ok(apartMs > 200 && apartMs < 5000, `${apartMs} ms between two heartbeats`);
   assert.equal(beats[0]?.data.stateRoot, over.data.stateRoot);
   assert.equal((await service.call('host', 'GET', '/v1/directives')).body.stateRoot, over.data.stateRoot);
   const keys = await keysOf(service);
@@ -167,7 +167,7 @@ test('a watch ends as soon as its token is rotated or its principal removed, and
     else expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${name}`));
     const endedMs = performance.now();
     await watch.ended;
-    assert.ok(performance.now() - endedMs < 1000);
+    assert.ok(performance.now() - endedMs < 3000);
     refused(401, 'unauthenticated', await service.call({ token }, 'GET', '/v1/directives/watch'));
   }
   await issue(service);
