@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import type { Decider } from '#libs/kernel/decider.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
@@ -141,10 +142,24 @@ export function activeDirectives(state: DirectivesState): DirectiveState[] {
   return [...state.active.values()].flat().sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+type Rooted = Pick<DirectiveState, 'id' | 'target' | 'epoch'>;
+
 /** `sha256(JCS([{id, target, epoch}, …] sorted by id))`: two views with one root stop the same calls. */
-export function stateRoot(active: readonly Pick<DirectiveState, 'id' | 'target' | 'epoch'>[]): Digest {
+export function stateRoot(active: readonly Rooted[]): Digest {
   const sorted = [...active].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return digestOf(sorted.map(({ id, target, epoch }) => ({ id, target, epoch })));
+  return digestOfBytes(`[${sorted.map(rootedText).join(',')}]`);
+}
+
+const rootedTexts = new WeakMap<Rooted, string>();
+
+/** The JCS of what a root says of a directive. None of it ever changes, and each change of any directive asks for all. */
+function rootedText(directive: Rooted): string {
+  const known = rootedTexts.get(directive);
+  if (known !== undefined) return known;
+  const { id, target, epoch } = directive;
+  const text = canonicalJson({ epoch, id, target });
+  rootedTexts.set(directive, text);
+  return text;
 }
 
 const EMPTY_ROOT = stateRoot([]);
