@@ -1,18 +1,9 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Client, Metadata, credentials, type ServiceError as GrpcError } from '@grpc/grpc-js';
-import {
-  loadSync,
-  type MessageTypeDefinition,
-  type MethodDefinition,
-  type PackageDefinition,
-  type ServiceDefinition,
-} from '@grpc/proto-loader';
+import type { MethodDefinition } from '@grpc/proto-loader';
+import { messageCodec, type Message } from '../wire/codec.js';
+import { messageOf, serviceOf, type MessageType, type ServiceName } from '../wire/protos.js';
 import { ServiceError, type Ask } from './client.js';
-import { messageCodec } from './messages.js';
 
-/** Beside the compiled package, or at the root of the sources. */
-const PROTO_DIR = ['../proto', '../../../proto'].map((path) => join(import.meta.dirname, path)).find(existsSync) ?? '';
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_ADDRESS_IDLE_MS = 20_000;
 
@@ -33,14 +24,6 @@ export interface GrpcWay {
 
 /** Asks over gRPC, on one connection that comes back by itself. */
 export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
-  const protos = loadSync(['sallyport/v1/sallyport.proto', 'google/rpc/status.proto'], {
-    includeDirs: [PROTO_DIR],
-    keepCase: true,
-    longs: String,
-    enums: String,
-    defaults: true,
-  });
-  const codec = messageCodec((name) => protos[`sallyport.v1.${name}`] as Message | undefined);
   const client = new Client(address, ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca), {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': MAX_ADDRESS_IDLE_MS,
@@ -50,7 +33,7 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
 
   const methodOf = (rpc: string): MethodDefinition<object, object> => {
     const [service = '', name = ''] = rpc.split('/');
-    const method = (protos[`sallyport.v1.${service}`] as ServiceDefinition | undefined)?.[name];
+    const method = serviceOf(service as ServiceName)?.[name];
     if (method === undefined) throw new ServiceError('unintelligible', `the proto has no ${rpc}`);
     return method;
   };
@@ -62,7 +45,7 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
   };
   const problemOf = (error: GrpcError): ServiceError => {
     const [details] = error.metadata?.get('grpc-status-details-bin') ?? [];
-    return new ServiceError(reasonIn(details, protos) ?? 'unreachable', error.details);
+    return new ServiceError(reasonIn(details) ?? 'unreachable', error.details);
   };
 
   const ask: Ask = (question, signal) =>
@@ -73,13 +56,13 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
         path,
         requestSerialize,
         responseDeserialize,
-        codec.toMessage(nameOf(requestType), message),
+        toMessage(nameOf(requestType), message),
         metadataOf(traceparent),
         {},
         (error, answer) => {
           signal.removeEventListener('abort', cancel);
           if (error !== null) reject(problemOf(error));
-          else resolve(codec.fromMessage(nameOf(responseType), answer as Record<string, unknown>));
+          else resolve(shapeOf(responseType, answer ?? {}));
         },
       );
       const cancel = () => call.cancel();
@@ -91,14 +74,14 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
     ask,
     async *watch(request, signal) {
       const { path, requestSerialize, responseDeserialize, requestType, responseType } = methodOf('Directives/Watch');
-      const message = codec.toMessage(nameOf(requestType), request);
+      const message = toMessage(nameOf(requestType), request);
       const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, message, metadataOf());
       const cancel = () => call.cancel();
       signal.addEventListener('abort', cancel, { once: true });
       try {
         if (signal.aborted) cancel();
         for await (const answer of call) {
-          yield codec.fromMessage(nameOf(responseType), answer as Record<string, unknown>) as Record<string, unknown>;
+          yield shapeOf(responseType, answer) as Message;
         }
       } catch (error) {
         throw problemOf(error as GrpcError);
@@ -111,15 +94,21 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
   };
 }
 
-type Message = MessageTypeDefinition<object, object>;
+const { fromMessage, toMessage } = messageCodec((bytes) => JSON.parse(String(bytes)) as unknown);
 
-const nameOf = (message: Message): string => (message.type as { name: string }).name;
+const nameOf = (message: MessageType): string => (message.type as { name: string }).name;
+/** The service is trusted with how deep its JSON is. */
+const shapeOf = (type: MessageType, message: object): unknown =>
+  fromMessage(nameOf(type), message as Message, Number.POSITIVE_INFINITY);
 
 /** The reason of the `google.rpc.ErrorInfo` in a status's details. */
-function reasonIn(details: unknown, protos: PackageDefinition): string | undefined {
+function reasonIn(details: unknown): string | undefined {
   if (!Buffer.isBuffer(details)) return undefined;
-  const read = (name: string, bytes: Buffer) => (protos[name] as Message).deserialize(bytes);
-  const { details: all } = read('google.rpc.Status', details) as { details: { type_url: string; value: Buffer }[] };
+  const { details: all } = messageOf('google.rpc.Status').deserialize(details) as {
+    details: { type_url: string; value: Buffer }[];
+  };
   const info = all.find(({ type_url: url }) => url.endsWith('/google.rpc.ErrorInfo'));
-  return info === undefined ? undefined : (read('google.rpc.ErrorInfo', info.value) as { reason: string }).reason;
+  return info === undefined
+    ? undefined
+    : (messageOf('google.rpc.ErrorInfo').deserialize(info.value) as { reason: string }).reason;
 }

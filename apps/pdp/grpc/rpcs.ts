@@ -7,6 +7,7 @@ import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
 import { traceIdOf } from '#libs/kernel/ids.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
+import type { ServiceName } from '#libs/wire/protos.js';
 import { AckRequest } from '../directives/requests.js';
 import { refuseTooLarge } from '../calls/limits.js';
 import type { BodyLimit, Principal } from '../http/access.js';
@@ -16,7 +17,6 @@ import { checkedKey, idOfKey } from '../http/idempotency.js';
 import { Problem, unwrap } from '../http/problem.js';
 import type { Service } from '../service.js';
 import { openedAnswer, refuseTooMany } from '../tasks/opening.js';
-import type { ServiceName } from './contract.js';
 
 /** Who calls, and what came with the message. */
 export interface Asking {

@@ -13,6 +13,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProto } from 'grpc-health-check';
+import { SERVICE_NAMES, fullName, protos, serviceOf } from '#libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 import { admitted, charge, type Principal } from '../http/access.js';
 import { Problem } from '../http/problem.js';
@@ -20,7 +21,6 @@ import type { Quotas } from '../http/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
-import { SERVICE_NAMES, fullName, protos, serviceOf } from './contract.js';
 import { serveHealth } from './health.js';
 import { rpcsOf, textIn, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
@@ -141,7 +141,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     server.addService(withRawRequests(definition), implementation);
   }
   serveHealth(server, readiness, leaving.signal);
-  new ReflectionService({ ...protos, ...loadSync(healthProto, { keepCase: true }) }).addToServer(server);
+  new ReflectionService({ ...protos(), ...loadSync(healthProto, { keepCase: true }) }).addToServer(server);
 
   const { host, port } = settings.grpc;
   const shownHost = host.includes(':') ? `[${host}]` : host;

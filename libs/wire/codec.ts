@@ -1,0 +1,92 @@
+import { fullName, messageOf } from './protos.js';
+
+export type Message = Readonly<Record<string, unknown>>;
+
+/** Reads the JSON that a `bytes` field holds, which nests up to `maxDepth`; `name` is the field's, for errors. */
+export type ReadJson = (bytes: Buffer, maxDepth: number, name: string) => unknown;
+
+export interface MessageCodec {
+  /** A message as the contract's shape, to be judged by its schema; JSON in it nests up to `maxDepth`, counted from here. */
+  readonly fromMessage: (type: string, message: Message, maxDepth: number) => unknown;
+  /** A shape of the contract as a message. Members that the proto does not have are left out. */
+  readonly toMessage: (type: string, shape: unknown) => Message;
+}
+
+interface Field {
+  readonly proto: string;
+  readonly json: string;
+  readonly repeated: boolean;
+  readonly inward?: (value: unknown, maxDepth: number) => unknown;
+  readonly outward?: (value: unknown) => unknown;
+}
+
+interface FieldDescriptor {
+  readonly name: string;
+  readonly label: string;
+  readonly type: string;
+  readonly typeName: string;
+}
+
+const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const isList = (fields: readonly Field[]): boolean => fields.length === 1 && fields[0]?.proto === 'values';
+
+/**
+ * Messages of the proto to and from the JSON shapes of the wire contract, for both of its ends. Names change between
+ * snake_case and camelCase, `bytes` hold JSON, and a message of nothing but `values` is a list that may be absent.
+ * `type` is always a name in our own package.
+ */
+export function messageCodec(readJson: ReadJson): MessageCodec {
+  const known = new Map<string, readonly Field[]>();
+
+  function fieldsOf(type: string): readonly Field[] {
+    const found = known.get(type);
+    if (found !== undefined) return found;
+    const { field } = messageOf(fullName(type)).type as { field: FieldDescriptor[] };
+    const fields = field.map(fieldOf);
+    known.set(type, fields);
+    return fields;
+  }
+
+  function fieldOf({ name, label, type, typeName }: FieldDescriptor): Field {
+    const names = { proto: name, json: camelCase(name), repeated: label === 'LABEL_REPEATED' };
+    if (type === 'TYPE_BYTES') {
+      const inward = (value: unknown, maxDepth: number) => readJson(value as Buffer, maxDepth, names.json);
+      return { ...names, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };
+    }
+    if (type !== 'TYPE_MESSAGE') return names;
+    return {
+      ...names,
+      inward: (value, maxDepth) => fromMessage(typeName, value as Message, maxDepth),
+      outward: (value) => toMessage(typeName, value),
+    };
+  }
+
+  function fromMessage(type: string, message: Message, maxDepth: number): unknown {
+    const fields = fieldsOf(type);
+    const shape: Record<string, unknown> = {};
+    for (const { proto, json, repeated, inward } of fields) {
+      const value = message[proto];
+      if (value === undefined || value === null) continue;
+      if (inward === undefined) shape[json] = value;
+      else if (repeated) shape[json] = (value as unknown[]).map((item) => inward(item, maxDepth - 1));
+      else shape[json] = inward(value, maxDepth - 1);
+    }
+    return isList(fields) ? shape['values'] : shape;
+  }
+
+  function toMessage(type: string, shape: unknown): Message {
+    const fields = fieldsOf(type);
+    const source = (isList(fields) ? { values: shape } : shape) as Message;
+    const message: Record<string, unknown> = {};
+    for (const { proto, json, repeated, outward } of fields) {
+      const value = source[json];
+      if (value === undefined) continue;
+      if (outward === undefined) message[proto] = value;
+      else if (repeated) message[proto] = (value as unknown[]).map(outward);
+      else message[proto] = outward(value);
+    }
+    return message;
+  }
+
+  return { fromMessage, toMessage };
+}
