@@ -10,6 +10,7 @@ import { ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './call-index.js';
 import { summaryOf, type CallSummary } from './evidence.js';
+import type { DirectiveHistory } from './directive-history.js';
 import { History } from './history.js';
 import type { CallFilter, Place, Reference } from './index-messages.js';
 import { Reconstructor } from './reconstruct.js';
@@ -48,6 +49,7 @@ export class CallAudit {
     private readonly view: ControlView,
     private readonly engines: DecisionEngines,
     private readonly index: CallIndex,
+    private readonly directives: DirectiveHistory,
   ) {}
 
   /**
@@ -68,7 +70,7 @@ export class CallAudit {
     const size = Math.min(Math.max(1, limit), MAX_CALLS);
     const { references, next } = await this.index.calls(await this.filterOf(query), size, before);
     const attempts = await this.attemptsAt(references);
-    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log));
+    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
     const summaries = new Map<string, CallSummary>();
     // In order of the log, so that states are folded forward.
     for (const [key, attempt] of [...attempts].sort(([, a], [, b]) => byPosition(a.event, b.event))) {

@@ -1,9 +1,9 @@
 import type { CapabilityEvent } from '#libs/capability/events.js';
-import type { DirectiveEvent } from '#libs/directive/decider.js';
 import type { Target } from '#libs/directive/target.js';
 import { parseEvent } from '#libs/event-log/event.js';
 import type { RecordedEvent } from '#libs/event-log/port.js';
 import type { Instant } from '#libs/kernel/time.js';
+import { subjectOf, type Moment } from './directive-history.js';
 import type { History } from './history.js';
 import { byPosition } from './stored-event.js';
 
@@ -25,66 +25,35 @@ export interface Caller {
  * any of its versions and operations, or the caller's host or task, with their lifting. In order of position.
  */
 export async function capabilityHistory(history: History, caller: Caller, window: Window): Promise<RecordedEvent[]> {
-  const within = (event: RecordedEvent) => isWithin(event, window);
+  const within = ({ position, json }: RecordedEvent) => isWithin({ position, time: parseEvent(json).time }, window);
   const own = (await history.events(`capability-${caller.capability}`)).filter(within);
-  const matches = matcherOf(caller, own);
-  const directives: RecordedEvent[] = [];
-  const matching = new Set<string>();
-  for (const event of (await history.events('directives')).filter(within)) {
-    const { type, data } = parseEvent(event.json) as unknown as DirectiveEvent;
-    if (type === 'DirectiveIssued' && matches(data.target)) matching.add(data.id);
-    if (matching.has(data.id)) directives.push(event);
-  }
+  const directives = await history.directives.about(subjectsOf(caller, own), (at) => isWithin(at, window));
   return [...own, ...directives].sort(byPosition);
 }
 
-function isWithin(event: RecordedEvent, { position, time }: Window): boolean {
-  if (position !== undefined && event.position > position) return false;
-  return time === undefined || parseEvent(event.json).time <= time;
+function isWithin(at: Pick<Moment, 'position' | 'time'>, { position, time }: Window): boolean {
+  return (position === undefined || at.position <= position) && (time === undefined || at.time <= time);
 }
 
 /** By what the capability has been so far: its category, its publishers, the sources and effects of all its versions. */
-function matcherOf(
-  { capability, host, taskId }: Caller,
-  events: readonly RecordedEvent[],
-): (target: Target) => boolean {
-  const known = {
-    category: new Set<string>(),
-    publisher: new Set<string>(),
-    source: new Set<string>(),
-    effect: new Set<string>(),
-  };
+function subjectsOf({ capability, host, taskId }: Caller, events: readonly RecordedEvent[]): Set<string> {
+  const subjects = new Set<string>();
+  const add = (target: Target) => subjects.add(subjectOf(target));
+  add({ type: 'all' });
+  add({ type: 'capability', capability });
+  add({ type: 'host', host });
+  add({ type: 'task', taskId });
   for (const { json } of events) {
     const event = parseEvent(json) as unknown as CapabilityEvent;
     if (event.type === 'CapabilityRegistered') {
-      known.category.add(event.data.category);
-      for (const publisher of event.data.publishers) known.publisher.add(publisher);
+      add({ type: 'category', category: event.data.category });
+      for (const publisher of event.data.publishers) add({ type: 'publisher', publisher });
     } else if (event.type === 'VersionProposed') {
       const { source, operations } = event.data;
-      known.source.add(`${source.type}:${source.name}`);
-      for (const { effects } of Object.values(operations)) for (const effect of effects) known.effect.add(effect);
+      add({ type: 'source', source: `${source.type}:${source.name}` });
+      for (const { effects } of Object.values(operations))
+        for (const effect of effects) add({ type: 'effect', effect });
     }
   }
-  return (target) => {
-    switch (target.type) {
-      case 'all':
-        return true;
-      case 'capability':
-      case 'version':
-      case 'operation':
-        return target.capability === capability;
-      case 'host':
-        return target.host === host;
-      case 'task':
-        return target.taskId === taskId;
-      case 'publisher':
-        return known.publisher.has(target.publisher);
-      case 'source':
-        return known.source.has(target.source);
-      case 'category':
-        return known.category.has(target.category);
-      case 'effect':
-        return known.effect.has(target.effect);
-    }
-  };
+  return subjects;
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { CapabilityState } from '#libs/capability/state.js';
-import { Damage, History } from './history.js';
+import { History } from './history.js';
+import { Damage } from './soundness.js';
 import { damaged, makeWorld, withEvents } from '../../test/support/audit-world.js';
 
 test('gives the state of any revision, forwards and back', async (t) => {

@@ -3,29 +3,24 @@ import type { MaybeCapability } from '#libs/capability/state.js';
 import type { ConsultedView } from '#libs/decision-point/basis.js';
 import type { Held } from '#libs/decision-point/resting-states.js';
 import type { Basis } from '#libs/decision/snapshot.js';
-import { directiveDecider, type DirectivesState } from '#libs/directive/decider.js';
+import type { StandingDirectives } from '#libs/directive/decider.js';
 import { categoryOf, parseEvent } from '#libs/event-log/event.js';
 import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { verifySealed } from '#libs/event-log/verify.js';
 import { ownValue } from '#libs/kernel/canonical-json.js';
 import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
 import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
 import { taskDecider } from '#libs/task/decider.js';
-
-/** The log does not hold what it should: evidence that it was damaged or edited, never a reason to guess. */
-export class Damage extends Error {
-  override readonly name = 'Damage';
-}
+import { DirectiveHistory } from './directive-history.js';
+import { Damage, soundPrefix } from './soundness.js';
 
 interface Folder {
   initialState(): unknown;
   evolve(state: unknown, event: unknown): unknown;
 }
 
-/** Whatever a basis may name. */
+/** Whatever a basis may name, but for the directives: they are not folded for each request. */
 const FOLDERS = {
   capability: capabilityDecider,
-  directives: directiveDecider,
   policy: policyDecider,
   principal: principalDecider,
   task: taskDecider,
@@ -54,10 +49,15 @@ const MAX_AT_ONCE = 16;
 export class History {
   /** In order of use, the longest unused first. */
   private readonly streams = new Map<string, Folded>();
+  /** What was appended to them later concerns another request. */
+  private knowsDirectives: Promise<void> | undefined;
   /** The view that was asked for last, until a state is moved. */
   private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
-  constructor(private readonly log: EventLog) {}
+  constructor(
+    private readonly log: EventLog,
+    readonly directives = new DirectiveHistory(log),
+  ) {}
 
   /** Takes over a stream that has been read from its start; where too many are held, it is read again. */
   keep(stream: string, events: readonly RecordedEvent[]): void {
@@ -94,7 +94,13 @@ export class History {
   private async viewOf(consulted: readonly [string, number][]): Promise<ConsultedView> {
     const held = new Map<string, Held<unknown>>();
     await this.load(consulted.map(([stream]) => stream));
-    for (const [stream, revision] of consulted) held.set(stream, await this.at(stream, revision));
+    for (const [stream, revision] of consulted) {
+      const isDirectives = stream === 'directives';
+      held.set(
+        stream,
+        isDirectives ? { revision, state: this.directives.asOf(revision) } : await this.at(stream, revision),
+      );
+    }
     const of = <State>(stream: string): Held<State> => {
       const state = held.get(stream);
       if (state === undefined) throw new Damage(`a basis without ${stream}`);
@@ -104,7 +110,7 @@ export class History {
       capability: (id) => of<MaybeCapability>(`capability-${id}`),
       policySet: (set) => of<PolicySetState>(`policy-${set}`),
       principal: (name) => of<PrincipalState>(`principal-${name}`),
-      directives: () => of<DirectivesState>('directives'),
+      directives: () => of<StandingDirectives>('directives'),
     };
   }
 
@@ -113,10 +119,14 @@ export class History {
     return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
   }
 
-  /** Reads what is missing of the first of these streams at once rather than one after the other. */
+  /** Reads what is missing of the first of these streams, and the directives, at once rather than one after the other. */
   async load(streams: readonly string[]): Promise<void> {
+    this.knowsDirectives ??= this.directives.refresh();
     const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
-    const read = await Promise.all(missing.map((stream) => this.log.read(stream)));
+    const [read] = await Promise.all([
+      Promise.all(missing.map((stream) => this.log.read(stream))),
+      this.knowsDirectives,
+    ]);
     for (const [index, stream] of missing.entries()) this.hold(stream, foldedOf(stream, read[index] ?? []));
   }
 
@@ -133,15 +143,6 @@ const isFolded = (stream: string): boolean => Object.hasOwn(FOLDERS, categoryOf(
 function foldedOf(stream: string, events: readonly RecordedEvent[]): Folded {
   const folder = ownValue(FOLDERS, categoryOf(stream)) as Folder;
   return { folder, events, sound: soundPrefix(stream, events), revision: 0, state: folder.initialState() };
-}
-
-/** How many events of a stream, from its first on, are what was sealed and stand where they were written. */
-export function soundPrefix(stream: string, events: readonly RecordedEvent[]): number {
-  const broken = events.findIndex(({ json, type }, index) => {
-    const head = verifySealed(json);
-    return head?.stream !== stream || head.revision !== index + 1 || head.type !== type;
-  });
-  return broken < 0 ? events.length : broken;
 }
 
 function evolved({ folder, state }: Folded, json: string): unknown {

@@ -10,8 +10,9 @@ import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { TaskState } from '#libs/task/decider.js';
 import type { Attempt } from './attempts.js';
 import type { Commitments, Contents, NoContent } from './contents.js';
-import { Damage, History } from './history.js';
+import { History } from './history.js';
 import { recordedEngines } from './recorded-engines.js';
+import { Damage } from './soundness.js';
 
 /** The content of a call: with that of its task, or why there is none. `unread` where nobody asked for it. */
 type CallContent =

@@ -6,9 +6,10 @@ import { err, ok, type Result } from '#libs/kernel/result.js';
 import { isForeign } from '#libs/decision-point/trace.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './call-index.js';
-import { soundPrefix } from './history.js';
+import type { DirectiveHistory } from './directive-history.js';
 import type { Reference } from './index-messages.js';
 import { IndexUnavailable } from './index-thread.js';
+import { soundPrefix } from './soundness.js';
 import { byPosition } from './stored-event.js';
 
 /** All that the log holds under a trace id, as of one position. */
@@ -36,6 +37,7 @@ const INDEX_WAIT_MS = 2_000;
 export async function readTrace(
   log: EventLog,
   index: CallIndex,
+  directives: DirectiveHistory,
   traceId: string,
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
@@ -70,7 +72,7 @@ export async function readTrace(
     take(record, within(calls));
   }
   if (left < 0) return err(tooLarge());
-  record.events.push(...within(joined), ...within(await driftOf(log, traceId, record.attempts)));
+  record.events.push(...within(joined), ...within(await driftOf(log, directives, traceId, record.attempts)));
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
     if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;
@@ -100,13 +102,19 @@ async function refusalsUpTo(
 }
 
 /** What calls of the trace brought about elsewhere: the drift that they saw, and the suspension with its directive. */
-async function driftOf(log: EventLog, traceId: string, attempts: readonly Attempt[]): Promise<RecordedEvent[]> {
+async function driftOf(
+  log: EventLog,
+  directives: DirectiveHistory,
+  traceId: string,
+  attempts: readonly Attempt[],
+): Promise<RecordedEvent[]> {
   const drifted = attempts.filter(({ decided }) => decided.reason === 'definition_drifted' && decided.observed.whole);
   if (drifted.length === 0) return [];
-  const streams = ['directives', ...new Set(drifted.map(({ decided }) => `capability-${decided.capability}`))];
-  const events: RecordedEvent[] = [];
-  for (const stream of streams) {
-    events.push(...(await log.read(stream)).filter(({ json }) => parseEvent(json).traceId === traceId));
+  await directives.refresh();
+  const events = await directives.ofTrace(traceId);
+  for (const capability of new Set(drifted.map(({ decided }) => decided.capability))) {
+    const own = await log.read(`capability-${capability}`);
+    events.push(...own.filter(({ json }) => parseEvent(json).traceId === traceId));
   }
   return events;
 }

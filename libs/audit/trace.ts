@@ -10,6 +10,7 @@ import type { Attempt } from './attempts.js';
 import type { CallIndex } from './call-index.js';
 import { capabilityHistory, type Window } from './capability-history.js';
 import { Contents } from './contents.js';
+import type { DirectiveHistory } from './directive-history.js';
 import { evidenceOf, type CallEvidence } from './evidence.js';
 import { History } from './history.js';
 import { Reconstructor } from './reconstruct.js';
@@ -50,6 +51,7 @@ export class TraceAudit {
     private readonly keys: Keyring,
     private readonly engines: DecisionEngines,
     private readonly index: CallIndex,
+    private readonly directives: DirectiveHistory,
     private readonly limits: TraceLimits = LIMITS,
   ) {}
 
@@ -59,7 +61,7 @@ export class TraceAudit {
    * `IndexUnavailable`.
    */
   async trace(traceId: string, now: Instant): Promise<Result<Buffer | undefined, Refusal>> {
-    const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
+    const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { history, contents } = await this.sourcesOf(record.value, true);
     const tasks: TaskView[] = [];
@@ -79,7 +81,7 @@ export class TraceAudit {
 
   /** Decides every recorded attempt of a trace again. As `trace` where it cannot. */
   async replay(traceId: string): Promise<Result<TraceReplay | undefined, Refusal>> {
-    const record = await readTrace(this.log, this.index, traceId, this.limits.maxEvents);
+    const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { attempts, unreadable, sound } = record.value;
     const { history, contents } = await this.sourcesOf(record.value, false);
@@ -96,7 +98,7 @@ export class TraceAudit {
     record: TraceRecord,
     withResponses: boolean,
   ): Promise<{ history: History; contents: Contents }> {
-    const history = historyOf(this.log, record);
+    const history = historyOf(this.log, this.directives, record);
     const contents = new Contents(this.log, this.keys);
     contents.expect(placesOfContent(record, withResponses));
     const streams = new Set(record.attempts.flatMap(({ decided }) => Object.keys(decided.basis)));
@@ -153,8 +155,8 @@ function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolea
 }
 
 /** A history that has the streams of the tasks already. */
-function historyOf(log: EventLog, { tasks }: TraceRecord): History {
-  const history = new History(log);
+function historyOf(log: EventLog, directives: DirectiveHistory, { tasks }: TraceRecord): History {
+  const history = new History(log, directives);
   for (const { taskId, events } of tasks) history.keep(`task-${taskId}`, events);
   return history;
 }

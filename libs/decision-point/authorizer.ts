@@ -7,7 +7,7 @@ import { decide, denyFor, expiryOf, type Decision } from '#libs/decision/decide.
 import { recordedCheck, shownCheck } from '#libs/decision/record.js';
 import { targetsOf } from '#libs/decision/targets.js';
 import type { Snapshot } from '#libs/decision/snapshot.js';
-import { isVoid } from '#libs/directive/decider.js';
+import { isVoid, type DirectivesState } from '#libs/directive/decider.js';
 import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
@@ -115,7 +115,7 @@ export class Authorizer {
     const decision = forced === undefined ? decide(snapshot, call, this.engines.engines) : denyFor(forced, version);
     if (
       earlier?.response !== undefined ||
-      (earlier !== undefined && stands(earlier, decision, snapshot, call.decidedAt))
+      (earlier !== undefined && stands(earlier, decision, this.view.directives().state, call.decidedAt))
     ) {
       return this.repeat(asked, lane, standing.value, snapshot, decision, earlier);
     }
@@ -229,11 +229,11 @@ export class Authorizer {
 }
 
 /** Whether a recorded allow is still one, so that a repeat gets it instead of a new attempt. */
-function stands(call: CallState, decision: Decision, snapshot: Snapshot, at: Instant): boolean {
+function stands(call: CallState, decision: Decision, directives: DirectivesState, at: Instant): boolean {
   const { decided } = call.latest;
   if (decision.decision !== 'allow' || decided.decision !== 'allow' || isOver(call.latest, at)) return false;
   const epoch = decided.basis['directives'] ?? 0;
-  return !isVoid(snapshot.directives, { epoch, targets: decision.targets });
+  return !isVoid(directives, { epoch, targets: decision.targets });
 }
 
 function isOver(attempt: AttemptState, at: Instant): boolean {

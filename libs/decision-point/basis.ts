@@ -1,10 +1,14 @@
 import { POLICY_SET, type Basis, type Snapshot } from '#libs/decision/snapshot.js';
+import type { StandingDirectives } from '#libs/directive/decider.js';
 import type { StreamCheck } from '#libs/event-log/port.js';
 import type { ControlView } from './control-view.js';
+import type { Held } from './resting-states.js';
 import type { TaskLane } from './task-lane.js';
 
 /** What is consulted: the live view, or what replay rebuilds of it as of a recorded basis. */
-export type ConsultedView = Pick<ControlView, 'capability' | 'directives' | 'policySet' | 'principal'>;
+export interface ConsultedView extends Pick<ControlView, 'capability' | 'policySet' | 'principal'> {
+  directives(): Held<StandingDirectives>;
+}
 export type ConsultedTask = Pick<TaskLane, 'task' | 'taskRevision' | 'taskStream' | 'content'>;
 
 /**

@@ -1,6 +1,7 @@
 import { rootAt, type DirectiveEvent } from '#libs/directive/decider.js';
 import { parseEvent } from '#libs/event-log/event.js';
-import { LogOverloaded, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
+import { everyEvent } from '#libs/event-log/every-event.js';
+import { LogOverloaded, type RecordedEvent } from '#libs/event-log/port.js';
 import type { SettledLog } from '#libs/event-log/settled.js';
 import type { InstanceCommand, InstanceEvent } from '#libs/instance/decider.js';
 import { Rollouts, type Propagation } from '#libs/instance/rollouts.js';
@@ -68,7 +69,7 @@ export class Instances {
 
   /** Reads what is known of instances; each that held a lease then counts as heard of now. Throws `LogUnavailable`. */
   async start(): Promise<void> {
-    for await (const recorded of factsOf(this.log)) {
+    for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
       const event = parseEvent(recorded.json);
       if (recorded.stream === 'directives') issuedIn(this.rollouts, event as never, recorded.revision);
       else this.deskOf(hostOf(recorded)).apply(recorded, event as unknown as InstanceEvent);
@@ -121,7 +122,7 @@ export class Instances {
     this.readingBack += 1;
     try {
       const only = new Rollouts(id);
-      for await (const recorded of factsOf(this.log)) {
+      for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
         const event = parseEvent(recorded.json);
         if (recorded.stream === 'directives') issuedIn(only, event as never, recorded.revision);
         else only.apply(hostOf(recorded), event as unknown as InstanceEvent);
@@ -209,14 +210,4 @@ const hostOf = ({ stream }: Pick<RecordedEvent, 'stream'>): string => stream.sli
 
 function issuedIn(rollouts: Rollouts, event: DirectiveEvent, epoch: number, committedMs = toMs(event.time)): void {
   if (event.type === 'DirectiveIssued') rollouts.issued(event.data.id, epoch, committedMs);
-}
-
-async function* factsOf(log: EventLog): AsyncGenerator<RecordedEvent> {
-  for (let after = 0n; ;) {
-    const page = await log.readAll({ after, categories: CATEGORIES });
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield* page;
-    after = last.position;
-  }
 }

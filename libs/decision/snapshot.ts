@@ -1,5 +1,5 @@
 import type { CapabilityState } from '#libs/capability/state.js';
-import type { DirectivesState } from '#libs/directive/decider.js';
+import type { StandingDirectives } from '#libs/directive/decider.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import type { JsonPointer } from '#libs/kernel/pointer.js';
@@ -17,7 +17,7 @@ export const POLICY_SET = 'default';
 /** All that a decision may look at, as of one basis. */
 export interface Snapshot {
   readonly basis: Basis;
-  readonly directives: DirectivesState;
+  readonly directives: StandingDirectives;
   readonly capability: CapabilityState | undefined;
   readonly policySet: PolicySetState;
   /** The task, if it is one of the calling host's. */

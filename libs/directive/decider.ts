@@ -53,6 +53,15 @@ export interface DirectivesState {
   readonly roots: Digest[];
 }
 
+/** What a decision asks of the directives as they stand at one epoch. */
+export interface StandingDirectives {
+  readonly epoch: number;
+  readonly active: {
+    /** Those in force, by `targetKey`. */
+    get(key: string): readonly Pick<DirectiveState, 'id' | 'target' | 'cause'>[] | undefined;
+  };
+}
+
 export type DirectiveCommand = { readonly actor: string; readonly time: Instant } & (
   | {
       readonly type: 'issue';
@@ -171,7 +180,7 @@ export function rootAt(state: DirectivesState, epoch: number): Digest | undefine
 
 /** Whether an allow has become void: a directive of a later epoch matches one of its targets, lifted since or not. */
 export function isVoid(
-  state: DirectivesState,
+  state: Pick<DirectivesState, 'lastIssued'>,
   allow: { readonly epoch: number; readonly targets: readonly string[] },
 ): boolean {
   return allow.targets.some((target) => (state.lastIssued.get(target) ?? 0) > allow.epoch);

@@ -8,9 +8,9 @@ import {
 } from '#libs/directive/decider.js';
 import type { Event } from '#libs/event-log/event.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { shared } from '#libs/kernel/shared.js';
 import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
 import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
-import { shared } from './shared.js';
 
 /** The directives as this process knows them, and the one log that knows better. */
 export interface DirectivesKnown {

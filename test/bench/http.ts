@@ -3,6 +3,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '#libs/event-log/event.js';
+import { everyEvent } from '#libs/event-log/every-event.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { median, percentile } from './figures.js';
 import { startOurs } from './ours.js';
@@ -235,18 +236,14 @@ async function readLog(dataDir: string, after: bigint): Promise<{ recorded: Set<
   try {
     const end = await log.end();
     const newest = end > SAMPLED_EVENTS ? end - SAMPLED_EVENTS : 0n;
-    let from = newest < after ? newest : after;
-    for (;;) {
-      const events = await log.readAll({ after: from, categories: ['calls'] });
-      for (const { type, json, position } of events) {
-        from = position;
-        if (type !== 'CallDecided') continue;
-        sizes.push(Buffer.byteLength(json));
-        const { callId, decision } = parseEvent(json).data as { callId: string; decision: string };
-        if (decision === 'allow') recorded.add(callId);
-      }
-      if (events.length === 0) return { recorded, sizes };
+    const from = newest < after ? newest : after;
+    for await (const { type, json } of everyEvent(log, { after: from, categories: ['calls'] })) {
+      if (type !== 'CallDecided') continue;
+      sizes.push(Buffer.byteLength(json));
+      const { callId, decision } = parseEvent(json).data as { callId: string; decision: string };
+      if (decision === 'allow') recorded.add(callId);
     }
+    return { recorded, sizes };
   } finally {
     await log.close();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent, type Event } from '#libs/event-log/event.js';
+import { everyEvent } from '#libs/event-log/every-event.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import type { Clock } from '#libs/kernel/time.js';
 import { freePort } from '../bench/running.js';
@@ -56,12 +57,8 @@ async function recordedRight(dataDir: string): Promise<void> {
   const log = await openSqliteLog({ file: `${dataDir}/sallyport.db` });
   try {
     const seen: SeenEvent[] = [];
-    for (let after = 0n; ; after = seen.at(-1)?.position ?? after) {
-      const events = await log.readAll({ after });
-      if (events.length === 0) break;
-      for (const { json, position } of events)
-        seen.push({ ...(parseEvent(json) as Event<string, Answered>), position });
-    }
+    for await (const { json, position } of everyEvent(log))
+      seen.push({ ...(parseEvent(json) as Event<string, Answered>), position });
     // The policy of this world names itself otherwise than those of the races do.
     assert.deepEqual(
       brokenBy(seen).filter(({ because }) => !because.endsWith('is not in force')),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { everyEvent } from '#libs/event-log/every-event.js';
 import type { RecordedEvent } from '#libs/event-log/port.js';
 import { openClient } from '#libs/kafka/client.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
@@ -49,10 +50,7 @@ async function arrivals(brokers: readonly string[], done: (seen: ReadonlySet<str
 export async function nothingIsMissing(brokers: readonly string[], dataDir: string): Promise<void> {
   const log = await openSqliteLog({ file: `${dataDir}/sallyport.db` });
   const events: RecordedEvent[] = [];
-  for (let page = await log.readAll({ after: 0n }); page.length > 0;) {
-    events.push(...page);
-    page = await log.readAll({ after: events.at(-1)?.position ?? 0n });
-  }
+  for await (const event of everyEvent(log)) events.push(event);
   await log.close();
   const wanted = new Set(
     events

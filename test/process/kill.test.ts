@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { everyEvent } from '#libs/event-log/every-event.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import type { Answered } from '../support/service.js';
@@ -65,17 +66,13 @@ async function hasNoGaps(file: string, told: string): Promise<void> {
   try {
     const heads = new Map<string, number>();
     let after = 0n;
-    for (;;) {
-      const events = await log.readAll({ after });
-      if (events.length === 0) break;
-      for (const { stream, revision, position, json } of events) {
-        assert.ok(position > after, told);
-        assert.equal(revision, (heads.get(stream) ?? 0) + 1, `a gap in ${stream}: ${told}`);
-        const sealed = verifySealed(json);
-        assert.deepEqual([sealed?.stream, sealed?.revision], [stream, revision], told);
-        heads.set(stream, revision);
-        after = position;
-      }
+    for await (const { stream, revision, position, json } of everyEvent(log)) {
+      assert.ok(position > after, told);
+      assert.equal(revision, (heads.get(stream) ?? 0) + 1, `a gap in ${stream}: ${told}`);
+      const sealed = verifySealed(json);
+      assert.deepEqual([sealed?.stream, sealed?.revision], [stream, revision], told);
+      heads.set(stream, revision);
+      after = position;
     }
     for (const [stream, revision] of heads) assert.equal(await log.head(stream), revision, told);
   } finally {

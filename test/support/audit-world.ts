@@ -36,6 +36,7 @@ import type { OpenTask } from '#libs/task/request.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { CallAudit } from '#libs/audit/calls.js';
 import { CallIndex } from '#libs/audit/call-index.js';
+import { DirectiveHistory } from '#libs/audit/directive-history.js';
 import { TraceAudit, type TraceEvidence, type TraceLimits } from '#libs/audit/trace.js';
 
 /** A small world for tests of evidence, made through the real commands: one capability, one policy, two hosts. */
@@ -120,8 +121,8 @@ export async function makeWorld(t: TestContext) {
     responder,
     /** Audits what a log says, which may be a tampered one. */
     audit: (seen: EventLog = log, limits?: TraceLimits) =>
-      new TraceAudit(seen, keys, new DecisionEngines(seen), index, limits),
-    calls: (seen: EventLog = log) => new CallAudit(seen, view, engines, index),
+      new TraceAudit(seen, keys, new DecisionEngines(seen), index, new DirectiveHistory(seen), limits),
+    calls: (seen: EventLog = log) => new CallAudit(seen, view, engines, index, new DirectiveHistory(seen)),
     passMs: (ms: number) => (nowMs += ms),
     now: () => time.now(),
     caughtUp: async () => index.waitFor(await log.end(), 5000),

@@ -1,11 +1,13 @@
 import type { Provider } from '@nestjs/common';
 import { CallAudit } from '#libs/audit/calls.js';
+import { DirectiveHistory } from '#libs/audit/directive-history.js';
 import { TraceAudit } from '#libs/audit/trace.js';
 import type { Service } from '../service.js';
 
 export function auditProviders({ log, keys, engines, index, view }: Service): Provider[] {
+  const directives = new DirectiveHistory(log);
   return [
-    { provide: TraceAudit, useValue: new TraceAudit(log, keys, engines, index) },
-    { provide: CallAudit, useValue: new CallAudit(log, view, engines, index) },
+    { provide: TraceAudit, useValue: new TraceAudit(log, keys, engines, index, directives) },
+    { provide: CallAudit, useValue: new CallAudit(log, view, engines, index, directives) },
   ];
 }
