@@ -144,6 +144,28 @@ test('reads each event once, in pages, and later ones when they are there', asyn
   assert.deepEqual(history.asOf(1001).active.get('all'), []);
 });
 
+test('believes what it has read for a minute, and then reads it anew', async () => {
+  const { log, issue } = issuing();
+  await issue({ type: 'all' });
+  await issue({ type: 'host', host: 'a' });
+  let isBroken = false;
+  const edited: EventLog = withEvents(log, (event) =>
+    isBroken && event.revision === 2 ? damaged(event, '"host":"a"', '"host":"b"') : event,
+  );
+  const clock = { nowMs: 0, monotonicMs: () => clock.nowMs };
+  const history = new DirectiveHistory(edited, clock);
+  await history.refresh();
+  isBroken = true;
+  clock.nowMs = 59_999;
+  await history.refresh();
+  const before = history.asOf(2);
+  clock.nowMs = 60_000;
+  await history.refresh();
+  assert.throws(() => history.asOf(2), Damage);
+  assert.equal(history.asOf(1).active.get('all')?.length, 1);
+  assert.equal(before.active.get('host:a')?.length, 1, 'who rests on it may finish');
+});
+
 test('rests on nothing from a damaged event on, shows what can be read behind it, and heals', async () => {
   const { log, issue, lift } = issuing();
   await issue({ type: 'all' });
