@@ -116,6 +116,8 @@ class Follower {
 
   private async step(): Promise<void> {
     if (!this.stale && this.tail.isEmpty) {
+      // Committed while events were handed over: nobody will say it again.
+      if (this.tail.to > this.after) this.caughtUpWithTail();
       await new Promise<void>((resolve) => (this.sleeper = resolve));
       this.sleeper = undefined;
       return;
