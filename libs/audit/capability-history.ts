@@ -3,8 +3,8 @@ import type { Target } from '#libs/directive/target.js';
 import { parseEvent } from '#libs/event-log/event.js';
 import type { RecordedEvent } from '#libs/event-log/port.js';
 import type { Instant } from '#libs/kernel/time.js';
-import { subjectOf, type Moment } from './directive-history.js';
 import type { History } from './history.js';
+import { subjectOf, type Moment } from './known-directives.js';
 import { byPosition } from './stored-event.js';
 
 /** Up to where the history of a capability belongs to a call; without either bound up to now. */
@@ -27,7 +27,7 @@ export interface Caller {
 export async function capabilityHistory(history: History, caller: Caller, window: Window): Promise<RecordedEvent[]> {
   const within = ({ position, json }: RecordedEvent) => isWithin({ position, time: parseEvent(json).time }, window);
   const own = (await history.events(`capability-${caller.capability}`)).filter(within);
-  const directives = await history.directives.about(subjectsOf(caller, own), (at) => isWithin(at, window));
+  const directives = await history.directivesAbout(subjectsOf(caller, own), (at) => isWithin(at, window));
   return [...own, ...directives].sort(byPosition);
 }
 

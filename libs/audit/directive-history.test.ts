@@ -2,23 +2,27 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at, uuid } from '../../test/support/given.js';
-import { damaged, withEvents } from '../../test/support/audit-world.js';
+import { damaged, forged, withEvents } from '../../test/support/audit-world.js';
 import { directiveDecider, type DirectiveCommand, type DirectiveEvent } from '#libs/directive/decider.js';
 import { targetKey, type Target } from '#libs/directive/target.js';
 import { parseEvent, sealEvent } from '#libs/event-log/event.js';
 import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
 import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { DirectiveHistory, subjectOf } from './directive-history.js';
+import { DirectiveHistory } from './directive-history.js';
 import { Damage } from './soundness.js';
 
-const TARGETS: readonly Target[] = [
-  { type: 'all' },
-  { type: 'capability', capability: 'a' },
-  { type: 'version', capability: 'a', version: '1' },
-  { type: 'operation', capability: 'a', operation: 'read' },
-  { type: 'capability', capability: 'b' },
-  { type: 'host', host: 'a' },
+/** Targets, and what a directive against each is about. */
+const SUBJECTS: readonly [Target, string][] = [
+  [{ type: 'all' }, 'all'],
+  [{ type: 'capability', capability: 'a' }, 'capability:a'],
+  [{ type: 'version', capability: 'a', version: '1' }, 'capability:a'],
+  [{ type: 'operation', capability: 'a', operation: 'read' }, 'capability:a'],
+  [{ type: 'capability', capability: 'b' }, 'capability:b'],
+  [{ type: 'host', host: 'a' }, 'host:a'],
 ];
+const TARGETS = SUBJECTS.map(([target]) => target);
+const subjectOf = (target: Target): string | undefined =>
+  SUBJECTS.find(([each]) => targetKey(each) === targetKey(target))?.[1];
 const TRACES = ['1'.repeat(32), '2'.repeat(32), undefined];
 
 /** A log of directives, and the same folded by the decider. */
@@ -60,7 +64,7 @@ function scanned(events: readonly RecordedEvent[], subjects: ReadonlySet<string>
   return events.filter(({ json, position }) => {
     if (position > until) return false;
     const { type, data } = parseEvent(json) as unknown as DirectiveEvent;
-    if (type === 'DirectiveIssued' && subjects.has(subjectOf(data.target))) ids.add(data.id);
+    if (type === 'DirectiveIssued' && subjects.has(subjectOf(data.target) ?? '')) ids.add(data.id);
     return ids.has(data.id);
   });
 }
@@ -73,44 +77,45 @@ const step = fc.oneof(
 
 test('is at every epoch what the events up to it fold to, however it was read', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.subarray([...TARGETS]), async (steps, asked) => {
-      const { log, state, issue, lift } = issuing();
-      const history = new DirectiveHistory(log);
-      for (const each of steps) {
-        if (each === 'refresh') await history.refresh();
-        else if ('target' in each) await issue(each.target, each.traceId);
-        else {
-          const open = [...state.active.values()].flat();
-          const found = open[each.lift % Math.max(1, open.length)];
-          if (found !== undefined) await lift(found.id, each.traceId);
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.subarray([...new Set(SUBJECTS.map(([, subject]) => subject))]),
+      async (steps, asked) => {
+        const { log, state, issue, lift } = issuing();
+        const history = new DirectiveHistory(log);
+        for (const each of steps) {
+          if (each === 'refresh') await history.refresh();
+          else if ('target' in each) await issue(each.target, each.traceId);
+          else {
+            const open = [...state.active.values()].flat();
+            const found = open[each.lift % Math.max(1, open.length)];
+            if (found !== undefined) await lift(found.id, each.traceId);
+          }
         }
-      }
-      await history.refresh();
-      const events = await log.read('directives');
-      const subjects = new Set(asked.map(subjectOf));
-      for (let epoch = 0; epoch <= state.epoch; epoch += 1) {
-        const then = foldedTo(events, epoch);
-        const standing = history.asOf(epoch);
-        assert.equal(standing.epoch, epoch);
-        for (const key of TARGETS.map(targetKey)) {
-          const ids = (list: readonly { id: string }[] = []) => list.map(({ id }) => id);
-          assert.deepEqual(ids(standing.active.get(key)), ids(then.active.get(key)));
+        await history.refresh();
+        const events = await log.read('directives');
+        const subjects = new Set(asked);
+        for (let epoch = 0; epoch <= state.epoch; epoch += 1) {
+          const then = foldedTo(events, epoch);
+          const standing = history.asOf(epoch);
+          assert.equal(standing.epoch, epoch);
+          for (const key of TARGETS.map(targetKey)) {
+            const ids = (list: readonly { id: string }[] = []) => list.map(({ id }) => id);
+            assert.deepEqual(ids(standing.active.get(key)), ids(then.active.get(key)));
+          }
+          const until = events[epoch - 1]?.position ?? 0n;
+          const told = await history.about(subjects, ({ position }) => position <= until);
+          assert.deepEqual(told, scanned(events, subjects, until));
         }
-        const until = events[epoch - 1]?.position ?? 0n;
-        const told = await history.about(subjects, ({ position }) => position <= until);
-        assert.deepEqual(
-          told.sort((a, b) => a.revision - b.revision),
-          scanned(events, subjects, until),
-        );
-      }
-      assert.throws(() => history.asOf(state.epoch + 1), Damage);
-      for (const traceId of TRACES.slice(0, 2)) {
-        assert.deepEqual(
-          await history.ofTrace(traceId ?? ''),
-          events.filter(({ json }) => parseEvent(json).traceId === traceId),
-        );
-      }
-    }),
+        assert.throws(() => history.asOf(state.epoch + 1), Damage);
+        for (const traceId of TRACES.slice(0, 2)) {
+          assert.deepEqual(
+            await history.ofTrace(traceId ?? ''),
+            events.filter(({ json }) => parseEvent(json).traceId === traceId),
+          );
+        }
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -189,4 +194,44 @@ test('rests on nothing from a damaged event on, shows what can be read behind it
   assert.equal(history.asOf(2).active.get('capability:a')?.length, 1);
   assert.deepEqual(history.asOf(3).active.get('all'), []);
   assert.deepEqual((await everything()).map(({ revision }) => revision).sort(), [1, 2, 3]);
+});
+
+const NONSENSE: Record<string, (data: Record<string, unknown>) => Record<string, unknown>> = {
+  'a target of no kind': (data) => ({ ...data, target: { type: 'nobody' } }),
+  'no target': ({ target: _, ...data }) => data,
+  'an id that is taken': (data) => ({ ...data, id: uuid(1) }),
+};
+for (const [what, change] of Object.entries(NONSENSE)) {
+  test(`an event with ${what} is damage from there on, and no failure, however well it is sealed`, async () => {
+    const { log, issue } = issuing();
+    for (let count = 0; count < 3; count += 1) await issue({ type: 'all' });
+    const edited = withEvents(log, (event) => (event.revision === 2 ? forged(event, change) : event));
+    const history = new DirectiveHistory(edited);
+    for (let times = 0; times < 2; times += 1) {
+      await history.refresh();
+      assert.equal(history.asOf(1).active.get('all')?.length, 1);
+      assert.throws(() => history.asOf(2), Damage);
+      const shown = await history.about(new Set(['all']), () => true);
+      assert.deepEqual(
+        shown.map(({ revision }) => revision).filter((revision) => revision !== 2),
+        [1, 3],
+      );
+    }
+  });
+}
+
+test('what one request has shown is not read for it again', async () => {
+  const { log, issue } = issuing();
+  for (let count = 0; count < 300; count += 1)
+    await issue(count % 150 === 0 ? { type: 'all' } : { type: 'host', host: 'a' });
+  const history = new DirectiveHistory(log);
+  await history.refresh();
+  let reads = 0;
+  const { read } = log;
+  log.read = (...asked) => ((reads += 1), read.apply(log, asked));
+  const shown = new Map<number, RecordedEvent>();
+  const about = async (subject: string) => (await history.about(new Set([subject]), () => true, shown)).length;
+  assert.deepEqual([await about('all'), reads], [2, 2]);
+  assert.deepEqual([await about('all'), reads], [2, 2]);
+  assert.deepEqual([await about('host:a'), reads], [298, 3]);
 });

@@ -10,7 +10,8 @@ import { ownValue } from '#libs/kernel/canonical-json.js';
 import { policyDecider, type PolicySetState } from '#libs/policy/decider.js';
 import { principalDecider, type PrincipalState } from '#libs/principal/decider.js';
 import { taskDecider } from '#libs/task/decider.js';
-import { DirectiveHistory } from './directive-history.js';
+import { DirectiveHistory, type ShownDirectives } from './directive-history.js';
+import type { Moment } from './known-directives.js';
 import { Damage, soundPrefix } from './soundness.js';
 
 interface Folder {
@@ -49,6 +50,7 @@ const MAX_AT_ONCE = 16;
 export class History {
   /** In order of use, the longest unused first. */
   private readonly streams = new Map<string, Folded>();
+  private readonly shown: ShownDirectives = new Map();
   /** What was appended to them later concerns another request. */
   private knowsDirectives: Promise<void> | undefined;
   /** The view that was asked for last, until a state is moved. */
@@ -56,7 +58,7 @@ export class History {
 
   constructor(
     private readonly log: EventLog,
-    readonly directives = new DirectiveHistory(log),
+    private readonly directives = new DirectiveHistory(log),
   ) {}
 
   /** Takes over a stream that has been read from its start; where too many are held, it is read again. */
@@ -119,9 +121,15 @@ export class History {
     return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
   }
 
+  /** The events of directives about these subjects, as far as they are wanted; none of them is read twice. */
+  async directivesAbout(subjects: ReadonlySet<string>, wanted: (at: Moment) => boolean): Promise<RecordedEvent[]> {
+    await (this.knowsDirectives ??= this.directives.refresh());
+    return this.directives.about(subjects, wanted, this.shown);
+  }
+
   /** Reads what is missing of the first of these streams, and the directives, at once rather than one after the other. */
   async load(streams: readonly string[]): Promise<void> {
-    this.knowsDirectives ??= this.directives.refresh();
+    if (streams.length > 0) this.knowsDirectives ??= this.directives.refresh();
     const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
     const [read] = await Promise.all([
       Promise.all(missing.map((stream) => this.log.read(stream))),

@@ -1,7 +1,7 @@
 import { Client, Metadata, credentials, type ServiceError as GrpcError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import { messageCodec, type Message } from '../wire/codec.js';
-import { messageOf, serviceOf, type MessageType, type ServiceName } from '../wire/protos.js';
+import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../wire/protos.js';
 import { ServiceError, type Ask } from './client.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -24,6 +24,8 @@ export interface GrpcWay {
 
 /** Asks over gRPC, on one connection that comes back by itself. */
 export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
+  // An installation that is not whole shows here, not at the first call.
+  protos();
   const client = new Client(address, ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca), {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': MAX_ADDRESS_IDLE_MS,

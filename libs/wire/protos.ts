@@ -8,7 +8,7 @@ import {
 } from '@grpc/proto-loader';
 
 /** The proto files are not compiled: they stay at the root of the sources, or lie beside the compiled package of the SDK. */
-const PROTO_DIR = ['../proto', '../../../proto'].map((path) => join(import.meta.dirname, path)).find(existsSync) ?? '';
+const PROTO_DIRS = ['../proto', '../../../proto'].map((path) => join(import.meta.dirname, path));
 const PACKAGE = 'sallyport.v1';
 
 export const SERVICE_NAMES = ['Decisions', 'Tasks', 'Directives'] as const;
@@ -18,10 +18,16 @@ export type MessageType = MessageTypeDefinition<object, object>;
 
 let loaded: PackageDefinition | undefined;
 
-/** Everything that the proto files define. What an `optional` field lacks is absent; the rest has its default. */
+/**
+ * Everything that the proto files define. What an `optional` field lacks is absent; the rest has its default. Throws where
+ * the files are not there: the installation is not whole.
+ */
 export function protos(): PackageDefinition {
-  loaded ??= loadSync(['sallyport/v1/sallyport.proto', 'google/rpc/status.proto'], {
-    includeDirs: [PROTO_DIR],
+  if (loaded !== undefined) return loaded;
+  const folder = PROTO_DIRS.find(existsSync);
+  if (folder === undefined) throw new Error(`no proto files in ${PROTO_DIRS.join(' or ')}`);
+  loaded = loadSync(['sallyport/v1/sallyport.proto', 'google/rpc/status.proto'], {
+    includeDirs: [folder],
     keepCase: true,
     longs: String,
     enums: String,

@@ -256,6 +256,7 @@ const registrationOf = (id: string) => ({
   kind: 'mcp-server',
   category: 'storage',
   owner: 'the notes team',
+  publishers: ['acme'],
   version: {
     version: '1.0.0',
     source: { type: 'npm', name: id },

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Target } from '#libs/directive/target.js';
+import { makeWorld, traceOf } from '../../test/support/audit-world.js';
+
+test('the history of a call has every directive that could stop it, and no other', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const other = await world.open();
+  const stops: Target[] = [
+    { type: 'all' },
+    { type: 'capability', capability: 'notes' },
+    { type: 'version', capability: 'notes', version: '1.0.0' },
+    { type: 'version', capability: 'notes', version: '9.9.9' },
+    { type: 'operation', capability: 'notes', operation: 'write' },
+    { type: 'source', source: 'npm:notes' },
+    { type: 'category', category: 'storage' },
+    { type: 'effect', effect: 'write' },
+    { type: 'publisher', publisher: 'acme' },
+    { type: 'host', host: 'host-1' },
+    { type: 'task', taskId },
+  ];
+  const spares: Target[] = [
+    { type: 'capability', capability: 'files' },
+    { type: 'version', capability: 'files', version: '1.0.0' },
+    { type: 'operation', capability: 'files', operation: 'read' },
+    { type: 'source', source: 'npm:files' },
+    { type: 'category', category: 'mail' },
+    { type: 'effect', effect: 'deploy' },
+    { type: 'publisher', publisher: 'other' },
+    { type: 'host', host: 'host-2' },
+    { type: 'task', taskId: other.taskId },
+  ];
+  const issued: string[] = [];
+  for (const target of stops) issued.push(await world.issue(target));
+  for (const target of spares) await world.issue(target);
+  const [lifted = ''] = issued;
+  await world.lift(lifted);
+  await world.authorize(taskId);
+  await world.caughtUp();
+  const trace = await traceOf(world, traceId);
+  const told = trace?.calls[0]?.capabilityHistory.filter(({ stream }) => stream === 'directives');
+  assert.deepEqual(
+    told?.map(({ type, data }) => [type, (data as { id: string }).id]),
+    [...issued.map((id) => ['DirectiveIssued', id]), ['DirectiveLifted', lifted]],
+  );
+});

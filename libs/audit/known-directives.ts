@@ -1,0 +1,153 @@
+import type { DirectiveEvent, DirectiveState, StandingDirectives } from '#libs/directive/decider.js';
+import { targetKey, type Target } from '#libs/directive/target.js';
+import { parseEvent, type Event } from '#libs/event-log/event.js';
+import type { RecordedEvent } from '#libs/event-log/port.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { Damage } from './soundness.js';
+
+/** Where an event of the stream stands; its revision is the epoch. */
+export interface Moment {
+  readonly epoch: number;
+  readonly position: bigint;
+  readonly time: Instant;
+}
+
+/** A directive from its issue to its lifting. */
+interface Span {
+  readonly directive: Pick<DirectiveState, 'id' | 'target' | 'cause'>;
+  readonly issued: Moment;
+  lifted?: Moment;
+}
+
+/** What an event of the stream says. */
+interface Said {
+  readonly recorded: RecordedEvent;
+  readonly moment: Moment;
+  readonly id: string;
+  readonly traceId: string | undefined;
+  /** Absent where the event is a lifting. */
+  readonly issue?: Pick<Span, 'directive'> & { readonly key: string; readonly subject: string };
+}
+
+/** What is known of the directives up to one epoch, and of what stands behind it without being sound. */
+export class KnownDirectives {
+  private soundUpTo = 0;
+  private unsound: readonly Said[] = [];
+  private readonly byId = new Map<string, Span>();
+  private readonly byTarget = new Map<string, Span[]>();
+  private readonly bySubject = new Map<string, Span[]>();
+  private readonly byTrace = new Map<string, number[]>();
+
+  get epoch(): number {
+    return this.soundUpTo;
+  }
+
+  /** Takes in what follows upon its epoch, as far as it could have happened; answers how many events that are. */
+  take(events: readonly RecordedEvent[]): number {
+    let taken = 0;
+    for (const event of events) {
+      const said = saidBy(event);
+      if (said === undefined || !this.takeOne(said)) break;
+      taken += 1;
+    }
+    this.unsound = this.unsound.filter(({ moment }) => moment.epoch > this.epoch);
+    return taken;
+  }
+
+  /** What stands behind the epoch, in place of what was found there before: nothing rests on it, but it can be shown. */
+  takeUnsound(events: readonly RecordedEvent[]): void {
+    this.unsound = events.map(saidBy).filter((said) => said !== undefined);
+  }
+
+  /** The directives as they stood at an epoch. Throws `Damage` where that is not known. */
+  asOf(epoch: number): StandingDirectives {
+    if (epoch > this.epoch) throw new Damage(`directives cannot be read up to revision ${epoch}`);
+    const stood = ({ issued, lifted }: Span): boolean =>
+      issued.epoch <= epoch && (lifted === undefined || lifted.epoch > epoch);
+    const asked = new Map<string, Span['directive'][]>();
+    const get = (key: string): Span['directive'][] => {
+      const known = asked.get(key);
+      if (known !== undefined) return known;
+      const found = (this.byTarget.get(key) ?? []).filter(stood).map(({ directive }) => directive);
+      asked.set(key, found);
+      return found;
+    };
+    return { epoch, active: { get } };
+  }
+
+  /** The events of all directives about these subjects, and of their lifting, as far as they are wanted. */
+  about(subjects: ReadonlySet<string>, wanted: (at: Moment) => boolean): FoundEvents {
+    const epochs: number[] = [];
+    const ids = new Set<string>();
+    for (const subject of subjects) {
+      for (const { directive, issued, lifted } of this.bySubject.get(subject) ?? []) {
+        if (!wanted(issued)) continue;
+        ids.add(directive.id);
+        epochs.push(issued.epoch);
+        if (lifted !== undefined && wanted(lifted)) epochs.push(lifted.epoch);
+      }
+    }
+    const events: RecordedEvent[] = [];
+    for (const { recorded, id, moment, issue } of this.unsound) {
+      if (!wanted(moment)) continue;
+      if (issue !== undefined && subjects.has(issue.subject)) ids.add(id);
+      if (ids.has(id)) events.push(recorded);
+    }
+    return { epochs, unsound: events };
+  }
+
+  /** The events that belong to a trace. */
+  ofTrace(traceId: string): FoundEvents {
+    const unsound = this.unsound.filter((said) => said.traceId === traceId);
+    return { epochs: this.byTrace.get(traceId) ?? [], unsound: unsound.map(({ recorded }) => recorded) };
+  }
+
+  private takeOne({ id, moment, traceId, issue }: Said): boolean {
+    const known = this.byId.get(id);
+    if (issue !== undefined) {
+      if (known !== undefined) return false;
+      const span: Span = { directive: issue.directive, issued: moment };
+      this.byId.set(id, span);
+      addTo(this.byTarget, issue.key, span);
+      addTo(this.bySubject, issue.subject, span);
+    } else {
+      if (known === undefined || known.lifted !== undefined) return false;
+      known.lifted = moment;
+    }
+    if (traceId !== undefined) addTo(this.byTrace, traceId, moment.epoch);
+    this.soundUpTo = moment.epoch;
+    return true;
+  }
+}
+
+/** Epochs of events to be read from the log, and what stands behind them without being sound. */
+export interface FoundEvents {
+  readonly epochs: readonly number[];
+  readonly unsound: readonly RecordedEvent[];
+}
+
+/** What a directive is about: one against a version or an operation is about the capability. */
+export function subjectOf(target: Target): string {
+  return 'capability' in target ? targetKey({ type: 'capability', capability: target.capability }) : targetKey(target);
+}
+
+/** Undefined where it is no event of a directive: anything may stand in what was damaged or forged. */
+function saidBy(recorded: RecordedEvent): Said | undefined {
+  try {
+    const { type, data, time, traceId } = parseEvent(recorded.json) as Event & DirectiveEvent;
+    const { revision: epoch, position } = recorded;
+    const said = { recorded, moment: { epoch, position, time }, id: data.id, traceId };
+    if (type !== 'DirectiveIssued') return said;
+    const { id, target, cause } = data;
+    const directive = { id, target, ...(cause === undefined ? {} : { cause }) };
+    return { ...said, issue: { directive, key: targetKey(target), subject: subjectOf(target) } };
+  } catch {
+    return undefined;
+  }
+}
+
+function addTo<Item>(lists: Map<string, Item[]>, key: string, item: Item): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
