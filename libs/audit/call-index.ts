@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '#libs/event-log/event.js';
-import type { EventLog, RecordedEvent, Subscription } from '#libs/event-log/port.js';
+import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '#libs/event-log/port.js';
 import { toMs, type Instant } from '#libs/kernel/time.js';
 import type { CallFilter, Cell, FoundCalls, IndexRequest, Mark, Place, Reference } from './index-messages.js';
 import { IndexThread, IndexUnavailable } from './index-thread.js';
@@ -26,6 +26,7 @@ export class CallIndex {
   /** Where the file stands: what is sent next follows on it. */
   private stored = 0n;
   private opening: Promise<void> | undefined;
+  private unreadable: LogUnavailable | undefined;
   private readonly closing = new AbortController();
 
   private constructor(
@@ -57,6 +58,11 @@ export class CallIndex {
   /** Everything up to here is in the index; below zero while it is being opened. */
   get position(): bigint {
     return this.gate.position;
+  }
+
+  /** Why the index cannot follow the log, where it is the log that cannot be read; undefined as soon as it can. */
+  get logFailure(): LogUnavailable | undefined {
+    return this.unreadable;
   }
 
   /** Whether the index reaches a position within `timeoutMs`. */
@@ -101,7 +107,14 @@ export class CallIndex {
     if (this.closing.signal.aborted) return;
     this.subscription = this.log.subscribe(
       { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS },
-      { onEvents: (events) => this.take(events), onCaughtUp: (position) => this.gate.advance(position) },
+      {
+        onEvents: (events) => this.take(events),
+        onCaughtUp: (position) => {
+          this.unreadable = undefined;
+          this.gate.advance(position);
+        },
+        onError: (error) => this.note(error),
+      },
     );
   }
 
@@ -111,6 +124,10 @@ export class CallIndex {
     const events = await this.log.readAll({ after: position - 1n, categories: CATEGORIES, limit: 1 });
     const last = events.find((event) => event.stream === stream && event.revision === revision);
     return last?.position === position && parseEvent(last.json).id === id;
+  }
+
+  private note(error: unknown): void {
+    if (error instanceof LogUnavailable) this.unreadable = error;
   }
 
   /** The next events come only after these are in the file. */
@@ -140,7 +157,8 @@ export class CallIndex {
     for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
       try {
         return await this.follow();
-      } catch {
+      } catch (error) {
+        this.note(error);
         await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }

@@ -97,7 +97,8 @@ async function refusalsUpTo(
   const asked = index.refusals(traceId, limit).catch(() => undefined);
   const [found, wanted] = await Promise.all([asked, end]);
   if (found !== undefined && position >= wanted) return found;
-  if (!(await index.waitFor(wanted, INDEX_WAIT_MS))) throw new IndexUnavailable('the index is behind the log');
+  if (!(await index.waitFor(wanted, INDEX_WAIT_MS)))
+    throw index.logFailure ?? new IndexUnavailable('the index is behind the log');
   return index.refusals(traceId, limit);
 }
 

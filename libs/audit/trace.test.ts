@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { LogUnavailable, type Subscriber } from '#libs/event-log/port.js';
+import { CallIndex } from './call-index.js';
+import { DirectiveHistory } from './directive-history.js';
 import type { CallEvidence, ResponseEvidence } from './evidence.js';
-import type { TraceEvidence } from './trace.js';
+import { TraceAudit, type TraceEvidence } from './trace.js';
 import { DEFINITION, makeWorld, must, SERVER, tampered, traceOf, type World } from '../../test/support/audit-world.js';
 
 const typesOf = (events: readonly { type: string }[]) => events.map(({ type }) => type);
@@ -257,4 +260,24 @@ test('a trace that is too large for one answer is refused', async (t) => {
     const trace = await world.audit(world.log, limits).trace(traceId, world.now());
     assert.equal(trace.ok ? 'taken' : trace.error.code, 'too_large');
   }
+});
+
+test('where the index cannot follow because the log cannot be read, it is the log that is unavailable', async (t) => {
+  const world = await makeWorld(t);
+  const { traceId } = await world.open();
+  let told: Subscriber | undefined;
+  const unreadable = tampered(world.log, {
+    subscribe(_, subscriber) {
+      told = subscriber;
+      return { hurry: () => undefined, close: () => Promise.resolve() };
+    },
+  });
+  const index = await CallIndex.open(unreadable, `${world.indexFile}.other`);
+  t.after(() => index.close());
+  told?.onError?.(new LogUnavailable('a page is damaged'));
+  const directives = new DirectiveHistory(world.log);
+  const audit = new TraceAudit(world.log, world.keys, world.engines, index, directives);
+  await assert.rejects(audit.trace(traceId, world.now()), LogUnavailable);
+  told?.onCaughtUp(await world.log.end());
+  assert.ok(must(await audit.trace(traceId, world.now())) !== undefined);
 });
