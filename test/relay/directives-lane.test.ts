@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Beat } from '#libs/feed/beat.js';
 import { stateRoot } from '#libs/directive/decider.js';
+import type { DirectivesLane } from '#libs/relay/directives-lane.js';
 import { relayGround, stateOf, until } from './ground.js';
 import { memoryTopic, type MemoryTopic } from './memory-topic.js';
 
@@ -26,6 +27,21 @@ function assertSound(topic: MemoryTopic, active: readonly string[]): void {
     if (beat.directive === undefined && beat.active === undefined) assert.ok(beat.epoch <= epoch, 'a hasty heartbeat');
     epoch = Math.max(epoch, beat.epoch);
   }
+}
+
+/** The first directive of a lane that runs, lifted since and both said, and the record that it was active in. */
+async function saidAndLifted(
+  ground: Awaited<ReturnType<typeof relayGround>>,
+  topic: MemoryTopic,
+  lane: DirectivesLane,
+) {
+  const id = await ground.issue();
+  await until(() => stateOf(topic.records).has(id));
+  const old = topic.records.find(({ key }) => key === id);
+  assert.ok(old);
+  await ground.lift(id);
+  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0 && topic.readers === 1);
+  return { id, old };
 }
 
 test('says what is active at the start, then each change at once, and beats between', async (t) => {
@@ -205,12 +221,7 @@ test('an older word of its own does not stay the last either', async (t) => {
   const ground = await relayGround(t);
   const topic = memoryTopic();
   const lane = ground.directives(topic);
-  const id = await ground.issue();
-  await until(() => stateOf(topic.records).has(id));
-  const old = topic.records.find(({ key }) => key === id);
-  assert.ok(old);
-  await ground.lift(id);
-  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0 && topic.readers === 1);
+  const { id, old } = await saidAndLifted(ground, topic, lane);
   await pause(20);
   assert.equal(lane.status().foreign, 0);
   topic.write(old);
@@ -240,12 +251,7 @@ test('an older word of a lifted one that comes while it is said anew does not st
     };
   };
   const lane = ground.directives(topic);
-  const id = await ground.issue();
-  await until(() => stateOf(topic.records).has(id));
-  const old = topic.records.find(({ key }) => key === id);
-  assert.ok(old);
-  await ground.lift(id);
-  await until(() => lane.status().epoch === 2 && lane.status().waiting === 0 && topic.readers === 1);
+  const { id, old } = await saidAndLifted(ground, topic, lane);
   const foreign = { key: id, value: old.value.replace('"signature":"', '"signature":"x') };
   meanwhile = () => topic.write(foreign);
   topic.write(foreign);
