@@ -123,19 +123,22 @@ export class History {
 
   /** The events of directives about these subjects, as far as they are wanted; none of them is read twice. */
   async directivesAbout(subjects: ReadonlySet<string>, wanted: (at: Moment) => boolean): Promise<RecordedEvent[]> {
-    await (this.knowsDirectives ??= this.directives.refresh());
+    await this.knowDirectives();
     return this.directives.about(subjects, wanted, this.shown);
   }
 
   /** Reads what is missing of the first of these streams, and the directives, at once rather than one after the other. */
   async load(streams: readonly string[]): Promise<void> {
-    if (streams.length > 0) this.knowsDirectives ??= this.directives.refresh();
     const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
     const [read] = await Promise.all([
       Promise.all(missing.map((stream) => this.log.read(stream))),
-      this.knowsDirectives,
+      streams.length > 0 ? this.knowDirectives() : undefined,
     ]);
     for (const [index, stream] of missing.entries()) this.hold(stream, foldedOf(stream, read[index] ?? []));
+  }
+
+  private knowDirectives(): Promise<void> {
+    return (this.knowsDirectives ??= this.directives.refresh());
   }
 
   private hold(stream: string, folded: Folded): Folded {
