@@ -176,6 +176,8 @@ describe('the relay on a real broker', () => {
     const first = [ground.directives(toDirectives), ground.events(toEvents)] as const;
     const id = await ground.issue();
     await until(() => first[0].status().epoch === 1, undefined, WAIT_MS);
+    // Both have to hold their lane before another relay is there to take one that nobody holds.
+    await until(() => first[1].status().sent > 0, undefined, WAIT_MS);
     // Longer than the time between two checkpoints: by them it shows that a lane of events lives.
     const takeoverMs = 6500;
     const second = [ground.directives(toDirectives, { takeoverMs }), ground.events(toEvents, { takeoverMs })] as const;
