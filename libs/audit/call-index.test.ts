@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
@@ -233,6 +233,20 @@ test('is thrown away and rebuilt where its file or its log is not what it was', 
     assert.deepEqual(await found(index, { reason: 'ok' }), [], name);
     assert.equal((await found(index, { task: 't1' })).length, log === other.log ? 1 : 0, name);
   }
+});
+
+test('its thread lets all others go first', async (t) => {
+  if (process.platform !== 'linux') return t.skip('threads have no priority of their own');
+  /** The niceness of each thread of this process: field 19 of its `stat`, the 17th after the name (proc_pid_stat(5)). */
+  const niceness = (): number[] =>
+    readdirSync('/proc/self/task').map((thread) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+    });
+  const own = getPriority();
+  assert.deepEqual(new Set(niceness()), new Set([own]));
+  await indexOf(t, new Facts().log);
+  assert.equal(niceness().filter((nice) => nice === Math.min(own + 10, 19)).length, 1);
 });
 
 test('leaves a database of another program alone', async (t) => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { projectRoot } from '../support/root.js';
+import { projectRoot, startFlags } from '../support/root.js';
 import { callerOf, tokensOf, type Answered, type Callable, type Tokens } from '../support/service.js';
 import { activatePolicy, approve, expecting, INTEGRITY, register } from '../support/world.js';
 import { CATEGORIES, CEDAR, QUESTIONS, USERS } from './questions.js';
@@ -19,8 +19,6 @@ export interface Service extends Callable {
 }
 
 const READY_MS = 300_000;
-/** As `npm start` runs it. */
-const START_FLAGS = ['--use-largepages=silent', '--max-semi-space-size=16'];
 const TASKS_PER_USER = 16;
 const VERSION = '1.0.0';
 
@@ -32,7 +30,7 @@ export async function startService(
   const grpc = `127.0.0.1:${await freePort()}`;
   const startedMs = performance.now();
   const running = run(
-    [process.execPath, ...START_FLAGS, ...nodeOptions, join(projectRoot, 'dist', 'apps', 'pdp', 'main.js')],
+    [process.execPath, ...startFlags(), ...nodeOptions, join(projectRoot, 'dist', 'apps', 'pdp', 'main.js')],
     {
       outputFile: `${dataDir}.log`,
       cwd: projectRoot,

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { readSettings, SETTINGS } from '../../apps/pdp/settings.js';
+import { readSettings } from '../../apps/pdp/settings.js';
 import { kafkaVersion } from '../engines/kafka/jars.js';
-import { projectRoot } from '../support/root.js';
+import { projectRoot, startFlags } from '../support/root.js';
 
 /** What can be known of the compose file where there is no Docker. */
 
@@ -27,15 +27,9 @@ const textOf = (path: string): string => readFileSync(join(projectRoot, 'deploy'
 const { services, volumes } = parse(textOf('compose.yaml')) as Compose;
 const { sallyport, kafka } = services;
 
-/** Settings that the file may be ahead with, by name; the service has to know all others. */
-const AHEAD = new Set(['SALLYPORT_KAFKA_BROKERS']);
-
 describe('deploy/compose.yaml', () => {
   test('the service would start with its environment', () => {
-    const known = Object.entries(sallyport.environment).filter(
-      ([name]) => Object.hasOwn(SETTINGS, name) || !AHEAD.has(name),
-    );
-    const { http, tls } = readSettings(Object.fromEntries(known));
+    const { http, tls } = readSettings(sallyport.environment);
     assert.equal(http.host, '0.0.0.0');
     assert.notEqual(tls, undefined);
   });
@@ -67,4 +61,6 @@ test('the image is made in two stages, and what runs is not root', () => {
   assert.match(build ?? '', /^node:24-slim AS build\n/);
   assert.match(run, /^node:24-slim\n[^]*^USER node\nCMD /m);
   assert.match(run, /SALLYPORT_DATA=\/data\b/);
+  const started = JSON.parse(/^CMD (.+)$/m.exec(run)?.[1] ?? '') as string[];
+  assert.deepEqual(started, ['node', ...startFlags(), 'dist/apps/pdp/main.js'], 'as npm start does');
 });

@@ -20,6 +20,8 @@ function quiet(change: (sample: Sample, index: number) => Partial<Sample> = () =
       filesMiB,
       handles: 40 + (index % 3),
       lagP99Ms: about(11),
+      cpuUs: about(600),
+      yardstickUs: about(5000),
     };
     return { ...sample, ...change(sample, index) };
   });
@@ -42,6 +44,10 @@ test('a planted leak is found, in what it leaks', () => {
     ['resident memory beside page caches', ({ rssMiB }, index) => ({ rssMiB: rssMiB + index * 9 })],
     ['write-ahead log', (_, index) => ({ walMiB: 4 + index })],
     ['handles', ({ handles }, index) => ({ handles: handles + index * 2 })],
+    [
+      'processor time of a request, as a part of the yardstick',
+      ({ cpuUs }, index) => ({ cpuUs: cpuUs * (1 + index / 30) }),
+    ],
     ['p50 of decisions', ({ p50Ms }, index) => ({ p50Ms: p50Ms + index / 3 })],
     ['p99 of decisions', ({ p99Ms }, index) => ({ p99Ms: p99Ms * (1 + index / 15) })],
   ];
@@ -57,9 +63,17 @@ test('one bad interval is no drift', () => {
   assert.deepEqual(broken(quiet((_, index) => (index === 25 ? { p99Ms: 900, walMiB: 40, heapMiB: 300 } : {}))), []);
 });
 
+test('a machine that gets slower makes no request dearer', () => {
+  const slower = ({ cpuUs, yardstickUs }: Sample, index: number) => ({
+    cpuUs: cpuUs * (1 + index / 30),
+    yardstickUs: yardstickUs * (1 + index / 30),
+  });
+  assert.deepEqual(broken(quiet(slower)), []);
+});
+
 test('what was not measured does not hold, nor a run that is too short', () => {
   assert.deepEqual(broken(quiet(() => ({ heapMiB: Number.NaN }))), ['heap after collection']);
-  assert.equal(broken(quiet().slice(0, 2)).length, 6);
+  assert.equal(broken(quiet().slice(0, 2)).length, 7);
 });
 
 test('a lost allow, a wrong answer and refusals are found', () => {

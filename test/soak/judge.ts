@@ -17,6 +17,10 @@ export interface Sample {
   /** Open files beside the connections of the load. */
   readonly handles: number;
   readonly lagP99Ms: number;
+  /** Processor time of the service for one request, in microseconds. */
+  readonly cpuUs: number;
+  /** Processor time of the yardstick, in microseconds: how fast the machine was. */
+  readonly yardstickUs: number;
 }
 
 export interface Counts {
@@ -63,6 +67,13 @@ const FLAT: readonly Flat[] = [
   },
   { name: 'write-ahead log', of: ({ walMiB }) => walMiB, share: 0.25, slack: 4, unit: 'MiB' },
   { name: 'handles', of: ({ handles }) => handles, share: 0, slack: 16, unit: '' },
+  {
+    name: 'processor time of a request, as a part of the yardstick',
+    of: ({ cpuUs, yardstickUs }) => (100 * cpuUs) / yardstickUs,
+    share: 0.2,
+    slack: 0,
+    unit: '%',
+  },
   { name: 'p50 of decisions', of: ({ p50Ms }) => p50Ms, share: 0.3, slack: 2, unit: 'ms' },
   { name: 'p99 of decisions', of: ({ p99Ms }) => p99Ms, share: 0.5, slack: 10, unit: 'ms' },
 ];

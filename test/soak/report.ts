@@ -26,6 +26,8 @@ export function printed({ at, machine, durationS, capacity, rate, samples, wrong
     'p50 ms',
     'p99 ms',
     'lag p99 ms',
+    'CPU µs/req',
+    'yardstick µs',
     'heap MiB',
     'RSS MiB',
     'WAL MiB',
@@ -34,7 +36,9 @@ export function printed({ at, machine, durationS, capacity, rate, samples, wrong
   ];
   const rows = samples.map((each) => [
     each.atS.toFixed(0),
-    ...[each.perS, each.p50Ms, each.p99Ms, each.lagP99Ms, each.heapMiB, each.rssMiB].map((value) => shown(value)),
+    ...[each.perS, each.p50Ms, each.p99Ms, each.lagP99Ms, each.cpuUs, each.yardstickUs, each.heapMiB, each.rssMiB].map(
+      (value) => shown(value),
+    ),
     shown(each.walMiB),
     shown(each.filesMiB),
     String(each.handles),
@@ -44,6 +48,7 @@ export function printed({ at, machine, durationS, capacity, rate, samples, wrong
     [
       `- ${shown(durationS)} s of decisions (three in four allowed), responses, outcomes, tasks, traces, replays, queries; beside it a registration with its review, or a disable, a refused call and the lifting, each second.`,
       `- ${shown(rate)} steps a second by the clock, ${capacity === undefined ? 'as asked for' : `70 % of the ${shown(capacity)} that 32 clients reached before`}; latency counts from when a step was due. The load comes from one process of Node on the same machine, which takes of the same cores.`,
+      '- Yardstick: processor time of a fixed piece of work in the process that asks; it tells how fast the machine was.',
       '- Heap: after a collection, which the inspector asks for at the end of each interval.',
     ].join('\n'),
     table(head, rows),

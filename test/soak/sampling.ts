@@ -5,10 +5,11 @@ import type { Service } from '../bench/ours.js';
 import type { Inspected } from './inspector.js';
 import type { Sample } from './judge.js';
 import type { Tally } from './mix.js';
+import { yardstickUs } from './yardstick.js';
 
 const MIB = 2 ** 20;
 
-/** Looks at the service once; `tally` is that of the interval, which took `overS`. */
+/** Looks at the service once; `tally` is that of the interval, which took `overS`, and `cpuS` of the service's processor time. */
 export async function sample(
   service: Service,
   dataDir: string,
@@ -16,6 +17,7 @@ export async function sample(
   tally: Tally,
   atS: number,
   overS: number,
+  cpuS: number,
 ): Promise<Sample> {
   const { body } = await service.call('nobody', 'GET', '/metrics');
   const heapMiB = await inspected.heapMiB();
@@ -34,6 +36,8 @@ export async function sample(
     handles:
       readdirSync(`/proc/${service.running.pid}/fd`).length - valueIn(String(body), 'sallyport_http_connections'),
     lagP99Ms: valueIn(String(body), 'nodejs_eventloop_lag_p99_seconds') * 1000,
+    cpuUs: (cpuS * 1e6) / tally.requests,
+    yardstickUs: yardstickUs(),
   };
 }
 

@@ -70,11 +70,14 @@ async function soak(folder: string, durationS: number, asked: number | undefined
     const samples: Sample[] = [];
     const all = newTally();
     const startMs = performance.now();
+    let usedS = service.running.cpuS() ?? Number.NaN;
     for (let interval = 1; interval <= INTERVALS; interval += 1) {
       await pause(startMs + (interval * durationS * 1000) / INTERVALS - performance.now());
       const tally = mix.take();
       const atS = (performance.now() - startMs) / 1000;
-      const seen = await sample(service, dataDir, inspected, tally, atS, durationS / INTERVALS);
+      const nowUsedS = service.running.cpuS() ?? Number.NaN;
+      const seen = await sample(service, dataDir, inspected, tally, atS, durationS / INTERVALS, nowUsedS - usedS);
+      usedS = nowUsedS;
       samples.push(seen);
       all.requests += tally.requests;
       all.refused += tally.refused;

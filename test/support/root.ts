@@ -1,5 +1,16 @@
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The project's root; tests run compiled, from `dist/test/support`. */
 export const projectRoot = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+/** What Node is told when it runs the service, as `npm start` tells it. */
+export function startFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+  const flags = /^exec node (.+) dist\/apps\/pdp\/main\.js$/.exec(scripts['start'] ?? '')?.[1];
+  if (flags === undefined) throw new Error('npm start is not what it was');
+  return flags.split(' ');
+}
