@@ -84,8 +84,23 @@ export async function guard<Transport extends McpTransport>(
   const wire: Wire = tap(transport, {
     onListChanged: () => observer.again(),
     async onServerRequest(method, params) {
-      await permit(randomUUID(), `client:${method}`, params);
-      return true;
+      const callId = randomUUID();
+      const flight = flights.begin(await permit(callId, `client:${method}`, params));
+      const notSent = (reason: string): void =>
+        records.outcome(callId, { status: 'failed', control: { decision: 'not_sent', by: 'host', reason } });
+      return {
+        mayAnswer(isError) {
+          const reason = flight.stopped();
+          flight.end();
+          if (reason === undefined) records.outcome(callId, { status: isError ? 'failed' : 'succeeded' });
+          else notSent(reason);
+          return reason === undefined;
+        },
+        dropped() {
+          flight.end();
+          notSent('cancelled');
+        },
+      };
     },
   });
   const observer = observerOf(mcp, closing.signal, ({ definition }) => {

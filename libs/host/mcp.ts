@@ -37,8 +37,16 @@ export type McpResponse = { readonly result: JsonObject } | { readonly error: Js
 export interface WireEvents {
   /** The server says that what it declares has changed. */
   onListChanged(): void;
-  /** The server asks something of its host. Whoever answers false has it refused. */
-  onServerRequest(method: string, params: JsonObject): Promise<boolean>;
+  /** The server asks something of its host. Rejects where that is refused. */
+  onServerRequest(method: string, params: JsonObject): Promise<ServerRequest>;
+}
+
+/** A request of the server that the client has been given. One of the two is told, once. */
+export interface ServerRequest {
+  /** The client's answer is about to leave. False keeps it back: the server gets an error. */
+  mayAnswer(isError: boolean): boolean;
+  /** There will be no answer that leaves. */
+  dropped(): void;
 }
 
 /** What passes over a transport, seen from between it and its client. */
@@ -59,6 +67,10 @@ const META = 'io.modelcontextprotocol/';
 const REFUSED = -31_001;
 /** Requests of the server that are being decided at once; each is a question to the service. */
 const MAX_SERVER_REQUESTS = 16;
+/** Requests of the server that the client may be working on. */
+const MAX_ANSWERING = 256;
+const CANCELLED = 'notifications/cancelled';
+const HARMLESS: ServerRequest = { mayAnswer: () => true, dropped: () => undefined };
 
 interface Awaited {
   answer?: McpResponse;
@@ -74,11 +86,21 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
   const seen: { protocolVersion?: string; clientCapabilities?: JsonObject } = {};
   const awaited = new Map<string, Awaited>();
   const idsSent = new Map<unknown, string>();
+  /** By the server's ids. An answer without its request never leaves. */
+  const answering = new Map<unknown, ServerRequest>();
   const send = transport.send.bind(transport);
+  const refuse = (id: unknown): Promise<void> =>
+    send({ jsonrpc: '2.0', id, error: { code: REFUSED, message: 'refused by the host' } }).catch(() => undefined);
   let handler = transport.onmessage as ((message: unknown, extra?: unknown) => void) | undefined;
 
   transport.send = (message, options) => {
-    const { id, method, params } = fieldsOf(message);
+    const { id, method, params, error } = fieldsOf(message);
+    if (id !== undefined && method === undefined) {
+      const request = answering.get(id);
+      answering.delete(id);
+      if (request === undefined) return Promise.resolve();
+      return request.mayAnswer(error !== undefined) ? send(message, options) : refuse(id);
+    }
     const meta = objectAt(params, '_meta');
     const traceparent = ownValue(meta, 'traceparent');
     if (id !== undefined && typeof traceparent === 'string') {
@@ -103,15 +125,13 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
 
   const received = (message: unknown, extra?: unknown): void => {
     const { id, method, params, result, error } = fieldsOf(message);
-    if (method !== undefined && id !== undefined && method !== PING) {
-      void serverAsks(method, params).then((allowed) =>
-        allowed
-          ? handler?.(message, extra)
-          : send({ jsonrpc: '2.0', id, error: { code: REFUSED, message: 'refused by the host' } }).catch(
-              () => undefined,
-            ),
-      );
+    if (method !== undefined && id !== undefined) {
+      void serverAsks(id, method, params).then((allowed) => (allowed ? handler?.(message, extra) : refuse(id)));
       return;
+    }
+    if (method === CANCELLED) {
+      answering.get(params['requestId'])?.dropped();
+      answering.delete(params['requestId']);
     }
     if (method?.endsWith('/list_changed') === true) events.onListChanged();
     const traceparent = method === undefined ? idsSent.get(id) : undefined;
@@ -127,11 +147,16 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
   };
 
   let asking = 0;
-  const serverAsks = async (method: string, params: JsonObject): Promise<boolean> => {
-    if (asking >= MAX_SERVER_REQUESTS) return false;
+  const serverAsks = async (id: unknown, method: string, params: JsonObject): Promise<boolean> => {
+    const hasRoom = (): boolean => answering.size < MAX_ANSWERING && !answering.has(id);
+    if (asking >= MAX_SERVER_REQUESTS || !hasRoom()) return false;
+    if (method === PING) return answering.set(id, HARMLESS).has(id);
     asking += 1;
     try {
-      return await events.onServerRequest(method, params);
+      const request = await events.onServerRequest(method, params);
+      if (hasRoom()) return answering.set(id, request).has(id);
+      request.dropped();
+      return false;
     } catch {
       return false;
     } finally {

@@ -3,6 +3,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { CallRefused, type Guarded, type Host, type HostOptions } from '#libs/host/index.js';
 import { hostOf, scopeOf } from '../support/guarded.js';
 import { NOTES, scriptedServer, type ScriptedServer } from '../support/mcp-server.js';
@@ -190,6 +191,37 @@ test('what a server asks of its host is asked of the service first', async (t) =
   server.say({ id: 's3', method: 'roots/list' });
   assert.equal((await until(() => server.received.find(({ id }) => id === 's3'))).error.code, -32_601);
   assert.ok(mcp !== undefined && guard !== undefined);
+});
+
+test('what a client answers to a server does not leave where it has been stopped meanwhile', async (t) => {
+  const { server, capability, mcp } = await guarded(t);
+  const answers: (() => void)[] = [];
+  const given = async () => {
+    await new Promise<void>((resolve) => answers.push(resolve));
+    return { roots: [{ uri: 'file:///secret' }] };
+  };
+  (mcp as ClientV1).setRequestHandler(ListRootsRequestSchema, given);
+  const answerTo = (id: string) => until(() => server.received.find((message) => message.id === id));
+  for (const id of ['before', 'stopped', 'dropped']) server.say({ id, method: 'roots/list' });
+  await until(() => answers.length === 3);
+  // An id that is in use is none for another request.
+  server.say({ id: 'stopped', method: 'roots/list' });
+  assert.equal((await answerTo('stopped')).error.code, -31_001);
+  answers[0]?.();
+  assert.equal((await answerTo('before')).result.roots.length, 1);
+  server.say({ method: 'notifications/cancelled', params: { requestId: 'dropped' } });
+  await disable(capability);
+  await until(async () => {
+    const { epoch } = expecting(200, await service.call('auditor', 'GET', '/v1/directives'));
+    return host.state().epoch === epoch;
+  });
+  answers.slice(1).forEach((answer) => answer());
+  const told = () => server.received.filter(({ id }) => id === 'stopped');
+  await until(() => told().length === 2);
+  assert.equal(told()[1]?.error.code, -31_001);
+  server.say({ id: 'after', method: 'ping' });
+  await answerTo('after');
+  assert.equal(JSON.stringify(server.received).split('secret').length, 2, 'one answer has left');
 });
 
 test('the late answer of a stopped call goes to the service, is rejected, and shown to nobody', async (t) => {
