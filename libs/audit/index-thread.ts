@@ -8,6 +8,8 @@ export class IndexUnavailable extends Error {
 
 /** Requests that may wait for the worker at once. */
 const MAX_WAITING = 256;
+/** For new objects: hardly any outlives its message, and V8 would take several times as much without being faster. */
+const YOUNG_MIB = 12;
 
 interface Waiting {
   readonly resolve: (reply: IndexReply) => void;
@@ -33,7 +35,8 @@ export class IndexThread {
   async start(): Promise<void> {
     // An empty environment and no flags: the thread needs neither this process's secrets nor its instrumentation.
     const script = new URL('./index-worker.js', import.meta.url);
-    const worker = new Worker(script, { workerData: this.file, env: {}, execArgv: [] });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MIB };
+    const worker = new Worker(script, { workerData: this.file, env: {}, execArgv: [], resourceLimits });
     await greetingOf(worker);
     this.worker = worker;
     worker.on('message', (reply: IndexReply) => this.waiting.shift()?.resolve(reply));

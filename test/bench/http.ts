@@ -2,13 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseEvent } from '#libs/event-log/event.js';
-import { everyEvent } from '#libs/event-log/every-event.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { median, percentile } from './figures.js';
 import { startOurs } from './ours.js';
 import { installCerbos, installOpa, startCerbos, startOpa } from './peers.js';
 import { wrongAnswers, writeQuestions, type Target } from './target.js';
+import { notRecorded, recordedCalls, type RecordedCall } from './recorded.js';
 import { load, type Figures } from './wrk.js';
 
 /** Authorize over HTTP beside the peers, in turns within one run. */
@@ -47,6 +45,7 @@ export interface HttpReport {
 const CONNECTIONS = [32, 128];
 const PAUSE_MS = 300;
 const WARM_UP_S = 1;
+/** Events before those of the last second, whose sizes are told too. */
 const SAMPLED_EVENTS = 20_000n;
 
 interface Round {
@@ -73,7 +72,10 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
     wrong.push(...silent(targets));
     const answers = await allowsUnderLoad(ours, folder);
     await ours.running.stop();
-    const { recorded, sizes } = await readLog(dataDir, answers.after);
+    const sampled = answers.after > SAMPLED_EVENTS ? answers.after - SAMPLED_EVENTS : 0n;
+    const recorded: RecordedCall[] = [];
+    for await (const call of recordedCalls(dataDir, sampled)) recorded.push(call);
+    const sizes = recorded.map(({ bytes }) => bytes);
     return {
       results: summarise(targets, rounds),
       notes: Object.fromEntries(targets.map(({ name, note, loggedBytes }) => [name, `${note}${logged(loggedBytes)}`])),
@@ -81,7 +83,7 @@ export async function benchHttp(options: HttpOptions): Promise<HttpReport> {
       wrong: [...wrong, ...answers.wrong],
       allows: {
         answered: answers.allowed.length,
-        notRecorded: answers.allowed.filter((callId) => !recorded.has(callId)).length,
+        notRecorded: await notRecorded(recorded, answers.allowed),
       },
       eventBytes: { median: median(sizes), p95: percentile(sizes, 0.95), events: sizes.length },
     };
@@ -226,25 +228,4 @@ async function allowsUnderLoad(
   }
   rmSync(answersFile);
   return { allowed, wrong, after: BigInt(position) };
-}
-
-/** Which calls the log holds as allowed after a position, and the sizes of its newest CallDecided. */
-async function readLog(dataDir: string, after: bigint): Promise<{ recorded: Set<string>; sizes: number[] }> {
-  const log = await openSqliteLog({ file: join(dataDir, 'sallyport.db') });
-  const recorded = new Set<string>();
-  const sizes: number[] = [];
-  try {
-    const end = await log.end();
-    const newest = end > SAMPLED_EVENTS ? end - SAMPLED_EVENTS : 0n;
-    const from = newest < after ? newest : after;
-    for await (const { type, json } of everyEvent(log, { after: from, categories: ['calls'] })) {
-      if (type !== 'CallDecided') continue;
-      sizes.push(Buffer.byteLength(json));
-      const { callId, decision } = parseEvent(json).data as { callId: string; decision: string };
-      if (decision === 'allow') recorded.add(callId);
-    }
-    return { recorded, sizes };
-  } finally {
-    await log.close();
-  }
 }

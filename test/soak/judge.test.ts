@@ -21,7 +21,7 @@ function quiet(change: (sample: Sample, index: number) => Partial<Sample> = () =
       handles: 40 + (index % 3),
       lagP99Ms: about(11),
       cpuUs: about(600),
-      yardstickUs: about(5000),
+      yardstickUs: about(1000),
     };
     return { ...sample, ...change(sample, index) };
   });

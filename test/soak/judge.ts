@@ -19,7 +19,7 @@ export interface Sample {
   readonly lagP99Ms: number;
   /** Processor time of the service for one request, in microseconds. */
   readonly cpuUs: number;
-  /** Processor time of the yardstick, in microseconds: how fast the machine was. */
+  /** What the yardstick took, in microseconds: how fast the machine was. */
   readonly yardstickUs: number;
 }
 

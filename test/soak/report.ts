@@ -48,7 +48,7 @@ export function printed({ at, machine, durationS, capacity, rate, samples, wrong
     [
       `- ${shown(durationS)} s of decisions (three in four allowed), responses, outcomes, tasks, traces, replays, queries; beside it a registration with its review, or a disable, a refused call and the lifting, each second.`,
       `- ${shown(rate)} steps a second by the clock, ${capacity === undefined ? 'as asked for' : `70 % of the ${shown(capacity)} that 32 clients reached before`}; latency counts from when a step was due. The load comes from one process of Node on the same machine, which takes of the same cores.`,
-      '- Yardstick: processor time of a fixed piece of work in the process that asks; it tells how fast the machine was.',
+      '- Yardstick: what the process that asks takes for a fixed piece of work; it tells how fast the machine was.',
       '- Heap: after a collection, which the inspector asks for at the end of each interval.',
     ].join('\n'),
     table(head, rows),

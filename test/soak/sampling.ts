@@ -37,7 +37,7 @@ export async function sample(
       readdirSync(`/proc/${service.running.pid}/fd`).length - valueIn(String(body), 'sallyport_http_connections'),
     lagP99Ms: valueIn(String(body), 'nodejs_eventloop_lag_p99_seconds') * 1000,
     cpuUs: (cpuS * 1e6) / tally.requests,
-    yardstickUs: yardstickUs(),
+    yardstickUs: await yardstickUs(),
   };
 }
 

@@ -5,10 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../bench/machine.js';
 import { startService } from '../bench/ours.js';
+import { notRecorded, recordedCalls } from '../bench/recorded.js';
 import { chanceOf } from '../support/chance.js';
 import { inspect } from './inspector.js';
 import { judge, type Counts, type Sample } from './judge.js';
-import { notRecorded } from './ledger.js';
 import { newTally, startMix } from './mix.js';
 import { closed, open } from './pace.js';
 import { printed, type SoakReport } from './report.js';
@@ -93,7 +93,7 @@ async function soak(folder: string, durationS: number, asked: number | undefined
     await service.running.stop();
     const counts: Counts = {
       allows: mix.allowed.size,
-      lostAllows: await notRecorded(dataDir, mix.allowed),
+      lostAllows: await notRecorded(recordedCalls(dataDir), mix.allowed),
       wrong: all.wrongCount,
       refused: all.refused,
       requests: all.requests,
