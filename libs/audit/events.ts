@@ -12,43 +12,53 @@ import { NameId } from '#libs/vocabulary/ids.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
 const MAX_POSITION = 2n ** 63n - 1n;
-export const MAX_EVENTS = 1_000;
-export const DEFAULT_EVENTS = 100;
+const Position = z
+  .string()
+  .refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_POSITION, 'needs a decimal position');
+const MAX_EVENTS = 1_000;
+const DEFAULT_EVENTS = 100;
 /** Events that one request looks at; past it the page ends, with a cursor, however little has matched. */
 const MAX_SCANNED = 5_000;
 const PAGE_EVENTS = 500;
 
-/** The query of `GET /v1/audit/events`. `types` are names of event types, parted by commas. */
+/**
+ * The query of `GET /v1/audit/events`. `types` are names of event types, parted by commas. `after` is a
+ * position; the cursor of a page is one, too, and goes before it.
+ */
 export const EventsQuery = z.object({
-  after: z
-    .string()
-    .regex(/^\d{1,19}$/, 'needs a decimal position')
-    .refine((text) => BigInt(text) <= MAX_POSITION, 'is no position')
-    .optional(),
+  after: Position.optional(),
+  cursor: Position.optional(),
   types: z
     .string()
     .max(2000)
     .regex(/^[A-Za-z]+(,[A-Za-z]+)*$/, 'needs names parted by commas')
     .optional(),
   capability: NameId.optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_EVENTS).optional(),
+  format: z.literal('json').optional(),
+  /** One beyond the largest page gets the largest page. */
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .transform((limit) => Math.min(limit, MAX_EVENTS))
+    .optional(),
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 
 /**
- * Events of the log after a position, in its order. `next` is the `after` of the following page and is absent at the end
+ * Events of the log after a position, in its order. `next` is the cursor of the following page and is absent at the end
  * of the log; it moves on also where nothing matched. A page may hold a few more than `limit`: events of one position
  * stay together. Throws `LogUnavailable`.
  */
 export async function readEvents(
   log: EventLog,
   view: ControlView,
-  { after = '0', types, capability, limit = DEFAULT_EVENTS }: EventsQuery,
+  { after = '0', cursor = after, types, capability, limit = DEFAULT_EVENTS }: EventsQuery,
 ): Promise<{ items: StoredEvent[]; next?: string }> {
   const wanted = types === undefined ? undefined : new Set(types.split(','));
   const categories = wanted === undefined ? undefined : categoriesOf(wanted);
   const items: StoredEvent[] = [];
-  let at = BigInt(after);
+  let at = BigInt(cursor);
   for (let scanned = 0; scanned < MAX_SCANNED;) {
     const page = await log.readAll({
       after: at,

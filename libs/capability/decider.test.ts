@@ -246,6 +246,13 @@ test('an observation without news is nothing', () => {
   alone.when(observe('x', { hostPinsVersion: false })).thenNothing();
 });
 
+test('a host that is suspended alone still stops the version for all, once it pins it', () => {
+  const alone = given(...approved, drift('x'), stopped({ host: 'hank' }));
+  const stop = stopped({ directiveId: uuid(7) });
+  alone.when(observe('x')).thenEvents(drift('x', 'hank', 100, false), stop);
+  alone.when(observe('y')).thenEvents(drift('y'), stop);
+});
+
 test('a known drift suspends again after a reinstatement, without another snapshot', () => {
   given(...approved, drift('x', 'hank', 1), stopped({ directiveId: uuid(1) }, 'hank', 1), reinstated)
     .when(observe('x'))

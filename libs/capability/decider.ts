@@ -148,11 +148,11 @@ function suspend(command: Of<'suspend' | 'revoke'>, state: CapabilityState, vers
 }
 
 function reinstate(command: Of<'reinstate'>, state: CapabilityState, version: VersionState): Decided {
-  if (version.suspension?.by === command.actor || version.suspendedFor.has(command.actor)) {
-    return err(refusal('self_review', 'who suspended a version cannot reinstate it'));
-  }
   if (version.status !== 'suspended' && (version.status !== 'approved' || version.suspendedFor.size === 0)) {
     return err(refusal('invalid_transition', `the version is ${version.status}`));
+  }
+  if (version.suspension?.by === command.actor || version.suspendedFor.has(command.actor)) {
+    return err(refusal('self_review', 'who suspended a version cannot reinstate it'));
   }
   const stop = version.suspension === undefined ? {} : { directiveId: version.suspension.directiveId };
   const data = { capability: state.id, version: version.version, reason: command.reason, ...stop };
@@ -170,9 +170,11 @@ function revoke(command: Of<'suspend' | 'revoke'>, state: CapabilityState, versi
 function observe(command: ObserveCommand & Caused, state: CapabilityState, version: VersionState): CapabilityEvent[] {
   const { actor: host, observedDigest, diff } = command;
   if (observedDigest === version.definitionDigest || isApprovedElsewhere(state, version, observedDigest)) return [];
-  const suspends = version.status === 'approved' && !version.suspendedFor.has(host);
+  const approved = version.status === 'approved';
   const forAll =
-    suspends && command.hostPinsVersion && recentSuspensions(state, host, command.time) < MAX_DRIFT_SUSPENSIONS;
+    approved && command.hostPinsVersion && recentSuspensions(state, host, command.time) < MAX_DRIFT_SUSPENSIONS;
+  // A host that is suspended alone still warns the others, as soon as its word counts for them.
+  const suspends = forAll || (approved && !version.suspendedFor.has(host));
   const seen = version.observed.has(observedDigest);
   // What stops nobody else may not use up the room for the evidence of what does.
   const room = version.snapshots < (forAll ? MAX_SNAPSHOTS : MAX_SNAPSHOTS / 2);

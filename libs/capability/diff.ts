@@ -29,10 +29,12 @@ const MAX_CHANGES = 100;
 /** Longer values are cut in the diff: the snapshots beside it hold them whole. */
 const MAX_VALUE_CHARS = 500;
 const MAX_PATH_CHARS = 1000;
+/** Of all changes together, as JSON: escapes make a text longer, and the diff has to fit into one event. */
+const MAX_DIFF_CHARS = 131_072;
 
 /** Compares what the definition digest covers; `serverInfo`, `capabilities` and `resources` are not part of it. */
 export function diffDefinitions(before: Definition, after: Definition): Diff {
-  const found: Found = { changes: [], severities: new Set(), truncated: false };
+  const found: Found = { changes: [], severities: new Set(), chars: 0, truncated: false };
   compare(['instructions'], before.instructions, after.instructions, found);
   for (const [list, key] of [
     ['tools', 'name'],
@@ -54,6 +56,8 @@ export function diffDefinitions(before: Definition, after: Definition): Diff {
 interface Found {
   readonly changes: Change[];
   readonly severities: Set<Severity>;
+  /** Length of the changes as JSON. */
+  chars: number;
   truncated: boolean;
 }
 
@@ -76,17 +80,20 @@ function compare(path: readonly string[], before: Json | undefined, after: Json 
   if (Array.isArray(before) && Array.isArray(after) && canonicalJson(before) === canonicalJson(after)) return;
   const severity = severityOf(path, before, after);
   found.severities.add(severity);
-  if (found.changes.length >= MAX_CHANGES) {
+  if (found.truncated || found.changes.length >= MAX_CHANGES) {
     found.truncated = true;
     return;
   }
-  found.changes.push({
+  const change: Change = {
     path: cut(pointerTo(...path), MAX_PATH_CHARS),
     kind: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
     severity,
     ...(before === undefined ? {} : { before: shortened(before) }),
     ...(after === undefined ? {} : { after: shortened(after) }),
-  });
+  };
+  found.chars += canonicalJson(change).length;
+  found.truncated = found.chars > MAX_DIFF_CHARS;
+  if (!found.truncated) found.changes.push(change);
 }
 
 /** The value of each annotation that asks for less care: a change towards it lowers a guard. MCP, ToolAnnotations. */

@@ -1,4 +1,4 @@
-import type { Call } from '#libs/decision/call.js';
+import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
 import { decide } from '#libs/decision/decide.js';
 import { shownCheck } from '#libs/decision/record.js';
 import { LogOverloaded, LogUnavailable } from '#libs/event-log/port.js';
@@ -23,6 +23,7 @@ const MAX_TRIES = 5;
 
 export interface RefusedCall {
   readonly caller: Caller;
+  readonly request: Pick<AuthorizeRequest, 'explain'>;
   readonly call: Omit<Call, 'decidedAt'>;
   readonly traceparent: string | undefined;
 }
@@ -60,7 +61,7 @@ export class RefusalRecorder {
 
   private async append(
     host: HostRefusals,
-    { caller, call, traceparent }: RefusedCall,
+    { caller, request, call, traceparent }: RefusedCall,
   ): Promise<Result<AuthorizeAnswer, Refusal>> {
     const traceId = await this.traceFor(call.host, traceparent);
     const stream = `refusals-${call.host}`;
@@ -80,7 +81,7 @@ export class RefusalRecorder {
       });
       if (outcome.kind === 'committed') {
         host.revision += 1;
-        const checks = data.checks.map(shownCheck);
+        const checks = request.explain === true ? decision.checks : data.checks.map(shownCheck);
         const { obligations, targets } = decision;
         const { leaseMs } = this;
         const { position } = outcome;

@@ -68,7 +68,8 @@ export class Tasks {
     // A load that began before the commit may still be under way and find nothing: then the next one finds the task.
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const lane = await this.lanes.get(taskId);
-      if (lane !== undefined) return ok({ lane, position: run.value.position });
+      // Its own position, as whoever reads it later is told; that of the append may be its place in the trace.
+      if (lane !== undefined) return ok({ lane, position: lane.position });
     }
     return err(refusal('already_exists', 'another task has this id'));
   }

@@ -9,11 +9,17 @@ export const MAX_BLOB_BYTES = 8_388_608;
 export const MAX_STREAMS = 1_024;
 export const MAX_EVENTS = 1_024;
 
+/** A command comes to an event that no store takes: whatever asked for it was too large. */
+export class EventTooLarge extends TypeError {
+  override readonly name = 'EventTooLarge';
+}
+
 /** Lower case, so that a store that matches names without case sees the same streams as one that does not. */
 const STREAM_PATTERN = /^[a-z][a-z0-9._:-]{0,254}$/;
 
 /**
- * Throws a TypeError where a batch is not one by the rules of the port: a broken caller, never a broken input.
+ * Throws a TypeError where a batch is not one by the rules of the port: a broken caller, and never a broken input, unless it
+ * is `EventTooLarge`.
  * Answers its weight: about how many bytes it holds in a queue.
  */
 export function checkBatch({ writes, checks, blobs = [] }: Batch): number {
@@ -49,7 +55,7 @@ function weightOf({ stream, expected, events }: StreamWrite): number {
     if (event.stream !== stream || event.revision !== expected + index + 1) {
       throw new TypeError(`${stream}: an event of another stream or revision`);
     }
-    if (event.json.length > MAX_EVENT_CHARS) throw new TypeError(`${stream}: an event that is too large`);
+    if (event.json.length > MAX_EVENT_CHARS) throw new EventTooLarge(`${stream}: an event that is too large`);
     const payloadBytes = event.payload?.byteLength ?? 0;
     if (payloadBytes > MAX_PAYLOAD_BYTES) throw new TypeError(`${stream}: a payload that is too large`);
     weight += event.json.length + payloadBytes;

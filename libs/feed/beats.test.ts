@@ -24,6 +24,22 @@ function ground(head: number, nowMs: number) {
   return new Beats({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS);
 }
 
+test('however often it is asked, what it dates stays with the clock', async () => {
+  const known = {
+    directives: () => ({ state: directiveDecider.initialState(), revision: 0 }),
+    refresh: () => Promise.resolve(),
+    position: 9n,
+  };
+  const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
+  const time = { now: () => toInstant(Date.now()) };
+  const beats = new Beats({ head: () => Promise.resolve(0) }, known, key, time, LEASE_MS);
+  for (let asked = 0; asked < 100; asked += 1) {
+    const { issuedAt } = await (asked % 2 === 0 ? beats.snapshot() : beats.heartbeat());
+    const aheadMs = Date.parse(issuedAt) - Date.now();
+    assert.ok(aheadMs <= 2, `${aheadMs} ms ahead`);
+  }
+});
+
 const change = (epoch: number, atMs: number): DatedChange => ({
   directive: {
     id: `00000000-0000-4000-8000-00000000000${epoch}`,

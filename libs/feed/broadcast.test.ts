@@ -25,7 +25,8 @@ function world({ leaseMs = 5000 } = {}) {
     if (log.broken) throw new Error('unreadable');
     return state.epoch;
   };
-  const time = { now: () => new Date(clock.ms).toISOString() };
+  // Time goes on while beats are made: a second one in the same millisecond would wait for the next.
+  const time = { now: () => new Date(clock.ms++).toISOString() };
   const beats = new Beats({ head }, known, key, time, leaseMs);
   const broadcast = new Broadcast(beats, known, leaseMs, clock);
   const change = (reason = 'r'): void => {

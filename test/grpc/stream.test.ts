@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
+import type { Batch, EventLog } from '#libs/event-log/port.js';
 import { addPrincipal } from '../support/actors.js';
 import { logEnd } from '../support/events.js';
 import { gate } from '../support/gate.js';
@@ -204,7 +205,24 @@ test('a stream that is cancelled is decided no further than what was in flight',
 });
 
 test('a deadline that has passed ends the call', async () => {
-  const method = 'Decisions/Authorize';
-  const given = refusal(host.call('host', method, callBody(await openTask(service)), { 'grpc-timeout': '1n' }));
-  assert.equal((await given).status, status.DEADLINE_EXCEEDED);
+  // No answer is quicker than the deadline.
+  const over = Promise.withResolvers<void>();
+  const append = async (log: EventLog, batch: Batch): ReturnType<EventLog['append']> => {
+    if (batch.writes.some(({ stream }) => stream.startsWith('calls-'))) await over.promise;
+    return log.append(batch);
+  };
+  const slow = await startService({
+    wrapLog: (log) => ({ ...gate().wrap(log), append: (batch) => append(log, batch) }),
+  });
+  const client = new GrpcHost(slow);
+  try {
+    await readyWorld(slow);
+    const body = callBody(await openTask(slow));
+    const given = await refusal(client.call('host', 'Decisions/Authorize', body, { 'grpc-timeout': '1n' }));
+    assert.equal(given.status, status.DEADLINE_EXCEEDED);
+  } finally {
+    over.resolve();
+    client.close();
+    await slow.stop();
+  }
 });

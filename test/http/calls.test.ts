@@ -195,6 +195,9 @@ test('a failed check shows its evidence; the others show theirs with explain alo
     [['capability_scope', 'fail']],
   );
   assert.equal(shown(await decided(callBody(task, { operation: 'forget', explain: true }))).length, 8);
+  const unknown = { ...task, taskId: randomUUID() };
+  assert.equal(shown(await decided(callBody(unknown))).length, 1);
+  assert.equal(shown(await decided(callBody(unknown, { explain: true }))).length, 4);
 });
 
 test('$connect passes over the checks of a single call, and needs no definition yet', async () => {

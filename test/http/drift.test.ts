@@ -104,6 +104,32 @@ for (const [name, more, end] of [
   });
 }
 
+test('a host that is suspended alone stops the version for all as soon as it has a task that pins it', async () => {
+  const id = await newCapability(service);
+  const elsewhere = await openFor(id, other);
+  assert.equal((await observed(id, drifted())).suspendedFor, 'host');
+  await openFor(id);
+  assert.equal((await observed(id, drifted())).status, 'suspended');
+  assert.equal(await reasonFor(elsewhere, other), 'version_suspended');
+  assert.equal((await activeFor(id)).length, 1);
+});
+
+test('a drift is recorded and suspends, however long it is when it is spelled out', async () => {
+  const id = await newCapability(service);
+  await openFor(id);
+  const [tool, ...tools] = MEMORY_DEFINITION.tools;
+  const named = (index: number): [string, object] => [`${index}${'\u0001'.repeat(990)}`, { type: 'string' }];
+  const properties = Object.fromEntries(Array.from({ length: 100 }, (_, index) => named(index)));
+  const definition = {
+    ...MEMORY_DEFINITION,
+    tools: [{ ...tool, inputSchema: { type: 'object', properties } }, ...tools],
+  };
+  const { status, drift } = await observed(id, definition);
+  assert.deepEqual([status, drift.severity, drift.truncated], ['suspended', 'authority-change', true]);
+  assert.ok(drift.changes.length > 10);
+  assert.deepEqual(drift.supplyChain, []);
+});
+
 test('a task of another host does not make the word of this one count for all', async () => {
   const id = await newCapability(service);
   await openFor(id, other);

@@ -112,6 +112,9 @@ test('who suspended a version cannot reinstate it', async () => {
   refused(403, 'self_review', await versionCommand(service, 'reviewer', id, 'reinstate'));
   const other = await addPrincipal(service, ['reviewer']);
   expecting(200, await versionCommand(service, other, id, 'reinstate'));
+  for (const command of ['suspend', 'revoke'] as const)
+    expecting(200, await versionCommand(service, 'reviewer', id, command));
+  refused(409, 'invalid_transition', await versionCommand(service, 'reviewer', id, 'reinstate'));
 });
 
 test('a review tells its verdict, who gave it, why, when, and what was accepted', async () => {
@@ -194,6 +197,8 @@ test('a signed version is unverifiable for now, and no exception helps it', asyn
 
 test('expectedRevision has to be the revision of the capability', async () => {
   const id = unique('cap');
+  const early = await versionCommand(service, 'reviewer', id, 'review', { ...APPROVED, expectedRevision: 1 });
+  refused(404, 'not_found', early);
   const { revision } = await register(service, id);
   for (const expectedRevision of [revision - 1, revision + 1]) {
     const answer = await versionCommand(service, 'reviewer', id, 'review', { ...APPROVED, expectedRevision });

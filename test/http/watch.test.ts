@@ -9,10 +9,12 @@ import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
 import { addPrincipal, newCapability, versionCommand } from '../support/actors.js';
 import { digest } from '../support/given.js';
 import { gate } from '../support/gate.js';
+import { logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
 import { watchOver, type Told, type Watch } from '../support/watch.js';
 import { GrpcHost } from '../grpc/client.js';
+import { metric } from '../overload/load.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
@@ -34,6 +36,9 @@ async function issue(service: TestService, category = 'none'): Promise<Answered>
 
 const lift = async (service: TestService, id: string): Promise<Answered> =>
   expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'over' }));
+
+/** Where a place is held for ever, the service would wait for it for ever. */
+const LIMIT = { timeout: 20_000 };
 
 const isChange = ({ event }: Told): boolean => event === 'directive';
 const isHeartbeat = ({ event }: Told): boolean => event === 'heartbeat';
@@ -174,6 +179,25 @@ test('a watch ends as soon as its token is rotated or its principal removed, and
   await other.next(isChange);
 });
 
+test('a client that has gone while its watch waited for a position holds no place', LIMIT, async (t) => {
+  const service = await started(t);
+  const open = () => metric(service, 'sallyport_watches');
+  const ahead = (await logEnd(service)) + 1n;
+  const leaving = new AbortController();
+  const headers = { authorization: `Bearer ${service.tokens.host}` };
+  const asked = fetch(`${service.url}/v1/directives/watch?minPosition=${ahead}`, { headers, signal: leaving.signal });
+  await pause(100);
+  leaving.abort();
+  await assert.rejects(asked);
+  await pause(100);
+  await issue(service);
+  // Where it would be let in, it is by now.
+  await pause(300);
+  assert.equal(await open(), 0);
+  assert.equal((await watching(t, service)).status, 200);
+  assert.equal(await open(), 1);
+});
+
 test('a shutdown ends all watches at once', async (t) => {
   const service = await startService();
   const watches = await Promise.all([watching(t, service), watching(t, service, '?sinceEpoch=0')]);
@@ -210,10 +234,7 @@ test('a watcher that does not read loses its connection, and others go on', asyn
   await new Promise((resolve) => socket.once('readable', resolve));
   socket.pause();
   let stopped = '';
-  const open = async (): Promise<number> => {
-    const { body } = await service.call('nobody', 'GET', '/metrics');
-    return Number(/^sallyport_watches (\d+)$/m.exec(body)?.[1]);
-  };
+  const open = () => metric(service, 'sallyport_watches');
   assert.equal(await open(), 1);
   const other = await watching(t, service);
   const { view } = service.service;

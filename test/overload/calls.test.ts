@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
+import type { EventLog } from '#libs/event-log/port.js';
 import { GrpcHost, refusal } from '../grpc/client.js';
 import { place } from '../process/child.js';
 import { appendingBy, writesTo } from '../process/logs.js';
 import { stop } from '../support/calls.js';
 import { eventsOf } from '../support/events.js';
+import { gate } from '../support/gate.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
@@ -184,6 +186,35 @@ test('behind a log that takes nothing all but a few are refused, and all is well
   function ask() {
     return authorize(service, task);
   }
+});
+
+// One that is let in waits for ever.
+test('hanging up makes no room for another audit query before the work is done', { timeout: 20_000 }, async (t) => {
+  const reading = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const wrapLog = (log: EventLog): EventLog => ({
+    ...gate().wrap(log),
+    async readAll(options) {
+      if (options.limit === 500) {
+        begun.resolve();
+        await reading.promise;
+      }
+      return log.readAll(options);
+    },
+  });
+  const service = await startService({ env: { SALLYPORT_AUDIT_QUERIES: '1' }, wrapLog });
+  t.after(() => service.stop());
+  const leaving = new AbortController();
+  const headers = { authorization: `Bearer ${service.tokens.auditor}` };
+  const asked = fetch(`${service.url}/v1/audit/events`, { headers, signal: leaving.signal });
+  await begun.promise;
+  leaving.abort();
+  await assert.rejects(asked);
+  await pause(200);
+  refused(429, 'overloaded', await service.call('auditor', 'GET', '/v1/audit/events'));
+  reading.resolve();
+  await idle(service);
+  expecting(200, await service.call('auditor', 'GET', '/v1/audit/events'));
 });
 
 test('audit queries are few at once', async (t) => {

@@ -1,4 +1,4 @@
-import { Controller, Get, Header, Inject, Param, Query } from '@nestjs/common';
+import { Controller, Get, Header, Inject, Param, Query, UseInterceptors } from '@nestjs/common';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { CallAudit, CallQuery, DEFAULT_CALLS, MAX_CALLS } from '#libs/audit/calls.js';
 import { EventsQuery, readEvents } from '#libs/audit/events.js';
@@ -12,10 +12,12 @@ import { parseInput } from '../http/body.js';
 import { FRESHNESS_MS } from '../http/freshness.js';
 import { pagingOf, type Page } from '../http/paging.js';
 import { Problem, unwrap } from '../http/problem.js';
+import { WorkInterceptor } from '../overload/work.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 /** Evidence: for auditors alone. */
 @Controller('v1/audit')
+@UseInterceptors(WorkInterceptor)
 export class AuditController {
   constructor(
     @Inject(TraceAudit) private readonly traces: TraceAudit,

@@ -23,6 +23,8 @@ export class WatchController {
   async watch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { sinceEpoch = lastEventId(request), instanceId } = parseInput(WatchQuery, request.query);
     if (request.method === 'HEAD') return void reply.send();
+    // It may have waited for a position until its client had gone: then nobody would ever say that it is closed.
+    if (reply.raw.closed) return void reply.hijack();
     const watcher = watcherOver(reply);
     reply.raw.once('close', () => this.watches.closed(watcher));
     await this.watches.watch(callerOf(request), { sinceEpoch, instanceId }, watcher);

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { EventTooLarge } from '#libs/event-log/batch.js';
 import { LogOverloaded, LogUnavailable } from '#libs/event-log/port.js';
 import type { JsonPointer } from '#libs/kernel/pointer.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -80,6 +81,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof LogUnavailable || error instanceof KeyringUnavailable) {
     return new Problem('log_unavailable', 'the event log cannot record or read this now');
   }
+  if (error instanceof EventTooLarge) return new Problem('too_large', 'this is too large to be recorded in one event');
   if (error instanceof IndexUnavailable)
     return new Problem('view_stale', 'the index of calls is being brought up to date');
   const { code, statusCode = error instanceof HttpException ? error.getStatus() : undefined } = error as {

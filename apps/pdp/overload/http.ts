@@ -45,7 +45,7 @@ export function boundHttp(
       if (route.startsWith('/v1/audit')) {
         const { name } = callerOf(request);
         if (!audits.take(name, 1)) throw new Problem('overloaded', 'too many audit queries are under way');
-        reply.raw.once('close', () => audits.giveBack(name, 1));
+        reply.raw.once('close', () => void Promise.resolve(request.work).then(() => audits.giveBack(name, 1)));
       }
     } catch (error) {
       return done(error as Error);

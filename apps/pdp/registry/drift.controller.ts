@@ -94,7 +94,8 @@ export class DriftController {
         });
       }),
     );
-    const drift = diff === undefined ? {} : { drift: diff };
+    // What a server declares of itself has no supply-chain record, so nothing of it differs.
+    const drift = diff === undefined ? {} : { drift: { ...diff, supplyChain: [] } };
     const suspended =
       state.status === 'suspended'
         ? { suspendedFor: 'all' }

@@ -40,7 +40,8 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
     caused: { actor: string; time: Instant; directiveId: string },
   ): Result<Plan, Refusal> {
     const { state, revision } = this.plane.view.capability(request.capability);
-    if (request.type === 'review' && (request.expectedRevision ?? revision) !== revision) {
+    const isThere = state?.versions.has(versionOf(request)) === true;
+    if (request.type === 'review' && isThere && (request.expectedRevision ?? revision) !== revision) {
       return err(refusal('revision_conflict', `the capability is at revision ${revision}`));
     }
     const decided = capabilityDecider.decide(commandOf(request, prepared, caused), state);
