@@ -6,14 +6,21 @@ import { setting, SettingsError, whole } from './setting.js';
 
 /** No address with colons: the client would cut it at the first one. */
 const BROKER = /^[^:\s,[\]]+:\d{1,5}$/;
+const MAX_PORT = 65_535;
 const MAX_FILE_CHARS = 1_048_576;
+
+function hasPort(broker: string): boolean {
+  const port = Number(broker.slice(broker.lastIndexOf(':') + 1));
+  return port >= 1 && port <= MAX_PORT;
+}
 
 export const KAFKA_SETTINGS = {
   SALLYPORT_KAFKA_BROKERS: setting(
     z
       .string()
       .transform((text) => text.split(',').map((each) => each.trim()))
-      .refine((brokers) => brokers.every((each) => BROKER.test(each)), 'needs host:port, parted by commas'),
+      .refine((brokers) => brokers.every((each) => BROKER.test(each)), 'needs host:port, parted by commas')
+      .refine((brokers) => brokers.every(hasPort), 'needs ports from 1 to 65535'),
     undefined,
     'Kafka brokers, as `host:port` parted by commas, that get all events and the directives. None: Kafka is not used.',
     'Whoever may write to `sallyport.directives.v1` can make hosts deny; whoever may read the topics sees who does what.',
@@ -27,7 +34,7 @@ export const KAFKA_SETTINGS = {
   SALLYPORT_KAFKA_SASL: setting(
     z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'needs plain, scram-sha-256 or scram-sha-512'),
     undefined,
-    'How the service signs in to the brokers.',
+    'How the service signs in to the brokers: `plain`, `scram-sha-256` or `scram-sha-512`.',
     '`plain` shows the brokers the password: past loopback it needs SALLYPORT_KAFKA_TLS, or the start stops.',
   ),
   SALLYPORT_KAFKA_USER: setting(z.string().min(1).max(256), undefined, 'User for SASL.', 'As above.'),

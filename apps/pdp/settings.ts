@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { isLoopback } from '#libs/kernel/loopback.js';
 import { KAFKA_SETTINGS, readKafka, type KafkaSettings } from './kafka-settings.js';
 import { LOG_LEVELS, type LogLevel } from './observability/logger.js';
 import { setting, SettingsError, whole } from './setting.js';
@@ -62,7 +63,7 @@ export const SETTINGS = {
     whole(0, 10_000),
     '500',
     'How far the clock of a host may be from the service’s, in milliseconds: a lease counts as over only so long after its end.',
-    'Smaller than it is in truth, and a host is taken for stopped while it still goes on.',
+    'Smaller than it is in truth, and a host is taken for stopped while it still goes on. Hosts have to be given the same.',
   ),
   SALLYPORT_BODY_BYTES: setting(
     whole(1024, 16_777_216),
@@ -270,10 +271,6 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       watches: required('SALLYPORT_WATCHES'),
     },
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** The README's table, in Markdown. */

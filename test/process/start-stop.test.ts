@@ -3,13 +3,11 @@ import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -21,6 +19,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { projectRoot } from '../support/root.js';
 import { callBody, openTask, readyWorld } from '../support/world.js';
 import { ended, place, until, type Exit, type Program, type ServiceProcess } from './child.js';
+import { linkPackages } from './packages.js';
 import { slowRequest } from './slow-client.js';
 
 /** Starting and stopping, as whoever runs the service sees it. */
@@ -32,7 +31,7 @@ const NPM_START = ['npm', 'start'] as const;
 
 /**
  * A checkout of our own, built and installed: what others change meanwhile must not make `npm start` build or install
- * again. Its `node_modules` is a folder of links, so that an install could at worst take the links away.
+ * again.
  */
 let checkout: string;
 before(() => {
@@ -40,11 +39,7 @@ before(() => {
   for (const part of ['package.json', '.npmrc', 'tsconfig.json', 'scripts', 'apps', 'libs', 'proto', 'test', 'dist']) {
     cpSync(join(projectRoot, part), join(checkout, part), { recursive: true, preserveTimestamps: true });
   }
-  mkdirSync(join(checkout, 'node_modules'));
-  for (const entry of readdirSync(join(projectRoot, 'node_modules'))) {
-    if (entry === '.package-lock.json') continue;
-    symlinkSync(join(projectRoot, 'node_modules', entry), join(checkout, 'node_modules', entry));
-  }
+  linkPackages(checkout, 'all');
   // In this order: what is installed is newer than what is asked for, and the build is newer than both.
   writeFileSync(join(checkout, 'package-lock.json'), '{}');
   utimesSync(join(checkout, 'package-lock.json'), 0, 0);
