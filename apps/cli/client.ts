@@ -29,7 +29,13 @@ export interface ClientOptions {
 }
 
 /** Answers with the body of a 2xx, `{}` where it has none. Throws `ServiceProblem` or `ServiceUnreachable`. */
-export type Call = (method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) => Promise<JsonObject>;
+export type Call = (
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+  /** In place of the caller's own, in whole milliseconds. */
+  timeoutMs?: number,
+) => Promise<JsonObject>;
 
 const TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -37,14 +43,14 @@ const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 /** A caller of one Sallyport service. Redirects are not followed: a token goes to the service and nowhere else. */
 export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOptions): Call {
   const base = server.href.replace(/\/+$/, '');
-  return async (method, path, body) => {
+  return async (method, path, body, withinMs = timeoutMs) => {
     let response: Response;
     let text: string;
     try {
       response = await fetch(`${base}${path}`, {
         method,
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(withinMs),
         headers: {
           accept: 'application/json',
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

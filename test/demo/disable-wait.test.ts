@@ -73,3 +73,16 @@ test('disable --wait gives up after its timeout, and the directive stands', asyn
   const shown = await cli(service, 'propagation', id);
   assert.match(shown.out, /epoch 1, committed .*, not yet effective everywhere\n +pending/);
 });
+
+test('disable --wait whose token ends meanwhile exits 7 all the same, and says which directive stands', async (t) => {
+  const service = await started(t);
+  await instance(t, service, 60_000);
+  const waiting = cli(service, ...DISABLE, '--json');
+  const epochNow = async () => expecting(200, await service.call('host', 'GET', '/v1/directives')).epoch;
+  for (let tries = 0; tries < 500 && (await epochNow()) === 0; tries += 1) await pause(10);
+  expecting(200, await service.call('admin', 'POST', '/v1/principals/local-operator/rotate', {}));
+  const { code, out, err } = await waiting;
+  assert.equal(code, 7);
+  assert.match(JSON.parse(out).id, /^[0-9a-f-]{36}$/);
+  assert.match(err, /not known to be effective everywhere: .*; the directive stands\n$/);
+});

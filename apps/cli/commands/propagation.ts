@@ -4,6 +4,8 @@ import { path, ServiceProblem, ServiceUnreachable, type Call } from '../client.j
 import { at, dig, list, printable } from '../print.js';
 
 const POLL_MS = 100;
+/** Of a question that is asked right before the end. */
+const LEAST_ASKED_MS = 250;
 
 export interface Waiting {
   readonly call: Call;
@@ -27,10 +29,21 @@ export interface Waited {
 export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting): Promise<Waited> {
   const startedMs = performance.now();
   const told = new Set<string>();
+  const leftMs = (): number => Math.ceil(Math.max(LEAST_ASKED_MS, startedMs + timeoutMs - performance.now()));
   let propagation: JsonObject | undefined;
   let missed = false;
   for (;;) {
-    propagation = (await asked(call, id)) ?? propagation;
+    try {
+      propagation = (await asked(call, id, leftMs())) ?? propagation;
+    } catch (error) {
+      // The directive stands, and how to lift it is in what is shown: an error of this question takes neither back.
+      const why = error instanceof Error ? error.message : String(error);
+      return {
+        propagation,
+        inTime: false,
+        verdict: `not known to be effective everywhere: ${why}; the directive stands`,
+      };
+    }
     for (const one of list(propagation, 'instances')) {
       const who = `${at(one, 'host')} ${at(one, 'instanceId')}`;
       if (at(one, 'state') === 'pending' || told.has(who)) continue;
@@ -60,9 +73,9 @@ export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting
 }
 
 /** A service that cannot answer now may do so soon: the directive is committed whatever it says. */
-async function asked(call: Call, id: string): Promise<JsonObject | undefined> {
+async function asked(call: Call, id: string, timeoutMs: number): Promise<JsonObject | undefined> {
   try {
-    return await call('GET', path('directives', id, 'propagation'));
+    return await call('GET', path('directives', id, 'propagation'), undefined, timeoutMs);
   } catch (error) {
     if (error instanceof ServiceUnreachable) return undefined;
     if (error instanceof ServiceProblem && (error.status === 503 || error.status === 429)) return undefined;
