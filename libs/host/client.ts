@@ -145,7 +145,9 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
       const body = { ...call, instanceId };
       const question = { method: 'POST', path: path('calls', 'authorize'), body, message: body } as const;
       const decision = await send(Decision, { ...question, rpc: 'Decisions/Authorize', traceparent });
-      if (decision.callId !== call.callId) throw new ServiceError('unintelligible', 'the answer is to another call');
+      // The service answers ids in lower case.
+      if (decision.callId !== call.callId.toLowerCase())
+        throw new ServiceError('unintelligible', 'the answer is to another call');
       return decision;
     },
     validateResponse(callId, body) {
@@ -166,7 +168,8 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
     keys: () => send(ANY, { method: 'GET', path: '/.well-known/jwks.json' }),
     // These two are asked once: the follower measures its clock by them, and asks again by itself.
     async directives(signal) {
-      const question = { method: 'GET', path: path('directives'), rpc: 'Directives/List', message: {} } as const;
+      const where = `${path('directives')}?instanceId=${instanceId}`;
+      const question = { method: 'GET', path: where, rpc: 'Directives/List', message: { instanceId } } as const;
       const beat = await ask(question, limited(timeoutMs, signal));
       if (!isJsonObject(beat)) throw new ServiceError('unintelligible', 'the answer is no beat');
       return beat;

@@ -50,27 +50,33 @@ export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
     return new ServiceError(reasonIn(details) ?? 'unreachable', error.details);
   };
 
-  const ask: Ask = (question, signal) =>
-    new Promise((resolve, reject) => {
-      const { rpc = '', message = {}, traceparent } = question;
-      const { path, requestSerialize, responseDeserialize, requestType, responseType } = methodOf(rpc);
-      const call = client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        toMessage(nameOf(requestType), message),
-        metadataOf(traceparent),
-        {},
-        (error, answer) => {
-          signal.removeEventListener('abort', cancel);
-          if (error !== null) reject(problemOf(error));
-          else resolve(shapeOf(responseType, answer ?? {}));
-        },
-      );
-      const cancel = () => call.cancel();
-      signal.addEventListener('abort', cancel, { once: true });
-      if (signal.aborted) cancel();
-    });
+  const ask: Ask = async (question, signal) => {
+    const { rpc = '', message = {}, traceparent } = question;
+    const { path, requestSerialize, responseDeserialize, requestType, responseType } = methodOf(rpc);
+    const answered = Promise.withResolvers<object>();
+    const call = client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      toMessage(nameOf(requestType), message),
+      metadataOf(traceparent),
+      {},
+      (error, answer) => {
+        signal.removeEventListener('abort', cancel);
+        if (error === null) answered.resolve(answer ?? {});
+        else answered.reject(problemOf(error));
+      },
+    );
+    const cancel = () => call.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    if (signal.aborted) cancel();
+    const answer = await answered.promise;
+    try {
+      return shapeOf(responseType, answer);
+    } catch {
+      throw new ServiceError('unintelligible', 'the answer is not in the shape of the proto');
+    }
+  };
 
   return {
     ask,
@@ -103,14 +109,18 @@ const nameOf = (message: MessageType): string => (message.type as { name: string
 const shapeOf = (type: MessageType, message: object): unknown =>
   fromMessage(nameOf(type), message as Message, Number.POSITIVE_INFINITY);
 
-/** The reason of the `google.rpc.ErrorInfo` in a status's details. */
+/** The reason of the `google.rpc.ErrorInfo` in a status's details; undefined where there is none that can be read. */
 function reasonIn(details: unknown): string | undefined {
   if (!Buffer.isBuffer(details)) return undefined;
-  const { details: all } = messageOf('google.rpc.Status').deserialize(details) as {
-    details: { type_url: string; value: Buffer }[];
-  };
-  const info = all.find(({ type_url: url }) => url.endsWith('/google.rpc.ErrorInfo'));
-  return info === undefined
-    ? undefined
-    : (messageOf('google.rpc.ErrorInfo').deserialize(info.value) as { reason: string }).reason;
+  try {
+    const { details: all } = messageOf('google.rpc.Status').deserialize(details) as {
+      details: { type_url: string; value: Buffer }[];
+    };
+    const info = all.find(({ type_url: url }) => url.endsWith('/google.rpc.ErrorInfo'));
+    return info === undefined
+      ? undefined
+      : (messageOf('google.rpc.ErrorInfo').deserialize(info.value) as { reason: string }).reason;
+  } catch {
+    return undefined;
+  }
 }

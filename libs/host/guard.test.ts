@@ -1,25 +1,33 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { NOTES, scriptedServer, type ScriptedServer } from '../../test/support/mcp-server.js';
 import { uuid } from '../../test/support/given.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
-import type { Decision, Validated } from './answers.js';
+import type { Decision, Task, Validated } from './answers.js';
 import { ServiceError, type Authorize, type HostClient, type Outcome } from './client.js';
 import type { FollowerState } from './follower.js';
 import { guard } from './guard.js';
+import type { McpClient, McpTransport } from './mcp.js';
 import type { CallRefused } from './refusal.js';
 import type { StaleReason } from './view.js';
 
 const fingerprint = fingerprintDefinition(NOTES);
 const digest = fingerprint.ok ? fingerprint.value.digest : '';
 const traceId = 'f'.repeat(32);
+const OPERATIONS = { look: { effects: ['read'] }, raze: { effects: ['modify'] } };
 const NOW_MS = Date.parse('2026-11-22T10:00:00.000Z');
 
 /** A guard over a service and a follower that say what the test wants, right when it wants. */
 async function guarded(
   t: TestContext,
   arrange: (server: ScriptedServer, disable: () => void) => void = () => undefined,
+  {
+    mcp = new Client({ name: 't', version: '1' }),
+    scope = [{ capability: 'notes', effects: ['read'] }],
+  }: { mcp?: McpClient<McpTransport>; scope?: Task['scope'] } = {},
 ) {
   const host = { stale: undefined as StaleReason | undefined, voids: false, nowMs: NOW_MS };
   const listeners = new Set<(state: FollowerState) => void>();
@@ -47,8 +55,7 @@ async function guarded(
     directives: unused,
     acknowledge: unused,
     observe: () => Promise.resolve(),
-    version: () =>
-      Promise.resolve({ definition: NOTES, manifest: { operations: { look: { effects: ['read'] } } } }) as never,
+    version: () => Promise.resolve({ definition: NOTES, manifest: { operations: OPERATIONS } }) as never,
     async authorize(call: Authorize) {
       failing('authorize');
       if (call.operation !== '$connect') service.onAuthorize();
@@ -95,11 +102,10 @@ async function guarded(
   };
   const server = scriptedServer();
   arrange(server, disable);
-  const scope = [{ capability: 'notes', effects: ['read' as const] }];
   const pins = [{ capability: 'notes', version: '1', definitionDigest: digest }];
   const task = { taskId: uuid(1), traceId, pins, unresolved: [], expiresAt: '', scope };
-  const mcp = new Client({ name: 't', version: '1' });
-  const options = { task, capability: 'notes', transport: server.transport, server: { method: 'none' as const } };
+  const evidence = { method: 'none' as const };
+  const options = { task, capability: 'notes', transport: server.transport, server: evidence, lateMs: 20 };
   const made = await guard(mcp, options, { client, follower });
   t.after(() => made.close());
   outcomes.length = 0;
@@ -134,12 +140,98 @@ for (const [reason, happens] of Object.entries(between)) {
   });
 }
 
-test('a directive that matches before the first byte leaves stops the call as well', async (t) => {
-  const { guard, server, host } = await guarded(t);
-  let looks = 0;
-  Object.defineProperty(host, 'voids', { get: () => (looks += 1) > 1 });
+test('what stops a call before its first byte leaves is on record as a call that was not made', async (t) => {
+  const caller = new AbortController();
+  for (const reason of ['disabled', 'cancelled']) {
+    const { guard, service, server, host, outcomes } = await guarded(t);
+    service.onValidate = () => assert.fail('there is no answer');
+    let looks = 0;
+    if (reason === 'disabled') Object.defineProperty(host, 'voids', { get: () => (looks += 1) > 1 });
+    else service.onAuthorize = () => caller.abort();
+    const { refusal } = await guard.callTool({ name: 'look' }, { signal: caller.signal });
+    assert.equal(refusal?.reason, reason);
+    assert.deepEqual(server.requestsOf('tools/call'), []);
+    await guard.close();
+    const control = { decision: 'not_called', by: 'host', reason };
+    assert.deepEqual(outcomes, [{ taskId: uuid(1), status: 'failed', control }]);
+  }
+});
+
+test('a stopped call has its outcome also where its late answer cannot be handed in', async (t) => {
+  const { guard, service, server, disable, outcomes } = await guarded(t);
+  service.fails = 'validateResponse';
+  server.answers['tools/call'] = () => {
+    setImmediate(disable);
+    return new Promise(() => undefined);
+  };
   assert.equal((await guard.callTool({ name: 'look' })).refusal?.reason, 'disabled');
-  assert.deepEqual(server.requestsOf('tools/call'), []);
+  await guard.close();
+  const control = { decision: 'aborted', by: 'host', reason: 'disabled' };
+  assert.deepEqual(outcomes, [{ taskId: uuid(1), status: 'unknown', control }]);
+});
+
+test('what is shown is cut by the entries of this capability alone', async (t) => {
+  const scope: Task['scope'] = [
+    { capability: 'notes', effects: ['read'] },
+    { capability: 'tickets', effects: ['modify'] },
+    { capability: 'tickets', operations: ['raze'] },
+  ];
+  const { guard } = await guarded(t, undefined, { scope });
+  assert.deepEqual(guard.shown.tools, [NOTES.tools[0]]);
+});
+
+test('a server that answers with questions gets no answers of its host (SDK v2, 2026-07-28)', async (t) => {
+  const mode = { pin: '2026-07-28' };
+  const mcp = new ClientV2({ name: 't', version: '1' }, { capabilities: { roots: {} }, versionNegotiation: { mode } });
+  mcp.setRequestHandler('roots/list', () => ({ roots: [{ uri: 'file:///secret' }] }));
+  const complete = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
+  const { guard, server, outcomes } = await guarded(
+    t,
+    ({ answers }) => {
+      for (const [method, answer] of Object.entries(answers)) {
+        answers[method] = async (params: object) => ({ ...complete, ...(await answer(params)) });
+      }
+      answers['server/discover'] = () => ({
+        ...complete,
+        supportedVersions: [mode.pin],
+        capabilities: { tools: {}, prompts: {}, resources: {} },
+        instructions: NOTES.instructions,
+        _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'notes', version: '1.0.0' } },
+      });
+    },
+    { mcp },
+  );
+  assert.equal((await guard.callTool({ name: 'look' })).isError, false);
+  server.answers['tools/call'] = () => ({
+    resultType: 'input_required',
+    inputRequests: { a: { method: 'roots/list' } },
+  });
+  const { refusal, content } = await guard.callTool({ name: 'look' });
+  assert.deepEqual([refusal?.reason, refusal?.by], ['input_required', 'host']);
+  assert.ok(!JSON.stringify(content).includes('inputRequests'));
+  await guard.close();
+  assert.equal(server.requestsOf('tools/call').length, 2, 'it is not asked again');
+  assert.ok(!JSON.stringify(server.received).includes('secret'));
+  assert.equal(outcomes.at(-1)?.status, 'failed');
+});
+
+test('a server that answers its host only after it has been answered itself is refused, not waited for', async (t) => {
+  const { guard, service, server } = await guarded(t);
+  const asked: unknown[] = [];
+  const authorize = service.onAuthorize;
+  service.onAuthorize = () => {
+    asked.push('client');
+    authorize();
+  };
+  let answered: (said: object) => void = () => undefined;
+  server.answers['tools/list'] = () => new Promise((resolve) => (answered = resolve));
+  server.say({ method: 'notifications/tools/list_changed' });
+  server.say({ id: 's1', method: 'ping' });
+  server.say({ id: 's2', method: 'roots/list' });
+  for (let tries = 0; tries < 300 && asked.length === 0; tries += 1) await delay(10);
+  assert.deepEqual(asked, ['client'], 'without a digest: the service says what becomes of it');
+  answered({ tools: NOTES.tools });
+  assert.equal((await guard.callTool({ name: 'look' })).isError, false);
 });
 
 for (const step of ['authorize', 'validateResponse'] as const) {

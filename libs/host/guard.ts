@@ -6,7 +6,16 @@ import type { HostClient, Observed, Probe, ServerEvidence } from './client.js';
 import { pinnedFor, resourceOperation, type PinnedVersion, type ShownDefinition } from './definition.js';
 import { flightsUnder, type Flight, type StopReason } from './flights.js';
 import type { Follower } from './follower.js';
-import { RAW, tap, type McpClient, type McpRequest, type McpResponse, type McpTransport, type Wire } from './mcp.js';
+import {
+  asksForInput,
+  RAW,
+  tap,
+  type McpClient,
+  type McpRequest,
+  type McpResponse,
+  type McpTransport,
+  type Wire,
+} from './mcp.js';
 import { observerOf } from './observer.js';
 import { recordsTo } from './records.js';
 import { CallRefused, refusedBy } from './refusal.js';
@@ -55,6 +64,10 @@ export interface GuardParts {
 }
 
 const LATE_MS = 5000;
+/** Operations of what a server asks of its host. */
+const SERVER_ASKS = 'client:';
+/** A server may answer what is read of it only after it has been answered itself: then its question is not waited with. */
+const ASKED_WAIT_MS = 1000;
 const ABORTED = { code: -31_002, message: 'the call was stopped, and no answer came' };
 
 /** What a server gave for one call, after it was validated. */
@@ -85,7 +98,7 @@ export async function guard<Transport extends McpTransport>(
     onListChanged: () => observer.again(),
     async onServerRequest(method, params) {
       const callId = randomUUID();
-      const flight = flights.begin(await permit(callId, `client:${method}`, params));
+      const flight = flights.begin(await permit(callId, `${SERVER_ASKS}${method}`, params));
       const notSent = (reason: string): void =>
         records.outcome(callId, { status: 'failed', control: { decision: 'not_sent', by: 'host', reason } });
       return {
@@ -121,7 +134,9 @@ export async function guard<Transport extends McpTransport>(
   async function permit(callId: string, operation: string, args: JsonObject, seen?: Observed): Promise<Allow> {
     try {
       refuseStale(callId);
-      const definitionDigest = seen === undefined ? await observer.digest() : undefined;
+      const isServers = operation.startsWith(SERVER_ASKS);
+      const definitionDigest =
+        seen === undefined ? await observer.digest(isServers ? ASKED_WAIT_MS : undefined) : undefined;
       const evidence = seen ?? observed(definitionDigest === undefined ? {} : { definitionDigest });
       const call = { callId, taskId, capability, operation, arguments: args, observed: evidence };
       const decision = await client.authorize(call, traceparentIn(task.traceId));
@@ -167,6 +182,16 @@ export async function guard<Transport extends McpTransport>(
     let isAwaited = false;
     const stoppedBy = () => flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
     try {
+      const before = stoppedBy();
+      if (before !== undefined) {
+        records.outcome(callId, { status: 'failed', control: { decision: 'not_called', by: 'host', reason: before } });
+        throw new CallRefused({
+          reason: before,
+          by: 'host',
+          callId,
+          detail: 'the call was stopped before it was made',
+        });
+      }
       const response = await sent(requestOf(allow.outbound.arguments), traceparent, flight, caller);
       const stopped = stoppedBy();
       if (stopped !== undefined) {
@@ -196,7 +221,6 @@ export async function guard<Transport extends McpTransport>(
   ): Promise<McpResponse | undefined> {
     const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
     const timeout = requestMs === undefined ? {} : { timeout: requestMs };
-    if (signal.aborted) return undefined;
     try {
       await mcp.request({ method, params: { ...params, _meta: { traceparent } } }, RAW, { signal, ...timeout });
     } catch {
@@ -215,12 +239,21 @@ export async function guard<Transport extends McpTransport>(
       records.outcome(callId, { status: 'unknown', control: { decision: 'not_validated', by: 'host' } });
       throw error;
     });
-    const isError = 'error' in response || response.result['isError'] === true;
+    const wantsInput = 'result' in response && asksForInput(response.result);
+    const isError = 'error' in response || wantsInput || response.result['isError'] === true;
     const type = pinned?.effectOf(operation);
     records.outcome(callId, {
       status: isError ? 'failed' : 'succeeded',
       ...(type === undefined ? {} : { effect: { type } }),
     });
+    if (wantsInput) {
+      throw new CallRefused({
+        reason: 'input_required',
+        by: 'host',
+        callId,
+        detail: 'the server asks for input instead',
+      });
+    }
     if (validated.verdict === 'accepted') {
       // The service may have accepted it before the stop, and have said so after: a repeated answer is as old as the first.
       const stopped = stoppedBy();
@@ -232,13 +265,16 @@ export async function guard<Transport extends McpTransport>(
     throw new CallRefused({ reason, by: 'service', callId, findings });
   }
 
-  /** What a stopped call brought after all goes to the service, which rejects it, and to nobody else. */
+  /** What a stopped call brought after all goes to the service, and to nobody else. */
   async function handInLate(callId: string, traceparent: string, reason: StopReason | 'cancelled'): Promise<void> {
     const waited = AbortSignal.any([closing.signal, AbortSignal.timeout(lateMs)]);
     const response = (await wire.lateAnswerTo(traceparent, waited)) ?? { error: ABORTED };
     wire.forget(traceparent);
-    await client.validateResponse(callId, { taskId, ...response });
-    records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
+    try {
+      await client.validateResponse(callId, { taskId, ...response });
+    } finally {
+      records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
+    }
   }
 
   async function close(): Promise<void> {
@@ -275,7 +311,8 @@ export async function guard<Transport extends McpTransport>(
     await connecting(observed({ definition: first.definition }), async () => {
       if (pin === undefined) throw new Error('the task pins no version');
       const registered = await client.version(capability, pin.version);
-      pinned = pinnedFor(registered, pin.definitionDigest, task.scope);
+      const scope = task.scope.filter((entry) => entry.capability === capability);
+      pinned = pinnedFor(registered, pin.definitionDigest, scope);
     });
   } catch (error) {
     await close();

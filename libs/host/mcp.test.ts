@@ -24,3 +24,18 @@ test('a server that asks without end has so many questions open and no more', as
   assert.ok(open <= 32, `${open} open`);
   assert.equal(open + refused.length, 10_000);
 });
+
+test('a handler that a transport had before is chained by its client, and each message is handed on once', () => {
+  const heard: unknown[] = [];
+  const transport = { onmessage: (message: object) => void heard.push(message), send: () => Promise.resolve() };
+  tap(transport, { onListChanged: () => undefined, onServerRequest: () => Promise.reject(new Error('refused')) });
+  const [found, own] = [transport.onmessage, [] as unknown[]];
+  const chained = (message: object): void => {
+    found(message);
+    own.push(message);
+  };
+  Object.assign(transport, { onmessage: chained });
+  const message = { jsonrpc: '2.0', id: 1, result: {} };
+  transport.onmessage(message);
+  assert.deepEqual([heard, own], [[message], [message]]);
+});

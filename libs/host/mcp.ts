@@ -70,6 +70,8 @@ const MAX_SERVER_REQUESTS = 16;
 /** Requests of the server that the client may be working on. */
 const MAX_ANSWERING = 256;
 const CANCELLED = 'notifications/cancelled';
+/** To a client that is given none: some would fulfil by themselves what an answer asks for, and nobody would be asked. */
+const NOT_ASKED = { code: REFUSED, message: 'the server asks for input instead of answering' };
 const HARMLESS: ServerRequest = { mayAnswer: () => true, dropped: () => undefined };
 
 interface Awaited {
@@ -91,7 +93,8 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
   const send = transport.send.bind(transport);
   const refuse = (id: unknown): Promise<void> =>
     send({ jsonrpc: '2.0', id, error: { code: REFUSED, message: 'refused by the host' } }).catch(() => undefined);
-  let handler = transport.onmessage as ((message: unknown, extra?: unknown) => void) | undefined;
+  const preset = transport.onmessage;
+  let handler = preset as ((message: unknown, extra?: unknown) => void) | undefined;
 
   transport.send = (message, options) => {
     const { id, method, params, error } = fieldsOf(message);
@@ -143,7 +146,8 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
         waiting.onAnswer?.();
       }
     }
-    handler?.(message, extra);
+    if (asksForInput(result)) handler?.({ jsonrpc: '2.0', id, error: NOT_ASKED }, extra);
+    else handler?.(message, extra);
   };
 
   let asking = 0;
@@ -164,11 +168,11 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     }
   };
 
-  // The client sets its handler when it connects, and the transport looks it up for each message.
+  // The client sets its handler when it connects, one that calls the handler that it found; the transport looks it up for
+  // each message. Before that whoever looks finds what was there: given `received`, the client would call itself.
   Object.defineProperty(transport, 'onmessage', {
     configurable: true,
-    // Before that there is none: a client calls the one that it finds, too.
-    get: () => (handler === undefined ? undefined : received),
+    get: () => (handler === undefined || handler === preset ? handler : received),
     set: (next: typeof handler) => {
       handler = next;
     },
@@ -197,6 +201,10 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     },
   };
 }
+
+/** Whether a result asks the host for something (sampling, elicitation, roots) before it comes: MCP of 2026-07-28. */
+export const asksForInput = (result: JsonObject | undefined): boolean =>
+  result !== undefined && ownValue(result, 'resultType') === 'input_required';
 
 function fieldsOf(message: unknown) {
   const object = isJsonObject(message) ? message : {};

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { observeDefinition, type ObservedDefinition } from './definition.js';
 import type { McpClient } from './mcp.js';
 
@@ -7,14 +8,16 @@ export interface Observer {
   begin(stopped: AbortSignal): Promise<ObservedDefinition>;
   /** Reads it again; calls that ask for the digest meanwhile wait. `submit` tells of it also where it has not changed. */
   again(why?: 'submit'): void;
-  /** Undefined where it could not be read: unknown is not unchanged. */
-  digest(): Promise<string | undefined>;
+  /** Undefined where it could not be read, or not within that time: unknown is not unchanged. */
+  digest(withinMs?: number): Promise<string | undefined>;
 }
 
 /** A server that hangs has no definition. */
 const OBSERVE_MS = 30_000;
 /** A server need not say that it has changed: what was read longer ago is read again before the next call. */
 const FRESH_MS = 60_000;
+/** What could not be read is tried again by the next call after this. */
+const RETRY_MS = 500;
 
 /** `onNews` is told of each definition that is another one than before. */
 export function observerOf(
@@ -45,13 +48,19 @@ export function observerOf(
         const last = await before;
         isNext = false;
         const seen = await observe().catch(() => undefined);
+        if (seen === undefined) readMs = nowMs() - FRESH_MS + RETRY_MS;
         if (seen !== undefined && (why === 'submit' || seen.digest !== last?.digest)) onNews(seen);
         return seen;
       })();
     },
-    async digest() {
+    async digest(withinMs) {
       if (nowMs() - readMs > FRESH_MS) observer.again();
-      return (await latest)?.digest;
+      if (withinMs === undefined) return (await latest)?.digest;
+      const over = new AbortController();
+      const signal = AbortSignal.any([over.signal, closing]);
+      const seen = await Promise.race([latest, delay(withinMs, undefined, { signal }).catch(() => undefined)]);
+      over.abort();
+      return seen?.digest;
     },
   };
   return observer;
