@@ -83,6 +83,9 @@ test('what does not fit together stops the start with one line, and never shows 
   assert.match(wrong(SIGN_IN), /need SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ TLS: 'on' }), /need SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ BROKERS: '[::1]:9092' }), /^SALLYPORT_KAFKA_BROKERS/);
+  assert.match(wrong({ BROKERS: '127.0.0.1:0' }), /^SALLYPORT_KAFKA_BROKERS: needs ports from 1 to 65535$/);
+  assert.match(wrong({ BROKERS: 'k1.example:9092,k2.example:65536' }), /^SALLYPORT_KAFKA_BROKERS: needs ports/);
+  assert.ok(kafka({ BROKERS: '127.0.0.1:1,127.0.0.1:65535' }));
   assert.match(wrong({ ...LOCAL, SASL: 'plain' }), /^SALLYPORT_KAFKA_SASL needs/);
   assert.match(wrong({ ...LOCAL, SASL: 'plain', USER: 'relay' }), /^SALLYPORT_KAFKA_SASL needs/);
   assert.match(wrong({ ...LOCAL, PASSWORD: SECRET }), /^SALLYPORT_KAFKA_SASL needs/);

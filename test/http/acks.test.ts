@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
+import { GrpcHost } from '../grpc/client.js';
 import { addPrincipal, newCapability, versionCommand } from '../support/actors.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -109,6 +110,33 @@ test('an epoch above the head, or another root than ours at that epoch, is refus
     expecting(200, await ack(service, instanceId, { epoch, stateRoot }));
   const malformed = [{ epoch: -1 }, { epoch: 1.5 }, { stateRoot: 'x' }, { appliedAt: 'now' }, { instanceId: 'me' }];
   for (const more of malformed) refused(400, 'malformed_request', await ack(service, randomUUID(), more));
+});
+
+test('an instance that is given beats when it asks for them holds a lease, whatever it acknowledges', async (t) => {
+  for (const way of ['http', 'grpc'] as const) {
+    const clock = movableClock();
+    const service = await started(t, { clock });
+    const host = new GrpcHost(service);
+    t.after(() => host.close());
+    const [asks, silent] = [randomUUID(), randomUUID()];
+    const list = (instanceId: string) =>
+      way === 'grpc'
+        ? host.call('host', 'Directives/List', { instanceId })
+        : service.call('host', 'GET', `/v1/directives?instanceId=${instanceId}`);
+    for (const instanceId of [asks, silent]) expecting(200, await ack(service, instanceId));
+    const { id } = await issue(service);
+    clock.advance(GRACE_MS - 1000);
+    await list(asks);
+    clock.advance(1500);
+    const stateOf = async (instanceId: string) =>
+      (await propagation(service, id)).instances.find((each: Answered) => each.instanceId === instanceId).state;
+    await until('nobody was lost', async () => (await stateOf(silent)) === 'lease_expired');
+    assert.deepEqual([await stateOf(asks), (await propagation(service, id)).complete], ['pending', false], way);
+    refused(400, 'malformed_request', await service.call('host', 'GET', '/v1/directives?instanceId=me'));
+    // Who is no host has no instances.
+    expecting(200, await service.call('operator', 'GET', `/v1/directives?instanceId=${randomUUID()}`));
+    assert.equal((await propagation(service, id)).instances.length, 2);
+  }
 });
 
 test('an instance that is silent for its lease and the skew is stale, and its directive effective from then on', async (t) => {

@@ -193,13 +193,19 @@ test('past its quota of requests a host gets 429 until a while has passed; other
   });
   try {
     const other = await addPrincipal(limited, ['host']);
-    const list = (who: Answered) => limited.call(who, 'GET', '/v1/directives');
+    const list = (who: Answered) => limited.call(who, 'GET', '/v1/capabilities');
     const answers = await Promise.all(Array.from({ length: 20 }, () => list('host')));
     const busy = answers.filter(({ status }) => status === 429);
     assert.ok(busy.length >= 10 && busy.length <= 15, `${busy.length}`);
     for (const answer of busy) refused(429, 'overloaded', answer);
     expecting(200, await list(other));
     for (let each = 0; each < 20; each += 1) expecting(200, await list('auditor'));
+    // Its stops have a quota of their own: a host that asks too much still hears of them, and says so.
+    const directives = await Promise.all(
+      Array.from({ length: 20 }, () => limited.call('host', 'GET', '/v1/directives')),
+    );
+    const heard = directives.filter(({ status }) => status === 200);
+    assert.ok(heard.length >= 5 && heard.length <= 10, `${heard.length}`);
     clock.advance(1000);
     expecting(200, await list('host'));
   } finally {

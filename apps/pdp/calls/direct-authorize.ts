@@ -60,7 +60,7 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
   try {
     const principal = admitted(parts.view, headers.authorization, ['host']);
     // Last: what has been charged is not charged again by the route.
-    charge(parts.quotas, principal, bytes);
+    charge(parts.quotas, principal, { bytes });
     parts.connections.known(request.socket);
     return principal;
   } catch {

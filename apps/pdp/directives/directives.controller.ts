@@ -15,9 +15,8 @@ import { parseInput } from '../http/body.js';
 import { Problem, unwrap } from '../http/problem.js';
 import { createIdOf } from '../http/idempotency.js';
 import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
-
 import { DirectivesCommand } from './directives.handler.js';
-import { AckRequest } from './requests.js';
+import { AckRequest, ListRequest } from './requests.js';
 
 const IssueBody = z.strictObject({
   id: Uuid.optional(),
@@ -74,8 +73,12 @@ export class DirectivesController {
   @Get('v1/directives')
   @Access('any')
   @Header('content-type', 'application/json; charset=utf-8')
-  async list(): Promise<string> {
-    return beatText(await this.beats.snapshot());
+  async list(@Req() request: FastifyRequest): Promise<string> {
+    const { instanceId } = parseInput(ListRequest, request.query);
+    const beat = await this.beats.snapshot();
+    const caller = callerOf(request);
+    if (instanceId !== undefined && caller.roles.includes('host')) this.instances.beatLeft(caller, instanceId);
+    return beatText(beat);
   }
 
   @Post('v1/directives/acks')

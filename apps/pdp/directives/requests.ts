@@ -9,4 +9,7 @@ export const AckRequest = z.object({
   appliedAt: InstantText,
 });
 
+/** `instanceId`: of the host that asks, for which the answer is a beat like those of a watch. */
+export const ListRequest = z.object({ instanceId: Uuid.optional() });
+
 export const WatchRequest = z.object({ sinceEpoch: z.int().min(0).optional(), instanceId: Uuid.optional() });

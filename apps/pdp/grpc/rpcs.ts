@@ -8,7 +8,7 @@ import { traceIdOf } from '#libs/kernel/ids.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
 import type { ServiceName } from '#libs/wire/protos.js';
-import { AckRequest } from '../directives/requests.js';
+import { AckRequest, ListRequest } from '../directives/requests.js';
 import { refuseTooLarge } from '../calls/limits.js';
 import type { BodyLimit, Principal } from '../http/access.js';
 import { parseInput } from '../http/body.js';
@@ -86,9 +86,12 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
       List: {
         body: 'bodyBytes',
         gated: false,
-        async serve(request) {
+        async serve(request, { caller }) {
+          const { instanceId } = parseInput(ListRequest, request);
           await awaitPosition(view, positionOf((request as { minPosition?: unknown }).minPosition));
-          return beats.snapshot();
+          const beat = await beats.snapshot();
+          if (instanceId !== undefined) instances.beatLeft(caller, instanceId);
+          return beat;
         },
       },
       Acknowledge: {

@@ -17,7 +17,7 @@ import { SERVICE_NAMES, fullName, protos, serviceOf } from '#libs/wire/protos.js
 import type { Readiness } from '../health/readiness.js';
 import { admitted, charge, type Principal } from '../http/access.js';
 import { Problem } from '../http/problem.js';
-import type { Quotas } from '../http/quotas.js';
+import type { Purpose, Quotas } from '../http/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
@@ -85,7 +85,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     try {
       const caller = callerOf(call);
       const { request: message } = call;
-      charge(quotas, caller, message.length);
+      charge(quotas, caller, { bytes: message.length, purpose: 'directives' });
       const { bodyBytes: limit, jsonDepth } = settings.limits;
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), jsonDepth);
@@ -94,12 +94,12 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
     }
   };
-  const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc) => {
+  const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc, purpose: Purpose) => {
     const answer = async (call: UnaryCall): Promise<object> => {
       const { request: message, metadata } = call;
       const caller = callerOf(call);
       if (rpc.gated) bounds.calls.refuseIfFull();
-      charge(quotas, caller, message.length);
+      charge(quotas, caller, { bytes: message.length, purpose });
       const limit = settings.limits[rpc.body];
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage(requestType, readMessage(requestType, message), settings.limits.jsonDepth);
@@ -135,8 +135,9 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   for (const name of SERVICE_NAMES) {
     const definition = serviceOf(name);
     const implementation: UntypedServiceImplementation = { ...streams[name] };
+    const purpose = name === 'Directives' ? 'directives' : 'calls';
     for (const [method, rpc] of Object.entries(rpcs[name])) {
-      implementation[method] = unary(typesOf(definition[method]), rpc);
+      implementation[method] = unary(typesOf(definition[method]), rpc, purpose);
     }
     server.addService(withRawRequests(definition), implementation);
   }

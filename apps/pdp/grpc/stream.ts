@@ -119,7 +119,7 @@ async function answer(
   const { call_id: callId } = request as { call_id?: string };
   try {
     if (!hasRoom) throw new Problem('overloaded', 'too many bytes are on their way');
-    charge(quotas, asking.caller, isFirst ? asking.bytes : 0);
+    charge(quotas, asking.caller, { bytes: isFirst ? asking.bytes : 0 });
     // As deep as a body of its own may be.
     const asked = fromMessage('AuthorizeRequest', request, service.settings.limits.jsonDepth);
     return { callId, decision: await authorize(service, asked, asking) };

@@ -5,7 +5,7 @@ import { digestOfBytes } from '#libs/kernel/digest.js';
 import type { PrincipalState } from '#libs/principal/decider.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { Problem } from './problem.js';
-import type { Quotas } from './quotas.js';
+import type { Asked, Quotas } from './quotas.js';
 
 export type Principal = NonNullable<PrincipalState>;
 
@@ -44,7 +44,7 @@ export function authenticate(view: ControlView, quotas: Quotas) {
     if (access?.roles === 'public') return done();
     try {
       const principal = admitted(view, request.headers.authorization, access?.roles ?? []);
-      charge(quotas, principal, lengthOf(request) ?? 0);
+      charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
       request.principal = principal;
     } catch (error) {
       return done(error as Error);
@@ -62,8 +62,8 @@ export function admitted(view: ControlView, authorization: string | undefined, r
 }
 
 /** Takes a request, or bytes that turn up later, from the quota of a host. Throws `Problem` where it is used up. */
-export function charge(quotas: Quotas, principal: Principal, bytes: number, requests: 0 | 1 = 1): void {
-  if (!principal.roles.includes('host') || quotas.admit(principal.name, bytes, requests)) return;
+export function charge(quotas: Quotas, principal: Principal, asked: Asked): void {
+  if (!principal.roles.includes('host') || quotas.admit(principal.name, asked)) return;
   throw new Problem('overloaded', 'the quota of this host is used up');
 }
 
@@ -75,8 +75,15 @@ const lengthOf = (request: FastifyRequest): number | undefined =>
 export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: number): void {
   request.bodyBytes = bytes;
   const { principal } = request;
-  if (lengthOf(request) === undefined && principal !== undefined) charge(quotas, principal, bytes, 0);
+  if (lengthOf(request) === undefined && principal !== undefined)
+    charge(quotas, principal, { bytes, requests: 0, purpose: purposeOf(request) });
 }
+
+/** Whether a route is about directives: what hosts ask of them is neither gated nor in the quota of their calls. */
+export const isOfDirectives = (request: FastifyRequest): boolean =>
+  request.routeOptions.url?.startsWith('/v1/directives') === true;
+
+const purposeOf = (request: FastifyRequest) => (isOfDirectives(request) ? 'directives' : 'calls');
 
 function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {
   if (roles === 'any') return true;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import { accessOf, callerOf } from '../http/access.js';
+import { accessOf, callerOf, isOfDirectives } from '../http/access.js';
 import { Problem } from '../http/problem.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
@@ -40,7 +40,7 @@ export function boundHttp(
     try {
       // Before the body is read. Closing a task gives something back, and who acknowledges is known to be there.
       const isHosts = request.method !== 'GET' && roles?.includes('host') === true;
-      const asks = isHosts && !route.endsWith('/close') && !route.startsWith('/v1/directives');
+      const asks = isHosts && !route.endsWith('/close') && !isOfDirectives(request);
       if (asks) calls.refuseIfFull();
       if (route.startsWith('/v1/audit')) {
         const { name } = callerOf(request);

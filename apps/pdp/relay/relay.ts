@@ -34,7 +34,7 @@ export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'
 }
 
 /** Anyone may ask for the service's health, and nobody learns from it where brokers are. */
-const ADDRESS = /[^\s:]+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: ).*/g;
+const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: ).*/g;
 
 /** Starts both lanes. They find the brokers by themselves, now or later: a service without Kafka decides all the same. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
