@@ -4,7 +4,7 @@ import { PositionGate } from './position-gate.js';
 
 test('so many may wait for a position; who comes then is told at once that it is not there', async () => {
   const gate = new PositionGate();
-  const waiting = Array.from({ length: 1024 }, () => gate.waitFor(5n, 60_000));
+  const waiting = Array.from({ length: 2048 }, () => gate.waitFor(5n, 60_000));
   assert.equal(await gate.waitFor(5n, 60_000), false);
   gate.advance(5n);
   assert.ok((await Promise.all(waiting)).every(Boolean));

@@ -3,8 +3,8 @@ interface Waiter {
   readonly done: () => void;
 }
 
-/** Each step of the projection looks at all who wait. */
-const MAX_WAITING = 1024;
+/** Each step of the projection looks at all who wait. Above what queries may have, so that health has room as well. */
+const MAX_WAITING = 2048;
 
 /** How far a projection has come, and those who wait for it to come further. */
 export class PositionGate {

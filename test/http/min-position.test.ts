@@ -62,6 +62,27 @@ test('a query for a position that has not been seen waits for two seconds, then 
   assert.ok(tookMs >= ALMOST_MS && tookMs < LATER_MS, `${tookMs} ms`);
 });
 
+test('strangers wait for nothing, and one principal that waits leaves room for others and for health', async () => {
+  const ahead = (await logEnd(service)) + 1_000_000n;
+  const startedMs = performance.now();
+  expecting(200, await query('nobody', '/health/live', ahead));
+  assert.ok(performance.now() - startedMs < ALMOST_MS, 'a stranger waited');
+  const refusedMs: number[] = [];
+  const waiting = Array.from({ length: 600 }, async () => {
+    refused(503, 'view_stale', await query('operator', '/v1/capabilities', ahead));
+    refusedMs.push(performance.now() - startedMs);
+  });
+  await Promise.race(waiting);
+  expecting(200, await service.call('nobody', 'GET', '/health/ready'));
+  const next = (await logEnd(service)) + 1n;
+  const asked = query('auditor', '/v1/capabilities', next);
+  await register(service, unique('cap'));
+  expecting(200, await asked);
+  await Promise.all(waiting);
+  const atOnce = refusedMs.filter((ms) => ms < ALMOST_MS).length;
+  assert.ok(atOnce > 0 && atOnce <= 100, `${atOnce} were refused at once`);
+});
+
 test('a query that waits is answered as soon as its position is there', async () => {
   const id = unique('cap');
   const ahead = (await logEnd(service)) + 2n;

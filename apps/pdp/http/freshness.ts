@@ -1,15 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '#libs/decision-point/control-view.js';
+import { Shares } from '../overload/shares.js';
 import { Problem } from './problem.js';
 
 /** How long a query waits for a position that it was asked to have seen. */
 export const FRESHNESS_MS = 2000;
 const MAX_POSITION = 2n ** 63n - 1n;
-
-/** The position that a request wants to have been seen: `?minPosition=`. */
-export function minPositionOf(request: FastifyRequest): bigint | undefined {
-  return positionOf((request.query as Record<string, unknown>)['minPosition']);
-}
 
 /** A position that is wanted to have been seen, as it came. */
 export function positionOf(text: unknown): bigint | undefined {
@@ -22,16 +18,29 @@ export function positionOf(text: unknown): bigint | undefined {
   return BigInt(text);
 }
 
-/** Lets a query see what the caller has seen, or says that it cannot yet. */
+/** Queries that may wait at once; one principal gets half. */
+const MAX_WAITING = 1024;
+
+/** Lets a query see what the caller has seen, or says that it cannot yet. Strangers are shown nothing, so wait for nothing. */
 export function awaitFreshness(view: ControlView) {
-  return async (request: FastifyRequest): Promise<void> => {
-    if (request.method !== 'GET') return;
-    await awaitPosition(view, minPositionOf(request));
+  const waiting = new Shares(MAX_WAITING);
+  return async ({ method, query, principal }: FastifyRequest): Promise<void> => {
+    if (method !== 'GET' || principal === undefined) return;
+    const position = positionOf((query as Record<string, unknown>)['minPosition']);
+    if (position === undefined) return;
+    if (!waiting.take(principal.name, 1)) throw stale();
+    try {
+      await awaitPosition(view, position);
+    } finally {
+      waiting.giveBack(principal.name, 1);
+    }
   };
 }
 
 /** Waits until the view has seen a position. Throws `Problem` where that takes too long. */
 export async function awaitPosition(view: ControlView, position: bigint | undefined): Promise<void> {
   if (position === undefined || (await view.waitFor(position, FRESHNESS_MS))) return;
-  throw new Problem('view_stale', 'this position has not been seen yet');
+  throw stale();
 }
+
+const stale = (): Problem => new Problem('view_stale', 'this position has not been seen yet');
