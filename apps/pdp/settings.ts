@@ -105,7 +105,7 @@ export const SETTINGS = {
   SALLYPORT_HOST_REQUESTS_PER_S: setting(
     whole(0, 1_000_000),
     '0',
-    'Requests a second of one host past which it gets 429; 0 sets no quota.',
+    'Requests a second of one host past which it gets 429; 0 sets no quota. What is about directives has as much again.',
     'Without a quota one host can take all there is.',
   ),
   SALLYPORT_HOST_BYTES_PER_HOUR: setting(

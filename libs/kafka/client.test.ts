@@ -73,6 +73,54 @@ test('what waits for a broker that does not answer ends at once when it is given
   assert.ok(performance.now() - startedMs < SOON_MS);
 });
 
+/**
+ * A broker that signs anybody in, has no topics, and names as the only broker there is `broker.example:9092`. Answers
+ * ApiVersions v2, SaslHandshake v1, SaslAuthenticate v0 and Metadata v1, by the number of the request.
+ */
+async function misleadingBroker(t: TestContext): Promise<string> {
+  const int = (bytes: 2 | 4, value: number): Buffer => {
+    const buffer = Buffer.alloc(bytes);
+    buffer.writeIntBE(value, 0, bytes);
+    return buffer;
+  };
+  const string = (text: string): Buffer => Buffer.concat([int(2, text.length), Buffer.from(text)]);
+  const versions = [
+    [3, 1],
+    [17, 1],
+    [18, 2],
+    [36, 0],
+  ] as const;
+  const answers = new Map<number, readonly Buffer[]>([
+    [18, [int(2, 0), int(4, 4), ...versions.flatMap(([key, v]) => [int(2, key), int(2, v), int(2, v)]), int(4, 0)]],
+    [17, [int(2, 0), int(4, 1), string('PLAIN')]],
+    [36, [int(2, 0), int(2, -1), int(4, 0)]],
+    [3, [int(4, 1), int(4, 1), string('broker.example'), int(4, 9092), int(2, -1), int(4, 1), int(4, 0)]],
+  ]);
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (request) => {
+      const body = Buffer.concat([request.subarray(8, 12), ...(answers.get(request.readInt16BE(4)) ?? [])]);
+      socket.write(Buffer.concat([int(4, body.length), body]));
+    });
+  });
+  return listening(t, server);
+}
+
+test('a password in plain goes past loopback over TLS alone, also where a broker on loopback leads there', async (t) => {
+  const sasl = { mechanism: 'plain', username: 'relay', password: 'hunter2' } as const;
+  const spec = { topic: 'a-topic', partitions: 1, replication: 1, config: {}, fault: () => undefined };
+  for (const [broker, refused] of [
+    ['192.0.2.1:9092', '192.0.2.1:9092'],
+    [await misleadingBroker(t), 'broker.example:9092'],
+  ] as const) {
+    const connection = { brokers: [broker], clientId: 'test', sasl };
+    const isRefused = (error: unknown): boolean =>
+      reasonOf(error).endsWith(`SASL plain without TLS is for loopback alone, and not for ${refused}`);
+    await assert.rejects(openSender(connection, spec.topic, 1000), isRefused);
+    await assert.rejects(prepareTopic(connection, spec), isRefused);
+  }
+});
+
 test('a reason is one line of bounded length', () => {
   assert.equal(reasonOf(new Error('first\nsecond')), 'first second');
   assert.equal(reasonOf(new Error('x'.repeat(10_000))).length, 300);

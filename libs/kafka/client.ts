@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Kafka, logLevel, type ISocketFactory, type SASLOptions } from 'kafkajs';
+import { isLoopback } from '#libs/kernel/loopback.js';
 import { silenceNegativeTimeouts } from './warnings.js';
 
 /** How brokers are reached. Holds a secret: never logged, never part of an error. */
@@ -10,6 +11,7 @@ export interface KafkaConnection {
   readonly clientId: string;
   /** `ca`: PEM of who may have signed the brokers' certificates; without it whom the system trusts. */
   readonly tls?: { readonly ca?: string } | undefined;
+  /** `plain` without `tls` shows the password, and gets no further than loopback. */
   readonly sasl?:
     | {
         readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
@@ -36,10 +38,15 @@ const RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 500 };
 /** `onClosed`: a connection has ended, whoever ended it. */
 export function openClient(connection: KafkaConnection, onClosed: () => void = () => undefined): KafkaClient {
   silenceNegativeTimeouts();
+  const { brokers, clientId, tls, sasl } = connection;
+  const showsPassword = sasl?.mechanism === 'plain' && tls === undefined;
   const sockets = new Set<Socket>();
   let discarded = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (discarded) throw new Error('the client has been discarded');
+    // Whoever was asked first names the others, so a broker on loopback may lead to one that is not.
+    if (showsPassword && !isLoopback(host))
+      throw new Error(`SASL plain without TLS is for loopback alone, and not for ${host}:${port}`);
     const name = isIP(host) === 0 ? { servername: host } : {};
     const socket = ssl ? connectTls({ host, port, ...name, ...ssl }, onConnect) : connectTcp({ host, port }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -51,7 +58,6 @@ export function openClient(connection: KafkaConnection, onClosed: () => void = (
     });
     return socket;
   };
-  const { brokers, clientId, tls, sasl } = connection;
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId,

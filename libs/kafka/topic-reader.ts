@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { within } from '#libs/kernel/within.js';
 import { openClient, reasonOf, type KafkaClient, type KafkaConnection } from './client.js';
+import { Pace, type Attempt } from './pace.js';
 
 /** A record as it was read: attacker-controlled where others can write to the topic. */
 export interface TopicRecord {
@@ -34,10 +35,6 @@ export interface TopicReaderOptions {
 
 /** A connection to the brokers that is neither refused nor answered. */
 const START_MS = 15_000;
-/** Between two attempts: a broker that comes back is found this soon. */
-const RETRY_MS = 250;
-/** A topic in which nobody writes makes a consumer seem stalled: from one to the next it is given longer. */
-const MAX_SILENCE_MS = 30_000;
 const MAX_KEYS = 100_000;
 /** The least that brokers accept by default is 6 s; a group has one member, so nobody waits for its end. */
 const SESSION_MS = 10_000;
@@ -53,17 +50,17 @@ export function followTopic(options: TopicReaderOptions, listener: TopicListener
   const { signal } = stopping;
 
   async function run(): Promise<void> {
-    let silenceMs = 3 * options.beatMs;
+    const pace = new Pace(options.beatMs);
     while (!signal.aborted) {
       listener.onStarting?.();
-      const reading = new Reading(options, listener, silenceMs);
+      const reading = new Reading(options, listener, pace.silenceMs);
       signal.addEventListener('abort', reading.end, { once: true });
       const reason = await reading.run();
       signal.removeEventListener('abort', reading.end);
       if (signal.aborted) return;
-      silenceMs = reading.heardNews ? 3 * options.beatMs : Math.min(2 * silenceMs, MAX_SILENCE_MS);
+      const dueMs = pace.after(reading);
       listener.onInterrupted(reason);
-      await pause(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      await pause(dueMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -77,14 +74,13 @@ export function followTopic(options: TopicReaderOptions, listener: TopicListener
 }
 
 /** One consumer, from its making to its first failure. */
-class Reading {
-  /** Whether a record came after the end was first reached. */
+class Reading implements Attempt {
   heardNews = false;
+  load: Attempt['load'] = 'none';
   private readonly client: KafkaClient;
   private readonly consumer: Consumer;
   private readonly failed = Promise.withResolvers<string>();
   private readonly lastOfKeys = new Map<string, TopicRecord>();
-  private loaded = false;
   private over = false;
   private watchdog: NodeJS.Timeout | undefined;
 
@@ -132,6 +128,7 @@ class Reading {
         try {
           this.take(payload);
         } catch (error) {
+          if (this.load === 'none') this.load = 'refused';
           this.fail(reasonOf(error));
         }
       },
@@ -144,7 +141,7 @@ class Reading {
     this.watch(this.silenceMs);
     for (const { key, value, offset } of batch.messages) {
       const record = { key: key?.toString() ?? '', value: value?.toString() ?? null, offset };
-      if (this.loaded) {
+      if (this.load === 'done') {
         this.heardNews = true;
         this.listener.onRecord(record);
         continue;
@@ -153,9 +150,9 @@ class Reading {
       this.lastOfKeys.set(record.key, record);
       if (this.lastOfKeys.size > MAX_KEYS) throw new Error(`the topic has more than ${MAX_KEYS} keys`);
     }
-    if (this.loaded || BigInt(batch.lastOffset()) + 1n < BigInt(batch.highWatermark)) return;
-    this.loaded = true;
+    if (this.load === 'done' || BigInt(batch.lastOffset()) + 1n < BigInt(batch.highWatermark)) return;
     this.listener.onLoaded([...this.lastOfKeys.values()]);
+    this.load = 'done';
     this.lastOfKeys.clear();
   }
 

@@ -2,6 +2,14 @@ import kafkajs, { type Admin } from 'kafkajs';
 import { within } from '#libs/kernel/within.js';
 import { openClient, reasonOf, type KafkaConnection } from './client.js';
 
+/** A topic as it was found. */
+export interface ExistingTopic {
+  readonly partitions: number;
+  readonly cleanupPolicy: string;
+  /** The largest batch of records that it takes, in bytes; infinite where the brokers do not say. */
+  readonly maxMessageBytes: number;
+}
+
 /** A topic as it is made where it is not there, and what an existing one has to be. */
 export interface TopicSpec {
   readonly topic: string;
@@ -10,7 +18,7 @@ export interface TopicSpec {
   /** Settings of a new topic. */
   readonly config: Readonly<Record<string, string>>;
   /** What is wrong with an existing topic, in words for an operator; undefined where it can be used. */
-  readonly fault: (existing: { readonly partitions: number; readonly cleanupPolicy: string }) => string | undefined;
+  readonly fault: (existing: ExistingTopic) => string | undefined;
 }
 
 /** The topic is there and must not be used as it is, or is not there and cannot be made. */
@@ -27,7 +35,7 @@ export async function prepareTopic(connection: KafkaConnection, spec: TopicSpec,
     const partitions = await partitionsOf(admin, spec.topic);
     if (partitions === undefined)
       throw new WrongTopic(`topic ${spec.topic} is not there and cannot be made: ${refused}`);
-    const fault = spec.fault({ partitions, cleanupPolicy: await cleanupPolicyOf(admin, spec.topic) });
+    const fault = spec.fault({ partitions, ...(await configOf(admin, spec.topic)) });
     if (fault !== undefined) throw new WrongTopic(`topic ${spec.topic} ${fault}`);
   });
 }
@@ -83,14 +91,18 @@ async function partitionsOf(admin: Admin, topic: string): Promise<number | undef
   }
 }
 
-async function cleanupPolicyOf(admin: Admin, topic: string): Promise<string> {
-  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy'] };
+async function configOf(admin: Admin, topic: string): Promise<Omit<ExistingTopic, 'partitions'>> {
+  const configNames = ['cleanup.policy', 'max.message.bytes'];
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames };
   const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
   const [described] = resources;
   if (described === undefined || described.errorCode !== 0) {
     throw new WrongTopic(`topic ${topic} does not show its configuration: ${described?.errorMessage ?? 'no answer'}`);
   }
-  return described.configEntries.find(({ configName }) => configName === 'cleanup.policy')?.configValue ?? '';
+  const [cleanupPolicy, maxMessageBytes] = configNames.map(
+    (name) => described.configEntries.find(({ configName }) => configName === name)?.configValue,
+  );
+  return { cleanupPolicy: cleanupPolicy ?? '', maxMessageBytes: Number(maxMessageBytes ?? Infinity) };
 }
 
 /** The name of the protocol's error code, where it is one or was caused by one. */

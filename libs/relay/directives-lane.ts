@@ -6,6 +6,7 @@ import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
 import { Bell } from './bell.js';
 import { Checkpoints } from './checkpoints.js';
 import { runLane, type Lane, type LaneStatus, type RelayParts, type Session } from './lane.js';
+import { Listening } from './listening.js';
 import { membersOf, OwnRecords } from './own-records.js';
 import type { OutgoingRecord, ReadableOutlet } from './port.js';
 
@@ -21,7 +22,7 @@ export interface DirectivesLane extends Lane {
     readonly foreign: number;
     /** The epoch that Kafka has acknowledged. */
     readonly epoch: number;
-    /** Directives whose last word Kafka has not acknowledged. */
+    /** Directives whose last word Kafka has not acknowledged; at least 1 until all has been said once. */
     readonly waiting: number;
   };
 }
@@ -43,6 +44,7 @@ export function runDirectivesLane(
     if (stream === 'directives')
       feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
   });
+  let publisher: Publisher | undefined;
   const lane = runLane(
     'directives',
     parts,
@@ -51,17 +53,22 @@ export function runDirectivesLane(
     async (session) => {
       const { signal } = session;
       signal.addEventListener('abort', bell.ring, { once: true });
-      const publisher = new Publisher(parts, session, beats, feed, bell, outlet);
+      const current = (publisher = new Publisher(parts, session, beats, feed, bell, outlet));
       try {
-        await publisher.run();
+        await current.run();
       } finally {
+        publisher = undefined;
         signal.removeEventListener('abort', bell.ring);
-        await publisher.close();
+        await current.close();
       }
     },
   );
   return {
-    status: () => ({ ...lane.status(), foreign: feed.foreign, epoch: feed.epoch, waiting: feed.dirty.size }),
+    status() {
+      const trouble = publisher?.listening.trouble;
+      const { foreign, epoch, waiting } = feed;
+      return { ...(trouble === undefined ? {} : { reason: trouble }), ...lane.status(), foreign, epoch, waiting };
+    },
     stop() {
       stopListening();
       return lane.stop();
@@ -81,6 +88,8 @@ class Outgoing {
   epoch = 0;
   restating = true;
   foreign = 0;
+  /** Kafka has acknowledged a restatement: before the first one nobody knows what stands on the topic. */
+  private isSaid = false;
 
   constructor(
     private readonly known: KnownDirectives,
@@ -89,9 +98,16 @@ class Outgoing {
 
   arrived(change: DatedChange): void {
     this.dirty.add(change.directive.id);
-    if (change.epoch <= this.epoch || this.pending.length >= MAX_RECORDS) this.restating = true;
-    else this.pending.push(change);
+    if (change.epoch <= this.epoch || this.pending.length >= MAX_RECORDS) {
+      // What is on its way says an earlier word of it, if any.
+      this.dirtiedSince.add(change.directive.id);
+      this.restating = true;
+    } else this.pending.push(change);
     this.ring();
+  }
+
+  get waiting(): number {
+    return Math.max(this.dirty.size, this.isSaid ? 0 : 1);
   }
 
   stateOf(id: string): 'active' | 'lifted' | undefined {
@@ -109,6 +125,7 @@ class Outgoing {
   }
 
   acknowledged(epoch: number, ids: Iterable<string>): void {
+    this.isSaid = true;
     this.epoch = Math.max(this.epoch, epoch);
     this.pending = this.pending.filter((change) => change.epoch > this.epoch);
     for (const id of ids) this.dirty.delete(id);
@@ -119,6 +136,7 @@ class Outgoing {
 
 /** One session: the one loop in which everything is sent, one thing after the other. */
 class Publisher {
+  readonly listening: Listening;
   private readonly own = new OwnRecords();
   private readonly checkpoints: Checkpoints;
   private tail: { close(): Promise<void> } | undefined;
@@ -134,6 +152,7 @@ class Publisher {
     private readonly outlet: ReadableOutlet,
   ) {
     this.checkpoints = new Checkpoints(session.lease, parts.clock);
+    this.listening = new Listening(parts.clock, (reason) => parts.onTrouble?.('directives', reason));
   }
 
   /** Throws at the first failure, or when the session is over. */
@@ -142,6 +161,7 @@ class Publisher {
     feed.restating = true;
     for (;;) {
       session.signal.throwIfAborted();
+      this.listening.tell();
       const nowMs = this.parts.clock.monotonicMs();
       if (feed.restating && nowMs >= this.restateDueMs) await this.restate();
       else if (!feed.restating && feed.pending.length > 0) await this.publishChanges();
@@ -177,7 +197,7 @@ class Publisher {
     this.tail ??= this.outlet.follow({
       onLoaded: (records) => this.judgeLoaded(records),
       onRecord: (record) => this.judge(record),
-      onInterrupted: () => undefined,
+      onInterrupted: (reason) => this.listening.interrupted(reason),
     });
   }
 
@@ -226,6 +246,7 @@ class Publisher {
 
   /** The last records of all keys: a directive that has been lifted must not stand there as active. */
   private judgeLoaded(records: readonly TopicRecord[]): void {
+    this.listening.loaded();
     for (const { key, value } of records) {
       if (key === HEARTBEAT_KEY || this.own.isNext(key, value)) continue;
       const state = this.feed.stateOf(key);

@@ -39,22 +39,23 @@ interface Page {
 }
 
 async function relayEvents(parts: RelayParts, options: EventsLaneOptions, session: Session): Promise<void> {
-  const { lease, signal } = session;
+  const { lease, signal, position } = session;
   const checkpoints = new Checkpoints(lease, parts.clock, options.checkpointMs);
   const bell = new Bell();
   let page: Page | undefined;
   const subscription = parts.log.subscribe(
-    { after: lease.position, intervalMs: GATHER_MS },
+    { after: position, intervalMs: GATHER_MS },
     {
       onEvents(events) {
         page = { events, taken: Promise.withResolvers<void>() };
         bell.ring();
         return page.taken.promise;
       },
-      onCaughtUp: (position) => session.passedOver(position),
+      onCaughtUp: (end) => session.passedOver(end),
     },
   );
   signal.addEventListener('abort', bell.ring, { once: true });
+  let isLost = false;
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -67,12 +68,16 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
       await checkpoints.record();
       await bell.wait(checkpoints.dueMs());
     }
+  } catch (error) {
+    isLost = error instanceof LeaseLost;
+    throw error;
   } finally {
     signal.removeEventListener('abort', bell.ring);
     const closed = subscription.close();
     page?.taken.resolve();
     await closed;
-    if (signal.aborted) await checkpoints.record('now').catch(() => undefined);
+    // Also after a failure: brokers that fail again and again before progress is due would else bring it to nothing.
+    if (!isLost) await checkpoints.record('now').catch(() => undefined);
   }
 }
 

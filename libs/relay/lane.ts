@@ -35,7 +35,7 @@ export interface RelayParts {
   readonly exclusive: boolean;
   /** How long a lane has to be without a sign of life until another process takes it over; 10 s. */
   readonly takeoverMs?: number;
-  /** Told of each new trouble, once. */
+  /** Told of each new trouble, once: the same is told again only when the lane has been well in between. */
   readonly onTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
 }
 
@@ -44,6 +44,8 @@ export interface Session {
   readonly sender: Sender;
   readonly lease: Lease;
   readonly signal: AbortSignal;
+  /** The session begins behind it. The lease may say less: progress is recorded only now and then. */
+  readonly position: bigint;
   /** Records have been acknowledged; everything up to `position` has been by now. */
   acknowledged(records: number, position: bigint): void;
   /** There was nothing to send up to here. */
@@ -80,6 +82,7 @@ export function runLane(
   const lease = new Lease(parts.log, name, parts.holder, parts.time);
   let state: LaneState = 'connecting';
   let reason: string | undefined;
+  let told: string | undefined;
   let position = 0n;
   let acknowledgedAtMs: number | undefined;
   let sent = 0;
@@ -99,13 +102,16 @@ export function runLane(
   }
 
   async function once(): Promise<void> {
+    // First, because how much waits is asked also while the brokers are away.
+    await refresh();
     await outlet.prepare(signal);
     await holdLease();
     if (signal.aborted) return;
     const sender = await outlet.open(signal);
     try {
       state = 'sending';
-      await session({ sender: watched(sender), lease, signal, acknowledged, passedOver });
+      reason = undefined;
+      await session({ sender: watched(sender), lease, signal, position, acknowledged, passedOver });
     } finally {
       sender.discard();
     }
@@ -123,7 +129,7 @@ export function runLane(
     if (upTo > position) position = upTo;
     acknowledgedAtMs = clock.monotonicMs();
     backoffMs = FIRST_BACKOFF_MS;
-    reason = undefined;
+    told = undefined;
   }
 
   function passedOver(upTo: bigint): void {
@@ -134,24 +140,28 @@ export function runLane(
     if (error instanceof LeaseLost) return;
     const wrong = error instanceof WrongTopic;
     state = wrong ? 'wrong_topic' : 'connecting';
-    const why = reasonOf(error);
-    if (why !== reason && clock.monotonicMs() - toldAtMs >= TELL_EVERY_MS) {
+    reason = reasonOf(error);
+    if (reason !== told && clock.monotonicMs() - toldAtMs >= TELL_EVERY_MS) {
       toldAtMs = clock.monotonicMs();
-      parts.onTrouble?.(name, why);
+      told = reason;
+      parts.onTrouble?.(name, reason);
     }
-    reason = why;
     await rest(wrong ? WRONG_TOPIC_MS : backoffMs);
     backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);
   }
 
+  async function refresh(): Promise<void> {
+    await lease.refresh();
+    if (lease.position > position) position = lease.position;
+  }
+
   async function holdLease(): Promise<void> {
     for (;;) {
-      await lease.refresh();
-      if (lease.position > position) position = lease.position;
+      await refresh();
       if (lease.isMine) return;
       if (lease.isHeld && !parts.exclusive) {
         state = 'standing_by';
-        reason = undefined;
+        reason = told = undefined;
         await untilSilent();
       }
       if (signal.aborted || (await lease.take())) return;
@@ -167,7 +177,7 @@ export function runLane(
     let sinceMs = clock.monotonicMs();
     while (!signal.aborted) {
       const seen = `${await parts.log.head(lease.stream)} ${await outlet.mark(signal)}`;
-      await lease.refresh();
+      await refresh();
       const nowMs = clock.monotonicMs();
       if (seen !== sign || !(await hasWork(lease))) [sign, sinceMs] = [seen, nowMs];
       if (nowMs - sinceMs >= takeoverMs) return;

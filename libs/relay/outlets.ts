@@ -1,7 +1,7 @@
 import { DIRECTIVES_TOPIC } from '#libs/feed/kafka/kafka-feed.js';
 import type { KafkaConnection } from '#libs/kafka/client.js';
 import { openSender } from '#libs/kafka/sender.js';
-import { endOfTopic, prepareTopic, type TopicSpec } from '#libs/kafka/topic.js';
+import { endOfTopic, prepareTopic, type ExistingTopic, type TopicSpec } from '#libs/kafka/topic.js';
 import { followTopic } from '#libs/kafka/topic-reader.js';
 import type { Outlet, ReadableOutlet } from './port.js';
 
@@ -17,31 +17,45 @@ export interface TopicSizes {
 const EVENTS_SEND_MS = 10_000;
 /** Hosts wait for it. */
 const DIRECTIVES_SEND_MS = 3_000;
+/** What brokers take by default, and sends stay below: a topic that takes less would refuse some of them for ever. */
+const LEAST_MESSAGE_BYTES = 1_048_588;
 
 const compacts = (cleanupPolicy: string): boolean => cleanupPolicy.split(',').includes('compact');
 
-export function eventsOutlet(
-  connection: KafkaConnection,
-  { partitions, replication }: TopicSizes,
-  topic = EVENTS_TOPIC,
-): Outlet {
-  const spec: TopicSpec = {
+export function eventsOutlet(connection: KafkaConnection, sizes: TopicSizes, topic = EVENTS_TOPIC): Outlet {
+  return outletOf(connection, eventsTopic(sizes, topic), EVENTS_SEND_MS);
+}
+
+/** What the topic of events is made with, and what is wrong with an existing one. */
+export function eventsTopic({ partitions, replication }: TopicSizes, topic = EVENTS_TOPIC): TopicSpec {
+  return {
     topic,
     partitions,
     replication,
-    config: { 'cleanup.policy': 'delete' },
-    fault: ({ cleanupPolicy }) =>
-      compacts(cleanupPolicy) ? 'is compacted, which would drop events: it needs cleanup.policy=delete' : undefined,
+    config: { 'cleanup.policy': 'delete', 'max.message.bytes': String(LEAST_MESSAGE_BYTES) },
+    fault(existing) {
+      if (!compacts(existing.cleanupPolicy)) return tooSmall(existing);
+      return 'is compacted, which would drop events: it needs cleanup.policy=delete';
+    },
   };
-  return outletOf(connection, spec, EVENTS_SEND_MS);
 }
 
 export function directivesOutlet(
   connection: KafkaConnection,
-  { replication }: Pick<TopicSizes, 'replication'>,
+  sizes: Pick<TopicSizes, 'replication'>,
   topic = DIRECTIVES_TOPIC,
 ): ReadableOutlet {
-  const spec: TopicSpec = {
+  const spec = directivesTopic(sizes, topic);
+  return {
+    ...outletOf(connection, spec, DIRECTIVES_SEND_MS),
+    follow: (listener) =>
+      followTopic({ connection, topic: spec.topic, groupPrefix: 'sallyport-relay', beatMs: 1_000 }, listener),
+  };
+}
+
+/** As `eventsTopic`, for the topic of directives. */
+export function directivesTopic({ replication }: Pick<TopicSizes, 'replication'>, topic = DIRECTIVES_TOPIC): TopicSpec {
+  return {
     topic,
     partitions: 1,
     replication,
@@ -51,18 +65,20 @@ export function directivesOutlet(
       'segment.ms': '300000',
       'segment.bytes': '8388608',
       'min.cleanable.dirty.ratio': '0.01',
+      'max.message.bytes': String(LEAST_MESSAGE_BYTES),
     },
-    fault({ partitions, cleanupPolicy }) {
+    fault(existing) {
+      const { partitions, cleanupPolicy } = existing;
       if (partitions !== 1) return `has ${partitions} partitions: directives need exactly 1, to be read in their order`;
-      if (cleanupPolicy === 'compact') return undefined;
+      if (cleanupPolicy === 'compact') return tooSmall(existing);
       return `has cleanup.policy=${cleanupPolicy}: directives need compact alone, or they are lost in time`;
     },
   };
-  return {
-    ...outletOf(connection, spec, DIRECTIVES_SEND_MS),
-    follow: (listener) =>
-      followTopic({ connection, topic: spec.topic, groupPrefix: 'sallyport-relay', beatMs: 1_000 }, listener),
-  };
+}
+
+function tooSmall({ maxMessageBytes }: ExistingTopic): string | undefined {
+  if (maxMessageBytes >= LEAST_MESSAGE_BYTES) return undefined;
+  return `has max.message.bytes=${maxMessageBytes}: needs max.message.bytes of at least ${LEAST_MESSAGE_BYTES}`;
 }
 
 function outletOf(connection: KafkaConnection, spec: TopicSpec, sendMs: number): Outlet {

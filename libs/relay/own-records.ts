@@ -1,34 +1,39 @@
-/** Signatures that are remembered: more than there may be active directives, so that a restatement knows its own. */
-const MAX_REMEMBERED = 20_000;
+import { MAX_ACTIVE } from '#libs/feed/beat.js';
+
+/** More than a restatement writes, so that it knows all of its own. Beyond that the longest unwritten ones go. */
+const MAX_KEYS = MAX_ACTIVE + 20_000;
+/** Of one key: a beat each second, for longer than the reader of the topic may lag before it begins anew. */
+const MAX_UNREAD = 100;
 
 /** Tells the records that this process wrote from all others. Where too many were written, an old one seems foreign. */
 export class OwnRecords {
-  /** By key and signature, in what order they were written. */
-  private readonly order = new Map<string, number>();
-  private written = 0;
-  /** The last one of each key that was read. */
-  private readonly read = new Map<string, number>();
+  /** By key, the signatures from the last one on that was read, in the order in which they were written. */
+  private readonly written = new Map<string, string[]>();
 
   add(key: string, signature: string): void {
-    this.order.set(placeOf(key, signature), (this.written += 1));
-    if (this.order.size <= MAX_REMEMBERED) return;
-    for (const oldest of this.order.keys()) {
-      this.order.delete(oldest);
+    const signatures = this.written.get(key) ?? [];
+    signatures.push(signature);
+    if (signatures.length > MAX_UNREAD) signatures.shift();
+    // The key written last stands last.
+    this.written.delete(key);
+    this.written.set(key, signatures);
+    if (this.written.size <= MAX_KEYS) return;
+    for (const oldest of this.written.keys()) {
+      this.written.delete(oldest);
       return;
     }
   }
 
   /** Of the records of the topic in their order: whether it is ours, and not one of old that was written once more. */
   isNext(key: string, value: string | null): boolean {
+    const signatures = this.written.get(key) ?? [];
     const { signature } = membersOf(value);
-    const order = typeof signature === 'string' ? this.order.get(placeOf(key, signature)) : undefined;
-    if (order === undefined || order < (this.read.get(key) ?? 0)) return false;
-    this.read.set(key, order);
+    const at = signatures.findIndex((each) => each === signature);
+    if (at < 0) return false;
+    signatures.splice(0, at);
     return true;
   }
 }
-
-const placeOf = (key: string, signature: string): string => `${key} ${signature}`;
 
 /** What a record of the topic says, as far as it says anything: it is attacker-controlled. */
 export function membersOf(value: string | null): { readonly signature?: unknown; readonly directive?: unknown } {

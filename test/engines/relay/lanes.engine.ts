@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import kafkajs from 'kafkajs';
 import { parseEvent } from '#libs/event-log/event.js';
 import type { Beat } from '#libs/feed/beat.js';
 import { kafkaFeed } from '#libs/feed/kafka/kafka-feed.js';
@@ -18,6 +19,8 @@ import { keptOf, readTopic } from './reading.js';
 const SIZES = { partitions: 3, replication: 1 };
 const BACKLOG = 50_000;
 const WAIT_MS = 60_000;
+/** As many as a reader of a topic takes in. */
+const MAX_KEYS = 100_000;
 
 describe('the relay on a real broker', () => {
   let kafka: TestKafka;
@@ -246,20 +249,59 @@ describe('the relay on a real broker', () => {
     assert.ok((latencies.at(-1) ?? Infinity) < 1000);
   });
 
+  test('a topic of too many keys is read again ever more rarely', async (t) => {
+    const { directives, toDirectives } = topics(t);
+    await toDirectives.prepare(AbortSignal.timeout(WAIT_MS));
+    const sender = await openSender(connection, directives, WAIT_MS);
+    t.after(() => sender.discard());
+    for (let from = 0; from <= MAX_KEYS; from += 10_000) {
+      const keys = Array.from({ length: 10_000 }, (_, index) => String(from + index));
+      await sender.send(keys.map((key) => ({ key, value: '{}' })));
+    }
+    const reasons: string[] = [];
+    const pauses: number[] = [];
+    let interruptedMs: number | undefined;
+    const reader = toDirectives.follow({
+      onStarting: () => void (interruptedMs !== undefined && pauses.push(performance.now() - interruptedMs)),
+      onLoaded: () => reasons.push('loaded'),
+      onRecord: () => undefined,
+      onInterrupted(reason) {
+        reasons.push(reason);
+        interruptedMs = performance.now();
+      },
+    });
+    t.after(() => reader.close());
+    await until(
+      () => pauses.length === 4,
+      () => reasons.join('; '),
+      WAIT_MS,
+    );
+    assert.deepEqual([...new Set(reasons)], [`the topic has more than ${MAX_KEYS} keys`]);
+    for (const [index, pauseMs] of pauses.entries()) assert.ok(pauseMs > 240 * 2 ** index, pauses.join());
+  });
+
   test('a topic that is made has the right configuration; a wrong one is named and not used', async (t) => {
     const ground = await relayGround(t);
     const { events, directives, toEvents, toDirectives } = topics(t);
     await toDirectives.prepare(AbortSignal.timeout(WAIT_MS));
     await toDirectives.prepare(AbortSignal.timeout(WAIT_MS));
+    const { resources } = await asAdmin((admin) => {
+      const made = { type: kafkajs.ConfigResourceTypes.TOPIC, name: directives, configNames: ['max.message.bytes'] };
+      return admin.describeConfigs({ resources: [made], includeSynonyms: false });
+    });
+    assert.equal(resources[0]?.configEntries[0]?.configValue, '1048588');
     const split = `${directives}-split`;
     const kept = `${directives}-kept`;
+    const narrow = `${directives}-narrow`;
     const compact = [{ name: 'cleanup.policy', value: 'compact' }];
     const both = [{ name: 'cleanup.policy', value: 'compact,delete' }];
+    const small = [...compact, { name: 'max.message.bytes', value: '1048587' }];
     await asAdmin((admin) =>
       admin.createTopics({
         topics: [
           { topic: split, numPartitions: 3, configEntries: compact },
           { topic: kept, numPartitions: 1, configEntries: both },
+          { topic: narrow, numPartitions: 1, configEntries: small },
           { topic: events, numPartitions: 3, configEntries: compact },
         ],
       }),
@@ -267,6 +309,7 @@ describe('the relay on a real broker', () => {
     for (const [topic, fault] of [
       [split, /has 3 partitions/],
       [kept, /cleanup.policy=compact,delete/],
+      [narrow, /needs max.message.bytes of at least 1048588/],
     ] as const) {
       const lane = ground.directives(directivesOutlet(connection, SIZES, topic));
       await until(

@@ -76,6 +76,7 @@ describe('the service with Kafka', () => {
     await ended(first);
     const second = await start({ env: env() });
     await allowed(second, task, 20);
+    await healthOnce(second, ({ events, directives }) => events.lag === 0 && directives.lag === 0);
     await kafka.kill();
     await allowed(second, task, 50);
     const other = expecting(
@@ -97,8 +98,13 @@ describe('the service with Kafka', () => {
     // A start without brokers is a start.
     const third = await start({ env: env() });
     await allowed(third, task, 5);
+    const cold = await healthOnce(third, (lanes) =>
+      [lanes.events, lanes.directives].every(({ reason }) => reason !== undefined),
+    );
     await kafka.start();
     const events = await recorded(third);
+    // It knows what the one before it had acknowledged; what stands there of the directives it does not.
+    assert.ok(cold.events.lag < events.length - 50 && cold.directives.lag > 0, JSON.stringify(cold));
     const reading = await readTopic(connection, EVENTS_TOPIC);
     const said = await readTopic(connection, DIRECTIVES_TOPIC);
     t.after(() => (reading.stop(), said.stop()));
