@@ -21,7 +21,8 @@ export function describeMachine(folder: string): Machine {
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
-    kernel: `${process.platform} ${release()}`,
+    // What a vendor appends to the version says nothing of its speed.
+    kernel: `${process.platform} ${release().split('-')[0]}`,
     fileSystem: fileSystemOf(folder),
     loadBefore: loadavg()[0] ?? Number.NaN,
   };
