@@ -12,6 +12,17 @@ test('topics take the largest batch that is sent, whatever the brokers have as t
   for (const { config } of [events, directives]) assert.equal(config['max.message.bytes'], String(ENOUGH));
 });
 
+test('one replica may be away, and of three what is acknowledged outlives the loss of one', () => {
+  for (const [replication, least] of [
+    [1, '1'],
+    [2, '1'],
+    [3, '2'],
+  ] as const) {
+    for (const { config } of [eventsTopic({ partitions: 3, replication }), directivesTopic({ replication })])
+      assert.equal(config['min.insync.replicas'], least);
+  }
+});
+
 test('an existing topic that takes less is a wrong one', () => {
   for (const [{ fault }, cleanupPolicy] of [
     [events, 'delete'],

@@ -32,7 +32,7 @@ export function eventsTopic({ partitions, replication }: TopicSizes, topic = EVE
     topic,
     partitions,
     replication,
-    config: { 'cleanup.policy': 'delete', 'max.message.bytes': String(LEAST_MESSAGE_BYTES) },
+    config: { 'cleanup.policy': 'delete', ...kept(replication) },
     fault(existing) {
       if (!compacts(existing.cleanupPolicy)) return tooSmall(existing);
       return 'is compacted, which would drop events: it needs cleanup.policy=delete';
@@ -65,7 +65,7 @@ export function directivesTopic({ replication }: Pick<TopicSizes, 'replication'>
       'segment.ms': '300000',
       'segment.bytes': '8388608',
       'min.cleanable.dirty.ratio': '0.01',
-      'max.message.bytes': String(LEAST_MESSAGE_BYTES),
+      ...kept(replication),
     },
     fault(existing) {
       const { partitions, cleanupPolicy } = existing;
@@ -75,6 +75,12 @@ export function directivesTopic({ replication }: Pick<TopicSizes, 'replication'>
     },
   };
 }
+
+/** Of three replicas one may be away, and what two have acknowledged outlives the loss of one. */
+const kept = (replication: number) => ({
+  'max.message.bytes': String(LEAST_MESSAGE_BYTES),
+  'min.insync.replicas': String(Math.max(1, replication - 1)),
+});
 
 function tooSmall({ maxMessageBytes }: ExistingTopic): string | undefined {
   if (maxMessageBytes >= LEAST_MESSAGE_BYTES) return undefined;
