@@ -55,6 +55,16 @@ test('a name is given once: other roles, other ceilings or a name of the past ar
   refused(404, 'not_found', await rotate(name));
 });
 
+test('the same request twice at once makes one principal, and one token', async () => {
+  const name = unique('both');
+  const roles = ['host', 'auditor'];
+  const answers = await Promise.all([1, 2, 3].map(() => add({ name, roles })));
+  for (const answer of answers) assert.deepEqual(expecting(201, answer).roles, roles, 'in the order that was asked');
+  const tokens = answers.map(({ body }) => body.token).filter((token) => token !== undefined);
+  assert.equal(tokens.length, 1);
+  expecting(200, await read({ token: tokens[0] }));
+});
+
 test('rotating a token kills the old one at once', async () => {
   const old = await addPrincipal(service, ['auditor']);
   const { token } = expecting(200, await rotate(old.name));

@@ -9,6 +9,7 @@ import { NameId } from '#libs/vocabulary/ids.js';
 import { Role } from '#libs/vocabulary/words.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
+import { Problem } from '../http/problem.js';
 import { PrincipalsCommand, type PrincipalRequest } from './principals.handler.js';
 import { newToken } from './token.js';
 
@@ -28,11 +29,17 @@ export class PrincipalsController {
   @Access(['admin'])
   async add(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
     const wanted = parseInput(AddBody, body);
-    const shown = { name: wanted.name, roles: [...new Set(wanted.roles)].sort() };
-    if (this.isThere(wanted)) return { ...shown, position: String(this.view.position) };
+    const shown = { name: wanted.name, roles: [...new Set(wanted.roles)] };
     const { token, tokenDigest } = newToken();
-    const position = await this.run(request, { type: 'add', ...wanted, tokenDigest });
-    return { ...shown, token, position };
+    try {
+      const position = await this.run(request, { type: 'add', ...wanted, tokenDigest });
+      return { ...shown, token, position };
+    } catch (error) {
+      // Also where the same request came twice at once.
+      if (error instanceof Problem && error.code === 'already_exists' && this.isThere(wanted))
+        return { ...shown, position: String(this.view.position) };
+      throw error;
+    }
   }
 
   @Post(':name/rotate')
