@@ -80,6 +80,25 @@ test('a task has so many calls and no more; those it has may be tried again', ()
   assert.ok(callsDecider.decide(record('allow'), state).ok);
 });
 
+test('what calls have in common is counted once, and a task with too much evidence takes no more decisions', () => {
+  const state = callsDecider.initialState();
+  const server = (name: string) => ({ method: 'package' as const, command: name.repeat(4096) });
+  const allow = (number: number, name: string) =>
+    callsDecider.evolve(state, call('allow', { callId: uuid(number), observed: { server: server(name) } }));
+  allow(1, 'a');
+  const one = state.chars;
+  assert.ok(one > 4096 && one < 4300, `${one}`);
+  for (let number = 2; number <= 100; number += 1) allow(number, 'a');
+  assert.equal(state.chars, one);
+  for (let number = 1; number < 33_554_432 / 4096; number += 1)
+    allow(100 + (number % 50), number % 2 === 0 ? 'a' : 'b');
+  for (const callId of [uuid(1), uuid(20_000)]) {
+    const refused = callsDecider.decide(record('allow', { callId }), state);
+    assert.deepEqual([refused.ok, refused.ok || refused.error.code], [false, 'too_large']);
+  }
+  assert.ok(callsDecider.decide(tell('succeeded'), state).ok);
+});
+
 test('another body under the same callId is a conflict', () => {
   for (const history of [[call('deny')], [call('allow')], [call('allow'), response()]]) {
     given(...history)

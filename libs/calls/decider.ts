@@ -40,6 +40,8 @@ export interface CallsState {
   readonly calls: Map<string, CallState>;
   /** The decision that came last: what the next one has in common with it is held once. */
   last?: Attempted;
+  /** What all of it holds beside that, in characters; what was replaced still counts. */
+  chars: number;
 }
 
 export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
@@ -49,7 +51,7 @@ export type CallsCommand = { readonly actor: string; readonly time: Instant } & 
 );
 
 export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal> = {
-  initialState: () => ({ revision: 0, calls: new Map() }),
+  initialState: () => ({ revision: 0, calls: new Map(), chars: 0 }),
   decide(command, state) {
     switch (command.type) {
       case 'record-decision':
@@ -65,7 +67,9 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
     const { revision } = state;
     const { position } = event;
     if (event.type === 'CallDecided') {
-      const decided = attemptedOf(event.data, state.last);
+      const { last } = state;
+      const decided = attemptedOf(event.data, last);
+      state.chars += ownChars(decided, last);
       state.last = decided;
       const attempt: AttemptState = { decided, at: event.time, revision, position };
       const call = state.calls.get(decided.callId);
@@ -79,6 +83,7 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
     }
     const call = state.calls.get(event.data.callId);
     if (call === undefined) throw new Error(`${event.type} before CallDecided`);
+    state.chars += toldChars(event);
     if (event.type === 'ResponseValidated') call.response = { validated: event.data, revision, position };
     else call.outcome = { recorded: event.data, replaced: call.outcome !== undefined, position };
     return state;
@@ -99,6 +104,32 @@ function attemptedOf({ commitments: _, ...decided }: CallDecided, last: Attempte
 
 const same = <Value>(value: Value, last: Value): Value => (equal(value, last) ? last : value);
 
+/** What an attempt holds that the last one does not hold for it. */
+function ownChars(decided: Attempted, last: Attempted | undefined): number {
+  let chars = 0;
+  for (const part of HEAVY) if (decided[part] !== last?.[part]) chars += charsOf(decided[part]);
+  return chars;
+}
+
+/** What a response or an outcome holds beside what each does anyway. */
+function toldChars(event: Exclude<CallsEvent, { type: 'CallDecided' }>): number {
+  if (event.type === 'ResponseValidated') return charsOf(event.data.findings);
+  const { effect, control } = event.data;
+  return charsOf(effect) + charsOf(control);
+}
+
+/** The parts of an attempt whose size is up to whoever asked. */
+const HEAVY = ['basis', 'checks', 'observed', 'operation', 'rule'] as const;
+
+/** About how much a value of JSON holds: its texts, and eight for anything else that is no container. */
+function charsOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  let chars = 0;
+  for (const member of Object.values(value)) chars += charsOf(member);
+  return chars;
+}
+
 const allowedAs = (attempt: AttemptState) => (attempt.decided.decision === 'allow' ? { allowed: attempt } : {});
 
 type Of<Type extends CallsCommand['type']> = Extract<CallsCommand, { type: Type }>;
@@ -106,6 +137,8 @@ type Decided = Result<readonly CallsEvent[], Refusal>;
 
 /** Calls of one task: all of them are held in memory while it is in use, some 0.7 kB each. */
 export const MAX_CALLS = 100_000;
+/** What they may hold beyond that: evidence is the caller's, up to 26 kB for each call. */
+const MAX_CALLS_CHARS = 33_554_432;
 
 /** The next attempt at a call. One body per callId; once there is a response, the record is final. */
 function recordDecision(command: Of<'record-decision'>, state: CallsState): Decided {
@@ -115,6 +148,10 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   if (call?.response !== undefined) return err(refusal('invalid_transition', 'the call has its response'));
   if (call === undefined && state.calls.size >= MAX_CALLS) {
     return err(refusal('too_large', `a task has at most ${MAX_CALLS} calls: open another`));
+  }
+  // Also for a repeat: what it replaces counts still. Responses and outcomes have an end with the calls.
+  if (state.chars >= MAX_CALLS_CHARS) {
+    return err(refusal('too_large', 'the calls of the task hold too much evidence: open another'));
   }
   const attempt = (call?.latest.decided.attempt ?? 0) + 1;
   return ok([{ type: 'CallDecided', data: { attempt, ...decided }, actor, time }]);

@@ -19,6 +19,8 @@ import { isForeign, newTraceId } from './trace.js';
 /** Per host: this many at once, and this many a second. Past it nothing is recorded, so there is no decision (429). */
 const BURST = 400;
 const PER_SECOND = 200;
+/** How long one may wait for those before it. A log that is slow or away would let the last wait for minutes. */
+const MAX_WAIT_MS = 1000;
 const MAX_TRIES = 5;
 
 export interface RefusedCall {
@@ -49,12 +51,17 @@ export class RefusalRecorder {
     private readonly leaseMs: number,
   ) {}
 
-  /** Throws `LogOverloaded` past the rate, or where too many wait already. */
+  /** Throws `LogOverloaded` past the rate, or where too many wait already; `LogUnavailable` where its turn came too late. */
   async record(refused: RefusedCall): Promise<Result<AuthorizeAnswer, Refusal>> {
     const host = await this.hostOf(refused.call.host);
     this.takeToken(host);
     host.waiting += 1;
-    const turn = host.last.then(() => this.append(host, refused)).finally(() => (host.waiting -= 1));
+    const askedMs = this.time.monotonicMs();
+    const inTime = (): Promise<Result<AuthorizeAnswer, Refusal>> => {
+      if (this.time.monotonicMs() - askedMs <= MAX_WAIT_MS) return this.append(host, refused);
+      throw new LogUnavailable('the refusals of this host are not recorded fast enough');
+    };
+    const turn = host.last.then(inTime).finally(() => (host.waiting -= 1));
     host.last = turn.catch(() => undefined);
     return turn;
   }

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
+import { EventTooLarge } from '#libs/event-log/batch.js';
 import type { SealedEvent } from '#libs/event-log/event.js';
 import { LogOverloaded, type Batch, type Violation } from '#libs/event-log/port.js';
 import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
@@ -40,7 +41,14 @@ export class TaskLane {
     readonly key: KeyObject,
     /** Of its TaskOpened. */
     readonly position: bigint,
+    /** About how many bytes of memory the task and its content take. */
+    private readonly openedBytes: number,
   ) {}
+
+  /** About how many bytes of memory the lane takes, beside what each call does anyway. */
+  get bytes(): number {
+    return this.openedBytes + this.calls.chars;
+  }
 
   get callsStream(): string {
     return `calls-${this.task.taskId}`;
@@ -62,8 +70,8 @@ export class TaskLane {
       else if (outcome.violations.some((violation) => this.isAhead(violation))) this.uncertain = true;
       return outcome;
     } catch (error) {
-      // An overloaded log has taken nothing; after any other error nobody can say.
-      if (!(error instanceof LogOverloaded)) this.uncertain = true;
+      // An overloaded log has taken nothing, nor has any what is too large; after any other error nobody can say.
+      if (!(error instanceof LogOverloaded || error instanceof EventTooLarge)) this.uncertain = true;
       throw error;
     } finally {
       this.inFlight -= 1;
@@ -82,7 +90,8 @@ export class TaskLane {
   rewound(): TaskLane | undefined {
     if (this.uncertain) return undefined;
     for (const undo of [...this.ahead].reverse()) undo();
-    return new TaskLane(this.task, this.taskRevision, this.calls, this.content, this.key, this.position);
+    const { task, taskRevision, calls, content, key, position, openedBytes } = this;
+    return new TaskLane(task, taskRevision, calls, content, key, position, openedBytes);
   }
 
   /** Somebody else has written to this task: the log knows more than the states do. */
@@ -104,12 +113,16 @@ export class TaskLane {
   private advanceCalls({ event }: SealedEvent): Undo {
     const fact = event as CallsEvent;
     const { callId } = fact.data;
-    const { calls } = this.calls;
+    const { calls, chars, last } = this.calls;
     const before = calls.get(callId);
     const kept = before === undefined ? undefined : { ...before };
     callsDecider.evolve(this.calls, fact);
     return () => {
       this.calls.revision -= 1;
+      this.calls.chars = chars;
+      // What nothing holds any more must not stand for the next one's.
+      if (last === undefined) delete this.calls.last;
+      else this.calls.last = last;
       if (kept === undefined) calls.delete(callId);
       else calls.set(callId, kept);
     };

@@ -16,7 +16,14 @@ import { TaskLane } from './task-lane.js';
 const MAX_LANES = 10_000;
 /** Calls that are held in all lanes together, about; each is some 0.7 kB. */
 const MAX_HELD_CALLS = 500_000;
+/**
+ * What lanes hold beside that (scopes, attributes, evidence), about. Calls of ordinary size, 60 to 300 bytes of it each,
+ * come to their own bound at about the same time; one lane may hold a quarter: `MAX_CALLS_CHARS`.
+ */
+const MAX_HELD_BYTES = 134_217_728;
+/** How many uses, and bytes of new lanes, may come before all is counted again. */
 const COUNT_EVERY = 1000;
+const COUNT_EVERY_BYTES = 4_194_304;
 
 /** The lanes of the tasks that were used last, loaded from the log when first needed. */
 export class TaskLanes {
@@ -25,7 +32,10 @@ export class TaskLanes {
   /** Those of them that are there already. */
   private readonly loaded = new Map<string, TaskLane>();
   private gets = 0;
+  /** Of lanes that came since all was counted. */
+  private newBytes = 0;
   private excessCalls = 0;
+  private excessBytes = 0;
 
   constructor(
     private readonly log: SettledLog,
@@ -51,8 +61,11 @@ export class TaskLanes {
       throw error;
     }
     if (lane === undefined) this.forget(taskId, held);
-    else if (this.lanes.get(taskId) === held) this.loaded.set(taskId, lane);
-    if (this.lanes.size > MAX_LANES || this.isTooMuch()) await this.evict();
+    else if (this.lanes.get(taskId) === held && this.loaded.get(taskId) !== lane) {
+      this.loaded.set(taskId, lane);
+      this.newBytes += lane.bytes;
+    }
+    if (this.lanes.size > MAX_LANES || this.isTooMuch()) await this.evict(lane);
     return lane;
   }
 
@@ -132,6 +145,7 @@ export class TaskLanes {
     const calls = await this.log.read(`calls-${taskId}`);
     if (task === undefined) return undefined;
     const { purpose, attributes } = content.value.parts;
+    const { scope, user } = task;
     return new TaskLane(
       task,
       opened.length,
@@ -139,26 +153,33 @@ export class TaskLanes {
       { purpose: typeof purpose === 'string' ? purpose : '', attributes: (attributes ?? {}) as JsonObject },
       createSecretKey(key),
       first.position,
+      first.json.length + bytesOf([scope, user, content.value.parts]),
     );
   }
 
   /** Counts now and then: it goes over all lanes. */
   private isTooMuch(): boolean {
     this.gets += 1;
-    if (this.gets % COUNT_EVERY !== 0) return false;
+    if (this.gets % COUNT_EVERY !== 0 && this.newBytes < COUNT_EVERY_BYTES) return false;
+    this.newBytes = 0;
     this.excessCalls = -MAX_HELD_CALLS;
-    for (const { calls } of this.loaded.values()) this.excessCalls += calls.calls.size;
-    return this.excessCalls > 0;
+    this.excessBytes = -MAX_HELD_BYTES;
+    for (const { calls, bytes } of this.loaded.values()) {
+      this.excessCalls += calls.calls.size;
+      this.excessBytes += bytes;
+    }
+    return this.excessCalls > 0 || this.excessBytes > 0;
   }
 
-  /** Lets go of the longest unused lanes that have nothing in flight. */
-  private async evict(): Promise<void> {
+  /** Lets go of the longest unused lanes that have nothing in flight, but for the one that is asked for. */
+  private async evict(wanted: TaskLane | undefined): Promise<void> {
     for (const [taskId, held] of this.lanes) {
-      if (this.lanes.size <= MAX_LANES && this.excessCalls <= 0) return;
+      if (this.lanes.size <= MAX_LANES && this.excessCalls <= 0 && this.excessBytes <= 0) return;
       const lane = await held.catch(() => undefined);
-      if (lane === undefined || lane.inFlight > 0) continue;
+      if (lane === undefined || lane === wanted || lane.givenUp || lane.inFlight > 0) continue;
       lane.givenUp = true;
       this.excessCalls -= lane.calls.calls.size;
+      this.excessBytes -= lane.bytes;
       this.forget(taskId, held);
     }
   }
@@ -176,4 +197,14 @@ export function foldCalls(events: readonly RecordedEvent[]): CallsState {
     state = callsDecider.evolve(state, { ...(parseEvent(json) as CallsEvent), position });
   }
   return state;
+}
+
+/** About how many bytes of memory a value of JSON takes: what is in small pieces takes many times its text. */
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return 24 + value.length;
+  if (typeof value !== 'object' || value === null) return 8;
+  let bytes = 56;
+  for (const [name, member] of Object.entries(value))
+    bytes += (Array.isArray(value) ? 8 : 32 + name.length) + bytesOf(member);
+  return bytes;
 }

@@ -9,7 +9,7 @@ export const MAX_BLOB_BYTES = 8_388_608;
 export const MAX_STREAMS = 1_024;
 export const MAX_EVENTS = 1_024;
 
-/** A command comes to an event that no store takes: whatever asked for it was too large. */
+/** A command comes to an event, a payload or a blob that no store takes: what asked for it was too large. Nothing was sent. */
 export class EventTooLarge extends TypeError {
   override readonly name = 'EventTooLarge';
 }
@@ -41,7 +41,7 @@ export function checkBatch({ writes, checks, blobs = [] }: Batch): number {
   }
   if (events > MAX_EVENTS) throw new TypeError(`more than ${MAX_EVENTS} events in one batch`);
   for (const { digest, bytes } of blobs) {
-    if (bytes.byteLength > MAX_BLOB_BYTES) throw new TypeError('a blob that is too large');
+    if (bytes.byteLength > MAX_BLOB_BYTES) throw new EventTooLarge('a blob that is too large');
     if (digestOfBytes(bytes) !== digest) throw new TypeError('a blob under a digest that is not its own');
     weight += bytes.byteLength;
   }
@@ -57,7 +57,7 @@ function weightOf({ stream, expected, events }: StreamWrite): number {
     }
     if (event.json.length > MAX_EVENT_CHARS) throw new EventTooLarge(`${stream}: an event that is too large`);
     const payloadBytes = event.payload?.byteLength ?? 0;
-    if (payloadBytes > MAX_PAYLOAD_BYTES) throw new TypeError(`${stream}: a payload that is too large`);
+    if (payloadBytes > MAX_PAYLOAD_BYTES) throw new EventTooLarge(`${stream}: a payload that is too large`);
     weight += event.json.length + payloadBytes;
   }
   return weight;

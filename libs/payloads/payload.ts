@@ -19,6 +19,11 @@ const SALT_BYTES = 32;
 /** Of one record's text; a response of 8 MiB with what stands beside it. In UTF-16 units. */
 const MAX_CHARS = 33_554_432;
 
+/** The content of one record is more than a store takes: whatever asked for it was too large. */
+export class PayloadTooLarge extends RangeError {
+  override readonly name = 'PayloadTooLarge';
+}
+
 export interface SealedPayload<Name extends string = string> {
   readonly bytes: Uint8Array;
   /** For each part what the event holds in its place: `sha256(salt || JCS(part))`. */
@@ -40,8 +45,8 @@ export type PayloadFault = 'unsupported_version' | 'not_authentic' | 'malformed'
 
 /**
  * Encrypts the parts of a record. `key` is the 32-byte key of a task, `associated` the place of the record (stream and
- * revision of its event). Nonces are random: sound for 2^32 records of one task. Throws a RangeError past the size
- * limit.
+ * revision of its event). Nonces are random: sound for 2^32 records of one task. Throws `PayloadTooLarge`
+ * past the size limit.
  */
 export function sealPayload<Name extends string>(
   key: SecretKey,
@@ -57,7 +62,7 @@ export function sealPayload<Name extends string>(
     texts.push(`[${JSON.stringify(name)},"${salt.toString('base64')}",${text}]`);
   }
   const plain = `[${texts.join(',')}]`;
-  if (plain.length > MAX_CHARS) throw new RangeError('a payload that is too large');
+  if (plain.length > MAX_CHARS) throw new PayloadTooLarge('a payload that is too large');
 
   const nonce = freshRandom(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Json } from '#libs/kernel/canonical-json.js';
 import { digestOfBytes } from '#libs/kernel/digest.js';
+import { heapMiB } from '../../test/support/memory.js';
 import { freshCedar, parsePolicies, PolicyEngine, toCedar, type AuthorityRequest } from './cedar.js';
 
 const ALLOW = 'permit(principal, action, resource);';
@@ -135,4 +136,20 @@ test('determining policies without an @id are counted in the order of the text, 
   const denying = 'permit(principal == User::"eve", action, resource);';
   const text = [...Array.from({ length: 11 }, () => denying), ALLOW].join(' ');
   assert.deepEqual(evaluate(text).determining, ['policy11']);
+});
+
+test('long questions are told apart to the last character, and not kept as they are', () => {
+  const engine = new PolicyEngine();
+  const text = 'permit(principal, action, resource) when { principal.note like "*yes" };';
+  const set = digestOfBytes(text);
+  engine.load(set, text);
+  const asked = (note: string) => request({ user: { id: 'ada', roles: [], attributes: { note } } });
+  const filler = 'x'.repeat(60_000);
+  assert.equal(engine.evaluate(set, asked(`${filler}yes`)).outcome, 'allow');
+  assert.equal(engine.evaluate(set, asked(`${filler}no`)).outcome, 'deny');
+  assert.equal(engine.evaluate(set, asked(`${filler}yes`)).outcome, 'allow');
+  const before = heapMiB();
+  for (let each = 0; each < 500; each += 1) engine.evaluate(set, asked(`${filler}${each}`));
+  const grown = heapMiB() - before;
+  assert.ok(grown < 5, `${grown} MiB`);
 });

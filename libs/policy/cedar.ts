@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
+import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Effect, Level } from '#libs/vocabulary/words.js';
 import { readsOf, type Readable } from './reads.js';
@@ -125,6 +125,8 @@ function ask(cedar: Cedar, set: string, request: AuthorityRequest, content: Ceda
 
 /** Answers kept for each policy set; past them all are forgotten, which costs a moment and no memory. */
 const MAX_REMEMBERED = 50_000;
+/** Questions that are longer are known by their digest: roles and attributes are the caller's, up to 170 kB of them. */
+const MAX_QUESTION_CHARS = 512;
 
 interface PreparedSet {
   readonly text: string;
@@ -192,12 +194,12 @@ export class PolicyEngine {
   }
 }
 
-/** All of a question that a set can see, as one text. */
+/** All of a question that a set can see, as one short text. */
 function questionOf(
   { user, effect, capability, category, operation, context }: AuthorityRequest,
   reads: ReadonlySet<Readable>,
 ): string {
-  return JSON.stringify([
+  const text = JSON.stringify([
     effect,
     capability,
     category,
@@ -210,6 +212,7 @@ function questionOf(
     reads.has('host') ? context.host : 0,
     reads.has('sensitivity') ? context.sensitivity : 0,
   ]);
+  return text.length <= MAX_QUESTION_CHARS ? text : digestOfBytes(text);
 }
 
 /** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */

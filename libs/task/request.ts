@@ -4,6 +4,8 @@ import { ScopeEntry } from './scope.js';
 
 const MAX_TTL_MS = 86_400_000;
 export const DEFAULT_TTL_MS = 3_600_000;
+/** Of a user's attributes, as canonical JSON: they are held in memory while the task is in use. */
+export const MAX_ATTRIBUTES_BYTES = 65_536;
 
 /** The body of a request to open a task. */
 export const OpenTask = z.strictObject({

@@ -2,6 +2,9 @@ import type { AuthorizeRequest } from '#libs/decision/call.js';
 import { Problem } from '../http/problem.js';
 import type { Settings } from '../settings.js';
 
+/** How many times as long JSON may get when it is written again: `1e20` has 21 digits. */
+const MAX_GROWTH = 6;
+
 /** The limits on an authorize request that its schema does not know, over any protocol; `bytes` is the size of its body. */
 export function refuseTooLarge(
   { arguments: args, context, observed }: AuthorizeRequest,
@@ -10,7 +13,7 @@ export function refuseTooLarge(
 ): void {
   if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
   // A body that is small as a whole needs no measuring of its parts.
-  if (bytes > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
+  if (bytes * MAX_GROWTH > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
     throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
   }
   if (observed.definition === undefined && bytes > bodyBytes) {

@@ -6,6 +6,7 @@ import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
 import { IndexUnavailable } from '#libs/audit/index-thread.js';
 import { KeyringUnavailable } from '#libs/payloads/keyring.js';
+import { PayloadTooLarge } from '#libs/payloads/payload.js';
 
 /** The only place where codes become HTTP statuses. */
 const STATUS = {
@@ -81,7 +82,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof LogUnavailable || error instanceof KeyringUnavailable) {
     return new Problem('log_unavailable', 'the event log cannot record or read this now');
   }
-  if (error instanceof EventTooLarge) return new Problem('too_large', 'this is too large to be recorded in one event');
+  if (error instanceof EventTooLarge || error instanceof PayloadTooLarge) {
+    return new Problem('too_large', 'this is too large to be recorded in one event');
+  }
   if (error instanceof IndexUnavailable)
     return new Problem('view_stale', 'the index of calls is being brought up to date');
   const { code, statusCode = error instanceof HttpException ? error.getStatus() : undefined } = error as {

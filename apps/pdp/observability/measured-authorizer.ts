@@ -1,6 +1,6 @@
 import type { Authorizer } from '#libs/decision-point/authorizer.js';
-import { LogOverloaded } from '#libs/event-log/port.js';
 import type { Clock } from '#libs/kernel/time.js';
+import { problemOf } from '../http/problem.js';
 import type { Metrics } from './metrics.js';
 
 /** What the transports need of an authorizer, and what its wrappers are. */
@@ -29,7 +29,7 @@ export function measuredAuthorizer(
         metrics.authorizeSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
         return result;
       } catch (error) {
-        metrics.undecided.labels(error instanceof LogOverloaded ? 'overloaded' : 'log_unavailable').inc();
+        metrics.undecided.labels(problemOf(error).code).inc();
         throw error;
       }
     },

@@ -1,3 +1,4 @@
+import { EventTooLarge } from '#libs/event-log/batch.js';
 import { LogOverloaded, type Batch } from '#libs/event-log/port.js';
 import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
 import type { Clock } from '#libs/kernel/time.js';
@@ -28,7 +29,9 @@ export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock
         if (outcome.kind === 'committed' && outcome.position > latest) latest = outcome.position;
         return outcome;
       } catch (error) {
-        count[error instanceof LogOverloaded ? 'overloaded' : 'unavailable'].inc();
+        // What is too large was never sent, and says nothing about the log.
+        if (!(error instanceof EventTooLarge))
+          count[error instanceof LogOverloaded ? 'overloaded' : 'unavailable'].inc();
         throw error;
       }
     },

@@ -1,11 +1,15 @@
 import type { TaskLane } from '#libs/decision-point/task-lane.js';
-import type { OpenTask } from '#libs/task/request.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { MAX_ATTRIBUTES_BYTES, type OpenTask } from '#libs/task/request.js';
 import { Problem } from '../http/problem.js';
 import type { Settings } from '../settings.js';
 
-/** The limit on a task that its schema does not know, over any protocol. */
-export function refuseTooMany({ scope }: OpenTask, { scopeEntries }: Settings['limits']): void {
+/** The limits on a task that its schema does not know, over any protocol. */
+export function refuseTooMany({ scope, user: { attributes } }: OpenTask, { scopeEntries }: Settings['limits']): void {
   if (scope.length > scopeEntries) throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
+  if (attributes !== undefined && Buffer.byteLength(canonicalJson(attributes)) > MAX_ATTRIBUTES_BYTES) {
+    throw new Problem('too_large', `the attributes of a user are larger than ${MAX_ATTRIBUTES_BYTES} bytes`);
+  }
 }
 
 /** What the host learns of the task that it opened (`contract.md`, Tasks). */
