@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { messageOf } from '#libs/wire/protos.js';
+import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { addPrincipal, unique } from '../support/actors.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
@@ -214,4 +215,21 @@ test('a position that is none is malformed, and one that nobody has seen is stal
   const stale = { task_id: randomUUID(), min_position: '9000000000000000000' };
   const { status: given, code } = await refusal(host.send('host', 'Tasks/Get', stale));
   assert.deepEqual([given, code], [status.UNAVAILABLE, 'view_stale']);
+});
+
+test('a text that is not UTF-8 is malformed, and one that has the replacement character is not', async () => {
+  const message = (purpose: Buffer) => {
+    const bytes = messageOf('sallyport.v1.OpenTaskRequest').serialize(
+      toMessage('OpenTaskRequest', taskBody({ purpose: 'x'.repeat(purpose.length) })),
+    );
+    purpose.copy(bytes, bytes.indexOf('x'.repeat(purpose.length)));
+    return bytes;
+  };
+  for (const wrong of ['ff', 'c0af', 'eda080', 'efbfbdff', 'f09080']) {
+    const given = await refusal(host.send('host', 'Tasks/Open', message(Buffer.from(wrong, 'hex'))));
+    const { status: code, fields } = given;
+    assert.deepEqual([code, given.code, fields], [status.INVALID_ARGUMENT, 'malformed_request', ['/purpose']], wrong);
+  }
+  const { taskId } = await host.send('host', 'Tasks/Open', message(Buffer.from('a\uFFFDé')));
+  assert.equal((await host.call('host', 'Tasks/Get', { taskId })).purpose, 'a\uFFFDé');
 });

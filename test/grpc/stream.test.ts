@@ -3,6 +3,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { Batch, EventLog } from '#libs/event-log/port.js';
+import { fullName, messageOf } from '#libs/wire/protos.js';
+import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { addPrincipal } from '../support/actors.js';
 import { logEnd } from '../support/events.js';
 import { gate } from '../support/gate.js';
@@ -112,6 +114,29 @@ test('a request that fails has its problem in its place, and the others their de
   await ending(stream);
 });
 
+test('a request with text that is not UTF-8 is malformed in its place', async () => {
+  const requests = bodies(await openTask(service), 3);
+  const type = messageOf(fullName('AuthorizeStreamRequest'));
+  const bytes = type.serialize(toMessage('AuthorizeStreamRequest', { requests }));
+  bytes[bytes.indexOf(requests[0].callId)] = 0xff;
+  bytes[bytes.indexOf(requests[1].capability, bytes.indexOf(requests[1].callId))] = 0xff;
+  const stream = host.stream('host');
+  stream.call.write(bytes);
+  const answers = (await stream.next()) ?? [];
+  assert.deepEqual(
+    answers.map(({ callId, decision, problem }) => [
+      callId,
+      decision?.decision ?? problem.errors.map(({ path }: Answered) => path),
+    ]),
+    [
+      [undefined, ['/callId']],
+      [requests[1].callId, ['/capability']],
+      [requests[2].callId, 'allow'],
+    ],
+  );
+  await ending(stream);
+});
+
 test('a token that ends ends in flight: the stream stays, its requests are refused', async () => {
   const other = await addPrincipal(service, ['host']);
   const task = await host.call(other, 'Tasks/Open', taskBody());
@@ -164,6 +189,35 @@ test('each request on a stream takes from the quota of its host', async () => {
     assert.ok(failed?.status === 'rejected', 'none was refused');
     const { status: given, code } = await refusal(Promise.reject(failed.reason));
     assert.deepEqual([given, code], [status.RESOURCE_EXHAUSTED, 'overloaded']);
+  } finally {
+    client.close();
+    await limited.stop();
+  }
+});
+
+test('each message on a stream takes its bytes from the quota of its host, whatever becomes of its requests', async () => {
+  const limited = await startService({ env: { SALLYPORT_HOST_BYTES_PER_HOUR: '100000' } });
+  const client = new GrpcHost(limited);
+  try {
+    await readyWorld(limited);
+    const task = await openTask(limited);
+    const stream = client.stream('host');
+    const codesOf = (answers: Answered[] | undefined) =>
+      (answers ?? []).map(({ decision, problem }) => decision?.decision ?? problem.code);
+    stream.ask([callBody(task, { arguments: { key: 'a'.repeat(110_000) } }), ...bodies(task, 3)]);
+    assert.deepEqual(
+      codesOf(await stream.next()),
+      Array.from({ length: 4 }, () => 'overloaded'),
+    );
+    // An unknown field: bytes without a request.
+    const padding = Buffer.alloc(70_000, 'x');
+    stream.call.write(Buffer.concat([Buffer.from([0x7a, 0xf0, 0xa2, 0x04]), padding]));
+    assert.deepEqual(await stream.next(), []);
+    stream.ask([callBody(task, { arguments: { key: 'a'.repeat(40_000) } }), ...bodies(task, 1)]);
+    assert.deepEqual(codesOf(await stream.next()), ['overloaded', 'overloaded']);
+    stream.ask(bodies(task, 1));
+    assert.deepEqual(codesOf(await stream.next()), ['allow']);
+    await ending(stream);
   } finally {
     client.close();
     await limited.stop();

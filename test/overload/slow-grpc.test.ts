@@ -1,23 +1,31 @@
 import assert from 'node:assert/strict';
-import { connect as connectHttp2, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import { serviceOf } from '#libs/wire/protos.js';
+import { fullName, messageOf } from '#libs/wire/protos.js';
 import { toMessage } from '../../apps/pdp/grpc/codec.js';
+import { FRESHNESS_MS } from '../../apps/pdp/http/freshness.js';
 import { GrpcHost, refusal } from '../grpc/client.js';
-import { startService, type Answered, type TestService } from '../support/service.js';
-import { callBody, openTask, readyWorld } from '../support/world.js';
+import { addPrincipal } from '../support/actors.js';
+import { gate } from '../support/gate.js';
+import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
+import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { metrics } from './load.js';
+import { begin, framed, headersOf, poured, session } from './raw-grpc.js';
 
 /** Hosts and strangers that are slow or silent over gRPC. */
 
 const CLIENT_MS = 1500;
 const GONE_MS = 15_000;
 
-async function started(t: TestContext, env: Record<string, string> = {}): Promise<TestService> {
-  const service = await startService({ env: { SALLYPORT_CLIENT_MS: String(CLIENT_MS), ...env } });
+async function started(
+  t: TestContext,
+  env: Record<string, string> = {},
+  parts: Pick<TestOptions, 'wrapLog'> = {},
+): Promise<TestService> {
+  const service = await startService({ ...parts, env: { SALLYPORT_CLIENT_MS: String(CLIENT_MS), ...env } });
   t.after(() => service.stop());
   await readyWorld(service);
   return service;
@@ -29,35 +37,7 @@ function hostOf(t: TestContext, service: TestService): GrpcHost {
   return host;
 }
 
-/** HTTP/2 as a client speaks it that keeps to no rules. */
-function session(t: TestContext, service: TestService): ClientHttp2Session {
-  const opened = connectHttp2(`http://${service.server.grpc}`, { settings: { initialWindowSize: 1024 } });
-  opened.on('error', () => undefined);
-  t.after(() => opened.destroy());
-  return opened;
-}
-
-function begin(on: ClientHttp2Session, path: string, token: string | undefined): ClientHttp2Stream {
-  const stream = on.request({
-    ':method': 'POST',
-    ':path': `/sallyport.v1.${path}`,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  });
-  stream.on('error', () => undefined);
-  return stream;
-}
-
-/** A message with its head; `announced` bytes, where it is to be another number than it has. */
-function framed(message: Buffer, announced = message.length): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(announced, 1);
-  return Buffer.concat([head, message]);
-}
-
-const headersOf = (stream: ClientHttp2Stream): Promise<Record<string, unknown>> =>
-  new Promise((resolve) => stream.once('response', resolve));
+const encodedAs = (type: string, shape: object): Buffer => messageOf(fullName(type)).serialize(toMessage(type, shape));
 
 const HELD = ['sallyport_grpc_calls', 'sallyport_body_bytes', 'sallyport_calls_in_flight'];
 
@@ -75,7 +55,7 @@ async function served(host: GrpcHost, task: Answered): Promise<void> {
 
 test('whoever has no token is refused before a message is read', async (t) => {
   const service = await started(t);
-  const stream = begin(session(t, service), 'Decisions/ValidateResponse', undefined);
+  const stream = begin(session(t, service), 'sallyport.v1.Decisions/ValidateResponse');
   // It says that 8 MB follow, and sends the first few.
   stream.write(framed(Buffer.alloc(10), 8_000_000));
   assert.equal((await headersOf(stream))['grpc-status'], String(status.UNAUTHENTICATED));
@@ -86,7 +66,7 @@ test('messages that never end are cut short in time, and others are served meanw
   const host = hostOf(t, service);
   const task = await openTask(service);
   const on = session(t, service);
-  const streams = Array.from({ length: 50 }, () => begin(on, 'Decisions/Authorize', service.tokens.host));
+  const streams = Array.from({ length: 50 }, () => begin(on, 'sallyport.v1.Decisions/Authorize', service.tokens.host));
   const ends = streams.map(headersOf);
   for (const stream of streams) stream.write(framed(Buffer.alloc(10), 100_000));
   await served(host, task);
@@ -116,12 +96,11 @@ test('a client that never reads its stream loses its connection, and what was ke
   const host = hostOf(t, service);
   const task = await openTask(service);
   const on = session(t, service);
-  const stream = begin(on, 'Decisions/AuthorizeStream', service.tokens.host);
+  const stream = begin(on, 'sallyport.v1.Decisions/AuthorizeStream', service.tokens.host);
   stream.pause();
-  const { requestSerialize } = serviceOf('Decisions')['AuthorizeStream'] as { requestSerialize(value: object): Buffer };
   const large = () => callBody(task, { arguments: { key: 'x'.repeat(100_000) } });
   for (let each = 0; each < 5; each += 1) {
-    stream.write(framed(requestSerialize(toMessage('AuthorizeStreamRequest', { requests: [large(), large()] }))));
+    stream.write(framed(encodedAs('AuthorizeStreamRequest', { requests: [large(), large()] })));
   }
   const closed = new Promise((resolve) => on.once('close', resolve));
   await served(host, task);
@@ -142,4 +121,78 @@ test('silent connections make way for a host', async (t) => {
   await served(hostOf(t, service), task);
   const [open = Number.NaN] = await metrics(service, ['sallyport_grpc_connections']);
   assert.ok(open <= 16, `${open}`);
+});
+
+test('calls that a client gives up cost it neither its connection nor its other calls', async (t) => {
+  const service = await started(t);
+  const host = hostOf(t, service);
+  const task = await openTask(service);
+  const on = session(t, service);
+  const open = (rpc: string) => begin(on, `sallyport.v1.${rpc}`, service.tokens.host).pause();
+  // It ends with an error when nobody is there any more: the position never comes.
+  const get = open('Tasks/Get');
+  get.end(framed(encodedAs('GetTaskRequest', { taskId: task.taskId, minPosition: '999999999' })));
+  // Its answer is on the way when it is given up.
+  const stream = open('Decisions/AuthorizeStream');
+  const large = () => callBody(task, { arguments: { key: 'x'.repeat(100_000) } });
+  stream.write(framed(encodedAs('AuthorizeStreamRequest', { requests: [large(), large()] })));
+  await pause(400);
+  for (const each of [get, stream]) each.close(constants.NGHTTP2_CANCEL);
+  await pause(FRESHNESS_MS + CLIENT_MS + 1000);
+  assert.deepEqual(await metrics(service, ['sallyport_grpc_connections_cut_total']), [0]);
+  assert.equal(on.destroyed, false);
+  await gone(service);
+  on.destroy();
+  await served(host, task);
+});
+
+test("a watcher that does not read is ended, and its place is another one's", async (t) => {
+  const service = await started(t);
+  const on = session(t, service, { initialWindowSize: 100 });
+  const closed = new Promise((resolve) => on.once('close', resolve));
+  const watch = begin(on, 'sallyport.v1.Directives/Watch', service.tokens.host).pause();
+  watch.end(framed(encodedAs('WatchDirectivesRequest', {})));
+  await pause(500);
+  assert.deepEqual(await metrics(service, ['sallyport_watches']), [1]);
+  await Promise.race([
+    closed,
+    pause(2 * GONE_MS, undefined, { ref: false }).then(() => assert.fail('it still has its connection')),
+  ]);
+  await pause(100);
+  assert.deepEqual(await metrics(service, ['sallyport_watches']), [0]);
+});
+
+test('a token that ends while a message is on its way is no token any more', async (t) => {
+  const service = await started(t, { SALLYPORT_CLIENT_MS: '60000' });
+  const other = await addPrincipal(service, ['host']);
+  const on = session(t, service);
+  const stream = begin(on, 'sallyport.v1.Directives/List', other.token);
+  stream.write(Buffer.alloc(2));
+  await pause(300);
+  expecting(200, await service.call('admin', 'POST', `/v1/principals/${other.name}/rotate`, {}));
+  stream.end(Buffer.alloc(3));
+  assert.equal((await headersOf(stream))['grpc-status'], String(status.UNAUTHENTICATED));
+  on.destroy();
+});
+
+test('messages on a stream that there is no room for stay with their client', async (t) => {
+  const { wrap, holdNext } = gate();
+  const limit = { SALLYPORT_DEFINITION_BYTES: '1048576', SALLYPORT_CLIENT_MS: '60000' };
+  const service = await started(t, limit, { wrapLog: wrap });
+  const task = await openTask(service);
+  const on = session(t, service, { initialWindowSize: 65_535 });
+  const held = holdNext(`calls-${task.taskId}`);
+  const stream = begin(on, 'sallyport.v1.Decisions/AuthorizeStream', service.tokens.host).resume();
+  const large = () => callBody(task, { arguments: { key: 'x'.repeat(200_000) } });
+  const message = framed(encodedAs('AuthorizeStreamRequest', { requests: Array.from({ length: 5 }, large) }));
+  const sent = poured(stream, message, 20);
+  await held.arrived;
+  await pause(1000);
+  assert.ok(sent.taken <= 3 * message.length, `${sent.taken / message.length} messages were taken`);
+  const answered = new Promise((resolve) => stream.once('trailers', resolve));
+  held.release();
+  await answered;
+  assert.equal(sent.taken, 20 * message.length);
+  await gone(service);
+  on.destroy();
 });

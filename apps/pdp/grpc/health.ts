@@ -72,3 +72,6 @@ export function serveHealth(server: Server, readiness: Readiness, leaving: Abort
     },
   });
 }
+
+/** Whether a call asks for health once, and then is over. */
+export const isCheck = (path: string): boolean => /^\/grpc\.health\.v1\.Health\/(Check|List)$/.test(path);

@@ -11,7 +11,6 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProto } from 'grpc-health-check';
 import { SERVICE_NAMES, fullName, protos, serviceOf } from '#libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
@@ -21,7 +20,8 @@ import type { Purpose, Quotas } from '../http/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
-import { serveHealth } from './health.js';
+import { isCheck, serveHealth } from './health.js';
+import { serveReflection } from './reflection.js';
 import { rpcsOf, textIn, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
 import { isWatch, serveWatch, type WatchCall } from './watch.js';
@@ -66,6 +66,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     registry: service.metrics.registry,
     isOurs: (path) => OUR_PATHS.some((ours) => path.startsWith(ours)),
     isWatch,
+    isCheck,
     admit,
     statusOf: (error, metadata) => statusOf(problemOf(error, textIn(metadata, 'traceparent'))),
   });
@@ -77,9 +78,8 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     'grpc.keepalive_time_ms': PING_MS,
     'grpc.keepalive_timeout_ms': PONG_MS,
   });
-  /** As it was found before the first message was read. */
-  const callerOf = ({ metadata }: Pick<DecisionStream, 'metadata'>): Principal =>
-    bound.callerOf(metadata) ?? admit(metadata);
+  /** Asked again once the message is there: it may have taken its time, and the token has ended meanwhile. */
+  const callerOf = ({ metadata }: Pick<DecisionStream, 'metadata'>): Principal => admit(metadata);
 
   const watch = (call: WatchCall): void => {
     try {
@@ -89,7 +89,8 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       const { bodyBytes: limit, jsonDepth } = settings.limits;
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), jsonDepth);
-      void serveWatch(call, caller, request, { watches: service.watches, problemOf });
+      const open = bound.openOf(call.metadata);
+      void serveWatch(call, caller, request, { watches: service.watches, problemOf, open });
     } catch (error) {
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
     }
@@ -123,7 +124,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
         quotas,
         problemOf,
         leaving: leaving.signal,
-        answering: () => bound.leaving(call.getPeer()),
+        open: bound.openOf(call.metadata),
       });
     } catch (error) {
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
@@ -142,7 +143,8 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     server.addService(withRawRequests(definition), implementation);
   }
   serveHealth(server, readiness, leaving.signal);
-  new ReflectionService({ ...protos(), ...loadSync(healthProto, { keepCase: true }) }).addToServer(server);
+  const shown = { ...protos(), ...loadSync(healthProto, { keepCase: true }) };
+  serveReflection(server, shown, ({ metadata }) => bound.openOf(metadata));
 
   const { host, port } = settings.grpc;
   const shownHost = host.includes(':') ? `[${host}]` : host;

@@ -2,6 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { charge, type Principal } from '../http/access.js';
 import { Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
+import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
 import { authorize, textIn, type Asking } from './rpcs.js';
@@ -9,6 +10,8 @@ import { statusOf } from './status.js';
 
 /** Most requests in a message, and how many a stream may have in flight before its next message has to wait. */
 export const MAX_IN_FLIGHT = 256;
+
+const NO_ROOM = new Problem('overloaded', 'too many bytes are on their way');
 
 export type DecisionStream = ServerDuplexStream<Buffer, object>;
 
@@ -21,8 +24,7 @@ export interface StreamParts {
   readonly problemOf: ProblemOf;
   /** Aborted when the service goes away: what is in flight is answered, then the stream ends. */
   readonly leaving: AbortSignal;
-  /** An answer leaves, which the client has to take in time; to be told when it has. */
-  readonly answering: () => () => void;
+  readonly open: OpenCall;
 }
 
 /**
@@ -30,17 +32,26 @@ export interface StreamParts {
  * recorded together; messages overlap too. Reading pauses while there is enough in flight or the client does not read.
  */
 export function serveStream(call: DecisionStream, caller: Principal, parts: StreamParts): void {
-  const { leaving, problemOf, answering } = parts;
+  const { leaving, problemOf, open } = parts;
   const { settings, bounds } = parts.service;
   const maxBytes = settings.limits.definitionBytes;
   const inFlight = { requests: 0, bytes: 0 };
   let done = Promise.resolve();
   let failed = false;
 
+  /** Pausing the stream alone would let the library take in as many messages as it likes to have at hand. */
+  const hold = (): void => {
+    open.pause();
+    call.pause();
+  };
+  const goOn = (): void => {
+    open.resume();
+    call.resume();
+  };
   const fail = (why: unknown): void => {
     if (failed) return;
     failed = true;
-    call.pause();
+    hold();
     const status = statusOf(problemOf(why, textIn(call.metadata, 'traceparent')));
     void done.then(() => call.emit('error', status));
   };
@@ -51,32 +62,40 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     if (bytes < 0) bounds.bodies.giveBack(caller.name, -bytes);
     inFlight.requests += requests;
     inFlight.bytes += bytes;
-    if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) call.pause();
-    else if (!failed) call.resume();
+    if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) hold();
+    else if (!failed) goOn();
   };
   const send = async (earlier: Promise<void>, answers: Promise<object[]>, left: () => void): Promise<void> => {
     await earlier;
     const message = toMessage('AuthorizeStreamResponse', { answers: await answers });
     if (call.cancelled) return;
-    const taken = answering();
+    const taken = open.answering();
     call.write(message, () => {
       taken();
       left();
     });
   };
+  /** Why the quota has no room for a message, whatever is in it; each of its requests pays for itself. */
+  const overQuota = (bytes: number): Problem | undefined => {
+    try {
+      charge(parts.quotas, caller, { bytes, requests: 0 });
+      return undefined;
+    } catch (error) {
+      return error as Problem;
+    }
+  };
   const take = (bytes: Buffer): void => {
     if (failed || call.cancelled) return;
     try {
+      let refused = overQuota(bytes.length);
       const requests = requestsIn(bytes, maxBytes);
       // A message without requests is work, too.
       const size = Math.max(requests.length, 1);
-      const hasRoom = bounds.bodies.take(caller.name, bytes.length);
-      const held = hasRoom ? bytes.length : 0;
+      if (refused === undefined && !bounds.bodies.take(caller.name, bytes.length)) refused = NO_ROOM;
+      const held = refused === undefined ? bytes.length : 0;
       count(size, held);
       const asking = { caller, metadata: call.metadata, bytes: bytes.length };
-      const answers = Promise.all(
-        requests.map((request, index) => answer(parts, request, asking, index === 0, hasRoom)),
-      );
+      const answers = Promise.all(requests.map((request) => answer(parts, request, asking, refused)));
       done = send(done, answers, () => count(-size, -held));
     } catch (error) {
       fail(error);
@@ -108,21 +127,21 @@ function requestsIn(bytes: Buffer, maxBytes: number): readonly WireRequest[] {
   return requests;
 }
 
-/** The answer to one request: a decision, or why there is none. Never rejects. The first pays for its message's bytes. */
+/** The answer to one request: a decision, or why there is none. Never rejects. `refused`: why its whole message is. */
 async function answer(
   { service, quotas, problemOf }: StreamParts,
   request: WireRequest,
   asking: Asking,
-  isFirst: boolean,
-  hasRoom: boolean,
+  refused: Problem | undefined,
 ): Promise<object> {
-  const { call_id: callId } = request as { call_id?: string };
+  const { call_id: asked } = request;
+  const callId = typeof asked === 'string' ? asked : undefined;
   try {
-    if (!hasRoom) throw new Problem('overloaded', 'too many bytes are on their way');
-    charge(quotas, asking.caller, { bytes: isFirst ? asking.bytes : 0 });
+    if (refused !== undefined) throw refused;
+    charge(quotas, asking.caller, { bytes: 0 });
     // As deep as a body of its own may be.
-    const asked = fromMessage('AuthorizeRequest', request, service.settings.limits.jsonDepth);
-    return { callId, decision: await authorize(service, asked, asking) };
+    const shape = fromMessage('AuthorizeRequest', request, service.settings.limits.jsonDepth);
+    return { callId, decision: await authorize(service, shape, asking) };
   } catch (error) {
     const { code, detail, errors = [] } = problemOf(error, textIn(asking.metadata, 'traceparent'));
     return { callId, problem: { code, detail, errors } };

@@ -5,6 +5,7 @@ import type { Watches } from '../directives/watches.js';
 import type { Principal } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { Problem } from '../http/problem.js';
+import type { OpenCall } from '../overload/grpc.js';
 import { toMessage } from './codec.js';
 import { textIn } from './rpcs.js';
 import { statusOf } from './status.js';
@@ -26,9 +27,9 @@ export async function serveWatch(
   call: WatchCall,
   caller: Principal,
   request: unknown,
-  parts: { readonly watches: Watches; readonly problemOf: ProblemOf },
+  parts: { readonly watches: Watches; readonly problemOf: ProblemOf; readonly open: OpenCall },
 ): Promise<void> {
-  const { watches, problemOf } = parts;
+  const { watches, problemOf, open } = parts;
   const fail = (error: unknown): void => {
     if (call.cancelled) return;
     call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
@@ -40,7 +41,11 @@ export async function serveWatch(
         if (error === undefined || error === null) taken();
       });
     },
-    end: (why) => fail(ENDS[why]),
+    end(why) {
+      // Its status waits behind the beats: whoever does not read would not read the end either.
+      open.answering();
+      fail(ENDS[why]);
+    },
   };
   call.once('close', () => watches.closed(watcher));
   call.once('cancelled', () => watches.closed(watcher));

@@ -18,22 +18,37 @@ import { boundConnections, type Connections } from './connections.js';
 import { Overdue } from './overdue.js';
 import { Shares } from './shares.js';
 
-/** Calls of those who show no token (health, reflection) that are open at once. */
+/** Calls of those who show no token that are open at once: checks of health, and all that stays open for longer. */
+const MAX_CHECKS = 64;
 const MAX_STRANGERS = 64;
+/** Largest message of theirs: the name of a service or a symbol. */
+const STRANGERS_BYTES = 16_384;
 const NO_TOKEN = '';
 const UNCOUNTED = { take: (): boolean => true, giveBack: (): void => undefined };
 
 /** How a call ends. */
 type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>;
 
+/** A call is always known by its metadata; one that is not would be answered all the same. */
+const UNBOUND: OpenCall = { answering: () => () => undefined, pause: () => undefined, resume: () => undefined };
+
 const LATE: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' };
+/** A stream of someone who shows no token: an idle one, or one that sends a message and never all of it, gives up its place. */
+const TOO_LONG: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the call was open for too long' };
+
+/** A call as long as it is open. */
+export interface OpenCall {
+  /** An answer is on its way to a client that has to take it in time; to be told when it has. The end of the call says it, too. */
+  answering(): () => void;
+  /** Reads no further message from the client: none is kept that nobody has room for. */
+  pause(): void;
+  resume(): void;
+}
 
 export interface BoundGrpc {
   readonly interceptor: ServerInterceptor;
-  /** Who calls, as was found before its first message was read. */
-  callerOf(metadata: Metadata): Principal | undefined;
-  /** An answer is on its way to a client that has to take it in time; the result says that it has. */
-  leaving(peer: string): () => void;
+  /** The call that began with this metadata. */
+  openOf(metadata: Metadata): OpenCall;
   listen(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number>;
   /** Takes no more connections. Resolves when the last one has ended. */
   stop(): Promise<void>;
@@ -49,9 +64,41 @@ export interface GrpcBoundsParts {
   readonly isOurs: (path: string) => boolean;
   /** Whether it is one that is counted elsewhere. */
   readonly isWatch: (path: string) => boolean;
+  /** Whether it asks for health once: what else strangers have open does not keep it out. */
+  readonly isCheck: (path: string) => boolean;
   /** Throws `Problem`. */
   readonly admit: (metadata: Metadata) => Principal;
   readonly statusOf: (error: unknown, metadata: Metadata) => Ended;
+}
+
+/** A call that can be told to read no further. What comes in meanwhile waits at the client. */
+class PacedCall extends ServerInterceptingCall {
+  private isPaused = false;
+  private isWanted = false;
+
+  override startRead(): void {
+    if (this.isPaused) this.isWanted = true;
+    else super.startRead();
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    if (!this.isWanted) return;
+    this.isWanted = false;
+    super.startRead();
+  }
+}
+
+/** The library has one limit on messages for all services: this lowers it for a call that has just begun, packed or not. */
+function limitMessages(call: object, maxBytes: number): void {
+  const { decoder } = Object.assign(call, { maxReceiveMessageSize: maxBytes }) as {
+    decoder?: { maxReadMessageLength: number };
+  };
+  if (decoder !== undefined) decoder.maxReadMessageLength = maxBytes;
 }
 
 /**
@@ -64,6 +111,7 @@ export function boundGrpc({
   registry,
   isOurs,
   isWatch,
+  isCheck,
   admit,
   statusOf,
 }: GrpcBoundsParts): BoundGrpc {
@@ -74,8 +122,9 @@ export function boundGrpc({
   addTotal(registry, 'sallyport_grpc_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
   });
-  const callers = new WeakMap<Metadata, Principal>();
+  const calls = new WeakMap<Metadata, OpenCall>();
   const strangers = new Shares(MAX_STRANGERS, MAX_STRANGERS);
+  const checks = new Shares(MAX_CHECKS, MAX_CHECKS);
   const arriving = new Overdue<object>(clientMs);
   const unread = new Overdue<object>(clientMs);
 
@@ -83,24 +132,40 @@ export function boundGrpc({
     const peer = call.getPeer();
     const ours = isOurs(path);
     // A watch is open for as long as its host lives, and is counted where it is opened.
-    const shares = !ours ? strangers : isWatch(path) ? UNCOUNTED : bounds.grpcCalls;
+    const ofHosts = isWatch(path) ? UNCOUNTED : bounds.grpcCalls;
+    const shares = ours ? ofHosts : isCheck(path) ? checks : strangers;
+    if (!ours) limitMessages(call, STRANGERS_BYTES);
     let name: string | undefined;
     const open = (metadata: Metadata): void => {
       const caller = ours ? admit(metadata) : undefined;
       const asking = caller?.name ?? NO_TOKEN;
       if (!shares.take(asking, 1)) throw new Problem('overloaded', 'too many calls are open');
       name = asking;
-      if (caller === undefined) return;
-      callers.set(metadata, caller);
-      connections.known(peer);
+      calls.set(metadata, { answering: watchUnread, pause: () => paced.pause(), resume: () => paced.resume() });
+      if (caller !== undefined) connections.known(peer);
+    };
+    let ended = false;
+    /** What is on its way to the client. */
+    const untaken = new Set<object>();
+    const watchUnread = (): (() => void) => {
+      const key = {};
+      // Nobody waits for what is answered to a call that its client has given up.
+      if (ended) return () => undefined;
+      untaken.add(key);
+      unread.watch(key, () => connections.cut(peer));
+      return () => {
+        untaken.delete(key);
+        unread.done(key);
+      };
     };
     const end = (): void => {
+      ended = true;
       arriving.done(call);
-      unread.done(call);
+      for (const key of untaken) unread.done(key);
       if (name !== undefined) shares.giveBack(name, 1);
       name = undefined;
     };
-    return new ServerInterceptingCall(call, {
+    const paced = new PacedCall(call, {
       start(next) {
         next({
           onReceiveMetadata(metadata, pass) {
@@ -109,11 +174,12 @@ export function boundGrpc({
             } catch (error) {
               return call.sendStatus(statusOf(error, metadata));
             }
-            if (!requestStream) arriving.watch(call, () => call.sendStatus(LATE));
+            // Hosts may keep a stream for as long as they like.
+            if (!ours || !requestStream) arriving.watch(call, () => paced.sendStatus(requestStream ? TOO_LONG : LATE));
             pass(metadata);
           },
           onReceiveHalfClose(pass) {
-            arriving.done(call);
+            if (!requestStream) arriving.done(call);
             pass();
           },
           onCancel: end,
@@ -121,20 +187,16 @@ export function boundGrpc({
       },
       sendStatus(sent, next) {
         // It ends once the client has taken all that comes before.
-        unread.watch(call, () => connections.cut(peer));
+        watchUnread();
         next(sent);
       },
     });
+    return paced;
   };
 
   return {
     interceptor,
-    callerOf: (metadata) => callers.get(metadata),
-    leaving(peer) {
-      const key = {};
-      unread.watch(key, () => connections.cut(peer));
-      return () => unread.done(key);
-    },
+    openOf: (metadata) => calls.get(metadata) ?? UNBOUND,
     listen(server, credentials, host, port) {
       const injector = server.createConnectionInjector(credentials);
       listener.on('connection', (socket: Socket) => {

@@ -1,0 +1,36 @@
+import type { Server, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import type { OpenCall } from '../overload/grpc.js';
+
+type ReflectionCall = ServerDuplexStream<object, object>;
+
+/**
+ * Server reflection, for anyone who asks. The library answers whatever comes in, whether or not the answers are read: here
+ * the next question waits until the client has taken the answer before it.
+ */
+export function serveReflection(
+  server: Server,
+  shown: PackageDefinition,
+  openOf: (call: Pick<ReflectionCall, 'metadata'>) => OpenCall,
+): void {
+  const paced = (serve: (call: ReflectionCall) => void) => (call: ReflectionCall) => {
+    const open = openOf(call);
+    const write = call.write.bind(call) as (answer: object, done: () => void) => boolean;
+    call.write = (answer: object): boolean => {
+      open.pause();
+      const taken = open.answering();
+      return write(answer, () => {
+        taken();
+        open.resume();
+      });
+    };
+    serve(call);
+  };
+  new ReflectionService(shown).addToServer({
+    addService(definition, implementation: UntypedServiceImplementation) {
+      const handlers = Object.entries(implementation) as unknown as [string, (call: ReflectionCall) => void][];
+      server.addService(definition, Object.fromEntries(handlers.map(([name, serve]) => [name, paced(serve)])));
+    },
+  });
+}
