@@ -82,7 +82,9 @@ async function measure(parts: readonly Part[], quick: boolean, full: boolean, fo
       `with an id of its own; ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${roundS} s in turns after a warm-up, medians of the rounds.`,
     'Ours is the service as it is started for real; each peer is bound to loopback, with an equivalent policy; all of them ' +
       'run all the time, one is loaded. All answers to the questions are checked before and after.',
-    `gRPC is asked by a client in Node, which takes of the same cores. decide: ${cellMs} ms of single decisions a cell, in process. Store: copies of the service's own events, its queries over HTTP.` +
+    'gRPC is asked by a client in Node, which takes of the same cores; it writes its messages before the clock starts, and ' +
+      `reads the answers after it has stopped. decide: ${cellMs} ms of single decisions a cell, in process. Store: copies ` +
+      "of the service's own events, its queries over HTTP." +
       (quick ? ' **A quick run: to see that it works, not to quote.**' : ''),
   ];
   return {

@@ -23,8 +23,9 @@ export function readMessage(type: string, bytes: Buffer): Message {
   }
 }
 
+const { utf8Slice } = Buffer.prototype as unknown as { utf8Slice(this: Buffer, from: number, to: number): string };
+
 function strictText(this: Buffer, from: number, to: number): string | typeof NO_TEXT {
-  const bytes = this.subarray(from, to);
-  const text = bytes.toString('utf8');
-  return !text.includes('\uFFFD') || isUtf8(bytes) ? text : NO_TEXT;
+  const text = utf8Slice.call(this, from, to);
+  return !text.includes('\uFFFD') || isUtf8(this.subarray(from, to)) ? text : NO_TEXT;
 }
