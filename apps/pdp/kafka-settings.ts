@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
 import type { KafkaConnection } from '#libs/kafka/client.js';
+import { isLoopback } from '#libs/kernel/loopback.js';
 import { setting, SettingsError, whole } from './setting.js';
 
 /** No address with colons: the client would cut it at the first one. */
@@ -82,7 +83,7 @@ type Read = <Name extends keyof typeof KAFKA_SETTINGS>(
 ) => z.infer<(typeof KAFKA_SETTINGS)[Name]['schema']> | undefined;
 
 /** Undefined where no brokers are named. Throws `SettingsError` where settings do not fit together. */
-export function readKafka(read: Read, isLoopback: (host: string) => boolean): KafkaSettings | undefined {
+export function readKafka(read: Read): KafkaSettings | undefined {
   const brokers = read('SALLYPORT_KAFKA_BROKERS');
   const clientId = read('SALLYPORT_KAFKA_CLIENT_ID') ?? 'sallyport';
   const partitions = read('SALLYPORT_KAFKA_PARTITIONS') ?? 1;

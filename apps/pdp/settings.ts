@@ -248,7 +248,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     leaseMs: required('SALLYPORT_LEASE_MS'),
     skewMs: required('SALLYPORT_SKEW_MS'),
     logLevel: required('SALLYPORT_LOG_LEVEL'),
-    kafka: readKafka(read, isLoopback),
+    kafka: readKafka(read),
     limits: {
       bodyBytes: required('SALLYPORT_BODY_BYTES'),
       definitionBytes: required('SALLYPORT_DEFINITION_BYTES'),

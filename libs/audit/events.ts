@@ -8,13 +8,9 @@ import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.j
 import { policyEventSchemas } from '#libs/policy/decider.js';
 import { principalEventSchemas } from '#libs/principal/decider.js';
 import { RELAY_CATEGORY } from '#libs/relay/events.js';
-import { NameId } from '#libs/vocabulary/ids.js';
+import { NameId, PositionText } from '#libs/vocabulary/ids.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
-const MAX_POSITION = 2n ** 63n - 1n;
-const Position = z
-  .string()
-  .refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_POSITION, 'needs a decimal position');
 const MAX_EVENTS = 1_000;
 const DEFAULT_EVENTS = 100;
 /** Events that one request looks at; past it the page ends, with a cursor, however little has matched. */
@@ -26,8 +22,8 @@ const PAGE_EVENTS = 500;
  * position; the cursor of a page is one, too, and goes before it.
  */
 export const EventsQuery = z.object({
-  after: Position.optional(),
-  cursor: Position.optional(),
+  after: PositionText.optional(),
+  cursor: PositionText.optional(),
   types: z
     .string()
     .max(2000)

@@ -1,37 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { at, digest, specified, uuid } from '../../test/support/given.js';
+import { at, callDecided, digest, specified, uuid } from '../../test/support/given.js';
 import { callsDecider, MAX_CALLS, type CallsEvent } from './decider.js';
 import { callsEventSchemas, type CallDecided, type OutcomeRecorded, type ResponseValidated } from './events.js';
 
 const given = specified(callsDecider, callsEventSchemas);
 const by = { actor: 'hank', time: at(0) };
 
-const decided = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}): CallDecided => ({
-  callId: uuid(1),
-  taskId: uuid(9),
-  attempt: 1,
-  host: 'hank',
-  capability: 'memory',
-  operation: 'recall',
-  decision,
-  reason: decision === 'allow' ? 'ok' : 'disabled',
-  checks: ['registered'],
-  basis: { directives: 0 },
-  observed: { server: { method: 'none' } },
-  contextItems: 0,
-  commitments: { arguments: digest('a') },
-  requestDigest: digest('request'),
-  engines: { decider: 1, cedar: '4' },
-  ...more,
-});
 const call = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}): CallsEvent => ({
   type: 'CallDecided',
-  data: decided(decision, more),
+  data: callDecided(decision, more),
   ...by,
 });
 const record = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}) => {
-  const { attempt: _, ...rest } = decided(decision, more);
+  const { attempt: _, ...rest } = callDecided(decision, more);
   return { type: 'record-decision', decided: rest, ...by } as const;
 };
 const validated = (body = 'response'): ResponseValidated => ({
@@ -71,7 +53,7 @@ test('attempts at a call are counted from one, each call for itself', () => {
 
 test('a task has so many calls and no more; those it has may be tried again', () => {
   const state = callsDecider.initialState();
-  const latest = { decided: decided('deny'), at: at(0), revision: 1 };
+  const latest = { decided: callDecided('deny'), at: at(0), revision: 1 };
   for (let number = 1; number <= MAX_CALLS; number += 1) {
     state.calls.set(uuid(number), { callId: uuid(number), requestDigest: digest('request'), latest });
   }

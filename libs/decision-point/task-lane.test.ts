@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
 import { callsDecider } from '#libs/calls/decider.js';
-import type { CallDecided } from '#libs/calls/events.js';
 import { EventTooLarge } from '#libs/event-log/batch.js';
 import { LogUnavailable, type Batch } from '#libs/event-log/port.js';
 import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
 import type { TaskState } from '#libs/task/decider.js';
-import { at, digest, uuid } from '../../test/support/given.js';
+import { at, callDecided, uuid } from '../../test/support/given.js';
 import { sealFact } from './facts.js';
 import { TaskLane } from './task-lane.js';
 
@@ -24,23 +23,7 @@ const laneOf = (): TaskLane =>
 
 /** The next decision on a lane, with so much evidence. */
 function decision(lane: TaskLane, evidence: number): Batch {
-  const decided: CallDecided = {
-    callId: uuid(1),
-    taskId: uuid(9),
-    attempt: 1,
-    host: 'hank',
-    capability: 'memory',
-    operation: 'recall',
-    decision: 'deny',
-    reason: 'disabled',
-    checks: ['registered'],
-    basis: { directives: 0 },
-    observed: { server: { method: 'package', command: 'x'.repeat(evidence) } },
-    contextItems: 0,
-    commitments: { arguments: digest('a') },
-    requestDigest: digest('request'),
-    engines: { decider: 1, cedar: '4' },
-  };
+  const decided = callDecided('deny', { observed: { server: { method: 'package', command: 'x'.repeat(evidence) } } });
   const stream = lane.callsStream;
   const expected = lane.calls.revision;
   const fact = { type: 'CallDecided', data: decided, actor: 'hank', time: at(0) };

@@ -154,13 +154,19 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
   const serverAsks = async (id: unknown, method: string, params: JsonObject): Promise<boolean> => {
     const hasRoom = (): boolean => answering.size < MAX_ANSWERING && !answering.has(id);
     if (asking >= MAX_SERVER_REQUESTS || !hasRoom()) return false;
-    if (method === PING) return answering.set(id, HARMLESS).has(id);
+    if (method === PING) {
+      answering.set(id, HARMLESS);
+      return true;
+    }
     asking += 1;
     try {
       const request = await events.onServerRequest(method, params);
-      if (hasRoom()) return answering.set(id, request).has(id);
-      request.dropped();
-      return false;
+      if (!hasRoom()) {
+        request.dropped();
+        return false;
+      }
+      answering.set(id, request);
+      return true;
     } catch {
       return false;
     } finally {

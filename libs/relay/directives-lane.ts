@@ -53,7 +53,8 @@ export function runDirectivesLane(
     async (session) => {
       const { signal } = session;
       signal.addEventListener('abort', bell.ring, { once: true });
-      const current = (publisher = new Publisher(parts, session, beats, feed, bell, outlet));
+      const current = new Publisher(parts, session, beats, feed, bell, outlet);
+      publisher = current;
       try {
         await current.run();
       } finally {

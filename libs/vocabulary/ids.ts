@@ -13,6 +13,11 @@ export const DigestText = z
   .string()
   .regex(DIGEST_PATTERN, 'needs sha256: and 64 hex digits')
   .transform((text) => text as Digest);
+const MAX_POSITION = 2n ** 63n - 1n;
+/** A position of the log, as a decimal integer. */
+export const PositionText = z
+  .string()
+  .refine((text) => /^\d{1,19}$/.test(text) && BigInt(text) <= MAX_POSITION, 'needs a decimal position');
 /** RFC 3339 in UTC with milliseconds. */
 export const InstantText = z
   .string()

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { TestContext } from 'node:test';
 import {
   Client,
   Metadata,
@@ -11,7 +12,7 @@ import type { MethodDefinition } from '@grpc/proto-loader';
 import { fromMessage, toMessage } from '../../apps/pdp/grpc/codec.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { messageOf, serviceOf, type ServiceName } from '#libs/wire/protos.js';
-import type { Answered, Tokens } from '../support/service.js';
+import type { Answered, TestService, Tokens } from '../support/service.js';
 
 /** What a call ended with: a status, and what its details say. */
 export interface Refused {
@@ -159,6 +160,13 @@ export function detailsIn(bytes: Buffer): Refused {
 interface Any {
   readonly type_url: string;
   readonly value: Buffer;
+}
+
+/** A host of this service, for as long as a test lasts. */
+export function hostOf(t: TestContext, service: TestService): GrpcHost {
+  const host = new GrpcHost(service);
+  t.after(() => host.close());
+  return host;
 }
 
 /** Awaits a refusal and gives what it says. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { Batch, EventLog } from '#libs/event-log/port.js';
@@ -10,7 +10,7 @@ import { logEnd } from '../support/events.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
-import { GrpcHost, refusal, type DecisionsAsked } from './client.js';
+import { GrpcHost, hostOf, refusal, type DecisionsAsked } from './client.js';
 
 let service: TestService;
 let host: GrpcHost;
@@ -170,58 +170,54 @@ test('what is no message, or too much in one, ends the stream after what was ask
   }
 });
 
-test('each request on a stream takes from the quota of its host', async () => {
-  const limited = await startService({ env: { SALLYPORT_HOST_REQUESTS_PER_S: '10' } });
-  const client = new GrpcHost(limited);
-  try {
-    await readyWorld(limited);
-    const task = await openTask(limited);
-    const stream = client.stream('host');
-    stream.ask(bodies(task, 30));
-    const answers = (await stream.next()) ?? [];
-    const refused = answers.filter(({ problem }) => problem?.code === 'overloaded').length;
-    assert.ok(refused >= 15 && refused < 30, `${refused} of 30`);
-    await ending(stream);
-    // More than come back in the time that they take, also on a busy machine.
-    const calls = Array.from({ length: 40 }, () => client.call('host', 'Decisions/Authorize', callBody(task)));
-    const outcomes = await Promise.allSettled(calls);
-    const failed = outcomes.find(({ status: kind }) => kind === 'rejected');
-    assert.ok(failed?.status === 'rejected', 'none was refused');
-    const { status: given, code } = await refusal(Promise.reject(failed.reason));
-    assert.deepEqual([given, code], [status.RESOURCE_EXHAUSTED, 'overloaded']);
-  } finally {
-    client.close();
-    await limited.stop();
-  }
+/** A service of its own, with quotas. */
+async function limitedTo(t: TestContext, env: Record<string, string>): Promise<TestService> {
+  const limited = await startService({ env });
+  t.after(() => limited.stop());
+  await readyWorld(limited);
+  return limited;
+}
+
+test('each request on a stream takes from the quota of its host', async (t) => {
+  const limited = await limitedTo(t, { SALLYPORT_HOST_REQUESTS_PER_S: '10' });
+  const client = hostOf(t, limited);
+  const task = await openTask(limited);
+  const stream = client.stream('host');
+  stream.ask(bodies(task, 30));
+  const answers = (await stream.next()) ?? [];
+  const refused = answers.filter(({ problem }) => problem?.code === 'overloaded').length;
+  assert.ok(refused >= 15 && refused < 30, `${refused} of 30`);
+  await ending(stream);
+  // More than come back in the time that they take, also on a busy machine.
+  const calls = Array.from({ length: 40 }, () => client.call('host', 'Decisions/Authorize', callBody(task)));
+  const outcomes = await Promise.allSettled(calls);
+  const failed = outcomes.find(({ status: kind }) => kind === 'rejected');
+  assert.ok(failed?.status === 'rejected', 'none was refused');
+  const { status: given, code } = await refusal(Promise.reject(failed.reason));
+  assert.deepEqual([given, code], [status.RESOURCE_EXHAUSTED, 'overloaded']);
 });
 
-test('each message on a stream takes its bytes from the quota of its host, whatever becomes of its requests', async () => {
-  const limited = await startService({ env: { SALLYPORT_HOST_BYTES_PER_HOUR: '100000' } });
-  const client = new GrpcHost(limited);
-  try {
-    await readyWorld(limited);
-    const task = await openTask(limited);
-    const stream = client.stream('host');
-    const codesOf = (answers: Answered[] | undefined) =>
-      (answers ?? []).map(({ decision, problem }) => decision?.decision ?? problem.code);
-    stream.ask([callBody(task, { arguments: { key: 'a'.repeat(110_000) } }), ...bodies(task, 3)]);
-    assert.deepEqual(
-      codesOf(await stream.next()),
-      Array.from({ length: 4 }, () => 'overloaded'),
-    );
-    // An unknown field: bytes without a request.
-    const padding = Buffer.alloc(70_000, 'x');
-    stream.call.write(Buffer.concat([Buffer.from([0x7a, 0xf0, 0xa2, 0x04]), padding]));
-    assert.deepEqual(await stream.next(), []);
-    stream.ask([callBody(task, { arguments: { key: 'a'.repeat(40_000) } }), ...bodies(task, 1)]);
-    assert.deepEqual(codesOf(await stream.next()), ['overloaded', 'overloaded']);
-    stream.ask(bodies(task, 1));
-    assert.deepEqual(codesOf(await stream.next()), ['allow']);
-    await ending(stream);
-  } finally {
-    client.close();
-    await limited.stop();
-  }
+test('each message on a stream takes its bytes from the quota of its host, whatever becomes of its requests', async (t) => {
+  const limited = await limitedTo(t, { SALLYPORT_HOST_BYTES_PER_HOUR: '100000' });
+  const client = hostOf(t, limited);
+  const task = await openTask(limited);
+  const stream = client.stream('host');
+  const codesOf = (answers: Answered[] | undefined) =>
+    (answers ?? []).map(({ decision, problem }) => decision?.decision ?? problem.code);
+  stream.ask([callBody(task, { arguments: { key: 'a'.repeat(110_000) } }), ...bodies(task, 3)]);
+  assert.deepEqual(
+    codesOf(await stream.next()),
+    Array.from({ length: 4 }, () => 'overloaded'),
+  );
+  // An unknown field: bytes without a request.
+  const padding = Buffer.alloc(70_000, 'x');
+  stream.call.write(Buffer.concat([Buffer.from([0x7a, 0xf0, 0xa2, 0x04]), padding]));
+  assert.deepEqual(await stream.next(), []);
+  stream.ask([callBody(task, { arguments: { key: 'a'.repeat(40_000) } }), ...bodies(task, 1)]);
+  assert.deepEqual(codesOf(await stream.next()), ['overloaded', 'overloaded']);
+  stream.ask(bodies(task, 1));
+  assert.deepEqual(codesOf(await stream.next()), ['allow']);
+  await ending(stream);
 });
 
 test('a client that does not read is not read from, and gets all of it once it does', async () => {

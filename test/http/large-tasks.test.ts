@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { GrpcHost, refusal } from '../grpc/client.js';
+import { hostOf, refusal } from '../grpc/client.js';
 import { logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
@@ -14,16 +14,11 @@ const MAX_ATTRIBUTES = 65_536;
 const AT_ONCE = 16;
 
 let service: TestService;
-let host: GrpcHost;
 before(async () => {
   service = await startService();
   await readyWorld(service);
-  host = new GrpcHost(service);
 });
-after(async () => {
-  host.close();
-  await service.stop();
-});
+after(() => service.stop());
 
 /** A task whose user's attributes have so many bytes as canonical JSON. */
 const withAttributes = (bytes: number, of = 'x'): Answered =>
@@ -48,7 +43,8 @@ const lanesHeld = async (): Promise<number> => {
   return Number(/^sallyport_task_lanes (\d+)$/m.exec(text)?.[1]);
 };
 
-test('the attributes of a user may have 64 KiB as canonical JSON, over HTTP and gRPC', async () => {
+test('the attributes of a user may have 64 KiB as canonical JSON, over HTTP and gRPC', async (t) => {
+  const host = hostOf(t, service);
   for (const of of ['x', 'ü', '\u0001']) {
     const most = withAttributes(MAX_ATTRIBUTES - (of === 'x' ? 0 : 5), of);
     expecting(201, await open(most));

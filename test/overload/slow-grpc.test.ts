@@ -7,7 +7,7 @@ import { status } from '@grpc/grpc-js';
 import { fullName, messageOf } from '#libs/wire/protos.js';
 import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { FRESHNESS_MS } from '../../apps/pdp/http/freshness.js';
-import { GrpcHost, refusal } from '../grpc/client.js';
+import { hostOf, refusal, type GrpcHost } from '../grpc/client.js';
 import { addPrincipal } from '../support/actors.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
@@ -29,12 +29,6 @@ async function started(
   t.after(() => service.stop());
   await readyWorld(service);
   return service;
-}
-
-function hostOf(t: TestContext, service: TestService): GrpcHost {
-  const host = new GrpcHost(service);
-  t.after(() => host.close());
-  return host;
 }
 
 const encodedAs = (type: string, shape: object): Buffer => messageOf(fullName(type)).serialize(toMessage(type, shape));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { z } from 'zod';
+import type { CallDecided } from '#libs/calls/events.js';
 import { fold, type Decider } from '#libs/kernel/decider.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 
@@ -69,3 +70,23 @@ export const uuid = (of: number): string => `00000000-0000-4000-8000-${String(of
 
 /** Moments of one day, by their minute. */
 export const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22) + minute * 60_000).toISOString();
+
+/** What is decided on a call of task 9. */
+export const callDecided = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}): CallDecided => ({
+  callId: uuid(1),
+  taskId: uuid(9),
+  attempt: 1,
+  host: 'hank',
+  capability: 'memory',
+  operation: 'recall',
+  decision,
+  reason: decision === 'allow' ? 'ok' : 'disabled',
+  checks: ['registered'],
+  basis: { directives: 0 },
+  observed: { server: { method: 'none' } },
+  contextItems: 0,
+  commitments: { arguments: digest('a') },
+  requestDigest: digest('request'),
+  engines: { decider: 1, cedar: '4' },
+  ...more,
+});

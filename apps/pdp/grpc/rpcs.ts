@@ -16,7 +16,7 @@ import { awaitPosition, positionOf } from '../http/freshness.js';
 import { checkedKey, idOfKey } from '../http/idempotency.js';
 import { Problem, unwrap } from '../http/problem.js';
 import type { Service } from '../service.js';
-import { openedAnswer, refuseTooMany } from '../tasks/opening.js';
+import { openedAnswer, refuseLargeTask } from '../tasks/opening.js';
 
 /** Who calls, and what came with the message. */
 export interface Asking {
@@ -109,7 +109,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
         gated: true,
         async serve(request, { caller, metadata }) {
           const wanted = parseInput(OpenTask, request);
-          refuseTooMany(wanted, settings.limits);
+          refuseLargeTask(wanted, settings.limits);
           const key = () => checkedKey(textIn(metadata, 'idempotency-key'));
           const taskId = wanted.taskId ?? idOfKey(secret, caller.name, 'task', key());
           const parentTraceId = traceIdOf(textIn(metadata, 'traceparent'));

@@ -59,6 +59,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
   const { quotas, readiness, problemOf, tls } = parts;
   const leaving = new AbortController();
+  /** Asked when a call begins, and again once its message is there: a token may end while that takes its time. */
   const admit = (metadata: Metadata): Principal => admitted(view, textIn(metadata, 'authorization'), HOSTS_ONLY);
   const bound = boundGrpc({
     settings,
@@ -78,12 +79,9 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     'grpc.keepalive_time_ms': PING_MS,
     'grpc.keepalive_timeout_ms': PONG_MS,
   });
-  /** Asked again once the message is there: it may have taken its time, and the token has ended meanwhile. */
-  const callerOf = ({ metadata }: Pick<DecisionStream, 'metadata'>): Principal => admit(metadata);
-
   const watch = (call: WatchCall): void => {
     try {
-      const caller = callerOf(call);
+      const caller = admit(call.metadata);
       const { request: message } = call;
       charge(quotas, caller, { bytes: message.length, purpose: 'directives' });
       const { bodyBytes: limit, jsonDepth } = settings.limits;
@@ -98,7 +96,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc, purpose: Purpose) => {
     const answer = async (call: UnaryCall): Promise<object> => {
       const { request: message, metadata } = call;
-      const caller = callerOf(call);
+      const caller = admit(call.metadata);
       if (rpc.gated) bounds.calls.refuseIfFull();
       charge(quotas, caller, { bytes: message.length, purpose });
       const limit = settings.limits[rpc.body];
@@ -119,7 +117,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   };
   const stream = (call: DecisionStream): void => {
     try {
-      serveStream(call, callerOf(call), {
+      serveStream(call, admit(call.metadata), {
         service,
         quotas,
         problemOf,

@@ -1,21 +1,22 @@
 import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '#libs/decision-point/control-view.js';
+import { PositionText } from '#libs/vocabulary/ids.js';
 import { Shares } from '../overload/shares.js';
 import { Problem } from './problem.js';
 
 /** How long a query waits for a position that it was asked to have seen. */
 export const FRESHNESS_MS = 2000;
-const MAX_POSITION = 2n ** 63n - 1n;
 
 /** A position that is wanted to have been seen, as it came. */
 export function positionOf(text: unknown): bigint | undefined {
   if (text === undefined) return undefined;
-  if (typeof text !== 'string' || !/^\d{1,19}$/.test(text) || BigInt(text) > MAX_POSITION) {
+  const position = PositionText.safeParse(text);
+  if (!position.success) {
     throw new Problem('malformed_request', 'minPosition needs a decimal position', [
       { path: '/minPosition', message: 'is no position' },
     ]);
   }
-  return BigInt(text);
+  return BigInt(position.data);
 }
 
 /** Queries that may wait at once; one principal gets half. */

@@ -5,7 +5,7 @@ import { Problem } from '../http/problem.js';
 import type { Settings } from '../settings.js';
 
 /** The limits on a task that its schema does not know, over any protocol. */
-export function refuseTooMany({ scope, user: { attributes } }: OpenTask, { scopeEntries }: Settings['limits']): void {
+export function refuseLargeTask({ scope, user: { attributes } }: OpenTask, { scopeEntries }: Settings['limits']): void {
   if (scope.length > scopeEntries) throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
   if (attributes !== undefined && Buffer.byteLength(canonicalJson(attributes)) > MAX_ATTRIBUTES_BYTES) {
     throw new Problem('too_large', `the attributes of a user are larger than ${MAX_ATTRIBUTES_BYTES} bytes`);

@@ -13,7 +13,7 @@ import { createIdOf } from '../http/idempotency.js';
 import { Problem } from '../http/problem.js';
 import { traceparentOf } from '../http/traceparent.js';
 import { INSTALLATION_SECRET, SETTINGS, type InstallationSecret, type Settings } from '../tokens.js';
-import { openedAnswer, refuseTooMany } from './opening.js';
+import { openedAnswer, refuseLargeTask } from './opening.js';
 import { TasksCommand } from './tasks.handler.js';
 
 @Controller('v1/tasks')
@@ -30,7 +30,7 @@ export class TasksController {
   @Access(['host'])
   async open(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
     const wanted = parseInput(OpenTask, body);
-    refuseTooMany(wanted, this.settings.limits);
+    refuseLargeTask(wanted, this.settings.limits);
     const taskId = createIdOf(request, this.secret, 'task', wanted.taskId);
     const parentTraceId = traceIdOf(traceparentOf(request));
     const { lane, position } = await this.commands.execute(
