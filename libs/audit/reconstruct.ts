@@ -88,7 +88,7 @@ export class Reconstructor {
     return {
       snapshot,
       call,
-      engines: live ? this.engines.engines : recordedEngines(decided),
+      engines: live ? this.engines.unremembered : recordedEngines(decided),
       content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
       arguments: opened?.arguments,
       commitments: opened?.commitments ?? (content === 'shredded' ? decided.commitments : {}),

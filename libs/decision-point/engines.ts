@@ -34,6 +34,12 @@ export class DecisionEngines {
     arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
   };
 
+  /** The same engines without the memory of policy answers: a replay must not confirm a wrong answer from memory. */
+  readonly unremembered: Engines = {
+    ...this.engines,
+    authority: (set, request) => this.policies.ask(set, request),
+  };
+
   /** Loads what a decision will ask for. Undefined where everything is there, so that the usual case does not wait. */
   prepare(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): Promise<void> | undefined {
     const set = snapshot.policySet.active?.cedar;

@@ -69,7 +69,7 @@ export function parsePolicies(cedar: Cedar, text: string): Result<NamedPolicies,
   return checked.type === 'success' ? ok(named) : err(checked.errors.map((error) => error.message));
 }
 
-/** Prepares a set for evaluation under a name, and says what it can see. Throws where the text does not parse. */
+/** Prepares a set for evaluation under a name, and says what it can see. Throws if the text does not parse. */
 export function preparePolicies(cedar: Cedar, name: string, text: string): ReadonlySet<Readable> {
   const policies = parsePolicies(cedar, text);
   const prepared = policies.ok && cedar.preparsePolicySet(name, { staticPolicies: policies.value });
@@ -91,15 +91,12 @@ interface CedarContent {
   readonly arguments: CedarValueJson;
 }
 
+const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
+
 /** Asks a prepared set. Throws what breaks inside of the engine: then its memory may be broken too. */
 export function askPolicies(cedar: Cedar, set: string, request: AuthorityRequest): AuthorityAnswer {
   const content = contentOf(request);
-  return content === undefined ? ERROR : ask(cedar, set, request, content);
-}
-
-const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
-
-function ask(cedar: Cedar, set: string, request: AuthorityRequest, content: CedarContent): AuthorityAnswer {
+  if (content === undefined) return ERROR;
   const user = { type: 'User', id: request.user.id };
   const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
   const capability = { type: 'Capability', id: request.capability };
@@ -137,8 +134,8 @@ interface PreparedSet {
 
 /**
  * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of its instance,
- * so memory grows with the number of distinct sets ever used here, which reviewers bound. A question is put to Cedar
- * once: an answer is remembered by exactly what the set can see, unless that is the arguments.
+ * so memory grows with the number of distinct sets ever used here, which reviewers bound. `evaluate` remembers each
+ * answer by exactly what the set can see, unless the set can see the arguments.
  */
 export class PolicyEngine {
   private cedar = freshCedar();
@@ -168,25 +165,33 @@ export class PolicyEngine {
   }
 
   /**
-   * Default deny, forbid wins, and any error denies, even beside an allow. Never throws. What breaks the engine (a stack
-   * that overflows inside of it) is an error for this request alone: the next one meets a fresh instance.
+   * Default deny, forbid wins, and any error denies, even beside an allow. Never throws. If a request breaks the engine
+   * (a stack that overflows inside of it), it is an error for this request alone: the next one meets a fresh instance.
    */
   evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
     const known = this.sets.get(set);
-    const content = contentOf(request);
-    if (known === undefined || content === undefined) return ERROR;
-    const { text, reads, remembered } = known;
-    const question = reads.has('arguments') ? undefined : questionOf(request, reads);
-    const earlier = question === undefined ? undefined : remembered.get(question);
+    if (known === undefined || known.reads.has('arguments')) return this.ask(set, request);
+    if (contentOf(request) === undefined) return ERROR;
+    const { reads, remembered } = known;
+    const question = questionOf(request, reads);
+    const earlier = remembered.get(question);
     if (earlier !== undefined) return earlier;
+    const answer = this.ask(set, request);
+    // An error may come from what the set does not read, such as content that breaks the engine.
+    if (answer.outcome !== 'error') {
+      if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+      remembered.set(question, answer);
+    }
+    return answer;
+  }
+
+  /** The same answer from Cedar itself: no memory of earlier questions is read or written. Never throws. */
+  ask(set: Digest, request: AuthorityRequest): AuthorityAnswer {
+    const known = this.sets.get(set);
+    if (known === undefined) return ERROR;
     try {
-      if (!this.prepared.has(set)) this.load(set, text);
-      const answer = ask(this.cedar, set, request, content);
-      if (question !== undefined) {
-        if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-        remembered.set(question, answer);
-      }
-      return answer;
+      if (!this.prepared.has(set)) this.load(set, known.text);
+      return askPolicies(this.cedar, set, request);
     } catch {
       this.renew();
       return ERROR;
@@ -206,7 +211,7 @@ function questionOf(
     operation,
     user.id,
     user.roles,
-    reads.has('attributes') ? canonicalJson(user.attributes) : 0,
+    reads.has('attributes') ? user.attributes : 0,
     reads.has('purpose') ? context.purpose : 0,
     reads.has('agent') ? context.agent : 0,
     reads.has('host') ? context.host : 0,

@@ -1,40 +1,90 @@
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { formOf, hasKeys, isEntity, isList } from './forms.js';
 
 /** What of a question a policy set can see beside the ids of user, roles, action and operation, which all see. */
 export type Readable = 'arguments' | 'purpose' | 'agent' | 'host' | 'sensitivity' | 'attributes';
 
 const CONTEXT: readonly Readable[] = ['arguments', 'purpose', 'agent', 'host', 'sensitivity'];
+const EVERYTHING: ReadonlySet<Readable> = new Set<Readable>([...CONTEXT, 'attributes']);
 
 /**
  * Reads from the JSON form of policies (Cedar, "JSON policy format") which parts of a question can change their answer:
- * two questions that differ in nothing else are one question. Errs on the side of more: whatever is not a plain access
- * to an attribute of `context` or `principal` counts as all of it.
+ * two questions that differ in nothing else are one question. A policy with any part that is not in the closed list of
+ * understood forms (`forms.ts`, and the scopes below) counts as reading everything.
  */
 export function readsOf(policies: readonly Json[]): ReadonlySet<Readable> {
   const reads = new Set<Readable>();
-  for (const policy of policies) visit(policy, false, reads);
-  return reads;
+  return policies.every((policy) => readPolicy(policy, reads)) ? reads : EVERYTHING;
 }
 
-/** `accessed`: an attribute of whatever this expression comes to is looked at. */
-function visit(node: Json, accessed: boolean, reads: Set<Readable>): void {
-  if (typeof node !== 'object' || node === null) return;
-  if (!isJsonObject(node)) {
-    for (const item of node) visit(item, accessed, reads);
-    return;
+/** Adds what a policy reads. False if the policy has a part that is not understood. */
+function readPolicy(policy: Json, reads: Set<Readable>): boolean {
+  if (!isJsonObject(policy)) return false;
+  const { effect, principal, action, resource, conditions, annotations = {}, ...others } = policy;
+  return (
+    Object.keys(others).length === 0 &&
+    (effect === 'permit' || effect === 'forbid') &&
+    [principal, action, resource].every(isScope) &&
+    isJsonObject(annotations) &&
+    isList(conditions) &&
+    conditions.every((condition) => readCondition(condition, reads))
+  );
+}
+
+function readCondition(condition: Json, reads: Set<Readable>): boolean {
+  if (!isJsonObject(condition) || !hasKeys(condition, 'kind', 'body')) return false;
+  const { kind, body } = condition;
+  return (kind === 'when' || kind === 'unless') && readExpression(body, reads);
+}
+
+/** Whether a constraint of a scope is one that looks at ids alone; a template's slot is not. */
+function isScope(constraint: Json | undefined): boolean {
+  if (!isJsonObject(constraint)) return false;
+  const { op, ...rest } = constraint;
+  if (op === 'All') return hasKeys(rest);
+  if (op === '==') return isOneEntity(rest);
+  if (op === 'in') return isOneEntity(rest) || isEntityList(rest);
+  if (op !== 'is' || typeof rest['entity_type'] !== 'string') return false;
+  const inside = rest['in'];
+  if (inside === undefined) return hasKeys(rest, 'entity_type');
+  return hasKeys(rest, 'entity_type', 'in') && isJsonObject(inside) && isOneEntity(inside);
+}
+
+const isOneEntity = (object: JsonObject): boolean => hasKeys(object, 'entity') && isEntity(object['entity']);
+
+function isEntityList(object: JsonObject): boolean {
+  const entities = object['entities'];
+  return hasKeys(object, 'entities') && isList(entities) && entities.every(isEntity);
+}
+
+/** Adds what an expression reads. False if it holds a form that is not understood. */
+function readExpression(node: Json | undefined, reads: Set<Readable>): boolean {
+  const form = formOf(node);
+  switch (form?.form) {
+    case undefined:
+      return false;
+    case 'literal':
+    case 'entity':
+      return true;
+    case 'variable':
+      if (form.name === 'context') for (const part of CONTEXT) reads.add(part);
+      return true;
+    case 'attribute':
+      return readAttribute(form.left, form.path, reads);
+    case 'operation':
+      return form.operands.every((operand) => readExpression(operand, reads));
   }
-  const variable = ownValue(node, 'Var');
-  if (variable === 'context') for (const each of CONTEXT) reads.add(each);
-  if (variable === 'principal' && accessed) reads.add('attributes');
-  for (const [operator, operand] of Object.entries(node)) {
-    const left = isJsonObject(operand) ? ownValue(operand, 'left') : undefined;
-    if ((operator !== '.' && operator !== 'has') || left === undefined || !isJsonObject(operand)) {
-      visit(operand, accessed, reads);
-      continue;
-    }
-    const attribute = ownValue(operand, 'attr');
-    if (isJsonObject(left) && ownValue(left, 'Var') === 'context') {
-      for (const each of CONTEXT) if (each === attribute) reads.add(each);
-    } else visit(left, true, reads);
-  }
+}
+
+/**
+ * An attribute of `context` or `principal`, however deep. Of all else it is not understood: an entity literal, a branch
+ * or a member of a record may come to the user, whose attributes are then read.
+ */
+function readAttribute(left: Json, path: readonly string[], reads: Set<Readable>): boolean {
+  const form = formOf(left);
+  if (form?.form === 'attribute') return readAttribute(form.left, [...form.path, ...path], reads);
+  if (form?.form !== 'variable') return false;
+  if (form.name === 'principal') reads.add('attributes');
+  else if (form.name === 'context') for (const part of CONTEXT) if (part === path[0]) reads.add(part);
+  return form.name === 'principal' || form.name === 'context';
 }

@@ -199,6 +199,48 @@ test('nulls are dropped and numbers that are no i64 become text before a policy 
   assert.equal((await under(cedar, { arguments: args })).decision, 'allow');
 });
 
+test('what a policy reads through a path of `has` is part of each question', async () => {
+  await activatePolicy(
+    service,
+    `${ALLOW_ALL} forbid(principal, action, resource) when { context has arguments.force };`,
+  );
+  const task = await openTask(service);
+  const store = (args: Answered) => decide(service, task, { operation: 'store', arguments: args });
+  assert.equal((await store({ branch: 'x' })).decision, 'allow');
+  const forced = await store({ branch: 'x', force: true });
+  assert.deepEqual([forced.decision, forced.reason], ['deny', 'outside_user_authority']);
+  assert.equal((await store({ branch: 'x' })).decision, 'allow');
+});
+
+test('what a policy reads of the user through a literal is part of each question', async () => {
+  const suspended = 'User::"ada" has suspended && User::"ada".suspended';
+  await activatePolicy(service, `${ALLOW_ALL} forbid(principal, action, resource) when { ${suspended} };`);
+  const as = async (attributes: Answered) => {
+    const task = await openTask(service, { user: { id: 'ada', roles: ['staff'], attributes } });
+    return (await decide(service, task)).reason;
+  };
+  assert.equal(await as({}), 'ok');
+  assert.equal(await as({ suspended: true }), 'outside_user_authority');
+  assert.equal(await as({ suspended: false }), 'ok');
+});
+
+test('a replay asks Cedar itself, so that it finds a wrong answer from memory', async () => {
+  await activatePolicy(service, 'forbid(principal, action, resource);');
+  const { engines } = service.service;
+  const sound = { ...engines.engines };
+  Object.assign(engines.engines, { authority: () => ({ outcome: 'allow', determining: [] }) });
+  try {
+    const wrong = await decide(service, await openTask(service));
+    assert.equal(wrong.decision, 'allow');
+    const path = `/v1/audit/traces/${wrong.traceId}/replay?minPosition=${wrong.position}`;
+    const { identical, calls } = expecting(200, await service.call('auditor', 'GET', path));
+    assert.equal(identical, false);
+    assert.equal(calls[0].redecided.reason, 'outside_user_authority');
+  } finally {
+    Object.assign(engines.engines, sound);
+  }
+});
+
 test('an allow does not outlive the policy that gave it: its next attempt is decided on the new one', async () => {
   await activatePolicy(service);
   const task = await openTask(service);
