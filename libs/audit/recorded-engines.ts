@@ -1,7 +1,7 @@
 import type { CallDecided } from '#libs/calls/events.js';
 import { shownCheck } from '#libs/decision/record.js';
 import type { ArgumentError, Engines } from '#libs/decision/snapshot.js';
-import { err, ok } from '#libs/kernel/result.js';
+import { ok } from '#libs/kernel/result.js';
 import type { CheckName } from '#libs/vocabulary/words.js';
 
 /**
@@ -22,10 +22,12 @@ export function recordedEngines({ checks, rule, reason }: CallDecided): Engines 
       const { determining } = evidence as { determining?: readonly string[] };
       return { outcome: reason === 'policy_error' ? 'error' : 'deny', determining: determining ?? [] };
     },
-    arguments() {
-      const { passed, evidence } = recorded('arguments');
+    named() {
+      const { evidence } = recorded('arguments');
       const { errors } = evidence as { errors?: readonly ArgumentError[] };
-      return passed ? ok(undefined) : err(errors ?? []);
+      return errors ?? [];
     },
+    // The errors of the check are recorded in one list, which `named` answers.
+    arguments: () => ok(undefined),
   };
 }

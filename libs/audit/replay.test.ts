@@ -83,16 +83,20 @@ test('a view that stayed behind denies outside of the checks, and does so again'
 
 test('shredded: what needs no content is decided again, and the rest is said to be missing', async (t) => {
   const world = await makeWorld(t);
-  const { taskId, traceId } = await world.open({ scope: [{ capability: 'notes', operations: ['read', 'write'] }] });
+  const resource = 'resource:notes://public';
+  const operations = ['read', 'write', resource];
+  const { taskId, traceId } = await world.open({ scope: [{ capability: 'notes', operations }] });
   await world.authorize(taskId);
   await world.authorize(taskId, { operation: 'write' });
   await world.authorize(taskId, { arguments: { key: 7 } });
+  await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://public' } });
+  await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://private' } });
   await world.keys.shred(taskId);
   const { identical, calls } = await replay(world, traceId);
   assert.equal(identical, true);
   assert.deepEqual(
     calls.map((call) => call.identical),
-    ['shredded', 'shredded', 'shredded'],
+    Array.from({ length: 5 }, () => 'shredded'),
   );
   for (const { recorded, redecided } of calls) assert.deepEqual(redecided, recorded);
 

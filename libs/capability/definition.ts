@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { DigestText, FreeObject, Label } from '#libs/vocabulary/ids.js';
 
 const File = z.strictObject({ path: z.string().min(1).max(1024), digest: DigestText, size: z.int().min(0) });
@@ -39,10 +39,11 @@ export function hasReservedPrefix(toolName: string): boolean {
 /** The reserved operation that a host asks for before the first byte to a server. */
 export const CONNECT = '$connect';
 
-/** The schemas that a tool declares; an operation of another kind declares none. */
+/** What a definition says about an operation: the schemas of a tool, and whether a prompt has an argument `name`. */
 export interface DeclaredOperation {
   readonly inputSchema?: Json | undefined;
   readonly outputSchema?: Json | undefined;
+  readonly ownName?: boolean;
 }
 
 /** Every operation that a definition declares, by its operation name. */
@@ -52,11 +53,19 @@ export function declaredOperations(definition: Definition): Map<string, Declared
     const declared = { inputSchema: ownValue(tool, 'inputSchema'), outputSchema: ownValue(tool, 'outputSchema') };
     operations.set(textOf(tool, 'name'), declared);
   }
-  for (const prompt of definition.prompts ?? []) operations.set(`prompt:${textOf(prompt, 'name')}`, {});
+  for (const prompt of definition.prompts ?? []) {
+    operations.set(`prompt:${textOf(prompt, 'name')}`, { ownName: hasArgumentName(prompt) });
+  }
   for (const item of definition.resourceTemplates ?? []) operations.set(`template:${textOf(item, 'uriTemplate')}`, {});
   for (const resource of definition.resources ?? []) operations.set(`resource:${textOf(resource, 'uri')}`, {});
   for (const file of definition.files ?? []) operations.set(`script:${file.path}`, {});
   return operations;
+}
+
+/** A prompt declares its arguments as a list of objects with names. */
+function hasArgumentName(prompt: JsonObject): boolean {
+  const declared = ownValue(prompt, 'arguments');
+  return Array.isArray(declared) && declared.some((each) => isJsonObject(each) && ownValue(each, 'name') === 'name');
 }
 
 /** Whether a manifest may name an operation: what the server declares, or what it may ask of its host. */

@@ -15,6 +15,8 @@ export interface OperationFacts {
   readonly effects: readonly Effect[];
   readonly arguments?: Digest;
   readonly output?: Digest;
+  /** The prompt declares an argument `name` of its own. */
+  readonly ownName?: true;
 }
 
 /** Facts of stream `capability-<id>`. */

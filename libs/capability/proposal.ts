@@ -71,6 +71,7 @@ export function prepareProposal(
         effects: operation.effects,
         ...(input === undefined ? {} : { arguments: keep(input) }),
         ...(output === undefined ? {} : { output: keep(output) }),
+        ...(declared.get(name)?.ownName === true ? { ownName: true as const } : {}),
       },
     ]);
   }

@@ -2,6 +2,7 @@ import { ownValue, type Json } from '#libs/kernel/canonical-json.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import { createSchemaValidator, type SchemaValidator } from '#libs/content/schema-validator.js';
 import type { Call } from '#libs/decision/call.js';
+import { namedThingErrors } from '#libs/decision/named-thing.js';
 import type { Engines, Snapshot } from '#libs/decision/snapshot.js';
 import type { EventLog } from '#libs/event-log/port.js';
 import { PolicyEngine, type AuthorityRequest } from '#libs/policy/cedar.js';
@@ -31,6 +32,7 @@ export class DecisionEngines {
   /** For a decision whose documents are loaded: synchronous, and a function of its arguments alone. */
   readonly engines: Engines = {
     authority: (set, request) => this.policies.evaluate(set, request),
+    named: namedThingErrors,
     arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
   };
 

@@ -1,3 +1,4 @@
+import { ok } from '#libs/kernel/result.js';
 import { covers } from '#libs/task/scope.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
@@ -67,16 +68,23 @@ const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
 
 const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: determining.join(', ') });
 
-/** Against the pinned schema. Arguments are attacker-controlled, and so was the schema until it was vetted. */
-export function argumentsValid({ call, engines, operation }: Question): CheckResult {
+/**
+ * The arguments name what the operation names, and they match the pinned schema. Arguments are attacker-controlled. So
+ * was the schema until it was vetted. Evidence names the place and the rule of each error, never a value.
+ */
+export function argumentsValid({ call, engines, operation, version }: Question): CheckResult {
   const schemaDigest = operation?.arguments;
-  if (schemaDigest === undefined) return pass({});
-  const valid = engines.arguments(schemaDigest, call.arguments);
-  if (valid.ok) return pass({ schemaDigest });
-  const errors = valid.error
-    .slice(0, 8)
-    .map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
-  return fail('arguments_invalid', { schemaDigest, errors });
+  const thing = {
+    operation: call.operation,
+    ownName: operation?.ownName === true,
+    operations: version?.operations ?? {},
+  };
+  const valid = schemaDigest === undefined ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
+  const evidence = schemaDigest === undefined ? {} : { schemaDigest };
+  const found = [...engines.named(thing, call.arguments), ...(valid.ok ? [] : valid.error)];
+  if (found.length === 0) return pass(evidence);
+  const errors = found.slice(0, 8).map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
+  return fail('arguments_invalid', { ...evidence, errors });
 }
 
 /** Fail-closed until content can be filtered: no context item goes out. */

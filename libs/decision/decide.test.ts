@@ -11,6 +11,7 @@ import type { TaskState } from '#libs/task/decider.js';
 import { CheckName } from '#libs/vocabulary/words.js';
 import type { Call } from './call.js';
 import { decide, denyFor, expiryOf } from './decide.js';
+import { namedThingErrors } from './named-thing.js';
 import type { Engines, Snapshot } from './snapshot.js';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
@@ -143,6 +144,7 @@ function decideIn(change: (made: World) => void) {
   };
   const engines: Engines = {
     authority: () => made.authority,
+    named: namedThingErrors,
     arguments: () => (made.argumentsValid ? ok(undefined) : err([{ path: '/key', keyword: 'required' }])),
   };
   return { ...decide(snapshot, call, engines), snapshot };

@@ -31,8 +31,18 @@ export interface ArgumentError {
   readonly keyword: string;
 }
 
-/** What a decision asks others to compute. Both are functions of their arguments alone, so that replay asks the same. */
+/** What an operation names, and the operations of the manifest that it belongs to. */
+export interface NamedThing {
+  readonly operation: string;
+  /** The operation declares an argument `name` of its own. */
+  readonly ownName: boolean;
+  readonly operations: Readonly<Record<string, unknown>>;
+}
+
+/** What a decision computes from content. All are functions of their arguments alone, so that replay asks the same. */
 export interface Engines {
   authority(set: Digest, request: AuthorityRequest): AuthorityAnswer;
+  /** Errors of the arguments that name another thing than the operation does. */
+  named(thing: NamedThing, value: JsonObject): readonly ArgumentError[];
   arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
 }

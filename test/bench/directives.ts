@@ -113,6 +113,9 @@ function checkOf(directives: DirectivesState): () => void {
     authority: () => {
       throw new Error('not asked');
     },
+    named: () => {
+      throw new Error('not asked');
+    },
     arguments: () => {
       throw new Error('not asked');
     },

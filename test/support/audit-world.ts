@@ -49,6 +49,7 @@ export const DEFINITION = {
     { name: 'read', inputSchema: { type: 'object', properties: { key: { type: 'string' } }, required: ['key'] } },
     { name: 'write', inputSchema: { type: 'object' } },
   ],
+  resources: [{ uri: 'notes://public', name: 'public' }],
 };
 export const ALLOW_READING = `@id("reading") permit(principal in Role::"clerk", action == Action::"read", resource);`;
 export const ALLOW_PURPOSE = `@id("tidy-only") permit(principal, action, resource) when { context.purpose == "tidy up" };`;
@@ -262,7 +263,11 @@ const registrationOf = (id: string) => ({
     source: { type: 'npm', name: id },
     definition: DEFINITION,
     manifest: {
-      operations: { read: { effects: ['read'] }, write: { effects: ['write'] } },
+      operations: {
+        read: { effects: ['read'] },
+        write: { effects: ['write'] },
+        'resource:notes://public': { effects: ['read'] },
+      },
       sensitivity: 'internal',
       server: SERVER,
     },
