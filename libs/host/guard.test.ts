@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { NOTES, scriptedServer, type ScriptedServer } from '../../test/support/mcp-server.js';
+import { MODERN, NOTES, scriptedServer, speakModern, type ScriptedServer } from '../../test/support/mcp-server.js';
 import { uuid } from '../../test/support/given.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import type { Decision, Task, Validated } from './answers.js';
@@ -181,26 +181,10 @@ test('what is shown is cut by the entries of this capability alone', async (t) =
 });
 
 test('a server that answers with questions gets no answers of its host (SDK v2, 2026-07-28)', async (t) => {
-  const mode = { pin: '2026-07-28' };
+  const mode = { pin: MODERN };
   const mcp = new ClientV2({ name: 't', version: '1' }, { capabilities: { roots: {} }, versionNegotiation: { mode } });
   mcp.setRequestHandler('roots/list', () => ({ roots: [{ uri: 'file:///secret' }] }));
-  const complete = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
-  const { guard, server, outcomes } = await guarded(
-    t,
-    ({ answers }) => {
-      for (const [method, answer] of Object.entries(answers)) {
-        answers[method] = async (params: object) => ({ ...complete, ...(await answer(params)) });
-      }
-      answers['server/discover'] = () => ({
-        ...complete,
-        supportedVersions: [mode.pin],
-        capabilities: { tools: {}, prompts: {}, resources: {} },
-        instructions: NOTES.instructions,
-        _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'notes', version: '1.0.0' } },
-      });
-    },
-    { mcp },
-  );
+  const { guard, server, outcomes } = await guarded(t, speakModern, { mcp });
   assert.equal((await guard.callTool({ name: 'look' })).isError, false);
   server.answers['tools/call'] = () => ({
     resultType: 'input_required',

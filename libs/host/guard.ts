@@ -79,7 +79,9 @@ interface Delivered {
 
 /**
  * Puts a guard around an MCP client that is not connected yet. Asks `$connect` before the first byte to the server, and
- * again with the definition that it then declares. Rejects with `CallRefused`, and the client is closed.
+ * again with the definition that it then declares. From then on the client and its transport send what the guard sends,
+ * pings and lists, and nothing else. Rejects with `CallRefused`, and the client is closed; with `TypeError`, and nothing
+ * was asked, if the client is connected or the transport has been guarded before.
  */
 export async function guard<Transport extends McpTransport>(
   mcp: McpClient<Transport>,
@@ -88,6 +90,7 @@ export async function guard<Transport extends McpTransport>(
 ): Promise<Guarded> {
   const { task, capability, transport, server, credentialScope, requestMs, lateMs = LATE_MS } = options;
   const { taskId } = task;
+  if (mcp.transport !== undefined) throw new TypeError('the client is connected: the guard connects it, once it may');
   const flights = flightsUnder(follower);
   const records = recordsTo(client, taskId);
   const closing = new AbortController();
@@ -200,7 +203,9 @@ export async function guard<Transport extends McpTransport>(
         throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped on its way' });
       }
       if (response === undefined) {
-        records.outcome(callId, { status: 'unknown', control: { decision: 'no_answer', by: 'host' } });
+        const hasLeft = wire.outgoing.hasLeft(traceparent);
+        const control = { decision: hasLeft ? 'no_answer' : 'not_called', by: 'host' };
+        records.outcome(callId, { status: hasLeft ? 'unknown' : 'failed', control });
         throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
       }
       return await delivered(callId, operation, response, stoppedBy);
@@ -221,6 +226,9 @@ export async function guard<Transport extends McpTransport>(
   ): Promise<McpResponse | undefined> {
     const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
     const timeout = requestMs === undefined ? {} : { timeout: requestMs };
+    // A client that its owner has connected to something else would send it there.
+    if (mcp.transport !== transport) return undefined;
+    wire.outgoing.expect(traceparent, { method, params: params ?? {} }, signal);
     try {
       await mcp.request({ method, params: { ...params, _meta: { traceparent } } }, RAW, { signal, ...timeout });
     } catch {
@@ -280,6 +288,7 @@ export async function guard<Transport extends McpTransport>(
   async function close(): Promise<void> {
     closing.abort();
     flights.close();
+    wire.outgoing.close();
     await mcp.close().catch(() => undefined);
     await records.settled();
   }
@@ -305,7 +314,7 @@ export async function guard<Transport extends McpTransport>(
 
   try {
     const first = await connecting({ server }, async (signal) => {
-      await mcp.connect(transport, { signal });
+      await wire.outgoing.connecting(() => mcp.connect(transport, { signal }));
       return observer.begin(signal);
     });
     await connecting(observed({ definition: first.definition }), async () => {

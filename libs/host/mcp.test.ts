@@ -8,16 +8,17 @@ test('a server that asks without end has so many questions open and no more', as
   const refused: object[] = [];
   const transport = {
     onmessage: undefined as unknown,
+    start: () => Promise.resolve(),
     send: (message: object) => Promise.resolve(void refused.push(message)),
   };
-  tap(transport, {
+  const wire = tap(transport, {
     onListChanged: () => undefined,
     onServerRequest: () => {
       open += 1;
       return new Promise(() => undefined);
     },
   });
-  Object.assign(transport, { onmessage: () => undefined });
+  await wire.outgoing.connecting(async () => void Object.assign(transport, { onmessage: () => undefined }));
   const say = transport.onmessage as (message: object) => void;
   for (let id = 0; id < 10_000; id += 1) say({ jsonrpc: '2.0', id, method: 'roots/list' });
   await delay(0);
@@ -25,17 +26,59 @@ test('a server that asks without end has so many questions open and no more', as
   assert.equal(open + refused.length, 10_000);
 });
 
-test('a handler that a transport had before is chained by its client, and each message is handed on once', () => {
+test('a handler that a transport had before is chained by its client, and each message is handed on once', async () => {
   const heard: unknown[] = [];
-  const transport = { onmessage: (message: object) => void heard.push(message), send: () => Promise.resolve() };
-  tap(transport, { onListChanged: () => undefined, onServerRequest: () => Promise.reject(new Error('refused')) });
+  const done = () => Promise.resolve();
+  const transport = { onmessage: (message: object) => void heard.push(message), send: done, start: done };
+  const wire = tap(transport, {
+    onListChanged: () => undefined,
+    onServerRequest: () => Promise.reject(new Error('refused')),
+  });
   const [found, own] = [transport.onmessage, [] as unknown[]];
   const chained = (message: object): void => {
     found(message);
     own.push(message);
   };
-  Object.assign(transport, { onmessage: chained });
+  await wire.outgoing.connecting(async () => void Object.assign(transport, { onmessage: chained }));
   const message = { jsonrpc: '2.0', id: 1, result: {} };
   transport.onmessage(message);
   assert.deepEqual([heard, own], [[message], [message]]);
+});
+
+test('a transport that authenticates itself may send the same message again, until the call is stopped', async () => {
+  const left: object[] = [];
+  const stop = new AbortController();
+  const transport = {
+    onmessage: undefined as unknown,
+    start: () => Promise.resolve(),
+    isAuthorized: false,
+    async send(message: object): Promise<void> {
+      if (this.isAuthorized) return void left.push(message);
+      await delay(1);
+      this.isAuthorized = true;
+      return transport.send(message);
+    },
+  };
+  const wire = tap(transport, {
+    onListChanged: () => undefined,
+    onServerRequest: () => Promise.reject(new Error('no')),
+  });
+  await wire.outgoing.connecting(async () => undefined);
+  const call = (mark: string) => {
+    const request = { method: 'tools/call', params: { name: 'look' } };
+    wire.outgoing.expect(mark, request, stop.signal);
+    return transport.send({
+      jsonrpc: '2.0',
+      id: mark,
+      ...request,
+      params: { ...request.params, _meta: { traceparent: mark } },
+    });
+  };
+  await call('first');
+  assert.equal(left.length, 1);
+  transport.isAuthorized = false;
+  const second = call('second');
+  stop.abort();
+  await assert.rejects(second, /a call that was stopped/);
+  assert.equal(left.length, 1);
 });

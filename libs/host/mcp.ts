@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
+import { NotGuarded, outgoingOf, REFUSED, type Admitted, type Outgoing } from './outgoing.js';
 
 /** A transport of either generation of the MCP SDK, as far as the guard knows it. */
 export interface McpTransport {
+  start(): Promise<void>;
   send(message: object, options?: object): Promise<void>;
   onmessage?: unknown;
   setProtocolVersion?: unknown;
@@ -16,6 +18,8 @@ export interface McpClient<Transport> {
   getServerVersion(): object | undefined;
   getInstructions(): string | undefined;
   close(): Promise<void>;
+  /** What it is connected to; undefined before and after. */
+  readonly transport: object | undefined;
 }
 
 export interface McpRequest {
@@ -60,11 +64,12 @@ export interface Wire {
   /** Resolves with that answer; undefined where none came until the signal is aborted. */
   lateAnswerTo(traceparent: string, signal: AbortSignal): Promise<McpResponse | undefined>;
   forget(traceparent: string): void;
+  /** What may leave over the transport. */
+  readonly outgoing: Pick<Outgoing, 'expect' | 'hasLeft' | 'connecting' | 'close'>;
 }
 
 const PING = 'ping';
 const META = 'io.modelcontextprotocol/';
-const REFUSED = -31_001;
 /** Requests of the server that are being decided at once; each is a question to the service. */
 const MAX_SERVER_REQUESTS = 16;
 /** Requests of the server that the client may be working on. */
@@ -79,15 +84,22 @@ interface Awaited {
   onAnswer?: () => void;
 }
 
+const tapped = new WeakSet<object>();
+
 /**
- * Stands between a transport and its client, before they are connected: it sees the agreed revision, the client's
- * capabilities and each answer as they are on the wire, and lets no request of the server through unasked. Messages from
- * the server are attacker-controlled.
+ * Stands between a transport and its client, before they are connected. It sees the agreed revision, the client's
+ * capabilities and each answer as they are on the wire, lets no request of the server through unasked, and lets nothing
+ * out but what the guard sends and what `outgoing.ts` knows to be harmless. Messages from the server are
+ * attacker-controlled. Throws a `TypeError` for a transport that has been guarded before.
  */
 export function tap(transport: McpTransport, events: WireEvents): Wire {
+  if (tapped.has(transport)) throw new TypeError('the transport has been guarded before: each guard needs a new one');
+  tapped.add(transport);
   const seen: { protocolVersion?: string; clientCapabilities?: JsonObject } = {};
   const awaited = new Map<string, Awaited>();
-  const idsSent = new Map<unknown, string>();
+  const outgoing = outgoingOf();
+  /** Messages on their way, and what stops them: a transport that authenticates itself sends the same object again. */
+  const leaving = new Map<object, AbortSignal | undefined>();
   /** By the server's ids. An answer without its request never leaves. */
   const answering = new Map<unknown, ServerRequest>();
   const send = transport.send.bind(transport);
@@ -96,20 +108,49 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
   const preset = transport.onmessage;
   let handler = preset as ((message: unknown, extra?: unknown) => void) | undefined;
 
-  transport.send = (message, options) => {
-    const { id, method, params, error } = fieldsOf(message);
+  const refuseOwn = (id: unknown, refused: NotGuarded): Promise<never> => {
+    const { code, message, data } = refused;
+    // The client takes it for the server's answer, so its promise rejects with an error of its own kind.
+    if (id !== undefined && !outgoing.isUnanswered(id))
+      handler?.({ jsonrpc: '2.0', id, error: { code, message, data } });
+    return Promise.reject(refused);
+  };
+
+  const start = transport.start.bind(transport);
+  transport.start = () => (outgoing.isConnecting() ? start() : Promise.reject(new NotGuarded('a greeting')));
+
+  transport.send = async (message, options) => {
+    if (leaving.has(message)) {
+      const isStopped = leaving.get(message)?.aborted === true;
+      if (isStopped) throw new NotGuarded('a call that was stopped');
+      return send(message, options);
+    }
+    const leave = async (allowed: object, signal?: AbortSignal): Promise<void> => {
+      leaving.set(allowed, signal);
+      try {
+        await send(allowed, options);
+      } finally {
+        leaving.delete(allowed);
+      }
+    };
+    const { id, method, error } = fieldsOf(message);
     if (id !== undefined && method === undefined) {
       const request = answering.get(id);
       answering.delete(id);
-      if (request === undefined) return Promise.resolve();
-      return request.mayAnswer(error !== undefined) ? send(message, options) : refuse(id);
+      if (request === undefined) return undefined;
+      return request.mayAnswer(error !== undefined) ? leave(message) : refuse(id);
     }
+    let admitted: Admitted;
+    try {
+      admitted = outgoing.admit(message, options);
+    } catch (error) {
+      if (error instanceof NotGuarded) return refuseOwn(id, error);
+      throw error;
+    }
+    const params = objectAt(admitted.message, 'params');
     const meta = objectAt(params, '_meta');
     const traceparent = ownValue(meta, 'traceparent');
-    if (id !== undefined && typeof traceparent === 'string') {
-      idsSent.set(id, traceparent);
-      awaited.set(traceparent, {});
-    }
+    if (typeof traceparent === 'string') awaited.set(traceparent, {});
     if (method === 'initialize') seen.clientCapabilities = objectAt(params, 'capabilities');
     const [version, capabilities] = [
       ownValue(meta, `${META}protocolVersion`),
@@ -117,7 +158,7 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     ];
     if (typeof version === 'string') seen.protocolVersion = version;
     if (isJsonObject(capabilities)) seen.clientCapabilities = capabilities;
-    return send(message, options);
+    return leave(admitted.message, admitted.signal);
   };
 
   const agree = transport.setProtocolVersion as ((version: string) => void) | undefined;
@@ -137,9 +178,8 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
       answering.delete(params['requestId']);
     }
     if (method?.endsWith('/list_changed') === true) events.onListChanged();
-    const traceparent = method === undefined ? idsSent.get(id) : undefined;
+    const traceparent = method === undefined ? outgoing.answered(id) : undefined;
     if (traceparent !== undefined) {
-      idsSent.delete(id);
       const waiting = awaited.get(traceparent);
       if (waiting !== undefined) {
         waiting.answer = error === undefined ? { result: result ?? {} } : { error };
@@ -180,7 +220,8 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     configurable: true,
     get: () => (handler === undefined || handler === preset ? handler : received),
     set: (next: typeof handler) => {
-      handler = next;
+      // Another client that is connected to the transport later would hear what the server answers to the guard.
+      if (outgoing.isConnecting()) handler = next;
     },
   });
 
@@ -203,8 +244,9 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     },
     forget(traceparent) {
       awaited.delete(traceparent);
-      for (const [id, mark] of idsSent) if (mark === traceparent) idsSent.delete(id);
+      outgoing.forget(traceparent);
     },
+    outgoing,
   };
 }
 

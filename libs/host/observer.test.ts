@@ -8,6 +8,7 @@ function world() {
   const server = { tools: [{ name: 'look' }], nowMs: 0, reads: 0, fails: false, held: Promise.resolve() };
   const client: McpClient<never> = {
     connect: () => Promise.resolve(),
+    transport: undefined,
     async request() {
       server.reads += 1;
       await server.held;

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client as ClientV2 } from '@modelcontextprotocol/client';
-import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import type { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { CallRefused, type Guarded, type Host, type HostOptions } from '#libs/host/index.js';
-import { hostOf, scopeOf } from '../support/guarded.js';
-import { NOTES, scriptedServer, type ScriptedServer } from '../support/mcp-server.js';
+import { hostOf } from '../support/guarded.js';
+import { NOTES } from '../support/mcp-server.js';
+import { stageOf, type Stage } from '../support/notes.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { activatePolicy, approve, expecting, INTEGRITY } from '../support/world.js';
+import { activatePolicy, expecting } from '../support/world.js';
 
 let service: TestService;
 let host: Host;
@@ -22,52 +22,7 @@ after(async () => {
   await service.stop();
 });
 
-let count = 0;
-
-/** The notes as a capability of its own, with a task that may only read. */
-async function registered(of = service): Promise<string> {
-  count += 1;
-  const id = `notes-${count}`;
-  const reads = { effects: ['read'] };
-  const operations = {
-    look: reads,
-    raze: { effects: ['modify'] },
-    'prompt:greet': reads,
-    'template:note://{id}': reads,
-    'client:roots/list': reads,
-  };
-  const version = {
-    version: '1.0.0',
-    source: { type: 'npm', name: '@example/notes', version: '1.0.0', integrity: INTEGRITY },
-    definition: NOTES,
-    manifest: { operations, sensitivity: 'internal', server: { method: 'package', integrity: INTEGRITY } },
-  };
-  const body = { id, kind: 'mcp-server', category: 'notes', owner: 'team-notes', version };
-  expecting(201, await of.call('registrar', 'POST', '/v1/capabilities', body));
-  await approve(of, id);
-  return id;
-}
-
-interface Stage {
-  readonly server: ScriptedServer;
-  readonly capability: string;
-  readonly traceId: string;
-  readonly guard: () => Promise<Guarded>;
-  readonly mcp: ClientV1 | ClientV2;
-}
-
-async function staged(sdk: 'v1' | 'v2' = 'v1', by = host, of = service): Promise<Stage> {
-  const capability = await registered(of);
-  const task = await by.openTask(scopeOf(capability, { effects: ['read'] }));
-  const server = scriptedServer();
-  const evidence = { method: 'package', integrity: INTEGRITY } as const;
-  const options = { task, capability, transport: server.transport, server: evidence, lateMs: 400 };
-  const mcp =
-    sdk === 'v1'
-      ? new ClientV1({ name: 't', version: '1' }, { capabilities: { sampling: {}, roots: {} } })
-      : new ClientV2({ name: 't', version: '1' });
-  return { server, capability, traceId: task.traceId, guard: () => by.guard(mcp, options), mcp };
-}
+const staged = (sdk: 'v1' | 'v2' = 'v1', by = host, of = service): Promise<Stage> => stageOf(by, of, sdk);
 
 async function guarded(t: TestContext, ...how: Parameters<typeof staged>): Promise<Stage & { guarded: Guarded }> {
   const stage = await staged(...how);

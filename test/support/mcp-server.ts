@@ -13,6 +13,8 @@ export interface ScriptedServer {
   /** Sends any message to the client. */
   say(message: object): void;
   requestsOf(method: string): Answered[];
+  /** Takes a message of the client, and gives the answer; undefined if there is none. */
+  take(message: Answered): Promise<Answered>;
 }
 
 export class ScriptedTransport {
@@ -82,17 +84,37 @@ export function scriptedServer(): ScriptedServer {
     },
     say,
     requestsOf: (method) => received.filter((message) => message.method === method),
-  };
-  const transport = new ScriptedTransport((message) => {
-    received.push(message);
-    const { id, method, params = {} } = message;
-    if (id === undefined || method === undefined) return;
-    const answer = server.answers[method];
-    if (answer === undefined) return say({ id, error: { code: -32_601, message: 'no such method' } });
-    void (async () => {
+    async take(message) {
+      received.push(message);
+      const { id, method, params = {} } = message;
+      if (id === undefined || method === undefined) return undefined;
+      const answer = server.answers[method];
+      if (answer === undefined) return { id, error: { code: -32_601, message: 'no such method' } };
       const said = await answer(params);
-      if (said !== undefined) say('error' in said ? { id, ...said } : { id, result: said });
-    })();
-  });
+      if (said === undefined) return undefined;
+      return 'error' in said ? { id, ...said } : { id, result: said };
+    },
+  };
+  const transport = new ScriptedTransport(
+    (message) => void server.take(message).then((answer) => (answer === undefined ? undefined : say(answer))),
+  );
   return Object.assign(server, { transport });
+}
+
+export const MODERN = '2026-07-28';
+
+/** Makes a scripted server speak the stateless era. */
+export function speakModern({ answers }: ScriptedServer): void {
+  const complete = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
+  for (const [method, answer] of Object.entries(answers)) {
+    answers[method] = async (params) => ({ ...complete, ...(await answer(params)) });
+  }
+  delete answers['initialize'];
+  answers['server/discover'] = () => ({
+    ...complete,
+    supportedVersions: [MODERN],
+    capabilities: { tools: {}, prompts: {}, resources: {} },
+    instructions: NOTES.instructions,
+    _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'notes', version: '1.0.0' } },
+  });
 }
