@@ -89,6 +89,30 @@ export const SETTINGS = {
     'Largest arguments of a call, as JSON.',
     'Validation and policies take time in proportion.',
   ),
+  SALLYPORT_BODY_VALUES: setting(
+    whole(100, 1_000_000),
+    '20000',
+    'Most JSON values of a request body, beside those of a definition, of arguments and of a response; past it 413.',
+    'The service builds each value in memory: many small values cost more than their bytes.',
+  ),
+  SALLYPORT_DEFINITION_VALUES: setting(
+    whole(100, 1_000_000),
+    '20000',
+    'Most JSON values of a definition.',
+    'As above.',
+  ),
+  SALLYPORT_RESPONSE_VALUES: setting(
+    whole(100, 1_000_000),
+    '50000',
+    'Most JSON values of a response.',
+    'As above; validation takes time in proportion.',
+  ),
+  SALLYPORT_ARGUMENTS_VALUES: setting(
+    whole(100, 1_000_000),
+    '10000',
+    'Most JSON values of the arguments of a call.',
+    'The thread that decides looks at each of them.',
+  ),
   SALLYPORT_CONTEXT_ITEMS: setting(whole(0, 10_000), '256', 'Most context items of a call.', 'As above.'),
   SALLYPORT_SCOPE_ENTRIES: setting(
     whole(1, 10_000),
@@ -189,6 +213,10 @@ export interface Settings {
     readonly definitionBytes: number;
     readonly responseBytes: number;
     readonly argumentsBytes: number;
+    readonly bodyValues: number;
+    readonly definitionValues: number;
+    readonly responseValues: number;
+    readonly argumentsValues: number;
     readonly contextItems: number;
     readonly scopeEntries: number;
     readonly jsonDepth: number;
@@ -254,6 +282,10 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       definitionBytes: required('SALLYPORT_DEFINITION_BYTES'),
       responseBytes: required('SALLYPORT_RESPONSE_BYTES'),
       argumentsBytes: required('SALLYPORT_ARGUMENTS_BYTES'),
+      bodyValues: required('SALLYPORT_BODY_VALUES'),
+      definitionValues: required('SALLYPORT_DEFINITION_VALUES'),
+      responseValues: required('SALLYPORT_RESPONSE_VALUES'),
+      argumentsValues: required('SALLYPORT_ARGUMENTS_VALUES'),
       contextItems: required('SALLYPORT_CONTEXT_ITEMS'),
       scopeEntries: required('SALLYPORT_SCOPE_ENTRIES'),
       jsonDepth: required('SALLYPORT_JSON_DEPTH'),

@@ -107,7 +107,7 @@ const { fromMessage, toMessage } = messageCodec((bytes) => JSON.parse(String(byt
 const nameOf = (message: MessageType): string => (message.type as { name: string }).name;
 /** The service is trusted with how deep its JSON is. */
 const shapeOf = (type: MessageType, message: object): unknown =>
-  fromMessage(nameOf(type), message as Message, Number.POSITIVE_INFINITY);
+  fromMessage(nameOf(type), message as Message, { maxDepth: Number.POSITIVE_INFINITY });
 
 /** The reason of the `google.rpc.ErrorInfo` in a status's details; undefined where there is none that can be read. */
 function reasonIn(details: unknown): string | undefined {

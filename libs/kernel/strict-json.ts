@@ -1,19 +1,25 @@
-import { err, ok, type Result } from './result.js';
+import { isUtf8 } from 'node:buffer';
 import type { Json } from './canonical-json.js';
+import { exceededBound, type ValueBounds } from './json-values.js';
+import { refusal, type Refusal } from './refusal.js';
+import { err, ok, type Result } from './result.js';
 
 /** Why a text was not taken as JSON. `offset` counts UTF-16 units from the start of the text, where it is known. */
 export interface JsonFault {
-  readonly kind: 'syntax' | 'duplicate_key' | 'inexact_number' | 'lone_surrogate' | 'too_deep';
+  readonly kind: 'syntax' | 'duplicate_key' | 'inexact_number' | 'lone_surrogate' | 'too_deep' | 'too_many_values';
   readonly message: string;
   readonly offset?: number;
 }
 
 /**
  * Parses JSON and refuses what I-JSON (RFC 7493) forbids and what two readers could understand differently: duplicate
- * keys, numbers that a double does not hold exactly as written, lone surrogates, and nesting deeper than `maxDepth`.
+ * keys, numbers that a double does not hold exactly as written, lone surrogates, nesting deeper than `maxDepth`, and more
+ * values than `values` allow, which are counted before anything is built.
  * Attacker-controlled input: time is linear in the text, and recursion is bounded by `maxDepth`.
  */
-export function parseStrictJson(text: string, maxDepth: number): Result<Json, JsonFault> {
+export function parseStrictJson(text: string, maxDepth: number, values?: ValueBounds): Result<Json, JsonFault> {
+  const exceeded = values === undefined ? undefined : exceededBound(text, values);
+  if (exceeded !== undefined) return err({ kind: 'too_many_values', message: `more than ${exceeded.most} values` });
   let value: Json;
   try {
     value = JSON.parse(text) as Json;
@@ -29,6 +35,28 @@ export function parseStrictJson(text: string, maxDepth: number): Result<Json, Js
   if (!text.includes('\\u') && text.isWellFormed() && JSON.stringify(value) === text) return ok(value);
   const fault = new Scanner(text).scan();
   return fault === undefined ? ok(value) : err(fault);
+}
+
+/** What JSON from outside may be. */
+export interface JsonLimits {
+  readonly maxDepth: number;
+  readonly values?: ValueBounds | undefined;
+}
+
+/**
+ * JSON from outside as it came in, strictly; `what` it is, for the caller. Refuses with `malformed_request` or
+ * `too_large`, whose detail never quotes the text.
+ */
+export function readStrictJson(bytes: Uint8Array, limits: JsonLimits, what?: string): Result<Json, Refusal> {
+  if (!isUtf8(bytes)) return err(refusal('malformed_request', `${what ?? 'the body'} is not UTF-8`));
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  const parsed = parseStrictJson(text, limits.maxDepth, limits.values);
+  if (parsed.ok) return parsed;
+  const { kind, message, offset } = parsed.error;
+  const where = offset === undefined ? '' : ` at character ${offset}`;
+  const named = what === undefined ? '' : `${what}: `;
+  const tooLarge = kind === 'too_deep' || kind === 'too_many_values';
+  return err(refusal(tooLarge ? 'too_large' : 'malformed_request', `${named}${message}${where}`));
 }
 
 /** Nesting depth of a value (a scalar is 0); counts to one past `limit` and no further. */

@@ -2,21 +2,26 @@ import { fullName, messageOf } from './protos.js';
 
 export type Message = Readonly<Record<string, unknown>>;
 
-/** Reads the JSON that a `bytes` field holds, which nests up to `maxDepth`; `name` is the field's, for errors. */
-export type ReadJson = (bytes: Buffer, maxDepth: number, name: string) => unknown;
+/** What JSON in a message may be: how deep it nests, and whatever else its reader knows of. */
+export interface ReadLimits {
+  readonly maxDepth: number;
+}
 
-export interface MessageCodec {
+/** Reads the JSON that a `bytes` field holds; `name` is the field's. */
+export type ReadJson<Limits extends ReadLimits> = (bytes: Buffer, limits: Limits, name: string) => unknown;
+
+export interface MessageCodec<Limits extends ReadLimits> {
   /** A message as the contract's shape, to be judged by its schema; JSON in it nests up to `maxDepth`, counted from here. */
-  readonly fromMessage: (type: string, message: Message, maxDepth: number) => unknown;
+  readonly fromMessage: (type: string, message: Message, limits: Limits) => unknown;
   /** A shape of the contract as a message. Members that the proto does not have are left out. */
   readonly toMessage: (type: string, shape: unknown) => Message;
 }
 
-interface Field {
+interface Field<Limits extends ReadLimits> {
   readonly proto: string;
   readonly json: string;
   readonly repeated: boolean;
-  readonly inward?: (value: unknown, maxDepth: number) => unknown;
+  readonly inward?: (value: unknown, limits: Limits) => unknown;
   readonly outward?: (value: unknown) => unknown;
 }
 
@@ -28,17 +33,18 @@ interface FieldDescriptor {
 }
 
 const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-const isList = (fields: readonly Field[]): boolean => fields.length === 1 && fields[0]?.proto === 'values';
+const isList = (fields: readonly { readonly proto: string }[]): boolean =>
+  fields.length === 1 && fields[0]?.proto === 'values';
 
 /**
  * Messages of the proto to and from the JSON shapes of the wire contract, for both of its ends. Names change between
  * snake_case and camelCase, `bytes` hold JSON, and a message of nothing but `values` is a list that may be absent.
  * `type` is always a name in our own package.
  */
-export function messageCodec(readJson: ReadJson): MessageCodec {
-  const known = new Map<string, readonly Field[]>();
+export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limits>): MessageCodec<Limits> {
+  const known = new Map<string, readonly Field<Limits>[]>();
 
-  function fieldsOf(type: string): readonly Field[] {
+  function fieldsOf(type: string): readonly Field<Limits>[] {
     const found = known.get(type);
     if (found !== undefined) return found;
     const { field } = messageOf(fullName(type)).type as { field: FieldDescriptor[] };
@@ -47,29 +53,30 @@ export function messageCodec(readJson: ReadJson): MessageCodec {
     return fields;
   }
 
-  function fieldOf({ name, label, type, typeName }: FieldDescriptor): Field {
+  function fieldOf({ name, label, type, typeName }: FieldDescriptor): Field<Limits> {
     const names = { proto: name, json: camelCase(name), repeated: label === 'LABEL_REPEATED' };
     if (type === 'TYPE_BYTES') {
-      const inward = (value: unknown, maxDepth: number) => readJson(value as Buffer, maxDepth, names.json);
+      const inward = (value: unknown, limits: Limits) => readJson(value as Buffer, limits, names.json);
       return { ...names, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };
     }
     if (type !== 'TYPE_MESSAGE') return names;
     return {
       ...names,
-      inward: (value, maxDepth) => fromMessage(typeName, value as Message, maxDepth),
+      inward: (value, limits) => fromMessage(typeName, value as Message, limits),
       outward: (value) => toMessage(typeName, value),
     };
   }
 
-  function fromMessage(type: string, message: Message, maxDepth: number): unknown {
+  function fromMessage(type: string, message: Message, limits: Limits): unknown {
     const fields = fieldsOf(type);
+    const inner = { ...limits, maxDepth: limits.maxDepth - 1 };
     const shape: Record<string, unknown> = {};
     for (const { proto, json, repeated, inward } of fields) {
       const value = message[proto];
       if (value === undefined || value === null) continue;
       if (inward === undefined) shape[json] = value;
-      else if (repeated) shape[json] = (value as unknown[]).map((item) => inward(item, maxDepth - 1));
-      else shape[json] = inward(value, maxDepth - 1);
+      else if (repeated) shape[json] = (value as unknown[]).map((item) => inward(item, inner));
+      else shape[json] = inward(value, inner);
     }
     return isList(fields) ? shape['values'] : shape;
   }

@@ -66,7 +66,10 @@ export class GrpcHost {
         {},
         (error, answer) => {
           if (error !== null) reject(error);
-          else resolve(fromMessage(typesOf(method).responseType, answer as Record<string, unknown>, MAX_DEPTH));
+          else
+            resolve(
+              fromMessage(typesOf(method).responseType, answer as Record<string, unknown>, { maxDepth: MAX_DEPTH }),
+            );
         },
       );
     });
@@ -88,8 +91,9 @@ export class GrpcHost {
       async next() {
         const { value, done } = await answers.next();
         if (done === true) return undefined;
-        return (fromMessage('AuthorizeStreamResponse', value as Record<string, unknown>, MAX_DEPTH) as Answered)
-          .answers;
+        return (
+          fromMessage('AuthorizeStreamResponse', value as Record<string, unknown>, { maxDepth: MAX_DEPTH }) as Answered
+        ).answers;
       },
     };
   }
@@ -113,7 +117,7 @@ export class GrpcHost {
         const { value, done } = await beats.next();
         return done === true
           ? undefined
-          : (fromMessage('Beat', value as Record<string, unknown>, MAX_DEPTH) as Answered);
+          : (fromMessage('Beat', value as Record<string, unknown>, { maxDepth: MAX_DEPTH }) as Answered);
       },
     };
   }

@@ -204,6 +204,13 @@ test('the limits are those of HTTP', async () => {
   assert.equal((await authorize({ ...content(1_100_000), observed })).decision, 'allow');
   const scope = Array.from({ length: 201 }, () => ({ capability: unique('cap') }));
   assert.deepEqual(await refusal(host.call('host', 'Tasks/Open', taskBody({ scope }))), tooLarge);
+  const list = (length: number) => Array.from({ length }, () => 1);
+  assert.deepEqual(await refusal(authorize(callBody(task, { arguments: { key: 'a', list: list(9_998) } }))), tooLarge);
+  const valued = callBody(task, { arguments: { key: 'a', list: list(9_997) } });
+  assert.equal((await authorize(valued)).decision, 'allow');
+  const response = (length: number) => ({ callId: valued.callId, taskId: task.taskId, result: { list: list(length) } });
+  assert.deepEqual(await refusal(host.call('host', 'Decisions/ValidateResponse', response(49_999))), tooLarge);
+  assert.equal((await host.call('host', 'Decisions/ValidateResponse', response(49_998))).verdict, 'accepted');
   // Past the largest of them, nothing is read and there is no code of ours.
   const { status: given } = await refusal(authorize(content(9_000_000)));
   assert.equal(given, status.RESOURCE_EXHAUSTED);

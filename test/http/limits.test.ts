@@ -147,6 +147,69 @@ test('JSON may be nested 64 deep, whatever route it goes to', async () => {
   }
 });
 
+/** An object of so many values, itself included. */
+const valued = (values: number): Answered => ({ list: Array.from({ length: values - 2 }, () => 1) });
+
+test('arguments may have 10,000 JSON values, a definition beside them 20,000', async () => {
+  const task = await openTask(service);
+  const { definition } = proposal();
+  const asked = (values: number, resources: number) => {
+    const body = callBody(task, { arguments: { key: 'a', more: valued(values - 2) } });
+    const observed = { ...body.observed, definition: { ...definition, resources: [valued(resources)] } };
+    return authorize(resources === 0 ? body : { ...body, observed });
+  };
+  assert.equal(expecting(200, await asked(10_000, 0)).decision, 'allow');
+  await nothingStored(413, 'too_large', () => asked(10_001, 0));
+  assert.equal(expecting(200, await asked(10_000, 19_900)).decision, 'allow');
+  await nothingStored(413, 'too_large', () => asked(10_001, 19_900));
+  await nothingStored(413, 'too_large', () => asked(10, 20_000));
+});
+
+test('a definition may have 20,000 JSON values wherever it comes, and the rest of a body as many', async () => {
+  const definition = (values: number) => ({ ...proposal().definition, resources: [valued(values)] });
+  const register = (values: number, more: Answered = {}) =>
+    service.call(
+      'registrar',
+      'POST',
+      '/v1/capabilities',
+      registration(unique('cap'), proposal('1.0.0', { definition: definition(values), ...more })),
+    );
+  expecting(201, await register(19_900));
+  await nothingStored(413, 'too_large', () => register(20_000));
+  const supplyChain = { attestations: [valued(20_000)] };
+  await nothingStored(413, 'too_large', () => register(10, { supplyChain }));
+  const id = await newCapability(service);
+  const propose = (values: number) => {
+    const body = proposal('2.0.0', { definition: definition(values) });
+    return service.call('registrar', 'POST', `/v1/capabilities/${id}/versions`, body);
+  };
+  await nothingStored(413, 'too_large', () => propose(20_000));
+  const observe = (values: number) =>
+    service.call('host', 'POST', `/v1/capabilities/${id}/versions/1.0.0/observations`, {
+      definition: definition(values),
+    });
+  await nothingStored(413, 'too_large', () => observe(20_000));
+  expecting(200, await observe(19_900));
+  const attributes = { user: { id: 'ada', roles: [], attributes: valued(20_000) } };
+  await nothingStored(413, 'too_large', () => service.call('host', 'POST', '/v1/tasks', taskBody(attributes)));
+});
+
+test('a response may have 50,000 JSON values', async () => {
+  const task = await openTask(service);
+  for (const [member, of] of [
+    ['result', 50_000],
+    ['error', 50_000],
+  ] as const) {
+    const respond = async (values: number) => {
+      const { callId } = await decide(service, task);
+      const response = { taskId: task.taskId, [member]: valued(values) };
+      return () => service.call('host', 'POST', `/v1/calls/${callId}/response`, response);
+    };
+    await nothingStored(413, 'too_large', await respond(of + 1));
+    expecting(200, await (await respond(of))());
+  }
+});
+
 test('a body that is not application/json is a 415', async () => {
   for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'multipart/form-data']) {
     const headers = { 'content-type': type };

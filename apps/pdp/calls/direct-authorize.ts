@@ -6,6 +6,7 @@ import { parseInput, parseJson } from '../http/body.js';
 import { unwrap, type Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
 import { traceparentOf } from '../http/traceparent.js';
+import { valueBoundsOf } from '../http/value-bounds.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Tracing } from '../observability/tracing.js';
 import { SMALL_BYTES } from '../overload/bodies.js';
@@ -85,7 +86,10 @@ async function answer(
   const traceparent = traceparentOf(request);
   const { authorizer, limits, tracing } = parts;
   try {
-    const asked = parseInput(AuthorizeRequest, parseJson(body, limits.jsonDepth));
+    const asked = parseInput(
+      AuthorizeRequest,
+      parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits).definitionBytes }),
+    );
     refuseTooLarge(asked, body.length, limits);
     const authorize = () => authorizer.authorize(asked, principal, traceparent);
     const tell = (traceresponse: string): void => void response.setHeader('traceresponse', traceresponse);

@@ -11,7 +11,7 @@ import { fromMessage, readMessage, toMessage } from './codec.js';
 /** Over the wire and back. */
 function roundTrip(type: string, shape: object): unknown {
   const bytes = messageOf(fullName(type)).serialize(toMessage(type, shape));
-  return fromMessage(type, readMessage(type, bytes), 64);
+  return fromMessage(type, readMessage(type, bytes), { maxDepth: 64 });
 }
 
 const uuid = '00000000-0000-4000-8000-000000000001';
@@ -249,10 +249,12 @@ test('every type of the proto takes part in a round trip', () => {
 });
 
 test('JSON is strict and no deeper than is said, wherever it stands', () => {
-  const read = (type: string, message: Record<string, unknown>) => () => fromMessage(type, message, 3);
+  const read = (type: string, message: Record<string, unknown>) => () => fromMessage(type, message, { maxDepth: 3 });
   const refused = (code: string) => (error: unknown) => error instanceof Problem && error.code === code;
   const json = (text: string) => Buffer.from(text);
-  assert.deepEqual(fromMessage('AuthorizeRequest', { arguments: json('{"a":{}}') }, 3), { arguments: { a: {} } });
+  assert.deepEqual(fromMessage('AuthorizeRequest', { arguments: json('{"a":{}}') }, { maxDepth: 3 }), {
+    arguments: { a: {} },
+  });
   assert.throws(read('AuthorizeRequest', { arguments: json('{"a":{"b":{}}}') }), refused('too_large'));
   assert.throws(read('AuthorizeRequest', { observed: { definition: json('{"a":{}}') } }), refused('too_large'));
   assert.throws(read('AuthorizeRequest', { arguments: json('{"a":1,"a":1}') }), refused('malformed_request'));

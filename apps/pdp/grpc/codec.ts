@@ -1,11 +1,28 @@
 import { isUtf8 } from 'node:buffer';
+import type { ValueBounds } from '#libs/kernel/json-values.js';
 import { messageCodec, type Message } from '#libs/wire/codec.js';
 import { fullName, messageOf } from '#libs/wire/protos.js';
 import { parseJson } from '../http/body.js';
 import { Problem } from '../http/problem.js';
+import { valueBoundsOf } from '../http/value-bounds.js';
+import type { Settings } from '../settings.js';
+
+interface MessageLimits {
+  readonly maxDepth: number;
+  /** How many values the JSON in a field may hold; without them as many as there are. */
+  readonly valuesOf?: (field: string) => ValueBounds;
+}
 
 /** JSON in messages is read as strictly as bodies over HTTP are; `fromMessage` throws `Problem`. */
-export const { fromMessage, toMessage } = messageCodec(parseJson);
+export const { fromMessage, toMessage } = messageCodec<MessageLimits>((bytes, { maxDepth, valuesOf }, name) =>
+  parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
+);
+
+/** What JSON in the messages of callers may be. */
+export function messageLimits(limits: Settings['limits']): MessageLimits {
+  const { fields, bodyBytes } = valueBoundsOf(limits);
+  return { maxDepth: limits.jsonDepth, valuesOf: (name) => fields[name] ?? bodyBytes };
+}
 
 /** Stands where a text is not UTF-8. No schema takes it for a text, so it is refused by the name of its field. */
 const NO_TEXT = false;

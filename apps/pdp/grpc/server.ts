@@ -19,7 +19,7 @@ import { Problem } from '../http/problem.js';
 import type { Purpose, Quotas } from '../http/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
-import { fromMessage, readMessage, toMessage } from './codec.js';
+import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
 import { isCheck, serveHealth } from './health.js';
 import { serveReflection } from './reflection.js';
 import { rpcsOf, textIn, type Rpc } from './rpcs.js';
@@ -58,6 +58,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const { settings, view, bounds } = service;
   const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
   const { quotas, readiness, problemOf, tls } = parts;
+  const limits = messageLimits(settings.limits);
   const leaving = new AbortController();
   /** Asked when a call begins, and again once its message is there: a token may end while that takes its time. */
   const admit = (metadata: Metadata): Principal => admitted(view, textIn(metadata, 'authorization'), HOSTS_ONLY);
@@ -84,9 +85,9 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       const caller = admit(call.metadata);
       const { request: message } = call;
       charge(quotas, caller, { bytes: message.length, purpose: 'directives' });
-      const { bodyBytes: limit, jsonDepth } = settings.limits;
+      const { bodyBytes: limit } = settings.limits;
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
-      const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), jsonDepth);
+      const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), limits);
       const open = bound.openOf(call.metadata);
       void serveWatch(call, caller, request, { watches: service.watches, problemOf, open });
     } catch (error) {
@@ -101,7 +102,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       charge(quotas, caller, { bytes: message.length, purpose });
       const limit = settings.limits[rpc.body];
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
-      const request = fromMessage(requestType, readMessage(requestType, message), settings.limits.jsonDepth);
+      const request = fromMessage(requestType, readMessage(requestType, message), limits);
       return toMessage(responseType, await rpc.serve(request, { caller, metadata, bytes: message.length }));
     };
     const reply = async (call: UnaryCall, callback: sendUnaryData<object>): Promise<void> => {

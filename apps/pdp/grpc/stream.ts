@@ -4,7 +4,7 @@ import { Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
 import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
-import { fromMessage, readMessage, toMessage } from './codec.js';
+import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
 import { authorize, textIn, type Asking } from './rpcs.js';
 import { statusOf } from './status.js';
 
@@ -140,7 +140,7 @@ async function answer(
     if (refused !== undefined) throw refused;
     charge(quotas, asking.caller, { bytes: 0 });
     // As deep as a body of its own may be.
-    const shape = fromMessage('AuthorizeRequest', request, service.settings.limits.jsonDepth);
+    const shape = fromMessage('AuthorizeRequest', request, messageLimits(service.settings.limits));
     return { callId, decision: await authorize(service, shape, asking) };
   } catch (error) {
     const { code, detail, errors = [] } = problemOf(error, textIn(asking.metadata, 'traceparent'));

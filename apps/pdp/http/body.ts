@@ -1,13 +1,13 @@
-import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Json } from '#libs/kernel/canonical-json.js';
 import { pointerTo } from '#libs/kernel/pointer.js';
-import { parseStrictJson } from '#libs/kernel/strict-json.js';
+import { readStrictJson, type JsonLimits } from '#libs/kernel/strict-json.js';
 import type { Settings } from '../settings.js';
 import { accessOf, chargeBody } from './access.js';
-import { Problem } from './problem.js';
+import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
+import { valueBoundsOf } from './value-bounds.js';
 
 /** Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. */
 export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
@@ -27,20 +27,15 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
 }
 
 function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']): unknown {
-  const limit = limits[accessOf(request)?.body ?? 'bodyBytes'];
+  const kind = accessOf(request)?.body ?? 'bodyBytes';
+  const limit = limits[kind];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
-  return body.length === 0 ? {} : parseJson(body, limits.jsonDepth);
+  return body.length === 0 ? {} : parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits)[kind] });
 }
 
 /** JSON from outside, strictly; `what` it is, for the caller. Throws `Problem`, which never quotes the text. */
-export function parseJson(bytes: Buffer, maxDepth: number, what?: string): Json {
-  if (!isUtf8(bytes)) throw new Problem('malformed_request', `${what ?? 'the body'} is not UTF-8`);
-  const parsed = parseStrictJson(bytes.toString('utf8'), maxDepth);
-  if (parsed.ok) return parsed.value;
-  const { kind, message, offset } = parsed.error;
-  const where = offset === undefined ? '' : ` at character ${offset}`;
-  const named = what === undefined ? '' : `${what}: `;
-  throw new Problem(kind === 'too_deep' ? 'too_large' : 'malformed_request', `${named}${message}${where}`);
+export function parseJson(bytes: Buffer, limits: JsonLimits, what?: string): Json {
+  return unwrap(readStrictJson(bytes, limits, what));
 }
 
 const MAX_ERRORS = 20;
