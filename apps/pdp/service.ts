@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { ContentDesk } from '#libs/decision-point/content-desk.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { DecisionEngines } from '#libs/decision-point/engines.js';
@@ -32,6 +33,7 @@ import { TracedEngines } from './observability/traced-engines.js';
 import { tracedLog } from './observability/traced-log.js';
 import type { Tracing } from './observability/tracing.js';
 import { openBounds, type Bounds } from './overload/bounds.js';
+import { contentPool, readingLimits } from './overload/content.js';
 import { gatedAuthorizer, gatedResponder, gatedTasks, type Responding, type TaskKeeping } from './overload/gated.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import { startRelay, type Relay } from './relay/relay.js';
@@ -115,6 +117,9 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
     const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
+    const pool = contentPool(settings, metrics.registry);
+    closing.push(() => pool.close());
+    const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
     const bounds = openBounds(settings, clock, metrics.registry);
@@ -148,7 +153,12 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       metrics,
       clock,
     );
-    const responseLimits = { maxBytes: limits.responseBytes, maxDepth: limits.jsonDepth, maxParts: MAX_RESPONSE_PARTS };
+    const responseLimits = {
+      maxBytes: limits.responseBytes,
+      maxDepth: limits.jsonDepth,
+      maxParts: MAX_RESPONSE_PARTS,
+      lateMs: settings.responseMs,
+    };
     return {
       settings,
       clock,
@@ -164,7 +174,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       engines,
       tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
       authorizer: gatedAuthorizer(measured, bounds.calls),
-      responder: gatedResponder(new Responder(log, view, lanes, engines, time, responseLimits), bounds.calls),
+      responder: gatedResponder(new Responder(log, view, lanes, engines, time, desk, responseLimits), bounds.calls),
       index,
       metrics,
       bounds,

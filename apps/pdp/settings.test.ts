@@ -25,6 +25,7 @@ test('without any setting there is a default for each', () => {
     tls: undefined,
     leaseMs: 5000,
     skewMs: 500,
+    responseMs: 3_600_000,
     logLevel: 'info',
     kafka: undefined,
     limits: {
@@ -51,6 +52,8 @@ test('without any setting there is a default for each', () => {
       clientMs: 30_000,
       grpcCalls: 512,
       watches: 2048,
+      validationMs: 5000,
+      validationThreads: 2,
     },
   });
 });
@@ -82,6 +85,9 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_RESPONSE_VALUES', ['99']],
   ['SALLYPORT_ARGUMENTS_VALUES', ['99']],
   ['SALLYPORT_JSON_DEPTH', ['7', '257']],
+  ['SALLYPORT_RESPONSE_MS', ['999', '86400001']],
+  ['SALLYPORT_VALIDATION_MS', ['99']],
+  ['SALLYPORT_VALIDATION_THREADS', ['1', '65']],
   ['SALLYPORT_HOST_REQUESTS_PER_S', ['-1', 'many']],
   ['SALLYPORT_HOST_BYTES_PER_HOUR', ['-1', '9007199254740992']],
   ['SALLYPORT_CALLS_IN_FLIGHT', ['0', 'many']],

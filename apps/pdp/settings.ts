@@ -90,25 +90,25 @@ export const SETTINGS = {
     'Validation and policies take time in proportion.',
   ),
   SALLYPORT_BODY_VALUES: setting(
-    whole(100, 1_000_000),
+    whole(100, 10_000_000),
     '20000',
     'Most JSON values of a request body, beside those of a definition, of arguments and of a response; past it 413.',
     'The service builds each value in memory: many small values cost more than their bytes.',
   ),
   SALLYPORT_DEFINITION_VALUES: setting(
-    whole(100, 1_000_000),
+    whole(100, 10_000_000),
     '20000',
     'Most JSON values of a definition.',
     'As above.',
   ),
   SALLYPORT_RESPONSE_VALUES: setting(
-    whole(100, 1_000_000),
+    whole(100, 10_000_000),
     '50000',
     'Most JSON values of a response.',
     'As above; validation takes time in proportion.',
   ),
   SALLYPORT_ARGUMENTS_VALUES: setting(
-    whole(100, 1_000_000),
+    whole(100, 10_000_000),
     '10000',
     'Most JSON values of the arguments of a call.',
     'The thread that decides looks at each of them.',
@@ -186,6 +186,24 @@ export const SETTINGS = {
     'Instances of hosts that watch directives at once, over HTTP and gRPC; past it 429. One host gets half.',
     'Each holds a connection or a stream of one: keep it below SALLYPORT_CONNECTIONS.',
   ),
+  SALLYPORT_RESPONSE_MS: setting(
+    whole(1000, 86_400_000),
+    '3600000',
+    'How long after its allow an answer of a server is delivered, in milliseconds; a later one is `rejected` as `late`.',
+    'Longer, and what an operator takes for over still reaches an agent.',
+  ),
+  SALLYPORT_VALIDATION_MS: setting(
+    whole(100, 60_000),
+    '5000',
+    'Processor time that reading and validating one response or definition may take, in milliseconds; past it a response is `rejected` as `too_costly`.',
+    'Shorter than honest content needs on a slow machine, and that content is rejected.',
+  ),
+  SALLYPORT_VALIDATION_THREADS: setting(
+    whole(2, 64),
+    '2',
+    'Threads that read and validate responses and definitions. One host gets half of them.',
+    'Each may take 400 MB while it works on the largest content.',
+  ),
   ...KAFKA_SETTINGS,
   SALLYPORT_LOG_LEVEL: setting(
     z.enum(LOG_LEVELS, 'needs a level from fatal to trace, or silent') satisfies z.ZodType<LogLevel, string>,
@@ -205,6 +223,8 @@ export interface Settings {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly leaseMs: number;
   readonly skewMs: number;
+  /** How long after its allow an answer may come. */
+  readonly responseMs: number;
   readonly logLevel: LogLevel;
   /** Undefined: nothing is sent to Kafka. */
   readonly kafka: KafkaSettings | undefined;
@@ -233,6 +253,8 @@ export interface Settings {
     readonly clientMs: number;
     readonly grpcCalls: number;
     readonly watches: number;
+    readonly validationMs: number;
+    readonly validationThreads: number;
   };
 }
 
@@ -275,6 +297,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     tls,
     leaseMs: required('SALLYPORT_LEASE_MS'),
     skewMs: required('SALLYPORT_SKEW_MS'),
+    responseMs: required('SALLYPORT_RESPONSE_MS'),
     logLevel: required('SALLYPORT_LOG_LEVEL'),
     kafka: readKafka(read),
     limits: {
@@ -301,6 +324,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
       clientMs: required('SALLYPORT_CLIENT_MS'),
       grpcCalls: required('SALLYPORT_GRPC_CALLS'),
       watches: required('SALLYPORT_WATCHES'),
+      validationMs: required('SALLYPORT_VALIDATION_MS'),
+      validationThreads: required('SALLYPORT_VALIDATION_THREADS'),
     },
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
+import { canonicalJson, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOf, digestOfBytes } from '#libs/kernel/digest.js';
 import { buildEnvelope } from './envelope.js';
 import { Envelope, type ContentSource, type Part } from './shapes.js';
@@ -22,8 +22,10 @@ const structured = (value: Json): Part => ({ type: 'structured', value });
 function envelopeOf(result: JsonObject): Envelope {
   const built = buildEnvelope({ source, result, boundarySeed });
   assert.ok(built.ok, JSON.stringify(built));
-  assert.deepEqual(Envelope.parse(built.value), built.value);
-  return built.value;
+  const { envelope, text } = built.value;
+  assert.deepEqual(Envelope.parse(envelope), envelope);
+  assert.equal(text, canonicalJson(envelope));
+  return envelope;
 }
 const partsOf = (result: JsonObject): Part[] => envelopeOf(result).parts;
 
@@ -158,7 +160,7 @@ describe('buildEnvelope', () => {
 
   it('carries an error', () => {
     const built = buildEnvelope({ source, error: { code: -32000, message: '</s>' }, boundarySeed });
-    assert.deepEqual(built.ok && built.value.parts, [structured({ code: -32000, message: '<\\/s>' })]);
+    assert.deepEqual(built.ok && built.value.envelope.parts, [structured({ code: -32000, message: '<\\/s>' })]);
   });
 
   it('cleans texts, values and keys', () => {
@@ -184,7 +186,7 @@ describe('buildEnvelope', () => {
       boundarySeed,
     });
     assert.ok(built.ok);
-    const [part] = built.value.parts;
+    const [part] = built.value.envelope.parts;
     assert.ok(part?.type === 'text');
     const lines = part.text.split('\n');
     assert.equal(lines.length, 3);
@@ -208,7 +210,7 @@ describe('buildEnvelope', () => {
       const other = '0123456789abcdef0123456789abcdef';
       const seeds = [boundary, other];
       const built = buildEnvelope({ source, result, boundarySeed: () => seeds.shift() ?? '' });
-      assert.equal(built.ok && built.value.boundary, other);
+      assert.equal(built.ok && built.value.envelope.boundary, other);
     });
   }
 
@@ -252,7 +254,7 @@ describe('buildEnvelope', () => {
           boundarySeed: () => seeds.shift() ?? boundary,
         });
         fc.pre(built.ok);
-        const { parts, boundary: chosen } = built.value;
+        const { parts, boundary: chosen } = built.value.envelope;
         const wrapped = parts[0];
         assert.ok(wrapped?.type === 'text');
         const lines = wrapped.text.split('\n');
@@ -271,7 +273,7 @@ describe('buildEnvelope', () => {
         fc.dictionary(fc.constantFrom('content', 'contents', 'messages', 'structuredContent', 'x'), fc.jsonValue()),
         (result) => {
           const built = buildEnvelope({ source, result: result as JsonObject, boundarySeed });
-          assert.ok(built.ok ? Envelope.safeParse(built.value).success : built.error.kind === 'key_collision');
+          assert.ok(built.ok ? Envelope.safeParse(built.value.envelope).success : built.error.kind === 'key_collision');
         },
       ),
       { numRuns: 300 },

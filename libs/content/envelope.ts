@@ -21,16 +21,18 @@ export interface EnvelopeInput extends Response {
  * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over
  * all of it. Text stands between two boundary lines that it cannot contain: the boundary is random, and one that occurs
  * anywhere in the content, keys, data and labels included, is thrown away. Never throws.
+ * `text` is the envelope's RFC 8785 form: each part of it is canonicalised once.
  * Fails with a finding of kind `no_response`, `key_collision`, `too_deep`, `boundary` (no fresh boundary was found) or
  * `exception`.
  */
-export function buildEnvelope(input: EnvelopeInput): Result<Envelope, Finding> {
+export function buildEnvelope(input: EnvelopeInput): Result<{ envelope: Envelope; text: string }, Finding> {
   try {
     if ((input.result === undefined) === (input.error === undefined)) return err(finding('no_response'));
     const parts = partsOf(input);
     if (!parts.ok) return err(finding(parts.error.kind, parts.error.path));
     const source = labelled(input.source);
-    const boundary = freshBoundary(canonicalJson([source, parts.value]), input.boundarySeed);
+    // Where it stands among the others does not matter here, so the members need no order.
+    const boundary = freshBoundary(JSON.stringify([source, parts.value]), input.boundarySeed);
     if (boundary === undefined) return err(finding('boundary'));
     const envelope = {
       integrity: 'untrusted' as const,
@@ -38,11 +40,20 @@ export function buildEnvelope(input: EnvelopeInput): Result<Envelope, Finding> {
       boundary,
       parts: parts.value.map((part) => between(part, boundary, source)),
     };
-    return ok({ ...envelope, digest: digestOfBytes(canonicalJson(envelope)) });
+    const members = new Map(Object.entries(envelope).map(([name, value]) => [name, canonicalJson(value)]));
+    const digest = digestOfBytes(objectOf(members));
+    return ok({ envelope: { ...envelope, digest }, text: objectOf(members.set('digest', canonicalJson(digest))) });
   } catch {
     return err(finding('exception'));
   }
 }
+
+/** An object in RFC 8785 form, of members in that form. Their names are ours. */
+const objectOf = (members: ReadonlyMap<string, string>): string =>
+  `{${[...members.keys()]
+    .sort()
+    .map((name) => `"${name}":${members.get(name)}`)
+    .join(',')}}`;
 
 const finding = (kind: string, path: JsonPointer = ''): Finding => ({
   detector: 'envelope',

@@ -17,6 +17,8 @@ export interface ResponseLimits {
 export interface ResponseInput extends EnvelopeInput {
   /** The pinned output schema of the operation, where it declares one. */
   readonly outputSchema?: { readonly digest: Digest; readonly load: () => Json } | undefined;
+  /** Size of the response as JSON in UTF-8, if it is known. */
+  readonly bytes?: number;
   readonly limits: ResponseLimits;
   readonly validator: SchemaValidator;
 }
@@ -25,6 +27,8 @@ export interface ValidatedResponse {
   readonly verdict: 'accepted' | 'rejected';
   /** What the agent may be given; only with `accepted`, and always then. */
   readonly content?: Envelope;
+  /** The same as RFC 8785 text. */
+  readonly contentText?: string;
   readonly findings: readonly Finding[];
 }
 
@@ -47,8 +51,9 @@ export function validateResponse(input: ResponseInput): ValidatedResponse {
     }
     const envelope = buildEnvelope(input);
     if (!envelope.ok) return { verdict: 'rejected', findings: [envelope.error] };
-    if (envelope.value.parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
-    return { verdict: 'accepted', content: envelope.value, findings: [] };
+    const { envelope: content, text: contentText } = envelope.value;
+    if (content.parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
+    return { verdict: 'accepted', content, contentText, findings: [] };
   } catch {
     return rejected('response', 'exception');
   }
@@ -79,7 +84,7 @@ function checkDepth(input: ResponseInput): readonly Finding[] {
 }
 
 function checkBytes(input: ResponseInput): readonly Finding[] {
-  const bytes = Buffer.byteLength(JSON.stringify(bodyOf(input)));
+  const bytes = input.bytes ?? Buffer.byteLength(JSON.stringify(bodyOf(input)));
   return bytes > input.limits.maxBytes ? [high('caps', 'too_large')] : [];
 }
 

@@ -10,6 +10,8 @@ import { readJson, readText } from './blobs.js';
 
 /** Compiled schemas and their sources that are kept: the ones used last. */
 const MAX_SCHEMAS = 2000;
+/** Texts of schemas that are kept for other threads. */
+const MAX_TEXTS = 200;
 
 /** A question that is no call's. */
 const NOBODY: AuthorityRequest = {
@@ -25,6 +27,7 @@ const NOBODY: AuthorityRequest = {
 export class DecisionEngines {
   private readonly policies = new PolicyEngine();
   private readonly schemas = new Map<Digest, Json>();
+  private readonly schemaTexts = new Map<Digest, string>();
   readonly validator: SchemaValidator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
 
   constructor(private readonly log: EventLog) {}
@@ -75,6 +78,15 @@ export class DecisionEngines {
     this.schemas.set(digest, schema);
     if (this.schemas.size > MAX_SCHEMAS) this.schemas.delete(this.schemas.keys().next().value as Digest);
     return schema;
+  }
+
+  /** A schema as it was recorded. Throws `LogUnavailable`. */
+  async schemaText(digest: Digest): Promise<string> {
+    const text = this.schemaTexts.get(digest) ?? (await readText(this.log, digest));
+    this.schemaTexts.delete(digest);
+    this.schemaTexts.set(digest, text);
+    if (this.schemaTexts.size > MAX_TEXTS) this.schemaTexts.delete(this.schemaTexts.keys().next().value as Digest);
+    return text;
   }
 
   private async load(set: Digest | undefined, schema: Digest | undefined): Promise<void> {

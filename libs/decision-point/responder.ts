@@ -1,32 +1,61 @@
-import { randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { callsDecider, notAllowed, otherBody, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { ResponseValidated } from '#libs/calls/events.js';
-import type { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import type { OutcomeRequest } from '#libs/calls/requests.js';
 import { lifecycleReason, type MaybeCapability } from '#libs/capability/state.js';
-import { validateResponse, type ResponseLimits, type ValidatedResponse } from '#libs/content/response.js';
-import type { Envelope, Finding } from '#libs/content/shapes.js';
+import type { ResponseLimits } from '#libs/content/response.js';
+import type { Finding } from '#libs/content/shapes.js';
 import { compareServer } from '#libs/decision/server-identity.js';
 import { targetsOf } from '#libs/decision/targets.js';
 import { isVoid } from '#libs/directive/decider.js';
 import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
-import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { digestOf, keyedDigest, type Digest } from '#libs/kernel/digest.js';
+import { ownValue } from '#libs/kernel/canonical-json.js';
+import type { Digest } from '#libs/kernel/digest.js';
+import { JsonText } from '#libs/kernel/json-text.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
-import { openPayload, sealPayload } from '#libs/payloads/payload.js';
+import type { Instant } from '#libs/kernel/time.js';
+import { valueOf, type PayloadPart } from '#libs/payloads/payload.js';
 import type { ResponseVerdict } from '#libs/vocabulary/words.js';
 import { standingOf, type Caller } from './caller.js';
+import type { ContentDesk } from './content-desk.js';
+import type { ResponseText, Validation, Verdict } from './content-jobs.js';
 import type { ControlView } from './control-view.js';
 import type { DecisionEngines } from './engines.js';
 import { sealFact, type Fact } from './facts.js';
 import type { LogTime } from './log-time.js';
 import { payloadPlace } from './payload-place.js';
+import { Submission } from './submission.js';
 import type { TaskLane } from './task-lane.js';
 import type { TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
+/** From then on a record is sealed at once, whatever it costs: others keep taking its place. */
+const MAX_SEALS = 6;
+
+export interface ResponderLimits extends ResponseLimits {
+  /** How long after its allow an answer may come, in milliseconds. */
+  readonly lateMs: number;
+}
+
+/** Waits for something during which this thread is free for others. */
+export type Aside = <Answer>(wait: () => Promise<Answer>) => Promise<Answer>;
+
+const rejected = (detector: string, kind: string): Verdict => ({
+  verdict: 'rejected',
+  findings: [{ detector, kind, path: '', severity: 'high' }],
+});
+/** What was to be validated and was not. */
+const FAILED = rejected('response', 'exception');
 
 type Try<Answer> = Result<Answer, Refusal> | 'again';
+
+interface Asked {
+  readonly callId: string;
+  readonly submission: Submission;
+  readonly caller: Caller;
+  readonly aside: Aside;
+}
 
 interface Found {
   readonly lane: TaskLane;
@@ -37,7 +66,7 @@ export interface ResponseAnswer {
   readonly callId: string;
   readonly verdict: ResponseVerdict;
   /** What the agent may be given; absent where the response was rejected. */
-  readonly content?: Envelope;
+  readonly content?: JsonText;
   readonly findings: readonly Finding[];
   readonly rawDigest: Digest;
   readonly position: string;
@@ -56,16 +85,26 @@ export class Responder {
     private readonly lanes: TaskLanes,
     private readonly engines: DecisionEngines,
     private readonly time: LogTime,
-    private readonly limits: ResponseLimits,
+    private readonly desk: ContentDesk,
+    private readonly limits: ResponderLimits,
   ) {}
 
   /**
    * Validates a response, once. The same body again gets the recorded answer. If the call has been stopped since it was
-   * allowed, the response is recorded and rejected, and nothing of it is delivered.
+   * allowed, or the answer comes too late, the response is recorded and rejected, and nothing of it is delivered. `aside`
+   * is told of time that passes without work of this thread.
    */
-  async respond(callId: string, request: ResponseRequest, caller: Caller): Promise<Result<ResponseAnswer, Refusal>> {
-    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const outcome = await this.tryRespond(callId, request, caller);
+  async respond(
+    callId: string,
+    text: ResponseText,
+    caller: Caller,
+    aside: Aside = (wait) => wait(),
+  ): Promise<Result<ResponseAnswer, Refusal>> {
+    const submission = await aside(() => Submission.of(this.desk, caller.name, text));
+    if (!submission.ok) return submission;
+    const asked = { callId, submission: submission.value, caller, aside };
+    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+      const outcome = await this.tryRespond(asked, tries > MAX_SEALS);
       if (outcome !== 'again') return outcome;
     }
     throw new LogUnavailable('the task is too busy to record a response');
@@ -109,109 +148,132 @@ export class Responder {
     }
   }
 
-  private async tryRespond(callId: string, request: ResponseRequest, caller: Caller): Promise<Try<ResponseAnswer>> {
-    const found = await this.laneOf(request.taskId, caller);
+  private async tryRespond(asked: Asked, sealsNow: boolean): Promise<Try<ResponseAnswer>> {
+    const { callId, submission, caller, aside } = asked;
+    const found = await this.laneOf(submission.taskId, caller);
     if (!found.ok) return found;
+    // From here on nothing waits, unless it tries again: what is looked at has to be what the append checks.
     const { lane, standing } = found.value;
-    const body = request.result === undefined ? { error: request.error } : { result: request.result };
-    const requestDigest = keyedDigest(lane.key, canonicalJson(body));
-    const rawDigest = digestOf(request.result ?? request.error);
     const call = lane.calls.calls.get(callId);
     if (call?.allowed === undefined) return this.lanes.confirmed(lane, notAllowed());
-    if (call.response !== undefined) {
-      const same = call.response.validated.requestDigest === requestDigest;
-      return same ? this.recorded(lane, standing, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
-    }
     const attempt = call.allowed;
-    const output = await this.outputSchemaOf(attempt);
-    // Whoever was faster has recorded the response that stands.
-    if (lane.givenUp || lane.calls.calls.get(callId)?.response !== undefined) return 'again';
-    // From here to the append nothing waits: what is looked at has to be what the append checks.
     const { capability: capabilityId } = attempt.decided;
     const capability = this.view.capability(capabilityId);
     const directives = this.view.directives();
-    const stopped = isStopped(attempt, capability.state, this.view);
-    const validated: ValidatedResponse = stopped
-      ? { verdict: 'rejected', findings: [{ detector: 'directives', kind: 'disabled', path: '', severity: 'high' }] }
-      : this.validate(attempt, capability.state, request, output);
-    const { verdict, content, findings } = validated;
-    const revision = lane.calls.revision + 1;
-    const parts: Record<string, unknown> = { raw: body };
-    if (content !== undefined) parts['validated'] = content;
-    const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), parts);
-    const { raw, validated: envelope } = payload.commitments as { raw: Digest; validated?: Digest };
+    const now = this.time.now();
+    const refused = this.refusing(lane, attempt, capability.state, now);
+    const validates = refused === undefined && call.response === undefined;
+    const judged = submission.judgedFor(attempt.decided.attempt, validates);
+    if (judged === undefined) return (await this.judge(asked, lane, attempt, validates)) ?? 'again';
+    const { requestDigest, rawDigest, raw } = judged.read;
+    if (call.response !== undefined) {
+      const same = call.response.validated.requestDigest === requestDigest;
+      return same ? this.recorded(asked, lane, standing, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
+    }
+    const { verdict, content, findings } = refused ?? judged.verdict ?? FAILED;
+    const parts = content === undefined ? [raw] : [raw, content];
+    const place = payloadPlace({ stream: lane.callsStream, revision: lane.calls.revision + 1 });
+    const payload = this.sealed(submission, lane.key, place, parts, sealsNow);
+    if (payload === undefined) {
+      const bytes = await aside(() => this.desk.seal(caller.name, { key: lane.key, place, parts }));
+      submission.keepSealed({ place, parts, bytes });
+      return 'again';
+    }
     const event: ResponseValidated = {
       callId,
-      taskId: request.taskId,
+      taskId: lane.task.taskId,
       attempt: attempt.decided.attempt,
       verdict,
       findings: [...findings],
-      commitments: { raw, ...(envelope === undefined ? {} : { validated: envelope }) },
+      commitments: { raw: raw.commitment, ...(content === undefined ? {} : { validated: content.commitment }) },
       requestDigest,
       epoch: directives.revision,
     };
-    const command = {
-      type: 'record-response',
-      validated: event,
-      actor: lane.task.host,
-      time: this.time.now(),
-    } as const;
+    const command = { type: 'record-response', validated: event, actor: lane.task.host, time: now } as const;
     const decided = callsDecider.decide(command, lane.calls);
     if (!decided.ok) return decided;
     const checks = [
       ...standing,
       { stream: 'directives', expected: directives.revision },
       { stream: `capability-${capabilityId}`, expected: capability.revision },
+      // A task that is closed meanwhile takes no answer.
+      { stream: lane.taskStream, expected: lane.taskRevision },
     ];
-    const position = await this.append(lane, decided.value, callId, checks, payload.bytes);
+    const position = await this.append(lane, decided.value, callId, checks, payload);
     if (position === undefined) return 'again';
     const recorded = lane.calls.calls.get(callId)?.response;
     if (recorded !== undefined) recorded.position = position;
     return ok({
       callId,
       verdict,
-      ...(content === undefined ? {} : { content }),
+      ...(content === undefined ? {} : { content: new JsonText(valueOf(content)) }),
       findings,
       rawDigest,
       position: String(position),
     });
   }
 
-  private validate(
-    { decided }: AttemptState,
+  /** Why nothing of a response is delivered, whatever is in it. */
+  private refusing(
+    lane: TaskLane,
+    attempt: AttemptState,
     capability: MaybeCapability,
-    { result, error }: ResponseRequest,
-    outputSchema: { digest: Digest; load: () => Json } | undefined,
-  ): ValidatedResponse {
-    const { version = '', operation } = decided;
-    const { server } = decided.observed;
-    const expected = capability?.versions.get(version)?.server ?? { method: 'none' as const };
-    return validateResponse({
-      source: {
-        capability: decided.capability,
-        version,
-        operation,
-        server: { method: server.method, result: compareServer(expected, server) },
-      },
-      ...(result === undefined ? {} : { result }),
-      ...(error === undefined ? {} : { error }),
-      outputSchema,
-      limits: this.limits,
-      validator: this.engines.validator,
-      boundarySeed: () => randomBytes(16).toString('hex'),
-    });
+    now: Instant,
+  ): Verdict | undefined {
+    if (isStopped(attempt, capability, this.view)) return rejected('directives', 'disabled');
+    const isLate = lane.task.closed || Date.parse(now) - Date.parse(attempt.at) > this.limits.lateMs;
+    return isLate ? rejected('response', 'late') : undefined;
   }
 
-  private async outputSchemaOf({ decided }: AttemptState): Promise<{ digest: Digest; load: () => Json } | undefined> {
-    const version = this.view.capability(decided.capability).state?.versions.get(decided.version ?? '');
-    const digest = version === undefined ? undefined : ownValue(version.operations, decided.operation)?.output;
-    if (digest === undefined) return undefined;
-    const schema = await this.engines.loadSchema(digest);
-    return { digest, load: () => schema };
+  /** Reads and validates a response, and keeps what comes of it; a refusal if it is none. */
+  private async judge(
+    { submission, aside }: Asked,
+    lane: TaskLane,
+    attempt: AttemptState,
+    validates: boolean,
+  ): Promise<Result<never, Refusal> | undefined> {
+    const { text, request } = submission;
+    const validation = validates ? await this.validationOf(attempt) : undefined;
+    const work = { text, request, key: lane.key, validation };
+    const judged = await aside(() => this.desk.judge(lane.task.host, work));
+    if (!judged.ok) return judged;
+    submission.keepJudged(attempt.decided.attempt, judged.value);
+    return undefined;
+  }
+
+  /** A record is sealed for its place: large ones beforehand, in the hope that it stays free. */
+  private sealed(
+    submission: Submission,
+    key: KeyObject,
+    place: string,
+    parts: readonly PayloadPart[],
+    sealsNow: boolean,
+  ): Uint8Array | undefined {
+    const { desk } = this;
+    const before = submission.sealedFor(place, parts);
+    return before ?? (sealsNow || desk.sealsAtOnce(parts) ? desk.sealNow(key, place, parts) : undefined);
+  }
+
+  /** A version never changes, so what was validated against it once stays so. */
+  private async validationOf({ decided }: AttemptState): Promise<Validation> {
+    const { version = '', operation } = decided;
+    const { server } = decided.observed;
+    const known = this.view.capability(decided.capability).state?.versions.get(version);
+    const expected = known?.server ?? { method: 'none' as const };
+    const digest = known === undefined ? undefined : ownValue(known.operations, operation)?.output;
+    const source = {
+      capability: decided.capability,
+      version,
+      operation,
+      server: { method: server.method, result: compareServer(expected, server) },
+    };
+    const schema = digest === undefined ? undefined : { digest, text: await this.engines.schemaText(digest) };
+    return { source, schema, limits: this.limits };
   }
 
   /** The answer that was recorded, from the payload of its event. Waits until the record is durable. */
   private async recorded(
+    { aside }: Asked,
     lane: TaskLane,
     standing: readonly StreamCheck[],
     call: CallState,
@@ -220,21 +282,16 @@ export class Responder {
     const confirmed = await this.lanes.confirm(lane, standing);
     const { response } = call;
     if (confirmed === undefined || response === undefined) return 'again';
+    const { verdict, findings, commitments } = response.validated;
+    const answer = { callId: call.callId, verdict, findings, rawDigest };
+    const position = String(response.position ?? confirmed);
+    if (commitments.validated === undefined) return ok({ ...answer, position });
     const place = { stream: lane.callsStream, revision: response.revision };
     const bytes = await this.log.payload(place.stream, place.revision);
-    const opened = bytes === undefined ? undefined : openPayload(lane.key, payloadPlace(place), bytes);
-    if (opened?.ok !== true) throw new LogUnavailable('the recorded response cannot be opened');
-    const content = opened.value.parts['validated'] as Envelope | undefined;
-    const { verdict, findings } = response.validated;
-    const position = String(response.position ?? confirmed);
-    return ok({
-      callId: call.callId,
-      verdict,
-      ...(content === undefined ? {} : { content }),
-      findings,
-      rawDigest,
-      position,
-    });
+    if (bytes === undefined) throw new LogUnavailable('the recorded response is missing');
+    const record = { key: lane.key, place: payloadPlace(place), bytes };
+    const content = await aside(() => this.desk.open(lane.task.host, record));
+    return ok({ ...answer, ...(content === undefined ? {} : { content: new JsonText(content) }), position });
   }
 
   /** Appends to the calls of the task. No facts: only waits until what is there is durable. */

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { commitmentTo, type Digest, type SecretKey } from '#libs/kernel/digest.js';
+import { commitmentTo, digestOfBytes, type Digest, type SecretKey } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { freshRandom } from './random.js';
 
@@ -59,16 +59,74 @@ export function sealPayload<Name extends string>(
     const salt = freshRandom(SALT_BYTES);
     const text = canonicalJson(value);
     commitments[name] = commitmentTo(salt, text);
-    texts.push(`[${JSON.stringify(name)},"${salt.toString('base64')}",${text}]`);
+    texts.push(`${headOf(name, salt)}${text}]`);
   }
   const plain = `[${texts.join(',')}]`;
   if (plain.length > MAX_CHARS) throw new PayloadTooLarge('a payload that is too large');
+  return { bytes: Buffer.concat(encrypted(key, associated, [plain])), commitments };
+}
 
+/** A part of a record that is made before its place is known, and sealed later. */
+export interface PayloadPart {
+  /** `sha256(salt || JCS(value))`. */
+  readonly commitment: Digest;
+  /** `[name, salt, value]` as JSON; shared between threads if it is large. */
+  readonly bytes: Uint8Array;
+  /** Where the value begins in it; it ends before the last byte. */
+  readonly valueAt: number;
+}
+
+/** Makes a part of a record out of a value's RFC 8785 form. */
+export function payloadPart(name: string, canonicalText: string): PayloadPart {
+  const salt = freshRandom(SALT_BYTES);
+  const head = headOf(name, salt);
+  const bytes = ownBuffer(head.length + Buffer.byteLength(canonicalText) + 1);
+  bytes.write(head, 'latin1');
+  bytes.write(canonicalText, head.length, 'utf8');
+  bytes[bytes.length - 1] = CLOSE_ARRAY;
+  const value = bytes.subarray(head.length, bytes.length - 1);
+  const commitment = digestOfBytes(Buffer.concat([salt, value]));
+  return { commitment, bytes, valueAt: head.length };
+}
+
+/** The value of a part, as the text that it was made of. */
+export const valueOf = ({ bytes, valueAt }: PayloadPart): Uint8Array => bytes.subarray(valueAt, bytes.length - 1);
+
+/** `sealPayload` for parts that were made before. Throws `PayloadTooLarge`. */
+export function sealParts(key: SecretKey, associated: string, parts: readonly PayloadPart[]): Uint8Array {
+  refuseLargeParts(parts);
+  const plain = parts.flatMap(({ bytes }, index) => [index === 0 ? '[' : ',', bytes]);
+  const pieces = encrypted(key, associated, [...plain, ']']);
+  const sealed = ownBuffer(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) at += piece.copy(sealed, at);
+  return sealed;
+}
+
+/** Throws `PayloadTooLarge` if parts are more than one record holds. */
+export function refuseLargeParts(parts: readonly PayloadPart[]): void {
+  if (parts.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_CHARS)
+    throw new PayloadTooLarge('a payload that is too large');
+}
+
+const CLOSE_ARRAY = 0x5d;
+
+/** What one part begins with: its name is ours, and needs no escapes. */
+const headOf = (name: string, salt: Buffer): string => `[${JSON.stringify(name)},"${salt.toString('base64')}",`;
+
+/** From this size on bytes are handed from thread to thread, never copied. */
+const SHARED_FROM_BYTES = 65_536;
+
+/** A buffer with memory of its own: one that shares it with others would take all of them along to another thread. */
+const ownBuffer = (bytes: number): Buffer =>
+  bytes < SHARED_FROM_BYTES ? Buffer.allocUnsafeSlow(bytes) : Buffer.from(new SharedArrayBuffer(bytes));
+
+function encrypted(key: SecretKey, associated: string, plain: readonly (string | Uint8Array)[]): Buffer[] {
   const nonce = freshRandom(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associatedData(associated));
-  const body = [cipher.update(plain, 'utf8'), cipher.final()];
-  return { bytes: Buffer.concat([Buffer.of(VERSION), nonce, ...body, cipher.getAuthTag()]), commitments };
+  const body = plain.map((each) => (typeof each === 'string' ? cipher.update(each, 'utf8') : cipher.update(each)));
+  return [Buffer.of(VERSION), nonce, ...body, cipher.final(), cipher.getAuthTag()];
 }
 
 /** Decrypts a record; `associated` has to be what it was sealed with. The bytes come from a store and prove nothing. */

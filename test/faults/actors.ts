@@ -8,6 +8,7 @@ import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
 import type { ScopeEntry } from '#libs/task/scope.js';
 import type { Chance } from '../support/chance.js';
+import { responseText } from '../support/responses.js';
 import { definitionOf, HOSTS, INTEGRITY, must, OPERATIONS, VERSIONS } from './ground.js';
 import { Issuers, type Told } from './issuers.js';
 import type { Oracle } from './oracle.js';
@@ -219,7 +220,7 @@ export class Actors {
     const { taskId, callId } = request;
     const result = { content: [{ type: 'text', text: `note ${this.chance.happens(0.1) ? 'other' : 'same'}` }] };
     const caller = this.world.callerOf(host);
-    const answer = this.world.service.responder.respond(callId, { taskId, result }, caller);
+    const answer = this.world.service.responder.respond(callId, responseText({ taskId, result }), caller);
     this.follow(answer, (more) => ({ kind: 'respond', taskId, callId, host, ...more }));
   }
 

@@ -220,9 +220,10 @@ export class Invariants {
       return [broken(5, 'a response was answered without its record')];
     if (given.content === undefined) return given.verdict === 'accepted' ? [broken(5, 'nothing was delivered')] : [];
     if (given.verdict !== 'accepted') return [broken(5, 'a response was delivered that was not accepted')];
-    if (given.content.integrity !== 'untrusted') return [broken(5, 'a response was delivered without its label')];
+    const content = JSON.parse(given.content.toString()) as { integrity: string; digest: string };
+    if (content.integrity !== 'untrusted') return [broken(5, 'a response was delivered without its label')];
     const opened = await this.open({ ...record.event, position: 0n, json: '' }, taskId);
-    const { digest } = given.content;
+    const { digest } = content;
     const before = this.delivered.get(key) ?? digest;
     this.delivered.set(key, digest);
     const kept = opened?.parts['validated'] as { digest?: string } | undefined;

@@ -16,12 +16,11 @@ import type { Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
 import { memoryKeyring } from '#libs/payloads/memory-keyring.js';
 import type { Chance } from '../support/chance.js';
+import { inlineDesk, RESPONSE_LIMITS } from '../support/responses.js';
 import { HOSTS, type Ground } from './ground.js';
 import { heldLog, type HeldLog } from './held-log.js';
 import type { Breach } from './oracle.js';
 import { Scheduler, type Fate, type Gate, type Life } from './scheduler.js';
-
-const RESPONSE_LIMITS = { maxBytes: 100_000, maxDepth: 32, maxParts: 100 };
 
 /** What a planted defect puts in the place of a sound part. Only the tests of the simulation have one. */
 export interface Defect {
@@ -170,7 +169,7 @@ export class World {
       plane,
       tasks: new Tasks(log, plane, lanes, this.keys),
       authorizer: new Authorizer(log, view, lanes, engines, refusals, time, weather.leaseMs),
-      responder: new Responder(log, view, lanes, engines, time, RESPONSE_LIMITS),
+      responder: new Responder(log, view, lanes, engines, time, inlineDesk(engines), RESPONSE_LIMITS),
     };
   }
 

@@ -33,7 +33,12 @@ let service: TestService;
 let host: GrpcHost;
 before(async () => {
   service = await startService({
-    env: { SALLYPORT_RESPONSE_BYTES: String(16 * MIB) },
+    env: {
+      SALLYPORT_RESPONSE_BYTES: String(16 * MIB),
+      SALLYPORT_RESPONSE_VALUES: '10000000',
+      SALLYPORT_DEFINITION_VALUES: '10000000',
+      SALLYPORT_ARGUMENTS_VALUES: '10000000',
+    },
     wrapLog: (log) => ({
       ...log,
       read: (stream, from, limit) => {

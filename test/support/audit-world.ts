@@ -38,6 +38,7 @@ import { CallAudit } from '#libs/audit/calls.js';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { DirectiveHistory } from '#libs/audit/directive-history.js';
 import { TraceAudit, type TraceEvidence, type TraceLimits } from '#libs/audit/trace.js';
+import { inlineDesk, RESPONSE_LIMITS, responseText } from './responses.js';
 
 /** A small world for tests of evidence, made through the real commands: one capability, one policy, two hosts. */
 
@@ -80,11 +81,7 @@ export async function makeWorld(t: TestContext) {
     time,
     5000,
   );
-  const responder = new Responder(settled, view, lanes, engines, time, {
-    maxBytes: 100_000,
-    maxDepth: 32,
-    maxParts: 100,
-  });
+  const responder = new Responder(settled, view, lanes, engines, time, inlineDesk(engines), RESPONSE_LIMITS);
   const indexFile = join(folder, 'audit-index.db');
   const index = await CallIndex.open(log, indexFile);
   t.after(async () => {
@@ -230,7 +227,9 @@ export async function makeWorld(t: TestContext) {
 
     async respond(taskId: string, callId: string, text = 'the note') {
       return must(
-        await responder.respond(callId, { taskId, result: { content: [{ type: 'text', text }] } }, { name: 'host-1' }),
+        await responder.respond(callId, responseText({ taskId, result: { content: [{ type: 'text', text }] } }), {
+          name: 'host-1',
+        }),
       );
     },
     async succeed(taskId: string, callId: string) {

@@ -1,10 +1,11 @@
-import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import { OutcomeRequest } from '#libs/calls/requests.js';
 import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
 import { Responder, type OutcomeAnswer, type ResponseAnswer } from '#libs/decision-point/responder.js';
 import { AuthorizeRequest } from '#libs/decision/call.js';
+import type { JsonText } from '#libs/kernel/json-text.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
@@ -35,13 +36,14 @@ export class CallsController {
   @Post(':callId/response')
   @HttpCode(200)
   @Access(['host'], 'responseBytes')
+  @Header('content-type', 'application/json; charset=utf-8')
   async respond(
     @Req() request: FastifyRequest,
     @Param('callId') callId: string,
-    @Body() body: unknown,
-  ): Promise<ResponseAnswer> {
-    const response = parseInput(ResponseRequest, body);
-    return unwrap(await this.responder.respond(parseInput(Uuid, callId), response, callerOf(request)));
+    @Body() body: JsonText | undefined,
+  ): Promise<Buffer> {
+    const text = { body: body?.bytes ?? new Uint8Array() };
+    return responseText(unwrap(await this.responder.respond(parseInput(Uuid, callId), text, callerOf(request))));
   }
 
   @Post(':callId/outcome')
@@ -55,4 +57,11 @@ export class CallsController {
     const outcome = parseInput(OutcomeRequest, body);
     return unwrap(await this.responder.recordOutcome(parseInput(Uuid, callId), outcome, callerOf(request)));
   }
+}
+
+/** An answer as JSON, around content that has been written already. */
+function responseText({ content, ...answer }: ResponseAnswer): Buffer {
+  const text = JSON.stringify(answer);
+  if (content === undefined) return Buffer.from(text);
+  return Buffer.concat([Buffer.from(`${text.slice(0, -1)},"content":`), content.buffer, Buffer.from('}')]);
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { JsonText } from '#libs/kernel/json-text.js';
 import type { ValueBounds } from '#libs/kernel/json-values.js';
 import { messageCodec, type Message } from '#libs/wire/codec.js';
 import { fullName, messageOf } from '#libs/wire/protos.js';
@@ -6,6 +7,9 @@ import { parseJson } from '../http/body.js';
 import { Problem } from '../http/problem.js';
 import { valueBoundsOf } from '../http/value-bounds.js';
 import type { Settings } from '../settings.js';
+
+/** Fields of what is left as it came, for the threads that work on content. */
+const RAW = new Set(['result', 'error']);
 
 interface MessageLimits {
   readonly maxDepth: number;
@@ -15,7 +19,7 @@ interface MessageLimits {
 
 /** JSON in messages is read as strictly as bodies over HTTP are; `fromMessage` throws `Problem`. */
 export const { fromMessage, toMessage } = messageCodec<MessageLimits>((bytes, { maxDepth, valuesOf }, name) =>
-  parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
+  RAW.has(name) ? new JsonText(bytes) : parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
 );
 
 /** What JSON in the messages of callers may be. */

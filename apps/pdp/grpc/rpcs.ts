@@ -1,10 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { taskView } from '#libs/audit/task-view.js';
-import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
+import { OutcomeRequest } from '#libs/calls/requests.js';
 import { AuthorizeRequest } from '#libs/decision/call.js';
 import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
 import { traceIdOf } from '#libs/kernel/ids.js';
+import type { JsonText } from '#libs/kernel/json-text.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
 import { Uuid } from '#libs/vocabulary/ids.js';
 import type { ServiceName } from '#libs/wire/protos.js';
@@ -69,8 +70,11 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
         body: 'responseBytes',
         gated: true,
         async serve(request, { caller }) {
-          const { callId } = parseInput(OfCall, request);
-          return unwrap(await responder.respond(callId, parseInput(ResponseRequest, request), caller));
+          const { callId, taskId } = parseInput(OfCall.extend({ taskId: z.string() }), request);
+          const { result, error } = request as { result?: JsonText; error?: JsonText };
+          const text = { taskId, result: result?.bytes, error: error?.bytes };
+          const { content, ...answer } = unwrap(await responder.respond(callId, text, caller));
+          return content === undefined ? answer : { ...answer, content: JSON.parse(content.toString()) as unknown };
         },
       },
       RecordOutcome: {

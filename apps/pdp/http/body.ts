@@ -1,15 +1,19 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Json } from '#libs/kernel/canonical-json.js';
-import { pointerTo } from '#libs/kernel/pointer.js';
+import { JsonText } from '#libs/kernel/json-text.js';
 import { readStrictJson, type JsonLimits } from '#libs/kernel/strict-json.js';
+import { shapeOf } from '#libs/vocabulary/shape.js';
 import type { Settings } from '../settings.js';
 import { accessOf, chargeBody } from './access.js';
 import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
 import { valueBoundsOf } from './value-bounds.js';
 
-/** Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. */
+/**
+ * Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. What may be
+ * large enough to hold up this thread is left as it came, for the threads that work on content.
+ */
 export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
   server.removeAllContentTypeParsers();
   const options = {
@@ -30,6 +34,7 @@ function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']
   const kind = accessOf(request)?.body ?? 'bodyBytes';
   const limit = limits[kind];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
+  if (kind === 'responseBytes') return new JsonText(body);
   return body.length === 0 ? {} : parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits)[kind] });
 }
 
@@ -38,17 +43,7 @@ export function parseJson(bytes: Buffer, limits: JsonLimits, what?: string): Jso
   return unwrap(readStrictJson(bytes, limits, what));
 }
 
-const MAX_ERRORS = 20;
-
 /** What a schema makes of a value from outside; 400 with the fields that are wrong. The value itself is never quoted. */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.slice(0, MAX_ERRORS).map(({ path, message, code }) => ({
-    path: pointerTo(...path.map(String))
-      .slice(0, 500)
-      .toWellFormed(),
-    message: code === 'unrecognized_keys' ? 'has unknown fields' : message.slice(0, 200),
-  }));
-  throw new Problem('malformed_request', 'the request does not have the expected shape', errors);
+  return unwrap(shapeOf(schema, value));
 }

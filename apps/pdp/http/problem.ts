@@ -5,6 +5,7 @@ import type { JsonPointer } from '#libs/kernel/pointer.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
 import { IndexUnavailable } from '#libs/audit/index-thread.js';
+import { PoolClosed, PoolOverloaded } from '#libs/offload/job-pool.js';
 import { KeyringUnavailable } from '#libs/payloads/keyring.js';
 import { PayloadTooLarge } from '#libs/payloads/payload.js';
 
@@ -78,8 +79,9 @@ export function unwrap<Value>(result: Result<Value, Refusal>): Value {
 /** What the framework and the stores throw, in our words. Anything unforeseen is a 503: nothing was promised. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof LogOverloaded) return new Problem('overloaded', error.message);
-  if (error instanceof LogUnavailable || error instanceof KeyringUnavailable) {
+  if (error instanceof LogOverloaded || error instanceof PoolOverloaded)
+    return new Problem('overloaded', error.message);
+  if (error instanceof LogUnavailable || error instanceof PoolClosed || error instanceof KeyringUnavailable) {
     return new Problem('log_unavailable', 'the event log cannot record or read this now');
   }
   if (error instanceof EventTooLarge || error instanceof PayloadTooLarge) {

@@ -5,6 +5,7 @@ import type { BodyLimit } from './access.js';
 type Limits = Pick<Settings['limits'], 'argumentsValues' | 'bodyValues' | 'definitionValues' | 'responseValues'>;
 
 interface Bounds extends Readonly<Record<BodyLimit, ValueBounds>> {
+  readonly response: ValueBounds;
   /** Of the JSON in one field of a gRPC message, by the field's name; any other field has those of a body. */
   readonly fields: Readonly<Record<string, ValueBounds>>;
 }
@@ -32,6 +33,7 @@ function boundsOf({ argumentsValues, bodyValues, definitionValues, responseValue
     bodyBytes: body,
     definitionBytes: { most: bodyValues, within: { arguments: args, definition, observed: holder, version: holder } },
     responseBytes: { most: bodyValues, within: { result: response, error: response } },
-    fields: { arguments: args, definition, result: response, error: response },
+    response,
+    fields: { arguments: args, definition },
   };
 }

@@ -1,3 +1,4 @@
+import type { Aside } from '#libs/decision-point/responder.js';
 import type { Clock } from '#libs/kernel/time.js';
 import { Problem } from '../http/problem.js';
 
@@ -47,18 +48,32 @@ export class Gate {
     throw new Problem('overloaded', 'more is asked than can be answered in time');
   }
 
-  /** Does a piece of work. Throws `Problem` (`overloaded`) instead where there is too much under way. */
-  async run<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  /**
+   * Does a piece of work. Throws `Problem` (`overloaded`) instead where there is too much under way. What it waits for
+   * `aside` is bounded elsewhere: it takes no room here, and its time does not count.
+   */
+  async run<Answer>(work: (aside: Aside) => Promise<Answer>): Promise<Answer> {
     this.refuseIfFull();
     const startedMs = this.options.clock.monotonicMs();
+    let asideMs = 0;
+    const aside: Aside = async (wait) => {
+      const fromMs = this.options.clock.monotonicMs();
+      this.running -= 1;
+      try {
+        return await wait();
+      } finally {
+        this.running += 1;
+        asideMs += this.options.clock.monotonicMs() - fromMs;
+      }
+    };
     if (this.running === 0) [this.movedMs, this.usualMs] = [startedMs, 0];
     this.running += 1;
     try {
-      return await work();
+      return await work(aside);
     } finally {
       this.running -= 1;
       this.movedMs = this.options.clock.monotonicMs();
-      this.usualMs += (this.movedMs - startedMs - this.usualMs) * WEIGHT;
+      this.usualMs += (this.movedMs - startedMs - asideMs - this.usualMs) * WEIGHT;
     }
   }
 

@@ -13,7 +13,7 @@ export const gatedAuthorizer = (inner: Authorizing, gate: Gate): Authorizing => 
 });
 
 export const gatedResponder = (inner: Responding, gate: Gate): Responding => ({
-  respond: (...asked) => gate.run(() => inner.respond(...asked)),
+  respond: (callId, text, caller) => gate.run((aside) => inner.respond(callId, text, caller, aside)),
   recordOutcome: (...asked) => gate.run(() => inner.recordOutcome(...asked)),
 });
 

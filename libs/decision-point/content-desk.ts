@@ -1,0 +1,142 @@
+import type { KeyObject } from 'node:crypto';
+import type { Transferable } from 'node:worker_threads';
+import type { ResponseRequest } from '#libs/calls/requests.js';
+import type { SchemaValidator } from '#libs/content/schema-validator.js';
+import { LogUnavailable } from '#libs/event-log/port.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
+import type { Finished } from '#libs/offload/job-thread.js';
+import type { JobPool } from '#libs/offload/job-pool.js';
+import { refuseLargeParts, type PayloadPart } from '#libs/payloads/payload.js';
+import {
+  openContent,
+  readResponse,
+  seal,
+  validate,
+  type ContentJob,
+  type OpenJob,
+  type ReadingLimits,
+  type ReadResponse,
+  type ResponseJob,
+  type ResponseText,
+  type SealJob,
+  type Verdict,
+} from './content-jobs.js';
+
+/** What the threads of its pool run. */
+export const contentWorker = new URL('./content-worker.js', import.meta.url);
+
+/** What is no larger is done at once: the way to another thread and back costs more. */
+export const INLINE_BYTES = 16_384;
+/** The same for encryption alone. */
+const INLINE_SEAL_BYTES = 262_144;
+
+/** What came of a response: what is recorded of it, and the verdict if it was validated. */
+export interface Judged {
+  readonly read: ReadResponse;
+  readonly verdict?: Verdict | undefined;
+}
+
+const TOO_COSTLY: Verdict = {
+  verdict: 'rejected',
+  findings: [{ detector: 'response', kind: 'too_costly', path: '', severity: 'high' }],
+};
+
+/**
+ * Where work on content is done: small content here, all other in threads of a pool. The functions are the same, and so
+ * are the answers. Without a pool all of it is done here.
+ */
+export class ContentDesk {
+  constructor(
+    private readonly validator: SchemaValidator,
+    private readonly limits: ReadingLimits,
+    private readonly pool?: Pick<JobPool, 'run'>,
+  ) {}
+
+  /** Whose response it is, and all of it if it was read here. Throws `PoolOverloaded`, `LogUnavailable`. */
+  async read(
+    owner: string,
+    text: ResponseText,
+  ): Promise<Result<Partial<ResponseRequest> & { taskId: string }, Refusal>> {
+    const job = { kind: 'read', text, limits: this.limits } as const;
+    const { pool } = this;
+    if (pool === undefined || isSmall(text)) return readResponse(job);
+    const finished = await pool.run({ owner, bytes: bytesOf(text), input: job });
+    return doneOf(finished) as Result<{ taskId: string }, Refusal>;
+  }
+
+  /** Reads and validates a response. Throws `PoolOverloaded`, and `LogUnavailable` if it could not even be read. */
+  async judge(
+    owner: string,
+    asked: Pick<ResponseJob, 'text' | 'request' | 'key' | 'validation'>,
+  ): Promise<Result<Judged, Refusal>> {
+    const job: ResponseJob = { kind: 'response', limits: this.limits, ...asked };
+    const { pool } = this;
+    // A schema may cost more than the content: it is the server's, too.
+    if (pool === undefined || (isSmall(asked.text) && asked.validation?.schema === undefined)) {
+      let read: ReadResponse | undefined;
+      const verdict = validate(job, this.validator, (part) => (read = part));
+      return verdict.ok ? judged(read, verdict.value) : verdict;
+    }
+    const input: ResponseJob = { ...job, request: undefined };
+    const finished = await pool.run({ owner, bytes: bytesOf(asked.text), input });
+    const read = finished.part as ReadResponse | undefined;
+    if (finished.kind === 'failed' && read !== undefined) return judged(read, TOO_COSTLY);
+    const verdict = doneOf(finished) as Result<Verdict | undefined, Refusal>;
+    return verdict.ok ? judged(read, verdict.value) : verdict;
+  }
+
+  /** Whether a record is sealed without waiting. */
+  sealsAtOnce(parts: readonly PayloadPart[]): boolean {
+    return this.pool === undefined || sizeOf(parts) <= INLINE_SEAL_BYTES;
+  }
+
+  sealNow(key: KeyObject, place: string, parts: readonly PayloadPart[]): Uint8Array {
+    return seal({ kind: 'seal', key, place, parts });
+  }
+
+  /** Throws `PoolOverloaded`, `LogUnavailable`, `PayloadTooLarge`. */
+  async seal(owner: string, asked: Omit<SealJob, 'kind'>): Promise<Uint8Array> {
+    const { pool } = this;
+    refuseLargeParts(asked.parts);
+    if (pool === undefined) return this.sealNow(asked.key, asked.place, asked.parts);
+    const finished = await pool.run({ owner, bytes: sizeOf(asked.parts), input: { kind: 'seal', ...asked } });
+    return doneOf(finished) as Uint8Array;
+  }
+
+  /** The envelope in a record. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */
+  async open(owner: string, asked: Omit<OpenJob, 'kind'>): Promise<Uint8Array | undefined> {
+    const job: ContentJob = { kind: 'open', ...asked };
+    const { bytes } = asked;
+    const { pool } = this;
+    const opened =
+      pool === undefined || bytes.length <= INLINE_BYTES
+        ? openContent(job)
+        : (doneOf(
+            await pool.run({ owner, bytes: bytes.length, input: job, transfer: ownBufferOf(bytes) }),
+          ) as ReturnType<typeof openContent>);
+    if (opened === undefined) throw new LogUnavailable('the recorded response cannot be opened');
+    return opened.content;
+  }
+}
+
+function judged(read: ReadResponse | undefined, verdict: Verdict | undefined): Result<Judged, never> {
+  if (read === undefined) throw new LogUnavailable('the response could not be read');
+  return ok({ read, verdict });
+}
+
+function doneOf(finished: Finished): unknown {
+  if (finished.kind === 'done') return finished.value;
+  throw new LogUnavailable('the content could not be worked on');
+}
+
+/** The memory of bytes that nobody else uses, to be handed over. */
+const ownBufferOf = ({ buffer, byteLength }: Uint8Array): Transferable[] =>
+  buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+
+const sizeOf = (parts: readonly PayloadPart[]): number => parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
+
+const bytesOf = (text: ResponseText): number =>
+  'body' in text ? text.body.length : (text.result?.length ?? 0) + (text.error?.length ?? 0);
+
+export const isSmall = (text: ResponseText): boolean => bytesOf(text) <= INLINE_BYTES;

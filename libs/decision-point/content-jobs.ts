@@ -1,0 +1,150 @@
+import { randomBytes, type KeyObject } from 'node:crypto';
+import { ResponseRequest } from '#libs/calls/requests.js';
+import { validateResponse, type ResponseLimits } from '#libs/content/response.js';
+import type { SchemaValidator } from '#libs/content/schema-validator.js';
+import type { ContentSource, Finding } from '#libs/content/shapes.js';
+import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
+import { digestOfBytes, keyedDigest, type Digest } from '#libs/kernel/digest.js';
+import type { ValueBounds } from '#libs/kernel/json-values.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
+import { ok, type Result } from '#libs/kernel/result.js';
+import { readStrictJson } from '#libs/kernel/strict-json.js';
+import { openPayload, payloadPart, sealParts, type PayloadPart } from '#libs/payloads/payload.js';
+import { shapeOf } from '#libs/vocabulary/shape.js';
+
+/**
+ * What costs in proportion to the content that hosts send. Each job is a function of its input (and of chance), whether the
+ * thread that decides does it itself or a thread of the pool. The functions throw only if a program is broken.
+ */
+
+/** A response as it came in: one text, or the members of a message each by itself. */
+export type ResponseText =
+  | { readonly body: Uint8Array }
+  | { readonly taskId: string; readonly result?: Uint8Array | undefined; readonly error?: Uint8Array | undefined };
+
+export interface ReadingLimits {
+  readonly maxDepth: number;
+  /** Of a whole body. */
+  readonly body: ValueBounds;
+  /** Of a result or an error. */
+  readonly response: ValueBounds;
+}
+
+export interface ReadJob {
+  readonly kind: 'read';
+  readonly text: ResponseText;
+  readonly limits: ReadingLimits;
+}
+
+/** The request in a text, within its limits and of its shape. */
+export function readResponse({ text, limits }: Omit<ReadJob, 'kind'>): Result<ResponseRequest, Refusal> {
+  const { maxDepth, body, response } = limits;
+  if ('body' in text) {
+    const parsed = text.body.length === 0 ? ok({}) : readStrictJson(text.body, { maxDepth, values: body });
+    return parsed.ok ? shapeOf(ResponseRequest, parsed.value) : parsed;
+  }
+  const members: [string, Json][] = [];
+  for (const name of ['result', 'error'] as const) {
+    const bytes = text[name];
+    if (bytes === undefined) continue;
+    // One level is the body's.
+    const parsed = readStrictJson(bytes, { maxDepth: maxDepth - 1, values: response }, name);
+    if (!parsed.ok) return parsed;
+    members.push([name, parsed.value]);
+  }
+  return shapeOf(ResponseRequest, { taskId: text.taskId, ...Object.fromEntries(members) });
+}
+
+/** What a response is validated against. */
+export interface Validation {
+  readonly source: ContentSource;
+  /** The pinned output schema as JSON, if there is one. */
+  readonly schema?: { readonly digest: Digest; readonly text: string } | undefined;
+  readonly limits: ResponseLimits;
+}
+
+export interface ResponseJob extends Omit<ReadJob, 'kind'> {
+  readonly kind: 'response';
+  /** What has been read of the text, if it was here. */
+  readonly request?: ResponseRequest | undefined;
+  /** Of the task. */
+  readonly key: KeyObject;
+  /** Absent: nothing is going to be delivered. */
+  readonly validation?: Validation | undefined;
+}
+
+/** What is recorded of a response, whatever comes of its validation. */
+export interface ReadResponse {
+  readonly requestDigest: Digest;
+  readonly rawDigest: Digest;
+  readonly raw: PayloadPart;
+}
+
+export interface Verdict {
+  readonly verdict: 'accepted' | 'rejected';
+  readonly findings: readonly Finding[];
+  /** The envelope: what the agent may be given. */
+  readonly content?: PayloadPart | undefined;
+}
+
+/** Reads, canonicalises and validates a response. Tells what was read before it validates. */
+export function validate(
+  job: ResponseJob,
+  validator: SchemaValidator,
+  emit: (read: ReadResponse) => void,
+): Result<Verdict | undefined, Refusal> {
+  const request = job.request === undefined ? readResponse(job) : ok(job.request);
+  if (!request.ok) return request;
+  const { result, error } = request.value;
+  const text = canonicalJson(result ?? error);
+  const body = `{"${result === undefined ? 'error' : 'result'}":${text}}`;
+  emit({
+    requestDigest: keyedDigest(job.key, body),
+    rawDigest: digestOfBytes(text),
+    raw: payloadPart('raw', body),
+  });
+  if (job.validation === undefined) return ok(undefined);
+  const { source, schema, limits } = job.validation;
+  const { verdict, findings, contentText } = validateResponse({
+    source,
+    ...(result === undefined ? {} : { result }),
+    ...(error === undefined ? {} : { error }),
+    bytes: Buffer.byteLength(text),
+    outputSchema:
+      schema === undefined ? undefined : { digest: schema.digest, load: () => JSON.parse(schema.text) as Json },
+    limits,
+    validator,
+    boundarySeed: () => randomBytes(16).toString('hex'),
+  });
+  return ok({
+    verdict,
+    findings,
+    ...(contentText === undefined ? {} : { content: payloadPart('validated', contentText) }),
+  });
+}
+
+export interface SealJob {
+  readonly kind: 'seal';
+  readonly key: KeyObject;
+  readonly place: string;
+  readonly parts: readonly PayloadPart[];
+}
+
+export const seal = ({ key, place, parts }: SealJob): Uint8Array => sealParts(key, place, parts);
+
+export interface OpenJob {
+  readonly kind: 'open';
+  readonly key: KeyObject;
+  readonly place: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The envelope in a payload record, as JSON in UTF-8, if it has one; undefined if the record cannot be opened. */
+export function openContent({ key, place, bytes }: OpenJob): { readonly content?: Uint8Array } | undefined {
+  const opened = openPayload(key, place, bytes);
+  if (!opened.ok) return undefined;
+  const content = opened.value.parts['validated'];
+  return content === undefined ? {} : { content: Buffer.from(canonicalJson(content)) };
+}
+
+export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob;

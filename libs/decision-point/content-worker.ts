@@ -1,0 +1,25 @@
+import { createSchemaValidator } from '#libs/content/schema-validator.js';
+import { serveJobs } from '#libs/offload/serve-jobs.js';
+import { openContent, readResponse, seal, validate, type ContentJob, type ReadResponse } from './content-jobs.js';
+
+/** Compiled schemas that each thread keeps: the ones used last. */
+const MAX_SCHEMAS = 200;
+const validator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
+
+/** Worker thread: does one job of content after the other. */
+serveJobs((message, emit) => {
+  const job = message as ContentJob;
+  switch (job.kind) {
+    case 'read': {
+      const read = readResponse(job);
+      // The content itself stays here: all that is asked for is whose it is.
+      return read.ok ? { ok: true, value: { taskId: read.value.taskId } } : read;
+    }
+    case 'response':
+      return validate(job, validator, emit as (read: ReadResponse) => void);
+    case 'seal':
+      return seal(job);
+    case 'open':
+      return openContent(job);
+  }
+});

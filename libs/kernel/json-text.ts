@@ -1,0 +1,13 @@
+/** JSON that has been written already, as UTF-8: it is passed on as it is, and never built again. */
+export class JsonText {
+  constructor(readonly bytes: Uint8Array) {}
+
+  toString(): string {
+    return this.buffer.toString('utf8');
+  }
+
+  /** The same bytes as a Buffer. */
+  get buffer(): Buffer {
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+  }
+}

@@ -1,0 +1,140 @@
+import type { Transferable } from 'node:worker_threads';
+import { JobThread, type Finished, type ThreadLimits } from './job-thread.js';
+
+export interface PoolOptions extends ThreadLimits {
+  /** The module that calls `serveJobs`. */
+  readonly script: URL;
+  /** At least two: one owner never has all of them. */
+  readonly threads: number;
+  /** Jobs that wait, and bytes of all jobs; one owner gets half of each. */
+  readonly maxWaiting: number;
+  readonly maxBytes: number;
+}
+
+/** There is no room for another job: nothing of it was done. */
+export class PoolOverloaded extends Error {
+  override readonly name = 'PoolOverloaded';
+}
+
+/** The pool has been closed: what was not finished is not going to be. */
+export class PoolClosed extends Error {
+  override readonly name = 'PoolClosed';
+}
+
+export interface Job {
+  /** Whose job it is: owners take turns. */
+  readonly owner: string;
+  /** About how much it holds while it waits and while it is worked on. */
+  readonly bytes: number;
+  readonly input: unknown;
+  readonly transfer?: readonly Transferable[];
+}
+
+interface Waiting extends Job {
+  readonly settle: (finished: Finished) => void;
+  readonly fail: (error: Error) => void;
+}
+
+interface Owner {
+  readonly name: string;
+  readonly waiting: Waiting[];
+  running: number;
+  bytes: number;
+}
+
+/** Work that would hold up the thread that decides, done in threads of its own: bounded, fair, and over in time. */
+export class JobPool {
+  private readonly idle: JobThread[];
+  private readonly threads: readonly JobThread[];
+  private readonly running = new Set<Waiting>();
+  /** In the order in which they come to their turns. */
+  private readonly owners = new Map<string, Owner>();
+  private waiting = 0;
+  private bytes = 0;
+  private refusals = 0;
+  private closed = false;
+
+  constructor(private readonly options: PoolOptions) {
+    this.threads = Array.from({ length: options.threads }, () => new JobThread(options.script, options));
+    this.idle = [...this.threads];
+  }
+
+  /** Jobs that wait or are worked on. */
+  get inHand(): number {
+    return this.waiting + this.running.size;
+  }
+
+  get heldBytes(): number {
+    return this.bytes;
+  }
+
+  /** How often it has refused so far. */
+  get refused(): number {
+    return this.refusals;
+  }
+
+  /** Does a job. Throws `PoolOverloaded` if there is no room, `PoolClosed` if the pool is closed before it is done. */
+  async run(job: Job): Promise<Finished> {
+    if (this.closed) throw new PoolClosed();
+    const owner = this.owners.get(job.owner) ?? { name: job.owner, waiting: [], running: 0, bytes: 0 };
+    this.refuseIfFull(owner, job.bytes);
+    this.owners.set(owner.name, owner);
+    this.waiting += 1;
+    this.bytes += job.bytes;
+    owner.bytes += job.bytes;
+    try {
+      return await new Promise<Finished>((settle, fail) => {
+        owner.waiting.push({ ...job, settle, fail });
+        this.pump();
+      });
+    } finally {
+      this.bytes -= job.bytes;
+      owner.bytes -= job.bytes;
+      if (owner.waiting.length === 0 && owner.running === 0) this.owners.delete(owner.name);
+    }
+  }
+
+  /** Ends what is being done; to be called when nobody waits for it any longer. */
+  async close(): Promise<void> {
+    this.closed = true;
+    const left = [...this.running, ...[...this.owners.values()].flatMap(({ waiting }) => waiting.splice(0))];
+    for (const { fail } of left) fail(new PoolClosed('the pool is closed'));
+    await Promise.all(this.threads.map((thread) => thread.close()));
+  }
+
+  private refuseIfFull(owner: Owner, bytes: number): void {
+    const { maxWaiting, maxBytes } = this.options;
+    // One job is always let in, so that none is too large for an empty pool.
+    const tooManyBytes = owner.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
+    if (this.waiting < maxWaiting && owner.waiting.length < maxWaiting / 2 && !tooManyBytes) return;
+    this.refusals += 1;
+    throw new PoolOverloaded('too much content is being worked on');
+  }
+
+  /** Gives idle threads their next jobs. An owner has at most half of the threads, so that another finds one soon. */
+  private pump(): void {
+    const most = Math.max(1, Math.floor(this.options.threads / 2));
+    while (this.idle.length > 0 && !this.closed) {
+      const next = [...this.owners.values()].find((owner) => owner.waiting.length > 0 && owner.running < most);
+      const job = next?.waiting.shift();
+      const thread = job === undefined ? undefined : this.idle.pop();
+      if (next === undefined || job === undefined || thread === undefined) return;
+      // Whoever had a turn goes behind all others.
+      this.owners.delete(next.name);
+      this.owners.set(next.name, next);
+      this.waiting -= 1;
+      void this.work(next, job, thread);
+    }
+  }
+
+  private async work(owner: Owner, job: Waiting, thread: JobThread): Promise<void> {
+    owner.running += 1;
+    this.running.add(job);
+    const finished = await thread.run(job.input, job.transfer ?? []);
+    this.running.delete(job);
+    owner.running -= 1;
+    this.idle.push(thread);
+    job.settle(finished);
+    this.pump();
+  }
+}

@@ -1,0 +1,109 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker, type Transferable } from 'node:worker_threads';
+import type { JobMessage } from './serve-jobs.js';
+
+/**
+ * What became of a job. `too_costly`: it took more processor time than it may; `died`: its thread ended, for want of memory
+ * or by an error. `part` is what it had told before.
+ */
+export type Finished =
+  | { readonly kind: 'done'; readonly value: unknown; readonly part: unknown }
+  | { readonly kind: 'failed'; readonly why: 'too_costly' | 'died'; readonly part: unknown };
+
+export interface ThreadLimits {
+  /** Processor time of one job, in milliseconds. */
+  readonly timeLimitMs: number;
+  readonly heapMb: number;
+}
+
+interface Run {
+  readonly startedMs: number;
+  readonly settle: (finished: Finished) => void;
+  timer: NodeJS.Timeout | undefined;
+  cpuMs?: number;
+  part?: unknown;
+  over?: boolean;
+}
+
+/** A job may wait so many times as long as it may work: its thread is not alone on the machine. */
+const MAX_WAITING = 20;
+const YOUNG_MB = 16;
+
+/** One worker thread that does one job at a time, and is replaced after a job that ended it. */
+export class JobThread {
+  private worker: Worker | undefined;
+  private current: Run | undefined;
+
+  constructor(
+    private readonly script: URL,
+    private readonly limits: ThreadLimits,
+  ) {}
+
+  /** To be called again only after the last job has been settled. Never rejects. */
+  run(job: unknown, transfer: readonly Transferable[]): Promise<Finished> {
+    return new Promise((settle) => {
+      const worker = (this.worker ??= this.start());
+      this.current = { startedMs: performance.now(), settle, timer: undefined };
+      this.judgeIn(this.current, worker, this.limits.timeLimitMs);
+      worker.postMessage(job, [...transfer]);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.worker?.terminate();
+  }
+
+  private start(): Worker {
+    // An empty environment and no flags: the thread needs neither this process's secrets nor its instrumentation.
+    const worker = new Worker(this.script, {
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
+    });
+    worker.unref();
+    // What it is comes with the exit; without a listener it would end the process.
+    worker.on('error', () => undefined);
+    worker.on('message', (message: JobMessage) => this.onMessage(message));
+    worker.once('exit', () => {
+      if (this.worker !== worker) return;
+      this.worker = undefined;
+      const run = this.current;
+      this.settle({ kind: 'failed', why: run?.over === true ? 'too_costly' : 'died', part: run?.part });
+    });
+    return worker;
+  }
+
+  private onMessage(message: JobMessage): void {
+    const run = this.current;
+    if (run === undefined) return;
+    if (message.kind === 'begun') run.cpuMs = message.cpuMs;
+    else if (message.kind === 'part') run.part = message.value;
+    else this.settle({ kind: 'done', value: message.value, part: run.part });
+  }
+
+  private settle(finished: Finished): void {
+    const run = this.current;
+    if (run === undefined) return;
+    this.current = undefined;
+    clearTimeout(run.timer);
+    run.settle(finished);
+  }
+
+  private judgeIn(run: Run, worker: Worker, ms: number): void {
+    run.timer = setTimeout(() => void this.judge(run, worker), ms);
+  }
+
+  /** Ends a job that has taken its time. What counts is its thread's own: others may be busy, too. */
+  private async judge(run: Run, worker: Worker): Promise<void> {
+    const { timeLimitMs } = this.limits;
+    const used = worker.cpuUsage().catch(() => undefined);
+    // A thread within one long native call answers later.
+    const usage = await Promise.race([used, pause(1000, undefined, { ref: false })]);
+    if (this.current !== run) return;
+    const spentMs = usage === undefined || run.cpuMs === undefined ? 0 : (usage.user + usage.system) / 1000 - run.cpuMs;
+    if (spentMs < timeLimitMs && performance.now() - run.startedMs < MAX_WAITING * timeLimitMs)
+      return this.judgeIn(run, worker, Math.max(timeLimitMs - spentMs, 20));
+    run.over = true;
+    void worker.terminate();
+  }
+}

@@ -1,0 +1,19 @@
+import type { z } from 'zod';
+import { pointerTo } from '#libs/kernel/pointer.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
+
+const MAX_ERRORS = 20;
+
+/** What a schema makes of a value from outside, or the fields that are wrong. The value itself is never quoted. */
+export function shapeOf<Schema extends z.ZodType>(schema: Schema, value: unknown): Result<z.infer<Schema>, Refusal> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return ok(parsed.data);
+  const errors = parsed.error.issues.slice(0, MAX_ERRORS).map(({ path, message, code }) => ({
+    path: pointerTo(...path.map(String))
+      .slice(0, 500)
+      .toWellFormed(),
+    message: code === 'unrecognized_keys' ? 'has unknown fields' : message.slice(0, 200),
+  }));
+  return err(refusal('malformed_request', 'the request does not have the expected shape', errors));
+}
