@@ -4,7 +4,7 @@ import { digestOf, type Digest } from '#libs/kernel/digest.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { boundedPointer } from './bounded-pointer.js';
-import { compilePattern, patternSteps, type Pattern } from './pattern.js';
+import { patternSteps, readPattern, type Pattern } from './pattern.js';
 import { planSchema, PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWORD } from './schema-plan.js';
 import { readSchema } from './schema-vetting.js';
 
@@ -196,7 +196,8 @@ function counted(source: string, patterns: ReadonlyMap<string, Pattern>, steps: 
 }
 
 function ourOwn(source: string): Pattern {
-  const pattern = source === PROTO_NAME || source === PROTO_PATTERN ? compilePattern(source) : undefined;
+  const read = source === PROTO_NAME || source === PROTO_PATTERN ? readPattern(source) : undefined;
+  const pattern = read?.ok === true ? read.value.compile() : undefined;
   if (pattern?.ok !== true) throw new Error('a pattern that was not vetted');
   return pattern.value;
 }

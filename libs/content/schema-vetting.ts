@@ -2,7 +2,7 @@ import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { depthOf } from '#libs/kernel/strict-json.js';
-import { compilePattern, unrolledSize, type Pattern } from './pattern.js';
+import { readPattern, type Pattern } from './pattern.js';
 import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, isKnownDialect, isNameList } from './schema-keywords.js';
 import type { Applicator } from './schema-keywords.js';
 import { circleFault, expansionFault, linkReferences, type SchemaFault, type SchemaNode } from './schema-references.js';
@@ -19,7 +19,7 @@ const MAX_SUBSCHEMAS = 2000;
 const MAX_CHILDREN = 1000;
 const MAX_PATH_LENGTH = 4096;
 /** Instructions of all patterns together; compiling them takes some 4 µs each. */
-const MAX_PATTERNS_SIZE = 16_000;
+const MAX_PATTERNS_SIZE = 20_000;
 /** What a pattern costs besides its instructions. */
 const PATTERN_BASE_SIZE = 20;
 
@@ -87,9 +87,11 @@ export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
     if (isJsonObject(keyed)) sources.push(...Object.keys(keyed));
     for (const source of sources) {
       if (patterns.has(source)) continue;
-      patternsSize += PATTERN_BASE_SIZE + unrolledSize(source);
+      const read = readPattern(source);
+      if (!read.ok) return { path, message: read.error };
+      patternsSize += PATTERN_BASE_SIZE + read.value.size;
       if (patternsSize > MAX_PATTERNS_SIZE) return { path, message: 'patterns that are too long or repeat too much' };
-      const pattern = compilePattern(source);
+      const pattern = read.value.compile();
       if (!pattern.ok) return { path, message: pattern.error };
       patterns.set(source, pattern.value);
     }
