@@ -1,7 +1,7 @@
 import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
 
 /**
- * The keywords of JSON Schema drafts 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. What is in no
+ * The keywords of JSON Schema drafts 04, 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. What is in no
  * table here (annotations, `format`, `content*`, `default`, `examples`, OpenAPI's and validators' own keywords) holds
  * data: it is neither walked nor compiled.
  */
@@ -45,6 +45,15 @@ export const isNameList = (value: Json | undefined): value is readonly string[] 
 const isCount = (value: Json): boolean => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 const isNumber = (value: Json): boolean => typeof value === 'number' && Number.isFinite(value);
 
+/** Draft 04 makes `minimum` exclusive by a boolean; later drafts write the bound itself. */
+const isNumberOrBoolean = (value: Json): boolean => typeof value === 'boolean' || isNumber(value);
+
+/** The bound that a boolean of draft 04 makes exclusive. */
+export const EXCLUSIVE_BOUNDS: ReadonlyMap<string, string> = new Map([
+  ['exclusiveMinimum', 'minimum'],
+  ['exclusiveMaximum', 'maximum'],
+]);
+
 /** Keywords that test a value by themselves, with what their own value has to be. */
 export const ASSERTIONS: ReadonlyMap<string, (value: Json) => boolean> = new Map<string, (value: Json) => boolean>([
   ['type', (value) => TYPES.has(value) || (Array.isArray(value) && isTypeList(value))],
@@ -52,9 +61,9 @@ export const ASSERTIONS: ReadonlyMap<string, (value: Json) => boolean> = new Map
   ['const', () => true],
   ['multipleOf', (value) => isNumber(value) && (value as number) > 0],
   ['maximum', isNumber],
-  ['exclusiveMaximum', isNumber],
+  ['exclusiveMaximum', isNumberOrBoolean],
   ['minimum', isNumber],
-  ['exclusiveMinimum', isNumber],
+  ['exclusiveMinimum', isNumberOrBoolean],
   ['maxLength', isCount],
   ['minLength', isCount],
   ['pattern', (value) => typeof value === 'string'],
@@ -82,12 +91,18 @@ export const DYNAMIC_KEYWORDS: readonly string[] = [
 ];
 
 /** The dialects in which the keywords above mean what they mean here. Another one could mean something else by them. */
+const DRAFT_04 = 'json-schema.org/draft-04/schema';
 const DIALECTS = new Set([
+  DRAFT_04,
   'json-schema.org/draft-06/schema',
   'json-schema.org/draft-07/schema',
   'json-schema.org/draft/2019-09/schema',
   'json-schema.org/draft/2020-12/schema',
 ]);
 
-export const isKnownDialect = (uri: Json): boolean =>
-  typeof uri === 'string' && DIALECTS.has(uri.replace(/^https?:\/\//, '').replace(/#$/, ''));
+const dialectOf = (uri: Json | undefined): string =>
+  typeof uri === 'string' ? uri.replace(/^https?:\/\//, '').replace(/#$/, '') : '';
+
+export const isKnownDialect = (uri: Json): boolean => DIALECTS.has(dialectOf(uri));
+/** The dialect that writes `id` for `$id`. */
+export const isDraft04 = (uri: Json | undefined): boolean => dialectOf(uri) === DRAFT_04;

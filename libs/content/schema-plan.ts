@@ -1,6 +1,6 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import type { JsonPointer } from '#libs/kernel/pointer.js';
-import { ASSERTIONS, isNameList } from './schema-keywords.js';
+import { ASSERTIONS, EXCLUSIVE_BOUNDS, isNameList } from './schema-keywords.js';
 import type { SchemaNode } from './schema-references.js';
 import type { VettedSchema } from './schema-vetting.js';
 
@@ -68,6 +68,11 @@ function assertionsOf(schema: JsonObject): PlanObject {
   for (const keyword of ASSERTIONS.keys()) {
     const value = ownValue(schema, keyword);
     if (value !== undefined) plan[keyword] = value;
+  }
+  for (const [keyword, bound] of EXCLUSIVE_BOUNDS) {
+    if (typeof plan[keyword] !== 'boolean') continue;
+    if (plan[keyword]) plan[keyword] = plan[bound];
+    else delete plan[keyword];
   }
   if (isNameList(ownValue(schema, 'required'))) {
     const required = new Set(ownValue(schema, 'required') as readonly string[]);

@@ -146,6 +146,25 @@ const cases: { name: string; schema: Json; good: Json[]; bad: Json[] }[] = [
     good: [{}],
     bad: [1],
   },
+  {
+    name: 'multiples of a decimal fraction',
+    schema: { multipleOf: 0.01 },
+    good: [0.07, 0.29, 1.1, 2.03, 19.99, 1e300, 'x'],
+    bad: [0.075, 1e-7],
+  },
+  {
+    name: 'exclusive bounds of draft 04',
+    schema: {
+      $schema: 'http://json-schema.org/draft-04/schema#',
+      id: 'https://example.com/amount',
+      properties: {
+        a: { minimum: 0, exclusiveMinimum: true, maximum: 5, exclusiveMaximum: true },
+        b: { minimum: 0, exclusiveMinimum: false, exclusiveMaximum: false },
+      },
+    },
+    good: [{ a: 1, b: 0 }, { b: 9 }],
+    bad: [{ a: 0 }, { a: 5 }, { b: -1 }],
+  },
   { name: 'formats are annotations', schema: { format: 'email' }, good: ['x'], bad: [] },
   {
     name: 'unevaluatedItems',

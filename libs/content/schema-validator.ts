@@ -4,6 +4,7 @@ import { digestOf, type Digest } from '#libs/kernel/digest.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { boundedPointer } from './bounded-pointer.js';
+import { isMultipleOf } from './decimal.js';
 import { patternSteps, readPattern, type Pattern } from './pattern.js';
 import { planSchema, PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWORD } from './schema-plan.js';
 import { readSchema } from './schema-vetting.js';
@@ -202,9 +203,13 @@ function ourOwn(source: string): Pattern {
   return pattern.value;
 }
 
+/** A division of decimal digits takes about as long as this many other steps. */
+const MULTIPLE_STEPS = 16;
+
 /**
  * `enum`, `const` and `uniqueItems` by canonical form: linear where the compiler's own are quadratic, and right for
- * members called `constructor` or `valueOf`. `dependentRequired` without code for each of its names.
+ * members called `constructor` or `valueOf`. `multipleOf` on decimal digits. `dependentRequired` without code for each
+ * of its names.
  */
 function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
   const formOf = (data: Json): string => {
@@ -218,7 +223,7 @@ function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
     enumForms.set(allowed, forms);
     return forms;
   };
-  for (const keyword of ['enum', 'const', 'uniqueItems', 'dependentRequired']) ajv.removeKeyword(keyword);
+  for (const keyword of ['enum', 'const', 'uniqueItems', 'multipleOf', 'dependentRequired']) ajv.removeKeyword(keyword);
   ajv.addKeyword({
     keyword: 'enum',
     schemaType: 'array',
@@ -236,6 +241,16 @@ function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
     schemaType: 'boolean',
     errors: false,
     validate: (unique: boolean, data: Json[]) => !unique || new Set(data.map(formOf)).size === data.length,
+  });
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    errors: false,
+    validate(step: number, data: number) {
+      steps.take(MULTIPLE_STEPS);
+      return isMultipleOf(data, step);
+    },
   });
   ajv.addKeyword({
     keyword: 'dependentRequired',

@@ -88,7 +88,15 @@ const refused: Record<string, { schema: Json; path: string }> = {
     path: '/$defs/a',
   },
   'another dialect': { schema: { $schema: 'https://example.com/my-dialect' }, path: '/$schema' },
-  'draft 04': { schema: { $schema: 'http://json-schema.org/draft-04/schema#' }, path: '/$schema' },
+  'draft 03': { schema: { $schema: 'http://json-schema.org/draft-03/schema#' }, path: '/$schema' },
+  'an exclusive bound of draft 04 without a bound': { schema: { exclusiveMinimum: true }, path: '/exclusiveMinimum' },
+  'an id of draft 04 below the root': {
+    schema: {
+      $schema: 'http://json-schema.org/draft-04/schema#',
+      properties: { a: { id: 'https://example.com/a', $ref: '#/definitions/a' } },
+    },
+    path: '/properties/a/id',
+  },
   'a look-ahead at no fixed place': { schema: { pattern: '^a*(?!a)b' }, path: '' },
   'a back-reference': { schema: { properties: { a: { pattern: '(a)\\1' } } }, path: '/properties/a' },
   'a named back-reference': { schema: { pattern: '(?<x>a)\\k<x>' }, path: '' },

@@ -3,7 +3,8 @@ import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { depthOf } from '#libs/kernel/strict-json.js';
 import { readPattern, type Pattern } from './pattern.js';
-import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, isKnownDialect, isNameList } from './schema-keywords.js';
+import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, EXCLUSIVE_BOUNDS } from './schema-keywords.js';
+import { isDraft04, isKnownDialect, isNameList } from './schema-keywords.js';
 import type { Applicator } from './schema-keywords.js';
 import { circleFault, expansionFault, linkReferences, type SchemaFault, type SchemaNode } from './schema-references.js';
 
@@ -24,7 +25,7 @@ const MAX_PATTERNS_SIZE = 20_000;
 const PATTERN_BASE_SIZE = 20;
 
 /**
- * Vets a JSON Schema (drafts 06 to 2020-12, read alike) that a server declared: hostile input. Time is linear in the
+ * Vets a JSON Schema (drafts 04 to 2020-12, read alike) that a server declared: hostile input. Time is linear in the
  * document up to the bounds below. Accepted only with
  * - references within the document, to a place that holds a schema: `#`, `#/…` and `#anchor`. `$id` is allowed at the
  *   root, where it is a mere name; anywhere else it would change what `#/…` means, so it is refused, as is every
@@ -46,6 +47,7 @@ export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
   const nodes = new Map<JsonPointer, SchemaNode>();
   const anchors = new Map<string, SchemaNode>();
   const patterns = new Map<string, Pattern>();
+  const draft04 = isJsonObject(document) && isDraft04(ownValue(document, '$schema'));
   let patternsSize = 0;
 
   function read(schema: Json, path: JsonPointer, depth: number): Result<SchemaNode, SchemaFault> {
@@ -58,7 +60,7 @@ export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
     nodes.set(path, node);
     if (typeof schema === 'boolean') return ok(node);
     const fault =
-      identityFault(schema, path, anchors, node) ?? assertionFault(schema, path) ?? addPattern(schema, path);
+      identityFault(schema, path, anchors, node, draft04) ?? assertionFault(schema, path) ?? addPattern(schema, path);
     if (fault !== undefined) return err(fault);
     for (const [keyword, applicator] of APPLICATORS) {
       const value = ownValue(schema, keyword);
@@ -111,6 +113,7 @@ function identityFault(
   path: JsonPointer,
   anchors: Map<string, SchemaNode>,
   node: SchemaNode,
+  draft04: boolean,
 ): SchemaFault | undefined {
   for (const keyword of DYNAMIC_KEYWORDS) {
     if (Object.hasOwn(schema, keyword)) return { path: path + pointerTo(keyword), message: 'dynamic references' };
@@ -119,9 +122,11 @@ function identityFault(
   if (dialect !== undefined && !isKnownDialect(dialect)) {
     return { path: `${path}/$schema`, message: 'a dialect that is not known' };
   }
-  const id = ownValue(schema, '$id');
-  if (id !== undefined && (path !== '' || typeof id !== 'string')) {
-    return { path: `${path}/$id`, message: '$id changes what references mean' };
+  for (const keyword of draft04 ? ['$id', 'id'] : ['$id']) {
+    const id = ownValue(schema, keyword);
+    if (id !== undefined && (path !== '' || typeof id !== 'string')) {
+      return { path: path + pointerTo(keyword), message: `${keyword} changes what references mean` };
+    }
   }
   const anchor = ownValue(schema, '$anchor');
   if (anchor === undefined) return undefined;
@@ -137,6 +142,11 @@ function assertionFault(schema: JsonObject, path: JsonPointer): SchemaFault | un
     const value = ownValue(schema, keyword);
     if (value !== undefined && !accepts(value)) {
       return { path: path + pointerTo(keyword), message: 'is no value for this keyword' };
+    }
+  }
+  for (const [keyword, bound] of EXCLUSIVE_BOUNDS) {
+    if (ownValue(schema, keyword) === true && ownValue(schema, bound) === undefined) {
+      return { path: path + pointerTo(keyword), message: `needs ${bound}` };
     }
   }
   if (Array.isArray(ownValue(schema, 'items')) && Object.hasOwn(schema, 'prefixItems')) {
