@@ -116,8 +116,10 @@ export class Instances {
 
   /** How far a directive has got; undefined where there is none with this id. Throws `LogUnavailable`, `LogOverloaded`. */
   async propagation(id: string): Promise<Propagation | undefined> {
-    const kept = this.rollouts.of(id);
-    if (kept !== undefined || !this.view.directives().state.all.has(id)) return kept;
+    const directive = this.view.directives().state.all.get(id);
+    if (directive === undefined) return undefined;
+    const kept = this.rollouts.of(id, directive.state);
+    if (kept !== undefined) return kept;
     if (this.readingBack >= MAX_READ_BACK) throw new LogOverloaded('too many old directives are asked about');
     this.readingBack += 1;
     try {
@@ -127,7 +129,7 @@ export class Instances {
         if (recorded.stream === 'directives') issuedIn(only, event as never, recorded.revision);
         else only.apply(hostOf(recorded), event as unknown as InstanceEvent);
       }
-      return only.of(id);
+      return only.of(id, directive.state);
     } finally {
       this.readingBack -= 1;
     }

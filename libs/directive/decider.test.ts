@@ -52,20 +52,19 @@ test('each event holds the state root after it', () => {
     .thenEvents(lifted(1, root()));
 });
 
-test('the same request under an id is nothing new, lifted since or not; another one is refused', () => {
+test('the same request under the id of an active directive is nothing new, another one is refused', () => {
   const requestDigest = digest('request');
-  const history = [issued(1, all, root(one), { requestDigest })];
-  for (const events of [history, [...history, lifted(1, root())]]) {
-    given(...events)
-      .when(issue(1, all, { requestDigest }))
-      .thenNothing();
-    given(...events)
-      .when(issue(1, all, { requestDigest: digest('other') }))
-      .thenRefused('already_exists');
-    given(...events)
-      .when(issue(1))
-      .thenRefused('already_exists');
-  }
+  const history = given(issued(1, all, root(one), { requestDigest }));
+  history.when(issue(1, all, { requestDigest })).thenNothing();
+  history.when(issue(1, all, { requestDigest: digest('other') })).thenRefused('already_exists');
+  history.when(issue(1)).thenRefused('already_exists');
+});
+
+test('any request under the id of a lifted directive is refused: its answer would claim a stop', () => {
+  const requestDigest = digest('request');
+  const history = given(issued(1, all, root(one), { requestDigest }), lifted(1, root()));
+  history.when(issue(1, all, { requestDigest })).thenRefused('invalid_transition');
+  history.when(issue(1)).thenRefused('invalid_transition');
 });
 
 test('an end that lies in the past is refused', () => {

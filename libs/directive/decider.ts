@@ -118,6 +118,9 @@ type Decided = Result<readonly DirectiveEvent[], Refusal>;
 function issue(command: Extract<DirectiveCommand, { type: 'issue' }>, state: DirectivesState): Decided {
   const { type: _, actor, time, id, target, ...rest } = command;
   const existing = state.all.get(id);
+  if (existing?.state === 'lifted') {
+    return err(refusal('invalid_transition', 'the directive with this id has been lifted: use a new id'));
+  }
   if (existing !== undefined) {
     return existing.requestDigest !== undefined && existing.requestDigest === command.requestDigest
       ? ok([])

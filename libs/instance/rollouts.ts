@@ -5,8 +5,10 @@ import type { InstanceEvent } from './decider.js';
 export interface Propagation {
   readonly id: string;
   readonly epoch: number;
+  /** Whether the directive is in force. */
+  readonly state: 'active' | 'lifted';
   readonly committedAt: Instant;
-  /** No instance that held a lease at the commit can make a call that the directive stops. */
+  /** No instance that held a lease at the commit can make a call that the directive stops: never true once it is lifted. */
   readonly complete: boolean;
   /** Since when that is so, on the service's clock. */
   readonly effectiveAt?: Instant;
@@ -73,20 +75,21 @@ export class Rollouts {
   }
 
   /** Undefined where the directive is unknown, or its rollout is not kept any more. */
-  of(id: string): Propagation | undefined {
+  of(id: string, state: Propagation['state']): Propagation | undefined {
     const rollout = this.rollouts.get(id);
     if (rollout === undefined) return undefined;
     const { epoch, committedMs, settled, concerned } = rollout;
-    const complete = settled.size === concerned.size;
+    const complete = state === 'active' && settled.size === concerned.size;
     const lastMs = Math.max(committedMs, ...[...settled.values()].map(({ atMs }) => atMs));
     const instances = [...concerned].map(([key, place]) => {
-      const { state, atMs } = settled.get(key) ?? { state: 'pending' as const, atMs: undefined };
-      if (atMs === undefined) return { ...place, state };
-      return { ...place, state, at: toInstant(atMs), latencyMs: atMs - committedMs };
+      const reached = settled.get(key);
+      if (reached === undefined) return { ...place, state: 'pending' as const };
+      return { ...place, state: reached.state, at: toInstant(reached.atMs), latencyMs: reached.atMs - committedMs };
     });
     return {
       id,
       epoch,
+      state,
       committedAt: toInstant(committedMs),
       complete,
       ...(complete ? { effectiveAt: toInstant(lastMs) } : {}),

@@ -212,7 +212,7 @@ test('a watch of an instance that gives no more signs of life is ended, and no o
   await watches[2]?.next(({ event, data }) => event === 'heartbeat' && data.issuedAt > issuedAt);
 });
 
-test('a suspension is followed like a directive, and so is what was lifted since', async (t) => {
+test('a suspension is followed like a directive, until it is lifted', async (t) => {
   const service = await started(t);
   const instanceId = randomUUID();
   expecting(200, await ack(service, instanceId));
@@ -220,10 +220,14 @@ test('a suspension is followed like a directive, and so is what was lifted since
   expecting(200, await versionCommand(service, 'operator', capability, 'suspend'));
   const { active } = expecting(200, await service.call('operator', 'GET', '/v1/directives'));
   const { id, epoch } = active.find(({ target }: Answered) => target.capability === capability);
-  expecting(200, await versionCommand(service, 'reviewer', capability, 'reinstate'));
   expecting(200, await ack(service, instanceId));
   const told = await propagation(service, id);
-  assert.deepEqual([told.epoch, told.complete, told.instances[0].state], [epoch, true, 'acknowledged']);
+  assert.deepEqual([told.epoch, told.state, told.complete], [epoch, 'active', true]);
+  expecting(200, await versionCommand(service, 'reviewer', capability, 'reinstate'));
+  expecting(200, await ack(service, instanceId));
+  const over = await propagation(service, id);
+  assert.deepEqual([over.epoch, over.state, over.complete], [epoch, 'lifted', false]);
+  assert.deepEqual(over.instances, told.instances, 'how far it got stays on record');
   refused(404, 'not_found', await service.call('operator', 'GET', `/v1/directives/${randomUUID()}/propagation`));
 });
 
@@ -258,7 +262,10 @@ test('the rollout of an old directive is read back from the log', async (t) => {
   const { committedAt: _, instances, effectiveAt, ...kept } = await propagation(service, id);
   for (let count = 0; count < 260; count += 1) await issue(service);
   const { committedAt: __, ...back } = await propagation(service, id);
-  assert.deepEqual({ ...kept, effectiveAt }, { id: back.id, epoch: back.epoch, complete: true, effectiveAt });
+  assert.deepEqual(
+    { ...kept, effectiveAt },
+    { id: back.id, epoch: back.epoch, state: 'active', complete: true, effectiveAt },
+  );
   assert.equal(back.instances[0].at, instances[0].at);
 });
 

@@ -104,12 +104,11 @@ test('a directive is told with its id, epoch, target and time; its epoch is the 
   const target = { type: 'category', category: unique('category') };
   const { epoch: before } = await beat();
   const issued = expecting(201, await issue({ target, reason: 'test' }));
-  assert.deepEqual(Object.keys(issued).sort(), ['epoch', 'id', 'issuedAt', 'position', 'target']);
-  assert.deepEqual([issued.epoch, issued.target], [before + 1, target]);
+  assert.deepEqual(Object.keys(issued).sort(), ['epoch', 'id', 'issuedAt', 'position', 'state', 'target']);
+  assert.deepEqual([issued.epoch, issued.state, issued.target], [before + 1, 'active', target]);
   const { position: _, ...shown } = issued;
   assert.deepEqual(await activeOf(issued.id), {
     ...shown,
-    state: 'active',
     reason: 'test',
     issuedBy: 'local-operator',
   });
@@ -118,13 +117,17 @@ test('a directive is told with its id, epoch, target and time; its epoch is the 
   assert.equal(await activeOf(issued.id), undefined);
 });
 
+/** The two ways in which a create can be repeated. */
+const repeatable = () =>
+  [
+    [{ id: randomUUID().toUpperCase() }, {}],
+    [{}, { 'idempotency-key': unique('key') }],
+  ] as const;
+
 test('the same id, or the same Idempotency-Key, with the same body is answered from the record', async () => {
   const target = { type: 'category', category: unique('category') };
   const body = { target, reason: 'test' };
-  for (const [more, headers] of [
-    [{ id: randomUUID().toUpperCase() }, {}],
-    [{}, { 'idempotency-key': unique('key') }],
-  ] as const) {
+  for (const [more, headers] of repeatable()) {
     const { position, ...first } = expecting(201, await issue({ ...body, ...more }, headers));
     await stop(service, { type: 'category', category: 'between' }, { lift: true });
     const { position: later, ...again } = expecting(201, await issue({ ...body, ...more }, headers));
@@ -132,8 +135,26 @@ test('the same id, or the same Idempotency-Key, with the same body is answered f
     assert.ok(BigInt(later) >= BigInt(position));
     refused(409, 'already_exists', await issue({ ...body, ...more, reason: 'another' }, headers));
     expecting(200, await lift(first.id));
-    assert.deepEqual(expecting(201, await issue({ ...body, ...more }, headers)).epoch, first.epoch, 'it stays lifted');
-    assert.equal(await activeOf(first.id), undefined);
+  }
+});
+
+test('a repeat of a directive that has been lifted is refused, and nothing says that it is in force', async () => {
+  const { id: capability, task } = await ownWorld();
+  const body = { target: { type: 'capability', capability }, reason: 'test' };
+  for (const [more, headers] of repeatable()) {
+    const { id } = expecting(201, await issue({ ...body, ...more }, headers));
+    const propagation = async () =>
+      expecting(200, await service.call('operator', 'GET', `/v1/directives/${id}/propagation`));
+    const inForce = await propagation();
+    assert.deepEqual([inForce.state, inForce.complete], ['active', true]);
+    expecting(200, await lift(id));
+    const { epoch } = await beat();
+    refused(409, 'invalid_transition', await issue({ ...body, ...more }, headers));
+    refused(409, 'invalid_transition', await issue({ ...body, ...more, reason: 'another' }, headers));
+    assert.equal((await beat()).epoch, epoch, 'nothing is recorded');
+    const { state, complete, effectiveAt } = await propagation();
+    assert.deepEqual([state, complete, effectiveAt], ['lifted', false, undefined]);
+    assert.equal((await decide(service, task)).decision, 'allow');
   }
 });
 

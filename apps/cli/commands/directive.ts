@@ -4,7 +4,7 @@ import { describe, positiveInteger, serviceAction, type Exits } from '../command
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
 import { EXIT, type World } from '../world.js';
-import { instanceLine, waitForAll } from './propagation.js';
+import { instanceLine, reach, waitForAll } from './propagation.js';
 
 const TARGET_MS = 1000;
 const TIMEOUT_MS = 15_000;
@@ -71,12 +71,8 @@ export function addDirective(program: Command, world: World, exits: Exits): void
   });
   serviceAction(propagation, world, exits, 'operator', async ({ call, args, show }) => {
     const answer = await call('GET', path('directives', args[0] ?? '', 'propagation'));
-    const complete = at(answer, 'complete') === 'true';
     show(answer, () => [
-      printable(
-        `epoch ${at(answer, 'epoch')}, committed ${at(answer, 'committedAt')}, ` +
-          (complete ? `effective everywhere since ${at(answer, 'effectiveAt')}` : 'not yet effective everywhere'),
-      ),
+      printable(`epoch ${at(answer, 'epoch')}, committed ${at(answer, 'committedAt')}, ${reach(answer)}`),
       ...list(answer, 'instances').map(instanceLine),
     ]);
   });

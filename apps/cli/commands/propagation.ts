@@ -50,6 +50,9 @@ export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting
       told.add(who);
       say(instanceLine(one));
     }
+    if (at(propagation, 'state') === 'lifted') {
+      return { propagation, inTime: false, verdict: 'the directive has been lifted: it is not in force' };
+    }
     const count = list(propagation, 'instances').length;
     if (at(propagation, 'complete') === 'true') {
       const tookMs = Date.parse(at(propagation, 'effectiveAt')) - Date.parse(at(propagation, 'committedAt'));
@@ -81,6 +84,13 @@ async function asked(call: Call, id: string, timeoutMs: number): Promise<JsonObj
     if (error instanceof ServiceProblem && (error.status === 503 || error.status === 429)) return undefined;
     throw error;
   }
+}
+
+/** How far a directive has got, for a person. */
+export function reach(propagation: Json): string {
+  if (at(propagation, 'state') === 'lifted') return 'lifted: it is not in force';
+  if (at(propagation, 'complete') === 'true') return `effective everywhere since ${at(propagation, 'effectiveAt')}`;
+  return 'not yet effective everywhere';
 }
 
 /** One instance of a propagation. */

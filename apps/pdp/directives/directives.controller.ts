@@ -53,7 +53,8 @@ export class DirectivesController {
     } as const;
     const { position } = await this.commands.execute(new DirectivesCommand(callerOf(request), asked));
     const issued = this.view.directives().state.all.get(id);
-    return { id, epoch: issued?.epoch, target, issuedAt: issued?.issuedAt, position: String(position) };
+    const { epoch, state, issuedAt } = issued ?? {};
+    return { id, epoch, state, target, issuedAt, position: String(position) };
   }
 
   @Post('v1/directives/:id/lift')
