@@ -21,6 +21,10 @@ export class ServiceUnreachable extends Error {
   override readonly name = 'ServiceUnreachable';
 }
 
+/** Whether a command that failed so may have been carried out: the service cannot say, or its answer never came. */
+export const mayBeDone = (error: unknown): boolean =>
+  error instanceof ServiceUnreachable || (error instanceof ServiceProblem && error.code === 'outcome_unknown');
+
 export interface ClientOptions {
   readonly server: URL;
   /** Bearer token; never printed. */

@@ -144,6 +144,24 @@ test('a problem is told with its code, its fields and the next step', async () =
   assert.equal((await stub.cli(['directives'])).code, 3);
 });
 
+test('a command of unknown fate has an exit code of its own, and says how to ask', async () => {
+  stub.reply = { status: 503, body: { code: 'outcome_unknown', detail: 'it is not known' } };
+  const lifted = await stub.cli(['lift', 'd1', '--reason', 'r']);
+  assert.equal(lifted.code, 9);
+  assert.match(
+    lifted.err,
+    /^sallyport: outcome_unknown: it is not known\n {2}The command .* Send the same command again/,
+  );
+  const disabled = await stub.cli(['disable', 'all', '--reason', 'r']);
+  assert.equal(disabled.code, 9);
+  const { id } = stub.asked.at(-1)?.body as { id: string };
+  assert.match(id, /^[0-9a-f-]{36}$/);
+  assert.match(disabled.err, new RegExp(`^sallyport: the directive has the id ${id}: send it again with --id ${id}\n`));
+  stub.reply = { status: 201, body: { name: 'h', roles: ['host'] } };
+  const added = await stub.cli(['principal', 'add', 'h', '--role', 'host']);
+  assert.match(added.out, /was added before.*\nFor a new token: sallyport principal rotate h\n$/);
+});
+
 test('a service that is not there is one line and its own exit code', async () => {
   const ran = await stub.cli(['directives'], { SALLYPORT_URL: 'http://127.0.0.1:1' });
   assert.equal(ran.code, 3);

@@ -33,6 +33,7 @@ Exit codes:
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
   7  a disable was not effective everywhere within --target-ms; it stands all the same
+  9  nobody can say whether the command was carried out: send the same command again
 `;
 
 /** What to do about a problem, by its code (contract, "Rules for all of it"). */
@@ -50,7 +51,11 @@ const NEXT: Readonly<Record<string, string>> = {
   invalid_transition: 'it is not in a state for that: look at it first',
   too_large: 'it is over a limit of the service',
   overloaded: 'wait a moment and try again',
-  log_unavailable: 'the service cannot record now, so it decides nothing: look at its log',
+  log_unavailable: 'nothing was recorded, nor will be: look at the log of the service, then send it again',
+  outcome_unknown:
+    'The command was carried out or it was not. Send the same command again: it answers what is recorded, or is carried\n' +
+    '  out now. `invalid_transition` or `not_found` then says that it was carried out before. A disable, a suspension and\n' +
+    '  a revocation may still be carried out by themselves; nothing else is.',
   view_stale: 'the service is behind: try again',
 };
 
@@ -116,6 +121,7 @@ function explain(error: unknown, world: World, json: boolean): number {
       world.err(printable(`  ${field.path || '(request)'}: ${field.message}`) + '\n');
     const next = Object.hasOwn(NEXT, code) ? NEXT[code] : undefined;
     if (next !== undefined) world.err(`  ${next}\n`);
+    if (code === 'outcome_unknown') return EXIT.outcomeUnknown;
     return status === 503 || status === 429 ? EXIT.unavailable : EXIT.refused;
   }
   say(`unexpected: ${error instanceof Error ? error.message : 'unknown error'}`);

@@ -8,6 +8,7 @@ import { recordedCheck, shownCheck } from '#libs/decision/record.js';
 import { targetsOf } from '#libs/decision/targets.js';
 import type { Snapshot } from '#libs/decision/snapshot.js';
 import { isVoid, type DirectivesState } from '#libs/directive/decider.js';
+import { afterCommit } from '#libs/event-log/after-commit.js';
 import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
@@ -71,11 +72,16 @@ export class Authorizer {
     const call = callOf(request, caller.name);
     if (!call.ok) return call;
     let decisions = 0;
+    /** An allow of this request is recorded, although it came too late to be answered. */
+    let isRecorded = false;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
-      const outcome = await this.try({ request, caller, call: call.value, traceparent, forced });
-      if (outcome === 'late') decisions = MAX_DECISIONS;
-      else if (outcome === 'overtaken') decisions += 1;
+      const asked = { request, caller, call: call.value, traceparent, forced };
+      const outcome = await (isRecorded ? afterCommit(() => this.try(asked)) : this.try(asked));
+      if (outcome === 'late') {
+        decisions = MAX_DECISIONS;
+        isRecorded = true;
+      } else if (outcome === 'overtaken') decisions += 1;
       else if (outcome !== 'again') return outcome;
     }
     throw new LogUnavailable('the task is too busy to record a decision');

@@ -6,6 +6,7 @@ import type { Instant } from '#libs/kernel/time.js';
 import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { LogTime } from './log-time.js';
+import { isStop } from './stops.js';
 
 /** What a command comes to: what to append, nothing where all of it is recorded already. */
 export interface Plan {
@@ -28,7 +29,8 @@ export class ControlPlane {
   /**
    * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The caller's
    * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
-   * `position` is at or after everything that the command recorded, now or when it came first.
+   * `position` is at or after everything that the command recorded, now or when it came first. Throws what the log
+   * throws: `OutcomeUnknown` if the command may have been carried out. After that a stop may still be, nothing else.
    */
   async run(
     caller: Caller,
@@ -46,7 +48,7 @@ export class ControlPlane {
       const written = new Set(writes.map(({ stream }) => stream));
       const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
       const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
-      const outcome = await this.log.append({ writes, checks: unwritten, blobs });
+      const outcome = await this.log.append({ writes, checks: unwritten, blobs, standing: isStop(writes) });
       if (outcome.kind === 'committed') {
         this.view.applyCommitted(writes, outcome.position);
         return ok({ position: outcome.position });

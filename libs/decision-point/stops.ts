@@ -6,6 +6,19 @@ import { ok, type Result } from '#libs/kernel/result.js';
 import type { ControlView } from './control-view.js';
 import { writeOf, type Links } from './facts.js';
 
+/** The facts that stop something, and what comes with them. Only a batch of these may be sent again after its answer. */
+const STOPPING: ReadonlySet<string> = new Set([
+  'DirectiveIssued',
+  'DriftObserved',
+  'PrincipalRemoved',
+  'VersionRevoked',
+  'VersionSuspended',
+]);
+
+/** Whether a batch does nothing but stop: carried out late, it can only deny. */
+export const isStop = (writes: readonly StreamWrite[]): boolean =>
+  writes.every(({ events }) => events.every(({ type }) => STOPPING.has(type)));
+
 /**
  * The writes for facts of a capability, with the directive that a stop for all brings with it (or that a reinstatement
  * lifts) in the same batch: hosts hear of every stop through one feed.

@@ -1,3 +1,4 @@
+import { afterCommit } from '#libs/event-log/after-commit.js';
 import { LogUnavailable, type Batch, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest } from '#libs/kernel/digest.js';
@@ -68,7 +69,7 @@ export class Tasks {
     if (!run.ok) return run;
     // A load that began before the commit may still be under way and find nothing: then the next one finds the task.
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const lane = await this.lanes.get(taskId);
+      const lane = await afterCommit(() => this.lanes.get(taskId));
       // Its own position, as whoever reads it later is told; that of the append may be its place in the trace.
       if (lane !== undefined) return ok({ lane, position: lane.position });
     }

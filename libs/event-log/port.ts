@@ -25,6 +25,11 @@ export interface Batch {
   readonly writes: readonly StreamWrite[];
   readonly checks: readonly StreamCheck[];
   readonly blobs?: readonly Blob[];
+  /**
+   * The batch only stops something, so it may be written even after its caller was told that its fate is unknown. What
+   * opens something must not happen after such an answer. Adapters need not read this: `settled.ts` does.
+   */
+  readonly standing?: boolean;
 }
 
 export interface Violation {
@@ -36,15 +41,30 @@ export interface Violation {
 /**
  * - `committed`: durable. `position` is at or after all events of the batch. An identical batch that was committed
  *   before is `committed` again: its stored bytes were read back and are the same.
- * - `refused`: nothing was written, nor will be by an earlier copy of the batch that was `unknown`: a refusal is the
- *   last word, and others take the revisions that the batch would have had. Every violated expectation is named.
- * - `unknown`: written or not, nobody can say (a time-out, a lost connection, an I/O error at commit). Only the
- *   identical batch may be sent again, and nothing that depends on its fate may be decided before it is known.
+ * - `refused`: nothing was written. Every violated expectation is named.
+ * - `unwritten`: the store did not take the batch, because the caller took it back or the store cannot be opened. Nothing
+ *   was written.
+ * - `unknown`: the store took the batch, and nobody can say whether it was written (a time-out, a lost connection, an I/O
+ *   error at commit). Nothing that depends on its fate may be decided before the fate is known.
+ *
+ * `committed` and `refused` are the last word on earlier batches of unknown fate that write the same streams: what is not
+ * written by then never will be. Others take the revisions that it would have had. An adapter on which a copy may still
+ * arrive has to keep it out. So a batch of mere checks learns the fate of a batch without a second copy of it.
  */
 export type AppendOutcome =
   | { readonly kind: 'committed'; readonly position: bigint }
   | { readonly kind: 'refused'; readonly violations: readonly Violation[] }
+  | { readonly kind: 'unwritten'; readonly cause: string }
   | { readonly kind: 'unknown'; readonly cause: string };
+
+/** The caller's hold on an append that has no answer yet. A log that lets go of batches sets `takeBack`. */
+export interface Recall {
+  /**
+   * Takes the batch back. True if the store has not taken it: then it never will, and the append answers `unwritten`.
+   * The store and the caller settle this in one step, so exactly one of them has the batch.
+   */
+  takeBack?: () => boolean;
+}
 
 /** An event as it was read. Positions are compared and never counted: they are sparse, and a batch may share one. */
 export interface RecordedEvent {
@@ -90,7 +110,7 @@ export interface Subscription {
 /** The event log. One contract suite (`test/contracts/event-log.ts`) says for every adapter what these words mean. */
 export interface EventLog {
   /** Throws `LogOverloaded` (nothing was queued) when its bounded queue is full, `LogClosed` after `close`. */
-  append(batch: Batch): Promise<AppendOutcome>;
+  append(batch: Batch, recall?: Recall): Promise<AppendOutcome>;
   /** The revision of a stream's last event, 0 where it does not exist; linearizable. Throws `LogUnavailable`. */
   head(stream: string): Promise<number>;
   /** Events of a stream after a revision, in order; all of them or the first `limit`. Throws `LogUnavailable`. */
@@ -121,7 +141,12 @@ export class LogOverloaded extends Error {
 
 /** The log cannot be read or written now. */
 export class LogUnavailable extends Error {
-  override readonly name = 'LogUnavailable';
+  override readonly name: string = 'LogUnavailable';
+}
+
+/** An append may have been written, or may yet be: its caller asks for its fate. `LogUnavailable` itself: it was not. */
+export class OutcomeUnknown extends LogUnavailable {
+  override readonly name = 'OutcomeUnknown';
 }
 
 /** The log has been closed. */

@@ -3,7 +3,15 @@ import { test } from 'node:test';
 import { systemClock } from '#libs/kernel/time.js';
 import { sealEvent } from './event.js';
 import { MemoryLog, type Fault } from './memory/memory-log.js';
-import { LogClosed, LogOverloaded, LogUnavailable, type Batch, type StreamCheck } from './port.js';
+import {
+  LogClosed,
+  LogOverloaded,
+  LogUnavailable,
+  OutcomeUnknown,
+  type Batch,
+  type Recall,
+  type StreamCheck,
+} from './port.js';
 import { settledLog } from './settled.js';
 
 const time = '2026-11-22T10:00:00.000Z';
@@ -16,9 +24,9 @@ function allow(stream: string, expected: number, data: unknown = 'allow', checks
 class CountingLog extends MemoryLog {
   sent = 0;
 
-  override append(batch: Batch) {
+  override append(batch: Batch, recall?: Recall) {
     this.sent += 1;
-    return super.append(batch);
+    return super.append(batch, recall);
   }
 }
 
@@ -38,6 +46,8 @@ const cases: { readonly faults: readonly Fault[]; readonly kind: 'committed' | '
   { faults: [], kind: 'committed' },
   { faults: ['failed'], kind: 'committed' },
   { faults: ['persisted'], kind: 'committed' },
+  { faults: ['untaken'], kind: 'committed' },
+  { faults: ['untaken', 'failed', 'untaken'], kind: 'committed' },
   { faults: ['failed', 'failed', 'persisted', 'failed'], kind: 'committed' },
   { faults: ['refused'], kind: 'refused' },
   { faults: ['failed', 'refused'], kind: 'refused' },
@@ -61,23 +71,84 @@ test('a batch of unknown fate whose checks have moved meanwhile is refused', asy
   await log.close();
 });
 
-test('past the deadline it throws, and the next one on that stream learns the fate first', async () => {
-  for (const fault of ['failed', 'persisted'] as const) {
+/** It throws, and nothing of it was or will be written. */
+const isUnwritten = (error: unknown): boolean =>
+  error instanceof LogUnavailable && !(error instanceof OutcomeUnknown) && !(error instanceof LogClosed);
+
+const dataIn = async (log: MemoryLog): Promise<unknown[]> =>
+  (await log.readAll({ after: 0n })).map(({ json }) => (JSON.parse(json) as { data: unknown }).data);
+
+for (const { fault, standing, written } of [
+  { fault: 'failed', standing: false, written: ['another'] },
+  { fault: 'persisted', standing: false, written: ['first'] },
+  // A stop is sent again before anything else on its stream.
+  { fault: 'failed', standing: true, written: ['first'] },
+  { fault: 'persisted', standing: true, written: ['first'] },
+  { fault: 'untaken', standing: true, written: ['first'] },
+] as const) {
+  test(`past the deadline: ${fault}${standing ? ', and it stands' : ''}: ${written} comes to be`, async () => {
     const { memory, log } = given(...outage(fault));
-    await assert.rejects(log.append(allow('calls-1', 0)), LogUnavailable);
-    await assert.rejects(log.append(allow('calls-1', 0, 'another')), LogUnavailable);
-    await assert.rejects(log.append(allow('calls-2', 0, 'x', [{ stream: 'calls-1', expected: 0 }])), LogUnavailable);
+    await assert.rejects(log.append({ ...allow('calls-1', 0, 'first'), standing }), OutcomeUnknown);
+    await assert.rejects(log.append(allow('calls-1', 0, 'another')), isUnwritten);
+    await assert.rejects(log.append(allow('calls-2', 0, 'x', [{ stream: 'calls-1', expected: 0 }])), isUnwritten);
     await assert.rejects(log.head('calls-1'), LogUnavailable);
     await assert.rejects(log.read('calls-1'), LogUnavailable);
 
     memory.endFaults();
-    // The first one is sent again before anything else, and so the other is refused.
     const outcome = await log.append(allow('calls-1', 0, 'another'));
-    assert.deepEqual(outcome, { kind: 'refused', violations: [{ stream: 'calls-1', expected: 0, actual: 1 }] });
+    assert.equal(outcome.kind, written[0] === 'another' ? 'committed' : 'refused');
     assert.equal(await log.head('calls-1'), 1);
-    assert.equal(await memory.head('calls-2'), 0);
+    assert.deepEqual(await dataIn(memory), written);
     await log.close();
-  }
+  });
+}
+
+test('what the store never took is answered as not written, and leaves its stream free', async () => {
+  const { memory, log } = given(...outage('untaken'));
+  await assert.rejects(log.append(allow('calls-1', 0)), isUnwritten);
+  memory.endFaults();
+  assert.equal((await log.append(allow('calls-1', 0, 'another'))).kind, 'committed');
+  assert.deepEqual(await dataIn(memory), ['another']);
+  await log.close();
+});
+
+test('after its answer nothing is sent but the question whether the streams have moved', async () => {
+  const { memory, log } = given(...outage());
+  await assert.rejects(log.append(allow('calls-1', 0, 'first')), OutcomeUnknown);
+  const { sent } = memory;
+  memory.endFaults();
+  assert.equal(await log.head('calls-1'), 0);
+  assert.equal(memory.sent, sent + 1);
+  assert.deepEqual(await dataIn(memory), []);
+  assert.equal(await log.head('calls-1'), 0);
+  assert.equal(memory.sent, sent + 1);
+  await log.close();
+});
+
+test('what waits behind an append that hangs is taken back at its deadline, and never written', async () => {
+  let release: (() => void) | undefined;
+  const until = new Promise<void>((resolve) => (release = resolve));
+  const { memory, log } = given({ kind: 'held', until });
+  const appends = [
+    assert.rejects(log.append(allow('calls-1', 0, 'hangs')), OutcomeUnknown),
+    assert.rejects(log.append(allow('calls-1', 1, 'pipelined')), isUnwritten),
+    assert.rejects(log.append(allow('calls-2', 0, 'behind')), isUnwritten),
+    assert.rejects(log.append({ ...allow('calls-3', 0, 'stop'), standing: true }), OutcomeUnknown),
+  ];
+  await Promise.all(appends);
+  release?.();
+  assert.equal(await log.head('calls-2'), 0);
+  assert.equal(await log.head('calls-3'), 1);
+  assert.deepEqual(await dataIn(memory), ['hangs', 'stop']);
+  await log.close();
+});
+
+test('closed while it insists: unknown, if it may have been written', async () => {
+  const { log } = givenWithin(10_000, ...outage());
+  const answer = assert.rejects(log.append(allow('calls-1', 0)), OutcomeUnknown);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await log.close();
+  await answer;
 });
 
 test('an unknown fate holds up its own streams and no others', async () => {
@@ -115,7 +186,7 @@ test('too many of unknown fate: nothing is appended until their fate is learnt',
   await assert.rejects(log.append(allow('calls-4', 0)), /too many/);
   memory.endFaults();
   assert.equal((await log.append(allow('calls-4', 0))).kind, 'committed');
-  assert.equal((await memory.readAll({ after: 0n })).length, 4);
+  assert.equal((await memory.readAll({ after: 0n })).length, 1);
   await log.close();
 });
 

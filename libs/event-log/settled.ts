@@ -1,14 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Clock } from '#libs/kernel/time.js';
-import { LogClosed, LogUnavailable, type AppendOutcome, type Batch, type EventLog } from './port.js';
+import {
+  LogClosed,
+  LogUnavailable,
+  OutcomeUnknown,
+  type AppendOutcome,
+  type Batch,
+  type EventLog,
+  type Recall,
+} from './port.js';
 
-/** What became of a batch. There is no third answer: where the fate is not known, `append` throws. */
-export type SettledOutcome = Exclude<AppendOutcome, { kind: 'unknown' }>;
+/** What became of a batch. There is no third answer: if it did not become one of these in time, `append` throws. */
+export type SettledOutcome = Exclude<AppendOutcome, { kind: 'unknown' | 'unwritten' }>;
 
 export interface SettledLog extends EventLog {
   /**
-   * Throws `LogUnavailable` where the fate of the batch, or of an earlier one that wrote a stream which this one writes
-   * or checks, could not be learnt in time. The batch may have been written then, or may yet be.
+   * Throws `LogUnavailable` if nothing of the batch was written, nor will be. Throws `OutcomeUnknown` if the batch may
+   * have been written. After that answer a batch is not sent again, unless it is `standing`.
    */
   append(batch: Batch): Promise<SettledOutcome>;
 }
@@ -33,6 +41,11 @@ interface Entry {
   readonly written: ReadonlySet<string>;
   /** The one attempt under way. There are never two at once, so that a refusal is the last word. */
   attempt?: Promise<AppendOutcome> | undefined;
+  recall?: Recall | undefined;
+  /** The store has taken it at least once, and has not said what became of it. */
+  mayBeWritten: boolean;
+  /** Its caller has been answered. */
+  answered: boolean;
   /** The append that still waits for its fate. */
   insisting?: Promise<unknown> | undefined;
 }
@@ -40,7 +53,8 @@ interface Entry {
 /**
  * The same log, whose `append` never answers `unknown`: it sends the identical batch again until its fate is known or
  * the deadline is over. A batch that stays unknown is kept, and whoever next touches a stream that it writes learns its
- * fate first, so that nothing is decided on a stream that may or may not have moved.
+ * fate first, so that nothing is decided on a stream that may or may not have moved. A batch whose caller has been
+ * answered is not sent again for that: its streams are asked whether they have moved.
  */
 export function settledLog(log: EventLog, options: SettledLogOptions): SettledLog {
   const { clock, deadlineMs = DEADLINE_MS, maxUnsettled = MAX_UNSETTLED } = options;
@@ -50,51 +64,76 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
   async function append(batch: Batch): Promise<SettledOutcome> {
     const deadline = clock.monotonicMs() + deadlineMs;
     if (unsettled.size > 0) await makeWay(batch, deadline);
-    const entry: Entry = { batch, written: new Set(batch.writes.map(({ stream }) => stream)) };
+    const written = new Set(batch.writes.map(({ stream }) => stream));
+    const entry: Entry = { batch, written, mayBeWritten: false, answered: false };
     const outcome = await attempt(entry, deadline);
-    if (outcome.kind !== 'unknown') return outcome;
+    if (isSettled(outcome)) return outcome;
     if (entry.written.size > 0) unsettled.add(entry);
     const insisting = insist(entry, deadline);
     entry.insisting = insisting.catch(() => undefined).finally(() => (entry.insisting = undefined));
     return insisting;
   }
 
-  /** Sends a batch once; `unknown` also where there was no answer in time. Throws what the log throws. */
+  /** Sends a batch once; `unknown` also if there was no answer in time. Throws what the log throws. */
   function attempt(entry: Entry, deadline: number): Promise<AppendOutcome> {
     entry.attempt ??= send(entry);
     return before(deadline, entry.attempt, { kind: 'unknown', cause: 'no answer in time' });
   }
 
   async function send(entry: Entry): Promise<AppendOutcome> {
+    const { batch } = entry;
+    const recall: Recall = {};
+    entry.recall = recall;
     try {
-      const outcome = await log.append(entry.batch);
+      const outcome = await log.append(entry.answered && batch.standing !== true ? probeOf(batch) : batch, recall);
       // An answer that comes after the deadline settles the batch all the same.
-      if (outcome.kind !== 'unknown') unsettled.delete(entry);
+      if (isSettled(outcome)) unsettled.delete(entry);
+      else if (outcome.kind === 'unknown') entry.mayBeWritten = true;
+      else if (entry.answered && batch.standing !== true && !entry.mayBeWritten) unsettled.delete(entry);
       return outcome;
     } finally {
       entry.attempt = undefined;
+      entry.recall = undefined;
     }
   }
 
-  /** Sends a batch of unknown fate again. That the log cannot take it now leaves its fate as it was. */
+  /** Tries to learn a fate once more. That the log cannot take the batch now leaves its fate as it was. */
   async function attemptAgain(entry: Entry, deadline: number): Promise<AppendOutcome> {
     try {
       return await attempt(entry, deadline);
     } catch (error) {
       if (error instanceof LogClosed) throw error;
-      return { kind: 'unknown', cause: 'not taken' };
+      return { kind: 'unwritten', cause: 'not taken' };
     }
   }
 
   async function insist(entry: Entry, deadline: number): Promise<SettledOutcome> {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
       const leftMs = deadline - clock.monotonicMs();
-      if (leftMs <= 0) throw new LogUnavailable('the fate of an append is unknown');
+      if (leftMs <= 0) throw giveUp(entry);
       await pause(Math.min(backoffMs, leftMs));
-      if (!(await settleAll(earlierThan(entry), deadline))) continue;
-      const outcome = await attemptAgain(entry, deadline);
-      if (outcome.kind !== 'unknown') return outcome;
+      try {
+        if (!(await settleAll(earlierThan(entry), deadline)) || clock.monotonicMs() >= deadline) continue;
+        const outcome = await attemptAgain(entry, deadline);
+        if (isSettled(outcome)) return outcome;
+      } catch (error) {
+        // The log has been closed.
+        const unavailable = giveUp(entry);
+        throw unavailable instanceof OutcomeUnknown ? unavailable : error;
+      }
     }
+  }
+
+  /** The deadline is over: from here on a batch that does not stand is not sent, and what still waits is taken back. */
+  function giveUp(entry: Entry): LogUnavailable {
+    entry.answered = true;
+    const { batch, attempt: underWay, recall, written } = entry;
+    if (written.size === 0) return new LogUnavailable('no answer in time');
+    if (batch.standing === true) return new OutcomeUnknown('the fate of an append is unknown, and it stands');
+    const isTakenBack = underWay === undefined || recall?.takeBack?.() === true;
+    if (!isTakenBack || entry.mayBeWritten) return new OutcomeUnknown('the fate of an append is unknown');
+    unsettled.delete(entry);
+    return new LogUnavailable('nothing was appended in time');
   }
 
   /** Those that this one may rest on. */
@@ -104,7 +143,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     return writing(streamsOf(entry.batch), at < 0 ? all : all.slice(0, at));
   }
 
-  /** Learns the fate of what a new batch may rest on, and of anything at all where too much is unknown. */
+  /** Learns the fate of what a new batch may rest on, and of all that is unknown if that is too much. */
   async function makeWay(batch: Batch, deadline: number): Promise<void> {
     await settleStreams(streamsOf(batch), deadline);
     if (unsettled.size < maxUnsettled) return;
@@ -117,17 +156,19 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
       throw new LogUnavailable('an earlier append is of unknown fate');
   }
 
-  /** In order, and one attempt each, unless its own append still insists. False at the first that stays unknown. */
+  /** In order; waits for an append that still insists. False at the first that stays unknown. */
   async function settleAll(entries: readonly Entry[], deadline: number): Promise<boolean> {
     for (const entry of entries) {
       if (entry.insisting !== undefined) await before(deadline, entry.insisting, undefined);
-      else if (unsettled.has(entry)) await attemptAgain(entry, deadline);
+      // An attempt from before the answer may be under way. It tells less than one that begins now.
+      if (unsettled.has(entry) && entry.attempt !== undefined) await attemptAgain(entry, deadline);
+      if (unsettled.has(entry) && entry.insisting === undefined) await attemptAgain(entry, deadline);
       if (unsettled.has(entry)) return false;
     }
     return true;
   }
 
-  /** The answer, or `late` where the deadline is over first. */
+  /** The answer, or `late` if the deadline is over first. */
   function before<Answer>(deadline: number, answer: Promise<Answer>, late: Answer): Promise<Answer> {
     return new Promise((resolve, reject) => {
       // Whole milliseconds: Node keeps timers of one duration in one list, and makes a list for each other one.
@@ -160,6 +201,15 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     close: () => log.close(),
   };
 }
+
+/** Asks whether the streams that a batch writes have moved, and writes nothing. Either answer is the last word on it. */
+const probeOf = ({ writes }: Batch): Batch => ({
+  writes: [],
+  checks: writes.map(({ stream, expected }) => ({ stream, expected })),
+});
+
+const isSettled = (outcome: AppendOutcome): outcome is SettledOutcome =>
+  outcome.kind === 'committed' || outcome.kind === 'refused';
 
 const streamsOf = ({ writes, checks }: Batch): ReadonlySet<string> =>
   new Set([...writes, ...checks].map(({ stream }) => stream));

@@ -107,8 +107,8 @@ export interface HostClient extends DirectivesClient {
   keys(): Promise<unknown>;
 }
 
-/** Where nothing was done, or nothing can be done twice, a question may be asked again. */
-const AGAIN = new Set(['unreachable', 'overloaded', 'log_unavailable', 'view_stale']);
+/** Nothing was done, or nothing can be done twice: the question may be asked again. */
+const AGAIN = new Set(['unreachable', 'overloaded', 'log_unavailable', 'outcome_unknown', 'view_stale']);
 const WAITS_MS = [50, 250];
 
 export interface ClientOptions {

@@ -5,7 +5,7 @@ import { batch, committed, dataOf, write } from './facts.js';
 
 interface FaultCase {
   readonly fault: FaultName;
-  readonly answer: 'unknown' | 'refused';
+  readonly answer: 'unknown' | 'unwritten' | 'refused';
   /** Events of the stream after the fault. */
   readonly progress: number;
   /** What the identical batch is answered when it is sent again, and what another one at the same revision. */
@@ -16,6 +16,7 @@ interface FaultCase {
 const CASES: readonly FaultCase[] = [
   { fault: 'failed', answer: 'unknown', progress: 0, identical: 'committed', other: 'committed' },
   { fault: 'persisted', answer: 'unknown', progress: 1, identical: 'committed', other: 'refused' },
+  { fault: 'untaken', answer: 'unwritten', progress: 0, identical: 'committed', other: 'committed' },
   { fault: 'refused', answer: 'refused', progress: 0, identical: 'committed', other: 'committed' },
 ];
 
@@ -41,6 +42,14 @@ export function faults(makeLog: MakeLog): void {
       failNext?.(fault);
       await log.append(first);
       assert.equal((await log.append(batch([write('calls-1', 0, 'deny')]))).kind, other);
+    });
+
+    on('mere checks learn whether its streams have moved, and write nothing', async (log, { failNext }) => {
+      failNext?.(fault);
+      await log.append(first);
+      const probe = await log.append(batch([], [{ stream: 'calls-1', expected: 0 }]));
+      assert.equal(probe.kind, progress === 0 ? 'committed' : 'refused');
+      assert.equal(await log.head('calls-1'), progress);
     });
 
     on('only that append is hit', async (log, { failNext }) => {

@@ -4,6 +4,7 @@ import { faults } from './event-log-faults.js';
 import { following } from './event-log-following.js';
 import { model } from './event-log-model.js';
 import { reading } from './event-log-reading.js';
+import { recalling } from './event-log-recalling.js';
 import type { MakeLog } from './log-under-test.js';
 
 /**
@@ -13,6 +14,7 @@ import type { MakeLog } from './log-under-test.js';
 export function eventLogContract(name: string, makeLog: MakeLog, can: { readonly orderFaults: boolean }): void {
   describe(`event log contract: ${name}`, () => {
     describe('append', () => appending(makeLog));
+    describe('take back', () => recalling(makeLog));
     if (can.orderFaults) describe('faults', () => faults(makeLog));
     describe('read', () => reading(makeLog));
     describe('subscribe', () => following(makeLog));

@@ -3,9 +3,10 @@ import type { EventLog } from '#libs/event-log/port.js';
 /**
  * - `failed`: the answer is `unknown`, and nothing was written.
  * - `persisted`: the answer is `unknown`, although everything was written.
+ * - `untaken`: the answer is `unwritten`, as from a store that cannot be opened.
  * - `refused`: the answer is `refused`, as after a lost race, and nothing was written.
  */
-export type FaultName = 'failed' | 'persisted' | 'refused';
+export type FaultName = 'failed' | 'persisted' | 'untaken' | 'refused';
 
 /** An empty log of the adapter under test. */
 export interface LogUnderTest {

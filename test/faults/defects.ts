@@ -1,6 +1,6 @@
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
 import type { Engines } from '#libs/decision/snapshot.js';
-import type { AppendOutcome, Batch, EventLog, RecordedEvent } from '#libs/event-log/port.js';
+import type { AppendOutcome, Batch, EventLog, Recall, RecordedEvent } from '#libs/event-log/port.js';
 import { parseEvent, sealEvent } from '#libs/event-log/event.js';
 import type { Defect } from './world.js';
 
@@ -91,6 +91,20 @@ export const DEFECTS: readonly Defect[] = [
     },
   },
   {
+    breaks: 8,
+    name: 'whatever was answered as unknown is sent again',
+    settled: (log) => ({ ...log, append: (batch) => log.append({ ...batch, standing: true }) }),
+  },
+  {
+    breaks: 8,
+    name: 'what was taken back is written all the same',
+    log: (log) =>
+      withAppend(log, (batch, recall = {}) => {
+        recall.takeBack = () => true;
+        return log.append(batch);
+      }),
+  },
+  {
     breaks: 'limits',
     name: 'calls are not counted against maxCalls',
     log: (log) =>
@@ -103,7 +117,7 @@ export const DEFECTS: readonly Defect[] = [
   },
 ];
 
-function withAppend(log: EventLog, append: (batch: Batch) => Promise<AppendOutcome>): EventLog {
+function withAppend(log: EventLog, append: (batch: Batch, recall?: Recall) => Promise<AppendOutcome>): EventLog {
   return { ...log, append };
 }
 

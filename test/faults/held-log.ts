@@ -14,27 +14,43 @@ export function heldLog(
   life: Life,
   more: {
     readonly onSent: (batch: Batch) => void;
+    /** The batch may reach the store after this. */
+    readonly onLate: (batch: Batch) => void;
     readonly isHeld: () => boolean;
     readonly isUnreadable: () => boolean;
   },
 ): HeldLog {
   const subscriptions: Subscription[] = [];
   const sentBefore = new WeakSet<Batch>();
-  const refusedBefore = new WeakSet<Batch>();
+  const lateOnes = new Set<{ readonly batch: Batch; isOver: boolean }>();
+  const endLateOnes = ({ writes, checks }: Batch): void => {
+    const streams = new Set([...writes, ...checks].map(({ stream }) => stream));
+    for (const late of lateOnes) {
+      if (!late.batch.writes.some(({ stream }) => streams.has(stream))) continue;
+      late.isOver = true;
+      lateOnes.delete(late);
+    }
+  };
   const reading = async <Answer>(read: () => Promise<Answer>): Promise<Answer> => {
     if (more.isUnreadable()) throw new LogUnavailable('an ordered fault');
     if (more.isHeld()) await scheduler.gate('read', life);
     return read();
   };
   return {
-    async append(batch) {
+    async append(batch, recall = {}) {
       more.onSent(batch);
+      let holder: 'store' | 'caller' | undefined;
+      recall.takeBack = () => (holder ??= 'caller') === 'caller';
       const fate = await scheduler.gate('arrival', life);
+      if ((holder ??= 'store') === 'caller') return { kind: 'unwritten', cause: 'taken back' };
       if (fate === 'overloaded') throw new LogOverloaded('an ordered fault');
       if (fate === 'late') {
         sentBefore.add(batch);
-        // Not after the identical batch was refused, which is the last word on it.
-        const arrives = (): unknown => refusedBefore.has(batch) || inner.append(batch);
+        // Not after an answer about the same streams, which is the last word on it.
+        const late = { batch, isOver: false };
+        lateOnes.add(late);
+        more.onLate(batch);
+        const arrives = (): unknown => (late.isOver ? undefined : inner.append(batch));
         scheduler.gate('arrival', life).then(arrives);
         return { kind: 'unknown', cause: 'ordered: late' };
       }
@@ -43,7 +59,7 @@ export function heldLog(
       sentBefore.add(batch);
       if (made !== 'none') inner.failNext(made);
       const outcome = await inner.append(batch);
-      if (outcome.kind === 'refused') refusedBefore.add(batch);
+      if (outcome.kind === 'refused' || outcome.kind === 'committed') endLateOnes(batch);
       await scheduler.gate('answer', life);
       return outcome;
     },

@@ -61,6 +61,7 @@ export async function tell(
     for (step = 1; step <= steps; step += 1) {
       if (without?.has(step) === true) continue;
       world.chance = chanceOf(seed, step);
+      world.step = step;
       await act(world, actors);
       if (step === defectAt) await defect?.act?.(world);
       await scheduler.drain();

@@ -30,7 +30,7 @@ const DECISIONS = new Set(['CallDecided', 'CallRefused']);
 /** A breach with the step in which it came about. */
 export type SeenBreach = Breach & { readonly step: number };
 
-/** Holds the seven promises against the log and against the answers that callers got. */
+/** Holds the eight promises against the log and against the answers that callers got. */
 export class Invariants {
   readonly oracle: Oracle;
   /** Allows that were answered, and repeats that the frozen clock of a service that was set back kept alive. */
@@ -82,9 +82,18 @@ export class Invariants {
     const edited = this.seen.find(({ recorded }, index) => !isSame(all[index], recorded));
     const breaches = edited === undefined ? [] : [broken(7, `an event of ${edited.recorded.stream} was edited`)];
     const fresh = all.slice(this.seen.length).map((event) => ({ ...event }));
-    for (const event of fresh) breaches.push(...(await this.take(event)));
+    for (const event of fresh) breaches.push(...(await this.take(event)), ...this.checkRefused(event, step));
     for (const event of fresh) if (DECISIONS.has(event.type)) this.unreplayed.push({ event, step });
     return breaches;
+  }
+
+  /** Promise 8: what was answered with a failure is not written afterwards, unless it only stops something. */
+  private checkRefused({ stream, json }: RecordedEvent, step: number): Breach[] {
+    const { id, type } = parseEvent(json);
+    const failed = this.world.failed.get(id);
+    if (failed === undefined || failed.standing) return [];
+    if (!failed.isUnknown) return [broken(8, `${type} in ${stream} was answered as not written`)];
+    return step > failed.step && !failed.isLate ? [broken(8, `${type} in ${stream} was written after its answer`)] : [];
   }
 
   /** Promise 7 for one event, then the oracle's word on it. */

@@ -3,9 +3,9 @@ import type { CallDecided, OutcomeRecorded, ResponseValidated } from '#libs/call
 import type { ScopeEntry } from '#libs/task/scope.js';
 import { POLICIES } from './ground.js';
 
-/** Which promise is broken, and how. `limits`, `records` and `errors` are the rules beside the seven. */
+/** Which promise is broken, and how. `limits`, `records` and `errors` are the rules beside the eight. */
 export interface Breach {
-  readonly promise: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 'limits' | 'records' | 'errors';
+  readonly promise: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'limits' | 'records' | 'errors';
   readonly what: string;
 }
 

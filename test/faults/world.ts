@@ -9,8 +9,8 @@ import { Responder } from '#libs/decision-point/responder.js';
 import { TaskLanes } from '#libs/decision-point/task-lanes.js';
 import { Tasks } from '#libs/decision-point/tasks.js';
 import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
-import type { Batch, EventLog } from '#libs/event-log/port.js';
-import { settledLog } from '#libs/event-log/settled.js';
+import { OutcomeUnknown, type Batch, type EventLog } from '#libs/event-log/port.js';
+import { settledLog, type SettledLog, type SettledOutcome } from '#libs/event-log/settled.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import type { Clock } from '#libs/kernel/time.js';
 import type { Keyring } from '#libs/payloads/keyring.js';
@@ -28,10 +28,21 @@ export interface Defect {
   /** The only promise that is looked at: a defect may break others on the way. */
   readonly breaks: Breach['promise'];
   readonly log?: (log: EventLog, world: World) => EventLog;
+  readonly settled?: (log: SettledLog) => SettledLog;
   readonly engines?: (engines: DecisionEngines) => DecisionEngines;
   readonly clock?: (clock: Clock) => Clock;
   /** Done once at some step, beside what the history does. */
   readonly act?: (world: World) => Promise<void>;
+}
+
+/** An event whose append was answered with a failure. */
+interface FailedEvent {
+  readonly step: number;
+  readonly standing: boolean;
+  /** The answer said that it may have been written. */
+  readonly isUnknown: boolean;
+  /** A copy was under way to the store when it was answered. */
+  readonly isLate: boolean;
 }
 
 /** The service core without HTTP, one life of it. */
@@ -81,6 +92,10 @@ export class World {
   readonly scheduler: Scheduler;
   /** When each event was first sent, on the monotonic clock. */
   readonly sentAtMs = new Map<string, number>();
+  /** Events whose append was answered with a failure, by their ids, with the step of the answer. */
+  readonly failed = new Map<string, FailedEvent>();
+  private readonly late = new WeakSet<Batch>();
+  step = 0;
   /** Tokens of the hosts as they themselves know them; the last is the newest. */
   readonly tokens = new Map<string, string[]>(HOSTS.map((host) => [host, [digestOf(host)]]));
   service!: Service;
@@ -143,12 +158,14 @@ export class World {
     const { weather, scheduler, defect } = this;
     const held = heldLog(this.inner, scheduler, life, {
       onSent: (batch) => this.noteSent(batch),
+      onLate: (batch) => this.late.add(batch),
       isHeld: () => this.chance.happens(weather.heldReads),
       isUnreadable: () => started && this.chance.happens(weather.failedReads),
     });
     let started = false;
     const clock = defect?.clock?.(scheduler.clock) ?? scheduler.clock;
-    const log = settledLog(defect?.log?.(held, this) ?? held, { clock: scheduler.clock });
+    const settled = settledLog(defect?.log?.(held, this) ?? held, { clock: scheduler.clock });
+    const log = this.watched(defect?.settled?.(settled) ?? settled);
     // One capability awake: the others rest and are woken all the time.
     const view = new ControlView(log, 1);
     const latestMs = await scheduler.until(
@@ -171,6 +188,25 @@ export class World {
       authorizer: new Authorizer(log, view, lanes, engines, refusals, time, weather.leaseMs),
       responder: new Responder(log, view, lanes, engines, time, inlineDesk(engines), RESPONSE_LIMITS),
     };
+  }
+
+  /** The same log; remembers what it answered with a failure. */
+  private watched(log: SettledLog): SettledLog {
+    const append = async (batch: Batch): Promise<SettledOutcome> => {
+      const ids = batch.writes.flatMap(({ events }) => events.map(({ id }) => id));
+      // The same fact may be asked for again, and then come to be.
+      for (const id of ids) this.failed.delete(id);
+      try {
+        return await log.append(batch);
+      } catch (error) {
+        const { step, late } = this;
+        const isUnknown = error instanceof OutcomeUnknown;
+        const failed = { step, standing: batch.standing === true, isUnknown, isLate: late.has(batch) };
+        for (const id of ids) this.failed.set(id, failed);
+        throw error;
+      }
+    };
+    return { ...log, append };
   }
 
   private noteSent({ writes }: Batch): void {

@@ -119,7 +119,16 @@ test('nothing in it names or leads to anybody', async () => {
 
 test('what is looked up is looked up when it is asked for', async () => {
   const registry = new Registry();
-  const stats = { queuedBatches: 1, queuedBytes: 2, groups: 3, committed: 4, refused: 5, unknown: 6, deaths: 7 };
+  const stats = {
+    queuedBatches: 1,
+    queuedBytes: 2,
+    groups: 3,
+    committed: 4,
+    refused: 5,
+    unwritten: 8,
+    unknown: 6,
+    deaths: 7,
+  };
   let seen = 10n;
   const view = {
     get position() {

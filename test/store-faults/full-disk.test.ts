@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { systemClock } from '#libs/kernel/time.js';
-import { LogUnavailable } from '#libs/event-log/port.js';
+import { LogUnavailable, OutcomeUnknown } from '#libs/event-log/port.js';
 import { settledLog } from '#libs/event-log/settled.js';
 import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { batch, write } from '../contracts/facts.js';
@@ -42,15 +42,22 @@ test('a file system that is full: unknown, nothing lost, and it goes on when the
       writeFileSync(filler, Buffer.alloc(1_000_000));
       const file = join(mount, 'log.db');
       const log = await place.open({ file });
-      await fillsUpAndHeals(log, () => rmSync(filler), 'unknown');
+      await fillsUpAndHeals(log, () => rmSync(filler), 'unwritten');
       await allReadableAfterwards({ ...place, open: () => place.open({ file }) }, log);
     } finally {
       execFileSync('umount', ['-l', mount]);
     }
   }));
 
-/** Appends until the disk is full, then makes room. What was acknowledged, and the last batch, must be there. */
-async function fillsUpAndHeals(log: SqliteLog, makeRoom: () => void, checked: 'committed' | 'unknown'): Promise<void> {
+/**
+ * Appends until the disk is full, then makes room. What was acknowledged must be there, and what stops something. All else
+ * that was answered as failed must not.
+ */
+async function fillsUpAndHeals(
+  log: SqliteLog,
+  makeRoom: () => void,
+  checked: 'committed' | 'unwritten',
+): Promise<void> {
   const settled = settledLog(log, { clock: systemClock, deadlineMs: 150 });
   let revision = 0;
   let outcome = await log.append(batch([write('calls-1', 0, PAD)]));
@@ -66,14 +73,19 @@ async function fillsUpAndHeals(log: SqliteLog, makeRoom: () => void, checked: 'c
   // What writes nothing is not answered either: readiness asks so, and so does the repeat of an allow.
   assert.equal((await log.append(batch([], [{ stream: 'calls-1', expected: revision }]))).kind, checked);
   assert.equal(await log.head('calls-1'), revision);
-  await assert.rejects(settled.append(next), LogUnavailable);
+  const stop = { ...batch([write('calls-3', 0, PAD)]), standing: true };
+  await Promise.all([
+    assert.rejects(settled.append(next), LogUnavailable),
+    assert.rejects(settled.append(stop), OutcomeUnknown),
+  ]);
 
   makeRoom();
-  // Whoever touches that stream learns its fate first, and so finds the last batch there.
+  // Whoever touches a stream learns first what became of earlier batches: the one was not sent again, the stop was.
   const touching = batch([write('calls-2', 0, 1)], [{ stream: 'calls-1', expected: revision }]);
-  assert.equal((await onceAvailable(() => settled.append(touching))).kind, 'refused');
-  assert.equal(await log.head('calls-1'), revision + 1);
-  assert.equal((await settled.append(batch([write('calls-1', revision + 1, 1)]))).kind, 'committed');
+  assert.equal((await onceAvailable(() => settled.append(touching))).kind, 'committed');
+  assert.equal(await log.head('calls-1'), revision);
+  assert.equal(await onceAvailable(() => settled.head('calls-3')), 1);
+  assert.equal((await settled.append(batch([write('calls-1', revision, 1)]))).kind, 'committed');
 }
 
 /** An attempt from before there was room may still be under way, and then one caller more hears that it failed. */

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { path } from '../client.js';
+import { mayBeDone, path } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
@@ -10,6 +11,7 @@ const TARGET_MS = 1000;
 const TIMEOUT_MS = 15_000;
 
 interface DisableOptions {
+  readonly id?: string;
   readonly reason: string;
   readonly expiresAt?: string;
   readonly wait?: boolean;
@@ -26,6 +28,7 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
   })
     .requiredOption('--reason <text>', 'why; it is part of the record')
+    .option('--id <id>', 'the id of the directive (a new one); the same id again asks what became of it')
     .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)')
     .option('--wait', 'show each instance of each host as it comes in; exit 7 if they are not all stopped in time')
     .option('--target-ms <n>', 'with --wait: in what time, from the commit', positiveInteger, TARGET_MS)
@@ -33,10 +36,15 @@ export function addDirective(program: Command, world: World, exits: Exits): void
   serviceAction<DisableOptions>(disable, world, exits, 'operator', async (session) => {
     const { call, args, options, show, world } = session;
     const target = parseTarget(args[0] ?? '');
+    const { id = randomUUID() } = options;
     const answer = await call('POST', path('directives'), {
+      id,
       target,
       reason: options.reason,
       ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
+    }).catch((error: unknown) => {
+      if (mayBeDone(error)) world.err(`sallyport: the directive has the id ${id}: send it again with --id ${id}\n`);
+      throw error;
     });
     const lines = [
       printable(

@@ -39,9 +39,12 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
       roles: options.role,
       ...(Object.keys(host).length === 0 ? {} : { host }),
     });
+    const name = args[0] ?? '';
+    const token = at(answer, 'token');
+    const isNew = token !== '';
     show(answer, () => [
-      `${args[0] ?? ''}: ${options.role.join(', ')}. The token, shown this once:`,
-      printable(at(answer, 'token')),
+      `${name}: ${options.role.join(', ')}. ${isNew ? 'The token, shown this once:' : 'It was added before, and its token is not shown again.'}`,
+      isNew ? printable(token) : printable(`For a new token: sallyport principal rotate ${name}`),
     ]);
   });
 

@@ -125,11 +125,11 @@ const REQUESTS: [string[], string, string, string, unknown][] = [
     { taskId: TASK, status: 'succeeded', effect: { type: 'read', summary: 's' } },
   ],
   [
-    ['disable', 'version:fs@1', '--reason', 'r'],
+    ['disable', 'version:fs@1', '--reason', 'r', '--id', TASK],
     'operator',
     'POST',
     '/v1/directives',
-    { target: { type: 'version', capability: 'fs', version: '1' }, reason: 'r' },
+    { id: TASK, target: { type: 'version', capability: 'fs', version: '1' }, reason: 'r' },
   ],
   [['lift', 'd1', '--reason', 'r'], 'operator', 'POST', '/v1/directives/d1/lift', { reason: 'r' }],
   [['directives'], 'operator', 'GET', '/v1/directives', undefined],

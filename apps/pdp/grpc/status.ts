@@ -19,6 +19,7 @@ const STATUS = {
   unsupported_media_type: status.INVALID_ARGUMENT,
   overloaded: status.RESOURCE_EXHAUSTED,
   log_unavailable: status.UNAVAILABLE,
+  outcome_unknown: status.UNAVAILABLE,
   view_stale: status.UNAVAILABLE,
 } as const satisfies Record<ProblemCode, status>;
 

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { EventTooLarge } from '#libs/event-log/batch.js';
-import { LogOverloaded, LogUnavailable } from '#libs/event-log/port.js';
+import { LogOverloaded, LogUnavailable, OutcomeUnknown } from '#libs/event-log/port.js';
 import type { JsonPointer } from '#libs/kernel/pointer.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import type { Result } from '#libs/kernel/result.js';
@@ -26,6 +26,7 @@ const STATUS = {
   unsupported_media_type: 415,
   overloaded: 429,
   log_unavailable: 503,
+  outcome_unknown: 503,
   view_stale: 503,
 } as const;
 
@@ -81,6 +82,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof LogOverloaded || error instanceof PoolOverloaded)
     return new Problem('overloaded', error.message);
+  if (error instanceof OutcomeUnknown) {
+    return new Problem('outcome_unknown', 'it is not known whether this was recorded: ask with the same request');
+  }
   if (error instanceof LogUnavailable || error instanceof PoolClosed || error instanceof KeyringUnavailable) {
     return new Problem('log_unavailable', 'the event log cannot record or read this now');
   }

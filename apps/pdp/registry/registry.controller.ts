@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { CapabilityRegistration, VersionProposal } from '#libs/capability/manifest.js';
 import type { CapabilityState, VersionState } from '#libs/capability/state.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
+import { afterCommit } from '#libs/event-log/after-commit.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { Label, NameId, Reason, VersionId } from '#libs/vocabulary/ids.js';
 import { Effect, Kind, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
@@ -149,7 +150,7 @@ export class RegistryController {
   private async run(request: FastifyRequest, asked: RegistryRequest): Promise<Replied> {
     const reply: RegistryReply = await this.commands.execute(new RegistryCommand(callerOf(request), asked));
     const { capability, state } = this.find(asked.capability, reply.version);
-    const version = await this.views.version(capability, state);
+    const version = await afterCommit(() => this.views.version(capability, state));
     return { version, revision: reply.revision, position: String(reply.position) };
   }
 

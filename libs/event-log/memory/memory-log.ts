@@ -10,6 +10,7 @@ import {
   type EventLog,
   type EventPlace,
   type ReadAllOptions,
+  type Recall,
   type RecordedEvent,
   type Subscriber,
   type Subscription,
@@ -20,10 +21,12 @@ import { Subscriptions, type Page } from '../subscription.js';
 /**
  * What befalls one append.
  * - `failed`: unknown, and nothing was written.   - `persisted`: unknown, although all of it was written.
+ * - `untaken`: unwritten, as from a store that cannot be opened.
  * - `refused`: refused although nothing was violated, as after a race that was lost; names the batch's first stream.
- * - `held`: like a disk that stalls: it and all behind it wait for `until`.
+ * - `held`: like a disk that stalls: the store has taken it, and it and all behind it wait for `until`.
  */
-export type Fault = 'failed' | 'persisted' | 'refused' | { readonly kind: 'held'; readonly until: Promise<unknown> };
+export type Fault =
+  'failed' | 'persisted' | 'untaken' | 'refused' | { readonly kind: 'held'; readonly until: Promise<unknown> };
 
 export interface MemoryLogOptions {
   /** Appends that may wait at once; 8192. */
@@ -73,13 +76,16 @@ export class MemoryLog implements EventLog {
     this.unreadable = count;
   }
 
-  async append(batch: Batch): Promise<AppendOutcome> {
+  async append(batch: Batch, recall: Recall = {}): Promise<AppendOutcome> {
     if (this.closed) throw new LogClosed();
     checkBatch(batch);
     if (this.queuedBatches >= this.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
     const fault = this.faults.shift();
     this.queuedBatches += 1;
-    const turn = this.queue.then(() => this.take(batch, fault)).finally(() => (this.queuedBatches -= 1));
+    let holder: 'store' | 'caller' | undefined;
+    recall.takeBack = () => (holder ??= 'caller') === 'caller';
+    const mayTake = (): boolean => (holder ??= 'store') === 'store';
+    const turn = this.queue.then(() => this.take(batch, fault, mayTake)).finally(() => (this.queuedBatches -= 1));
     this.queue = turn;
     return turn;
   }
@@ -139,8 +145,10 @@ export class MemoryLog implements EventLog {
     }
   }
 
-  private async take(batch: Batch, fault: Fault | undefined): Promise<AppendOutcome> {
+  private async take(batch: Batch, fault: Fault | undefined, mayTake: () => boolean): Promise<AppendOutcome> {
     await nextTurn();
+    if (!mayTake()) return { kind: 'unwritten', cause: 'taken back' };
+    if (fault === 'untaken') return { kind: 'unwritten', cause: 'ordered: untaken' };
     if (typeof fault === 'object') await fault.until;
     if (fault === 'failed') return { kind: 'unknown', cause: 'ordered: failed' };
     if (fault === 'refused') return { kind: 'refused', violations: this.pretendedViolation(batch) };

@@ -1,9 +1,10 @@
 import { checkBatch } from '../batch.js';
-import { LogClosed, LogOverloaded, type AppendOutcome, type Batch } from '../port.js';
+import { LogClosed, LogOverloaded, type AppendOutcome, type Batch, type Recall } from '../port.js';
 import type { Committed } from '../tail.js';
+import { ClaimCells } from './claims.js';
 import { codeOf, LogOpenError } from './errors.js';
 import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
-import type { WriterOptions } from './schema.js';
+import type { WriterOptions, WriterThreadOptions } from './schema.js';
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, POST_FROM_EVENTS } from './settings.js';
 import { Thread } from './thread.js';
 
@@ -20,6 +21,7 @@ export interface AppendStats {
   readonly groups: number;
   readonly committed: number;
   readonly refused: number;
+  readonly unwritten: number;
   readonly unknown: number;
   /** Times that the writer thread died. */
   readonly deaths: number;
@@ -28,6 +30,7 @@ export interface AppendStats {
 interface Waiting {
   readonly batch: Batch;
   readonly weight: number;
+  readonly cell: number;
   readonly resolve: (outcome: AppendOutcome) => void;
 }
 
@@ -39,7 +42,8 @@ export class AppendQueue {
   private readonly waiting: Waiting[] = [];
   private readonly posted: Waiting[][] = [];
   private readonly writer: Thread<Outcomes>;
-  private readonly counts = { groups: 0, committed: 0, refused: 0, unknown: 0, deaths: 0 };
+  private readonly claims: ClaimCells;
+  private readonly counts = { groups: 0, committed: 0, refused: 0, unwritten: 0, unknown: 0, deaths: 0 };
   private queuedBatches = 0;
   private queuedBytes = 0;
   private waitingEvents = 0;
@@ -53,7 +57,9 @@ export class AppendQueue {
     /** In the order of the log; undefined where it is not known what has been appended, if anything. */
     private readonly onAppended: (committed: readonly Committed[] | undefined) => void,
   ) {
-    this.writer = new Thread(new URL('./writer.js', import.meta.url), options, {
+    this.claims = new ClaimCells(bounds.maxQueuedBatches);
+    const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
+    this.writer = new Thread(new URL('./writer.js', import.meta.url), threadOptions, {
       onAnswer: (outcomes) => this.settle(this.posted.shift() ?? [], decodeOutcomes(outcomes)),
       onDeath: () => this.onDeath(),
     });
@@ -68,7 +74,7 @@ export class AppendQueue {
     return { queuedBatches: this.queuedBatches, queuedBytes: this.queuedBytes, ...this.counts };
   }
 
-  async append(batch: Batch): Promise<AppendOutcome> {
+  async append(batch: Batch, recall?: Recall): Promise<AppendOutcome> {
     if (this.closed) throw new LogClosed();
     const weight = checkBatch(batch);
     if (this.queuedBatches >= this.bounds.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
@@ -78,8 +84,15 @@ export class AppendQueue {
     }
     this.queuedBatches += 1;
     this.queuedBytes += weight;
-    return new Promise((resolve) => {
-      this.waiting.push({ batch, weight, resolve });
+    const cell = this.claims.open();
+    let answered = false;
+    if (recall !== undefined) recall.takeBack = () => !answered && this.claims.takeBack(cell);
+    return new Promise((settle) => {
+      const resolve = (outcome: AppendOutcome): void => {
+        answered = true;
+        settle(outcome);
+      };
+      this.waiting.push({ batch, weight, cell, resolve });
       for (const { events } of batch.writes) this.waitingEvents += events.length;
       this.pump();
     });
@@ -116,7 +129,6 @@ export class AppendQueue {
       .start()
       .then(
         () => this.postWaiting(),
-        // Not one of these was written, but `unknown` promises the least, and is what the caller must handle anyway.
         (error: unknown) => this.giveUp(this.takeWaiting(this.waiting.length), openCauseOf(error)),
       )
       .finally(() => {
@@ -134,7 +146,7 @@ export class AppendQueue {
         if (weight > MAX_GROUP_BYTES) break;
       }
       const group = this.takeWaiting(count);
-      const { text, numbers, bytes } = encodeGroup(group.map(({ batch }) => batch));
+      const { text, numbers, bytes } = encodeGroup(group);
       this.posted.push(group);
       this.counts.groups += 1;
       this.writer.post({ text, numbers, bytes }, [bytes.buffer, numbers.buffer]);
@@ -164,8 +176,12 @@ export class AppendQueue {
   private settle(group: readonly Waiting[], outcomes: readonly AppendOutcome[]): void {
     const committed: Committed[] = [];
     let unknown = false;
-    for (const [index, { batch, weight, resolve }] of group.entries()) {
-      const outcome = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
+    for (const [index, { batch, weight, cell, resolve }] of group.entries()) {
+      const told = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
+      // If the writer has not taken the batch, nobody can write it any more: it goes no further than this answer.
+      const outcome: AppendOutcome =
+        told.kind === 'unknown' && !this.claims.isTaken(cell) ? { ...told, kind: 'unwritten' } : told;
+      this.claims.close(cell);
       this.queuedBatches -= 1;
       this.queuedBytes -= weight;
       this.counts[outcome.kind] += 1;

@@ -21,6 +21,8 @@ export interface PostedBatch {
   readonly writes: readonly PostedWrite[];
   readonly checks: readonly StreamCheck[];
   readonly blobs: readonly Blob[];
+  /** Its cell in `Claims`. */
+  readonly cell: number;
 }
 
 export interface PostedWrite {
@@ -32,11 +34,19 @@ export interface PostedWrite {
 /** Stands where the length of a payload would. */
 export const NO_PAYLOAD = -1;
 
-export function encodeGroup(batches: readonly Batch[]): Group {
+/** A batch that waits to be sent, with its cell in `Claims`. */
+export interface ClaimableBatch {
+  readonly batch: Batch;
+  readonly cell: number;
+}
+
+export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
   const output = new Packer();
   const parts: Uint8Array[] = [];
   output.number(batches.length);
-  for (const { writes, checks, blobs = [] } of batches) {
+  for (const { batch, cell } of batches) {
+    const { writes, checks, blobs = [] } = batch;
+    output.number(cell);
     output.number(writes.length);
     for (const { stream, expected, events } of writes) {
       output.text(stream);
@@ -73,13 +83,14 @@ export function decodeGroup({ bytes, ...packed }: Group): PostedBatch[] {
     return length === NO_PAYLOAD ? { type, json } : { type, json, payload: take(length) };
   };
   return input.list(() => ({
+    cell: input.number(),
     writes: input.list(() => ({ stream: input.text(), expected: input.number(), events: input.list(event) })),
     checks: input.list(() => ({ stream: input.text(), expected: input.number() })),
     blobs: input.list(() => ({ digest: input.text() as Digest, bytes: take(input.number()) })),
   }));
 }
 
-const KINDS = ['committed', 'refused', 'unknown'] as const satisfies readonly AppendOutcome['kind'][];
+const KINDS = ['committed', 'refused', 'unwritten', 'unknown'] as const satisfies readonly AppendOutcome['kind'][];
 
 export function encodeOutcomes(outcomes: readonly AppendOutcome[]): Outcomes {
   const output = new Packer();
@@ -98,6 +109,7 @@ export function encodeOutcomes(outcomes: readonly AppendOutcome[]): Outcomes {
           output.number(actual);
         }
         break;
+      case 'unwritten':
       case 'unknown':
         output.text(outcome.cause);
     }
@@ -112,7 +124,7 @@ export function decodeOutcomes(outcomes: Outcomes): AppendOutcome[] {
     const kind = KINDS[input.number()];
     if (kind === 'committed') return { kind, position: BigInt(input.number()) };
     if (kind === 'refused') return { kind, violations: input.list(violation) };
-    return { kind: 'unknown', cause: input.text() };
+    return { kind: kind === 'unwritten' ? kind : 'unknown', cause: input.text() };
   });
 }
 

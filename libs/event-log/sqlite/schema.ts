@@ -49,6 +49,12 @@ export interface WriterOptions {
   readonly maxPages?: number | undefined;
 }
 
+/** What the writer's thread is started with. */
+export interface WriterThreadOptions extends WriterOptions {
+  /** The memory of `Claims`. */
+  readonly claims: SharedArrayBuffer;
+}
+
 /** Opens the log for its one writer and makes the schema where the file is new. Throws `LogOpenError`. */
 export function openForWriting({ path, maxPages }: WriterOptions): DatabaseSync {
   let db: DatabaseSync | undefined;

@@ -61,7 +61,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
   }
 
   return {
-    append: (batch) => appends.append(batch),
+    append: (batch, recall) => appends.append(batch, recall),
     head: async (stream) => firstNumber(await reads.find({ kind: 'head', stream })),
     read: (stream, after = 0, limit = Infinity) => readMany(reads, stream, after, limit),
     readAll: async (all) => (await reads.page(allQuery(all))).events,

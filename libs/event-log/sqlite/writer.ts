@@ -3,15 +3,16 @@ import { decodeGroup, encodeOutcomes, type Group } from './messages.js';
 import { serve } from './worker.js';
 import { MAX_GROUPS_TOGETHER } from './settings.js';
 import { openGroupWriter } from './writing.js';
-import type { WriterOptions } from './schema.js';
+import { Claims } from './claims.js';
+import type { WriterThreadOptions } from './schema.js';
 
 /**
  * Worker thread: the one writer of the log. Answers each group of batches, in order. Groups that have come in while it
  * was committing share the next transaction: where a disk is slow to sync, one sync serves more of them.
  */
 serve<Group>(() => {
-  const options: WriterOptions = workerData;
-  const writer = openGroupWriter(options);
+  const options: WriterThreadOptions = workerData;
+  const writer = openGroupWriter(options, new Claims(options.claims));
   return {
     answer(groups) {
       const decoded = groups.map(decodeGroup);

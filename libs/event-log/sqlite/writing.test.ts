@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { write } from '../../../test/contracts/facts.js';
 import { heapMiB } from '../../../test/support/memory.js';
+import { ClaimCells } from './claims.js';
 import { decodeGroup, encodeGroup } from './messages.js';
 import { openGroupWriter } from './writing.js';
 
@@ -14,7 +15,8 @@ const FILLER = 'x'.repeat(100_000);
 
 test('heads that are remembered do not keep alive the messages in which they came', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-writing-'));
-  const writer = openGroupWriter({ path: join(folder, 'log.db') });
+  const claims = new ClaimCells(1);
+  const writer = openGroupWriter({ path: join(folder, 'log.db') }, claims);
   t.after(() => {
     writer.close();
     rmSync(folder, { recursive: true, force: true });
@@ -23,7 +25,9 @@ test('heads that are remembered do not keep alive the messages in which they cam
   for (const expected of [0, 1]) {
     for (let stream = 0; stream < STREAMS; stream += 1) {
       const writes = [write(`task-of-the-test-${stream}`, expected, FILLER)];
-      const [outcome] = writer.commit(decodeGroup(encodeGroup([{ writes, checks: [] }])));
+      const cell = claims.open();
+      const [outcome] = writer.commit(decodeGroup(encodeGroup([{ batch: { writes, checks: [] }, cell }])));
+      claims.close(cell);
       assert.equal(outcome?.kind, 'committed');
     }
     const grown = heapMiB() - before;

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { categoryOf } from '../event.js';
 import type { AppendOutcome, Violation } from '../port.js';
 import { verifySealed } from '../verify.js';
+import type { Claims } from './claims.js';
 import { codeOf, Damaged } from './errors.js';
 import type { PostedBatch, PostedWrite } from './messages.js';
 import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
@@ -14,33 +15,44 @@ export interface GroupWriter {
   close(): void;
 }
 
-/** Opens the log for writing. Throws `LogOpenError`. */
-export function openGroupWriter(options: WriterOptions): GroupWriter {
-  let table: EventTable | undefined = new EventTable(openForWriting(options));
+/** Opens the log for writing. Throws `LogOpenError`. Writes no batch whose caller has taken it back. */
+export function openGroupWriter(options: WriterOptions, claims: Claims): GroupWriter {
+  let table: EventTable | undefined = new EventTable(openForWriting(options), claims);
   return {
     commit(batches) {
+      let cause: string | undefined;
       try {
-        table ??= reopened(options);
-        return table.commit(batches);
+        table ??= reopened(options, claims);
       } catch (error) {
+        cause = codeOf(error);
+      }
+      try {
+        if (table !== undefined) return table.commit(batches);
+      } catch (error) {
+        cause = codeOf(error);
         // What became of a commit that failed is only known to the file, and this connection may no longer see it as
-        // it is: it is let go, and the file is opened anew for the next group.
+        // it is: it is let go, and the file is opened anew. At once, because the write that comes with it puts an end
+        // to what the failed commit may have left in the write-ahead log, where the next start would find it.
         table?.close();
         table = undefined;
-        const cause = codeOf(error);
-        return batches.map(() => ({ kind: 'unknown', cause }));
+        try {
+          table = reopened(options, claims);
+        } catch {
+          // The next group tries it again.
+        }
       }
+      return batches.map(() => ({ kind: 'unknown', cause: cause ?? 'UNKNOWN' }));
     },
     close: () => table?.close(),
   };
 }
 
 /** After a failure nothing is answered, not even a commit of mere checks, before the file has taken a write again. */
-function reopened(options: WriterOptions): EventTable {
+function reopened(options: WriterOptions, claims: Claims): EventTable {
   const db = openForWriting(options);
   try {
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    return new EventTable(db);
+    return new EventTable(db, claims);
   } catch (error) {
     closeQuietly(db);
     throw error;
@@ -76,7 +88,10 @@ class EventTable {
   private readonly heads = new Map<string, Head>();
   private lastPosition: number;
 
-  constructor(private readonly db: DatabaseSync) {
+  constructor(
+    private readonly db: DatabaseSync,
+    private readonly claims: Claims,
+  ) {
     this.sql = statementsOf(db);
     this.lastPosition = Number(this.sql.end.get()?.['position']);
   }
@@ -95,6 +110,7 @@ class EventTable {
 
   /** Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice. */
   private take(batch: PostedBatch): AppendOutcome {
+    if (!this.claims.take(batch.cell)) return { kind: 'unwritten', cause: 'TAKEN_BACK' };
     try {
       const violations = this.violationsOf(batch);
       if (violations.length > 0) {
