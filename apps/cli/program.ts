@@ -47,6 +47,7 @@ const NEXT: Readonly<Record<string, string>> = {
   revision_conflict: 'somebody was faster: look again, then decide again',
   already_exists: 'it is there already with another content: choose another id, or `propose` a new version',
   call_conflict: 'a call id is for one call: use a new one',
+  call_finished: 'the call has its response: ask for another call with a new id',
   ack_refused: 'the host has another state than the service: it has to fetch the snapshot',
   invalid_transition: 'it is not in a state for that: look at it first',
   too_large: 'it is over a limit of the service',

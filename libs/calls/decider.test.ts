@@ -90,7 +90,7 @@ test('another body under the same callId is a conflict', () => {
 });
 
 test('once there is a response there is no further attempt', () => {
-  given(call('allow'), response()).when(record('allow')).thenRefused('invalid_transition');
+  given(call('allow'), response()).when(record('allow')).thenRefused('call_finished');
 });
 
 test('a response needs an attempt that was allowed, the latest or an earlier one', () => {

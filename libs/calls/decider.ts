@@ -145,7 +145,7 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   const { actor, time, decided } = command;
   const call = state.calls.get(decided.callId);
   if (call !== undefined && call.requestDigest !== decided.requestDigest) return err(otherBody());
-  if (call?.response !== undefined) return err(refusal('invalid_transition', 'the call has its response'));
+  if (call?.response !== undefined) return err(finished());
   if (call === undefined && state.calls.size >= MAX_CALLS) {
     return err(refusal('too_large', `a task has at most ${MAX_CALLS} calls: open another`));
   }
@@ -187,4 +187,6 @@ function sameOutcome(a: OutcomeRecorded, b: OutcomeRecorded): boolean {
 }
 
 export const otherBody = (): Refusal => refusal('call_conflict', 'this call came with another body before');
+/** An attempt would be a second call under the record of the first one. */
+export const finished = (): Refusal => refusal('call_finished', 'this call has its response: use a new callId');
 export const notAllowed = (): Refusal => refusal('invalid_transition', 'no attempt at this call was allowed');

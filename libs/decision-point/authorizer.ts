@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { otherBody, type Attempted, type AttemptState, type CallState } from '#libs/calls/decider.js';
+import { finished, otherBody, type Attempted, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { Definition } from '#libs/capability/definition.js';
 import { diffDefinitions } from '#libs/capability/diff.js';
 import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
@@ -9,7 +9,7 @@ import { targetsOf } from '#libs/decision/targets.js';
 import type { Snapshot } from '#libs/decision/snapshot.js';
 import { isVoid, type DirectivesState } from '#libs/directive/decider.js';
 import { afterCommit } from '#libs/event-log/after-commit.js';
-import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '#libs/event-log/port.js';
+import { LogUnavailable, type Batch, type EventLog } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { keyedDigest, type Digest } from '#libs/kernel/digest.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -60,9 +60,9 @@ export class Authorizer {
   ) {}
 
   /**
-   * Decides a call of a host. The answer leaves after its record is durable. A repeat is decided again: it
-   * gets the recorded allow while that stands, else the next attempt. Throws `LogUnavailable` or `LogOverloaded` where
-   * nothing could be recorded: then there is no decision.
+   * Decides a call of a host. The answer leaves after its record is durable. A repeat is decided again: it gets the
+   * recorded allow while that is still one, else the next attempt. After the response of a call a repeat is refused as
+   * `call_finished`. Throws `LogUnavailable` or `LogOverloaded` if nothing could be recorded: then there is no decision.
    */
   async authorize(
     request: AuthorizeRequest,
@@ -110,20 +110,18 @@ export class Authorizer {
   ): Try | Promise<Try> {
     if (lane.givenUp) return 'again';
     const { request, forced } = asked;
-    const standing = standingOf(this.view, asked.caller);
-    if (!standing.ok) return standing;
+    const caller = standingOf(this.view, asked.caller);
+    if (!caller.ok) return caller;
     const requestDigest = keyedDigest(lane.key, canonicalJson(request));
     const earlier = lane.calls.calls.get(request.callId);
     if (earlier !== undefined && earlier.requestDigest !== requestDigest)
       return this.lanes.confirmed(lane, otherBody());
+    if (earlier?.response !== undefined) return this.lanes.confirmed(lane, finished());
     const call: Call = { ...asked.call, decidedAt: this.time.now() };
     const version = call.version ?? lane.task.pins.get(call.capability)?.version;
     const decision = forced === undefined ? decide(snapshot, call, this.engines.engines) : denyFor(forced, version);
-    if (
-      earlier?.response !== undefined ||
-      (earlier !== undefined && stands(earlier, decision, this.view.directives().state, call.decidedAt))
-    ) {
-      return this.repeat(asked, lane, standing.value, snapshot, decision, earlier);
+    if (earlier !== undefined && stands(earlier, decision, this.view.directives().state, call.decidedAt)) {
+      return this.repeat(asked, lane, snapshot, decision, earlier);
     }
     const more = this.driftOf(asked, lane, call, decision, pinned);
     if (!more.ok) return more;
@@ -154,24 +152,21 @@ export class Authorizer {
     return ok(this.answer(request, lane, decided, decision, position, true));
   }
 
-  /** Answers what is recorded, after an append of nothing but checks: an allow's basis still holds, the record is durable. */
+  /** Answers the recorded allow, after an append of nothing but checks: its basis still holds, and its record is durable. */
   private async repeat(
     { request }: Asked,
     lane: TaskLane,
-    standing: readonly StreamCheck[],
     snapshot: Snapshot,
     decision: Decision,
-    earlier: CallState,
+    { latest }: CallState,
   ): Promise<Try> {
-    const { latest } = earlier;
-    const final = earlier.response !== undefined;
     const checks = [
-      ...(final ? standing : basisChecks(snapshot.basis, new Set())),
+      ...basisChecks(snapshot.basis, new Set()),
       { stream: lane.callsStream, expected: lane.calls.revision },
     ];
     const position = await this.lanes.commit(lane, { writes: [], checks });
     if (position === undefined) return 'overtaken';
-    if (!final && isOver(latest, this.time.now())) return 'again';
+    if (isOver(latest, this.time.now())) return 'again';
     const same = canonicalJson(decision.checks.map(recordedCheck)) === canonicalJson(latest.decided.checks);
     return ok(this.answer(request, lane, latest.decided, decision, latest.position ?? position, same));
   }

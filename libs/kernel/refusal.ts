@@ -12,6 +12,7 @@ export interface Refusal {
     | 'revision_conflict'
     | 'already_exists'
     | 'call_conflict'
+    | 'call_finished'
     | 'invalid_transition'
     | 'ack_refused'
     | 'overloaded'

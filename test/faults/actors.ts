@@ -23,6 +23,8 @@ export interface AskedCall {
   readonly stop: string | undefined;
   readonly voidEpoch: number;
   readonly staleToken: boolean;
+  /** Its response was recorded before. */
+  readonly finished: boolean;
 }
 
 /** What came of something that an actor did. `error` is what was thrown. */
@@ -151,6 +153,7 @@ export class Actors {
       stop: this.oracle.stopOf(subject),
       voidEpoch: this.oracle.voidEpoch(subject),
       staleToken: this.oracle.retired.has(caller.tokenDigest ?? ''),
+      finished: this.oracle.calls.get(`${request.taskId}/${request.callId}`)?.response !== undefined,
     };
     const answer = world.service.authorizer.authorize(request, caller, undefined);
     const heard = answer.then((result) => {

@@ -181,8 +181,7 @@ export class Invariants {
     if (args !== canonicalJson(answer.outbound?.arguments) || args !== canonicalJson(asked.request.arguments))
       breaches.push(broken(2, 'an allow was answered with other content than its record has'));
     if (asked.staleToken) breaches.push(broken(3, 'an allow was answered to a token that is not valid any more'));
-    // Once there is a response the record is final, and it is answered as it is.
-    if (this.oracle.calls.get(`${answer.taskId}/${answer.callId}`)?.response !== undefined) return breaches;
+    if (asked.finished) breaches.push(broken(3, 'an allow was answered for a call that has its response'));
     const recordedBefore = record.position <= asked.startedAt;
     if (recordedBefore && asked.stop !== undefined)
       breaches.push(broken(3, `an allow was answered although ${asked.stop}`));

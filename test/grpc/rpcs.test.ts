@@ -87,6 +87,8 @@ test('a response is validated and an outcome recorded, once', async () => {
   const path = `/v1/calls/${callId}/response`;
   assert.deepEqual(response, expecting(200, await service.call('host', 'POST', path, { taskId, result })));
   assert.ok(response.content.parts.length > 0);
+  const finished = { status: status.FAILED_PRECONDITION, code: 'call_finished', fields: [] };
+  assert.deepEqual(await refusal(authorize(body)), finished);
   const outcome = { taskId, status: 'succeeded', effect: { type: 'read', summary: 's' } };
   const recorded = await host.call('host', 'Decisions/RecordOutcome', { callId, ...outcome });
   assert.equal(recorded.callId, callId);

@@ -114,6 +114,24 @@ test('a request that fails has its problem in its place, and the others their de
   await ending(stream);
 });
 
+test('a repeat after the response is a problem in its place, and never an allow', async () => {
+  const task = await openTask(service);
+  const [done, next] = bodies(task, 2);
+  const stream = host.stream('host');
+  stream.ask([done]);
+  assert.equal((await stream.next())?.[0].decision.decision, 'allow');
+  const { callId, taskId } = done;
+  await host.call('host', 'Decisions/ValidateResponse', { callId, taskId, result: { content: [] } });
+  stream.ask([done, next]);
+  stream.ask([{ ...done, arguments: { key: 'b' } }]);
+  const answers = [...((await stream.next()) ?? []), ...((await stream.next()) ?? [])];
+  assert.deepEqual(
+    answers.map(({ decision, problem }) => decision?.decision ?? problem.code),
+    ['call_finished', 'allow', 'call_conflict'],
+  );
+  await ending(stream);
+});
+
 test('a request with text that is not UTF-8 is malformed in its place', async () => {
   const requests = bodies(await openTask(service), 3);
   const type = messageOf(fullName('AuthorizeStreamRequest'));

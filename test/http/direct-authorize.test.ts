@@ -8,6 +8,7 @@ import { takeDirectly } from '../../apps/pdp/calls/direct-authorize.js';
 import { Quotas } from '../../apps/pdp/http/quotas.js';
 import { Problem, problemOf } from '../../apps/pdp/http/problem.js';
 import { systemClock } from '#libs/kernel/time.js';
+import { refused } from '../support/problems.js';
 import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 
@@ -71,6 +72,14 @@ test('a repeat is one, whichever way it takes', async () => {
   const first = expecting(200, await service.call('host', 'POST', PLAIN, body));
   const again = expecting(200, await service.call('host', 'POST', ROUTED, body));
   assert.equal(again.position, first.position);
+});
+
+test('a repeat after the response is refused alike, whichever way it takes', async () => {
+  const body = callBody(task);
+  expecting(200, await service.call('host', 'POST', PLAIN, body));
+  const response = { taskId: body.taskId, error: { code: 1, message: 'x' } };
+  expecting(200, await service.call('host', 'POST', `/v1/calls/${body.callId}/response`, response));
+  for (const way of [PLAIN, ROUTED]) refused(409, 'call_finished', await service.call('host', 'POST', way, body));
 });
 
 test('a path that is none is refused before anything of its body is taken in', async () => {

@@ -20,6 +20,7 @@ const STATUS = {
   revision_conflict: 409,
   already_exists: 409,
   call_conflict: 409,
+  call_finished: 409,
   invalid_transition: 409,
   ack_refused: 409,
   too_large: 413,
