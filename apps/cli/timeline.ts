@@ -52,8 +52,13 @@ function sayingOf(type: string, data: Json | undefined, call: Json | undefined):
       return at(data, 'reason');
     case 'VersionReviewed':
       return `${version} ${at(data, 'verdict')}: ${at(data, 'reason')}`;
+    case 'DriftObserved':
+      return `${version} seen by ${at(data, 'host')}: ${at(data, 'diff', 'severity')}`;
+    case 'VersionSuspended': {
+      const host = at(data, 'host');
+      return `${version}${host === '' ? '' : ` for ${host}`} ${at(data, 'reason')}`.trim();
+    }
     case 'VersionProposed':
-    case 'VersionSuspended':
     case 'VersionReinstated':
     case 'VersionRevoked':
       return `${version} ${at(data, 'reason')}`.trim();

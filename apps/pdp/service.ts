@@ -24,7 +24,7 @@ import type { Keyring } from '#libs/payloads/keyring.js';
 import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';
 import { Watches } from './directives/watches.js';
-import { registerFeedGauges, registerGauges } from './observability/gauges.js';
+import { countDrifts, registerFeedGauges, registerGauges } from './observability/gauges.js';
 import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
 import { measuredLog } from './observability/measured-log.js';
 import { createMetrics, type Metrics } from './observability/metrics.js';
@@ -122,6 +122,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
     const { logFile } = settings;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
+    countDrifts(metrics.registry, view);
     const bounds = openBounds(settings, clock, metrics.registry);
     const instances = new Instances(log, view, time, {
       leaseMs,

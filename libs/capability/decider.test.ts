@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
-import { capabilityDecider, MAX_SNAPSHOTS, type CapabilityCommand } from './decider.js';
+import { capabilityDecider, type CapabilityCommand } from './decider.js';
 import type { Diff } from './diff.js';
 import { capabilityEventSchemas, type CapabilityEvent } from './events.js';
-import { defaultVersion, lifecycleReason } from './state.js';
+import { MAX_SNAPSHOTS } from './observe.js';
+import { awaitsReview, defaultVersion, lifecycleReason } from './state.js';
 
 const given = specified(capabilityDecider, capabilityEventSchemas);
 type Of<Type extends CapabilityEvent['type']> = Extract<CapabilityEvent, { type: Type }>;
@@ -144,11 +145,16 @@ test('nobody reviews what they proposed', () => {
     .thenRefused('self_review');
 });
 
-test('nobody reinstates what they suspended, a drifted host included', () => {
+test('nobody reinstates what they suspended or proposed, a drifted host included', () => {
+  const reinstate = (actor: string) => ({ type: 'reinstate', version: '1', reason: 'r', ...by(actor) }) as const;
   for (const actor of ['vera', 'otto']) {
     const history = given(registered, proposed(), reviewed(), suspended(actor));
-    history.when({ type: 'reinstate', version: '1', reason: 'r', ...by(actor) }).thenRefused('self_review');
+    history.when(reinstate(actor)).thenRefused('self_review');
+    history.when(reinstate('rita')).thenRefused('self_review');
   }
+  const alone = given(registered, proposed(), reviewed(), drift('x'), stopped({ host: 'hank' }));
+  alone.when(reinstate('hank')).thenRefused('self_review');
+  alone.when(reinstate('rita')).thenRefused('self_review');
 });
 
 test('exceptions are kept once each, in order, and only with an approval', () => {
@@ -197,11 +203,18 @@ const observe = (
   diff,
   snapshot: digest(`blob ${seen}`),
   hostPinsVersion: true,
+  mayStop: true,
   directiveId: uuid(7),
   ...by('hank', 100),
   ...more,
 });
-const drift = (seen: string, actor = 'hank', minute = 100, snapshot = true): CapabilityEvent => ({
+const drift = (
+  seen: string,
+  actor = 'hank',
+  minute = 100,
+  snapshot = true,
+  more: { withoutTask?: true } = {},
+): CapabilityEvent => ({
   type: 'DriftObserved',
   data: {
     ...of(),
@@ -209,6 +222,7 @@ const drift = (seen: string, actor = 'hank', minute = 100, snapshot = true): Cap
     observedDigest: digest(seen),
     diff,
     ...(snapshot ? { snapshot: digest(`blob ${seen}`) } : {}),
+    ...more,
   },
   ...by(actor, minute),
 });
@@ -219,13 +233,67 @@ const stopped = (scope: { directiveId: string } | { host: string }, actor = 'han
 });
 const approved = [registered, proposed(), reviewed()];
 
-test('drift suspends for all where the host pins the version, for the host alone where it does not', () => {
+const WITHOUT_TASK = { withoutTask: true } as const;
+const aloneOf = (host: string, seen = 'x') => [drift(seen, host, 1), stopped({ host }, host, 1)];
+
+test('drift suspends for the host that reports it, for all if the host may stop them and pins the version', () => {
+  given(...approved)
+    .when(observe('x', { mayStop: false }))
+    .thenEvents(drift('x'), stopped({ host: 'hank' }));
   given(...approved)
     .when(observe('x'))
     .thenEvents(drift('x'), stopped({ directiveId: uuid(7) }));
   given(...approved)
     .when(observe('x', { hostPinsVersion: false }))
-    .thenEvents(drift('x'), stopped({ host: 'hank' }));
+    .thenEvents(drift('x', 'hank', 100, true, WITHOUT_TASK), stopped({ host: 'hank' }));
+});
+
+test('a second host that reports the same digest suspends for all', () => {
+  const first = given(...approved, ...aloneOf('hugo'));
+  const second = { mayStop: false } as const;
+  first.when(observe('x', second)).thenEvents(drift('x', 'hank', 100, false), stopped({ directiveId: uuid(7) }));
+  first.when(observe('y', second)).thenEvents(drift('y'), stopped({ host: 'hank' }));
+  first.when(observe('x', { ...second, ...by('hugo', 100) })).thenNothing();
+  given(...approved, ...aloneOf('hugo'), { ...reinstated, data: { ...of(), reason: 'r' } })
+    .when(observe('x', second))
+    .thenEvents(drift('x', 'hank', 100, false), stopped({ host: 'hank' }));
+});
+
+test('a host that is suspended alone is still heard, as the first or the second, of at most 8 digests', () => {
+  const alone = { mayStop: false, ...by('hugo', 100) } as const;
+  given(...approved, ...aloneOf('hugo'))
+    .when(observe('y', alone))
+    .thenEvents(drift('y', 'hugo'));
+  given(...approved, ...aloneOf('hugo'), drift('y', 'hank', 1), stopped({ host: 'hank' }, 'hank', 1))
+    .when(observe('y', alone))
+    .thenEvents(drift('y', 'hugo', 100, false), stopped({ directiveId: uuid(7) }, 'hugo'));
+  const many = Array.from({ length: 7 }, (_, index) => drift(`z${index}`, 'hugo', 2));
+  given(...approved, ...aloneOf('hugo'), ...many)
+    .when(observe('y', alone))
+    .thenNothing();
+});
+
+test('what a host reported without a task is reported again once it has one', () => {
+  const before = [drift('x', 'hugo', 1, true, WITHOUT_TASK), stopped({ host: 'hugo' }, 'hugo', 1)];
+  const history = given(...approved, ...before);
+  history.when(observe('x', { mayStop: false })).thenEvents(drift('x', 'hank', 100, false), stopped({ host: 'hank' }));
+  history.when(observe('x', { mayStop: false, ...by('hugo', 100) })).thenEvents(drift('x', 'hugo', 100, false));
+});
+
+test('a drifted version waits for a reviewer until one reinstates or revokes it', () => {
+  const waits = (...events: CapabilityEvent[]) => {
+    const version = given(...events).state?.versions.get('1');
+    assert.ok(version !== undefined);
+    return awaitsReview(version);
+  };
+  assert.equal(waits(registered, proposed()), true);
+  assert.equal(waits(registered, proposed(), drift('x'), reviewed()), false);
+  assert.equal(waits(...approved, suspended()), false);
+  const drifted = [...approved, ...aloneOf('hank')];
+  assert.equal(waits(...drifted), true);
+  assert.equal(waits(...drifted, stopped({ directiveId: uuid(1) }, 'hugo')), true);
+  assert.equal(waits(...drifted, { ...reinstated, data: { ...of(), reason: 'r' } }), false);
+  assert.equal(waits(...drifted, revoked), false);
 });
 
 test('drift of a version that is not approved is recorded and suspends nothing', () => {
@@ -246,7 +314,7 @@ test('an observation without news is nothing', () => {
   alone.when(observe('x', { hostPinsVersion: false })).thenNothing();
 });
 
-test('a host that is suspended alone still stops the version for all, once it pins it', () => {
+test('a host that may stop others does so also when it was suspended alone before', () => {
   const alone = given(...approved, drift('x'), stopped({ host: 'hank' }));
   const stop = stopped({ directiveId: uuid(7) });
   alone.when(observe('x')).thenEvents(drift('x', 'hank', 100, false), stop);
@@ -297,7 +365,7 @@ test('what stops nobody else leaves half of the snapshots to what does', () => {
   const half = Array.from({ length: MAX_SNAPSHOTS / 2 }, (_, index) => drift(`x${index}`, 'hugo', 1));
   given(...approved, ...half)
     .when(observe('y', { hostPinsVersion: false }))
-    .thenEvents(drift('y', 'hank', 100, false), stopped({ host: 'hank' }));
+    .thenEvents(drift('y', 'hank', 100, false, WITHOUT_TASK), stopped({ host: 'hank' }));
   given(...approved, ...half)
     .when(observe('y'))
     .thenEvents(drift('y'), stopped({ directiveId: uuid(7) }));

@@ -1,11 +1,10 @@
 import type { Decider } from '#libs/kernel/decider.js';
-import type { Digest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
-import { toMs, type Instant } from '#libs/kernel/time.js';
+import type { Instant } from '#libs/kernel/time.js';
 import type { ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
-import type { Diff } from './diff.js';
 import type { CapabilityEvent } from './events.js';
+import { observe, type ObserveCommand } from './observe.js';
 import { evolveCapability, type CapabilityState, type MaybeCapability, type VersionState } from './state.js';
 
 type EventData<Type extends CapabilityEvent['type']> = Extract<CapabilityEvent, { type: Type }>['data'];
@@ -41,22 +40,6 @@ export type CapabilityCommand = Caused &
     | ObserveCommand
   );
 
-/** A host saw another definition than the pinned one. `actor` is that host. */
-export interface ObserveCommand {
-  readonly type: 'observe';
-  readonly version: string;
-  readonly observedDigest: Digest;
-  readonly diff: Diff;
-  readonly snapshot: Digest;
-  /** The host has an open task that pins the version: only then may its word stop others. */
-  readonly hostPinsVersion: boolean;
-  readonly directiveId: string;
-}
-
-/** At most this many snapshots of drifted definitions are kept for a version; half of them for what suspends nobody else. */
-export const MAX_SNAPSHOTS = 16;
-const MAX_DRIFT_SUSPENSIONS = 3;
-const DRIFT_WINDOW_MS = 3_600_000;
 const MAX_VERSIONS = 1000;
 
 export const capabilityDecider: Decider<MaybeCapability, CapabilityCommand, CapabilityEvent, Refusal> = {
@@ -151,8 +134,11 @@ function reinstate(command: Of<'reinstate'>, state: CapabilityState, version: Ve
   if (version.status !== 'suspended' && (version.status !== 'approved' || version.suspendedFor.size === 0)) {
     return err(refusal('invalid_transition', `the version is ${version.status}`));
   }
-  if (version.suspension?.by === command.actor || version.suspendedFor.has(command.actor)) {
-    return err(refusal('self_review', 'who suspended a version cannot reinstate it'));
+  if (version.proposedBy === command.actor || version.suspension?.by === command.actor) {
+    return err(refusal('self_review', 'the one who proposed or suspended a version cannot reinstate it'));
+  }
+  if (version.suspendedFor.has(command.actor)) {
+    return err(refusal('self_review', 'a host that reported the drift cannot reinstate the version'));
   }
   const stop = version.suspension === undefined ? {} : { directiveId: version.suspension.directiveId };
   const data = { capability: state.id, version: version.version, reason: command.reason, ...stop };
@@ -164,41 +150,4 @@ function revoke(command: Of<'suspend' | 'revoke'>, state: CapabilityState, versi
   const { reason, directiveId } = command;
   const data = { capability: state.id, version: version.version, reason, directiveId };
   return ok([{ type: 'VersionRevoked', data, ...by(command) }]);
-}
-
-/** Drift. What was seen before, or changes nothing, appends nothing; every suspension has its DriftObserved. */
-function observe(command: ObserveCommand & Caused, state: CapabilityState, version: VersionState): CapabilityEvent[] {
-  const { actor: host, observedDigest, diff } = command;
-  if (observedDigest === version.definitionDigest || isApprovedElsewhere(state, version, observedDigest)) return [];
-  const approved = version.status === 'approved';
-  const forAll =
-    approved && command.hostPinsVersion && recentSuspensions(state, host, command.time) < MAX_DRIFT_SUSPENSIONS;
-  // A host that is suspended alone still warns the others, as soon as its word counts for them.
-  const suspends = forAll || (approved && !version.suspendedFor.has(host));
-  const seen = version.observed.has(observedDigest);
-  // What stops nobody else may not use up the room for the evidence of what does.
-  const room = version.snapshots < (forAll ? MAX_SNAPSHOTS : MAX_SNAPSHOTS / 2);
-  if (!suspends && (seen || !room)) return [];
-  const subject = { capability: state.id, version: version.version };
-  const snapshot = seen || !room ? {} : { snapshot: command.snapshot };
-  const drift: CapabilityEvent = {
-    type: 'DriftObserved',
-    data: { ...subject, host, observedDigest, diff, ...snapshot },
-    ...by(command),
-  };
-  if (!suspends) return [drift];
-  const reason = `drift: ${diff.severity}`;
-  const scope = forAll ? { directiveId: command.directiveId } : { host };
-  return [drift, { type: 'VersionSuspended', data: { ...subject, reason, cause: 'drift', ...scope }, ...by(command) }];
-}
-
-function isApprovedElsewhere(state: CapabilityState, version: VersionState, digest: Digest): boolean {
-  return [...state.versions.values()].some(
-    (other) => other !== version && other.status === 'approved' && other.definitionDigest === digest,
-  );
-}
-
-function recentSuspensions(state: CapabilityState, host: string, now: Instant): number {
-  const since = toMs(now) - DRIFT_WINDOW_MS;
-  return state.driftSuspensions.filter((suspension) => suspension.host === host && suspension.atMs > since).length;
 }

@@ -62,6 +62,8 @@ export const DriftObserved = z.strictObject({
   observedDigest: DigestText,
   diff: Diff,
   snapshot: DigestText.optional(),
+  /** The host had no open task with the version: its report counts for nobody else. */
+  withoutTask: z.literal(true).optional(),
 });
 /** `host` is there where the suspension is for that host alone; otherwise `directiveId` names the stop for all. */
 export const VersionSuspended = z.strictObject({

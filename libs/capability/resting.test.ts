@@ -81,8 +81,6 @@ test('a capability goes on from where it rested', () => {
 
 test('a usual capability rests in half of its JSON', () => {
   const state = lived(['recall', 'store']);
-  assert.ok(
-    restCapability(state).length <
-      JSON.stringify({ ...state, versions: [...state.versions.values()] }).length / 2 + 200,
-  );
+  const versions = [...state.versions.values()].map((version) => ({ ...version, observed: [...version.observed] }));
+  assert.ok(restCapability(state).length < JSON.stringify({ ...state, versions }).length / 2 + 200);
 });

@@ -1,9 +1,9 @@
-import type { CapabilityState, VersionState } from './state.js';
+import type { CapabilityState, Sighting, VersionState } from './state.js';
 
 /** A state as JSON can hold it. */
 type RestingVersion = Omit<VersionState, 'suspendedFor' | 'observed'> & {
   readonly suspendedFor: readonly string[];
-  readonly observed: readonly string[];
+  readonly observed: readonly [string, Sighting][];
 };
 type RestingCapability = Omit<CapabilityState, 'versions'> & { readonly versions: readonly RestingVersion[] };
 
@@ -12,7 +12,7 @@ const WORDS = [
   '"id":"|,"kind":"mcp-server"|,"category":"|,"owner":"|,"publishers":[|,"versions":[{|,"approvals":|,"driftSuspensions":[',
   '"version":"|"source":{|"integrity":"|"name":"|"type":"|,"documents":{|"definition":|,"manifest":|,"operations":{',
   '"arguments":|"effects":["|"output":|,"sensitivity":"internal"|,"server":{|,"proposedBy":"|,"proposedAt":"',
-  ',"status":"approved"|,"suspendedFor":[],"observed":[],"snapshots":0|,"review":{"verdict":"approved"|,"firstApproval":1',
+  ',"status":"approved"|,"suspendedFor":[],"observed":[],"drifted":false|,"review":{"verdict":"approved"|,"firstApproval":1',
 ].flatMap((line) => line.split('|'));
 const DIGEST = '\u0000';
 const DIGEST_CHARS = 43;
@@ -44,7 +44,7 @@ export function wakeCapability(resting: string): CapabilityState {
   const { versions, ...state } = JSON.parse(text) as RestingCapability;
   const woken = versions.map((version): [string, VersionState] => {
     const suspendedFor = new Set(version.suspendedFor);
-    return [version.version, { ...version, suspendedFor, observed: new Set(version.observed) }];
+    return [version.version, { ...version, suspendedFor, observed: new Map(version.observed) }];
   });
   return { ...state, versions: new Map(woken) };
 }

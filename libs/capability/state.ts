@@ -39,9 +39,17 @@ export interface VersionState {
   /** Hosts for which alone it is suspended. */
   readonly suspendedFor: Set<string>;
   /** Digests that were observed in place of the pinned one. */
-  readonly observed: Set<string>;
-  /** How many of them have a snapshot. */
-  snapshots: number;
+  readonly observed: Map<string, Sighting>;
+  /** A drift was observed that no reviewer has settled: the version is in the review queue. */
+  drifted: boolean;
+}
+
+/** What is known of a drifted definition. */
+export interface Sighting {
+  /** Its definition is kept. */
+  snapshot: boolean;
+  /** Hosts whose word counts for others and that reported it since a reviewer last looked, each once. */
+  reporters: readonly string[];
 }
 
 export interface CapabilityState {
@@ -87,8 +95,8 @@ export function evolveCapability(state: MaybeCapability, event: CapabilityEvent)
       proposedAt: event.time,
       status: 'pending',
       suspendedFor: new Set(),
-      observed: new Set(),
-      snapshots: 0,
+      observed: new Map(),
+      drifted: false,
     });
     return state;
   }
@@ -107,12 +115,18 @@ function evolveVersion(state: CapabilityState, version: VersionState, event: Ver
       version.status = verdict;
       version.review = { verdict, by: event.actor, reason, at: event.time, exceptions };
       if (verdict === 'approved') version.firstApproval ??= ++state.approvals;
+      settleDrift(version);
       return;
     }
-    case 'DriftObserved':
-      version.observed.add(event.data.observedDigest);
-      if (event.data.snapshot !== undefined) version.snapshots += 1;
+    case 'DriftObserved': {
+      const { observedDigest, host, snapshot, withoutTask } = event.data;
+      const sighting = version.observed.get(observedDigest) ?? { snapshot: false, reporters: [] };
+      version.observed.set(observedDigest, sighting);
+      if (snapshot !== undefined) sighting.snapshot = true;
+      if (withoutTask !== true) sighting.reporters = [...new Set([...sighting.reporters, host])];
+      version.drifted = true;
       return;
+    }
     case 'VersionSuspended': {
       const { host, directiveId, cause } = event.data;
       if (host !== undefined) {
@@ -129,11 +143,23 @@ function evolveVersion(state: CapabilityState, version: VersionState, event: Ver
       version.status = 'approved';
       version.suspendedFor.clear();
       delete version.suspension;
+      settleDrift(version);
       return;
     case 'VersionRevoked':
       version.status = 'revoked';
       return;
   }
+}
+
+/** A reviewer has judged what was observed: only what is reported from now on counts. */
+function settleDrift(version: VersionState): void {
+  version.drifted = false;
+  for (const sighting of version.observed.values()) sighting.reporters = [];
+}
+
+/** Whether a version is in the review queue: it waits for its review, or for a verdict on a drift. */
+export function awaitsReview({ status, drifted }: VersionState): boolean {
+  return status === 'pending' || (drifted && (status === 'approved' || status === 'suspended'));
 }
 
 /** The version that a task gets when it names none: the one whose first approval is the latest, if it is still approved. */

@@ -34,6 +34,7 @@ export function driftWrites(
   observation: Observation,
 ): Result<{ writes: StreamWrite[]; blobs: Blob[] }, Refusal> {
   const { host, capability, version, diff, observed, observedDigest, hostPinsVersion, directiveId, time } = observation;
+  const mayStop = view.principal(host).state?.host?.mayStop === true;
   const snapshot = jsonBlob(observed);
   const command = {
     type: 'observe',
@@ -42,6 +43,7 @@ export function driftWrites(
     diff,
     snapshot: snapshot.digest,
     hostPinsVersion,
+    mayStop,
     directiveId,
     actor: host,
     time,

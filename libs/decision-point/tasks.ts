@@ -7,7 +7,7 @@ import { err, ok, type Result } from '#libs/kernel/result.js';
 import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
 import { KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
 import { sealPayload } from '#libs/payloads/payload.js';
-import type { Ceilings } from '#libs/principal/decider.js';
+import type { HostRights } from '#libs/principal/decider.js';
 import { taskDecider, taskStatus } from '#libs/task/decider.js';
 import { resolvePins } from '#libs/task/pins.js';
 import { DEFAULT_TTL_MS, type OpenTask } from '#libs/task/request.js';
@@ -46,7 +46,7 @@ export class Tasks {
   async open(task: TaskToOpen): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
     const { taskId, caller, request } = task;
     const host = caller.name;
-    const allowed = withinCeilings(request, this.plane.view.principal(host).state?.ceilings);
+    const allowed = withinCeilings(request, this.plane.view.principal(host).state?.host);
     if (!allowed.ok) return allowed;
     const contradictory = contradictoryVersion(request.scope);
     if (contradictory !== undefined) {
@@ -188,9 +188,9 @@ export class Tasks {
 }
 
 /** 403 for a task that names an agent, user role or capability beyond what its host may name. */
-function withinCeilings(request: OpenTask, ceilings: Ceilings | undefined): Result<void, Refusal> {
+function withinCeilings(request: OpenTask, rights: HostRights | undefined): Result<void, Refusal> {
   const beyond = (what: string) => err(refusal('beyond_ceiling', `the host may not open a task for this ${what}`));
-  const { agents, userRoles, capabilities } = ceilings ?? {};
+  const { agents, userRoles, capabilities } = rights ?? {};
   if (agents !== undefined && !agents.includes(request.agent)) return beyond('agent');
   if (userRoles !== undefined && !request.user.roles.every((role) => userRoles.includes(role)))
     return beyond('user role');

@@ -66,8 +66,8 @@ function decideIn(change: (made: World) => void) {
     status: 'approved',
     review: REVIEW,
     suspendedFor: new Set(),
-    observed: new Set(),
-    snapshots: 0,
+    observed: new Map(),
+    drifted: false,
     ...made.version,
   };
   const capability: CapabilityState = {

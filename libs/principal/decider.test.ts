@@ -50,6 +50,6 @@ test('the removal of a host names the directive that stops it, that of others no
 
 test('roles and ceilings stay as they were given', () => {
   const { state } = given(added(), rotated);
-  assert.deepEqual([state?.roles, state?.ceilings, state?.removed], [['host'], { agents: ['a'] }, false]);
+  assert.deepEqual([state?.roles, state?.host, state?.removed], [['host'], { agents: ['a'] }, false]);
   assert.equal(given(added(), removed()).state?.removed, true);
 });

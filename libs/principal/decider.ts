@@ -6,19 +6,21 @@ import type { Instant } from '#libs/kernel/time.js';
 import { DigestText, Label, NameId, Uuid } from '#libs/vocabulary/ids.js';
 import { Role } from '#libs/vocabulary/words.js';
 
-/** What a host's tasks may name at most; an absent list sets no ceiling. */
-export const Ceilings = z.strictObject({
+/** What a host's tasks may name at most (an absent list sets no ceiling), and what its word can do. */
+export const HostRights = z.strictObject({
   agents: z.array(Label).max(1000).optional(),
   userRoles: z.array(Label).max(1000).optional(),
   capabilities: z.array(NameId).max(1000).optional(),
+  /** A drift that this host reports suspends the version for all hosts, without a second report. */
+  mayStop: z.boolean().optional(),
 });
-export type Ceilings = z.infer<typeof Ceilings>;
+export type HostRights = z.infer<typeof HostRights>;
 
 /** Facts of stream `principal-<name>`. A token is known by its SHA-256 alone. */
 export const PrincipalAdded = z.strictObject({
   name: NameId,
   roles: z.array(Role),
-  host: Ceilings.optional(),
+  host: HostRights.optional(),
   tokenDigest: DigestText,
 });
 export const TokenRotated = z.strictObject({ name: NameId, tokenDigest: DigestText });
@@ -36,7 +38,7 @@ export type PrincipalState =
   | {
       readonly name: string;
       readonly roles: readonly Role[];
-      readonly ceilings?: Ceilings | undefined;
+      readonly host?: HostRights | undefined;
       readonly tokenDigest: string;
       readonly removed: boolean;
     }
@@ -67,7 +69,7 @@ export const principalDecider: Decider<PrincipalState, PrincipalCommand, Princip
   evolve(state, event) {
     if (event.type === 'PrincipalAdded') {
       const { name, roles, host, tokenDigest } = event.data;
-      return { name, roles, ceilings: host, tokenDigest, removed: false };
+      return { name, roles, host, tokenDigest, removed: false };
     }
     if (state === undefined) throw new Error(`${event.type} before PrincipalAdded`);
     if (event.type === 'TokenRotated') return { ...state, tokenDigest: event.data.tokenDigest };

@@ -17,7 +17,14 @@ export type Step =
   | { readonly suspend: VersionStop }
   | { readonly revoke: VersionStop }
   | { readonly reinstate: { readonly capability: string; readonly version: string } }
-  | { readonly observe: { readonly capability: string; readonly version: string; readonly definition: string } }
+  | {
+      readonly observe: {
+        readonly capability: string;
+        readonly version: string;
+        readonly definition: string;
+        readonly by?: string;
+      };
+    }
   | { readonly policy: string }
   | { readonly principal: JsonObject & { readonly name: string } }
   | { readonly directive: { readonly as?: string; readonly target: JsonObject } }

@@ -58,14 +58,14 @@ test('every golden event is still folded by its decider', () => {
   assert.equal(capability?.driftSuspensions.length, 1);
   assert.equal(version?.status, 'revoked');
   assert.deepEqual(version?.review?.exceptions, ['signature_missing']);
-  assert.equal(version?.snapshots, 1);
+  assert.deepEqual([...(version?.observed.values() ?? [])], [{ snapshot: true, reporters: [] }]);
   assert.equal(version?.suspension, undefined);
 
   const { active } = folded(policyDecider, 'policy');
   assert.deepEqual([active?.policyVersion, active?.status, active?.proposedBy], [1, 'approved', 'local-registrar']);
 
   const principal = folded(principalDecider, 'principal');
-  assert.deepEqual(principal?.ceilings?.capabilities, ['memory']);
+  assert.deepEqual(principal?.host?.capabilities, ['memory']);
   assert.equal(principal?.tokenDigest, golden<{ tokenDigest: string }>('TokenRotated').data.tokenDigest);
   assert.equal(principal?.removed, true);
 

@@ -25,9 +25,9 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
     expecting(status, await service.call(who, 'POST', path, body));
   const version = (verb: string) => `/v1/capabilities/memory/versions/1.0.0/${verb}`;
 
-  const host = { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'] };
+  const host = { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'], mayStop: true };
   await post('admin', '/v1/principals', { name: 'second-host', roles: ['host'], host }, 201);
-  await post('admin', '/v1/principals/second-host/rotate', {});
+  const second = await post('admin', '/v1/principals/second-host/rotate', {});
   await registerMemory(service);
   const policy = { cedar: ALLOW_ALL, reason: 'the first one' };
   const keyed = { 'idempotency-key': 'policy-1' };
@@ -42,7 +42,10 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
   await post('host', '/v1/calls/authorize', callBody(task, { taskId: randomUUID(), version: '1.0.0' }));
   const changed = { ...MEMORY_DEFINITION, instructions: 'Remembers everything.' };
   const observed = { definition: changed, server: { method: 'package', integrity: INTEGRITY } };
+  await post(second, version('observations'), { definition: changed });
   await post('host', '/v1/calls/authorize', callBody(task, { observed }));
+  await openTask(service, {}, second);
+  await post(second, version('observations'), { definition: changed });
   await post('reviewer', version('reinstate'), { reason: 'the change was announced' });
   const target = { type: 'effect', effect: 'deploy' };
   const expiresAt = new Date(Date.now() + DAY_MS).toISOString();

@@ -55,8 +55,8 @@ export async function perform(stage: Stage, step: Step, blocks: Blocks, names: B
   } else if ('reinstate' in step) {
     await post('reviewer', ofVersion(step.reinstate, 'reinstate'), { reason: REASON });
   } else if ('observe' in step) {
-    const { definition } = step.observe;
-    await post('host', ofVersion(step.observe, 'observations'), { definition });
+    const { definition, by } = step.observe;
+    await post(hostOf(stage, by), ofVersion(step.observe, 'observations'), { definition });
   } else if ('policy' in step) {
     const body = { cedar: blockOf(blocks.policies, step.policy), reason: REASON };
     const { policyVersion } = await post('registrar', '/v1/policies/default', body, 201);

@@ -110,7 +110,7 @@ test('a server whose definition is another one is not used, and its change is on
     (error) => error instanceof CallRefused && error.refusal.reason === 'definition_drifted',
   );
   const { versions } = expecting(200, await service.call('auditor', 'GET', `/v1/capabilities/${capability}`));
-  assert.equal(versions[0].status, 'suspended');
+  assert.deepEqual(versions[0].suspendedFor, ['local-host']);
 });
 
 test('a list that changes is read again, and handed in, before the next call', async (t) => {
@@ -123,7 +123,7 @@ test('a list that changes is read again, and handed in, before the next call', a
   assert.deepEqual(guard.shown.tools.length, 1, 'and the agent is not shown it');
   await until(async () => {
     const { versions } = expecting(200, await service.call('auditor', 'GET', `/v1/capabilities/${capability}`));
-    return versions[0].status === 'suspended';
+    return versions[0].suspendedFor.includes('local-host');
   });
 });
 

@@ -28,10 +28,13 @@ const HOUR_MS = 3_600_000;
 const clock = movableClock();
 let service: TestService;
 let other: Actor;
+/** A host whose word alone stops a version for all. */
+let trusted: Actor;
 before(async () => {
   service = await startService({ clock });
   await activatePolicy(service);
   other = await addPrincipal(service, ['host']);
+  trusted = await addPrincipal(service, ['host'], { mayStop: true });
 });
 after(() => service.stop());
 
@@ -48,6 +51,11 @@ const openFor = async (id: string, who: Answered = 'host', more: Answered = {}):
   expecting(201, await service.call(who, 'POST', '/v1/tasks', taskBody({ scope: scopeOf(id), ...more })));
 const reasonFor = async (task: Answered, who: Answered = 'host') => (await decide(service, task, {}, who)).reason;
 const eventTypes = async (id: string) => (await eventsOf(service, `capability-${id}`)).slice(3).map(({ type }) => type);
+/** The version of a capability as it stands in the review queue. */
+const queued = async (id: string): Promise<Answered> =>
+  expecting(200, await service.call('reviewer', 'GET', '/v1/reviews?status=pending&limit=1000')).items.find(
+    ({ capability }: Answered) => capability === id,
+  );
 const activeFor = async (id: string): Promise<Answered[]> =>
   expecting(200, await service.call('auditor', 'GET', '/v1/directives')).active.filter(
     ({ target }: Answered) => target.capability === id,
@@ -62,25 +70,58 @@ test('an observation of the pinned definition is no drift and appends nothing', 
   assert.equal(await logEnd(service), end);
 });
 
-test('drift seen by a host with an open task that pins the version suspends it for all, with its evidence', async () => {
+test('drift seen by a host with an open task suspends for that host at once, with its evidence and for all to see', async () => {
   const id = await newCapability(service);
   const tasks = { host: await openFor(id), other: await openFor(id, other) };
   const answer = await observed(id, drifted());
-  assert.equal(answer.status, 'suspended');
+  assert.deepEqual([answer.status, answer.suspendedFor], ['approved', ['local-host']]);
   assert.equal(answer.definitionDigest, definitionDigestOf(drifted()));
   assert.equal(answer.drift.severity, 'instruction-change');
   assert.equal(answer.drift.changes[0].path, '/instructions');
   assert.equal(await reasonFor(tasks.host), 'version_suspended');
-  assert.equal(await reasonFor(tasks.other, other), 'version_suspended');
+  assert.equal(await reasonFor(tasks.other, other), 'ok');
 
   const [drift, suspended] = (await eventsOf(service, `capability-${id}`)).slice(3);
   assert.deepEqual([drift?.type, suspended?.type], ['DriftObserved', 'VersionSuspended']);
+  assert.deepEqual([suspended?.data.host, suspended?.data.directiveId], ['local-host', undefined]);
   assert.equal(drift?.data.diff.severity, 'instruction-change');
   const snapshot = await service.service.log.blob(drift?.data.snapshot);
   assert.deepEqual(JSON.parse(Buffer.from(snapshot ?? []).toString()), drifted());
+  assert.deepEqual(await activeFor(id), []);
+  assert.deepEqual((await queued(id))?.suspendedFor, ['local-host']);
+});
+
+test('a second host that reports the same digest suspends the version for all, with its directive', async () => {
+  const id = await newCapability(service);
+  const tasks = { host: await openFor(id), other: await openFor(id, other) };
+  await observed(id, drifted('a'));
+  assert.equal((await observed(id, drifted('a'))).status, 'approved', 'another instance is no second host');
+  const alone = await observed(id, drifted('b'), {}, other);
+  assert.deepEqual(
+    [alone.status, alone.suspendedFor],
+    ['approved', [other.name, 'local-host'].sort()],
+    'another digest is no second report',
+  );
+  assert.equal((await observed(id, drifted('b'))).status, 'suspended');
+  assert.equal(await reasonFor(tasks.host), 'version_suspended');
+  assert.equal(await reasonFor(tasks.other, other), 'version_suspended');
+  const suspended = (await eventsOf(service, `capability-${id}`)).at(-1);
   const [directive] = await activeFor(id);
   assert.deepEqual(directive.target, { type: 'version', capability: id, version: '1.0.0' });
   assert.deepEqual([directive.cause, directive.issuedBy], [suspended?.id, 'local-host']);
+  assert.equal((await queued(id))?.status, 'suspended');
+});
+
+test('a host that may stop others suspends for all with its first report', async () => {
+  const id = await newCapability(service);
+  const theirs = await openFor(id, other);
+  const task = await openFor(id, trusted);
+  const server = { method: 'package', integrity: INTEGRITY };
+  const call = await decide(service, task, { observed: { definition: drifted(), server } }, trusted);
+  assert.equal(call.reason, 'definition_drifted');
+  assert.equal(await statusOf(id), 'suspended');
+  assert.equal(await reasonFor(theirs, other), 'version_suspended');
+  assert.equal((await activeFor(id)).length, 1);
 });
 
 for (const [name, more, end] of [
@@ -89,29 +130,44 @@ for (const [name, more, end] of [
   ['a closed task', {}, 'close'],
   ['an expired task', { ttlMs: 1000 }, 'expire'],
 ] as const) {
-  test(`drift seen by a host with ${name} suspends for that host alone, and says so`, async () => {
+  test(`drift seen by a host with ${name} suspends for that host alone, whatever the host may do`, async () => {
     const id = await newCapability(service);
     const elsewhere = await openFor(id, other);
-    const mine = more === undefined ? undefined : await openFor(id, 'host', more);
-    if (end === 'close') expecting(200, await service.call('host', 'POST', `/v1/tasks/${mine.taskId}/close`, {}));
+    const mine = more === undefined ? undefined : await openFor(id, trusted, more);
+    if (end === 'close') expecting(200, await service.call(trusted, 'POST', `/v1/tasks/${mine.taskId}/close`, {}));
     if (end === 'expire') clock.advance(1000);
-    const answer = await observed(id, drifted());
-    assert.deepEqual([answer.status, answer.suspendedFor], ['approved', 'host']);
-    assert.equal(await reasonFor(await openFor(id)), 'version_suspended');
+    const answer = await observed(id, drifted(), {}, trusted);
+    assert.deepEqual([answer.status, answer.suspendedFor], ['approved', [trusted.name]]);
+    assert.equal(await reasonFor(await openFor(id, trusted), trusted), 'version_suspended');
     assert.equal(await reasonFor(elsewhere, other), 'ok');
     assert.deepEqual(await activeFor(id), []);
     assert.equal(await statusOf(id), 'approved');
   });
 }
 
-test('a host that is suspended alone stops the version for all as soon as it has a task that pins it', async () => {
+test('the word of a host without a task is no first report; it counts once the host has a task', async () => {
   const id = await newCapability(service);
   const elsewhere = await openFor(id, other);
-  assert.equal((await observed(id, drifted())).suspendedFor, 'host');
+  assert.deepEqual((await observed(id, drifted())).suspendedFor, ['local-host']);
+  assert.equal((await observed(id, drifted(), {}, other)).status, 'approved');
   await openFor(id);
   assert.equal((await observed(id, drifted())).status, 'suspended');
   assert.equal(await reasonFor(elsewhere, other), 'version_suspended');
   assert.equal((await activeFor(id)).length, 1);
+});
+
+test('what was reported before a reinstatement is settled: it takes two hosts again', async () => {
+  const id = await newCapability(service);
+  const tasks = { host: await openFor(id), other: await openFor(id, other) };
+  const reinstate = async () => expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
+  await observed(id, drifted());
+  await reinstate();
+  assert.deepEqual([await reasonFor(tasks.host), await queued(id)], ['ok', undefined]);
+  assert.deepEqual((await observed(id, drifted(), {}, other)).suspendedFor, [other.name]);
+  assert.equal(await reasonFor(tasks.host), 'ok');
+  assert.equal((await observed(id, drifted())).status, 'suspended');
+  await reinstate();
+  assert.equal((await observed(id, drifted())).status, 'approved');
 });
 
 test('a drift is recorded and suspends, however long it is when it is spelled out', async () => {
@@ -124,34 +180,29 @@ test('a drift is recorded and suspends, however long it is when it is spelled ou
     ...MEMORY_DEFINITION,
     tools: [{ ...tool, inputSchema: { type: 'object', properties } }, ...tools],
   };
-  const { status, drift } = await observed(id, definition);
-  assert.deepEqual([status, drift.severity, drift.truncated], ['suspended', 'authority-change', true]);
+  const { suspendedFor, drift } = await observed(id, definition);
+  assert.deepEqual([suspendedFor, drift.severity, drift.truncated], [['local-host'], 'authority-change', true]);
   assert.ok(drift.changes.length > 10);
   assert.deepEqual(drift.supplyChain, []);
-});
-
-test('a task of another host does not make the word of this one count for all', async () => {
-  const id = await newCapability(service);
-  await openFor(id, other);
-  assert.equal((await observed(id, drifted())).status, 'approved');
 });
 
 test('a host suspends for all three times an hour, past that for itself alone', async () => {
   const id = await newCapability(service);
   const reinstate = async () => expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
   const theirs = await openFor(id, other);
-  await openFor(id, 'host', { ttlMs: 86_400_000 });
+  await openFor(id);
+  await openFor(id, trusted, { ttlMs: 86_400_000 });
   for (const marker of ['a', 'b', 'a']) {
-    assert.equal((await observed(id, drifted(marker))).status, 'suspended');
+    assert.equal((await observed(id, drifted(marker), {}, trusted)).status, 'suspended');
     await reinstate();
   }
-  const past = await observed(id, drifted('c'));
-  assert.deepEqual([past.status, past.suspendedFor], ['approved', 'host']);
+  const past = await observed(id, drifted('c'), {}, trusted);
+  assert.deepEqual([past.status, past.suspendedFor], ['approved', [trusted.name]]);
   assert.equal(await reasonFor(theirs, other), 'ok');
-  assert.equal((await observed(id, drifted('c'), {}, other)).status, 'suspended', 'the limit is each host’s own');
+  assert.equal((await observed(id, drifted('c'))).status, 'suspended', 'the limit is each host’s own');
   await reinstate();
   clock.advance(HOUR_MS);
-  assert.equal((await observed(id, drifted('a'))).status, 'suspended');
+  assert.equal((await observed(id, drifted('a'), {}, trusted)).status, 'suspended');
 });
 
 test('a version that is suspended for one host is reinstated for it', async () => {
@@ -182,7 +233,7 @@ test('the digest of a version that is not approved any more suspends like any ot
   await openFor(id);
   await newVersion(service, id, proposal('2.0.0', { definition: drifted() }));
   expecting(200, await versionCommand(service, 'operator', id, 'revoke', {}, '2.0.0'));
-  assert.equal((await observed(id, drifted())).status, 'suspended');
+  assert.deepEqual((await observed(id, drifted())).suspendedFor, ['local-host']);
 });
 
 test('an observation under another probe denies and suspends nothing', async () => {
@@ -200,13 +251,18 @@ test('an observation under another probe denies and suspends nothing', async () 
   }
   assert.deepEqual(await eventTypes(id), []);
   const same = { clientCapabilities: { roots: {} }, protocolVersion: '2025-11-25' };
-  assert.equal((await observed(id, drifted(), { probe: same })).status, 'suspended');
+  assert.deepEqual((await observed(id, drifted(), { probe: same })).suspendedFor, ['local-host']);
 });
 
 test('an observation without news appends nothing', async () => {
   const id = await newCapability(service);
   await openFor(id);
+  await openFor(id, trusted);
   await observed(id, drifted());
+  const reported = await logEnd(service);
+  await observed(id, drifted());
+  assert.equal(await logEnd(service), reported);
+  await observed(id, drifted(), {}, trusted);
   const end = await logEnd(service);
   assert.equal((await observed(id, drifted())).status, 'suspended');
   const { serverInfo: _, ...rest } = drifted();
@@ -217,9 +273,9 @@ test('an observation without news appends nothing', async () => {
 
 test('of a version at most 16 drifted definitions are kept, one each', async () => {
   const id = await newCapability(service);
-  await openFor(id, 'host', { ttlMs: 86_400_000 });
+  await openFor(id, trusted, { ttlMs: 86_400_000 });
   const suspend = async (marker: string) => {
-    assert.equal((await observed(id, drifted(marker))).status, 'suspended');
+    assert.equal((await observed(id, drifted(marker), {}, trusted)).status, 'suspended');
     expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
     clock.advance(HOUR_MS / 3);
   };
@@ -246,29 +302,38 @@ test('a digest that differs denies and asks for the definition, which then suspe
   const whole = await decide(service, task, { observed: { definition: drifted(), server } });
   assert.deepEqual([whole.decision, whole.reason], ['deny', 'definition_drifted']);
   assert.deepEqual(whole.obligations, []);
-  assert.equal(await statusOf(id), 'suspended');
+  assert.deepEqual((await queued(id))?.suspendedFor, ['local-host']);
   assert.deepEqual(await eventTypes(id), ['DriftObserved', 'VersionSuspended']);
   const again = await decide(service, task, { observed: { definition: drifted(), server } });
   assert.equal(again.reason, 'version_suspended');
 });
 
-test('a drifted call of one task stops an allow that was given to another', async () => {
+test('a drifted call stops the allows of its host, and those of others once it is for all', async () => {
   const id = await newCapability(service);
-  const task = await openFor(id, other);
-  const call = await decide(service, task, {}, other);
-  assert.equal(call.decision, 'allow');
   const server = { method: 'package', integrity: INTEGRITY };
-  await decide(service, await openFor(id), { observed: { definition: drifted(), server } });
-  const respond = `/v1/calls/${call.callId}/response`;
-  const response = { taskId: task.taskId, result: { content: [] } };
-  const { verdict, content } = expecting(200, await service.call(other, 'POST', respond, response));
-  assert.deepEqual([verdict, content], ['rejected', undefined]);
+  const allowed = async (who: Answered) => {
+    const task = await openFor(id, who);
+    const { callId, decision } = await decide(service, task, {}, who);
+    assert.equal(decision, 'allow');
+    const response = { taskId: task.taskId, result: { content: [] } };
+    return async () => expecting(200, await service.call(who, 'POST', `/v1/calls/${callId}/response`, response));
+  };
+  const [mine, theirs, later] = [await allowed('host'), await allowed(other), await allowed(other)];
+  const see = async (who: Answered) =>
+    decide(service, await openFor(id, who), { observed: { definition: drifted(), server } }, who);
+  await see('host');
+  const stopped = await mine();
+  assert.deepEqual([stopped.verdict, stopped.content], ['rejected', undefined]);
+  assert.equal((await theirs()).verdict, 'accepted');
+  await see(trusted);
+  assert.equal((await later()).verdict, 'rejected');
 });
 
 test('a drift suspension is reinstated by a reviewer, which lifts its directive in the same append', async () => {
   const id = await newCapability(service);
   const task = await openFor(id);
-  await observed(id, drifted());
+  await openFor(id, trusted);
+  await observed(id, drifted(), {}, trusted);
   const [directive] = await activeFor(id);
   expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
   assert.deepEqual(await activeFor(id), []);

@@ -180,6 +180,7 @@ test('a principal needs a name and a known role; a misspelt ceiling is a 400', a
     { name: 'x'.repeat(129), roles: ['host'] },
     { roles: ['host'] },
     { name, roles: ['host'], host: { capability: ['memory'] } },
+    { name, roles: ['host'], host: { mayStop: 'yes' } },
     { name, roles: ['host'], ceiling: {} },
     { name, roles: ['host'], token: 'mine' },
   ]) {

@@ -106,7 +106,7 @@ test('who proposed a version cannot review it, whatever roles they have', async 
   expecting(200, await versionCommand(service, both, id, 'review', APPROVED, '2.0.0'));
 });
 
-test('who suspended a version cannot reinstate it', async () => {
+test('the one who suspended a version cannot reinstate it', async () => {
   const id = await newCapability(service);
   expecting(200, await versionCommand(service, 'reviewer', id, 'suspend'));
   refused(403, 'self_review', await versionCommand(service, 'reviewer', id, 'reinstate'));
@@ -115,6 +115,16 @@ test('who suspended a version cannot reinstate it', async () => {
   for (const command of ['suspend', 'revoke'] as const)
     expecting(200, await versionCommand(service, 'reviewer', id, command));
   refused(409, 'invalid_transition', await versionCommand(service, 'reviewer', id, 'reinstate'));
+});
+
+test('the one who proposed a version cannot reinstate it, whoever suspended it', async () => {
+  const both = await addPrincipal(service, ['registrar', 'reviewer']);
+  const id = unique('cap');
+  expecting(201, await service.call(both, 'POST', '/v1/capabilities', registration(id)));
+  expecting(200, await versionCommand(service, 'reviewer', id, 'review', APPROVED));
+  expecting(200, await versionCommand(service, 'operator', id, 'suspend'));
+  refused(403, 'self_review', await versionCommand(service, both, id, 'reinstate'));
+  expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
 });
 
 test('a review tells its verdict, who gave it, why, when, and what was accepted', async () => {

@@ -48,7 +48,7 @@ describe('from registration to evidence', () => {
     assert.deepEqual([replay.identical, replay.calls.length], [true, 1]);
   });
 
-  test('drift that a call shows is in its trace: the change, the suspension and its directive', async () => {
+  test('drift that a call shows is in its trace: the change and the suspension', async () => {
     const task = await openTask(service);
     const tools = MEMORY_DEFINITION.tools.map((tool) => ({ ...tool, description: 'Something else.' }));
     const observed = {
@@ -62,7 +62,7 @@ describe('from registration to evidence', () => {
     assert.equal(denied.reason, 'definition_drifted');
     const trace = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}`));
     const types = trace.events.map((event: Answered) => event.type);
-    for (const type of ['CallDecided', 'DriftObserved', 'VersionSuspended', 'DirectiveIssued']) {
+    for (const type of ['CallDecided', 'DriftObserved', 'VersionSuspended']) {
       assert.ok(types.includes(type), `${type} is missing among ${types.join(', ')}`);
     }
   });

@@ -6,7 +6,7 @@ import { LogOverloaded, LogUnavailable, type Batch, type EventLog } from '#libs/
 import { ReasonCode } from '#libs/vocabulary/words.js';
 import { decide, stop } from '../support/calls.js';
 import { startService, type TestService } from '../support/service.js';
-import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { callBody, expecting, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
 
 /** When set, what the next appends of decisions throw. */
 let failing: Error | undefined;
@@ -72,6 +72,17 @@ test('what ended without a decision is counted by its cause', async () => {
     }
   });
   assert.deepEqual(grown, [1, 1, 1, 1]);
+});
+
+test('a drift is counted by its severity as soon as one host reports it', async () => {
+  const definition = { ...MEMORY_DEFINITION, instructions: 'Remembers everything.' };
+  const path = '/v1/capabilities/memory/versions/1.0.0';
+  const observe = async () =>
+    expecting(200, await service.call('host', 'POST', `${path}/observations`, { definition }));
+  const name = 'sallyport_drift_observed_total{severity="instruction-change"}';
+  assert.deepEqual(await growth([name], observe), [1]);
+  assert.deepEqual(await growth([name], observe), [0], 'without news');
+  expecting(200, await service.call('reviewer', 'POST', `${path}/reinstate`, { reason: 'test' }));
 });
 
 test('epoch, WAL, lanes, the event loop and the process are told', async () => {

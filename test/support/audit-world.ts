@@ -95,7 +95,8 @@ export async function makeWorld(t: TestContext) {
     must(await plane.run({ name: actor }, (now) => ok(plan(now))));
   const addPrincipal = (name: string, role: Role) =>
     write('system:setup', (now) => {
-      const principal = { name, roles: [role], tokenDigest: digestOf(name) };
+      const rights = role === 'host' ? { host: { mayStop: true } } : {};
+      const principal = { name, roles: [role], tokenDigest: digestOf(name), ...rights };
       const facts = must(
         principalDecider.decide({ type: 'add', principal, actor: 'system:setup', time: now }, undefined),
       );

@@ -97,8 +97,12 @@ export const taskBody = (more: Record<string, unknown> = {}): Answered => ({
   ...more,
 });
 
-export async function openTask(service: Callable, more: Record<string, unknown> = {}): Promise<Answered> {
-  return expecting(201, await service.call('host', 'POST', '/v1/tasks', taskBody(more)));
+export async function openTask(
+  service: Callable,
+  more: Record<string, unknown> = {},
+  who: Parameters<Callable['call']>[0] = 'host',
+): Promise<Answered> {
+  return expecting(201, await service.call(who, 'POST', '/v1/tasks', taskBody(more)));
 }
 
 /** An authorize body that is allowed in the ready world. */

@@ -10,6 +10,7 @@ interface AddOptions {
   readonly agent: readonly string[];
   readonly userRole: readonly string[];
   readonly capability: readonly string[];
+  readonly mayStop?: boolean;
 }
 
 /** Commands about callers of the service. The only ones that ever print a token, and each prints it once. */
@@ -23,7 +24,8 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     .option('--role <role>', `${Role.options.join(', ')} (repeatable)`, collect, [])
     .option('--agent <agent>', 'ceiling of a host: only these agents (repeatable)', collect, [])
     .option('--user-role <role>', 'ceiling of a host: only these roles of users (repeatable)', collect, [])
-    .option('--capability <id>', 'ceiling of a host: only these capabilities (repeatable)', collect, []);
+    .option('--capability <id>', 'ceiling of a host: only these capabilities (repeatable)', collect, [])
+    .option('--may-stop', 'a drift that this host reports suspends the version for all hosts at once');
   serviceAction<AddOptions>(add, world, exits, 'admin', async ({ call, args, options, show }) => {
     if (options.role.length === 0) throw new UsageError('a principal needs a --role');
     for (const role of options.role) {
@@ -33,6 +35,7 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
       ...(options.agent.length === 0 ? {} : { agents: options.agent }),
       ...(options.userRole.length === 0 ? {} : { userRoles: options.userRole }),
       ...(options.capability.length === 0 ? {} : { capabilities: options.capability }),
+      ...(options.mayStop === true ? { mayStop: true } : {}),
     };
     const answer = await call('POST', path('principals'), {
       name: args[0] ?? '',

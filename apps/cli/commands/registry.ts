@@ -161,10 +161,11 @@ function versionLine(version: unknown): string {
   const operations = dig(view, 'manifest', 'operations');
   const count = isJsonObject(operations) ? `, ${Object.keys(operations).length} operations` : '';
   const by = at(view, 'proposedBy');
+  const hosts = joined(view, 'suspendedFor');
   const [line = ''] = table([
     [
       `${at(view, 'capability')}@${at(view, 'version')}`,
-      `${at(view, 'status')}${count}${by === '' ? '' : `, proposed by ${by}`}`,
+      `${at(view, 'status')}${hosts === '' ? '' : `, suspended for ${hosts}`}${count}${by === '' ? '' : `, proposed by ${by}`}`,
     ],
   ]);
   return line;

@@ -135,11 +135,11 @@ const REQUESTS: [string[], string, string, string, unknown][] = [
   [['directives'], 'operator', 'GET', '/v1/directives', undefined],
   [['trace', TRACE], 'auditor', 'GET', `/v1/audit/traces/${TRACE}`, undefined],
   [
-    ['principal', 'add', 'h', '--role', 'host', '--agent', 'a', '--capability', 'fs'],
+    ['principal', 'add', 'h', '--role', 'host', '--agent', 'a', '--capability', 'fs', '--may-stop'],
     'admin',
     'POST',
     '/v1/principals',
-    { name: 'h', roles: ['host'], host: { agents: ['a'], capabilities: ['fs'] } },
+    { name: 'h', roles: ['host'], host: { agents: ['a'], capabilities: ['fs'], mayStop: true } },
   ],
   [['principal', 'rotate', 'h'], 'admin', 'POST', '/v1/principals/h/rotate', undefined],
   [['principal', 'remove', 'h'], 'admin', 'DELETE', '/v1/principals/h', undefined],

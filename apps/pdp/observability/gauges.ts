@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { z } from 'zod';
+import type { DriftObserved } from '#libs/capability/events.js';
 import type { ControlView } from '#libs/decision-point/control-view.js';
 import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import type { Instances } from '#libs/decision-point/instances.js';
@@ -36,6 +38,21 @@ export function registerFeedGauges(
   );
   addGauge(registry, 'sallyport_heartbeat_age_seconds', 'Since a heartbeat of the directive feed was made.', () => {
     return (broadcast.silentMs ?? 0) / 1000;
+  });
+}
+
+/** Counts each drift that is recorded from now on, whether it suspends a version for one host, for all or for nobody. */
+export function countDrifts(registry: Registry, view: Pick<ControlView, 'listen'>): void {
+  const drifts = new Counter({
+    name: 'sallyport_drift_observed_total',
+    help: 'Definitions that a host saw in place of the pinned one, by severity.',
+    labelNames: ['severity'],
+    registers: [registry],
+  });
+  view.listen(({ event }) => {
+    if (event.type !== 'DriftObserved') return;
+    const { diff } = event.data as z.infer<typeof DriftObserved>;
+    drifts.inc({ severity: diff.severity });
   });
 }
 

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { Ceilings } from '#libs/principal/decider.js';
+import { HostRights } from '#libs/principal/decider.js';
 import { NameId } from '#libs/vocabulary/ids.js';
 import { Role } from '#libs/vocabulary/words.js';
 import { Access, callerOf } from '../http/access.js';
@@ -13,7 +13,7 @@ import { Problem } from '../http/problem.js';
 import { PrincipalsCommand, type PrincipalRequest } from './principals.handler.js';
 import { newToken } from './token.js';
 
-const AddBody = z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: Ceilings.optional() });
+const AddBody = z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: HostRights.optional() });
 type AddBody = z.infer<typeof AddBody>;
 const EmptyBody = z.strictObject({}).optional();
 
@@ -72,6 +72,6 @@ export class PrincipalsController {
     const { state } = this.view.principal(name);
     if (state === undefined || state.removed) return false;
     const wanted = { roles: [...new Set(roles)].sort(), host };
-    return canonicalJson({ roles: state.roles, host: state.ceilings }) === canonicalJson(wanted);
+    return canonicalJson({ roles: state.roles, host: state.host }) === canonicalJson(wanted);
   }
 }

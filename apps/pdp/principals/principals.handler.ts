@@ -7,7 +7,7 @@ import { directiveWrite } from '#libs/decision-point/stops.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
-import { principalDecider, type Ceilings, type PrincipalCommand } from '#libs/principal/decider.js';
+import { principalDecider, type HostRights, type PrincipalCommand } from '#libs/principal/decider.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
 import { unwrap } from '../http/problem.js';
@@ -16,7 +16,7 @@ export type PrincipalRequest = { readonly name: string } & (
   | {
       readonly type: 'add';
       readonly roles: readonly Role[];
-      readonly host?: Ceilings | undefined;
+      readonly host?: HostRights | undefined;
       readonly tokenDigest: Digest;
     }
   | { readonly type: 'rotate'; readonly tokenDigest: Digest }

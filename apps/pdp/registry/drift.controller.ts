@@ -96,13 +96,15 @@ export class DriftController {
     );
     // What a server declares of itself has no supply-chain record, so nothing of it differs.
     const drift = diff === undefined ? {} : { drift: { ...diff, supplyChain: [] } };
-    const suspended =
-      state.status === 'suspended'
-        ? { suspendedFor: 'all' }
-        : state.suspendedFor.has(caller.name)
-          ? { suspendedFor: 'host' }
-          : {};
-    return { definitionDigest: digest, ...drift, status: state.status, ...suspended, position: String(position) };
+    // Found again: the state may have been put to rest and woken meanwhile.
+    const { status, suspendedFor } = this.find(id, version);
+    return {
+      definitionDigest: digest,
+      ...drift,
+      status,
+      suspendedFor: [...suspendedFor].sort(),
+      position: String(position),
+    };
   }
 
   /** Waits until the index has seen all that is committed, so that a task opened just now counts. */

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { z } from 'zod';
-import type { CapabilityState, VersionState } from '#libs/capability/state.js';
+import { awaitsReview, type CapabilityState, type VersionState } from '#libs/capability/state.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { VersionStatus } from '#libs/vocabulary/words.js';
 import { Access } from '../http/access.js';
@@ -15,7 +15,7 @@ interface Queued {
   readonly version: VersionState;
 }
 
-/** The review queue: versions in one status, pending ones unless asked otherwise. */
+/** The review queue: what waits for a reviewer (`pending`, drifted versions among it), or the versions in another status. */
 @Controller('v1/reviews')
 export class ReviewsController {
   constructor(
@@ -44,7 +44,8 @@ export class ReviewsController {
       const versions = [...capability.versions.values()].sort((a, b) => (a.version < b.version ? -1 : 1));
       for (const version of versions) {
         const given = capability.id === id && version.version <= after;
-        if (version.status === status && !given) yield { capability, version };
+        const wanted = status === 'pending' ? awaitsReview(version) : version.status === status;
+        if (wanted && !given) yield { capability, version };
       }
     }
   }

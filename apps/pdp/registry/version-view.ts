@@ -24,8 +24,8 @@ export interface VersionView {
   readonly supplyChain?: SupplyChain;
   readonly signature: { readonly result: string };
   readonly review?: Review;
-  /** Hosts for which alone the version is suspended. */
-  readonly suspendedFor?: readonly string[];
+  /** Hosts for which alone the version is suspended; `status` says whether it is for all. */
+  readonly suspendedFor: readonly string[];
   readonly proposedBy: string;
   readonly proposedAt: Instant;
 }
@@ -76,7 +76,7 @@ export class VersionViews {
       ...(supplyChain === undefined ? {} : { supplyChain }),
       signature: { result: signatureResult(documents.signature !== undefined) },
       ...(review === undefined ? {} : { review }),
-      ...(suspendedFor.length === 0 ? {} : { suspendedFor }),
+      suspendedFor,
       proposedBy,
       proposedAt,
     };
