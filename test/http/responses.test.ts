@@ -70,6 +70,49 @@ test('a response that breaks the pinned output schema is rejected without conten
   assert.equal(rejected.findings[0].path, '/structuredContent/notes');
 });
 
+const late = [{ detector: 'response', kind: 'late', path: '', severity: 'high' }];
+
+for (const [name, delay] of [
+  ['after its task has closed', (taskId: string) => service.call('host', 'POST', `/v1/tasks/${taskId}/close`, {})],
+  ['an hour after its allow', async () => clock.advance(3_600_001)],
+] as const) {
+  test(`an answer ${name} is rejected as late: recorded, and nothing is delivered`, async () => {
+    const task = await openTask(service, { ttlMs: 14_400_000 });
+    const body = callBody(task);
+    assert.equal((await decided(body)).decision, 'allow');
+    await delay(body.taskId);
+    const response = { result: { content: [{ type: 'text', text: 'a note' }] } };
+    const rejected = expecting(200, await respond(body, response));
+    assert.deepEqual([rejected.verdict, rejected.content, rejected.findings], ['rejected', undefined, late]);
+    assert.deepEqual(expecting(200, await respond(body, response)), rejected);
+    const recorded = await eventsOf(service, `calls-${body.taskId}`);
+    const [event] = recorded.filter(({ type }) => type === 'ResponseValidated');
+    assert.deepEqual(Object.keys((event as Answered).data.commitments), ['raw']);
+  });
+}
+
+test('an answer within the hour is delivered, and so is a repeat after it', async () => {
+  const body = callBody(await openTask(service, { ttlMs: 14_400_000 }));
+  await decided(body);
+  clock.advance(3_590_000);
+  const response = { result: { content: [{ type: 'text', text: 'x'.repeat(20_000) }] } };
+  const first = expecting(200, await respond(body, response));
+  assert.equal(first.verdict, 'accepted');
+  clock.advance(20_000);
+  await service.call('host', 'POST', `/v1/tasks/${body.taskId}/close`, {});
+  assert.deepEqual(expecting(200, await respond(body, response)), first);
+});
+
+test('a large answer to a call that was not allowed is refused before anything of it is read', async () => {
+  const body = callBody(await openTask(service), { arguments: {} });
+  assert.equal((await decided(body)).decision, 'deny');
+  // Neither JSON nor within any bound: nobody has looked.
+  const text = `{"taskId":"${body.taskId}","result":${'['.repeat(100_000)}`;
+  refused(409, 'invalid_transition', await service.call('host', 'POST', `/v1/calls/${body.callId}/response`, text));
+  const other = `{"taskId":"${randomUUID()}","result":${'['.repeat(100_000)}`;
+  refused(404, 'not_found', await service.call('host', 'POST', `/v1/calls/${body.callId}/response`, other));
+});
+
 for (const lift of [false, true]) {
   test(`a response after a stop${lift ? ' that was lifted again' : ''} is rejected as disabled, with no content`, async () => {
     const body = await allowed();

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { createSecretKey } from 'node:crypto';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { createSchemaValidator } from '#libs/content/schema-validator.js';
+import { LogUnavailable } from '#libs/event-log/port.js';
+import { canonicalJson } from '#libs/kernel/canonical-json.js';
+import { digestOf } from '#libs/kernel/digest.js';
+import { JobPool } from '#libs/offload/job-pool.js';
+import { valueOf } from '#libs/payloads/payload.js';
+import { ContentDesk, contentWorker } from './content-desk.js';
+import { validate, type ResponseJob, type ResponseText, type Validation } from './content-jobs.js';
+import { Submission } from './submission.js';
+
+const pool = new JobPool({
+  script: contentWorker,
+  threads: 2,
+  timeLimitMs: 60_000,
+  heapMb: 128,
+  maxWaiting: 100,
+  maxBytes: 100_000_000,
+});
+after(() => pool.close());
+
+const limits = { maxDepth: 12, body: { most: 400, within: { result: { most: 300 } } }, response: { most: 300 } };
+const validator = createSchemaValidator({ maxCompiled: 10 });
+const here = new ContentDesk(validator, limits);
+const there = new ContentDesk(validator, limits, pool);
+const key = createSecretKey(Buffer.alloc(32, 7));
+const taskId = '11111111-1111-4111-8111-111111111111';
+
+const schema = { type: 'object', properties: { a: { type: 'number', maximum: 10 } } };
+const validation: Validation = {
+  source: { capability: 'c', version: '1', operation: 'o', server: { method: 'none', result: 'unauthenticated' } },
+  schema: { digest: digestOf(schema), text: canonicalJson(schema) },
+  limits: { maxBytes: 3000, maxDepth: 12, maxParts: 4 },
+};
+
+/** What a desk makes of a text, without what is random in it. */
+async function madeOf(desk: ContentDesk, text: ResponseText): Promise<unknown> {
+  const submission = await Submission.of(desk, 'host', text);
+  if (!submission.ok) return submission;
+  const { request } = submission.value;
+  const judged = await desk.judge('host', { text: submission.value.text, request, key, validation });
+  if (!judged.ok) return judged;
+  const { read, verdict } = judged.value;
+  const raw = Buffer.from(valueOf(read.raw)).toString();
+  if (verdict?.content === undefined) return { taskId: submission.value.taskId, ...read, raw, verdict };
+  const content = Buffer.from(valueOf(verdict.content)).toString();
+  const { boundary } = JSON.parse(content) as { boundary: string };
+  const { digest, ...rest } = JSON.parse(content.replaceAll(boundary, 'BOUNDARY')) as { digest: string };
+  assert.match(digest, /^sha256:/);
+  return { taskId: submission.value.taskId, ...read, raw, ...verdict, content: rest };
+}
+
+const member = fc.oneof(fc.jsonValue({ maxDepth: 14 }), fc.constantFrom('<|im_start|>', '\u200b', '\ud800', 1e300));
+const texts = fc.record({
+  type: fc.constantFrom('text', 'image'),
+  text: fc.string({ unit: 'binary' }),
+  data: fc.string(),
+});
+const results = fc.record(
+  { content: fc.array(texts, { maxLength: 6 }), structuredContent: fc.dictionary(fc.string(), member), more: member },
+  { requiredKeys: [] },
+);
+const bodies = fc.oneof(
+  results.map((result) => ({ taskId, result })),
+  member.map((error) => ({ taskId, error })),
+  fc.jsonValue(),
+);
+/** Written as clients do and do not write it, and long enough that a pool is asked. */
+const written = fc.tuple(bodies, fc.constantFrom('', ' '), fc.boolean()).map(([body, space, breaks]) => {
+  const text = `${space}${JSON.stringify(body)}`.padEnd(17_000);
+  return Buffer.from(breaks ? text.replace('{', '{,') : text);
+});
+
+test('a response comes to the same here and in a thread of the pool', async () => {
+  await fc.assert(
+    fc.asyncProperty(written, async (body) => {
+      assert.deepEqual(await madeOf(there, { body }), await madeOf(here, { body }));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the members of a message come to the same as a body, here and there', async () => {
+  const result = Buffer.from(JSON.stringify({ content: [{ type: 'text', text: 'x'.repeat(2000) }] }).padEnd(17_000));
+  const body = Buffer.from(`{"taskId":"${taskId}","result":${result.toString()}}`);
+  const expected = await madeOf(here, { body });
+  for (const desk of [here, there]) assert.deepEqual(await madeOf(desk, { taskId, result }), expected);
+  assert.deepEqual(
+    await madeOf(there, { taskId, result, error: result }),
+    await madeOf(here, { taskId, result, error: result }),
+  );
+});
+
+test('a record that was sealed there is opened here, and the other way around', async () => {
+  const text: ResponseText = { body: Buffer.from(JSON.stringify({ taskId, result: { a: 'x'.repeat(400) } })) };
+  const generous = { ...validation, schema: undefined };
+  const judged = await here.judge('host', { text, key, validation: generous });
+  assert.ok(judged.ok && judged.value.verdict?.content !== undefined);
+  const parts = [judged.value.read.raw, judged.value.verdict.content];
+  const place = 'calls-x@1';
+  for (const [sealing, opening] of [
+    [here, there],
+    [there, here],
+  ] as const) {
+    const bytes = await sealing.seal('host', { key, place, parts });
+    const opened = await opening.open('host', { key, place, bytes });
+    assert.deepEqual(Buffer.from(opened ?? []), Buffer.from(valueOf(judged.value.verdict.content)));
+    await assert.rejects(opening.open('host', { key, place: 'calls-x@2', bytes: Uint8Array.from(bytes) }));
+  }
+});
+
+for (const why of ['too_costly', 'died'] as const) {
+  test(`what a thread read of a response is recorded as rejected if its validation ${why === 'died' ? why : 'is ended'}`, async () => {
+    const body = Buffer.from(JSON.stringify({ taskId, result: { a: 1 } }).padEnd(17_000));
+    const run: JobPool['run'] = async ({ input }) => {
+      let part: unknown;
+      validate({ ...(input as ResponseJob), validation: undefined }, validator, (read) => (part = read));
+      return { kind: 'failed', why, part };
+    };
+    const desk = new ContentDesk(validator, limits, { run });
+    const judged = await desk.judge('host', { text: { body }, key, validation });
+    assert.ok(judged.ok);
+    assert.equal(Buffer.from(valueOf(judged.value.read.raw)).toString(), '{"result":{"a":1}}');
+    assert.deepEqual(judged.value.verdict, {
+      verdict: 'rejected',
+      findings: [{ detector: 'response', kind: 'too_costly', path: '', severity: 'high' }],
+    });
+    const nothing = new ContentDesk(validator, limits, { run: async () => ({ kind: 'failed', why, part: undefined }) });
+    await assert.rejects(nothing.judge('host', { text: { body }, key, validation }), LogUnavailable);
+  });
+}

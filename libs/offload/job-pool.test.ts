@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { jobWorker, type TestJob } from '../../test/support/job-worker.js';
+import { JobPool, PoolClosed, PoolOverloaded, type PoolOptions } from './job-pool.js';
+
+function poolOf(t: TestContext, more: Partial<PoolOptions> = {}): JobPool {
+  const pool = new JobPool({
+    script: jobWorker,
+    threads: 2,
+    timeLimitMs: 60_000,
+    heapMb: 64,
+    maxWaiting: 100,
+    maxBytes: 1000,
+    ...more,
+  });
+  t.after(() => pool.close());
+  return pool;
+}
+
+const run = (pool: JobPool, input: TestJob, owner = 'a', bytes = 1) => pool.run({ owner, bytes, input });
+const done = (value: unknown) => ({ kind: 'done', value, part: undefined });
+
+test('jobs are done, and nothing is held for them afterwards', async (t) => {
+  const pool = poolOf(t);
+  const jobs = Array.from({ length: 20 }, (_, value) => run(pool, { kind: 'echo', value }, `owner-${value % 3}`));
+  assert.deepEqual(
+    await Promise.all(jobs),
+    Array.from({ length: 20 }, (_, value) => done(value)),
+  );
+  assert.deepEqual([pool.inHand, pool.heldBytes], [0, 0]);
+});
+
+test('an owner with many jobs has half of the threads, and another is served before its queue is empty', async (t) => {
+  const pool = poolOf(t);
+  await Promise.all([run(pool, { kind: 'echo', value: 0 }, 'a'), run(pool, { kind: 'echo', value: 0 }, 'b')]);
+  const order: string[] = [];
+  const noted = (owner: string) =>
+    run(pool, { kind: 'echo', value: 0, busyMs: 20 }, owner).then(() => order.push(owner));
+  const many = Array.from({ length: 8 }, () => noted('many'));
+  await Promise.all([...many, noted('other')]);
+  assert.ok(order.indexOf('other') < 3, order.join(' '));
+});
+
+test('three owners take turns', async (t) => {
+  const pool = poolOf(t);
+  const order: string[] = [];
+  const noted = (owner: string) =>
+    run(pool, { kind: 'echo', value: 0, busyMs: 10 }, owner).then(() => order.push(owner));
+  await Promise.all(['a', 'a', 'a', 'a', 'b', 'b', 'c', 'c'].map(noted));
+  assert.ok(order.lastIndexOf('c') < 7, order.join(' '));
+});
+
+test('a job that takes more processor time than it may is ended, with what it told before; the next one is done', async (t) => {
+  const pool = poolOf(t, { timeLimitMs: 200 });
+  assert.deepEqual(await run(pool, { kind: 'spin', part: 'read' }), {
+    kind: 'failed',
+    why: 'too_costly',
+    part: 'read',
+  });
+  assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
+});
+
+for (const kind of ['throw', 'grow'] as const) {
+  test(`a thread that ends by itself (${kind}) fails its job alone, and is replaced`, async (t) => {
+    const pool = poolOf(t);
+    const other = run(pool, { kind: 'echo', value: 'other', busyMs: 100 }, 'b');
+    assert.deepEqual(await run(pool, { kind }), { kind: 'failed', why: 'died', part: undefined });
+    assert.deepEqual(await other, done('other'));
+    assert.deepEqual(await run(pool, { kind: 'echo', value: 2 }), done(2));
+  });
+}
+
+test('past the bytes and the queue of one owner jobs are refused, while others still find room', async (t) => {
+  const pool = poolOf(t, { maxWaiting: 4 });
+  const [first, second] = [500, 1].map((bytes) => run(pool, { kind: 'echo', value: 0, busyMs: 50 }, 'a', bytes));
+  await assert.rejects(second ?? Promise.resolve(), PoolOverloaded);
+  assert.deepEqual(await run(pool, { kind: 'echo', value: 0 }, 'b', 500), done(0));
+  await first;
+  const queue = Array.from({ length: 4 }, () => run(pool, { kind: 'echo', value: 0, busyMs: 20 }));
+  assert.deepEqual(
+    (await Promise.allSettled(queue)).map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+  );
+  assert.equal(pool.refused, 2);
+});
+
+test('what is not done when the pool is closed is not going to be', async (t) => {
+  const pool = poolOf(t);
+  const jobs = ['a', 'a', 'b'].map((owner) => run(pool, { kind: 'spin' }, owner));
+  const ended = Promise.allSettled(jobs);
+  await pool.close();
+  for (const each of await ended) assert.ok(each.status === 'rejected' && each.reason instanceof PoolClosed);
+  await assert.rejects(run(pool, { kind: 'echo', value: 0 }), PoolClosed);
+});

@@ -1,0 +1,37 @@
+import { parentPort } from 'node:worker_threads';
+import { serveJobs } from '#libs/offload/serve-jobs.js';
+
+/** What the jobs of tests do: they cost time or memory as they are told. */
+export type TestJob =
+  | { readonly kind: 'echo'; readonly value: unknown; readonly busyMs?: number }
+  | { readonly kind: 'spin'; readonly part?: unknown }
+  | { readonly kind: 'grow' }
+  | { readonly kind: 'throw' };
+
+/** The module itself: a test imports it for its name, a thread runs it. */
+export const jobWorker = new URL(import.meta.url);
+
+function spin(ms: number): void {
+  for (const endMs = performance.now() + ms; performance.now() < endMs;);
+}
+
+if (parentPort !== null) {
+  serveJobs((message, emit) => {
+    const job = message as TestJob;
+    switch (job.kind) {
+      case 'echo':
+        spin(job.busyMs ?? 0);
+        return job.value;
+      case 'spin':
+        emit(job.part);
+        spin(Number.POSITIVE_INFINITY);
+        return undefined;
+      case 'grow': {
+        const held: unknown[] = [];
+        for (;;) held.push(Array.from({ length: 10_000 }, (_, index) => ({ index })));
+      }
+      case 'throw':
+        throw new Error('a broken job');
+    }
+  });
+}
