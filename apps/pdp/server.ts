@@ -20,6 +20,7 @@ import { Quotas } from './http/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
 import { failureLog, type LogFailure } from './observability/logger.js';
 import { boundHttp, timeLimits } from './overload/http.js';
+import { giveTimeBack } from './overload/patience.js';
 import type { Service } from './service.js';
 
 /** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
@@ -94,6 +95,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     keepsConnections: () => !draining,
     problemOf: told,
   });
+  giveTimeBack(server.server, settings.bounds.clientMs);
   // One address: for `localhost` the framework would open a second server, past all that bounds this one.
   const { address } = await lookup(settings.http.host);
   await app.listen(settings.http.port, address);

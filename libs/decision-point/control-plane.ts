@@ -6,7 +6,7 @@ import type { Instant } from '#libs/kernel/time.js';
 import { standingOf, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { LogTime } from './log-time.js';
-import { isStop } from './stops.js';
+import { isStop, isUrgent } from './stops.js';
 
 /** What a command comes to: what to append, nothing where all of it is recorded already. */
 export interface Plan {
@@ -48,7 +48,9 @@ export class ControlPlane {
       const written = new Set(writes.map(({ stream }) => stream));
       const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
       const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
-      const outcome = await this.log.append({ writes, checks: unwritten, blobs, standing: isStop(writes) });
+      const urgent = isUrgent({ writes, blobs });
+      const kind = { standing: isStop(writes), ...(urgent ? { urgent } : {}) };
+      const outcome = await this.log.append({ writes, checks: unwritten, blobs, ...kind });
       if (outcome.kind === 'committed') {
         this.view.applyCommitted(writes, outcome.position);
         return ok({ position: outcome.position });

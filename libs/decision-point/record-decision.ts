@@ -15,6 +15,7 @@ import { taskDecider } from '#libs/task/decider.js';
 import { basisChecks } from './basis.js';
 import { sealFact, writeOf } from './facts.js';
 import { payloadPlace } from './payload-place.js';
+import { isUrgent } from './stops.js';
 import type { TaskLane } from './task-lane.js';
 
 /** The call that a request makes; 400 where its definition has no digest or another one than it says. */
@@ -136,5 +137,7 @@ export function decisionBatch(input: {
   // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.
   const sawTask = { [lane.taskStream]: lane.taskRevision };
   const checks = basisChecks(decision.decision === 'allow' ? basis : sawTask, written);
-  return ok({ batch: { writes, checks, blobs: more?.blobs ?? [] }, decided: fact.data });
+  const blobs = more?.blobs ?? [];
+  const urgent = more !== undefined && isUrgent({ writes: more.writes, blobs });
+  return ok({ batch: { writes, checks, blobs, ...(urgent ? { urgent } : {}) }, decided: fact.data });
 }

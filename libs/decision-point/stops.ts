@@ -1,6 +1,6 @@
 import type { CapabilityEvent } from '#libs/capability/events.js';
 import { directiveDecider, type DirectiveCommand } from '#libs/directive/decider.js';
-import type { StreamWrite } from '#libs/event-log/port.js';
+import type { Batch, StreamWrite } from '#libs/event-log/port.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
 import { ok, type Result } from '#libs/kernel/result.js';
 import type { ControlView } from './control-view.js';
@@ -38,6 +38,19 @@ export function capabilityWrites(
     return directive.ok ? ok([facts, directive.value]) : directive;
   }
   return ok([facts]);
+}
+
+/**
+ * Whether a batch may be a stop, or what takes one back: directives, principals, and the life of a version. Proposals and
+ * what hosts have seen bring their documents along, and wait with all others unless they stop something for all.
+ */
+export function isUrgent({ writes, blobs = [] }: Pick<Batch, 'writes' | 'blobs'>): boolean {
+  return writes.some(
+    ({ stream }) =>
+      stream === 'directives' ||
+      stream.startsWith('principal-') ||
+      (stream.startsWith('capability-') && blobs.length === 0),
+  );
 }
 
 /** The write of a directive command, without events where there is nothing new to say. */

@@ -30,6 +30,11 @@ export interface Batch {
    * opens something must not happen after such an answer. Adapters need not read this: `settled.ts` does.
    */
   readonly standing?: boolean;
+  /**
+   * A stop of some kind: an adapter may take it before others that wait, if they write none of its streams. What it does
+   * is the same.
+   */
+  readonly urgent?: boolean;
 }
 
 export interface Violation {

@@ -25,13 +25,17 @@ export function boundBodies(server: FastifyInstance, shares: Shares, limits: Set
       return done(tooLarge(limit));
     }
     const { name } = callerOf(request);
+    let read = 0;
     let held = 0;
     reply.raw.once('close', () => shares.giveBack(name, held));
     const take = (bytes: number): Problem | undefined => {
       if (reply.raw.closed) return new Problem('malformed_request', 'the request has ended');
-      if (held + bytes > limit) return tooLarge(limit);
-      if (!shares.take(name, bytes)) return new Problem('overloaded', 'too many bytes are on their way');
-      held += bytes;
+      read += bytes;
+      if (read > limit) return tooLarge(limit);
+      // A small one that does not say so is none that anybody is kept out for.
+      if (read <= SMALL_BYTES) return undefined;
+      if (!shares.take(name, read - held)) return new Problem('overloaded', 'too many bytes are on their way');
+      held = read;
       return undefined;
     };
     done(null, counted(request, payload, take));

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'node:net';
+import { waitingTime } from './waiting-time.js';
 
 export interface ConnectionBounds {
   readonly maxConnections: number;
@@ -82,7 +83,7 @@ export function boundConnections(server: Server, bounds: ConnectionBounds, secur
 
   const sweep = setInterval(
     () => {
-      const nowMs = performance.now();
+      const nowMs = waitingTime.ms;
       for (const socket of written) {
         if (!isStuck(socket, nowMs)) continue;
         unread += 1;

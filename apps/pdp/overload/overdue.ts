@@ -1,3 +1,5 @@
+import { waitingTime } from './waiting-time.js';
+
 /** What has to be over within a time that is the same for all of it; looked at now and then, so that it costs no timers. */
 export class Overdue<Key> {
   /** In order of age. */
@@ -10,7 +12,7 @@ export class Overdue<Key> {
   }
 
   watch(key: Key, onOverdue: () => void): void {
-    this.watched.set(key, { sinceMs: performance.now(), onOverdue });
+    this.watched.set(key, { sinceMs: waitingTime.ms, onOverdue });
   }
 
   done(key: Key): void {
@@ -22,7 +24,7 @@ export class Overdue<Key> {
   }
 
   private look(): void {
-    const nowMs = performance.now();
+    const nowMs = waitingTime.ms;
     for (const [key, { sinceMs, onOverdue }] of this.watched) {
       if (nowMs - sinceMs <= this.afterMs) return;
       this.watched.delete(key);

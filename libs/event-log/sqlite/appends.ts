@@ -5,8 +5,9 @@ import { ClaimCells } from './claims.js';
 import { codeOf, LogOpenError } from './errors.js';
 import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
 import type { WriterOptions, WriterThreadOptions } from './schema.js';
-import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, POST_FROM_EVENTS } from './settings.js';
+import { MAX_POSTED_BYTES, MAX_URGENT_BATCHES, POST_FROM_EVENTS } from './settings.js';
 import { Thread } from './thread.js';
+import { WaitingAppends, type Waiting } from './waiting-appends.js';
 
 export interface AppendBounds {
   readonly maxQueuedBatches: number;
@@ -27,26 +28,21 @@ export interface AppendStats {
   readonly deaths: number;
 }
 
-interface Waiting {
-  readonly batch: Batch;
-  readonly weight: number;
-  readonly cell: number;
-  readonly resolve: (outcome: AppendOutcome) => void;
-}
-
 /**
  * Group commit, the main thread's side. Appends that come in one turn of the event loop go to the writer together;
- * while it commits, the next ones are posted as soon as they are worth a transaction of their own.
+ * while it commits, the next ones are posted as soon as they are worth a transaction of their own. What is urgent goes
+ * before all that has not been posted, so only a little is posted at a time.
  */
 export class AppendQueue {
-  private readonly waiting: Waiting[] = [];
+  private readonly waiting = new WaitingAppends();
   private readonly posted: Waiting[][] = [];
   private readonly writer: Thread<Outcomes>;
   private readonly claims: ClaimCells;
   private readonly counts = { groups: 0, committed: 0, refused: 0, unwritten: 0, unknown: 0, deaths: 0 };
   private queuedBatches = 0;
   private queuedBytes = 0;
-  private waitingEvents = 0;
+  private queuedUrgent = 0;
+  private postedBytes = 0;
   private flushOrdered = false;
   private closed = false;
   private drained: (() => void) | undefined;
@@ -57,10 +53,10 @@ export class AppendQueue {
     /** In the order of the log; undefined where it is not known what has been appended, if anything. */
     private readonly onAppended: (committed: readonly Committed[] | undefined) => void,
   ) {
-    this.claims = new ClaimCells(bounds.maxQueuedBatches);
+    this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
     const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
     this.writer = new Thread(new URL('./writer.js', import.meta.url), threadOptions, {
-      onAnswer: (outcomes) => this.settle(this.posted.shift() ?? [], decodeOutcomes(outcomes)),
+      onAnswer: (outcomes) => this.onAnswer(outcomes),
       onDeath: () => this.onDeath(),
     });
   }
@@ -77,13 +73,10 @@ export class AppendQueue {
   async append(batch: Batch, recall?: Recall): Promise<AppendOutcome> {
     if (this.closed) throw new LogClosed();
     const weight = checkBatch(batch);
-    if (this.queuedBatches >= this.bounds.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
-    // One batch is always let in, so that no batch is too large for an empty queue.
-    if (this.queuedBatches > 0 && this.queuedBytes + weight > this.bounds.maxQueuedBytes) {
-      throw new LogOverloaded('too many bytes are waiting to be appended');
-    }
+    this.refuseIfFull(batch, weight);
     this.queuedBatches += 1;
     this.queuedBytes += weight;
+    if (batch.urgent === true) this.queuedUrgent += 1;
     const cell = this.claims.open();
     let answered = false;
     if (recall !== undefined) recall.takeBack = () => !answered && this.claims.takeBack(cell);
@@ -92,10 +85,19 @@ export class AppendQueue {
         answered = true;
         settle(outcome);
       };
-      this.waiting.push({ batch, weight, cell, resolve });
-      for (const { events } of batch.writes) this.waitingEvents += events.length;
+      this.waiting.add({ batch, weight, cell, resolve });
       this.pump();
     });
+  }
+
+  /** What is urgent has room of its own: load of another kind never keeps it out. */
+  private refuseIfFull({ urgent }: Batch, weight: number): void {
+    if (urgent === true && this.queuedUrgent < MAX_URGENT_BATCHES) return;
+    if (this.queuedBatches >= this.bounds.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
+    // One batch is always let in, so that no batch is too large for an empty queue.
+    if (this.queuedBatches > 0 && this.queuedBytes + weight > this.bounds.maxQueuedBytes) {
+      throw new LogOverloaded('too many bytes are waiting to be appended');
+    }
   }
 
   /** Takes nothing more, and finishes what is queued. */
@@ -111,7 +113,7 @@ export class AppendQueue {
 
   private pump(): void {
     if (!this.writer.running) return this.revive();
-    if (this.waitingEvents >= POST_FROM_EVENTS) return this.postWaiting();
+    if (this.waiting.events >= POST_FROM_EVENTS || this.waiting.startsUrgently) return this.postWaiting();
     if (this.posted.length > 0 || this.flushOrdered || this.waiting.length === 0) return;
     this.flushOrdered = true;
     setImmediate(() => {
@@ -129,7 +131,7 @@ export class AppendQueue {
       .start()
       .then(
         () => this.postWaiting(),
-        (error: unknown) => this.giveUp(this.takeWaiting(this.waiting.length), openCauseOf(error)),
+        (error: unknown) => this.giveUp(this.waiting.takeAll(), openCauseOf(error)),
       )
       .finally(() => {
         this.flushOrdered = false;
@@ -138,29 +140,31 @@ export class AppendQueue {
   }
 
   private postWaiting(): void {
-    while (this.waiting.length > 0 && this.writer.running) {
-      let count = 1;
-      let weight = this.waiting[0]?.weight ?? 0;
-      for (; count < Math.min(this.waiting.length, MAX_GROUP_BATCHES); count += 1) {
-        weight += this.waiting[count]?.weight ?? 0;
-        if (weight > MAX_GROUP_BYTES) break;
-      }
-      const group = this.takeWaiting(count);
-      const { text, numbers, bytes } = encodeGroup(group);
+    while (this.waiting.length > 0 && this.writer.running && this.hasRoom()) {
+      const group = this.waiting.takeGroup();
+      const { text, numbers, bytes, shared } = encodeGroup(group);
       this.posted.push(group);
+      this.postedBytes += weightOf(group);
       this.counts.groups += 1;
-      this.writer.post({ text, numbers, bytes }, [bytes.buffer, numbers.buffer]);
+      this.writer.post({ text, numbers, bytes, shared }, [bytes.buffer, numbers.buffer]);
     }
   }
 
-  private takeWaiting(count: number): Waiting[] {
-    const taken = this.waiting.splice(0, count);
-    for (const { batch } of taken) for (const { events } of batch.writes) this.waitingEvents -= events.length;
-    return taken;
+  /** Whether the writer is to be given more than it has. */
+  private hasRoom(): boolean {
+    return this.posted.length === 0 || this.postedBytes < MAX_POSTED_BYTES || this.waiting.startsUrgently;
+  }
+
+  /** The writer has answered a group. */
+  private onAnswer(outcomes: Outcomes): void {
+    const group = this.posted.shift() ?? [];
+    this.postedBytes -= weightOf(group);
+    this.settle(group, decodeOutcomes(outcomes));
   }
 
   private onDeath(): void {
-    const lost = [...this.posted.splice(0).flat(), ...this.takeWaiting(this.waiting.length)];
+    const lost = [...this.posted.splice(0).flat(), ...this.waiting.takeAll()];
+    this.postedBytes = 0;
     if (lost.length > 0 || !this.closed) this.counts.deaths += 1;
     // With what was posted also what was not: it may rest on the former, whose fate is to be learnt first.
     this.giveUp(lost, 'WRITER_DIED');
@@ -184,6 +188,7 @@ export class AppendQueue {
       this.claims.close(cell);
       this.queuedBatches -= 1;
       this.queuedBytes -= weight;
+      if (batch.urgent === true) this.queuedUrgent -= 1;
       this.counts[outcome.kind] += 1;
       // It may have been written all the same.
       if (outcome.kind === 'unknown') unknown = true;
@@ -198,6 +203,8 @@ export class AppendQueue {
     if (this.queuedBatches === 0) this.drained?.();
   }
 }
+
+const weightOf = (group: readonly Waiting[]): number => group.reduce((sum, { weight }) => sum + weight, 0);
 
 function openCauseOf(error: unknown): string {
   return error instanceof LogOpenError ? `OPEN_${error.code.toUpperCase()}` : codeOf(error);

@@ -4,11 +4,13 @@ import type { AppendOutcome, Batch, Blob, StreamCheck, Violation } from '../port
 /**
  * What goes between the threads. A structured clone costs by the piece, so the writer's messages are three pieces: all
  * texts as one, all numbers (the lengths of the texts among them) as one, all bytes in one buffer that is handed over.
+ * Large payloads that stand in shared memory are not copied for it.
  */
 export interface Group {
   readonly text: string;
   readonly numbers: Float64Array<ArrayBuffer>;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly shared: readonly Uint8Array[];
 }
 
 export type Outcomes = Pick<Group, 'text' | 'numbers'>;
@@ -33,6 +35,8 @@ export interface PostedWrite {
 
 /** Stands where the length of a payload would. */
 export const NO_PAYLOAD = -1;
+/** The same for one that is not among the bytes. */
+const SHARED_PAYLOAD = -2;
 
 /** A batch that waits to be sent, with its cell in `Claims`. */
 export interface ClaimableBatch {
@@ -43,6 +47,7 @@ export interface ClaimableBatch {
 export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
   const output = new Packer();
   const parts: Uint8Array[] = [];
+  const shared: Uint8Array[] = [];
   output.number(batches.length);
   for (const { batch, cell } of batches) {
     const { writes, checks, blobs = [] } = batch;
@@ -55,8 +60,9 @@ export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
       for (const { type, json, payload } of events) {
         output.text(type);
         output.text(json);
-        output.number(payload?.byteLength ?? NO_PAYLOAD);
-        if (payload !== undefined) parts.push(payload);
+        const isShared = payload?.buffer instanceof SharedArrayBuffer;
+        output.number(isShared ? SHARED_PAYLOAD : (payload?.byteLength ?? NO_PAYLOAD));
+        if (payload !== undefined) (isShared ? shared : parts).push(payload);
       }
     }
     output.number(checks.length);
@@ -71,16 +77,21 @@ export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
       parts.push(bytes);
     }
   }
-  return { ...output.packed(), bytes: joined(parts) };
+  return { ...output.packed(), bytes: joined(parts), shared };
 }
 
-export function decodeGroup({ bytes, ...packed }: Group): PostedBatch[] {
+export function decodeGroup({ bytes, shared, ...packed }: Group): PostedBatch[] {
+  const ofShared = shared.values();
   const input = new Unpacker(packed);
   let offset = 0;
   const take = (length: number): Uint8Array => bytes.subarray(offset, (offset += length));
   const event = (): PostedWrite['events'][number] => {
     const [type, json, length] = [input.text(), input.text(), input.number()];
-    return length === NO_PAYLOAD ? { type, json } : { type, json, payload: take(length) };
+    if (length === NO_PAYLOAD) return { type, json };
+    if (length !== SHARED_PAYLOAD) return { type, json, payload: take(length) };
+    const payload = ofShared.next().value;
+    if (payload === undefined) throw new TypeError('a message that does not hold what it should');
+    return { type, json, payload };
   };
   return input.list(() => ({
     cell: input.number(),

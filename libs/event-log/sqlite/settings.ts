@@ -11,6 +11,11 @@ export const MAX_GROUPS_TOGETHER = 8;
 /** Weight of one group, past its first batch: a few large definitions must not hold up all others. */
 export const MAX_GROUP_BYTES = 4_194_304;
 
+/** Weight of all groups that the writer has in hand: what is behind it can still be overtaken by what is urgent. */
+export const MAX_POSTED_BYTES = 1_048_576;
+/** Urgent batches that are queued at once beside all others, posted ones included. */
+export const MAX_URGENT_BATCHES = 256;
+
 /** Bounds of the queue of appends, posted ones included; past either an append throws `LogOverloaded`. */
 export const MAX_QUEUED_BATCHES = 8_192;
 export const MAX_QUEUED_BYTES = 134_217_728;
