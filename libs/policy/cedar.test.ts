@@ -42,8 +42,27 @@ test('numbers that are no i64, or beyond what a double counts, become their cano
   ]);
 });
 
-test('nulls go, in objects and in lists', () => {
-  assert.deepEqual(converted({ a: null, b: [null, 1, [null]], c: { d: null } }), { b: [1, []], c: {} });
+test('a null becomes the empty record, in objects and in lists, however deep', () => {
+  assert.deepEqual(converted({ a: null, b: [null, 1, [null]], c: { d: null } }), {
+    a: {},
+    b: [{}, 1, [{}]],
+    c: { d: {} },
+  });
+  assert.deepEqual(converted(null), {});
+});
+
+test('nothing that is sent is hidden: Cedar sees each member of the data, and no other', () => {
+  const places = (value: unknown): unknown => {
+    if (value === null) return [];
+    return typeof value === 'object' ? Object.entries(value).map(([key, member]) => [key, places(member)]) : 'leaf';
+  };
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+      const result = toCedar(value as Json);
+      if (result.ok) assert.deepEqual(places(result.value), places(value));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('a key that Cedar would read as an entity or an extension is an error, however deep', () => {

@@ -224,16 +224,17 @@ function questionOf(
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
 /**
- * Converts attacker-controlled data to a Cedar value: nulls go, and numbers that are no i64 become their JCS text. So do
- * integers beyond 2^53: their JCS text is a rounded one, and Cedar would read another integer than the double holds.
+ * Converts attacker-controlled data to a Cedar value, member for member: a policy sees all that is sent. A null becomes
+ * the empty record, and a number that is no i64 its JCS text. So does an integer beyond 2^53: its JCS text is a rounded
+ * one, and Cedar would read another integer than the double holds.
  */
 export function toCedar(value: Json): Result<CedarValueJson, 'escape'> {
+  if (value === null) return ok({});
   if (typeof value === 'number') return ok(Number.isSafeInteger(value) ? value : canonicalJson(value));
-  if (typeof value !== 'object' || value === null) return ok(value);
+  if (typeof value !== 'object') return ok(value);
   if (!isJsonObject(value)) {
     const items: CedarValueJson[] = [];
     for (const item of value) {
-      if (item === null) continue;
       const converted = toCedar(item);
       if (!converted.ok) return converted;
       items.push(converted.value);
@@ -243,7 +244,6 @@ export function toCedar(value: Json): Result<CedarValueJson, 'escape'> {
   const entries: [string, CedarValueJson][] = [];
   for (const [key, member] of Object.entries(value)) {
     if (ESCAPES.has(key)) return err('escape');
-    if (member === null) continue;
     const converted = toCedar(member);
     if (!converted.ok) return converted;
     entries.push([key, converted.value]);

@@ -191,12 +191,27 @@ test('arguments and attributes are data: what Cedar would read as an entity is a
   assert.equal((await under(ALLOW_ALL, {}, { user })).reason, 'policy_error');
 });
 
-test('nulls are dropped and numbers that are no i64 become text before a policy sees them', async () => {
-  const cedar = `permit(principal, action, resource) when {
-    !(context.arguments has nothing) && context.arguments.half == "0.5" && context.arguments.list == [1, "1e+21"]
+test('a policy sees all that is sent: a null is the empty record, a number that is no i64 is text', async () => {
+  const cedar = `${ALLOW_ALL} forbid(principal, action, resource) unless {
+    context.arguments has nothing && context.arguments.nothing != "x" && context.arguments.half == "0.5" &&
+    context.arguments.list == [1, {}, "1e+21"] && context.arguments.nested.deep has nothing && principal has nothing
   };`;
-  const args = { key: 'a', nothing: null, half: 0.5, list: [1, null, 1e21] };
-  assert.equal((await under(cedar, { arguments: args })).decision, 'allow');
+  const args = { key: 'a', nothing: null, half: 0.5, list: [1, null, 1e21], nested: { deep: { nothing: null } } };
+  const user = { id: 'ada', roles: ['staff'], attributes: { nothing: null } };
+  const allowed = await under(cedar, { arguments: args }, { user });
+  assert.equal(allowed.decision, 'allow');
+  assert.deepEqual(allowed.outbound.arguments, args);
+});
+
+test('a null does not pass a policy that forbids its name, and is an error for one that compares it', async () => {
+  const forbidding = (condition: string) =>
+    under(`${ALLOW_ALL} forbid(principal, action, resource) when { ${condition} };`, {
+      operation: 'store',
+      arguments: { force: null },
+    });
+  assert.equal((await forbidding('context.arguments has force')).reason, 'outside_user_authority');
+  assert.equal((await forbidding('context.arguments.force')).reason, 'policy_error');
+  assert.equal((await forbidding('context.arguments.force > 0')).reason, 'policy_error');
 });
 
 test('what a policy reads through a path of `has` is part of each question', async () => {

@@ -90,7 +90,6 @@ function expressions(sources: Sources, rare: boolean): fc.Arbitrary<string> {
         ...['<', '<=', '>', '>='].map((operator) => pair('long', ` ${operator} `, 'long')),
         some('(', tie('string'), ' like "*', fc.constantFrom('', 'x', '\\*'), '*")'),
         some('(', tie('entity'), ' is ', fc.constantFrom(...TYPES), ')'),
-        some('(', tie('entity'), ' is ', fc.constantFrom(...TYPES), ' in ', tie('entity'), ')'),
         pair('entity', ' in ', 'entity'),
         some('(', tie('entity'), ' in [', tie('entity'), ', ', tie('entity'), '])'),
         method('set', 'contains', 'any'),
@@ -98,7 +97,13 @@ function expressions(sources: Sources, rare: boolean): fc.Arbitrary<string> {
         method('set', 'containsAny', 'set'),
         some(tie('set'), '.isEmpty()'),
         branches('bool'),
-        ...(rare ? [method('entity', 'hasTag', 'string'), fc.constantFrom(...EXTENSIONS)] : []),
+        ...(rare
+          ? [
+              method('entity', 'hasTag', 'string'),
+              some('(', tie('entity'), ' is ', fc.constantFrom(...TYPES), ' in ', tie('entity'), ')'),
+              fc.constantFrom(...EXTENSIONS),
+            ]
+          : []),
       ),
       long: choice(
         fc.oneof(fc.constantFrom('0', '1', '2', '-1', '9223372036854775807'), field('long')),
