@@ -1,4 +1,5 @@
 import { textOf } from '../capability/definition.js';
+import { operationsReading } from '../capability/resource-uri.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import { covers, type ScopeEntry } from '../task/scope.js';
@@ -72,6 +73,11 @@ export interface PinnedVersion {
   readonly shown: ShownDefinition;
   /** What the operation does, where that is one thing. */
   effectOf(operation: string): Effect | undefined;
+  /**
+   * The operation by which a resource is read, over the whole manifest: its own, else a template that matches, one in
+   * scope first. A template never stands in for an operation that is out of scope or disabled. Undefined if none reads it.
+   */
+  readerOf(uri: string): string | undefined;
 }
 
 /** Throws where the registered definition is not the one that the task pinned. */
@@ -104,25 +110,9 @@ export function pinnedFor(
       const effects = effectsOf(operation);
       return effects?.length === 1 ? effects[0] : undefined;
     },
+    readerOf(uri) {
+      const readers = operationsReading(uri, manifest.operations);
+      return readers.find(isInScope) ?? readers[0];
+    },
   };
-}
-
-/**
- * The operation by which a resource is read: its own, else that of a template which its URI matches. Only expressions of
- * RFC 6570's first level are understood; what matches none is nobody's.
- */
-export function resourceOperation(uri: string, { resources, resourceTemplates }: ShownDefinition): string | undefined {
-  if (resources.includes(uri)) return `resource:${uri}`;
-  const templates = resourceTemplates.map((item) => textOf(item, 'uriTemplate'));
-  const template = templates.find((each) => matcherOf(each)?.test(uri) === true);
-  return template === undefined ? undefined : `template:${template}`;
-}
-
-function matcherOf(template: string): RegExp | undefined {
-  const parts = template.split(/(\{[^{}]*\})/);
-  const patterns = parts.map((part) => {
-    if (!part.startsWith('{')) return part.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
-    return /^\{\w+\}$/.test(part) ? '[^/?#]+' : undefined;
-  });
-  return patterns.includes(undefined) ? undefined : new RegExp(`^${patterns.join('')}$`);
 }

@@ -3,7 +3,7 @@ import { CONNECT, hasReservedPrefix } from '../capability/definition.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Allow, Envelope, Task } from './answers.js';
 import type { HostClient, Observed, Probe, ServerEvidence } from './client.js';
-import { pinnedFor, resourceOperation, type PinnedVersion, type ShownDefinition } from './definition.js';
+import { pinnedFor, type PinnedVersion, type ShownDefinition } from './definition.js';
 import { flightsUnder, type Flight, type StopReason } from './flights.js';
 import type { Follower } from './follower.js';
 import {
@@ -350,7 +350,7 @@ export async function guard<Transport extends McpTransport>(
       return (await made(`prompt:${name}`, args as JsonObject, toRequest, signal)).envelope;
     },
     async readResource({ uri }, { signal } = {}) {
-      const operation = resourceOperation(uri, shown) ?? `resource:${uri}`;
+      const operation = pinned?.readerOf(uri) ?? `resource:${uri}`;
       const toRequest = (outbound: JsonObject) => ({ method: 'resources/read', params: { uri: outbound['uri'] } });
       return (await made(operation, { uri }, toRequest, signal)).envelope;
     },

@@ -79,13 +79,36 @@ test('prompts and resources go the same way', async (t) => {
   assert.match(JSON.stringify(prompt.parts), /<<untrusted .*Greet them/);
   const note = await guard.readResource({ uri: 'note://7' });
   assert.match(JSON.stringify(note.parts), /a note/);
-  for (const uri of ['note://7/../8', 'other://7', 'note://']) {
+  assert.deepEqual(guard.shown.resources, ['note://open']);
+  assert.match(JSON.stringify((await guard.readResource({ uri: 'note://open' })).parts), /a note/);
+});
+
+test('a template in scope reads no resource that is out of scope or disabled, however it is spelled', async (t) => {
+  const { guarded: guard, server, capability } = await guarded(t);
+  const target = { type: 'operation', capability, operation: 'resource:note://open' };
+  expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'r' }));
+  const refusals: Record<string, string> = {
+    'note://payroll': 'outside_task_scope',
+    'note://open': 'disabled',
+    'NOTE://payroll': 'operation_unknown',
+    'note://%70ayroll': 'operation_unknown',
+    'note://open/': 'operation_unknown',
+    'note://7/../8': 'operation_unknown',
+    'note://..': 'operation_unknown',
+    'note://%2e%2e': 'operation_unknown',
+    'note://7%2f8': 'operation_unknown',
+    'note://7%00': 'operation_unknown',
+    'other://7': 'operation_unknown',
+    'note://': 'operation_unknown',
+  };
+  for (const [uri, reason] of Object.entries(refusals)) {
     await assert.rejects(guard.readResource({ uri }), (error) => {
       assert.ok(error instanceof CallRefused);
-      assert.equal(error.refusal.reason, 'operation_unknown');
+      assert.equal(error.refusal.reason, reason, uri);
       return true;
     });
   }
+  assert.deepEqual(server.requestsOf('resources/read'), []);
 });
 
 test('what is out of scope, unknown or no tool is refused, and the server hears nothing of it', async (t) => {

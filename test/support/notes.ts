@@ -19,12 +19,14 @@ async function registered(service: TestService): Promise<string> {
     raze: { effects: ['modify'] },
     'prompt:greet': reads,
     'template:note://{id}': reads,
+    'resource:note://payroll': { effects: ['modify'] },
+    'resource:note://open': reads,
     'client:roots/list': reads,
   };
   const version = {
     version: '1.0.0',
     source: { type: 'npm', name: '@example/notes', version: '1.0.0', integrity: INTEGRITY },
-    definition: NOTES,
+    definition: { ...NOTES, resources: ['note://payroll', 'note://open'].map((uri) => ({ uri, name: uri })) },
     manifest: { operations, sensitivity: 'internal', server: { method: 'package', integrity: INTEGRITY } },
   };
   const body = { id, kind: 'mcp-server', category: 'notes', owner: 'team-notes', version };
