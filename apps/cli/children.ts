@@ -3,6 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 
 /** A child process in a process group of its own, so that whatever it starts can be stopped with it. */
 export interface Child {
+  /** Absent if the program could not be started. */
+  readonly pid: number | undefined;
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -43,6 +45,7 @@ export function startChild(program: string, args: readonly string[], options: Ch
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
   });
   return {
+    pid: child.pid,
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,

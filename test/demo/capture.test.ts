@@ -13,10 +13,10 @@ import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/clien
 import { CapabilityRegistration } from '#libs/capability/manifest.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
-import { findPackage } from '../../apps/cli/capture/package-source.js';
 import { openServer, type Observation, type Target } from '../../apps/cli/capture/observe.js';
 import { registrationOf } from '../../apps/cli/capture/registration.js';
 import { startChild } from '../../apps/cli/children.js';
+import { findProvenance } from '../../apps/cli/provenance/provenance.js';
 import { run } from '../../apps/cli/program.js';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
@@ -127,7 +127,7 @@ test('server-filesystem becomes a registration that the registry can take', asyn
   const command = [process.execPath, FILESYSTEM, folder];
   const target: Target = { command, env: [] };
   const observation = await observe(target);
-  const found = findPackage(command, ROOT, process.env);
+  const found = await findProvenance(command, { cwd: ROOT, env: process.env }, []);
   const given = { kind: 'mcp-server', category: 'files', owner: 'team-docs', sensitivity: 'confidential' } as const;
   const registration = registrationOf(target, observation, found, given);
   const parsed = CapabilityRegistration.safeParse(JSON.parse(JSON.stringify(registration)));
@@ -135,7 +135,7 @@ test('server-filesystem becomes a registration that the registry can take', asyn
 
   assert.equal(registration.id, 'server-filesystem');
   const { source, manifest, supplyChain, version } = registration.version;
-  assert.equal(version, found?.version);
+  assert.equal(version, found.source?.version);
   assert.equal(source['name'], '@modelcontextprotocol/server-filesystem');
   assert.ok(typeof source['integrity'] === 'string' && source['integrity'].startsWith('sha512-'));
   assert.equal(manifest.server.method, 'package');
@@ -162,9 +162,12 @@ test('the command runs as typed: npx form, a file, digest beside it', async () =
   assert.match(out, /definition digest +sha256:[0-9a-f]{64}/);
   assert.match(err, /host must start the server with the same one/);
   const name = '@modelcontextprotocol/server-filesystem';
-  const installed = findPackage([process.execPath, FILESYSTEM], ROOT, process.env);
-  for (const spec of [name, `${name}@${installed?.version}`]) {
-    assert.deepEqual(findPackage(['npx', '-y', spec, folder], ROOT, process.env), installed);
+  const place = { cwd: ROOT, env: process.env };
+  const installed = await findProvenance([process.execPath, FILESYSTEM], place, []);
+  assert.match(installed.integrity ?? '', /^sha512-/);
+  for (const spec of [name, `${name}@${installed.source?.version}`]) {
+    assert.deepEqual(await findProvenance(['npx', '-y', spec, folder], place, []), installed);
   }
-  assert.equal(findPackage(['npx', '-y', `${name}@1.0.0`], ROOT, { HOME: folder }), undefined);
+  const other = await findProvenance(['npx', '-y', `${name}@1.0.0`], { cwd: ROOT, env: { HOME: folder } }, []);
+  assert.equal(other.integrity, undefined);
 });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openServer } from '../../apps/cli/capture/observe.js';
-import { findPackage } from '../../apps/cli/capture/package-source.js';
 import { registrationOf, type Registration } from '../../apps/cli/capture/registration.js';
+import { findProvenance } from '../../apps/cli/provenance/provenance.js';
 import { connectHost, type Host, type HostOptions } from '#libs/host/index.js';
 import { projectRoot } from './root.js';
 import type { Answered, TestService } from './service.js';
@@ -17,8 +17,9 @@ export async function registeredServer(
 ): Promise<Registration> {
   const target = { command, env: [] };
   const opened = await openServer(target, { protocol: 'auto', clientCapabilities: {}, timeoutMs: 20_000 });
+  const place = { cwd: projectRoot, env: process.env };
+  const found = await findProvenance(command, place, opened.processes());
   await opened.close();
-  const found = findPackage(command, projectRoot, process.env);
   const given = { id, kind: 'mcp-server', category: 'tests', owner: 'team-tests', sensitivity: 'internal' } as const;
   const registration = registrationOf(target, opened.observation, found, given);
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration));

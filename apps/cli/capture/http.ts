@@ -120,6 +120,7 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
       version = agreedOn;
     },
     spki: () => pin,
+    pid: undefined,
     stderr: () => '',
     close: async () => {
       if (session === undefined) return;

@@ -3,6 +3,7 @@ import { fingerprintDefinition, type DefinitionFingerprint } from '#libs/kernel/
 import { openInitialized, openSession, STATELESS, type Greeting, type Session } from './eras.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { openHttp } from './http.js';
+import { processChain, type RunningProcess } from '../provenance/processes.js';
 import { childEnvironment, openStdio } from './stdio.js';
 import type { Channel, Reply } from './rpc.js';
 
@@ -33,6 +34,8 @@ export interface Observation {
 export interface OpenServer {
   readonly observation: Observation;
   request(method: string, params: JsonObject, timeoutMs: number): Promise<Reply>;
+  /** The started process and those that it handed its streams to, as they are now; empty if there are none to be seen. */
+  processes(): readonly RunningProcess[];
   stderr(): string;
   close(): Promise<void>;
 }
@@ -101,6 +104,7 @@ async function observed(
   return {
     observation: { definition, fingerprint: fingerprint.value, probe, spki: channel.spki() },
     request: (method, params, timeoutMs) => session.request(method, params, timeoutMs),
+    processes: () => (channel.pid === undefined ? [] : processChain(channel.pid)),
     stderr: () => channel.stderr(),
     close: () => channel.close(),
   };

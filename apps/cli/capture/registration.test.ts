@@ -36,24 +36,28 @@ test('effects follow the annotations, and what is not said counts against the to
 
 const TARGET: Target = { command: ['./server', '--root', '/srv/my docs'], env: [] };
 
-test('without a lock file nothing proves the server, and nothing claims to be the published package', () => {
-  const { version, id } = registrationOf(
-    TARGET,
-    observation({ tools: [] }),
-    { name: '@a/Serv er', version: '1.0' },
-    GIVEN,
+test('what is not proven has no integrity, and its reason is said', () => {
+  const source = { type: 'file', name: 'server.py' } as const;
+  const observed = observation({ tools: [], serverInfo: { name: 'Serv er', version: '1.0' } });
+  const found = { source, note: 'the command names no file' };
+  const registration = registrationOf(TARGET, observed, found, GIVEN);
+  assert.equal(registration.id, 'serv-er');
+  assert.equal(registration.version.version, '1.0');
+  assert.deepEqual(registration.version.manifest.server, { method: 'none' });
+  assert.deepEqual(registration.version.source, source);
+  assert.match(
+    hintsOf(TARGET, found, registration).join('\n'),
+    /nothing proves which server.*: the command names no file/,
   );
-  assert.equal(id, 'serv-er');
-  assert.deepEqual(version.manifest.server, { method: 'none' });
-  assert.deepEqual(version.source, { type: 'file', name: '@a/Serv er', version: '1.0' });
 });
 
 test('with an integrity, the package and the command are what the server proves itself by', () => {
-  const found = { name: 's', version: '1.0.0', integrity: 'sha512-x' };
+  const source = { type: 'npm', name: 's', version: '1.0.0', integrity: 'sha512-x' } as const;
+  const found = { source, integrity: 'sha512-x', note: 'n' };
   const { version } = registrationOf(TARGET, observation({}), found, GIVEN);
   const command = "./server --root '/srv/my docs'";
   assert.deepEqual(version.manifest.server, { method: 'package', integrity: 'sha512-x', command });
-  assert.deepEqual(version.source, { type: 'npm', name: 's', version: '1.0.0', integrity: 'sha512-x' });
+  assert.deepEqual(version.source, source);
 });
 
 test('an address is pinned by its key where it has one', () => {

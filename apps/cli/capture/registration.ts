@@ -3,7 +3,7 @@ import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-
 import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
 import type { Observation, ServerDefinition, Target } from './observe.js';
-import type { PackageSource } from './package-source.js';
+import type { Provenance, Source } from '../provenance/evidence.js';
 
 /** The body of `POST /v1/capabilities`, as far as a capture can fill it. */
 export interface Registration {
@@ -51,7 +51,7 @@ const MAX_COMMAND_CHARS = 4096;
 export function registrationOf(
   target: Target,
   observation: Observation,
-  found: PackageSource | undefined,
+  found: Provenance | undefined,
   given: Given,
 ): Registration {
   const { definition, probe } = observation;
@@ -59,12 +59,12 @@ export function registrationOf(
   const ownVersion = textOf(definition.serverInfo, 'version');
   const supplyChain = supplyChainOf(found);
   return {
-    id: given.id ?? nameFrom(found?.name ?? ownName ?? 'captured'),
+    id: given.id ?? nameFrom(nameOf(found?.source) ?? ownName ?? found?.source?.name ?? 'captured'),
     kind: given.kind,
     category: given.category,
     owner: given.owner ?? userInfo().username,
     version: {
-      version: given.version ?? versionFrom(found?.version ?? ownVersion ?? '0'),
+      version: given.version ?? versionFrom(releaseOf(found?.source) ?? ownVersion ?? '0'),
       source: sourceOf(target, found),
       definition,
       probe: given.credentialScope === undefined ? probe : { ...probe, credentialScope: given.credentialScope },
@@ -115,15 +115,23 @@ function prefixed(prefix: string, name: string | undefined): string | undefined 
   return name === undefined ? undefined : prefix + name;
 }
 
-function sourceOf(target: Target, found: PackageSource | undefined): JsonObject {
+function sourceOf(target: Target, found: Provenance | undefined): JsonObject {
   if ('url' in target) return { type: 'http', name: target.url.host, url: target.url.href };
-  if (found === undefined) return { type: 'file', name: target.command[0] ?? '' };
-  const { name, version, integrity } = found;
-  // Without a lock file nobody says that what runs is what the registry published under that name.
-  return integrity === undefined ? { type: 'file', name, version } : { type: 'npm', name, version, integrity };
+  return { ...(found?.source ?? { type: 'file', name: target.command[0] ?? '' }) };
 }
 
-function expectationOf(target: Target, seen: Observation, found: PackageSource | undefined): ServerExpectation {
+/** The package's name, or the last part of an image's; a file's says less than the server's own. */
+function nameOf(source: Source | undefined): string | undefined {
+  if (source === undefined || (source.type === 'file' && source.version === undefined)) return undefined;
+  return source.type === 'oci' ? source.name.split('/').at(-1) : source.name;
+}
+
+/** The release that a source names; `latest` names none. */
+function releaseOf(source: Source | undefined): string | undefined {
+  return source?.version === 'latest' ? undefined : source?.version;
+}
+
+function expectationOf(target: Target, seen: Observation, found: Provenance | undefined): ServerExpectation {
   if ('url' in target) {
     return seen.spki === undefined ? { method: 'none' } : { method: 'tls', url: target.url.href, spki: seen.spki };
   }
@@ -139,7 +147,7 @@ export function commandLine(command: readonly string[]): string {
   throw new CaptureFailure('usage', `a command line of over ${MAX_COMMAND_CHARS} characters cannot be registered`);
 }
 
-function supplyChainOf(found: PackageSource | undefined): JsonObject | undefined {
+function supplyChainOf(found: Provenance | undefined): JsonObject | undefined {
   if (found?.lock === undefined) return undefined;
   return {
     ...(found.repository === undefined ? {} : { repository: found.repository }),

@@ -1,7 +1,7 @@
 import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { at, printable, table } from '../print.js';
 import type { Observation, Target } from './observe.js';
-import type { PackageSource } from './package-source.js';
+import type { Provenance } from '../provenance/evidence.js';
 import type { Registration } from './registration.js';
 
 const MAX_ROWS = 40;
@@ -45,7 +45,7 @@ const RESERVED = /^(\$|prompt:|template:|resource:|script:|client:)/;
 const SECRET_LIKE = /(token|secret|passw|api[-_]?key|credential)/i;
 
 /** What a person should look at before registering. */
-export function hintsOf(target: Target, found: PackageSource | undefined, registration: Registration): string[] {
+export function hintsOf(target: Target, found: Provenance | undefined, registration: Registration): string[] {
   const { definition, manifest, source } = registration.version;
   const hints: string[] = [];
   const tools = definition.tools ?? [];
@@ -61,12 +61,12 @@ export function hintsOf(target: Target, found: PackageSource | undefined, regist
   if (count > named)
     hints.push(`${count - named} operations were left out of the manifest: what it lacks can never be called`);
   if (manifest.server.method === 'none') {
-    hints.push(
-      'nothing proves which server this is: a reviewer must accept server_unauthenticated, and may only where all effects are read',
-    );
+    const why = found === undefined ? '' : `: ${found.note}`;
+    hints.push(`nothing proves which server this is${why}`);
+    hints.push('a reviewer must accept server_unauthenticated by name, and the version then shows low trust');
   }
   if (manifest.server.method === 'package') {
-    hints.push('the integrity is what the lock file states; the files on the disk were not compared with it');
+    if (found !== undefined) hints.push(found.note);
     hints.push('the command line is part of the expectation: a host must start the server with the same one');
   }
   if ('command' in target) {
@@ -74,9 +74,6 @@ export function hintsOf(target: Target, found: PackageSource | undefined, regist
       hints.push(
         'the command line looks as if it held a secret: it stands in the registration; use --env NAME instead',
       );
-    }
-    if (found !== undefined && found.integrity === undefined) {
-      hints.push(`no lock file states the integrity of ${found.name}@${found.version}: install it with npm to pin it`);
     }
   } else if (target.url.search !== '') {
     hints.push('the address has a query: it stands in the registration, so it must hold no secret');

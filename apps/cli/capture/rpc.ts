@@ -19,6 +19,8 @@ export interface Channel {
   agreed(protocolVersion: string): void;
   /** What is known of the server's TLS certificate: `sha256:` of its SubjectPublicKeyInfo (RFC 5280) in DER. */
   spki(): string | undefined;
+  /** The process that was started; absent if the server is reached at an address. */
+  readonly pid: number | undefined;
   /** The end of the server's stderr, for people who debug it; attacker-controlled. */
   stderr(): string;
   close(): Promise<void>;

@@ -8,6 +8,8 @@ import { answerTo, parseMessage, replyOf, type Channel, type Reply } from './rpc
 /** What a server's process may know of the machine; everything else, tokens first of all, is added by name only. */
 const INHERITED = [
   ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TMPDIR', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'TERM'],
+  // Where authorities and caches are, so that npx and uvx reach a registry. Proxies are left out: they may hold passwords.
+  ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'],
   ['SYSTEMROOT', 'PATHEXT', 'COMSPEC', 'TEMP', 'TMP', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA'],
 ].flat();
 
@@ -125,6 +127,7 @@ export function openStdio(command: readonly string[], env: Record<string, string
     notify: async (method, params) => send({ jsonrpc: '2.0', method, params }),
     agreed: () => undefined,
     spki: () => undefined,
+    pid: child.pid,
     stderr: () => stderr,
     close: () => child.stop(),
   };

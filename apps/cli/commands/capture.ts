@@ -5,10 +5,12 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { NAME_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
 import { Kind, Level } from '#libs/vocabulary/words.js';
 import { PROTOCOLS, type Protocol } from '../capture/eras.js';
-import { openServer, type Observation, type Target } from '../capture/observe.js';
-import { findPackage, type PackageSource } from '../capture/package-source.js';
+import { openServer, type Observation, type OpenServer, type Target } from '../capture/observe.js';
 import { hintsOf, summaryOf } from '../capture/report.js';
+import { childEnvironment } from '../capture/stdio.js';
 import { registrationOf, type Given, type Registration } from '../capture/registration.js';
+import type { Provenance } from '../provenance/evidence.js';
+import { findProvenance } from '../provenance/provenance.js';
 import { collect, describe, positiveInteger, type Exits } from '../command.js';
 import { jsonText, printable } from '../print.js';
 import { EXIT, UsageError, type World } from '../world.js';
@@ -102,7 +104,7 @@ async function capture(world: World, command: readonly string[], options: Captur
 export interface Captured {
   readonly observation: Observation;
   readonly registration: Registration;
-  readonly found: PackageSource | undefined;
+  readonly found: Provenance | undefined;
 }
 
 /** Captures a server and stops it, whatever happens. */
@@ -124,14 +126,21 @@ export async function captureTarget(
     timeoutMs: options.timeout * 1000,
     onStderr,
   });
-  await server.close();
-  // After the start: only then has npx put the package where it can be found.
-  const found = 'url' in target ? undefined : findPackage(target.command, world.cwd, world.env);
-  return {
-    observation: server.observation,
-    registration: registrationOf(target, server.observation, found, options),
-    found,
-  };
+  try {
+    // While it runs: its processes tell what a launcher such as npx has started.
+    const found = await provenanceOf(world, target, server);
+    const registration = registrationOf(target, server.observation, found, options);
+    return { observation: server.observation, registration, found };
+  } finally {
+    await server.close();
+  }
+}
+
+/** What a started server proves itself by, in the environment that it was given. */
+async function provenanceOf(world: World, target: Target, server: OpenServer): Promise<Provenance | undefined> {
+  if ('url' in target) return undefined;
+  const place = { cwd: world.cwd, env: childEnvironment(process.env, target.env) };
+  return findProvenance(target.command, place, server.processes());
 }
 
 function targetOf(world: World, command: readonly string[], options: CaptureOptions): Target {

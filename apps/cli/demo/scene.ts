@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Role } from '#libs/vocabulary/words.js';
 import { openServer, type OpenServer, type Target } from '../capture/observe.js';
-import { findPackage } from '../capture/package-source.js';
+import { findProvenance } from '../provenance/provenance.js';
 import { registrationOf, type Registration } from '../capture/registration.js';
 import { path, ServiceProblem, type Call } from '../client.js';
 import { connect } from '../connection.js';
@@ -44,7 +44,8 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
   const server = await openServer(target, { protocol: 'auto', clientCapabilities: {}, timeoutMs: TIMEOUT_MS });
   const id = `demo-filesystem-${randomBytes(4).toString('hex')}`;
   const { observation } = server;
-  const registration = registrationOf(target, observation, findPackage(command, dirname(entry), process.env), {
+  const place = { cwd: dirname(entry), env: process.env };
+  const registration = registrationOf(target, observation, await findProvenance(command, place, server.processes()), {
     id,
     kind: 'mcp-server',
     category: 'files',

@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestOf, digestOfBytes, type Digest } from '#libs/kernel/digest.js';
+
+/** Where a server comes from, in the words of a registration's `source`. */
+export interface Source {
+  readonly type: 'npm' | 'pypi' | 'oci' | 'git' | 'http' | 'file';
+  readonly name: string;
+  readonly version?: string;
+  readonly integrity?: string;
+  readonly url?: string;
+}
+
+export interface Dependency {
+  readonly name: string;
+  readonly version: string;
+  readonly integrity?: string;
+}
+
+/** What a running server proves itself by, and where it comes from. */
+export interface Provenance {
+  readonly source?: Source;
+  /** The value of `ServerEvidence.integrity`; absent if nothing is proven. */
+  readonly integrity?: string;
+  /** What the integrity covers, or why there is none: one clause for a person. */
+  readonly note: string;
+  readonly repository?: string;
+  /** Digest of the bytes of the lock file, with the packages that it gives this one, sorted. */
+  readonly lock?: { readonly file: string; readonly digest: Digest; readonly dependencies: readonly Dependency[] };
+}
+
+/** Where a command runs. */
+export interface Place {
+  readonly cwd: string;
+  /** The environment of the server's process. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export const unproven = (note: string): Provenance => ({ note });
+
+const MAX_FILE_BYTES = 512 * 1024 * 1024;
+const MAX_TREE_FILES = 50_000;
+const MAX_TREE_BYTES = 1024 * 1024 * 1024;
+
+/** Digest of a file's bytes; undefined if it cannot be read or is larger than 512 MiB. */
+export function digestOfFile(file: string): Digest | undefined {
+  try {
+    const found = statSync(file);
+    return found.isFile() && found.size <= MAX_FILE_BYTES ? digestOfBytes(readFileSync(file)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A file's path within its package, `/` between the folders, and the digest of its bytes. */
+export type FileDigest = readonly [path: string, digest: Digest];
+
+/**
+ * One digest for a set of files: SHA-256 over the RFC 8785 form of `{ files, name, version }`, with `files` as pairs of
+ * path and digest in the order of the paths' UTF-16 units. It is the same wherever the same files are installed.
+ */
+export function digestOfFiles(name: string, version: string, files: readonly FileDigest[]): Digest {
+  return digestOf({ files: files.toSorted(([a], [b]) => (a < b ? -1 : 1)), name, version });
+}
+
+/**
+ * The files below a folder. Folders called `node_modules` hold other packages and are left out. Undefined if a file
+ * cannot be read, or if the folder holds more than 50,000 files or 1 GiB.
+ */
+export function filesUnder(root: string): readonly FileDigest[] | undefined {
+  const files: FileDigest[] = [];
+  let bytes = 0;
+  const walk = (path: string): boolean =>
+    readdirSync(join(root, path), { withFileTypes: true }).every((entry) => {
+      const inner = path === '' ? entry.name : `${path}/${entry.name}`;
+      if (entry.isDirectory()) return entry.name === 'node_modules' || walk(inner);
+      bytes += statSync(join(root, inner)).size;
+      const digest = files.length < MAX_TREE_FILES && bytes <= MAX_TREE_BYTES && digestOfFile(join(root, inner));
+      return typeof digest === 'string' && files.push([inner, digest]) > 0;
+    });
+  try {
+    return walk('') ? files : undefined;
+  } catch {
+    return undefined;
+  }
+}
