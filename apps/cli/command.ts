@@ -123,6 +123,9 @@ export async function listOption(world: World, option: string, text: string): Pr
 function valueIn(text: string, what: string): Json {
   const parsed = parseStrictJson(text, MAX_DEPTH);
   if (parsed.ok) return parsed.value;
-  const place = parsed.error.offset === undefined ? '' : ` (at character ${parsed.error.offset})`;
-  throw new UsageError(`${what}: ${parsed.error.message}${place}`);
+  const { message, offset, path = '' } = parsed.error;
+  if (offset === undefined) throw new UsageError(`${what}: ${message}`);
+  const before = text.slice(0, offset).split('\n');
+  const column = (before.at(-1) ?? '').length + 1;
+  throw new UsageError(`${what}: ${message} (${path || '/'}, line ${before.length}, column ${column})`);
 }

@@ -96,6 +96,11 @@ test('refuses a number that a double does not hold as it is written', () => {
     '123456789012345678901234567890',
     '3.141592653589793238462643383279',
     '5e-325',
+    '9223372036854775807',
+    '9223372036854775809',
+    '18446744073709551615',
+    '9223372036854775808.5',
+    '0.100000000000000005551115123125782702118158340454101562',
   ]) {
     refuses('inexact_number', `[${number}]`, 1);
     refuses('inexact_number', `{"a":${number}}`, 5);
@@ -118,6 +123,13 @@ test('takes a number in any spelling that says what the double holds', () => {
     '5e-324',
     '0e999',
     '0.000',
+    '9223372036854775808',
+    '-9223372036854775808',
+    '18446744073709551616',
+    '9223372036854775808.0',
+    '922337203685477580800e-2',
+    '9223372036854776000',
+    '0.1000000000000000055511151231257827021181583404541015625',
   ]) {
     accepts(`[${number}]`);
     accepts(number);
@@ -126,6 +138,31 @@ test('takes a number in any spelling that says what the double holds', () => {
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => accepts(` ${String(number)} `)),
     runs,
   );
+});
+
+test('takes the exact value of every double, and no number beside it', () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 2n ** 52n, max: 2n ** 53n - 1n }), fc.integer({ min: 1, max: 970 }), (odd, power) => {
+      const exact = odd << BigInt(power);
+      accepts(`[${exact}]`);
+      accepts(`-${exact}`);
+      if (power > 4) refuses('inexact_number', `[${exact + 1n}]`, 1);
+    }),
+    runs,
+  );
+});
+
+test('names the place by a pointer', () => {
+  const place = (text: string): string | undefined => {
+    const parsed = parseStrictJson(text, DEPTH);
+    return parsed.ok ? undefined : parsed.error.path;
+  };
+  assert.equal(place('9007199254740993'), '');
+  assert.equal(place('{"a":[1,{"b/c":true},[],9007199254740993]}'), '/a/3');
+  assert.equal(place('{"x":{"y":[[],{"q":","}]},"b/c":{"~":1e999}}'), '/b~1c/~0');
+  assert.equal(place('[{"a\\"]}":[0,[1]]},{"a":1,"a":2}]'), '/1');
+  assert.equal(place('[0,"\ud800"]'), '/1');
+  assert.equal(place(`{"${'n'.repeat(5000)}":1e999}`)?.length, 500);
 });
 
 test('refuses a surrogate without its pair, in values and in keys', () => {

@@ -1,20 +1,27 @@
 import { isUtf8 } from 'node:buffer';
 import type { Json } from './canonical-json.js';
+import { pointerAt } from './json-place.js';
 import { exceededBound, type ValueBounds } from './json-values.js';
+import type { JsonPointer } from './pointer.js';
 import { refusal, type Refusal } from './refusal.js';
 import { err, ok, type Result } from './result.js';
 
-/** Why a text was not taken as JSON. `offset` counts UTF-16 units from the start of the text, where it is known. */
+/**
+ * Why a text was not taken as JSON. `offset` counts UTF-16 units from the start of the text, and `path` names the value
+ * there, or the object whose key is at fault; both are absent if the place is unknown.
+ */
 export interface JsonFault {
   readonly kind: 'syntax' | 'duplicate_key' | 'inexact_number' | 'lone_surrogate' | 'too_deep' | 'too_many_values';
   readonly message: string;
   readonly offset?: number;
+  readonly path?: JsonPointer;
 }
 
 /**
  * Parses JSON and refuses what I-JSON (RFC 7493) forbids and what two readers could understand differently: duplicate
- * keys, numbers that a double does not hold exactly as written, lone surrogates, nesting deeper than `maxDepth`, and more
- * values than `values` allow, which are counted before anything is built.
+ * keys, numbers that a double does not hold, lone surrogates, nesting deeper than `maxDepth`, and more values than
+ * `values` allow, which are counted before anything is built. A double holds a number if the number is its exact value
+ * (2^63 in full) or its shortest text (0.1, and 2^63 as JSON.stringify writes it).
  * Attacker-controlled input: time is linear in the text, and recursion is bounded by `maxDepth`.
  */
 export function parseStrictJson(text: string, maxDepth: number, values?: ValueBounds): Result<Json, JsonFault> {
@@ -34,7 +41,8 @@ export function parseStrictJson(text: string, maxDepth: number, values?: ValueBo
   // rounded or unescaped on the way.
   if (!text.includes('\\u') && text.isWellFormed() && JSON.stringify(value) === text) return ok(value);
   const fault = new Scanner(text).scan();
-  return fault === undefined ? ok(value) : err(fault);
+  if (fault === undefined) return ok(value);
+  return err(fault.offset === undefined ? fault : { ...fault, path: pointerAt(text, fault.offset) });
 }
 
 /** What JSON from outside may be. */
@@ -52,11 +60,12 @@ export function readStrictJson(bytes: Uint8Array, limits: JsonLimits, what?: str
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const parsed = parseStrictJson(text, limits.maxDepth, limits.values);
   if (parsed.ok) return parsed;
-  const { kind, message, offset } = parsed.error;
+  const { kind, message, offset, path } = parsed.error;
   const where = offset === undefined ? '' : ` at character ${offset}`;
   const named = what === undefined ? '' : `${what}: `;
   const tooLarge = kind === 'too_deep' || kind === 'too_many_values';
-  return err(refusal(tooLarge ? 'too_large' : 'malformed_request', `${named}${message}${where}`));
+  const errors = path === undefined ? undefined : [{ path, message }];
+  return err(refusal(tooLarge ? 'too_large' : 'malformed_request', `${named}${message}${where}`, errors));
 }
 
 /** Nesting depth of a value (a scalar is 0); counts to one past `limit` and no further. */
@@ -153,13 +162,37 @@ class Scanner {
     const written = NUMBER.exec(this.text)?.[0] ?? '';
     const offset = this.at;
     this.at += Math.max(written.length, 1);
-    if (written.length <= MAX_NUMBER_CHARS && decimal(written) === decimal(String(Number(written)))) return undefined;
+    if (written.length <= MAX_NUMBER_CHARS && isHeld(decimal(written), Number(written))) return undefined;
     return { kind: 'inexact_number', message: 'a number that a double cannot hold exactly', offset };
   }
 
   private skipSpace(): void {
     while (' \t\n\r'.includes(this.text[this.at] ?? 'x')) this.at += 1;
   }
+}
+
+/** A double's shortest text has at most this many digits; another text with so few is no exact value of it either. */
+const SHORTEST_DIGITS = 17;
+
+/** Whether a double is the number of a text: by the shortest text that names the double, or exactly. */
+function isHeld(written: string, double: number): boolean {
+  if (written === decimal(String(double))) return true;
+  return Number.isFinite(double) && written.length >= SHORTEST_DIGITS && written === exactDecimal(double);
+}
+
+/** All digits of a double (IEEE 754 binary64), spelt as `decimal` spells them. */
+function exactDecimal(double: number): string {
+  const bits = new DataView(new ArrayBuffer(8));
+  bits.setFloat64(0, Math.abs(double));
+  const raw = bits.getBigUint64(0);
+  const biased = Number(raw >> 52n);
+  const fraction = raw & 0xf_ffff_ffff_ffffn;
+  const significand = biased === 0 ? fraction : fraction | 0x10_0000_0000_0000n;
+  const power = Math.max(biased, 1) - 1075;
+  const sign = double < 0 ? '-' : '';
+  // m * 2^-k is m * 5^k * 10^-k.
+  if (power < 0) return decimal(`${sign}${significand * 5n ** BigInt(-power)}e${power}`);
+  return decimal(`${sign}${significand << BigInt(power)}`);
 }
 
 /** One spelling per decimal value: significant digits without outer zeros, and the exponent of the last digit. */

@@ -34,7 +34,8 @@ export function parseMessage(text: string): Json | undefined {
   const parsed = parseStrictJson(text, LIMITS.jsonDepth);
   if (parsed.ok) return parsed.value;
   if (parsed.error.kind === 'syntax') return undefined;
-  throw new CaptureFailure('garbage', `the server sent JSON that has no one meaning: ${parsed.error.message}`);
+  const place = parsed.error.path === undefined ? '' : ` at ${parsed.error.path || '/'}`;
+  throw new CaptureFailure('garbage', `the server sent JSON that has no one meaning: ${parsed.error.message}${place}`);
 }
 
 /** The reply that a message is, with the id that it answers; undefined for everything else. */
