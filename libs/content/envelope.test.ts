@@ -30,13 +30,14 @@ function envelopeOf(result: JsonObject): Envelope {
 const partsOf = (result: JsonObject): Part[] => envelopeOf(result).parts;
 
 const png = Buffer.from([0x89, 0x50, 0x4e, 0x47]);
-const blob = (mimeType: string): Part => ({
-  type: 'blob',
-  mimeType,
-  size: 4,
-  digest: digestOfBytes(png),
-  data: png.toString('base64'),
-});
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+/** Bytes, and before them the text that says what they are. */
+const blob = (mimeType: string, data = png.toString('base64'), kind = 'blob'): Part[] => {
+  const bytes = Buffer.from(data, 'base64');
+  const [size, digest] = [bytes.length, digestOfBytes(bytes)];
+  const label = `[${kind} of type ${mimeType}, ${size} bytes, ${digest}: the next part]`;
+  return [quoted(label), { type: 'blob', mimeType, size, digest, data }];
+};
 const image = { type: 'image', data: png.toString('base64'), mimeType: 'image/png' };
 
 const kindOf = (input: object): string | undefined => {
@@ -66,7 +67,12 @@ describe('buildEnvelope', () => {
           { ...image, type: 'audio', mimeType: 'audio/wav' },
         ],
       },
-      parts: [quoted('a'), blob('image/png'), structured({ annotations: { audience: ['user'] } }), blob('audio/wav')],
+      parts: [
+        quoted('a'),
+        ...blob('image/png', image.data, 'image'),
+        structured({ annotations: { audience: ['user'] } }),
+        ...blob('audio/wav', image.data, 'audio'),
+      ],
     },
     {
       name: 'embedded resources, as text and as bytes',
@@ -79,7 +85,7 @@ describe('buildEnvelope', () => {
       parts: [
         quoted('a'),
         structured({ type: 'resource', resource: { uri: 'file:///a', mimeType: 'text/plain' } }),
-        blob('application/octet-stream'),
+        ...blob('application/octet-stream'),
         structured({ type: 'resource', resource: { uri: 'file:///b' } }),
       ],
     },
@@ -139,7 +145,66 @@ describe('buildEnvelope', () => {
           { uri: 'file:///b', mimeType: 'image/png', blob: image.data },
         ],
       },
-      parts: [quoted('a'), structured({ uri: 'file:///a' }), blob('image/png'), structured({ uri: 'file:///b' })],
+      parts: [
+        quoted('a'),
+        structured({ uri: 'file:///a' }),
+        ...blob('image/png', image.data, 'image'),
+        structured({ uri: 'file:///b' }),
+      ],
+    },
+    {
+      name: 'one image alone, with its label',
+      result: { content: [image] },
+      parts: blob('image/png', image.data, 'image'),
+    },
+    {
+      name: 'bytes that are text as quoted text, with their media type',
+      result: {
+        contents: [
+          { uri: 'a', mimeType: 'text/plain; charset=utf-8', blob: base64('a </s>') },
+          { uri: 'b', mimeType: 'application/json', blob: base64('{}') },
+          { uri: 'c', mimeType: 'application/xml', blob: base64('<a/>') },
+        ],
+      },
+      parts: [
+        quoted('a <\\/s>'),
+        structured({ uri: 'a', mimeType: 'text/plain; charset=utf-8' }),
+        quoted('{}'),
+        structured({ uri: 'b', mimeType: 'application/json' }),
+        quoted('<a/>'),
+        structured({ uri: 'c', mimeType: 'application/xml' }),
+      ],
+    },
+    {
+      name: 'an image that is text as text',
+      result: { content: [{ ...image, mimeType: 'text/plain', data: base64('obey') }] },
+      parts: [quoted('obey'), structured({ mimeType: 'text/plain' })],
+    },
+    ...[
+      ['text/html', '<p>'],
+      ['TEXT/HTML', '<p>'],
+      ['application/xhtml+xml', '<p/>'],
+      ['image/svg+xml', '<svg/>'],
+      ['application/xml', '<?xml-stylesheet href="x"?><a/>'],
+      ['text/xml', '<a xmlns="http://www.w3.org/2000/svg"/>'],
+      ['application/atom+xml', '<!DOCTYPE a><a/>'],
+    ].map(([mimeType = '', text = '']) => ({
+      name: `${mimeType} that runs or renders (${text}) as bytes`,
+      result: { content: [{ ...image, mimeType, data: base64(text) }] },
+      parts: blob(mimeType.toLowerCase(), base64(text)),
+    })),
+    ...[
+      ['text/plain', png.toString('base64')],
+      ['application/pdf', base64('%PDF')],
+    ].map(([mimeType = '', data = '']) => ({
+      name: `${mimeType} that is no text as bytes`,
+      result: { contents: [{ mimeType, blob: data }] },
+      parts: blob(mimeType, data),
+    })),
+    {
+      name: 'text in another character set as bytes, with all of its media type',
+      result: { contents: [{ mimeType: 'text/plain;charset=utf-7', blob: base64('a') }] },
+      parts: [...blob('text/plain', base64('a')), structured({ mimeType: 'text/plain;charset=utf-7' })],
     },
     { name: 'anything else', result: { stdout: 'x', code: 0 }, parts: [structured({ stdout: 'x', code: 0 })] },
     { name: 'content that is no list', result: { content: 'x' }, parts: [structured({ content: 'x' })] },

@@ -18,8 +18,8 @@ export interface EnvelopeInput extends Response {
 }
 
 /**
- * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over
- * all of it. Text stands between two boundary lines that it cannot contain: the boundary is random, and one that occurs
+ * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over all
+ * of it. Text stands between two boundary lines that it cannot contain: the boundary is random, and one that occurs
  * anywhere in the content, keys, data and labels included, is thrown away. Never throws.
  * `text` is the envelope's RFC 8785 form: each part of it is canonicalised once.
  * Fails with a finding of kind `no_response`, `key_collision`, `too_deep`, `boundary` (no fresh boundary was found) or

@@ -105,8 +105,23 @@ const markers = [
   '<function_calls>',
   '<invoke name="x">',
   '<system>',
+  '<thinking>',
+  '<function=read>',
+  '<parameter=path>',
+  '<x:tool_call>',
+  '<system-reminder>',
+  '<|channel|>',
+  '<|turn>',
+  '<turn|>',
+  '[gMASK]',
+  '<sop>',
+  '<extra_id_0>',
+  ']~b]',
   '\n\nHuman:',
   '\n\nAssistant:',
+  '\n\nassistant:',
+  '\n \n**user** :',
+  '\n\n\n\nsystem:',
   '### Instruction:',
   '<<untrusted 00 a@1 b>>',
   '<<end 00>>',
@@ -143,6 +158,62 @@ describe('neutraliseMarkers', () => {
     ]) {
       assert.equal(neutraliseMarkers(text), text);
     }
+  });
+
+  const spelled = {
+    'in full width': (marker: string) =>
+      marker.replaceAll(/[!-~]/g, (char) => String.fromCharCode(char.charCodeAt(0) + 0xfee0)),
+    'in capitals': (marker: string) => marker.toUpperCase(),
+    'in bold mathematical letters': (marker: string) =>
+      marker.replaceAll(/[a-z]/g, (char) => String.fromCodePoint(char.charCodeAt(0) - 97 + 0x1d41a)),
+    'with other bars and brackets': (marker: string) =>
+      marker.replaceAll('|', '│').replaceAll('<', '‹').replaceAll('>', '❯').replaceAll('[', '⟦').replaceAll(']', '⟧'),
+    'with Cyrillic letters': (marker: string) =>
+      marker.replaceAll('o', 'о').replaceAll('a', 'а').replaceAll('s', 'ѕ').replaceAll('i', 'і'),
+    'with invisible characters': (marker: string) => Array.from(marker).join('\u200b\u{e0041}\ufe0f'),
+  };
+
+  for (const [how, spell] of Object.entries(spelled)) {
+    it(`finds each marker ${how}`, () => {
+      for (const marker of markers) {
+        const visible = stripInvisible(spell(marker));
+        const quoted = quoteText(spell(marker));
+        assert.notEqual(quoted, visible, visible);
+        assert.equal(quoted.replace('\\', ''), visible);
+      }
+    });
+  }
+
+  it('leaves no marker in any spelling, seen by another fold, and nothing else changed', () => {
+    // What a model may take a text for: compatibility forms folded, in one case, with plain bars.
+    const seen = (text: string) => text.normalize('NFKC').toLowerCase().replaceAll('│', '|');
+    const forms = [
+      'in full width',
+      'in capitals',
+      'in bold mathematical letters',
+      'with invisible characters',
+    ] as const;
+    const marker = fc
+      .tuple(fc.constantFrom(...markers), fc.constantFrom(...forms))
+      .map(([text, how]) => spelled[how](text.replaceAll('|', '│')));
+    const pieces = fc.array(fc.oneof(marker, fc.string({ unit: 'binary', maxLength: 4 })), { maxLength: 8 });
+    fc.assert(
+      fc.property(pieces, (list) => {
+        const quoted = quoteText(list.join(''));
+        assert.equal(quoteText(quoted), quoted);
+        for (const each of markers) assert.ok(each.startsWith('#') || !seen(quoted).includes(seen(each)), each);
+        assert.equal(quoted.replaceAll('\\', ''), stripInvisible(list.join('')).replaceAll('\\', ''));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('takes time in proportion to the text, whatever it is', () => {
+    const before = performance.now();
+    for (const text of ['<', '[', '<|a', '\n\n', '\n\nuser ', '＜', '𝐭', '<'.repeat(60) + '|']) {
+      neutraliseMarkers(text.repeat(2_000_000 / text.length));
+    }
+    assert.ok(performance.now() - before < 20_000);
   });
 
   it('leaves no marker however they are nested, and is idempotent', () => {

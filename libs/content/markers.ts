@@ -1,36 +1,68 @@
+import { folded } from './look-alikes.js';
+
 /**
- * Marks that chat templates, and our own envelope, give a meaning beyond text. Inside untrusted content each gets a
- * backslash after its first character (`<\|im_start|>`, `[\INST]`, `\n\nHuman\:`): it is no longer the mark, and whoever
- * reads it sees what stood there. No entry matches its own neutralised form or contains another entry, and every
- * repetition is bounded.
+ * Marks that chat templates, and our own envelope, give a meaning beyond text. This is the one table of them: envelopes
+ * and the command line write untrusted text with it. A marker is found in any case and in any spelling that looks like
+ * it (`look-alikes.ts`). It gets one backslash, after its first character or before the colon of a turn
+ * (`<\|im_start|>`, `[\INST]`, `Human\:`). So it is no longer the mark, and a reader still sees what it was.
  */
-const MARKERS: readonly RegExp[] = [
-  // ChatML, Llama 3, GPT, Phi, Qwen and others: <|im_start|>, <|endoftext|>, <|start_header_id|>, <|eot_id|>
-  /<\|[^|<>[\]\n]{1,64}\|>/,
-  // DeepSeek writes full-width bars: <｜User｜>, <｜begin▁of▁sentence｜>
-  /<｜[^｜<>[\]\n]{1,64}｜>/,
-  // Llama 2 and Mistral
-  /\[\/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|IMG|PREFIX|MIDDLE|SUFFIX)\]/,
-  /<<\/?SYS>>/,
-  /<\/?s>/,
-  // Gemma
-  /<(?:start_of_turn|end_of_turn|bos|eos|pad|unk)>/,
-  // Tool-call markup and reasoning blocks: Hermes, Qwen, Anthropic
-  /<\/?(?:antml:)?(?:tool_call|tool_calls|tool_response|tool_result|function_calls|function_call|function_results|invoke|think|system)(?=[\s>/])/,
-  // Command R
-  /<\/?(?:BOS_TOKEN|EOS_TOKEN|EOP_TOKEN)>/,
+
+/** What follows `<`. Every repetition is bounded, and nothing takes a backslash: a mark is neutralised once. */
+const ANGLE: readonly RegExp[] = [
+  // ChatML, Llama 3 and 4, GPT, Phi, Qwen, DeepSeek, Kimi, GLM, Granite: <|im_start|>, <|start_header_id|>, <|channel|>
+  /\|[^|<>[\]\n\\]{1,64}\|>/,
+  // Gemma 4: <|turn>, <turn|>
+  /\|\/?[\w"-]{1,32}>/,
+  /\/?[\w"-]{1,32}\|>/,
+  // Llama 2
+  /<\/?SYS>>/,
+  // Begin and end of texts and turns: Llama 2, Gemma, GLM, Command R, T5, Baichuan, Nemotron
+  /\/?(?:s|sop|eop|bos|eos|pad|unk|cls|sep|mask|gmask)>/,
+  /(?:BOS|EOS|EOP|PAD|UNK)_TOKEN>/,
+  /(?:start|end)_of_(?:turn|text|image|audio|speech|role)>/,
+  /(?:extra_id|special|unused|reserved|reserved_special_token)_?\d{1,5}>/,
+  // Tool calls, reasoning blocks and roles as markup, with a namespace or a value: <function=f>, <x:tool_call>
+  /\s?\/?\s?(?:[a-z]{1,16}:)?(?:tool(?:_calls?|_responses?|_results?|_use|_code|_outputs?|s)?|functions?(?:_calls?|_results?|_responses?)?|invoke|parameters?|think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|system(?:[_-](?:prompt|reminder|message))?|assistant|user|human|developer)(?=[\s>/=:])/,
   // The boundary lines of our own envelope
-  /<<(?:untrusted|end) /,
+  /\s?<\s?(?:untrusted|end)\s/,
 ];
 
-/** Turns at the start of a paragraph: `Human:`, `Assistant:`, `### Instruction:`. */
-const TURNS = /(^|\n\n)(Human|Assistant|### (?:Instruction|Response|System))(?=:)/g;
+/** What follows `[`: Llama 2, Mistral, GLM, MiniMax. */
+const SQUARE: readonly RegExp[] = [
+  /\s?\/?\s?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|MODEL_SETTINGS|THINK|IMG|PREFIX|MIDDLE|SUFFIX|gMASK|sMASK|MASK|CLS|SEP|BOS|EOS)\s?\]/,
+  /e~\[/,
+];
 
-const ANY_MARKER = new RegExp(MARKERS.map((marker) => marker.source).join('|'), 'gi');
+/** What follows `]`: MiniMax. */
+const CLOSING: readonly RegExp[] = [/~[a-z!]{1,3}(?:\[|\])/];
+
+const anyOf = (markers: readonly RegExp[]): string => markers.map((marker) => marker.source).join('|');
+// The first character alone is taken, so that a mark inside of another one is found too.
+const MARKERS = new RegExp(`<(?=${anyOf(ANGLE)})|\\[(?=${anyOf(SQUARE)})|\\](?=${anyOf(CLOSING)})`, 'gi');
+
+/** Turns at the start of a text or a paragraph: `Human:`, `**assistant**:`, `### Instruction:`. */
+const TURNS =
+  /(?<=(?:^|\n[ \t]{0,64}\n)[ \t*_#>]{0,8})(?:human|assistant|user|system|developer|ai|observation|instructions?|response)[ \t*_]{0,8}(?=:)/gi;
 
 /** Neutralises every marker; a text without them is answered unchanged. Applied twice it is as applied once. */
 export function neutraliseMarkers(text: string): string {
-  return text
-    .replace(ANY_MARKER, (marker) => `${marker.slice(0, 1)}\\${marker.slice(1)}`)
-    .replace(TURNS, (_turn, before: string, role: string) => `${before}${role}\\`);
+  const places = markerPlaces(text);
+  if (places.length === 0) return text;
+  const pieces: string[] = [];
+  let from = 0;
+  for (const place of places) {
+    pieces.push(text.slice(from, place));
+    from = place;
+  }
+  pieces.push(text.slice(from));
+  return pieces.join('\\');
+}
+
+/** Where a backslash neutralises each marker of a text, in order. */
+export function markerPlaces(text: string): number[] {
+  const { text: plain, origin } = folded(text);
+  const places = new Set<number>();
+  for (const { index } of plain.matchAll(MARKERS)) places.add(origin(index + 1));
+  for (const { index, 0: turn } of plain.matchAll(TURNS)) places.add(origin(index + turn.length));
+  return [...places].sort((a, b) => a - b);
 }

@@ -1,12 +1,9 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
+import { labelOf, liftBytes } from './bytes.js';
 import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import type { Part } from './shapes.js';
-
-const MIME_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$/i;
-const UNKNOWN_MIME_TYPE = 'application/octet-stream';
 
 /** What came back from a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
 export interface Response {
@@ -23,9 +20,10 @@ interface Lifted {
 /**
  * Turns a response into parts, cleaned by `quoteText` and `quoteDeep`; text parts are not between boundary lines yet.
  * Nothing is dropped. In order of arrival:
- * - `content[]` (tools/call), `contents[]` (resources/read) and the content of `messages[]` (prompts/get): text becomes a
- *   text part, image, audio and blobs become blob parts. What the block says besides (uri, annotations, `_meta`, the
- *   message's role) is a structured part right after it, without the text or data;
+ * - `content[]` (tools/call), `contents[]` (resources/read) and the content of `messages[]` (prompts/get): text and
+ *   base64 data that is text become a text part. Other data becomes a blob part, and a text part before it says what it
+ *   is. What the block says besides (uri, annotations, `_meta`, the message's role) is a structured part right after it,
+ *   without the text or data;
  * - links, and blocks that are malformed or of an unknown type, are structured parts as they came;
  * - `description` of a prompt is a text part, `structuredContent` a structured part;
  * - all other members of the result (`isError`, `_meta`, …), and a result of another shape, are one structured part,
@@ -42,7 +40,9 @@ export function partsOf(response: Response): Result<Part[], DeepFault> {
   };
   const addBlock = (lifted: Lifted | undefined, block: Json, path: JsonPointer): Result<void, DeepFault> => {
     if (lifted === undefined) return add(block, path);
-    parts.push(lifted.part);
+    const { part } = lifted;
+    if (part.type === 'blob') parts.push(labelOf(part));
+    parts.push(part);
     return Object.keys(lifted.rest).length === 0 ? ok(undefined) : add(lifted.rest, path);
   };
 
@@ -90,7 +90,7 @@ function liftBlock(block: JsonObject): Lifted | undefined {
       return liftText(block, ['type']);
     case 'image':
     case 'audio':
-      return liftBytes(block, 'data', ['type']);
+      return liftData(block, 'data', ['type']);
     case 'resource': {
       const resource = ownValue(block, 'resource');
       const lifted = isJsonObject(resource) ? liftResource(resource) : undefined;
@@ -105,7 +105,7 @@ function liftBlock(block: JsonObject): Lifted | undefined {
 /** The contents of a resource: `text` or `blob`, but not both. */
 function liftResource(resource: JsonObject): Lifted | undefined {
   if (Object.hasOwn(resource, 'text')) return Object.hasOwn(resource, 'blob') ? undefined : liftText(resource, []);
-  return liftBytes(resource, 'blob', []);
+  return liftData(resource, 'blob', []);
 }
 
 /** A message of a prompt: a role and one block. */
@@ -123,17 +123,9 @@ function liftText(block: JsonObject, told: readonly string[]): Lifted | undefine
   return { part: { type: 'text', text: quoteText(text) }, rest: without(block, ['text', ...told]) };
 }
 
-function liftBytes(block: JsonObject, member: 'data' | 'blob', told: readonly string[]): Lifted | undefined {
-  const data = ownValue(block, member);
-  const mimeType = ownValue(block, 'mimeType') ?? UNKNOWN_MIME_TYPE;
-  if (typeof data !== 'string' || typeof mimeType !== 'string' || !MIME_TYPE.test(mimeType)) return undefined;
-  const bytes = Buffer.from(data, 'base64');
-  // The decoder skips what is no base64, so only what it would write again is taken: one text for each sequence of bytes.
-  if (bytes.toString('base64') !== data) return undefined;
-  return {
-    part: { type: 'blob', mimeType, size: bytes.length, digest: digestOfBytes(bytes), data },
-    rest: without(block, [member, 'mimeType', ...told]),
-  };
+function liftData(block: JsonObject, member: 'data' | 'blob', told: readonly string[]): Lifted | undefined {
+  const lifted = liftBytes(block, member);
+  return lifted === undefined ? undefined : { part: lifted.part, rest: without(block, [...lifted.told, ...told]) };
 }
 
 /** A copy that keeps members called `__proto__`. */

@@ -52,7 +52,8 @@ function contentOf(part: Part, { boundary, source }: Envelope): ToolContent[] {
     return [{ type: 'text', text }];
   }
   const { data, mimeType, digest } = part;
-  if (mimeType.startsWith('image/')) return [{ type: 'image', data, mimeType }];
+  // SVG is a document that programs run: it stays bytes.
+  if (mimeType.startsWith('image/') && mimeType !== 'image/svg+xml') return [{ type: 'image', data, mimeType }];
   if (mimeType.startsWith('audio/')) return [{ type: 'audio', data, mimeType }];
   return [{ type: 'resource', resource: { uri: digest, mimeType, blob: data } }];
 }
