@@ -31,7 +31,8 @@ async function statusOf(first: string, rest: string, restAfterMs = 0): Promise<s
   await once(socket, 'connect');
   await pause(100);
   socket.write(first);
-  block(4 * CLIENT_MS);
+  // From here timers come next, and only then what sockets have.
+  await new Promise<void>((resolve) => setImmediate(() => resolve(block(4 * CLIENT_MS))));
   if (restAfterMs > 0) await pause(restAfterMs);
   if (!socket.destroyed) socket.write(rest);
   const [answer] = (await once(socket, 'data')) as [Buffer];
