@@ -8,7 +8,7 @@ import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
 import { KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
 import { sealPayload } from '#libs/payloads/payload.js';
 import type { HostRights } from '#libs/principal/decider.js';
-import { taskDecider, taskStatus } from '#libs/task/decider.js';
+import { taskDecider } from '#libs/task/decider.js';
 import { resolvePins } from '#libs/task/pins.js';
 import { DEFAULT_TTL_MS, type OpenTask } from '#libs/task/request.js';
 import { contradictoryVersion } from '#libs/task/scope.js';
@@ -42,7 +42,7 @@ export class Tasks {
     private readonly keys: Keyring,
   ) {}
 
-  /** Binds the task to versions. The same id with the same body answers what is recorded while the task is open. */
+  /** Binds the task to versions. The same id with the same body answers what is recorded. */
   async open(task: TaskToOpen): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
     const { taskId, caller, request } = task;
     const host = caller.name;
@@ -61,10 +61,9 @@ export class Tasks {
     const run = await this.plane.run(caller, async (now) => {
       const existing = await this.lanes.get(taskId);
       if (existing === undefined) return this.openingOf(task, key, requestDigest, now);
-      if (existing.task.requestDigest !== requestDigest)
-        return err(refusal('already_exists', 'another task has this id'));
-      const status = taskStatus(existing.task, now);
-      return status === 'open' ? ok({ writes: [] }) : err(refusal('invalid_transition', `the task is ${status}`));
+      return existing.task.requestDigest === requestDigest
+        ? ok({ writes: [] })
+        : err(refusal('already_exists', 'another task has this id'));
     });
     if (!run.ok) return run;
     // A load that began before the commit may still be under way and find nothing: then the next one finds the task.

@@ -273,20 +273,6 @@ test('a closed task allows nothing more; closing it again changes nothing', asyn
   );
 });
 
-test('a repeat of an opening is refused once the task has ended: its answer would claim an open task', async () => {
-  for (const end of ['closed', 'expired']) {
-    const key = { 'idempotency-key': unique('key') };
-    const body = taskBody({ ttlMs: 1000 });
-    const { taskId } = expecting(201, await open(body, 'host', key));
-    if (end === 'closed') expecting(200, await close(taskId));
-    else clock.advance(1000);
-    const problem = refused(409, 'invalid_transition', await open(body, 'host', key));
-    assert.match(problem.detail, new RegExp(end));
-    refused(409, 'already_exists', await open({ ...body, purpose: 'another' }, 'host', key));
-    assert.equal(expecting(200, await get(taskId)).status, end);
-  }
-});
-
 test('a task can be closed without a body', async () => {
   const task = await openTask(service);
   assert.equal(expecting(200, await close(task.taskId, undefined)).status, 'closed');
