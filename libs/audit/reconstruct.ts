@@ -140,10 +140,10 @@ export class Reconstructor {
   }
 }
 
-/** Decides a call again from the inputs of then. What was denied outside of the checks is denied so again. */
+/** Decides a call again from the inputs and by the rules of then. What was denied outside of the checks is denied so again. */
 export function redecide({ decided }: Attempt, { snapshot, call, engines }: Reconstruction): Decision {
-  const { decision, reason, checks, version } = decided;
+  const { decision, reason, checks, version, engines: made } = decided;
   const outside =
     decision === 'deny' && checks.length === 0 && (reason === 'view_stale' || reason === 'internal_error');
-  return outside ? denyFor(reason, version) : decide(snapshot, call, engines);
+  return outside ? denyFor(reason, version) : decide(snapshot, call, engines, made.decider);
 }

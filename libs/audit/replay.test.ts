@@ -6,6 +6,8 @@ import { payloadPlace } from '#libs/decision-point/payload-place.js';
 import { sealPayload } from '#libs/payloads/payload.js';
 import {
   ALLOW_PURPOSE,
+  DEFINITION,
+  SERVER,
   damaged,
   forged,
   makeWorld,
@@ -109,6 +111,47 @@ test('shredded: what needs no content is decided again, and the rest is said to 
   assert.equal(tamperedReplay.identical, false);
   assert.equal(tamperedReplay.calls[0]?.identical, false);
 });
+
+test('a record is decided again by the rules of its decider', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const probe = { protocolVersion: '2026-07-28', clientCapabilities: {} };
+  const { checks } = await world.authorize(taskId, { observed: { definition: DEFINITION, probe, server: SERVER } });
+  const drifted = await world.authorize(taskId, {
+    observed: { definition: { instructions: 'Other.' }, probe, server: SERVER },
+  });
+  assert.equal(drifted.reason, 'definition_drifted');
+  // Decider 1 denied an equal definition under another probe, and told of no members.
+  const before = checks.slice(0, 4).map(({ check }) => check);
+  const asDecider1 = (decider: number) =>
+    withEvents(world.log, (event) =>
+      !isDecision(event)
+        ? event
+        : forged(event, ({ rule: _rule, expiresAt: _expiresAt, ...data }) => {
+            const { asked: _, ...observed } = data['observed'] as Record<string, unknown>;
+            const { probe: __, ...evidence } = evidenceIn(drifted);
+            const expected = evidence['expected'];
+            const failed = event.revision === 1 ? { expected, observed: expected, probe: 'other' } : evidence;
+            return {
+              ...data,
+              decision: 'deny',
+              reason: 'definition_drifted',
+              checks: [...before, ['definition', 'fail', failed]],
+              observed,
+              engines: { ...(data['engines'] as object), decider },
+            };
+          }),
+    );
+  assert.equal((await replay(world, traceId)).identical, true);
+  const identical = async (decider: number) =>
+    (await replay(world, traceId, asDecider1(decider))).calls.map((call) => call.identical);
+  assert.deepEqual(await identical(1), [true, true]);
+  assert.deepEqual(await identical(2), [false, true]);
+});
+
+/** Of the check that failed. */
+const evidenceIn = ({ checks }: { checks: readonly { evidence?: Readonly<Record<string, unknown>> }[] }) =>
+  checks.at(-1)?.evidence ?? {};
 
 test('a deny that was made an allow does not come out as one', async (t) => {
   const world = await makeWorld(t);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ShownProbe } from '#libs/capability/probe.js';
 import { Finding } from '#libs/content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
 import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '#libs/vocabulary/words.js';
@@ -47,6 +48,8 @@ export const CallDecided = z.strictObject({
   /** Stream and revision of everything that the decision rested on. */
   basis: z.record(z.string(), z.int().min(0)),
   observed: z.strictObject({
+    /** What the server was asked with; there if the definition differs and the probe does too. */
+    asked: ShownProbe.optional(),
     definition: DigestText.optional(),
     /** A definition came along whole, and so could suspend. */
     whole: z.literal(true).optional(),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { finished, otherBody, type Attempted, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { Definition } from '#libs/capability/definition.js';
 import { diffDefinitions } from '#libs/capability/diff.js';
+import { probeDifference } from '#libs/capability/probe.js';
 import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
 import { decide, denyFor, expiryOf, type Decision } from '#libs/decision/decide.js';
 import { recordedCheck, shownCheck } from '#libs/decision/record.js';
@@ -23,7 +24,6 @@ import type { ControlView } from './control-view.js';
 import { driftWrites } from './drift.js';
 import type { DecisionEngines } from './engines.js';
 import type { LogTime } from './log-time.js';
-import { probeDiffers } from './probe.js';
 import { callOf, decisionBatch } from './record-decision.js';
 import type { RefusalRecorder } from './refusal-recorder.js';
 import type { TaskLane } from './task-lane.js';
@@ -192,7 +192,7 @@ export class Authorizer {
     const isDrift = decision.reason === 'definition_drifted' && definition !== undefined && pinned !== undefined;
     if (!isDrift || version === undefined || call.observed.definition === undefined) return ok({ writes: [] });
     const probe = this.view.capability(call.capability).state?.versions.get(version)?.probe;
-    if (probeDiffers(probe, request.observed.probe)) return ok({ writes: [] });
+    if (probeDifference(probe, request.observed.probe) !== undefined) return ok({ writes: [] });
     return driftWrites(this.view, {
       host: call.host,
       capability: call.capability,

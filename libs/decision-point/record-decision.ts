@@ -1,5 +1,6 @@
 import { callsDecider } from '#libs/calls/decider.js';
 import type { CallDecided } from '#libs/calls/events.js';
+import { shownProbe } from '#libs/capability/probe.js';
 import type { AuthorizeRequest, Call } from '#libs/decision/call.js';
 import { ENGINE_VERSIONS, type Decision } from '#libs/decision/decide.js';
 import { recordedCheck } from '#libs/decision/record.js';
@@ -43,7 +44,7 @@ export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Cal
     contextItems: request.context?.length ?? 0,
     observed: {
       ...(digest === undefined ? {} : { definition: digest }),
-      ...(probe === undefined ? {} : { probe: digestOf(probe) }),
+      ...(probe === undefined ? {} : { asked: probe, probe: digestOf(probe) }),
       server,
       ...(definition === undefined ? {} : { whole: true as const }),
     },
@@ -63,7 +64,7 @@ type Recorded = Pick<CallDecided, 'commitments'> &
 
 /** A decision as its event holds it, but for the attempt. The fields stand in the order of RFC 8785. */
 export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
-  const { callId, taskId, host, capability, operation, contextItems, observed } = call;
+  const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
   const { commitments, requestDigest, expiresAt, instanceId } = more;
   return {
@@ -79,7 +80,7 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     ...(expiresAt === undefined ? {} : { expiresAt }),
     host,
     ...(instanceId === undefined ? {} : { instanceId }),
-    observed,
+    observed: recordedObservation(call, decision),
     operation,
     reason,
     ...(requestDigest === undefined ? {} : { requestDigest }),
@@ -87,6 +88,12 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     taskId,
     ...(version === undefined ? {} : { version }),
   };
+}
+
+/** What the host observed, as the event holds it: the probe by its digest alone, unless the evidence shows its members. */
+function recordedObservation({ observed: { asked, ...observed } }: Call, decision: Decision): CallDecided['observed'] {
+  const isShown = decision.checks.at(-1)?.evidence?.['probe'] !== undefined;
+  return { ...(isShown && asked !== undefined ? { asked: shownProbe(asked) } : {}), ...observed };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Digest } from '#libs/kernel/digest.js';
 import type { Instant } from '#libs/kernel/time.js';
 import { ServerEvidence } from '#libs/calls/events.js';
 import { ObservedDefinition, Probe } from '#libs/capability/definition.js';
+import type { ShownProbe } from '#libs/capability/probe.js';
 import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
 import { Level } from '#libs/vocabulary/words.js';
 
@@ -52,6 +53,8 @@ export interface Call {
   /** How many context items came along. */
   readonly contextItems: number;
   readonly observed: {
+    /** What the server was asked with. A record holds it only if the definition differs under another probe. */
+    readonly asked?: Probe | ShownProbe | undefined;
     readonly definition?: Digest | undefined;
     /** A whole definition came along, not only its digest. */
     readonly whole?: true | undefined;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { at, digest, uuid } from '../../test/support/given.js';
+import type { Probe } from '#libs/capability/definition.js';
 import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
 import { directiveDecider } from '#libs/directive/decider.js';
 import { targetKey, type Target } from '#libs/directive/target.js';
@@ -49,7 +50,7 @@ const world = (): World => ({
   call: {},
 });
 
-function decideIn(change: (made: World) => void) {
+function decideIn(change: (made: World) => void, decider?: number) {
   const made = world();
   change(made);
   const version: VersionState = {
@@ -147,7 +148,7 @@ function decideIn(change: (made: World) => void) {
     named: namedThingErrors,
     arguments: () => (made.argumentsValid ? ok(undefined) : err([{ path: '/key', keyword: 'required' }])),
   };
-  return { ...decide(snapshot, call, engines), snapshot };
+  return { ...decide(snapshot, call, engines, decider), snapshot };
 }
 
 const observed = (made: World, more: Partial<Call['observed']>): void => {
@@ -293,15 +294,37 @@ test('a digest that differs asks for the definition, a whole definition does not
   assert.deepEqual([drifted(), drifted(true)], [['submit_definition'], []]);
 });
 
-test('the pinned definition under another probe is a drift', () => {
+test('an equal definition passes under any probe; for records of decider 1 another probe is a drift', () => {
   const probe = { protocolVersion: '1', clientCapabilities: {} };
-  const under = (seen: unknown) =>
+  const under = (asked: Probe, decider?: number) =>
     decideIn((made) => {
       made.version = { probe };
-      observed(made, { probe: digestOf(seen) });
-    }).reason;
-  assert.equal(under(probe), 'ok');
-  assert.equal(under({ ...probe, clientCapabilities: { roots: {} } }), 'definition_drifted');
+      observed(made, { asked, probe: digestOf(asked) });
+    }, decider).reason;
+  const other = { ...probe, clientCapabilities: { roots: {} } };
+  assert.deepEqual([under(probe), under(other)], ['ok', 'ok']);
+  assert.deepEqual([under(probe, 1), under(other, 1)], ['ok', 'definition_drifted']);
+});
+
+test('another definition under another probe says in which members the probe differs', () => {
+  const probe = { protocolVersion: '1', clientCapabilities: {} };
+  const differing = (asked?: Probe) => {
+    const { reason, checks } = decideIn((made) => {
+      made.version = { probe };
+      observed(made, { definition: digest('x'), ...(asked && { asked, probe: digestOf(asked) }) });
+    });
+    assert.equal(reason, 'definition_drifted');
+    return checks.at(-1)?.evidence?.['probe'];
+  };
+  assert.deepEqual([differing(), differing(probe)], [undefined, undefined]);
+  assert.deepEqual(differing({ ...probe, protocolVersion: '2' }), {
+    expected: { protocolVersion: '1' },
+    observed: { protocolVersion: '2' },
+  });
+  assert.deepEqual(differing({ ...probe, credentialScope: 'notes' }), {
+    expected: {},
+    observed: { credentialScope: 'notes' },
+  });
 });
 
 test('$connect skips what a single call is asked, may lack the definition, and nothing else', () => {

@@ -7,8 +7,11 @@ import { fail, questionOf, skip, type Check, type CheckResult, type Question } f
 import type { Engines, Snapshot } from './snapshot.js';
 import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from './version-checks.js';
 
-/** Changes whenever the same inputs could be decided otherwise than before. */
-export const DECIDER_VERSION = 1;
+/**
+ * Rises whenever the same inputs could be decided otherwise than before; a check keeps the earlier rule for records of
+ * then. 2: an equal definition passes under any probe, and arguments name what the operation names.
+ */
+const DECIDER_VERSION = 2;
 
 /** The deciding software, as evidence names it. */
 export const ENGINE_VERSIONS = { cedar: CEDAR_VERSION, decider: DECIDER_VERSION };
@@ -44,9 +47,12 @@ export interface Decision {
   readonly counts?: number | undefined;
 }
 
-/** Allow or deny: the checks in their order, the first that fails names the reason. Pure; what throws denies. */
-export function decide(snapshot: Snapshot, call: Call, engines: Engines): Decision {
-  const question = questionOf(snapshot, call, engines);
+/**
+ * Allow or deny: the checks in their order, the first that fails names the reason. Pure; what throws denies. `decider` is
+ * the version of the rules: that of the record in a replay.
+ */
+export function decide(snapshot: Snapshot, call: Call, engines: Engines, decider = DECIDER_VERSION): Decision {
+  const question = questionOf(snapshot, call, engines, decider);
   const { versionId: version, targets } = question;
   const checks: Check[] = [];
   let rule: string | undefined;

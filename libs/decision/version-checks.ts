@@ -1,3 +1,4 @@
+import { probeDifference } from '#libs/capability/probe.js';
 import { lifecycleReason } from '#libs/capability/state.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import { taskStatus } from '#libs/task/decider.js';
@@ -53,17 +54,22 @@ export function pinned({ snapshot, call, pin, versionId }: Question): CheckResul
   return pin.version === versionId ? pass(evidence) : fail('version_not_pinned', evidence);
 }
 
-/** What the server declares now is what was reviewed. Under another probe it may declare something else: denied. */
-export function definition({ call, pin, version, connecting }: Question): CheckResult {
+/**
+ * What the server declares now is what was reviewed, whatever it was asked with. If it declares something else, the
+ * evidence says in which members the probe differs too: another probe may be answered with another definition.
+ */
+export function definition({ call, pin, version, connecting, decider }: Question): CheckResult {
   const expected = pin?.definitionDigest;
-  const { definition: observed, probe, whole } = call.observed;
+  const { definition: observed, probe, asked, whole } = call.observed;
   if (observed === undefined) return connecting ? skip({ expected }) : fail('definition_missing', { expected });
   const evidence = { expected, observed };
   if (observed !== expected) {
-    return fail('definition_drifted', evidence, whole === true ? {} : { obligation: 'submit_definition' });
+    const difference = probeDifference(version?.probe, asked);
+    const shown = difference === undefined ? evidence : { ...evidence, probe: difference };
+    return fail('definition_drifted', shown, whole === true ? {} : { obligation: 'submit_definition' });
   }
-  const pinnedProbe = version?.probe === undefined ? undefined : digestOf(version.probe);
-  if (probe !== undefined && pinnedProbe !== undefined && probe !== pinnedProbe) {
+  // Decider 1 denied an equal definition under another probe: its records replay by its own rule.
+  if (decider === 1 && probe !== undefined && version?.probe !== undefined && probe !== digestOf(version.probe)) {
     return fail('definition_drifted', { ...evidence, probe: 'other' });
   }
   return pass(evidence);

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { snapshotFor } from '#libs/decision-point/basis.js';
 import { questionOf } from '#libs/decision/check.js';
+import { ENGINE_VERSIONS } from '#libs/decision/decide.js';
 import { notDisabled } from '#libs/decision/version-checks.js';
 import { activeDirectives, directiveDecider, stateRoot, type DirectivesState } from '#libs/directive/decider.js';
 import type { Target } from '#libs/directive/target.js';
@@ -120,7 +121,8 @@ function checkOf(directives: DirectivesState): () => void {
       throw new Error('not asked');
     },
   };
-  const question = questionOf(snapshotFor(held, memoryTask(id, pin, 'purpose'), 'host', id), call, engines);
+  const snapshot = snapshotFor(held, memoryTask(id, pin, 'purpose'), 'host', id);
+  const question = questionOf(snapshot, call, engines, ENGINE_VERSIONS.decider);
   return () => {
     if (notDisabled(question).outcome !== 'pass') throw new Error('a call that should not be stopped');
   };

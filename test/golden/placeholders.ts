@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ENGINE_VERSIONS } from '#libs/decision/decide.js';
 import { blockOf, type Blocks } from './case.js';
 
 /**
@@ -27,6 +28,9 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   cedar: /^\d+\.\d+\.\d+$/,
 };
 
+/** Kinds whose values are known before the run. */
+const FIXED = new Set(['digest', 'definition', 'decider']);
+
 const WORD = /\$([a-z][A-Za-z]*)((?:\.[A-Za-z0-9]+(?:-[A-Za-z][A-Za-z0-9]*)*)*)/g;
 
 /** What the placeholders of one case stand for. */
@@ -47,6 +51,7 @@ export function newBindings(blocks: Blocks): Bindings {
   const known = (name: string, kind: string, rest: string): unknown => {
     if (kind === 'digest') return blockOf(blocks.digests, rest);
     if (kind === 'definition') return blockOf(blocks.definitions, rest);
+    if (kind === 'decider') return ENGINE_VERSIONS.decider;
     return bound.get(name);
   };
 
@@ -58,7 +63,7 @@ export function newBindings(blocks: Blocks): Bindings {
     let whole: unknown;
     const replaced = text.replace(WORD, (word, kind: string, segments: string) => {
       const name = kind + segments;
-      const isKind = kind === 'digest' || kind === 'definition' || Object.hasOwn(KINDS, kind);
+      const isKind = FIXED.has(kind) || Object.hasOwn(KINDS, kind);
       const value = isKind ? (known(name, kind, segments.slice(1)) ?? missing(name, kind)) : undefined;
       if (word === text && value !== undefined) whole = value;
       return typeof value === 'string' ? value : word;

@@ -236,22 +236,35 @@ test('the digest of a version that is not approved any more suspends like any ot
   assert.deepEqual((await observed(id, drifted())).suspendedFor, ['local-host']);
 });
 
-test('an observation under another probe denies and suspends nothing', async () => {
+test('an equal definition passes whatever the probe; another one under another probe denies and suspends nothing', async () => {
   const probe = { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} } };
-  const bare = { protocolVersion: '2025-11-25', clientCapabilities: {} };
+  const bare = { protocolVersion: '2026-07-28', clientCapabilities: {} };
   const id = await newCapability(service, proposal('1.0.0', { probe }));
-  const task = await openFor(id);
+  const task = await openFor(id, trusted);
   const end = await logEnd(service);
-  assert.equal((await observed(id, drifted(), { probe: bare })).status, 'approved');
+  const difference = { expected: probe, observed: bare };
+  const answer = await observed(id, drifted(), { probe: bare }, trusted);
+  assert.deepEqual([answer.status, answer.suspendedFor, answer.probe], ['approved', [], difference]);
+  assert.equal((await observed(id, MEMORY_DEFINITION, { probe: bare }, trusted)).probe, undefined);
   assert.equal(await logEnd(service), end);
   const server = { method: 'package', integrity: INTEGRITY };
-  for (const definition of [drifted(), MEMORY_DEFINITION]) {
-    const call = await decide(service, task, { observed: { definition, probe: bare, server } });
-    assert.deepEqual([call.decision, call.reason], ['deny', 'definition_drifted']);
-  }
+  const asked = (definition: Answered, asking: Answered) =>
+    decide(service, task, { observed: { definition, probe: asking, server } }, trusted);
+  assert.equal((await asked(MEMORY_DEFINITION, bare)).decision, 'allow');
+  const call = await asked(drifted(), bare);
+  const digests = { expected: definitionDigestOf(MEMORY_DEFINITION), observed: definitionDigestOf(drifted()) };
+  assert.deepEqual(
+    [call.reason, call.checks.at(-1).evidence],
+    ['definition_drifted', { ...digests, probe: difference }],
+  );
+  const long = { ...bare, clientCapabilities: { experimental: { note: 'x'.repeat(2000) } } };
+  const { evidence } = (await asked(drifted(), long)).checks.at(-1);
+  assert.match(evidence.probe.observed.clientCapabilities, /^sha256:/, 'cut to what an event can hold');
   assert.deepEqual(await eventTypes(id), []);
+  const replay = `/v1/audit/traces/${task.traceId}/replay?minPosition=${call.position}`;
+  assert.equal(expecting(200, await service.call('auditor', 'GET', replay)).identical, true);
   const same = { clientCapabilities: { roots: {} }, protocolVersion: '2025-11-25' };
-  assert.deepEqual((await observed(id, drifted(), { probe: same })).suspendedFor, ['local-host']);
+  assert.equal((await observed(id, drifted(), { probe: same }, trusted)).status, 'suspended');
 });
 
 test('an observation without news appends nothing', async () => {

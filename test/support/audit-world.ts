@@ -262,6 +262,7 @@ const registrationOf = (id: string) => ({
     version: '1.0.0',
     source: { type: 'npm', name: id },
     definition: DEFINITION,
+    probe: { protocolVersion: '2025-11-25', clientCapabilities: {} },
     manifest: {
       operations: {
         read: { effects: ['read'] },

@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { ServerEvidence } from '#libs/calls/events.js';
 import { Definition, Probe } from '#libs/capability/definition.js';
 import { diffDefinitions, type Diff } from '#libs/capability/diff.js';
+import { probeDifference } from '#libs/capability/probe.js';
 import type { SupplyChain } from '#libs/capability/manifest.js';
 import type { VersionState } from '#libs/capability/state.js';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { driftWrites } from '#libs/decision-point/drift.js';
-import { probeDiffers } from '#libs/decision-point/probe.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
 import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
 import { ok } from '#libs/kernel/result.js';
@@ -76,11 +76,12 @@ export class DriftController {
     const { digest } = fingerprint.value;
     const diff =
       digest === state.definitionDigest ? undefined : diffDefinitions(await this.views.definition(state), observed);
+    const otherProbe = probeDifference(state.probe, probe);
     const hostPinsVersion = await this.hostPinsVersion(caller.name, id, version);
     const directiveId = randomUUID();
     const { position } = unwrap(
       await this.plane.run(caller, (time) => {
-        if (diff === undefined || probeDiffers(state.probe, probe)) return ok({ writes: [] });
+        if (diff === undefined || otherProbe !== undefined) return ok({ writes: [] });
         return driftWrites(this.plane.view, {
           host: caller.name,
           capability: id,
@@ -101,6 +102,7 @@ export class DriftController {
     return {
       definitionDigest: digest,
       ...drift,
+      ...(diff === undefined || otherProbe === undefined ? {} : { probe: otherProbe }),
       status,
       suspendedFor: [...suspendedFor].sort(),
       position: String(position),
