@@ -33,6 +33,7 @@ Exit codes:
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
   7  a disable was not effective everywhere within --target-ms; it stands all the same
+  8  a disable matches nothing now; it stands all the same (--ahead says that this is meant)
   9  nobody can say whether the command was carried out: send the same command again
 `;
 

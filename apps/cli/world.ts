@@ -26,6 +26,8 @@ export const EXIT = {
   captureFailed: 6,
   /** A disable stands, and is not known to have reached every instance in the time that was asked for. */
   late: 7,
+  /** A disable stands, and matches nothing that is registered or open now. */
+  matchesNothing: 8,
   /** The service cannot say whether it carried the command out. */
   outcomeUnknown: 9,
 } as const;

@@ -16,6 +16,7 @@ import { Beats } from '#libs/feed/beats.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
+import { TargetMatches } from './directives/matches.js';
 import { WatchController } from './directives/watch.controller.js';
 import { Watches } from './directives/watches.js';
 import { HealthController } from './health/health.controller.js';
@@ -83,6 +84,7 @@ export class AppModule {
         DirectivesHandler,
         TasksHandler,
         DirectiveExpiry,
+        TargetMatches,
         VersionViews,
         Readiness,
       ],

@@ -2,7 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '#libs/event-log/event.js';
 import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '#libs/event-log/port.js';
 import { toMs, type Instant } from '#libs/kernel/time.js';
-import type { CallFilter, Cell, FoundCalls, IndexRequest, Mark, Place, Reference } from './index-messages.js';
+import type {
+  CallFilter,
+  Cell,
+  FoundCalls,
+  IndexRequest,
+  Mark,
+  Place,
+  Reference,
+  TaskFilter,
+} from './index-messages.js';
 import { IndexThread, IndexUnavailable } from './index-thread.js';
 import { PositionGate } from '#libs/decision-point/position-gate.js';
 
@@ -87,6 +96,11 @@ export class CallIndex {
    */
   async hostPinsVersion(host: string, capability: string, version: string, at: Instant): Promise<boolean> {
     return (await this.ask({ kind: 'pinned', host, capability, version, atMs: toMs(at) })) === true;
+  }
+
+  /** How many such tasks are open at an instant, as far as the index knows. Throws `IndexUnavailable`. */
+  async openTasks(filter: TaskFilter, at: Instant): Promise<number> {
+    return Number(await this.ask({ kind: 'open_tasks', ...filter, atMs: toMs(at) }));
   }
 
   private async ask(request: IndexRequest): Promise<unknown> {

@@ -59,7 +59,16 @@ export type IndexRequest =
       readonly capability: string;
       readonly version: string;
       readonly atMs: number;
-    };
+    }
+  /** Answers a number. */
+  | ({ readonly kind: 'open_tasks'; readonly atMs: number } & TaskFilter);
+
+/** Tasks of any of these hosts that pin any of these versions; one task alone if it is named. */
+export interface TaskFilter {
+  readonly versions: readonly { readonly capability: string; readonly version: string }[];
+  readonly hosts: readonly string[];
+  readonly task?: string | undefined;
+}
 
 export interface FoundCalls {
   readonly references: readonly Reference[];

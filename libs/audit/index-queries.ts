@@ -56,6 +56,28 @@ export function isPinned(db: DatabaseSync, asked: Extract<IndexRequest, { kind: 
   return found !== undefined;
 }
 
+/** How many tasks are open at a time among those that are asked for. */
+export function countOpenTasks(
+  db: DatabaseSync,
+  { versions, hosts, task, atMs }: Extract<IndexRequest, { kind: 'open_tasks' }>,
+): number {
+  const one = task === undefined ? undefined : nameOf(db, task);
+  if (task !== undefined && one === undefined) return 0;
+  // Each version with each host is one seek in the key of `pins`, however many tasks have expired.
+  const row = db
+    .prepare(
+      `SELECT count(DISTINCT p.task) AS count
+       FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'
+       JOIN versions v ON v.version = wanted.value ->> 'version' AND v.capability = n.id
+       CROSS JOIN json_each(?) asked JOIN names h ON h.name = asked.value
+       CROSS JOIN pins p ON p.version = v.id AND p.host = h.id AND p.expires_ms > ?
+       JOIN tasks t ON t.task = p.task
+       WHERE t.opened_ms <= ? AND (t.closed_ms IS NULL OR t.closed_ms > ?) AND (? IS NULL OR p.task = ?)`,
+    )
+    .get(JSON.stringify(versions), JSON.stringify(hosts), atMs, atMs, atMs, one ?? null, one ?? null);
+  return Number(row?.['count'] ?? 0);
+}
+
 class Conditions {
   private readonly texts: string[] = [];
   readonly values: SQLInputValue[] = [];

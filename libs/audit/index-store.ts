@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { insertionOf, type Insertion } from './index-insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './index-messages.js';
-import { findCalls, findRefusals, isPinned } from './index-queries.js';
+import { countOpenTasks, findCalls, findRefusals, isPinned } from './index-queries.js';
 import { codeOf, isDamage, openIndexFile } from './index-schema.js';
 
 /** The index in its file. Synchronous: it belongs to a worker thread. */
@@ -36,6 +36,8 @@ export function openIndexStore(file: string): IndexStore {
         return { kind: 'done', value: findRefusals(db, request.traceId, request.limit) };
       case 'pinned':
         return { kind: 'done', value: isPinned(db, request) };
+      case 'open_tasks':
+        return { kind: 'done', value: countOpenTasks(db, request) };
     }
   }
 

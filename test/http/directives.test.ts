@@ -3,7 +3,7 @@ import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import canonicalize from 'canonicalize';
-import { addPrincipal, newCapability, scopeOf, unique, versionCommand } from '../support/actors.js';
+import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide, stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -104,9 +104,10 @@ test('a directive is told with its id, epoch, target and time; its epoch is the 
   const target = { type: 'category', category: unique('category') };
   const { epoch: before } = await beat();
   const issued = expecting(201, await issue({ target, reason: 'test' }));
-  assert.deepEqual(Object.keys(issued).sort(), ['epoch', 'id', 'issuedAt', 'position', 'state', 'target']);
+  assert.deepEqual(Object.keys(issued).sort(), ['epoch', 'id', 'issuedAt', 'matches', 'position', 'state', 'target']);
   assert.deepEqual([issued.epoch, issued.state, issued.target], [before + 1, 'active', target]);
-  const { position: _, ...shown } = issued;
+  const { position: _, matches, ...shown } = issued;
+  assert.deepEqual(matches, { capabilities: 0, versions: 0, openTasks: 0 });
   assert.deepEqual(await activeOf(issued.id), {
     ...shown,
     reason: 'test',
@@ -156,6 +157,36 @@ test('a repeat of a directive that has been lifted is refused, and nothing says 
     assert.deepEqual([state, complete, effectiveAt], ['lifted', false, undefined]);
     assert.equal((await decide(service, task)).decision, 'allow');
   }
+});
+
+test('an issue tells how many capabilities, versions and open tasks it matches', async () => {
+  const { id, task } = await ownWorld();
+  await newVersion(service, id, proposal('2.0.0', { source: { type: 'npm', name: `@example/${id}-next` } }));
+  const pinned = await openTask(service, { scope: scopeOf(id) });
+  const closed = await openTask(service, { scope: scopeOf(id) });
+  expecting(200, await service.call('host', 'POST', `/v1/tasks/${closed.taskId}/close`, {}));
+  const matched = async (target: Answered): Promise<number[]> => {
+    const { id: issued, matches } = expecting(201, await issue({ target, reason: 'test' }));
+    expecting(200, await lift(issued));
+    return [matches.capabilities, matches.versions, matches.openTasks];
+  };
+  assert.deepEqual(await matched({ type: 'capability', capability: id }), [1, 2, 2]);
+  assert.deepEqual(await matched({ type: 'version', capability: id, version: '1.0.0' }), [1, 1, 1]);
+  assert.deepEqual(await matched({ type: 'version', capability: id, version: '3.0.0' }), [0, 0, 0]);
+  assert.deepEqual(await matched({ type: 'operation', capability: id, operation: 'recall' }), [1, 2, 2]);
+  assert.deepEqual(await matched({ type: 'operation', capability: id, operation: 'recal' }), [0, 0, 0]);
+  assert.deepEqual(await matched({ type: 'publisher', publisher: `${id}-publisher` }), [1, 2, 2]);
+  assert.deepEqual(await matched({ type: 'source', source: `npm:@example/${id}` }), [1, 1, 1]);
+  assert.deepEqual(await matched({ type: 'category', category: `${id}-category` }), [1, 2, 2]);
+  assert.deepEqual(await matched({ type: 'task', taskId: pinned.taskId }), [0, 0, 1]);
+  assert.deepEqual(await matched({ type: 'task', taskId: closed.taskId }), [0, 0, 0]);
+  const [capabilities = 0, versions = 0, tasks = 0] = await matched({ type: 'all' });
+  assert.ok(capabilities >= 2 && versions >= 3 && tasks >= 2);
+  assert.deepEqual(await matched({ type: 'host', host: 'local-host' }), [0, 0, tasks]);
+  const effect = await matched({ type: 'effect', effect: 'read' });
+  assert.ok((effect[0] ?? 0) >= 2 && effect[2] === tasks);
+  assert.deepEqual(await matched({ type: 'effect', effect: 'deploy' }), [0, 0, 0]);
+  assert.equal(task.pins.length, 1);
 });
 
 test('a directive is lifted once', async () => {

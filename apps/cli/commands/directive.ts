@@ -4,6 +4,7 @@ import { mayBeDone, path } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
+import { matchesNothing, matchLines, missLines } from './matches.js';
 import { EXIT, type World } from '../world.js';
 import { instanceLine, reach, waitForAll } from './propagation.js';
 
@@ -14,6 +15,7 @@ interface DisableOptions {
   readonly id?: string;
   readonly reason: string;
   readonly expiresAt?: string;
+  readonly ahead?: boolean;
   readonly wait?: boolean;
   readonly targetMs: number;
   readonly timeoutMs: number;
@@ -30,6 +32,7 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     .requiredOption('--reason <text>', 'why; it is part of the record')
     .option('--id <id>', 'the id of the directive (a new one); the same id again asks what became of it')
     .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)')
+    .option('--ahead', 'the target is not there yet: no warning and no exit 8 if it matches nothing')
     .option('--wait', 'show each instance of each host as it comes in; exit 7 if they are not all stopped in time')
     .option('--target-ms <n>', 'with --wait: in what time, from the commit', positiveInteger, TARGET_MS)
     .option('--timeout-ms <n>', 'with --wait: how long to wait at most', positiveInteger, TIMEOUT_MS);
@@ -51,17 +54,24 @@ export function addDirective(program: Command, world: World, exits: Exits): void
         `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no call of it is allowed from here on`,
       ),
       printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
+      ...matchLines(answer),
     ];
-    if (options.wait !== true) return show(answer, () => lines);
+    const missed = options.ahead !== true && matchesNothing(answer);
+    const ended = (code?: number): number | undefined => (missed ? EXIT.matchesNothing : code);
+    if (missed) for (const line of await missLines(call, target)) world.err(`sallyport: ${line}\n`);
+    if (options.wait !== true) {
+      show(answer, () => lines);
+      return ended();
+    }
     const { targetMs, timeoutMs, json } = options;
     const say = (line: string): void => (json === true ? undefined : world.out(`${line}\n`));
     lines.forEach(say);
     const waited = await waitForAll({ call, id: at(answer, 'id'), targetMs, timeoutMs, say });
     const { propagation, inTime, verdict } = waited;
     show({ ...answer, propagation, inTime }, () => (inTime ? [verdict] : []));
-    if (inTime) return;
+    if (inTime) return ended();
     world.err(`sallyport: ${verdict}\n`);
-    return EXIT.late;
+    return ended(EXIT.late);
   });
 
   const lift = describe(program, 'lift <id>', {

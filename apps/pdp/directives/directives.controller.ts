@@ -16,6 +16,7 @@ import { Problem, unwrap } from '../http/problem.js';
 import { createIdOf } from '../http/idempotency.js';
 import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
 import { DirectivesCommand } from './directives.handler.js';
+import { TargetMatches } from './matches.js';
 import { AckRequest, ListRequest } from './requests.js';
 
 const IssueBody = z.strictObject({
@@ -32,6 +33,7 @@ export class DirectivesController {
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(ControlView) private readonly view: ControlView,
     @Inject(Beats) private readonly beats: Beats,
+    @Inject(TargetMatches) private readonly matches: TargetMatches,
     @Inject(Instances) private readonly instances: Instances,
     @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
   ) {}
@@ -52,9 +54,10 @@ export class DirectivesController {
       ...(expiresAt === undefined ? {} : { expiresAt }),
     } as const;
     const { position } = await this.commands.execute(new DirectivesCommand(callerOf(request), asked));
+    const matches = await this.matches.of(target, position);
     const issued = this.view.directives().state.all.get(id);
     const { epoch, state, issuedAt } = issued ?? {};
-    return { id, epoch, state, target, issuedAt, position: String(position) };
+    return { id, epoch, state, target, issuedAt, position: String(position), matches };
   }
 
   @Post('v1/directives/:id/lift')

@@ -1,0 +1,71 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { CallIndex } from '#libs/audit/call-index.js';
+import { ControlView } from '#libs/decision-point/control-view.js';
+import { LogTime } from '#libs/decision-point/log-time.js';
+import { matchesVersion } from '#libs/decision/matches.js';
+import type { Target } from '#libs/directive/target.js';
+
+/** How much a directive stops as it is committed (`contract.md`, Emergency disable). */
+export interface Matches {
+  readonly capabilities: number;
+  readonly versions: number;
+  /** Open tasks that pin a version that the target can stop; absent if the index of tasks cannot say in time. */
+  readonly openTasks?: number;
+}
+
+/** How long the answer to a directive may wait for the index of tasks, in milliseconds: the directive holds already. */
+const INDEX_MS = 150;
+
+/** Counts what a target matches, after its directive has been committed. */
+@Injectable()
+export class TargetMatches {
+  constructor(
+    @Inject(ControlView) private readonly view: ControlView,
+    @Inject(CallIndex) private readonly index: CallIndex,
+    @Inject(LogTime) private readonly time: LogTime,
+  ) {}
+
+  /** `position`: at or after the commit. */
+  async of(target: Target, position: bigint): Promise<Matches> {
+    const isTasks = target.type === 'host' || target.type === 'task';
+    const versions: { capability: string; version: string }[] = [];
+    let capabilities = 0;
+    for await (const capability of this.capabilities(target)) {
+      const matched = [...capability.versions.values()].filter(
+        (version) => isTasks || matchesVersion(target, capability, version),
+      );
+      if (matched.length > 0) capabilities += 1;
+      for (const { version } of matched) versions.push({ capability: capability.id, version });
+    }
+    const openTasks = await this.openTasks(target, versions, position);
+    return {
+      ...(isTasks ? { capabilities: 0, versions: 0 } : { capabilities, versions: versions.length }),
+      ...(openTasks === undefined ? {} : { openTasks }),
+    };
+  }
+
+  private async *capabilities(target: Target) {
+    if (!('capability' in target)) return yield* this.view.capabilitiesFrom();
+    const { state } = this.view.capability(target.capability);
+    if (state !== undefined) yield state;
+  }
+
+  private async openTasks(
+    target: Target,
+    versions: readonly { readonly capability: string; readonly version: string }[],
+    position: bigint,
+  ): Promise<number | undefined> {
+    const hosts = target.type === 'host' ? [target.host] : this.hosts();
+    const task = target.type === 'task' ? target.taskId : undefined;
+    const counting = this.index.waitFor(position, INDEX_MS).then(async (isThere) => {
+      return isThere ? this.index.openTasks({ versions, hosts, task }, this.time.now()) : undefined;
+    });
+    // Whatever keeps the index from counting, the directive is in force and is answered.
+    return Promise.race([counting.catch(() => undefined), pause(INDEX_MS, undefined, { ref: false })]);
+  }
+
+  private hosts(): string[] {
+    return this.view.principals().flatMap((principal) => (principal?.roles.includes('host') ? [principal.name] : []));
+  }
+}

@@ -1,0 +1,23 @@
+import type { CapabilityState, VersionState } from '#libs/capability/state.js';
+import { targetKey, type Target } from '#libs/directive/target.js';
+import { ownValue } from '#libs/kernel/canonical-json.js';
+import { targetsOf } from './targets.js';
+
+/**
+ * Whether a target stops calls of a version, by the same keys as a decision. A host or a task is none of a version's: those
+ * targets match tasks alone.
+ */
+export function matchesVersion(target: Target, capability: CapabilityState, version: VersionState): boolean {
+  const operation = operationOf(target, version);
+  if (operation === undefined) return false;
+  const subject = { host: '', capabilityId: capability.id, capability, version: version.version, operation };
+  return targetsOf(subject).includes(targetKey(target));
+}
+
+/** An operation of the version that the target can stop; any will do if the target is about no operation. */
+function operationOf(target: Target, { operations }: VersionState): string | undefined {
+  if (target.type === 'operation')
+    return ownValue(operations, target.operation) === undefined ? undefined : target.operation;
+  if (target.type !== 'effect') return '';
+  return Object.keys(operations).find((name) => ownValue(operations, name)?.effects.includes(target.effect));
+}
