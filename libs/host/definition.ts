@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { textOf } from '../capability/definition.js';
 import { operationsReading } from '../capability/resource-uri.js';
-import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
+import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
+import { readDefinition } from '../mcp/definition.js';
 import { covers, type ScopeEntry } from '../task/scope.js';
 import { Effects, type RegisteredVersion } from './answers.js';
-import { RAW, type McpClient } from './mcp.js';
+import { traceparentIn, type Exchange } from './exchange.js';
+import type { McpClient } from './mcp.js';
 import type { Effect } from '../vocabulary/words.js';
 
 /** Everything a server declares, as it sent it, and its digest. */
@@ -13,50 +16,30 @@ export interface ObservedDefinition {
   readonly digest: string;
 }
 
-const [MAX_PAGES, MAX_ITEMS] = [100, 2000];
+/** Reads what a connected server declares. */
+export type ReadDefinition = (signal: AbortSignal) => Promise<ObservedDefinition>;
 
-/** Reads all lists of a connected server. Throws where one has no end, no form, or two items of one name. */
-export async function observeDefinition(client: McpClient<never>, signal: AbortSignal): Promise<ObservedDefinition> {
-  const capabilities = (client.getServerCapabilities() ?? {}) as JsonObject;
-  const serverInfo = client.getServerVersion();
-  const instructions = client.getInstructions();
-  const list = async (capability: string, method: string, key: string): Promise<Record<string, JsonObject[]>> =>
-    ownValue(capabilities, capability) === undefined ? {} : { [key]: await listAll(client, method, key, signal) };
-  const lists = {
-    ...(await list('tools', 'tools/list', 'tools')),
-    ...(await list('prompts', 'prompts/list', 'prompts')),
-    ...(await list('resources', 'resources/templates/list', 'resourceTemplates')),
+/** Reads all lists over an exchange. Throws `DefinitionFailure`, or what the client throws if no answer comes. */
+export const definitionReader =
+  (client: McpClient<never>, exchange: Exchange, forget: (traceparent: string) => void): ReadDefinition =>
+  async (signal) => {
+    const greeted = {
+      serverInfo: client.getServerVersion() as JsonObject | undefined,
+      capabilities: (client.getServerCapabilities() ?? {}) as JsonObject,
+      instructions: client.getInstructions(),
+    };
+    const traceId = randomBytes(16).toString('hex');
+    const { definition, fingerprint } = await readDefinition(greeted, async (method, params) => {
+      const traceparent = traceparentIn(traceId);
+      const { answer, error } = await exchange({ method, params }, traceparent, signal);
+      forget(traceparent);
+      if (answer === undefined) throw error;
+      if ('result' in answer) return { ok: true, result: answer.result };
+      const [code, message] = [ownValue(answer.error, 'code'), ownValue(answer.error, 'message')];
+      return { ok: false, code: Number(code), message: typeof message === 'string' ? message : '' };
+    });
+    return { definition, digest: fingerprint.digest };
   };
-  const definition = { ...(instructions === undefined ? {} : { instructions }), ...lists };
-  const fingerprint = fingerprintDefinition(definition);
-  if (!fingerprint.ok) throw new Error(`the definition has a fault at ${fingerprint.error.path}`);
-  const named = { capabilities, ...(serverInfo === undefined ? {} : { serverInfo }) };
-  return { definition: { ...named, ...definition }, digest: fingerprint.value.digest };
-}
-
-/** All pages of a list. Cursors are the server's word: a repeated one, or one too many, is a list without an end. */
-async function listAll(
-  client: McpClient<never>,
-  method: string,
-  key: string,
-  signal: AbortSignal,
-): Promise<JsonObject[]> {
-  const items: JsonObject[] = [];
-  const cursors = new Set<string>();
-  let params: Record<string, unknown> = {};
-  while (items.length <= MAX_ITEMS && cursors.size < MAX_PAGES) {
-    const result = await client.request({ method, params }, RAW, { signal });
-    const found = isJsonObject(result) ? ownValue(result, key) : undefined;
-    if (!Array.isArray(found) || !found.every(isJsonObject)) throw new Error(`no list of ${key}`);
-    items.push(...found);
-    const cursor = isJsonObject(result) ? ownValue(result, 'nextCursor') : undefined;
-    if (typeof cursor !== 'string') return items;
-    if (cursors.has(cursor)) break;
-    cursors.add(cursor);
-    params = { cursor };
-  }
-  throw new Error(`the list of ${key} has no end`);
-}
 
 /** What an agent is shown: the pinned definition, cut to what its task may do. */
 export interface ShownDefinition {

@@ -1,14 +1,14 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { CONNECT, hasReservedPrefix } from '../capability/definition.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Allow, Envelope, Task } from './answers.js';
 import type { HostClient, Observed, Probe, ServerEvidence } from './client.js';
-import { pinnedFor, type PinnedVersion, type ShownDefinition } from './definition.js';
-import { flightsUnder, type Flight, type StopReason } from './flights.js';
+import { definitionReader, pinnedFor, type PinnedVersion, type ShownDefinition } from './definition.js';
+import { exchangeOver, traceparentIn } from './exchange.js';
+import { flightsUnder, type StopReason } from './flights.js';
 import type { Follower } from './follower.js';
 import {
   asksForInput,
-  RAW,
   tap,
   type McpClient,
   type McpRequest,
@@ -119,7 +119,9 @@ export async function guard<Transport extends McpTransport>(
       };
     },
   });
-  const observer = observerOf(mcp, closing.signal, ({ definition }) => {
+  const exchange = exchangeOver(mcp, transport, wire);
+  const read = definitionReader(mcp, exchange, (traceparent) => wire.forget(traceparent));
+  const observer = observerOf(read, closing.signal, ({ definition }) => {
     if (pin !== undefined) records.later(client.observe(capability, pin.version, observed({ definition })));
   });
 
@@ -195,7 +197,9 @@ export async function guard<Transport extends McpTransport>(
           detail: 'the call was stopped before it was made',
         });
       }
-      const response = await sent(requestOf(allow.outbound.arguments), traceparent, flight, caller);
+      const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
+      const request = requestOf(allow.outbound.arguments);
+      const { answer: response, hasLeft } = await exchange(request, traceparent, signal, requestMs);
       const stopped = stoppedBy();
       if (stopped !== undefined) {
         isAwaited = true;
@@ -203,7 +207,6 @@ export async function guard<Transport extends McpTransport>(
         throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped on its way' });
       }
       if (response === undefined) {
-        const hasLeft = wire.outgoing.hasLeft(traceparent);
         const control = { decision: hasLeft ? 'no_answer' : 'not_called', by: 'host' };
         records.outcome(callId, { status: hasLeft ? 'unknown' : 'failed', control });
         throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
@@ -215,26 +218,6 @@ export async function guard<Transport extends McpTransport>(
       flight.end();
       if (!isAwaited) wire.forget(traceparent);
     }
-  }
-
-  /** The server's answer as it is on the wire; undefined where none came. */
-  async function sent(
-    { method, params }: McpRequest,
-    traceparent: string,
-    flight: Flight,
-    caller: AbortSignal | undefined,
-  ): Promise<McpResponse | undefined> {
-    const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
-    const timeout = requestMs === undefined ? {} : { timeout: requestMs };
-    // A client that its owner has connected to something else would send it there.
-    if (mcp.transport !== transport) return undefined;
-    wire.outgoing.expect(traceparent, { method, params: params ?? {} }, signal);
-    try {
-      await mcp.request({ method, params: { ...params, _meta: { traceparent } } }, RAW, { signal, ...timeout });
-    } catch {
-      // An error of the server is an answer like any other; one of the transport is none.
-    }
-    return wire.answerTo(traceparent);
   }
 
   async function delivered(
@@ -357,9 +340,6 @@ export async function guard<Transport extends McpTransport>(
     close,
   };
 }
-
-/** W3C trace context of one span in a trace. */
-const traceparentIn = (traceId: string): string => `00-${traceId}-${randomBytes(8).toString('hex')}-01`;
 
 /** Who does not look at the signal is not waited for; what it still does ends with the client that is closed. */
 async function unlessAborted<Made>(signal: AbortSignal, work: () => Promise<Made>): Promise<Made> {

@@ -59,7 +59,7 @@ export interface Wire {
   readonly protocolVersion: string | undefined;
   /** What the client said that it can do; undefined before it did. */
   readonly clientCapabilities: JsonObject | undefined;
-  /** What was answered to the request with this `traceparent` in its `_meta`, as it came, however late. */
+  /** What was answered to the guard's request of this `traceparent`, as it came, however late. */
   answerTo(traceparent: string): McpResponse | undefined;
   /** Resolves with that answer; undefined where none came until the signal is aborted. */
   lateAnswerTo(traceparent: string, signal: AbortSignal): Promise<McpResponse | undefined>;
@@ -149,8 +149,7 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     }
     const params = objectAt(admitted.message, 'params');
     const meta = objectAt(params, '_meta');
-    const traceparent = ownValue(meta, 'traceparent');
-    if (typeof traceparent === 'string') awaited.set(traceparent, {});
+    if (admitted.traceparent !== undefined) awaited.set(admitted.traceparent, {});
     if (method === 'initialize') seen.clientCapabilities = objectAt(params, 'capabilities');
     const [version, capabilities] = [
       ownValue(meta, `${META}protocolVersion`),

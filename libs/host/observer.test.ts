@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { McpClient } from './mcp.js';
 import { observerOf } from './observer.js';
 
 /** An observer of a server that can be told what it declares, and to fail. */
 function world() {
   const server = { tools: [{ name: 'look' }], nowMs: 0, reads: 0, fails: false, held: Promise.resolve() };
-  const client: McpClient<never> = {
-    connect: () => Promise.resolve(),
-    transport: undefined,
-    async request() {
-      server.reads += 1;
-      await server.held;
-      if (server.fails) throw new Error('cannot be read');
-      return { tools: [...server.tools] };
-    },
-    getServerCapabilities: () => ({ tools: {} }),
-    getServerVersion: () => undefined,
-    getInstructions: () => undefined,
-    close: () => Promise.resolve(),
+  const read = async () => {
+    server.reads += 1;
+    await server.held;
+    if (server.fails) throw new Error('cannot be read');
+    const definition = { tools: [...server.tools] };
+    return { definition, digest: JSON.stringify(definition) };
   };
   const news: string[] = [];
   const { signal } = new AbortController();
   const onNews = ({ digest }: { digest: string }): void => void news.push(digest);
-  const observer = observerOf(client, signal, onNews, () => server.nowMs);
+  const observer = observerOf(read, signal, onNews, () => server.nowMs);
   return { server, observer, news, signal };
 }
 

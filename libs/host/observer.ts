@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { observeDefinition, type ObservedDefinition } from './definition.js';
-import type { McpClient } from './mcp.js';
+import type { ObservedDefinition, ReadDefinition } from './definition.js';
 
 /** What a server declares, as this host saw it last. */
 export interface Observer {
@@ -21,7 +20,7 @@ const RETRY_MS = 500;
 
 /** `onNews` is told of each definition that is another one than before. */
 export function observerOf(
-  mcp: McpClient<never>,
+  read: ReadDefinition,
   closing: AbortSignal,
   onNews: (seen: ObservedDefinition) => void,
   nowMs: () => number = () => performance.now(),
@@ -31,7 +30,7 @@ export function observerOf(
   let readMs = Number.NEGATIVE_INFINITY;
   const observe = (stopped = closing) => {
     readMs = nowMs();
-    return observeDefinition(mcp, AbortSignal.any([closing, stopped, AbortSignal.timeout(OBSERVE_MS)]));
+    return read(AbortSignal.any([closing, stopped, AbortSignal.timeout(OBSERVE_MS)]));
   };
   const observer: Observer = {
     begin(stopped) {

@@ -41,9 +41,11 @@ export interface Outgoing {
 export interface Admitted {
   readonly message: JsonObject;
   readonly signal: AbortSignal;
+  /** The mark of the request that the guard sends by it. */
+  readonly traceparent: string | undefined;
 }
 
-const GREETINGS = new Set(['initialize', 'notifications/initialized']);
+const INITIALIZED = 'notifications/initialized';
 /** Requests that read what a server declares, or that it lives. What they bring is observed, never shown to an agent. */
 const HARMLESS = new Set([
   'ping',
@@ -85,6 +87,18 @@ export function outgoingOf(): Outgoing {
     return { traceparent: traceparent as string, signal: AbortSignal.any([one.signal, closing.signal]) };
   };
 
+  /** Whether a message may leave without the guard. */
+  const isHarmless = ({ id, method, params }: Sent): boolean => {
+    const { cursor, ...more } = without(params, '_meta');
+    if (id === undefined) {
+      if (method === CANCELLED) return unanswered.has(params['requestId']);
+      return method === INITIALIZED && phase === 'connecting';
+    }
+    if (method === 'initialize') return phase === 'connecting';
+    if (method === LISTEN) return listensForLists(params);
+    return HARMLESS.has(method) && Object.keys(more).length === 0 && ['undefined', 'string'].includes(typeof cursor);
+  };
+
   return {
     expect: (traceparent, request, signal) => void expected.set(traceparent, { request, signal }),
     hasLeft: (traceparent) => expected.get(traceparent)?.id !== undefined,
@@ -95,38 +109,33 @@ export function outgoingOf(): Outgoing {
     },
     admit(message, options = {}) {
       const sent = sentOf(message);
-      const { id, method, params, meta } = sent;
-      const refused = new NotGuarded(method.slice(0, 100));
+      const { id, method, params } = sent;
+      const refused = () => new NotGuarded(method.slice(0, 100));
       const isRequest = id !== undefined;
       // A stream that is taken up again brings answers that nobody here has asked for.
       const resumes = 'resumptionToken' in options && options.resumptionToken !== undefined;
-      if (closing.signal.aborted || phase === 'idle' || resumes) throw refused;
-      if (isRequest && unanswered.has(id)) throw refused;
-      const known = pick(meta, META_KEYS);
+      if (closing.signal.aborted || phase === 'idle' || resumes) throw refused();
+      if (isRequest && unanswered.has(id)) throw refused();
       const met = metBy(sent);
-      if (met !== undefined) {
-        const { traceparent, signal } = met;
-        unanswered.set(id, traceparent);
-        const withOwn = { ...params, _meta: { ...known, traceparent } };
-        return { message: { jsonrpc: '2.0', id: id ?? null, method, params: withOwn }, signal };
-      }
-      const withMeta = Object.keys(known).length === 0 ? {} : { _meta: known };
-      if (GREETINGS.has(method) && isRequest === (method === 'initialize')) {
-        if (phase !== 'connecting') throw refused;
-      } else if (isRequest && method === LISTEN) {
-        if (!listensForLists(params)) throw refused;
-      } else if (isRequest && HARMLESS.has(method)) {
-        const own = without(params, '_meta');
-        const { cursor, ...more } = own;
-        if (Object.keys(more).length > 0 || !['undefined', 'string'].includes(typeof cursor)) throw refused;
-      } else if (isRequest || method !== CANCELLED || !unanswered.has(params['requestId'])) {
-        throw refused;
-      }
-      if (isRequest) unanswered.set(id, undefined);
-      const reduced = { ...without(params, '_meta'), ...withMeta };
-      const withParams = sent.hasParams ? { params: reduced } : {};
-      const admitted = { jsonrpc: '2.0', ...(isRequest ? { id } : {}), method, ...withParams };
-      return { message: admitted, signal: closing.signal };
+      if (met === undefined && !isHarmless(sent)) throw refused();
+      if (isRequest) unanswered.set(id, met?.traceparent);
+      // A call tells its trace to the server. A list is what the client would send without a guard.
+      const trace = met === undefined || HARMLESS.has(method) ? {} : { traceparent: met.traceparent };
+      const withMeta = { ...pick(sent.meta, META_KEYS), ...trace };
+      const reduced = {
+        ...without(params, '_meta'),
+        ...(Object.keys(withMeta).length === 0 ? {} : { _meta: withMeta }),
+      };
+      return {
+        message: {
+          jsonrpc: '2.0',
+          ...(isRequest ? { id } : {}),
+          method,
+          ...(sent.hasParams ? { params: reduced } : {}),
+        },
+        signal: met?.signal ?? closing.signal,
+        traceparent: met?.traceparent,
+      };
     },
     isUnanswered: (id) => unanswered.has(id),
     answered(id) {

@@ -50,6 +50,12 @@ export type Manner =
   | 'inexact-number'
   | 'future-version'
   | 'no-list'
+  | 'both-eras'
+  | 'lists-missing'
+  | 'says-unsupported'
+  | 'resources-fail'
+  | 'resources-hang'
+  | 'late-page-fails'
   | 'ansi'
   | 'asks-back'
   | 'tells-environment';
@@ -129,7 +135,7 @@ function serve(manner: Manner, file: string | undefined): void {
   }
   let begun = false;
   let pages = 0;
-  createInterface({ input: process.stdin }).on('line', (line) => {
+  createInterface({ input: process.stdin }).on('line', (line): void => {
     const message = JSON.parse(line) as Message;
     const { id, method } = message;
     if (!begun && method !== 'initialize') {
@@ -162,6 +168,20 @@ function serve(manner: Manner, file: string | undefined): void {
         return raw(`{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"a","limit":9007199254740993}]}}`);
       }
     }
+    const isPartial = manner === 'lists-missing' || manner === 'says-unsupported';
+    if (isPartial && (method === 'prompts/list' || method === 'resources/templates/list')) {
+      const missing = { code: -32601, message: 'Method not found' };
+      return say({ id, error: manner === 'lists-missing' ? missing : { code: -32603, message: 'Not supported here' } });
+    }
+    if (method === 'resources/list') {
+      if (manner === 'resources-fail') return say({ id, error: { code: -32603, message: 'the disk is full' } });
+      if (manner === 'resources-hang') return undefined;
+    }
+    if (manner === 'late-page-fails' && message.params?.['cursor'] !== undefined) {
+      return say({ id, error: { code: -32601, message: 'Method not found' } });
+    }
+    const isStateless = manner === 'both-eras' && message.params?.['_meta'] !== undefined && method !== 'initialize';
+    if (isStateless) return say({ id, ...answer(STATELESS, message) });
     const era = manner === '2026-07-28' || manner === '2024-11-05' ? manner : '2025-11-25';
     const found = id === undefined || method === undefined ? undefined : answer(era, message);
     if (found !== undefined) say({ id, ...found });

@@ -25,9 +25,6 @@ export const LIMITS = {
   /** The last part of stderr, for `--verbose`. */
   stderrBytes: 16 * 1024,
   jsonDepth: 64,
-  pages: 100,
-  /** Items of one list, as a registration may hold them. */
-  items: 2000,
   /** How long a server may leave `server/discover` unanswered before `initialize` is sent too. */
   probeMs: 3000,
 } as const;

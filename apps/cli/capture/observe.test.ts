@@ -118,6 +118,7 @@ const BAD: [Manner, CaptureFailure['kind'], RegExp][] = [
   ['inexact-number', 'garbage', /a double cannot hold/],
   ['future-version', 'protocol', /2031-01-01/],
   ['no-list', 'protocol', /no list of tools/],
+  ['late-page-fails', 'protocol', /refused tools\/list \(-32601\): Method not found/],
 ];
 for (const [manner, kind, message] of BAD) {
   test(`a server that ${manner} ends in one line`, async () => {

@@ -1,31 +1,25 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { fingerprintDefinition, type DefinitionFingerprint } from '#libs/kernel/definition-digest.js';
-import { openInitialized, openSession, STATELESS, type Greeting, type Session } from './eras.js';
-import { CaptureFailure, LIMITS } from './failure.js';
+import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { DefinitionFingerprint } from '#libs/kernel/definition-digest.js';
+import { DefinitionFailure, readDefinition, type ServerDefinition } from '#libs/mcp/definition.js';
+import { openInitialized, openSession, type Greeting, type Session } from './eras.js';
+import { CaptureFailure } from './failure.js';
 import { openHttp } from './http.js';
 import { processChain, type RunningProcess } from '../provenance/processes.js';
 import { childEnvironment, openStdio } from './stdio.js';
 import type { Channel, Reply } from './rpc.js';
+
+const RESOURCES_MS = 5000;
 
 /** Where a server is: a command that is started, or the address of streamable HTTP. */
 export type Target =
   | { readonly command: readonly string[]; readonly env: readonly string[] }
   | { readonly url: URL; readonly bearer: string | undefined };
 
-/** Everything a server declares, each item whole and as it was received. */
-export interface ServerDefinition {
-  readonly serverInfo?: JsonObject;
-  readonly capabilities?: JsonObject;
-  readonly instructions?: string;
-  readonly tools?: readonly JsonObject[];
-  readonly prompts?: readonly JsonObject[];
-  readonly resourceTemplates?: readonly JsonObject[];
-  readonly resources?: readonly JsonObject[];
-}
-
 export interface Observation {
   readonly definition: ServerDefinition;
   readonly fingerprint: DefinitionFingerprint;
+  /** Methods of lists that the server declares and does not answer; they count as empty. */
+  readonly missing: readonly string[];
   readonly probe: { readonly protocolVersion: string; readonly clientCapabilities: JsonObject };
   readonly spki: string | undefined;
 }
@@ -82,27 +76,16 @@ async function observed(
   options: ObserveOptions,
   remaining: () => number,
 ): Promise<OpenServer> {
-  const list = (method: string, key: string) => listAll(session, method, key, remaining);
-  const has = (capability: string) => ownValue(session.capabilities, capability) !== undefined;
-  const definition: ServerDefinition = {
-    ...(session.serverInfo === undefined ? {} : { serverInfo: session.serverInfo }),
-    capabilities: session.capabilities,
-    ...(session.instructions === undefined ? {} : { instructions: session.instructions }),
-    ...(has('tools') ? await list('tools/list', 'tools') : {}),
-    ...(has('prompts') ? await list('prompts/list', 'prompts') : {}),
-    ...(has('resources') ? await list('resources/templates/list', 'resourceTemplates') : {}),
-    ...(has('resources') ? await list('resources/list', 'resources') : {}),
-  };
-  const fingerprint = fingerprintDefinition(definition);
-  if (!fingerprint.ok) {
-    throw new CaptureFailure(
-      'protocol',
-      `the definition has a fault at ${fingerprint.error.path}: ${fingerprint.error.message}`,
-    );
-  }
+  const read = await readDefinition(
+    session,
+    // What is not in the digest is not waited for long.
+    (method, params) =>
+      session.request(method, params, method === 'resources/list' ? Math.min(remaining(), RESOURCES_MS) : remaining()),
+    'resources',
+  ).catch(asCaptureFailure);
   const probe = { protocolVersion: session.protocolVersion, clientCapabilities: options.clientCapabilities };
   return {
-    observation: { definition, fingerprint: fingerprint.value, probe, spki: channel.spki() },
+    observation: { ...read, probe, spki: channel.spki() },
     request: (method, params, timeoutMs) => session.request(method, params, timeoutMs),
     processes: () => (channel.pid === undefined ? [] : processChain(channel.pid)),
     stderr: () => channel.stderr(),
@@ -110,36 +93,8 @@ async function observed(
   };
 }
 
-const METHOD_NOT_FOUND = -32601;
-
-/** All pages of a list. Cursors are the server's word: a repeated one, or one too many, is an endless list. */
-async function listAll(session: Session, method: string, key: string, remaining: () => number): Promise<JsonObject> {
-  const items: JsonObject[] = [];
-  const seen = new Set<string>();
-  let cursor: string | undefined;
-  for (let page = 1; page <= LIMITS.pages; page += 1) {
-    const reply = await session.request(method, cursor === undefined ? {} : { cursor }, remaining());
-    if (!reply.ok) {
-      if (reply.code === METHOD_NOT_FOUND && page === 1) return {};
-      throw new CaptureFailure('protocol', `the server refused ${method}: ${reply.message} (${reply.code})`);
-    }
-    items.push(...itemsOf(reply.result, method, key, session.protocolVersion === STATELESS));
-    if (items.length > LIMITS.items) throw new CaptureFailure('flood', `${method} has over ${LIMITS.items} items`);
-    const next = ownValue(reply.result, 'nextCursor');
-    if (typeof next !== 'string') return { [key]: items };
-    if (seen.has(next)) throw new CaptureFailure('flood', `${method} has no end: it gave the same cursor twice`);
-    seen.add(next);
-    cursor = next;
-  }
-  throw new CaptureFailure('flood', `${method} has no end: over ${LIMITS.pages} pages`);
-}
-
-function itemsOf(result: JsonObject, method: string, key: string, stateless: boolean): readonly JsonObject[] {
-  const type: Json | undefined = stateless ? ownValue(result, 'resultType') : undefined;
-  const items = ownValue(result, key);
-  const whole = type === undefined || type === 'complete';
-  if (!whole || !Array.isArray(items) || !(items as readonly Json[]).every(isJsonObject)) {
-    throw new CaptureFailure('protocol', `the server's answer to ${method} holds no list of ${key}`);
-  }
-  return items as readonly JsonObject[];
+function asCaptureFailure(error: unknown): never {
+  if (!(error instanceof DefinitionFailure)) throw error;
+  const said = error.answered === undefined ? '' : `: ${error.answered.said}`;
+  throw new CaptureFailure(error.kind, `${error.message}${said}`);
 }

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
 import { CaptureFailure } from './failure.js';
-import type { Observation, ServerDefinition, Target } from './observe.js';
+import type { ServerDefinition } from '#libs/mcp/definition.js';
+import type { Observation, Target } from './observe.js';
 import { hintsOf } from './report.js';
 import { commandLine, effectsOf, registrationOf } from './registration.js';
 
@@ -14,6 +15,7 @@ function observation(definition: ServerDefinition, spki?: string): Observation {
   assert.ok(fingerprint.ok);
   return {
     definition,
+    missing: [],
     fingerprint: fingerprint.value,
     probe: { protocolVersion: '2025-11-25', clientCapabilities: {} },
     spki,

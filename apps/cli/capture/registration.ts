@@ -2,7 +2,8 @@ import { userInfo } from 'node:os';
 import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
-import type { Observation, ServerDefinition, Target } from './observe.js';
+import type { ServerDefinition } from '#libs/mcp/definition.js';
+import type { Observation, Target } from './observe.js';
 import type { Provenance, Source } from '../provenance/evidence.js';
 
 /** The body of `POST /v1/capabilities`, as far as a capture can fill it. */

@@ -1,11 +1,9 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { parseStrictJson } from '#libs/kernel/strict-json.js';
+import type { McpReply } from '#libs/mcp/definition.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 
-/** JSON-RPC 2.0: a result, or the error that the server answered with. */
-export type Reply =
-  | { readonly ok: true; readonly result: JsonObject }
-  | { readonly ok: false; readonly code: number; readonly message: string };
+export type Reply = McpReply;
 
 /**
  * A JSON-RPC connection to one MCP server. It is spoken raw on purpose: client libraries parse what they receive with
