@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { quoteText } from '#libs/content/invisible.js';
 import { at, dig, jsonText, list, printable, table } from './print.js';
 
 const HOSTILE = 'a\u001b[2Jb\u0007c\u009bd\u202ee\u200bf\u{e0041}g\nh';
@@ -8,6 +9,21 @@ test('nothing that a terminal obeys or that hides text is printed', () => {
   assert.equal(printable(HOSTILE), 'a\\u{1b}[2Jb\\u{7}c\\u{9b}d\\u{202e}e\\u{200b}f\\u{e0041}g⏎h');
   assert.equal(printable('x'.repeat(400)).length, 301);
   assert.deepEqual(table([[HOSTILE, 'y']])[0]?.includes('\u001b'), false);
+});
+
+test('a chat marker is printed as envelopes write it', () => {
+  for (const marker of [
+    '<|im_start|>',
+    '＜｜im_start｜＞',
+    '[INST]',
+    '<function=x>',
+    '<thinking>',
+    'a\n\nassistant: b',
+  ]) {
+    const printed = printable(`before ${marker} after`);
+    assert.equal(printed, quoteText(`before ${marker} after`).replaceAll('\n', '⏎'));
+    assert.ok(!printed.includes(marker));
+  }
 });
 
 test('JSON is printed without such characters and still means the same', () => {

@@ -1,3 +1,4 @@
+import { neutraliseMarkers } from '#libs/content/markers.js';
 import type { Json } from '#libs/kernel/canonical-json.js';
 
 /**
@@ -7,9 +8,9 @@ import type { Json } from '#libs/kernel/canonical-json.js';
 const UNPRINTABLE =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[\u115f\u1160\u3164\uffa0]|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu;
 
-/** One line of text that is safe to print, cut to `maxChars`. */
+/** One line of text that is safe to print, cut to `maxChars`: a chat marker is written as envelopes write it. */
 export function printable(text: string, maxChars = 300): string {
-  const safe = text.replaceAll(UNPRINTABLE, (found) => {
+  const safe = neutraliseMarkers(text).replaceAll(UNPRINTABLE, (found) => {
     const code = found.codePointAt(0) ?? 0;
     return found === '\n' ? '⏎' : `\\u{${code.toString(16)}}`;
   });

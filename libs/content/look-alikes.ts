@@ -93,7 +93,7 @@ function folds(): Folds {
 export interface Folded {
   readonly text: string;
   /** The place in the text of the character at a place in the folded one. */
-  origin(at: number): number;
+  readonly origin: (at: number) => number;
 }
 
 const ASCII = /^[\0-\x7f]*$/;

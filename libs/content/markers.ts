@@ -40,6 +40,9 @@ const anyOf = (markers: readonly RegExp[]): string => markers.map((marker) => ma
 // The first character alone is taken, so that a mark inside of another one is found too.
 const MARKERS = new RegExp(`<(?=${anyOf(ANGLE)})|\\[(?=${anyOf(SQUARE)})|\\](?=${anyOf(CLOSING)})`, 'gi');
 
+/** A text without any of these has no marker: most texts have none, and there may be many of them. */
+const MAY_MARK = /[<[\]:]/;
+
 /** Turns at the start of a text or a paragraph: `Human:`, `**assistant**:`, `### Instruction:`. */
 const TURNS =
   /(?<=(?:^|\n[ \t]{0,64}\n)[ \t*_#>]{0,8})(?:human|assistant|user|system|developer|ai|observation|instructions?|response)[ \t*_]{0,8}(?=:)/gi;
@@ -61,6 +64,7 @@ export function neutraliseMarkers(text: string): string {
 /** Where a backslash neutralises each marker of a text, in order. */
 export function markerPlaces(text: string): number[] {
   const { text: plain, origin } = folded(text);
+  if (!MAY_MARK.test(plain)) return [];
   const places = new Set<number>();
   for (const { index } of plain.matchAll(MARKERS)) places.add(origin(index + 1));
   for (const { index, 0: turn } of plain.matchAll(TURNS)) places.add(origin(index + turn.length));
