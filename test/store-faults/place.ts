@@ -13,8 +13,8 @@ export interface Place {
   readonly folder: string;
   readonly file: string;
   readonly open: (options?: Partial<SqliteLogOptions>) => Promise<SqliteLog>;
-  /** Runs `other-process.ts` with these arguments, as another user where one is given. */
-  readonly spawn: (args: readonly string[], uid?: number) => OtherProcess;
+  /** Runs `other-process.ts` with these arguments. `launcher` is a command that runs it, such as `setpriv --reset-env`. */
+  readonly spawn: (args: readonly string[], launcher?: readonly string[]) => OtherProcess;
 }
 
 export async function inPlace(body: (place: Place) => Promise<void>): Promise<void> {
@@ -27,8 +27,8 @@ export async function inPlace(body: (place: Place) => Promise<void>): Promise<vo
     logs.push(log);
     return log;
   };
-  const start: Place['spawn'] = (args, uid) => {
-    const other = otherProcess(args, uid);
+  const start: Place['spawn'] = (args, launcher) => {
+    const other = otherProcess(args, launcher);
     others.push(other);
     return other;
   };
@@ -58,10 +58,10 @@ export interface OtherProcess {
   kill(): Promise<void>;
 }
 
-function otherProcess(args: readonly string[], uid?: number): OtherProcess {
+function otherProcess(args: readonly string[], launcher: readonly string[] = []): OtherProcess {
   const script = fileURLToPath(new URL('./other-process.js', import.meta.url));
-  const identity = uid === undefined ? {} : { uid, gid: uid };
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'ignore'], ...identity });
+  const [program = process.execPath, ...rest] = [...launcher, process.execPath, script, ...args];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
