@@ -63,8 +63,13 @@ const TABLE: readonly [string, Definition, Diff['severity'], string][] = [
     'authority-change',
     '/tools/move_file/annotations',
   ],
-  ['another title among the annotations', annotated({ title: 'Mv' }), 'cosmetic', '/tools/move_file/annotations/title'],
-  ['another title', withTool({ title: 'Mv' }), 'cosmetic', '/tools/move_file/title'],
+  [
+    'another title among the annotations',
+    annotated({ title: 'Mv' }),
+    'instruction-change',
+    '/tools/move_file/annotations/title',
+  ],
+  ['another title', withTool({ title: 'Mv' }), 'instruction-change', '/tools/move_file/title'],
   ['other icons', withTool({ icons: [] }), 'cosmetic', '/tools/move_file/icons'],
   [
     'another description',
@@ -135,7 +140,7 @@ test('the gravest change names the whole, and every change is told', () => {
   const diff = diffDefinitions(base, after);
   assert.deepEqual(
     diff.changes.map(({ severity }) => severity),
-    ['safety-downgrade', 'instruction-change', 'cosmetic'],
+    ['safety-downgrade', 'instruction-change', 'instruction-change'],
   );
   assert.equal(diff.severity, 'safety-downgrade');
 });

@@ -103,22 +103,28 @@ const CARELESS: Readonly<Record<string, boolean>> = {
   idempotentHint: true,
   openWorldHint: false,
 };
-const COSMETIC = new Set(['title', 'icons']);
+const COSMETIC = new Set(['icons']);
 
 function severityOf(path: readonly string[], before: Json | undefined, after: Json | undefined): Severity {
   const [list, , field, hint] = path;
   const leaf = path.at(-1) ?? '';
-  if (list === 'instructions') return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
+  if (list === 'instructions') return textSeverity(before, after);
   if (path.length === 2 || list === 'files') return 'authority-change';
   if (field === 'annotations') {
     if (hint === undefined) return lowersAGuard(after) ? 'safety-downgrade' : 'authority-change';
-    if (hint === 'title') return 'cosmetic';
+    // A model reads the title that an annotation gives, just as it reads a description.
+    if (hint === 'title') return textSeverity(before, after);
     return Object.hasOwn(CARELESS, hint) && after === CARELESS[hint] ? 'safety-downgrade' : 'authority-change';
   }
   if (path.length === 3 && COSMETIC.has(leaf)) return 'cosmetic';
   // A parameter may be called `title`, too: then it is no text that changes.
   const isText = [before, after].every((value) => value === undefined || typeof value === 'string');
   if (!isText || (leaf !== 'description' && leaf !== 'title')) return 'authority-change';
+  return textSeverity(before, after);
+}
+
+/** Of a text that a model reads: any other word in it may be an instruction. */
+function textSeverity(before: Json | undefined, after: Json | undefined): Severity {
   return sameWords(before, after) ? 'cosmetic' : 'instruction-change';
 }
 

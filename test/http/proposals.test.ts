@@ -200,7 +200,7 @@ for (const [name, tools, severity, changedPath] of [
     'instruction-change',
     '/tools/recall/description',
   ],
-  ['another title', [{ ...recall, title: 'Recall' }, store, count], 'cosmetic', '/tools/recall/title'],
+  ['another title', [{ ...recall, title: 'Recall' }, store, count], 'instruction-change', '/tools/recall/title'],
 ] as const) {
   test(`a diff calls ${name} ${severity}`, async () => {
     const diff = await diffOf({ ...MEMORY_DEFINITION, tools });
