@@ -6,11 +6,13 @@ import type {
   CallFilter,
   Cell,
   FoundCalls,
+  FoundTasks,
   IndexRequest,
   Mark,
   Place,
   Reference,
   TaskFilter,
+  TaskListFilter,
 } from './index-messages.js';
 import { IndexThread, IndexUnavailable } from './index-thread.js';
 import { PositionGate } from '#libs/decision-point/position-gate.js';
@@ -88,6 +90,11 @@ export class CallIndex {
   /** Refused calls with a trace id, in order of the log. Throws `IndexUnavailable`. */
   async refusals(traceId: string, limit: number): Promise<readonly Reference[]> {
     return (await this.ask({ kind: 'refusals', traceId, limit })) as readonly Reference[];
+  }
+
+  /** Tasks that fulfil all of a filter's conditions, the newest first. Throws `IndexUnavailable`. */
+  async tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks> {
+    return (await this.ask({ kind: 'tasks', filter, before, limit })) as FoundTasks;
   }
 
   /**

@@ -2,17 +2,18 @@ import { z } from 'zod';
 import type { ControlView } from '#libs/decision-point/control-view.js';
 import type { DecisionEngines } from '#libs/decision-point/engines.js';
 import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import type { Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { toMs } from '#libs/kernel/time.js';
 import { InstantText, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
 import { ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './call-index.js';
+import { cursorOf, placeIn } from './cursor.js';
 import { summaryOf, type CallSummary } from './evidence.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { History } from './history.js';
-import type { CallFilter, Place, Reference } from './index-messages.js';
+import type { CallFilter, Reference } from './index-messages.js';
 import { Reconstructor } from './reconstruct.js';
 import { byPosition } from './stored-event.js';
 import { eventAt } from './trace-record.js';
@@ -62,13 +63,10 @@ export class CallAudit {
     limit = DEFAULT_CALLS,
     cursor?: string,
   ): Promise<Result<{ items: CallSummary[]; next?: string }, Refusal>> {
-    const before = cursor === undefined ? undefined : placeOf(cursor);
-    if (cursor !== undefined && before === undefined) {
-      const errors = [{ path: '/cursor', message: 'is no cursor of this list' }];
-      return err(refusal('malformed_request', 'the cursor is malformed', errors));
-    }
+    const before = placeIn(cursor);
+    if (!before.ok) return err(before.error);
     const size = Math.min(Math.max(1, limit), MAX_CALLS);
-    const { references, next } = await this.index.calls(await this.filterOf(query), size, before);
+    const { references, next } = await this.index.calls(await this.filterOf(query), size, before.value);
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
     const summaries = new Map<string, CallSummary>();
@@ -121,10 +119,3 @@ export class CallAudit {
 }
 
 const keyOf = ({ stream, revision }: Pick<Reference, 'stream' | 'revision'>): string => `${stream}@${revision}`;
-
-const cursorOf = ({ timeMs, seq }: Place): string => Buffer.from(`${timeMs}.${seq}`).toString('base64url');
-
-function placeOf(cursor: string): Place | undefined {
-  const parts = /^(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));
-  return parts === null ? undefined : { timeMs: Number(parts[1]), seq: Number(parts[2]) };
-}

@@ -43,7 +43,9 @@ const statementsOf = (db: DatabaseSync) => ({
   version: db.prepare('SELECT id FROM versions WHERE version = ? AND capability = ?'),
   addVersion: db.prepare('INSERT INTO versions (version, capability) VALUES (?, ?)'),
   task: db.prepare('SELECT user, agent FROM tasks WHERE task = ?'),
-  addTask: db.prepare('INSERT OR IGNORE INTO tasks (task, user, agent, opened_ms) VALUES (?, ?, ?, ?)'),
+  addTask: db.prepare(
+    'INSERT OR IGNORE INTO tasks (task, host, user, agent, opened_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)',
+  ),
   closeTask: db.prepare('UPDATE tasks SET closed_ms = ? WHERE task = ?'),
   addPin: db.prepare('INSERT OR IGNORE INTO pins (version, host, expires_ms, task) VALUES (?, ?, ?, ?)'),
   addCall: db.prepare(
@@ -118,7 +120,7 @@ export function insertionOf(db: DatabaseSync): Insertion {
     if (!parsed.success) return;
     const { taskId, host, agent, user, pins, expiresAt } = parsed.data;
     const task = nameOf(taskId);
-    sql.addTask.run(task, nameOf(user.id), nameOf(agent), toMs(event.time));
+    sql.addTask.run(task, nameOf(host), nameOf(user.id), nameOf(agent), toMs(event.time), toMs(expiresAt));
     for (const { capability, version } of pins) {
       sql.addPin.run(versionOf(capability, version), nameOf(host), toMs(expiresAt), task);
     }

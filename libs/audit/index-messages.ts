@@ -1,5 +1,7 @@
 /** What goes between the index and its worker thread. */
 
+import type { TaskStatus } from '#libs/task/decider.js';
+
 export type Cell = string | number | bigint;
 
 /** The last event that the index holds, by which it is known whether the log is still the one that it was made from. */
@@ -28,7 +30,14 @@ export interface CallFilter {
   readonly manyVersions?: boolean | undefined;
 }
 
-/** Where a page ends: the time and the number of its last call. */
+/** Conditions on tasks; all that are there must hold. `atMs` is the instant at which a status is asked for. */
+export interface TaskListFilter {
+  readonly host?: string | undefined;
+  readonly status?: TaskStatus | undefined;
+  readonly atMs: number;
+}
+
+/** Where a page ends: the time and the number of its last call or task. */
 export interface Place {
   readonly timeMs: number;
   readonly seq: number;
@@ -52,6 +61,13 @@ export type IndexRequest =
   | { readonly kind: 'calls'; readonly filter: CallFilter; readonly before?: Place | undefined; readonly limit: number }
   /** Answers `Reference[]`, oldest first. */
   | { readonly kind: 'refusals'; readonly traceId: string; readonly limit: number }
+  /** Answers a `FoundTasks`, newest first. */
+  | {
+      readonly kind: 'tasks';
+      readonly filter: TaskListFilter;
+      readonly before?: Place | undefined;
+      readonly limit: number;
+    }
   /** Answers a boolean. */
   | {
       readonly kind: 'pinned';
@@ -73,6 +89,12 @@ export interface TaskFilter {
 export interface FoundCalls {
   readonly references: readonly Reference[];
   /** Of the last one, where there are more. */
+  readonly next?: Place;
+}
+
+export interface FoundTasks {
+  readonly taskIds: readonly string[];
+  /** Of the last one, if there are more. */
   readonly next?: Place;
 }
 

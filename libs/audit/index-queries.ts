@@ -1,5 +1,14 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { CallFilter, FoundCalls, IndexRequest, Place, Reference } from './index-messages.js';
+import type {
+  CallFilter,
+  FoundCalls,
+  FoundTasks,
+  IndexRequest,
+  Place,
+  Reference,
+  TaskFilter,
+  TaskListFilter,
+} from './index-messages.js';
 
 const STREAM = "iif(c.trace IS NULL, 'calls-' || task.name, 'refusals-' || host.name) AS stream";
 const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, ${STREAM}`;
@@ -39,6 +48,38 @@ export function findRefusals(db: DatabaseSync, traceId: string, limit: number): 
   if (trace === undefined) return [];
   const rows = db.prepare(`SELECT ${COLUMNS} FROM calls c ${NAMED} WHERE c.trace = ? ORDER BY c.seq LIMIT ?`);
   return rows.all(trace, limit).map(referenceOf);
+}
+
+/** Newest first by the time of opening, then by order of the log. */
+export function findTasks(
+  db: DatabaseSync,
+  filter: TaskListFilter,
+  before: Place | undefined,
+  limit: number,
+): FoundTasks {
+  const { host, status, atMs } = filter;
+  const conditions = new Conditions();
+  if (host !== undefined) {
+    const id = nameOf(db, host);
+    if (id === undefined) return { taskIds: [] };
+    conditions.add('t.host = ?', id);
+  }
+  if (status === 'closed') conditions.add('t.closed_ms IS NOT NULL');
+  if (status === 'open') conditions.add('t.closed_ms IS NULL AND t.expires_ms > ?', atMs);
+  if (status === 'expired') conditions.add('t.closed_ms IS NULL AND t.expires_ms <= ?', atMs);
+  if (before !== undefined) conditions.add('(t.opened_ms, t.task) < (?, ?)', before.timeMs, before.seq);
+  const rows = db
+    .prepare(
+      `SELECT n.name, t.opened_ms, t.task FROM tasks t JOIN names n ON n.id = t.task
+       WHERE ${conditions.text()} ORDER BY t.opened_ms DESC, t.task DESC LIMIT ?`,
+    )
+    .all(...conditions.values, limit + 1);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const taskIds = page.map((row) => String(row['name']));
+  return rows.length > limit && last !== undefined
+    ? { taskIds, next: { timeMs: Number(last['opened_ms']), seq: Number(last['task']) } }
+    : { taskIds };
 }
 
 /** Whether a host has a task that pins a version and is open at a time. */

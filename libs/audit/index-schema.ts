@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 /** "slix" in ASCII: marks the file as an index of calls. */
 const APPLICATION_ID = 0x736c6978;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /**
  * Names stand once and are numbers everywhere else. `seq` counts calls in order of the log, so that a rebuilt index
@@ -20,9 +20,11 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY, capability INTEGER NOT NULL, version TEXT NOT NULL, UNIQUE (version, capability)
   ) STRICT;
   CREATE TABLE tasks (
-    task INTEGER PRIMARY KEY, user INTEGER NOT NULL, agent INTEGER NOT NULL,
-    opened_ms INTEGER NOT NULL, closed_ms INTEGER
+    task INTEGER PRIMARY KEY, host INTEGER NOT NULL, user INTEGER NOT NULL, agent INTEGER NOT NULL,
+    opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER
   ) STRICT;
+  CREATE INDEX tasks_by_time ON tasks (opened_ms);
+  CREATE INDEX tasks_by_host ON tasks (host, opened_ms);
   CREATE TABLE pins (
     version INTEGER NOT NULL, host INTEGER NOT NULL, expires_ms INTEGER NOT NULL, task INTEGER NOT NULL,
     PRIMARY KEY (version, host, expires_ms, task)

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { insertionOf, type Insertion } from './index-insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './index-messages.js';
-import { countOpenTasks, findCalls, findRefusals, isPinned } from './index-queries.js';
+import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './index-queries.js';
 import { codeOf, isDamage, openIndexFile } from './index-schema.js';
 
 /** The index in its file. Synchronous: it belongs to a worker thread. */
@@ -34,6 +34,8 @@ export function openIndexStore(file: string): IndexStore {
         return { kind: 'done', value: findCalls(db, request.filter, request.before, request.limit) };
       case 'refusals':
         return { kind: 'done', value: findRefusals(db, request.traceId, request.limit) };
+      case 'tasks':
+        return { kind: 'done', value: findTasks(db, request.filter, request.before, request.limit) };
       case 'pinned':
         return { kind: 'done', value: isPinned(db, request) };
       case 'open_tasks':

@@ -1,7 +1,7 @@
 import type { TaskContent } from '#libs/decision-point/task-lane.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Instant } from '#libs/kernel/time.js';
-import { taskStatus, type Pin, type TaskState, type Unresolved } from '#libs/task/decider.js';
+import { taskStatus, type Pin, type TaskState, type TaskStatus, type Unresolved } from '#libs/task/decider.js';
 import type { ScopeEntry } from '#libs/task/scope.js';
 import type { NoContent } from './contents.js';
 
@@ -25,7 +25,7 @@ export interface TaskView {
   };
   readonly purpose: string;
   readonly scope: readonly ScopeEntry[];
-  readonly status: 'open' | 'closed' | 'expired';
+  readonly status: TaskStatus;
 }
 
 /** Spells a task out. Where its content is gone or is not what was committed to, that word stands in its place. */

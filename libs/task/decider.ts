@@ -13,6 +13,9 @@ export type Pin = z.infer<typeof Pin>;
 export const Unresolved = z.strictObject({ capability: NameId, reason: ReasonCode });
 export type Unresolved = z.infer<typeof Unresolved>;
 
+export const TaskStatus = z.enum(['open', 'closed', 'expired']);
+export type TaskStatus = z.infer<typeof TaskStatus>;
+
 /**
  * Facts of stream `task-<id>`. Purpose and user attributes are content: they stand in the event's payload record, and
  * `commitments` binds the event to them. `user` is the host's word, as `attestedBy` says.
@@ -99,7 +102,7 @@ export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent,
 };
 
 /** A task ends by being closed, or by the clock of the decision. */
-export function taskStatus(task: TaskState, at: Instant): 'open' | 'closed' | 'expired' {
+export function taskStatus(task: TaskState, at: Instant): TaskStatus {
   if (task.closed) return 'closed';
   return at >= task.expiresAt ? 'expired' : 'open';
 }

@@ -243,3 +243,23 @@ test('tokens.json is written once: not after a rotation, not at a later start, n
   assert.equal(existsSync(file), false);
   rmSync(dataDir, { recursive: true, force: true });
 });
+
+test('an admin lists who may call, by pages, without any token', async () => {
+  const first = await addPrincipal(service, ['host'], { agents: ['listed'] });
+  const gone = await addPrincipal(service, ['auditor']);
+  expecting(204, await remove(gone.name));
+  const items: Answered[] = [];
+  for (let cursor = ''; ;) {
+    const page = expecting(200, await service.call('admin', 'GET', `/v1/principals?limit=3${cursor}`));
+    assert.ok(page.items.length <= 3);
+    items.push(...page.items);
+    if (page.next === undefined) break;
+    cursor = `&cursor=${encodeURIComponent(page.next)}`;
+  }
+  const names = items.map(({ name }) => name);
+  assert.deepEqual(names, [...new Set(names)].sort());
+  const shown = items.find(({ name }) => name === first.name);
+  assert.deepEqual(shown, { name: first.name, roles: ['host'], host: { agents: ['listed'] } });
+  assert.ok(names.includes('local-admin') && !names.includes(gone.name));
+  assert.doesNotMatch(JSON.stringify(items), /sallyport_|sha256:/);
+});

@@ -10,6 +10,7 @@ import { expecting } from '../support/world.js';
 /** Every route of the service, and the roles that may call it; `any` principal, or `public` without a token. */
 const TABLE = `
   POST   /v1/principals                                        admin
+  GET    /v1/principals                                        admin
   POST   /v1/principals/:name/rotate                           admin
   DELETE /v1/principals/:name                                  admin
   POST   /v1/capabilities                                      registrar
@@ -42,6 +43,7 @@ const TABLE = `
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor
+  GET    /v1/audit/tasks                                       auditor
   GET    /v1/audit/events                                      auditor
   GET    /.well-known/jwks.json                                public
   GET    /health/live                                          public

@@ -335,3 +335,35 @@ test('purpose and attributes stand in no event', async () => {
   assert.ok(!recorded.includes(secret));
   assert.equal(expecting(200, await get(task.taskId)).purpose, secret);
 });
+
+test('an auditor lists tasks of all hosts by status and host, the newest first, by pages, without their content', async () => {
+  const host = await addPrincipal(service, ['host']);
+  const opened: Answered[] = [];
+  for (const purpose of ['a secret purpose', 'b', 'c'])
+    opened.push(expecting(201, await open(taskBody({ purpose, ttlMs: 60_000 }), host)));
+  const [oldest, closed, newest] = opened.map(({ taskId }) => taskId);
+  expecting(200, await close(closed, {}, host));
+  const listed = async (query: string) =>
+    expecting(200, await service.call('auditor', 'GET', `/v1/audit/tasks?host=${host.name}&${query}`));
+  const idsOf = ({ items }: Answered) => items.map(({ taskId }: Answered) => taskId);
+
+  const all = await listed('');
+  assert.deepEqual(idsOf(all), [newest, closed, oldest]);
+  assert.deepEqual(
+    all.items.map(({ status }: Answered) => status),
+    ['open', 'closed', 'open'],
+  );
+  const { user, pins, traceId } = all.items[2];
+  assert.deepEqual([user.id, pins[0].capability, traceId], ['ada', 'memory', opened[0].traceId]);
+  assert.ok(!JSON.stringify(all).includes('secret'));
+  assert.deepEqual(idsOf(await listed('status=open')), [newest, oldest]);
+  assert.deepEqual(idsOf(await listed('status=closed')), [closed]);
+  const first = await listed('limit=2');
+  assert.deepEqual(idsOf(first), [newest, closed]);
+  assert.deepEqual(idsOf(await listed(`limit=2&cursor=${first.next}`)), [oldest]);
+  refused(400, 'malformed_request', await service.call('auditor', 'GET', '/v1/audit/tasks?status=lost'));
+  refused(400, 'malformed_request', await service.call('auditor', 'GET', '/v1/audit/tasks?cursor=x'));
+  clock.advance(61_000);
+  assert.deepEqual(idsOf(await listed('status=open')), []);
+  assert.deepEqual(idsOf(await listed('status=expired')), [newest, oldest]);
+});

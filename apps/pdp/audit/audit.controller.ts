@@ -4,6 +4,7 @@ import { CallAudit, CallQuery, DEFAULT_CALLS, MAX_CALLS } from '#libs/audit/call
 import { EventsQuery, readEvents } from '#libs/audit/events.js';
 import type { CallSummary } from '#libs/audit/evidence.js';
 import type { StoredEvent } from '#libs/audit/stored-event.js';
+import { TaskAudit, TaskQuery, type TaskSummary } from '#libs/audit/tasks.js';
 import { TraceAudit, type TraceReplay } from '#libs/audit/trace.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { TraceId } from '#libs/vocabulary/ids.js';
@@ -22,6 +23,7 @@ export class AuditController {
   constructor(
     @Inject(TraceAudit) private readonly traces: TraceAudit,
     @Inject(CallAudit) private readonly callAudit: CallAudit,
+    @Inject(TaskAudit) private readonly taskAudit: TaskAudit,
     @Inject(ControlPlane) private readonly plane: ControlPlane,
     @Inject(CallIndex) private readonly index: CallIndex,
     @Inject(EVENT_LOG) private readonly log: EventLog,
@@ -47,6 +49,15 @@ export class AuditController {
     const { limit, cursor } = pagingOf(query, DEFAULT_CALLS, MAX_CALLS);
     await this.awaitIndex();
     return unwrap(await this.callAudit.find(asked, limit, cursor));
+  }
+
+  @Get('tasks')
+  @Access(['auditor'])
+  async tasks(@Query() query: unknown): Promise<Page<TaskSummary>> {
+    const asked = parseInput(TaskQuery, query);
+    const { limit, cursor } = pagingOf(query, DEFAULT_CALLS, MAX_CALLS);
+    await this.awaitIndex();
+    return unwrap(await this.taskAudit.find(asked, this.plane.time.now(), limit, cursor));
   }
 
   @Get('events')

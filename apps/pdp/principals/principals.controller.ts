@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -9,12 +9,18 @@ import { NameId } from '#libs/vocabulary/ids.js';
 import { Role } from '#libs/vocabulary/words.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
+import { pageOf, type Page } from '../http/paging.js';
 import { Problem } from '../http/problem.js';
 import { PrincipalsCommand, type PrincipalRequest } from './principals.handler.js';
 import { newToken } from './token.js';
 
 const AddBody = z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: HostRights.optional() });
 type AddBody = z.infer<typeof AddBody>;
+interface PrincipalView {
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly host?: HostRights;
+}
 const EmptyBody = z.strictObject({}).optional();
 
 @Controller('v1/principals')
@@ -40,6 +46,22 @@ export class PrincipalsController {
         return { ...shown, position: String(this.view.position) };
       throw error;
     }
+  }
+
+  /** Principals that have not been removed, in order of their names. No token and no digest of one. */
+  @Get()
+  @Access(['admin'])
+  list(@Query() query: unknown): Promise<Page<PrincipalView>> {
+    const shown = this.view
+      .principals()
+      .filter((state) => state !== undefined)
+      .filter(({ removed }) => !removed)
+      .map(({ name, roles, host }) => ({ name, roles, ...(host && { host }) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const walk = async function* (after = '') {
+      yield* shown.filter(({ name }) => name > after);
+    };
+    return pageOf(walk, ({ name }) => name, query);
   }
 
   @Post(':name/rotate')
