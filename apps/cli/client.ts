@@ -89,6 +89,24 @@ export function query(options: Readonly<Record<string, string | undefined>>): st
   return set.length === 0 ? '' : `?${new URLSearchParams(set).toString()}`;
 }
 
+/** Pages that are asked for at most: a list that never ends is no list. */
+const MAX_PAGES = 1000;
+
+/** All items of a list, page after page. */
+export async function everyPage(call: Call, target: string): Promise<JsonObject> {
+  const items: Json[] = [];
+  let cursor: string | undefined;
+  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+    const answer = await call('GET', target + query({ limit: '1000', cursor }));
+    const page = ownValue(answer, 'items');
+    if (Array.isArray(page)) items.push(...(page as readonly Json[]));
+    const next = ownValue(answer, 'next');
+    if (typeof next !== 'string') break;
+    cursor = next;
+  }
+  return { items };
+}
+
 function parse(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json;

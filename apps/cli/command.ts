@@ -46,7 +46,7 @@ export function serviceAction<Options>(
   run: (session: Session<Options>) => Promise<number | void>,
 ): Command {
   return command
-    .option('--server <url>', 'the Sallyport service (SALLYPORT_URL; http://127.0.0.1:7070)')
+    .option('--server <url>', 'the Sallyport service (SALLYPORT_URL, else SALLYPORT_HTTP; http://127.0.0.1:7070)')
     .option('--token-file <file>', `a file with the token (else SALLYPORT_TOKEN, else the ${role} of tokens.json)`)
     .addOption(new Option('--plain-http', 'allow http to another machine, in a closed network').hideHelp())
     .option('--json', 'print only JSON on stdout')

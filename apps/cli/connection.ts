@@ -16,13 +16,21 @@ export interface ConnectionOptions {
 
 /** Connects to the service in a role. A token comes from a file or the environment, never from the command line. */
 export function connect(world: World, options: ConnectionOptions, role: Role): Call {
-  const server = serverUrl(options.server ?? world.env['SALLYPORT_URL'] ?? DEFAULT_SERVER);
+  const server = serverUrl(options.server ?? world.env['SALLYPORT_URL'] ?? serverOf(world.env) ?? DEFAULT_SERVER);
   if (server.protocol === 'http:' && !isLoopback(server.hostname) && options.plainHttp !== true) {
     throw new UsageError(
       `a token would travel unencrypted to ${server.host}: use https, or --plain-http in a closed network`,
     );
   }
   return createCall({ server, token: tokenFor(world, options.tokenFile, server, role) });
+}
+
+/** The service that the settings of this environment start: `SALLYPORT_HTTP`, over TLS if it has a certificate. */
+function serverOf({ SALLYPORT_HTTP, SALLYPORT_TLS_CERT }: NodeJS.ProcessEnv): string | undefined {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(SALLYPORT_HTTP ?? '') ?? [];
+  if (host === undefined || port === undefined) return undefined;
+  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '[::]' ? '[::1]' : host;
+  return `${SALLYPORT_TLS_CERT === undefined ? 'http' : 'https'}://${reached}:${port}`;
 }
 
 function serverUrl(text: string): URL {

@@ -2,11 +2,12 @@ import { neutraliseMarkers } from '#libs/content/markers.js';
 import type { Json } from '#libs/kernel/canonical-json.js';
 
 /**
- * Characters that a terminal obeys or that hide text from a reader: controls, bidi controls, tags, fillers and selectors.
- * Much of what is printed was written by servers and agents, so nothing of it reaches the terminal as a command.
+ * Characters that a terminal obeys or that a reader does not see: controls, bidi controls, tags, fillers, selectors,
+ * noncharacters, and every space except the plain one. Servers and agents wrote much of what is printed, so none of
+ * these reaches the terminal.
  */
 const UNPRINTABLE =
-  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[\u115f\u1160\u3164\uffa0]|[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu;
+  /[\p{Default_Ignorable_Code_Point}\p{Variation_Selector}\p{Noncharacter_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u{2800}[\p{Zs}--[ ]]]/gv;
 
 /** One line of text that is safe to print, cut to `maxChars`: a chat marker is written as envelopes write it. */
 export function printable(text: string, maxChars = 300): string {
@@ -45,6 +46,11 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** A value as JSON on one line; empty if there is none. */
+export function jsonLine(value: Json | undefined): string {
+  return value === undefined ? '' : JSON.stringify(value);
+}
+
 /** `value[path…]` as text; empty where it is not there or no text, number or boolean. */
 export function at(value: Json | undefined, ...path: readonly (string | number)[]): string {
   const found = dig(value, ...path);
@@ -66,6 +72,11 @@ export function joined(value: Json | undefined, ...path: readonly (string | numb
   return list(value, ...path)
     .filter((item) => typeof item === 'string')
     .join(', ');
+}
+
+/** A last line for a list that has further pages. */
+export function moreOf(answer: Json): string[] {
+  return dig(answer, 'next') === undefined ? [] : ['… and more; narrow it with an option'];
 }
 
 /** `value[path…]` as a list; empty where it is none. */

@@ -25,8 +25,8 @@ test('every command has help with an example', async () => {
   assert.ok(names.length >= 20, names.join());
   const groups = {
     policy: ['propose', 'review', 'show'],
-    task: ['open', 'show', 'close'],
-    principal: ['add', 'rotate', 'remove'],
+    task: ['open', 'list', 'show', 'close'],
+    principal: ['add', 'list', 'rotate', 'remove'],
   };
   const commands = names.flatMap((name) =>
     name in groups ? groups[name as 'task'].map((sub) => [name, sub]) : [[name]],

@@ -21,6 +21,7 @@ A first round, each step by the role that it needs:
 
 Connection:
   --server, or SALLYPORT_URL         the service (http://127.0.0.1:7070); capture's --url is the MCP server's address
+  SALLYPORT_HTTP                     else the address that a service with these settings listens on
   --token-file, or SALLYPORT_TOKEN   the caller's token; never an argument
   SALLYPORT_DATA                     else the role's token of $SALLYPORT_DATA/tokens.json (./data), for a service on this machine
 

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline/promises';
+
 /** What a command needs of the process that it runs in; tests hand in their own. */
 export interface World {
   readonly env: NodeJS.ProcessEnv;
@@ -7,6 +9,8 @@ export interface World {
   readonly err: (text: string) => void;
   /** All of stdin, at most `maxBytes`. */
   readonly readStdin: (maxBytes: number) => Promise<string>;
+  /** Asks a person and gives the line that they answer; absent if no person reads the output at a terminal. */
+  readonly ask?: (question: string) => Promise<string>;
 }
 
 /** Exit codes, documented in `sallyport --help`. */
@@ -38,7 +42,9 @@ export class UsageError extends Error {
 }
 
 export function processWorld(): World {
+  const { stdin, stdout } = process;
   return {
+    ...(stdin.isTTY && stdout.isTTY ? { ask } : {}),
     env: process.env,
     cwd: process.cwd(),
     out: (text) => void process.stdout.write(text),
@@ -54,4 +60,13 @@ export function processWorld(): World {
       return Buffer.concat(chunks).toString('utf8');
     },
   };
+}
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { Role } from '#libs/vocabulary/words.js';
-import { path } from '../client.js';
+import { everyPage, path } from '../client.js';
 import { collect, describe, serviceAction, type Exits } from '../command.js';
-import { at, printable } from '../print.js';
+import { at, dig, joined, jsonLine, list, printable, table } from '../print.js';
 import { UsageError, type World } from '../world.js';
 
 interface AddOptions {
@@ -49,6 +49,17 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
       `${name}: ${options.role.join(', ')}. ${isNew ? 'The token, shown this once:' : 'It was added before, and its token is not shown again.'}`,
       isNew ? printable(token) : printable(`For a new token: sallyport principal rotate ${name}`),
     ]);
+  });
+
+  const all = describe(principal, 'list', {
+    about: 'List who may call the service, with roles and the ceilings of hosts',
+    example: 'sallyport principal list',
+  });
+  serviceAction(all, world, exits, 'admin', async ({ call, show }) => {
+    const answer = await everyPage(call, path('principals'));
+    show(answer, () =>
+      table(list(answer, 'items').map((one) => [at(one, 'name'), joined(one, 'roles'), jsonLine(dig(one, 'host'))])),
+    );
   });
 
   const rotate = describe(principal, 'rotate <name>', {

@@ -3,7 +3,10 @@ import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-
 import { Effect, Kind, ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
-import { at, dig, joined, list, table } from '../print.js';
+import { agentText } from '../agent-text.js';
+import { diffText } from '../diff-text.js';
+import { at, dig, joined, list, moreOf, table } from '../print.js';
+import { showBeforeApproval } from '../review-text.js';
 import { UsageError, type World } from '../world.js';
 
 /** Commands about capabilities and their versions. */
@@ -36,6 +39,7 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     readonly reason: string;
     readonly exception: readonly string[];
     readonly expectedRevision?: string;
+    readonly yes?: boolean;
   }
   const review = describe(program, 'review <capability> <version>', {
     about: 'Approve or reject a version that somebody else proposed; look at `diff` first',
@@ -46,13 +50,17 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     .option('--reject', 'it may not be used')
     .requiredOption('--reason <text>', 'why; it is part of the record')
     .option('--exception <code>', 'accept a weakness by its reason code (repeatable)', collect, [])
-    .option('--expected-revision <n>', 'only if the capability is still at this revision');
-  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    .option('--expected-revision <n>', 'only if the capability is still at this revision')
+    .option('--yes', 'in a terminal: approve without showing the version and asking first');
+  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async (session) => {
+    const { call, args, options, show } = session;
     if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
     for (const code of options.exception) {
       if (!ReasonCode.safeParse(code).success) throw new UsageError(`--exception: ${code} is no reason code`);
     }
     const [capability = '', version = ''] = args;
+    if (options.approve === true && options.yes !== true && !(await showBeforeApproval(session, capability, version)))
+      throw new UsageError('not approved: nothing was sent');
     const answer = await call('POST', path('capabilities', capability, 'versions', version, 'review'), {
       verdict: options.approve === true ? 'approved' : 'rejected',
       reason: options.reason,
@@ -100,7 +108,7 @@ function addReading(program: Command, world: World, exits: Exits): void {
     const [id, version] = args;
     if (id !== undefined && version !== undefined) {
       const answer = await call('GET', path('capabilities', id, 'versions', version));
-      return show(answer, () => versionLines(isJsonObject(dig(answer, 'version')) ? dig(answer, 'version') : answer));
+      return show(answer, () => [...versionLines(answer), ...agentText(dig(answer, 'definition'))]);
     }
     if (id !== undefined) {
       const answer = await call('GET', path('capabilities', id));
@@ -113,24 +121,22 @@ function addReading(program: Command, world: World, exits: Exits): void {
     );
     show(answer, () => {
       const rows = capabilityRows(list(answer, 'items'));
-      return rows.length === 0 ? ['nothing is registered that matches'] : [...rows, ...more(answer)];
+      return rows.length === 0 ? ['nothing is registered that matches'] : [...rows, ...moreOf(answer)];
     });
   });
 
   const diff = describe(program, 'diff <capability> <version>', {
-    about: 'What a version changes, gravest first',
+    about: 'What a version changes, each text whole, before and after',
     example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
   }).requiredOption('--against <version>', 'the version to compare with');
   serviceAction<{ against: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const [capability = '', version = ''] = args;
     const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });
     const answer = await call('GET', target);
-    show(answer, () => [
-      `severity: ${at(answer, 'severity')}`,
-      ...table(
-        list(answer, 'changes').map((change) => [at(change, 'severity'), at(change, 'kind'), at(change, 'path')]),
-      ),
-    ]);
+    const [before, after] = await Promise.all(
+      [options.against, version].map((each) => call('GET', path('capabilities', capability, 'versions', each))),
+    );
+    show(answer, () => diffText(answer, dig(before, 'definition') ?? null, dig(after, 'definition') ?? null));
   });
 
   const pending = describe(program, 'pending', {
@@ -141,7 +147,7 @@ function addReading(program: Command, world: World, exits: Exits): void {
     const answer = await call('GET', `/v1/reviews${query({ status: 'pending' })}`);
     show(answer, () => {
       const items = list(answer, 'items');
-      return items.length === 0 ? ['nothing waits for a review'] : [...items.map(versionLine), ...more(answer)];
+      return items.length === 0 ? ['nothing waits for a review'] : [...items.map(versionLine), ...moreOf(answer)];
     });
   });
 }
@@ -221,8 +227,4 @@ function capabilityRows(items: readonly unknown[]): string[] {
     ]);
   });
   return table(rows);
-}
-
-function more(answer: JsonObject): string[] {
-  return ownValue(answer, 'next') === undefined ? [] : ['… and more; narrow it with an option'];
 }

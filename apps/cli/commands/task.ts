@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { TaskStatus } from '#libs/task/decider.js';
 import { Effect } from '#libs/vocabulary/words.js';
-import { path } from '../client.js';
+import { path, query } from '../client.js';
 import { collect, describe, objectOption, positiveInteger, readObject, serviceAction, type Exits } from '../command.js';
-import { at, list, printable, table } from '../print.js';
+import { at, list, moreOf, printable, table } from '../print.js';
 import { UsageError, type World } from '../world.js';
 
 interface OpenOptions {
@@ -16,6 +17,12 @@ interface OpenOptions {
   readonly scope: readonly string[];
   readonly ttl?: number;
   readonly trace?: string;
+}
+
+interface ListOptions {
+  readonly status?: string;
+  readonly host?: string;
+  readonly limit?: number;
 }
 
 /** Commands about tasks: units of agent work with their scope and pinned versions. */
@@ -51,6 +58,31 @@ export function addTask(program: Command, world: World, exits: Exits): void {
         ...list(answer, 'unresolved').map((one) => ['unresolved', `${at(one, 'capability')}: ${at(one, 'reason')}`]),
       ]),
     ]);
+  });
+
+  const tasks = describe(task, 'list', {
+    about: 'List tasks of all hosts, the newest first',
+    example: 'sallyport task list --status open --host build-agents',
+  })
+    .option('--status <status>', TaskStatus.options.join(', '))
+    .option('--host <name>', 'of one host')
+    .option('--limit <n>', 'how many at most (50, up to 200)', positiveInteger);
+  serviceAction<ListOptions>(tasks, world, exits, 'auditor', async ({ call, options, show }) => {
+    const { status, host, limit } = options;
+    const answer = await call('GET', path('audit', 'tasks') + query({ status, host, limit: limit?.toString() }));
+    show(answer, () => {
+      const rows = list(answer, 'items').map((one) => [
+        at(one, 'openedAt'),
+        at(one, 'status'),
+        at(one, 'taskId'),
+        `${at(one, 'user', 'id')} by ${at(one, 'agent')} on ${at(one, 'host')}`,
+        list(one, 'pins')
+          .map((pin) => `${at(pin, 'capability')}@${at(pin, 'version')}`)
+          .join(', '),
+        `trace ${at(one, 'traceId')}`,
+      ]);
+      return rows.length === 0 ? ['no such task'] : [...table(rows), ...moreOf(answer)];
+    });
   });
 
   const showTask = describe(task, 'show <taskId>', {

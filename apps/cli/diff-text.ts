@@ -1,0 +1,51 @@
+import type { Json } from '#libs/kernel/canonical-json.js';
+import { passage } from './agent-text.js';
+import { at, dig, list, printable } from './print.js';
+
+/**
+ * A `Diff` for the eyes of a reviewer: each change with its whole text before and after, from the two definitions. The
+ * diff itself holds long values cut.
+ */
+export function diffText(diff: Json, before: Json, after: Json): string[] {
+  const lines = [`severity: ${at(diff, 'severity')}`];
+  for (const change of list(diff, 'changes')) {
+    const path = at(change, 'path');
+    lines.push(`${at(change, 'severity')}  ${at(change, 'kind')}  ${printable(path, Infinity)}`);
+    for (const [name, definition] of [
+      ['before', before],
+      ['after', after],
+    ] as const) {
+      const value = valueAt(definition, path) ?? dig(change, name);
+      if (value !== undefined) lines.push(...passage(name, value));
+    }
+  }
+  if (dig(diff, 'truncated') === true)
+    lines.push(
+      'there are more changes than a diff lists: read both versions with `sallyport capabilities <id> <version>`',
+    );
+  const supplyChain = dig(diff, 'supplyChain');
+  if (Array.isArray(supplyChain) && supplyChain.length > 0) lines.push(...passage('supply chain', supplyChain));
+  return lines;
+}
+
+/** The member of each item that a diff's path names it by. */
+const KEYS: Readonly<Record<string, string>> = {
+  tools: 'name',
+  prompts: 'name',
+  resourceTemplates: 'uriTemplate',
+  files: 'path',
+};
+
+/** The value that a path of a diff (RFC 6901, items of lists by their name) points to. */
+function valueAt(definition: Json, path: string): Json | undefined {
+  const [first = '', name, ...rest] = path
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const key = Object.hasOwn(KEYS, first) ? KEYS[first] : undefined;
+  if (key === undefined || name === undefined) return dig(definition, first);
+  return dig(
+    list(definition, first).find((item) => dig(item, key) === name),
+    ...rest,
+  );
+}
