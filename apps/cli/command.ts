@@ -95,6 +95,11 @@ export async function readInput(world: World, name: string): Promise<string> {
   }
 }
 
+/** JSON from a file, or stdin for `-`. */
+export async function readJson(world: World, name: string): Promise<Json> {
+  return valueIn(await readInput(world, name), name === '-' ? 'stdin' : name);
+}
+
 /** A JSON object from a file, or stdin for `-`. What the service would misread (a duplicate key) stops here. */
 export async function readObject(world: World, name: string): Promise<JsonObject> {
   return objectIn(await readInput(world, name), name === '-' ? 'stdin' : name);

@@ -24,7 +24,7 @@ test('every command has help with an example', async () => {
     .filter((name) => name !== 'help');
   assert.ok(names.length >= 20, names.join());
   const groups = {
-    policy: ['propose', 'review', 'show'],
+    policy: ['propose', 'review', 'show', 'check', 'test'],
     task: ['open', 'list', 'show', 'close'],
     principal: ['add', 'list', 'rotate', 'remove'],
   };

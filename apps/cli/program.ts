@@ -36,6 +36,7 @@ Exit codes:
   7  a disable was not effective everywhere within --target-ms; it stands all the same
   8  a disable matches nothing now; it stands all the same (--ahead says that this is meant)
   9  nobody can say whether the command was carried out: send the same command again
+  10 a policy file has errors, or a case of a policy test failed
 `;
 
 /** What to do about a problem, by its code (contract, "Rules for all of it"). */

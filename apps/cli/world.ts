@@ -34,6 +34,8 @@ export const EXIT = {
   matchesNothing: 8,
   /** The service cannot say whether it carried the command out. */
   outcomeUnknown: 9,
+  /** A policy file has errors, or a case of a policy test failed. */
+  policyFailed: 10,
 } as const;
 
 /** The command cannot go on because of how it was called. The message is one line for a person. */

@@ -1,13 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { askPolicies, freshCedar, parsePolicies, preparePolicies } from '#libs/policy/cedar.js';
+import { askPolicies, freshCedar, preparePolicies } from '#libs/policy/cedar.js';
+import { checkPolicies, type CheckedPolicies } from '#libs/policy/check.js';
 import { Effect } from '#libs/vocabulary/words.js';
-import type { Vetted } from './policy-vetting.js';
 
 /** Anything that throws here ends the thread, which refuses the set. */
-function vet(text: string): Vetted {
+function vet(text: string): CheckedPolicies {
   const cedar = freshCedar();
-  const parsed = parsePolicies(cedar, text);
-  if (!parsed.ok) return parsed.error;
+  const checked = checkPolicies(cedar, text);
+  if (checked.errors.length > 0) return checked;
   preparePolicies(cedar, 'vetted', text);
   for (const effect of Effect.options) {
     askPolicies(cedar, 'vetted', {
@@ -19,7 +19,7 @@ function vet(text: string): Vetted {
       context: { purpose: '', agent: '', host: 'vetting', sensitivity: 'public', arguments: {} },
     });
   }
-  return [];
+  return checked;
 }
 
 parentPort?.postMessage(vet(workerData as string));

@@ -1,4 +1,5 @@
 import { ok } from '#libs/kernel/result.js';
+import { authorityOver, ruleText } from '#libs/policy/authority.js';
 import { covers } from '#libs/task/scope.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
@@ -32,9 +33,8 @@ export function userAuthority({ snapshot, call, engines, operation, version }: Q
   if (active === undefined || task === undefined || capability === undefined || version === undefined) {
     return fail('outside_user_authority', { set: POLICY_SET });
   }
-  const determining = new Set<string>();
-  for (const effect of operation?.effects ?? []) {
-    const answer = engines.authority(active.cedar, {
+  const answer = authorityOver(operation?.effects ?? [], (effect) =>
+    engines.authority(active.cedar, {
       user: { id: task.user.id, roles: task.user.roles, attributes: content.attributes },
       effect,
       capability: call.capability,
@@ -47,17 +47,13 @@ export function userAuthority({ snapshot, call, engines, operation, version }: Q
         sensitivity: version.sensitivity,
         arguments: call.arguments,
       },
-    });
-    if (answer.outcome !== 'allow') {
-      const evidence = evidenceOf(active.policyVersion, answer.determining);
-      // Beside an error an allow may stand, and it decided nothing.
-      if (answer.outcome === 'error') return fail('policy_error', evidence);
-      return fail('outside_user_authority', evidence, ruleOf(answer.determining));
-    }
-    for (const id of answer.determining) determining.add(id);
-  }
-  const all = [...determining].sort();
-  return pass(evidenceOf(active.policyVersion, all), ruleOf(all));
+    }),
+  );
+  const evidence = evidenceOf(active.policyVersion, answer.determining);
+  // Beside an error an allow may stand, and it decided nothing.
+  if (answer.outcome === 'error') return fail('policy_error', evidence);
+  if (answer.outcome === 'deny') return fail('outside_user_authority', evidence, ruleOf(answer.determining));
+  return pass(evidence, ruleOf(answer.determining));
 }
 
 const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
@@ -66,7 +62,7 @@ const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
   determining,
 });
 
-const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: determining.join(', ') });
+const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: ruleText(determining) });
 
 /**
  * The arguments name what the operation names, and they match the pinned schema. Arguments are attacker-controlled. So

@@ -126,7 +126,7 @@ test('what does not parse is told without being quoted, and cannot be loaded', (
   ]) {
     const parsed = parsePolicies(freshCedar(), text);
     assert.ok(!parsed.ok && parsed.error.length > 0, text);
-    assert.ok(parsed.error.every((message) => !message.includes('hunter2')));
+    assert.ok(parsed.error.every(({ message }) => !message.includes('hunter2')));
     assert.throws(() => new PolicyEngine().load(digestOfBytes(text), text));
   }
 });

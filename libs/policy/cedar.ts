@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module';
-import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { CedarValueJson, DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Effect, Level } from '#libs/vocabulary/words.js';
 import { readsOf, type Readable } from './reads.js';
+import { isSign, policyStarts, tokensOf, unitsOf } from './tokens.js';
 
 /** One instance of the engine, with a memory of its own. */
 export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
@@ -45,37 +46,64 @@ export interface AuthorityAnswer {
   readonly determining: readonly string[];
 }
 
-/** Policies by id, as Cedar wants them. */
-type NamedPolicies = Readonly<Record<string, string>>;
+/** A policy set that parses. */
+interface ParsedPolicies {
+  /** Texts by id, as Cedar wants them. */
+  readonly texts: Readonly<Record<string, string>>;
+  /** The same policies in Cedar's JSON policy format. */
+  readonly json: readonly Json[];
+}
 
-/** Parses a policy set's text. The errors are Cedar's own words about the text, without the text. */
-export function parsePolicies(cedar: Cedar, text: string): Result<NamedPolicies, readonly string[]> {
+/** Why a text is no policy set, in Cedar's own words, and the first UTF-16 unit of what it is about. */
+export interface PolicyFault {
+  readonly message: string;
+  readonly at: number;
+}
+
+/** Parses a policy set's text. */
+export function parsePolicies(cedar: Cedar, text: string): Result<ParsedPolicies, readonly PolicyFault[]> {
   const parts = cedar.policySetTextToParts(text);
-  if (parts.type === 'failure') return err(parts.errors.map((error) => error.message));
-  if (parts.policy_templates.length > 0) return err(['templates cannot be linked here; write the policies out']);
-  if (parts.policies.length > MAX_POLICIES) return err([`more than ${MAX_POLICIES} policies`]);
-  const named = Object.create(null) as Record<string, string>;
+  if (parts.type === 'failure') return err(parts.errors.map((error) => faultOf(text, error)));
+  const tokens = tokensOf(text);
+  if (parts.policy_templates.length > 0) {
+    const at = tokens.find((token) => isSign(token, '?'))?.at ?? 0;
+    return err([{ message: 'templates cannot be linked here; write the policies out', at }]);
+  }
+  const starts = policyStarts(tokens);
+  if (parts.policies.length > MAX_POLICIES) {
+    return err([{ message: `more than ${MAX_POLICIES} policies`, at: starts[MAX_POLICIES] ?? 0 }]);
+  }
+  const texts = Object.create(null) as Record<string, string>;
+  const json: Json[] = [];
   // Cedar hands them back in the order of its own ids as texts: policy0, policy1, policy10, …
   const numbers = parts.policies.map((_, index) => index).sort((a, b) => (String(a) < String(b) ? -1 : 1));
-  for (const [place, policy] of parts.policies.entries()) {
-    const index = numbers[place];
+  const ordered = parts.policies.map((policy, place) => ({ policy, index: numbers[place] ?? 0 }));
+  for (const { policy, index } of ordered.sort((a, b) => a.index - b.index)) {
     const parsed = cedar.policyToJson(policy);
-    if (parsed.type === 'failure') return err(parsed.errors.map((error) => error.message));
+    const at = starts[index] ?? 0;
+    if (parsed.type === 'failure') return err(parsed.errors.map(({ message }) => ({ message, at })));
     const id = parsed.json.annotations?.['id'] ?? `policy${index}`;
-    if (Object.hasOwn(named, id)) return err([`two policies have the @id ${JSON.stringify(id)}`]);
-    named[id] = policy;
+    if (Object.hasOwn(texts, id)) return err([{ message: `two policies have the @id ${JSON.stringify(id)}`, at }]);
+    texts[id] = policy;
+    json.push(parsed.json as unknown as Json);
   }
-  const checked = cedar.checkParsePolicySet({ staticPolicies: named });
-  return checked.type === 'success' ? ok(named) : err(checked.errors.map((error) => error.message));
+  const checked = cedar.checkParsePolicySet({ staticPolicies: texts });
+  return checked.type === 'success'
+    ? ok({ texts, json })
+    : err(checked.errors.map(({ message }) => ({ message, at: 0 })));
+}
+
+function faultOf(text: string, { message, sourceLocations }: DetailedError): PolicyFault {
+  return { message, at: unitsOf(text)(sourceLocations?.[0]?.start ?? 0) };
 }
 
 /** Prepares a set for evaluation under a name, and says what it can see. Throws if the text does not parse. */
 export function preparePolicies(cedar: Cedar, name: string, text: string): ReadonlySet<Readable> {
   const policies = parsePolicies(cedar, text);
-  const prepared = policies.ok && cedar.preparsePolicySet(name, { staticPolicies: policies.value });
-  if (prepared === false || prepared.type === 'failure') throw new Error('the policy set does not parse');
-  const parsed = Object.values(policies.ok ? policies.value : {}).map((policy) => cedar.policyToJson(policy));
-  return readsOf(parsed.map((each) => (each.type === 'success' ? (each.json as unknown as Json) : null)));
+  if (!policies.ok) throw new Error('the policy set does not parse');
+  const prepared = cedar.preparsePolicySet(name, { staticPolicies: policies.value.texts });
+  if (prepared.type === 'failure') throw new Error('the policy set does not parse');
+  return readsOf(policies.value.json);
 }
 
 /** User attributes and arguments as Cedar values; undefined where they hold what data may not say. */

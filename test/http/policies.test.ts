@@ -116,6 +116,41 @@ test('a policy that does not parse is a 400, and nothing of it is stored', async
   assert.equal(await logEnd(service), end);
 });
 
+test('a policy that names what no question holds is a 400 with the line and the column, and is not stored', async () => {
+  const end = await logEnd(service);
+  const cedar = `${ALLOW_ALL}
+forbid(principal is Usr, action == Action::"wirte", resource)
+  when { context.arguements has force };`;
+  const problem = await propose('default', cedar);
+  refused(400, 'malformed_request', problem);
+  const messages = ({ body }: Answered): string[] => body.errors.map(({ message }: Answered) => message);
+  const [type, action, attribute, ...others] = messages(problem);
+  assert.match(type ?? '', /^line 2, column 21: unknown entity type Usr/);
+  assert.match(action ?? '', /^line 2, column 36: unknown action Action::"wirte"/);
+  assert.match(attribute ?? '', /^line 3, column 18: unknown attribute "arguements" of context/);
+  assert.deepEqual(others, []);
+  const unparsed = await propose('default', `${ALLOW_ALL}\n  permit(principal, action, resuorce);`);
+  refused(400, 'malformed_request', unparsed);
+  assert.match(messages(unparsed)[0] ?? '', /^line 2, column 29: /);
+  assert.equal(await logEnd(service), end);
+});
+
+test('names that the registry does not have are warnings of a proposal', async () => {
+  const set = unique('set');
+  const known = `permit(principal, action, resource in Capability::"memory") when {
+    resource == Operation::"memory/recall" || resource in Category::"notes"
+  };`;
+  assert.equal(expecting(201, await propose(set, known)).warnings, undefined);
+  const unknown = `${known}
+permit(principal, action, resource in Capability::"memroy");
+forbid(principal, action, resource) when { resource in [Operation::"memory/recal", Category::"nots"] };`;
+  assert.deepEqual(expecting(201, await propose(set, unknown)).warnings, [
+    'line 4, column 39: no capability "memroy" is registered',
+    'line 5, column 57: no version has the operation "memory/recal"',
+    'line 5, column 84: no capability is in category "nots"',
+  ]);
+});
+
 test('the same Idempotency-Key with the same policy is answered from the record, with another one it is a 409', async () => {
   const set = unique('set');
   const key = { 'idempotency-key': unique('key') };

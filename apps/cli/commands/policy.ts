@@ -4,10 +4,13 @@ import { path } from '../client.js';
 import { describe, readInput, serviceAction, type Exits } from '../command.js';
 import { at, list, printable } from '../print.js';
 import { UsageError, type World } from '../world.js';
+import { addPolicyFiles } from './policy-files.js';
 
 /** Commands about Cedar policies: the authority of users over operations. */
 export function addPolicy(program: Command, world: World, exits: Exits): void {
   const policy = program.command('policy').description('The Cedar policies that give users authority');
+
+  addPolicyFiles(policy, world, exits);
 
   const propose = describe(policy, 'propose <file>', {
     about: 'Propose a policy set (Cedar; - reads stdin); it takes effect when somebody else approves it',
@@ -26,6 +29,7 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
       const named = `${at(answer, 'set')} ${at(answer, 'policyVersion')}`;
       show(answer, () => [
         printable(`proposed policy set ${named}: ${at(answer, 'status')}`),
+        ...list(answer, 'warnings').map((warning) => printable(`warning: ${at(warning)}`)),
         printable(
           `Next, by somebody else: sallyport policy review ${at(answer, 'policyVersion')} --set ${at(answer, 'set')} --approve --reason …`,
         ),

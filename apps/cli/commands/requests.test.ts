@@ -154,3 +154,11 @@ for (const [words, role, method, path, body] of REQUESTS) {
     assert.deepEqual([quiet.code, JSON.parse(quiet.out), quiet.err], [0, {}, '']);
   });
 }
+
+test('warnings of a proposal are printed', async () => {
+  const warnings = ['line 1, column 39: no capability "memroy" is registered'];
+  stub.reply = { status: 201, body: { set: 'default', policyVersion: 1, status: 'pending', warnings, position: '1' } };
+  const { code, out } = await stub.cli(['policy', 'propose', '-', '--reason', 'r'], {}, 'permit(…);');
+  assert.equal(code, 0);
+  assert.match(out, /^warning: line 1, column 39: no capability "memroy" is registered$/m);
+});

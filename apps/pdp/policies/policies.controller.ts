@@ -76,8 +76,16 @@ export class PoliciesController {
   }
 
   private async run(request: FastifyRequest, asked: PolicyRequest): Promise<Record<string, unknown>> {
-    const { policyVersion, position } = await this.commands.execute(new PoliciesCommand(callerOf(request), asked));
+    const { policyVersion, position, warnings } = await this.commands.execute(
+      new PoliciesCommand(callerOf(request), asked),
+    );
     const status = this.view.policySet(asked.set).state.versions.get(policyVersion)?.status;
-    return { set: asked.set, policyVersion, status, position: String(position) };
+    return {
+      set: asked.set,
+      policyVersion,
+      status,
+      ...(warnings.length === 0 ? {} : { warnings }),
+      position: String(position),
+    };
   }
 }

@@ -4,10 +4,12 @@ import { textBlob } from '#libs/decision-point/blobs.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { writeOf } from '#libs/decision-point/facts.js';
 import { vetPolicies } from '#libs/decision-point/policy-vetting.js';
+import { registeredNames } from '#libs/decision-point/registered-names.js';
 import type { Digest } from '#libs/kernel/digest.js';
-import { refusal } from '#libs/kernel/refusal.js';
-import { err, ok } from '#libs/kernel/result.js';
+import { ok } from '#libs/kernel/result.js';
+import { findingText } from '#libs/policy/check.js';
 import { policyDecider, proposalWithKey } from '#libs/policy/decider.js';
+import { unregistered } from '#libs/policy/registered.js';
 import type { ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
 import { Problem, unwrap } from '../http/problem.js';
@@ -29,6 +31,8 @@ export type PolicyRequest = { readonly set: string } & (
 export interface PolicyReply {
   readonly policyVersion: number;
   readonly position: bigint;
+  /** Names of a proposal that are not in the registry now, each with its place. */
+  readonly warnings: readonly string[];
 }
 
 export class PoliciesCommand extends Command<PolicyReply> {
@@ -40,7 +44,7 @@ export class PoliciesCommand extends Command<PolicyReply> {
   }
 }
 
-/** Proposes and reviews policy sets. What does not parse is never proposed. */
+/** Proposes and reviews policy sets. A set that does not parse, or names what no question holds, is never proposed. */
 @CommandHandler(PoliciesCommand)
 export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
   private readonly vetting = new Shares(MAX_VETTING, MAX_VETTING);
@@ -59,11 +63,12 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
 
   private async propose(actor: Principal, request: Extract<PolicyRequest, { type: 'propose' }>): Promise<PolicyReply> {
     const { set, cedar, reason, key } = request;
-    const vetted = await this.vet(actor, cedar);
-    if (!vetted.ok) {
-      const errors = vetted.error.slice(0, 20).map((message) => ({ path: '/cedar', message: message.slice(0, 300) }));
-      unwrap(err(refusal('malformed_request', 'the policies do not parse', errors)));
+    const { errors, names } = await this.vet(actor, cedar);
+    if (errors.length > 0) {
+      const shown = errors.map((finding) => ({ path: '/cedar' as const, message: findingText(finding) }));
+      throw new Problem('malformed_request', 'the policies are not valid', shown);
     }
+    const warnings = unregistered(cedar, names, await registeredNames(this.plane.view, names));
     const blob = textBlob(cedar);
     let policyVersion = 0;
     const { position } = unwrap(
@@ -85,7 +90,7 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
         return ok({ writes: [writeOf(`policy-${set}`, revision, decided.value)], blobs: [blob] });
       }),
     );
-    return { policyVersion, position };
+    return { policyVersion, position, warnings: warnings.map(findingText) };
   }
 
   private async review(actor: Principal, request: Extract<PolicyRequest, { type: 'review' }>): Promise<PolicyReply> {
@@ -96,6 +101,6 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
         return decided.ok ? ok({ writes: [writeOf(`policy-${request.set}`, revision, decided.value)] }) : decided;
       }),
     );
-    return { policyVersion: request.policyVersion, position };
+    return { policyVersion: request.policyVersion, position, warnings: [] };
   }
 }

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { parse } from 'yaml';
+import { Effect, Level } from '#libs/vocabulary/words.js';
+
+const Attributes = z.record(z.string(), z.json());
+
+/** A question to a policy set, as a decision asks it: once for each effect, and all must be allowed. */
+const Question = z.strictObject({
+  user: z.strictObject({
+    id: z.string().min(1),
+    roles: z.array(z.string()).default([]),
+    attributes: Attributes.default({}),
+  }),
+  effects: z.array(Effect).min(1),
+  capability: z.string().min(1),
+  category: z.string().min(1),
+  operation: z.string().min(1),
+  purpose: z.string().default(''),
+  agent: z.string().default(''),
+  host: z.string().default(''),
+  sensitivity: Level.default('internal'),
+  arguments: Attributes.default({}),
+});
+export type Question = z.infer<typeof Question>;
+
+const Case = z.strictObject({
+  name: z.string().min(1),
+  question: Question,
+  /** `error`: a policy cannot be evaluated, which denies with `policy_error`. */
+  decision: z.enum(['allow', 'deny', 'error']),
+  /** The determining policies, as the `rule` of an answer names them; not compared if absent. */
+  rule: z.string().optional(),
+});
+export type Case = z.infer<typeof Case>;
+
+/** A file of cases: the policies that they are asked of, and the cases. */
+const CaseFile = z.strictObject({
+  /** A Cedar file, relative to the file of cases. */
+  policies: z.string().min(1),
+  cases: z.array(Case).min(1),
+});
+export type CaseFile = z.infer<typeof CaseFile>;
+
+/** Reads a file of cases. Throws an error whose message is one line for a person. */
+export function parseCases(text: string): CaseFile {
+  const read = CaseFile.safeParse(parse(text, { uniqueKeys: true }));
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new Error(`${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'is not understood'}`);
+}

@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { vetPolicies } from '#libs/decision-point/policy-vetting.js';
+import { digestOfBytes } from '#libs/kernel/digest.js';
+import { authorityOver, ruleText } from '#libs/policy/authority.js';
+import { PolicyEngine } from '#libs/policy/cedar.js';
+import { UsageError } from '../world.js';
+import { parseCases, type Case, type CaseFile, type Question } from './cases.js';
+
+/** How a case went. */
+export interface CaseResult {
+  readonly name: string;
+  /** Why it failed, in one line; absent if it passed. */
+  readonly failure?: string;
+}
+
+/** A file of cases, by its path relative to the folder. */
+export interface SuiteResult {
+  readonly file: string;
+  readonly cases: readonly CaseResult[];
+}
+
+/** Runs every YAML file in a folder and the folders in it. Throws `UsageError` if there is none. */
+export async function runSuites(folder: string): Promise<SuiteResult[]> {
+  const files = caseFiles(folder);
+  if (files.length === 0) throw new UsageError(`${folder} holds no .yaml file`);
+  const suites: SuiteResult[] = [];
+  for (const file of files) suites.push({ file: relative(folder, file), cases: await runFile(file) });
+  return suites;
+}
+
+function caseFiles(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+  } catch (error) {
+    throw new UsageError(`cannot read ${folder}: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+}
+
+/** A file that cannot be run is one failed case, so that no report passes over it. */
+async function runFile(file: string): Promise<CaseResult[]> {
+  try {
+    const suite = parseCases(readFileSync(file, 'utf8'));
+    return await runCases(suite, resolve(dirname(file), suite.policies));
+  } catch (error) {
+    return [{ name: 'the file can be run', failure: (error as Error).message.split('\n')[0] ?? '' }];
+  }
+}
+
+/** As the service does: the policies are vetted before they are loaded. */
+async function runCases({ policies, cases }: CaseFile, policyFile: string): Promise<CaseResult[]> {
+  const text = readFileSync(policyFile, 'utf8');
+  const [error] = (await vetPolicies(text)).errors;
+  if (error !== undefined) throw new Error(`${policies}:${error.line}:${error.column}: ${error.message}`);
+  const engine = new PolicyEngine();
+  const set = digestOfBytes(text);
+  engine.load(set, text);
+  return cases.map((each) => runCase(each, (question) => answerTo(engine, set, question)));
+}
+
+type Answer = ReturnType<typeof authorityOver>;
+
+function runCase({ name, question, decision, rule }: Case, ask: (question: Question) => Answer): CaseResult {
+  const { outcome, determining } = ask(question);
+  // An error decides by no policy, as in an answer of the service.
+  const actual = outcome === 'error' ? '' : ruleText(determining);
+  if (outcome !== decision) return { name, failure: `expected ${decision}, got ${outcome}${byRule(actual)}` };
+  if (rule !== undefined && rule !== actual) {
+    return { name, failure: `expected the rule ${JSON.stringify(rule)}, got ${JSON.stringify(actual)}` };
+  }
+  return { name };
+}
+
+const byRule = (rule: string): string => (rule === '' ? '' : ` by ${rule}`);
+
+function answerTo(engine: PolicyEngine, set: ReturnType<typeof digestOfBytes>, question: Question): Answer {
+  const { user, effects, capability, category, operation, ...context } = question;
+  return authorityOver(effects, (effect) =>
+    engine.ask(set, { user, effect, capability, category, operation, context }),
+  );
+}

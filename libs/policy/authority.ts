@@ -1,0 +1,16 @@
+import type { Effect } from '#libs/vocabulary/words.js';
+import type { AuthorityAnswer } from './cedar.js';
+
+/** Asks once for each effect of an operation: the first answer that is no allow is the answer, else all that allowed. */
+export function authorityOver(effects: readonly Effect[], ask: (effect: Effect) => AuthorityAnswer): AuthorityAnswer {
+  const determining = new Set<string>();
+  for (const effect of effects) {
+    const answer = ask(effect);
+    if (answer.outcome !== 'allow') return answer;
+    for (const id of answer.determining) determining.add(id);
+  }
+  return { outcome: 'allow', determining: [...determining].sort() };
+}
+
+/** The `rule` of an answer: the determining policies by name. */
+export const ruleText = (determining: readonly string[]): string => determining.join(', ');
