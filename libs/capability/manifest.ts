@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DigestText, FreeObject, Label, NameId, namesTo, VersionId } from '#libs/vocabulary/ids.js';
+import { sourceFault, SourceType } from '#libs/vocabulary/source.js';
 import { Effect, Kind, Level } from '#libs/vocabulary/words.js';
 import { Definition, Probe } from './definition.js';
 
@@ -44,13 +45,19 @@ export const Manifest = z.strictObject({
 export type Manifest = z.infer<typeof Manifest>;
 
 export const Source = z.strictObject({
-  type: z.enum(['npm', 'pypi', 'oci', 'git', 'http', 'file']),
+  type: SourceType,
   name: z.string().min(1).max(512),
   version: z.string().max(128).optional(),
   integrity: Integrity.optional(),
   url: Url.optional(),
 });
 export type Source = z.infer<typeof Source>;
+
+/** A source as it can be registered: its name fits the grammar of its type. Events of before may hold others. */
+const ProposedSource = Source.superRefine(({ type, name }, context) => {
+  const fault = sourceFault(type, name);
+  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['name'], message: fault });
+});
 
 export const SupplyChain = z.strictObject({
   repository: Url.optional(),
@@ -84,7 +91,7 @@ export const DsseEnvelope = z.strictObject({
 
 export const VersionProposal = z.strictObject({
   version: VersionId,
-  source: Source,
+  source: ProposedSource,
   definition: Definition,
   probe: Probe.optional(),
   manifest: Manifest,

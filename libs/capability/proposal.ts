@@ -7,6 +7,7 @@ import { err, ok, type Result } from '#libs/kernel/result.js';
 import { CONNECT, declaredOperations, hasReservedPrefix, mayDeclare } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import type { ManifestOperation, VersionProposal } from './manifest.js';
+import { definitionNameFault, namesFault } from './operation-names.js';
 
 type ProposedFacts = Extract<CapabilityEvent, { type: 'VersionProposed' }>['data'];
 
@@ -38,6 +39,8 @@ export function prepareProposal(
     if (hasReservedPrefix(name))
       return malformed('/definition/tools', 'a tool has the prefix of another kind of operation');
   }
+  const fault = definitionNameFault(definition) ?? namesFault('/manifest/operations', [...manifest.operations.keys()]);
+  if (fault !== undefined) return malformed(fault.path, fault.message);
   const declared = declaredOperations(definition);
   const tools = new Set(Object.keys(fingerprint.value.fields.tools));
   for (const name of declared.keys()) {

@@ -1,3 +1,4 @@
+import type { Source } from '#libs/capability/manifest.js';
 import type { CapabilityState } from '#libs/capability/state.js';
 import { targetKey } from '#libs/directive/target.js';
 import type { Effect } from '#libs/vocabulary/words.js';
@@ -27,10 +28,21 @@ export function targetsOf(subject: {
   if (version !== undefined) {
     const { source } = version;
     keys.push(targetKey({ type: 'version', capability: capabilityId, version: version.version }));
-    keys.push(targetKey({ type: 'source', source: `${source.type}:${source.name}` }));
+    keys.push(sourceKey(source));
     for (const effect of effectsOf(version.operations, operation)) keys.push(targetKey({ type: 'effect', effect }));
   }
   return keys;
+}
+
+const sourceKeys = new WeakMap<Source, string>();
+
+/** Worked out once for each version: every decision asks for it. */
+function sourceKey(source: Source): string {
+  const known = sourceKeys.get(source);
+  if (known !== undefined) return known;
+  const key = targetKey({ type: 'source', source: `${source.type}:${source.name}` });
+  sourceKeys.set(source, key);
+  return key;
 }
 
 function effectsOf(operations: Readonly<Record<string, { effects: readonly Effect[] }>>, operation: string) {

@@ -18,14 +18,18 @@ export function registered({ snapshot, call, versionId, version }: Question): Ch
  * A directive that a suspension or revocation of this very version brought with it is left to `reviewed`, which names
  * the reason; it still stops everything if the lifecycle would not.
  */
-export function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
+export function notDisabled({ snapshot, call, version, targets, decider }: Question): CheckResult {
   const { directives } = snapshot;
   const { epoch } = directives;
   const stopped = version !== undefined && lifecycleReason(version, call.host) !== undefined;
   for (const target of targets) {
     for (const directive of directives.active.get(target) ?? []) {
       if (stopped && directive.cause !== undefined && directive.target.type === 'version') continue;
-      return fail('disabled', { epoch, directive: directive.id }, { rule: target });
+      // Decider 1 matched sources by their spelling alone, and named it.
+      const source = decider === 1 && directive.target.type === 'source' ? directive.target.source : undefined;
+      if (source !== undefined && source !== `${version?.source.type}:${version?.source.name}`) continue;
+      const rule = source === undefined ? target : `source:${source}`;
+      return fail('disabled', { epoch, directive: directive.id }, { rule });
     }
   }
   return pass({ epoch });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { unreachable } from '#libs/kernel/result.js';
 import { Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
+import { canonicalSource } from '#libs/vocabulary/source.js';
 import { Effect } from '#libs/vocabulary/words.js';
 
 /** What a directive stops. */
@@ -18,6 +19,11 @@ export const Target = z.discriminatedUnion('type', [
 ]);
 export type Target = z.infer<typeof Target>;
 
+/** A target in the one spelling under which it matches: all spellings of a source are one. */
+export function canonicalTarget(target: Target): Target {
+  return target.type === 'source' ? { ...target, source: canonicalSource(target.source) } : target;
+}
+
 /** A target as one string, the form in which decisions name what they can be stopped by: `version:memory@1.0.0`. */
 export function targetKey(target: Target): string {
   switch (target.type) {
@@ -32,7 +38,7 @@ export function targetKey(target: Target): string {
     case 'publisher':
       return `publisher:${target.publisher}`;
     case 'source':
-      return `source:${target.source}`;
+      return `source:${canonicalSource(target.source)}`;
     case 'category':
       return `category:${target.category}`;
     case 'effect':

@@ -178,7 +178,8 @@ test('tasks, directives and policies, all escapes', async () => {
   const purpose = '\u0001'.repeat(4000);
   const user = { id: '\u0001'.repeat(512), roles: [], attributes: { note: '\u0001'.repeat(10_000) } };
   expecting(201, await service.call('host', 'POST', '/v1/tasks', taskBody({ purpose, user })));
-  const directive = { target: { type: 'source', source: '\u0001'.repeat(512) }, reason: '\u0001'.repeat(2000) };
+  const target = { type: 'operation', capability: 'memory', operation: '\u0001'.repeat(512) };
+  const directive = { target, reason: '\u0001'.repeat(2000) };
   expecting(201, await service.call('operator', 'POST', '/v1/directives', directive));
   const policy = { cedar: '\u0001'.repeat(170_000), reason: 'test' };
   refused(400, 'malformed_request', await service.call('registrar', 'POST', '/v1/policies/default', policy));

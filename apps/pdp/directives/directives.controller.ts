@@ -4,12 +4,13 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { Instances } from '#libs/decision-point/instances.js';
-import { Target } from '#libs/directive/target.js';
+import { canonicalTarget, Target } from '#libs/directive/target.js';
 import { beatText } from '#libs/feed/beat.js';
 import { Beats } from '#libs/feed/beats.js';
 import { digestOf } from '#libs/kernel/digest.js';
 import type { Propagation } from '#libs/instance/rollouts.js';
-import { InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
+import { InstantText, Label, Reason, Uuid } from '#libs/vocabulary/ids.js';
+import { SourceType } from '#libs/vocabulary/source.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { Problem, unwrap } from '../http/problem.js';
@@ -19,9 +20,17 @@ import { DirectivesCommand } from './directives.handler.js';
 import { TargetMatches } from './matches.js';
 import { AckRequest, ListRequest } from './requests.js';
 
+const SOURCE_NEEDS = `needs a type (${SourceType.options.join(', ')}) and a name, as npm:name`;
+
+/** A source of no type could match nothing: the disable would miss by a misspelling. Its one spelling may be longer. */
+const isSourceKnown = (target: Target): boolean =>
+  target.type !== 'source' ||
+  (SourceType.options.some((type) => target.source.startsWith(`${type}:`) && target.source !== `${type}:`) &&
+    Label.safeParse(target.source).success);
+
 const IssueBody = z.strictObject({
   id: Uuid.optional(),
-  target: Target,
+  target: Target.transform(canonicalTarget).refine(isSourceKnown, { path: ['source'], message: SOURCE_NEEDS }),
   reason: Reason,
   expiresAt: InstantText.optional(),
 });

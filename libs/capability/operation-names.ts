@@ -1,0 +1,54 @@
+import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
+import { escapedText, hasUnseen, lookOf } from '#libs/vocabulary/lookalikes.js';
+import { textOf, type Definition } from './definition.js';
+
+/** What is wrong with a name that a definition declares, and where. */
+interface NameFault {
+  readonly path: JsonPointer;
+  readonly message: string;
+}
+
+/**
+ * The first name of a definition that a reviewer could not tell from another, or could not see at all: an empty one, one
+ * with characters that nobody sees, and two of one kind that look the same. Live resources are not looked at: the manifest
+ * names those that can be read (`namesFault`). Names are attacker-controlled: messages escape what nobody sees.
+ */
+export function definitionNameFault(definition: Definition): NameFault | undefined {
+  const named = (kind: 'tools' | 'prompts' | 'resourceTemplates', key: string) =>
+    namesFault(
+      pointerTo('definition', kind),
+      (definition[kind] ?? []).map((item) => textOf(item, key)),
+    );
+  return (
+    named('tools', 'name') ??
+    named('prompts', 'name') ??
+    named('resourceTemplates', 'uriTemplate') ??
+    namesFault(
+      pointerTo('definition', 'files'),
+      (definition.files ?? []).map(({ path }) => path),
+    )
+  );
+}
+
+/** The same for a list of names of one kind. */
+export function namesFault(path: JsonPointer, names: readonly string[]): NameFault | undefined {
+  const byLook = new Map<string, string>();
+  for (const name of names) {
+    if (name.trim() === '') return { path, message: 'a name is empty' };
+    if (hasUnseen(name) || name.trim() !== name)
+      return { path, message: `the name "${escapedText(name)}" holds characters that nobody sees` };
+    const look = lookOf(name);
+    const other = byLook.get(look);
+    if (other !== undefined && other !== name)
+      return { path, message: `the names "${other}" and "${name}" look the same: ${codesOf(name)}` };
+    byLook.set(look, name);
+  }
+  return undefined;
+}
+
+/** The characters beyond ASCII by their code points, which tell two alike names apart. */
+const codesOf = (name: string): string =>
+  [...name]
+    .filter((character) => character > '\u007f')
+    .map((character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`)
+    .join(' ');
