@@ -11,6 +11,8 @@ export class ServiceProblem extends Error {
     readonly code: string,
     detail: string,
     readonly errors: readonly { readonly path: string; readonly message: string }[],
+    /** The exceptions that a reviewer has to name, with `exception_required`. */
+    readonly needed: readonly string[] = [],
   ) {
     super(detail);
   }
@@ -128,5 +130,9 @@ function problemOf(status: number, parsed: Json | undefined): Error {
     path: at(error, 'path'),
     message: at(error, 'message'),
   }));
-  return new ServiceProblem(status, code, textAt('detail') ?? textAt('title') ?? code, fields);
+  const needed = ownValue(problem, 'needed');
+  const exceptions = (Array.isArray(needed) ? (needed as readonly Json[]) : []).filter(
+    (each) => typeof each === 'string',
+  );
+  return new ServiceProblem(status, code, textAt('detail') ?? textAt('title') ?? code, fields, exceptions);
 }

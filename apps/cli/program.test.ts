@@ -162,6 +162,20 @@ test('a command of unknown fate has an exit code of its own, and says how to ask
   assert.match(added.out, /was added before.*\nFor a new token: sallyport principal rotate h\n$/);
 });
 
+test('a review that lacks exceptions is told which, and what to do', async () => {
+  const needed = ['schema_unenforced:a', 'signature_missing'];
+  stub.reply = { status: 409, body: { code: 'exception_required', detail: 'the version needs exceptions', needed } };
+  const review = ['review', 'fs', '1', '--approve', '--reason', 'r'];
+  const ran = await stub.cli(review);
+  assert.equal(ran.code, 4);
+  assert.match(ran.err, /needs --exception schema_unenforced:a\n {2}needs --exception signature_missing\n/);
+  assert.match(ran.err, /review --help/);
+  assert.deepEqual((JSON.parse((await stub.cli([...review, '--json'])).out) as { needed: string[] }).needed, needed);
+  for (const command of ['review', 'exceptions']) {
+    assert.match((await stub.cli([command, '--help'])).out, /signature_missing +the manifest is not signed/);
+  }
+});
+
 test('a service that is not there is one line and its own exit code', async () => {
   const ran = await stub.cli(['directives'], { SALLYPORT_URL: 'http://127.0.0.1:1' });
   assert.equal(ran.code, 3);

@@ -6,6 +6,7 @@ import { addAudit } from './commands/audit.js';
 import { addCall } from './commands/call.js';
 import { addCapture } from './commands/capture.js';
 import { addDirective } from './commands/directive.js';
+import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
@@ -52,6 +53,8 @@ const NEXT: Readonly<Record<string, string>> = {
   call_conflict: 'a call id is for one call: use a new one',
   call_finished: 'the call has its response: ask for another call with a new id',
   ack_refused: 'the host has another state than the service: it has to fetch the snapshot',
+  exception_required:
+    'read what each means with `sallyport review --help`, then name it with --exception, or reject the version',
   invalid_transition: 'it is not in a state for that: look at it first',
   too_large: 'it is over a limit of the service',
   overloaded: 'wait a moment and try again',
@@ -92,6 +95,7 @@ function buildProgram(world: World, exits: Exits): Command {
     .addHelpText('after', EPILOGUE);
   addCapture(program, world, exits);
   addRegistry(program, world, exits);
+  addExceptions(program, world, exits);
   addPolicy(program, world, exits);
   addTask(program, world, exits);
   addCall(program, world, exits);
@@ -118,11 +122,15 @@ function explain(error: unknown, world: World, json: boolean): number {
     return EXIT.unavailable;
   }
   if (error instanceof ServiceProblem) {
-    const { status, code, errors } = error;
-    if (json) world.out(`${JSON.stringify({ status, code, detail: error.message, errors }, undefined, 2)}\n`);
+    const { status, code, errors, needed } = error;
+    if (json)
+      world.out(
+        `${JSON.stringify({ status, code, detail: error.message, errors, ...(needed.length === 0 ? {} : { needed }) }, undefined, 2)}\n`,
+      );
     say(`${code}: ${error.message}`);
     for (const field of errors.slice(0, 20))
       world.err(printable(`  ${field.path || '(request)'}: ${field.message}`) + '\n');
+    for (const exception of needed) world.err(printable(`  needs --exception ${exception}`, 600) + '\n');
     const next = Object.hasOwn(NEXT, code) ? NEXT[code] : undefined;
     if (next !== undefined) world.err(`  ${next}\n`);
     if (code === 'outcome_unknown') return EXIT.outcomeUnknown;

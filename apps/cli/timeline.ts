@@ -58,6 +58,10 @@ function sayingOf(type: string, data: Json | undefined, call: Json | undefined):
       const host = at(data, 'host');
       return `${version}${host === '' ? '' : ` for ${host}`} ${at(data, 'reason')}`.trim();
     }
+    case 'ExceptionsAmended': {
+      const changes = [...words(data, 'added', '+'), ...words(data, 'removed', '-')];
+      return `${version} exceptions ${changes.join(' ')}: ${at(data, 'reason')}`;
+    }
     case 'VersionProposed':
     case 'VersionReinstated':
     case 'VersionRevoked':
@@ -65,6 +69,10 @@ function sayingOf(type: string, data: Json | undefined, call: Json | undefined):
     default:
       return at(data, 'reason');
   }
+}
+
+function words(data: Json | undefined, key: string, sign: string): string[] {
+  return list(data, key).map((word) => `${sign}${typeof word === 'string' ? word : ''}`);
 }
 
 function callLines(call: Json, operation: string): string[] {
@@ -93,7 +101,8 @@ function registryText(call: Json): string {
   if (!isJsonObject(registry)) return '';
   const review = at(registry, 'review', 'verdict');
   const by = at(registry, 'review', 'by');
-  const reviewed = review === '' ? 'not reviewed' : `${review}${by === '' ? '' : ` by ${by}`}`;
+  const trust = at(registry, 'trust') === '' ? '' : `, trust ${at(registry, 'trust')}`;
+  const reviewed = review === '' ? 'not reviewed' : `${review}${by === '' ? '' : ` by ${by}`}${trust}`;
   return `${at(registry, 'capability')}@${at(registry, 'version')} ${reviewed} ${at(registry, 'definitionDigest')}`;
 }
 

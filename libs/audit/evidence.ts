@@ -1,4 +1,5 @@
 import type { CallDecided, OutcomeRecorded, RecordedCheck } from '#libs/calls/events.js';
+import { trustOf } from '#libs/capability/exceptions.js';
 import type { Source } from '#libs/capability/manifest.js';
 import type { CapabilityState, Review } from '#libs/capability/state.js';
 import type { Envelope, Finding } from '#libs/content/shapes.js';
@@ -82,6 +83,8 @@ export interface RegistryEvidence {
   readonly definitionDigest: string | null;
   readonly signature: Evidence | null;
   readonly review: Review | null;
+  /** Present if a reviewer accepted that nothing proves which server this is. */
+  readonly trust?: 'low';
 }
 
 export interface ResponseEvidence {
@@ -188,6 +191,7 @@ function registryOf(
   if (capability === undefined) return null;
   const { id, kind, category, owner } = capability;
   const version = capability.versions.get(decided.version ?? '');
+  const trust = version && trustOf(version);
   const signed = version && { result: signatureResult(version.documents.signature !== undefined) };
   return {
     capability: id,
@@ -199,6 +203,7 @@ function registryOf(
     definitionDigest: version?.definitionDigest ?? null,
     signature: evidenceIn(checks, 'signature') ?? signed ?? null,
     review: version?.review ?? null,
+    ...(trust === undefined ? {} : { trust }),
   };
 }
 

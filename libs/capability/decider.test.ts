@@ -8,6 +8,8 @@ import { MAX_SNAPSHOTS } from './observe.js';
 import { awaitsReview, defaultVersion, lifecycleReason } from './state.js';
 
 const given = specified(capabilityDecider, capabilityEventSchemas);
+type Amended = Of<'ExceptionsAmended'>['data'];
+type ReviewCommand = Extract<CapabilityCommand, { type: 'review' }>;
 type Of<Type extends CapabilityEvent['type']> = Extract<CapabilityEvent, { type: Type }>;
 
 const registration: Of<'CapabilityRegistered'>['data'] = {
@@ -38,10 +40,12 @@ const proposed = (version = '1', more: Partial<Of<'VersionProposed'>['data']> = 
   data: proposal(version, more),
   ...by('rita'),
 });
+/** The weaknesses of the version: it is unsigned, and its server proves nothing. */
+const EXCEPTED = ['server_unauthenticated', 'signature_missing'] as const;
 const of = (version = '1') => ({ capability: 'memory', version });
 const reviewed = (verdict: 'approved' | 'rejected' = 'approved', version = '1'): CapabilityEvent => ({
   type: 'VersionReviewed',
-  data: { ...of(version), verdict, reason: 'r', exceptions: [] },
+  data: { ...of(version), verdict, reason: 'r', exceptions: verdict === 'approved' ? [...EXCEPTED] : [] },
   ...by('vera'),
 });
 const suspended = (actor = 'otto', more: Partial<Of<'VersionSuspended'>['data']> = {}): CapabilityEvent => ({
@@ -69,7 +73,7 @@ const HISTORIES: Record<string, CapabilityEvent[]> = {
 };
 const COMMANDS: Record<string, { command: CapabilityCommand; gives: CapabilityEvent; from: string[] }> = {
   approve: {
-    command: { type: 'review', version: '1', verdict: 'approved', reason: 'r', exceptions: [], ...by('vera') },
+    command: { type: 'review', version: '1', verdict: 'approved', reason: 'r', exceptions: EXCEPTED, ...by('vera') },
     gives: reviewed(),
     from: ['pending'],
   },
@@ -81,6 +85,15 @@ const COMMANDS: Record<string, { command: CapabilityCommand; gives: CapabilityEv
   suspend: {
     command: { type: 'suspend', version: '1', reason: 'r', directiveId: uuid(1), ...by('otto') },
     gives: suspended(),
+    from: ['approved'],
+  },
+  amend: {
+    command: { type: 'amend', version: '1', add: [], remove: ['signature_missing'], reason: 'r', ...by('vera') },
+    gives: {
+      type: 'ExceptionsAmended',
+      data: { ...of(), added: [], removed: ['signature_missing'], reason: 'r' },
+      ...by('vera'),
+    },
     from: ['approved'],
   },
   reinstate: {
@@ -174,12 +187,6 @@ test('exceptions are kept once each, in order, and only with an approval', () =>
 
 test('only the weaknesses that can be accepted are accepted', () => {
   const review = { type: 'review', version: '1', verdict: 'approved', reason: 'r', ...by('vera') } as const;
-  const writing = proposed('1', {
-    operations: { recall: { effects: ['read'] }, store: { effects: ['read', 'write'] } },
-  });
-  given(registered, writing)
-    .when({ ...review, exceptions: ['server_unauthenticated'] })
-    .thenRefused('malformed_request');
   const expecting = proposed('1', { server: { method: 'spiffe', id: 'spiffe://a/b' } });
   given(registered, expecting)
     .when({ ...review, exceptions: ['server_unauthenticated'] })
@@ -187,6 +194,51 @@ test('only the weaknesses that can be accepted are accepted', () => {
   given(registered, proposed())
     .when({ ...review, exceptions: ['definition_drifted'] })
     .thenRefused('malformed_request');
+  for (const code of ['schema_unenforced:recall', 'schema_unenforced:__proto__'] as const) {
+    given(registered, proposed())
+      .when({ ...review, exceptions: [...EXCEPTED, code] })
+      .thenRefused('malformed_request');
+  }
+});
+
+test('an approval names every exception that the version needs', () => {
+  const review = { type: 'review', version: '1', verdict: 'approved', reason: 'r', ...by('vera') } as const;
+  const needs = (more: Partial<Of<'VersionProposed'>['data']>, exceptions: ReviewCommand['exceptions']) => {
+    const { state } = given(registered, proposed('1', more));
+    const decided = capabilityDecider.decide({ ...review, exceptions }, state);
+    return decided.ok ? undefined : [decided.error.code, decided.error.needed];
+  };
+  assert.deepEqual(needs({}, []), ['exception_required', EXCEPTED]);
+  assert.deepEqual(needs({}, ['signature_missing']), ['exception_required', ['server_unauthenticated']]);
+  assert.equal(needs({}, EXCEPTED), undefined);
+  const unvettable = { operations: { recall: { effects: ['write' as const], unenforced: { arguments: 'why' } } } };
+  const code = 'schema_unenforced:recall';
+  assert.deepEqual(needs(unvettable, EXCEPTED), ['exception_required', [code]]);
+  assert.equal(needs(unvettable, [...EXCEPTED, code]), undefined);
+  const proven = { server: { method: 'spiffe' as const, id: 'spiffe://a/b' } };
+  assert.deepEqual(needs(proven, []), ['exception_required', ['signature_missing']]);
+});
+
+test('exceptions of an approved version are amended by a reviewer who did not propose it', () => {
+  const amend = { type: 'amend', version: '1', add: [], remove: [], reason: 'r', ...by('vera') } as const;
+  const amended = (added: Amended['added'], removed: Amended['removed']): CapabilityEvent => ({
+    type: 'ExceptionsAmended',
+    data: { ...of(), added, removed, reason: 'r' },
+    ...by('vera'),
+  });
+  const approved = given(registered, proposed(), reviewed());
+  const without = amended([], ['signature_missing']);
+  approved.when({ ...amend, remove: ['signature_missing', 'signature_missing'] }).thenEvents(without);
+  const fewer = given(registered, proposed(), reviewed(), without);
+  assert.deepEqual(fewer.state?.versions.get('1')?.review?.exceptions, ['server_unauthenticated']);
+  fewer.when({ ...amend, add: ['signature_missing'] }).thenEvents(amended(['signature_missing'], []));
+  fewer.when({ ...amend, add: ['server_unauthenticated'], remove: ['signature_missing'] }).thenNothing();
+  approved.when({ ...amend, add: ['definition_drifted'] }).thenRefused('malformed_request');
+  approved.when({ ...amend, remove: ['definition_drifted'] }).thenRefused('malformed_request');
+  approved
+    .when({ ...amend, add: ['signature_missing'], remove: ['signature_missing'] })
+    .thenRefused('malformed_request');
+  approved.when({ ...amend, remove: ['signature_missing'], ...by('rita') }).thenRefused('self_review');
 });
 
 const diff: Diff = {
@@ -398,4 +450,9 @@ test('the default version is the one whose first approval is the latest', () => 
   assert.equal(pinned(reviewed('approved', '2'), reviewed('approved', '1')), '1');
   assert.equal(pinned(reviewed('approved', '1'), suspended(), reviewed('approved', '3'), reinstated), '3');
   assert.equal(pinned(reviewed('approved', '3'), reviewed('rejected', '1')), '3');
+  const unproven = proposed('4', { sensitivity: 'restricted' });
+  assert.equal(pinned(unproven, reviewed('approved', '4')), undefined);
+  assert.equal(pinned(reviewed('approved', '1'), unproven, reviewed('approved', '4')), '1');
+  const proven = proposed('5', { sensitivity: 'restricted', server: { method: 'spiffe', id: 'spiffe://a/b' } });
+  assert.equal(pinned(reviewed('approved', '1'), proven, reviewed('approved', '5')), '5');
 });

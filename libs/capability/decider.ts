@@ -1,9 +1,10 @@
 import type { Decider } from '#libs/kernel/decider.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { exceptionRequired, refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
-import type { ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { ExceptionCode, ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { CapabilityEvent } from './events.js';
+import { mayExcept, unenforcedSchemas, weaknessesOf } from './exceptions.js';
 import { observe, type ObserveCommand } from './observe.js';
 import { evolveCapability, type CapabilityState, type MaybeCapability, type VersionState } from './state.js';
 
@@ -27,7 +28,14 @@ export type CapabilityCommand = Caused &
         readonly version: string;
         readonly verdict: ReviewVerdict;
         readonly reason: string;
-        readonly exceptions: readonly ReasonCode[];
+        readonly exceptions: readonly ExceptionCode[];
+      }
+    | {
+        readonly type: 'amend';
+        readonly version: string;
+        readonly add: readonly ExceptionCode[];
+        readonly remove: readonly ExceptionCode[];
+        readonly reason: string;
       }
     | {
         readonly type: 'suspend' | 'revoke';
@@ -54,6 +62,8 @@ export const capabilityDecider: Decider<MaybeCapability, CapabilityCommand, Capa
     switch (command.type) {
       case 'review':
         return review(command, state, version);
+      case 'amend':
+        return amend(command, state, version);
       case 'suspend':
         return suspend(command, state, version);
       case 'reinstate':
@@ -101,11 +111,10 @@ function review(command: Of<'review'>, state: CapabilityState, version: VersionS
     return err(refusal('self_review', 'who proposed a version cannot review it'));
   if (version.status !== 'pending') return err(refusal('invalid_transition', `the version is ${version.status}`));
   const unacceptable = command.exceptions.filter((code) => !mayExcept(version, code));
-  if (unacceptable.length > 0) {
-    const errors = unacceptable.map((code) => ({ path: '/exceptions', message: `${code} cannot be excepted here` }));
-    return err(refusal('malformed_request', 'an exception is not acceptable', errors));
-  }
+  if (unacceptable.length > 0) return err(unacceptableExceptions('/exceptions', unacceptable));
   const { verdict, reason } = command;
+  const needed = weaknessesOf(version).filter((code) => !command.exceptions.includes(code));
+  if (verdict === 'approved' && needed.length > 0) return err(exceptionRequired(needed, unenforcedSchemas(version)));
   const exceptions = verdict === 'approved' ? [...new Set(command.exceptions)].sort() : [];
   return ok([
     {
@@ -116,11 +125,28 @@ function review(command: Of<'review'>, state: CapabilityState, version: VersionS
   ]);
 }
 
-/** The weaknesses that a reviewer may accept by name. */
-function mayExcept(version: VersionState, code: ReasonCode): boolean {
-  if (code === 'signature_missing') return true;
-  if (code !== 'server_unauthenticated' || version.server.method !== 'none') return false;
-  return Object.values(version.operations).every(({ effects }) => effects.every((effect) => effect === 'read'));
+/** What is accepted of an approved version changes. An exception that is needed may go: the version is then denied. */
+function amend(command: Of<'amend'>, state: CapabilityState, version: VersionState): Decided {
+  if (version.proposedBy === command.actor) {
+    return err(refusal('self_review', 'the proposer of a version cannot change its exceptions'));
+  }
+  if (version.status !== 'approved') return err(refusal('invalid_transition', `the version is ${version.status}`));
+  const accepted = version.review?.exceptions ?? [];
+  const { add, remove, reason } = command;
+  const unacceptable = add.filter((code) => !mayExcept(version, code) || remove.includes(code));
+  if (unacceptable.length > 0) return err(unacceptableExceptions('/add', unacceptable));
+  const unknown = remove.filter((code) => !mayExcept(version, code) && !accepted.includes(code));
+  if (unknown.length > 0) return err(unacceptableExceptions('/remove', unknown));
+  const added = [...new Set(add)].filter((code) => !accepted.includes(code)).sort();
+  const removed = [...new Set(remove)].filter((code) => accepted.includes(code)).sort();
+  if (added.length === 0 && removed.length === 0) return ok([]);
+  const data = { capability: state.id, version: version.version, added, removed, reason };
+  return ok([{ type: 'ExceptionsAmended', data, ...by(command) }]);
+}
+
+function unacceptableExceptions(path: string, codes: readonly ExceptionCode[]): Refusal {
+  const errors = codes.map((code) => ({ path, message: `${code} cannot be excepted here` }));
+  return refusal('malformed_request', 'an exception is not acceptable', errors);
 }
 
 function suspend(command: Of<'suspend' | 'revoke'>, state: CapabilityState, version: VersionState): Decided {

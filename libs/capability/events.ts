@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isJsonObject } from '#libs/kernel/canonical-json.js';
 import type { Digest } from '#libs/kernel/digest.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { Effect, Kind, Level, ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '#libs/vocabulary/words.js';
 import { Probe } from './definition.js';
 import { Diff } from './diff.js';
 import { ServerExpectation, Source } from './manifest.js';
@@ -17,6 +17,11 @@ export interface OperationFacts {
   readonly output?: Digest;
   /** The prompt declares an argument `name` of its own. */
   readonly ownName?: true;
+  /**
+   * Why its schemas cannot be vetted: nothing is valid against them, unless a reviewer accepts by name that they are not
+   * enforced. The texts are ours, and the pointers in them are the server's.
+   */
+  readonly unenforced?: Readonly<Partial<Record<'arguments' | 'output', string>>>;
 }
 
 /** Facts of stream `capability-<id>`. */
@@ -52,7 +57,15 @@ export const VersionReviewed = z.strictObject({
   version: VersionId,
   verdict: ReviewVerdict,
   reason: Reason,
-  exceptions: z.array(ReasonCode),
+  exceptions: z.array(ExceptionCode),
+});
+/** A reviewer accepts further weaknesses of an approved version, or accepts some no longer. */
+export const ExceptionsAmended = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  added: z.array(ExceptionCode),
+  removed: z.array(ExceptionCode),
+  reason: Reason,
 });
 /** `snapshot` is the blob of the observed definition; absent once a version has 16 of them. */
 export const DriftObserved = z.strictObject({
@@ -92,6 +105,7 @@ export const capabilityEventSchemas = {
   CapabilityRegistered,
   VersionProposed,
   VersionReviewed,
+  ExceptionsAmended,
   DriftObserved,
   VersionSuspended,
   VersionReinstated,

@@ -17,20 +17,20 @@ export interface PreparedProposal {
   readonly documents: ReadonlyMap<Digest, string>;
 }
 
-/** Refuses a schema that could hurt whoever validates with it. The schema is attacker-controlled. */
-export type SchemaVetting = (schema: Json) => Result<void, { readonly path: JsonPointer; readonly message: string }>;
+/** Why a schema cannot be enforced, in plain words; undefined if it can. The schema is attacker-controlled. */
+export type SchemaVetting = (schema: Json) => string | undefined;
 
 const MAX_NAME_CHARS = 512;
 
 /**
- * Checks what shapes alone cannot: names that are unique and not reserved, operations that the definition declares, and
- * schemas that can be vetted. `raw` is the proposal as it came, which is what is kept and what a repeat is compared by.
+ * Checks what shapes alone cannot: names that are unique and not reserved, and operations that the definition declares.
+ * An operation whose schema cannot be vetted is marked: it needs an exception by name. `raw` is the proposal as it came, which is what is kept and what a repeat is compared by.
  */
 export function prepareProposal(
   capability: string,
   proposal: VersionProposal,
   raw: JsonObject,
-  vetSchema: SchemaVetting,
+  whyUnvettable: SchemaVetting,
 ): Result<PreparedProposal, Refusal> {
   const { definition, manifest } = proposal;
   const fingerprint = fingerprintDefinition(definition);
@@ -61,19 +61,25 @@ export function prepareProposal(
       return malformed(path, 'the definition declares no such operation');
     if (tools.has(name) && !isSchema(declared.get(name)?.inputSchema))
       return malformed(path, 'the tool declares no input schema');
-    const schemas = schemasOf(operation, declared.get(name));
-    for (const [kind, schema] of Object.entries(schemas)) {
-      const vetted = vetSchema(schema);
-      if (!vetted.ok)
-        return malformed(path, `its ${kind} schema is refused at ${vetted.error.path || '/'}: ${vetted.error.message}`);
+    const { input, output } = schemasOf(operation, declared.get(name));
+    const unenforced: { arguments?: string; output?: string } = {};
+    for (const [kind, schema] of [
+      ['arguments', input],
+      ['output', output],
+    ] as const) {
+      const why = schema === undefined ? undefined : whyUnvettable(schema.schema);
+      if (why === undefined) continue;
+      // The owner can mend a schema of the manifest, but not one of the server.
+      if (schema?.owners === true) return malformed(path, `its ${kind} schema is refused: ${why}`);
+      unenforced[kind] = why;
     }
-    const { input, output } = schemas;
     operations.push([
       name,
       {
         effects: operation.effects,
-        ...(input === undefined ? {} : { arguments: keep(input) }),
-        ...(output === undefined ? {} : { output: keep(output) }),
+        ...(input === undefined ? {} : { arguments: keep(input.schema) }),
+        ...(output === undefined ? {} : { output: keep(output.schema) }),
+        ...(Object.keys(unenforced).length === 0 ? {} : { unenforced }),
         ...(declared.get(name)?.ownName === true ? { ownName: true as const } : {}),
       },
     ]);
@@ -103,14 +109,25 @@ export function prepareProposal(
   });
 }
 
+/** A schema that an operation has to fulfil, and whether it is the owner's rather than the server's. */
+interface OperationSchema {
+  readonly schema: Json;
+  readonly owners: boolean;
+}
+
 /** What the definition pins goes first; what declares no schema of its own gets the owner's. */
 function schemasOf(
   operation: ManifestOperation,
   declared: { readonly inputSchema?: Json | undefined; readonly outputSchema?: Json | undefined } | undefined,
-): { input?: Json; output?: Json } {
-  const input = declared?.inputSchema ?? operation.argumentsSchema;
-  const output = declared?.outputSchema ?? operation.outputSchema;
-  return { ...(input === undefined ? {} : { input }), ...(output === undefined ? {} : { output }) };
+): { readonly input: OperationSchema | undefined; readonly output: OperationSchema | undefined } {
+  const first = (servers: Json | undefined, owners: Json | undefined): OperationSchema | undefined => {
+    const schema = servers ?? owners;
+    return schema === undefined ? undefined : { schema, owners: servers === undefined };
+  };
+  return {
+    input: first(declared?.inputSchema, operation.argumentsSchema),
+    output: first(declared?.outputSchema, operation.outputSchema),
+  };
 }
 
 const isSchema = (value: Json | undefined): boolean => isJsonObject(value) || typeof value === 'boolean';

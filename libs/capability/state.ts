@@ -1,8 +1,9 @@
 import type { Digest } from '#libs/kernel/digest.js';
 import { toMs, type Instant } from '#libs/kernel/time.js';
-import type { Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
+import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
 import type { Probe } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
+import { mayBeDefault } from './exceptions.js';
 import type { ServerExpectation, Source } from './manifest.js';
 
 export interface Review {
@@ -10,7 +11,7 @@ export interface Review {
   readonly by: string;
   readonly reason: string;
   readonly at: Instant;
-  readonly exceptions: readonly ReasonCode[];
+  readonly exceptions: readonly ExceptionCode[];
 }
 
 export interface VersionState {
@@ -118,6 +119,13 @@ function evolveVersion(state: CapabilityState, version: VersionState, event: Ver
       settleDrift(version);
       return;
     }
+    case 'ExceptionsAmended': {
+      const { added, removed } = event.data;
+      if (version.review === undefined) return;
+      const kept = version.review.exceptions.filter((code) => !removed.includes(code));
+      version.review = { ...version.review, exceptions: [...new Set([...kept, ...added])].sort() };
+      return;
+    }
     case 'DriftObserved': {
       const { observedDigest, host, snapshot, withoutTask } = event.data;
       const sighting = version.observed.get(observedDigest) ?? { snapshot: false, reporters: [] };
@@ -162,11 +170,14 @@ export function awaitsReview({ status, drifted }: VersionState): boolean {
   return status === 'pending' || (drifted && (status === 'approved' || status === 'suspended'));
 }
 
-/** The version that a task gets when it names none: the one whose first approval is the latest, if it is still approved. */
+/**
+ * The version that a task gets when it names none: of those that may be the default, the one whose first approval is the
+ * latest, if it is still approved.
+ */
 export function defaultVersion(state: CapabilityState): VersionState | undefined {
   let latest: VersionState | undefined;
   for (const version of state.versions.values()) {
-    if ((version.firstApproval ?? 0) > (latest?.firstApproval ?? 0)) latest = version;
+    if (mayBeDefault(version) && (version.firstApproval ?? 0) > (latest?.firstApproval ?? 0)) latest = version;
   }
   return latest;
 }

@@ -2,6 +2,7 @@ import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { depthOf } from '#libs/kernel/strict-json.js';
+import { boundedPointer } from './bounded-pointer.js';
 import { readPattern, type Pattern } from './pattern.js';
 import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, EXCLUSIVE_BOUNDS } from './schema-keywords.js';
 import { isDraft04, isKnownDialect, isNameList } from './schema-keywords.js';
@@ -39,6 +40,12 @@ const PATTERN_BASE_SIZE = 20;
 export function vetSchema(schema: Json): Result<void, SchemaFault> {
   const read = readSchema(schema);
   return read.ok ? ok(undefined) : read;
+}
+
+/** Why a schema cannot be vetted, in plain words with its place, at most 400 characters; undefined if it can. */
+export function whyUnvettable(schema: Json): string | undefined {
+  const vetted = vetSchema(schema);
+  return vetted.ok ? undefined : `${boundedPointer(vetted.error.path) || '/'}: ${vetted.error.message}`.toWellFormed();
 }
 
 /** `vetSchema` that hands over what it read, for the compiler. */

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { callsDecider, notAllowed, otherBody, type AttemptState, type CallState } from '#libs/calls/decider.js';
 import type { ResponseValidated } from '#libs/calls/events.js';
 import type { OutcomeRequest } from '#libs/calls/requests.js';
+import { isUnenforced } from '#libs/capability/exceptions.js';
 import { lifecycleReason, type MaybeCapability } from '#libs/capability/state.js';
 import type { ResponseLimits } from '#libs/content/response.js';
 import type { Finding } from '#libs/content/shapes.js';
@@ -267,7 +268,9 @@ export class Responder {
       operation,
       server: { method: server.method, result: compareServer(expected, server) },
     };
-    const schema = digest === undefined ? undefined : { digest, text: await this.engines.schemaText(digest) };
+    const enforced = known !== undefined && !isUnenforced(known, operation, 'output');
+    const schema =
+      digest === undefined || !enforced ? undefined : { digest, text: await this.engines.schemaText(digest) };
     return { source, schema, limits: this.limits };
   }
 

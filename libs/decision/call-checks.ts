@@ -1,3 +1,4 @@
+import { isUnenforced, schemaException } from '#libs/capability/exceptions.js';
 import { ok } from '#libs/kernel/result.js';
 import { authorityOver, ruleText } from '#libs/policy/authority.js';
 import { covers } from '#libs/task/scope.js';
@@ -75,8 +76,13 @@ export function argumentsValid({ call, engines, operation, version, decider }: Q
     ownName: operation?.ownName === true,
     operations: version?.operations ?? {},
   };
-  const valid = schemaDigest === undefined ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
-  const evidence = schemaDigest === undefined ? {} : { schemaDigest };
+  const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
+  const valid =
+    schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
+  const evidence = {
+    ...(schemaDigest === undefined ? {} : { schemaDigest }),
+    ...(unenforced ? { exception: schemaException(call.operation) } : {}),
+  };
   // Decider 1 did not compare them.
   const named = decider === 1 ? [] : engines.named(thing, call.arguments);
   const found = [...named, ...(valid.ok ? [] : valid.error)];

@@ -14,15 +14,24 @@ export interface Refusal {
     | 'call_conflict'
     | 'call_finished'
     | 'invalid_transition'
+    | 'exception_required'
     | 'ack_refused'
     | 'overloaded'
     | 'too_large';
   readonly detail: string;
   readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[];
+  /** The exceptions that a reviewer has to name, with `exception_required`. */
+  readonly needed?: readonly string[];
 }
 
 export const refusal = (code: Refusal['code'], detail: string, errors?: Refusal['errors']): Refusal => ({
   code,
   detail,
   ...(errors === undefined ? {} : { errors }),
+});
+
+/** A version needs exceptions that its review does not name. Nothing was recorded. */
+export const exceptionRequired = (needed: readonly string[], errors?: Refusal['errors']): Refusal => ({
+  ...refusal('exception_required', 'the version needs exceptions by name', errors),
+  needed,
 });

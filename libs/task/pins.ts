@@ -1,4 +1,9 @@
-import { defaultVersion, type MaybeCapability, type VersionState } from '#libs/capability/state.js';
+import {
+  defaultVersion,
+  type CapabilityState,
+  type MaybeCapability,
+  type VersionState,
+} from '#libs/capability/state.js';
 import type { ReasonCode } from '#libs/vocabulary/words.js';
 import type { Pin, Unresolved } from './decider.js';
 import type { ScopeEntry } from './scope.js';
@@ -6,6 +11,7 @@ import type { ScopeEntry } from './scope.js';
 /**
  * Resolves the capabilities of a scope to versions, once, at intake: the version that an entry names, else the default
  * one. A capability without an approved version stays unresolved, with the reason that its calls would be denied for.
+ * So does one whose only approved versions handle restricted data and have servers that prove nothing.
  */
 export function resolvePins(
   scope: readonly ScopeEntry[],
@@ -17,8 +23,7 @@ export function resolvePins(
     const named = scope.find((entry) => entry.capability === capability && entry.version !== undefined)?.version;
     const state = capabilityOf(capability);
     const version = named === undefined ? state && defaultVersion(state) : state?.versions.get(named);
-    const reason =
-      state === undefined ? 'capability_unregistered' : whyNot(version, [...state.versions.values()].at(-1), named);
+    const reason = state === undefined ? 'capability_unregistered' : whyNot(version, representative(state), named);
     if (reason !== undefined || version === undefined)
       unresolved.push({ capability, reason: reason ?? 'version_unregistered' });
     else pins.push({ capability, version: version.version, definitionDigest: version.definitionDigest });
@@ -26,12 +31,20 @@ export function resolvePins(
   return { pins, unresolved };
 }
 
+/** The version that says why there is no default one: one that is approved all the same, else the newest. */
+function representative({ versions }: CapabilityState): VersionState | undefined {
+  const all = [...versions.values()];
+  return all.findLast(({ status }) => status === 'approved') ?? all.at(-1);
+}
+
 function whyNot(
   version: VersionState | undefined,
-  newest: VersionState | undefined,
+  other: VersionState | undefined,
   named: string | undefined,
 ): ReasonCode | undefined {
-  const judged = version ?? (named === undefined ? newest : undefined);
+  const judged = version ?? (named === undefined ? other : undefined);
   if (judged === undefined) return 'version_unregistered';
+  // It may be pinned by its name alone.
+  if (version === undefined && judged.status === 'approved') return 'server_unauthenticated';
   return judged.status === 'approved' ? undefined : `version_${judged.status}`;
 }

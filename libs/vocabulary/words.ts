@@ -82,3 +82,13 @@ export const ReasonCode = z.enum([
   'view_stale',
 ]);
 export type ReasonCode = z.infer<typeof ReasonCode>;
+
+/** Begins the exception for one operation whose schema is not enforced. */
+export const SCHEMA_UNENFORCED = 'schema_unenforced:';
+
+/** A weakness that a reviewer accepts by name. Which codes a version takes is for its state to say. */
+export const ExceptionCode = z.union([
+  ReasonCode,
+  z.templateLiteral([z.literal(SCHEMA_UNENFORCED), z.string().min(1).max(512)]),
+]);
+export type ExceptionCode = z.infer<typeof ExceptionCode>;

@@ -73,7 +73,7 @@ export const definitionOf = (version: string) => ({
 export function proposalOf(id: string, version: string): PreparedProposal & { readonly blobs: readonly Blob[] } {
   const { raw } = registrationOf(id, version);
   const { version: proposal } = CapabilityRegistration.parse(raw);
-  const prepared = must(prepareProposal(id, proposal, raw.version as unknown as JsonObject, () => ok(undefined)));
+  const prepared = must(prepareProposal(id, proposal, raw.version as unknown as JsonObject, () => undefined));
   const blobs = [...prepared.documents].map(([digest, text]) => ({ digest, bytes: Buffer.from(text) }));
   return { ...prepared, blobs };
 }

@@ -97,6 +97,14 @@ export class Oracle {
         return this.proposed(data);
       case 'VersionReviewed':
         return this.becomes(data, data['verdict'] ?? '', (version) => (version.exceptions = data['exceptions'] ?? []));
+      case 'ExceptionsAmended': {
+        const version = this.versions.get(keyOf(data));
+        const { added = [], removed = [] } = event.data as { added?: string[]; removed?: string[] };
+        if (version !== undefined) {
+          version.exceptions = [...version.exceptions.filter((code) => !removed.includes(code)), ...added];
+        }
+        return [];
+      }
       case 'VersionSuspended':
         if (data['host'] === undefined) return this.becomes(data, 'suspended');
         this.versions.get(keyOf(data))?.hosts.add(data['host']);

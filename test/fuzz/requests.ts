@@ -98,6 +98,11 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       path: `${await pending()}/review`,
       body: { verdict: 'approved', reason, exceptions: ['signature_missing'], expectedRevision: 1 },
     }),
+    'POST /v1/capabilities/:id/versions/:version/exceptions': post('reviewer', `${approved}/exceptions`, () => ({
+      add: ['signature_missing'],
+      remove: [],
+      reason,
+    })),
     'POST /v1/capabilities/:id/versions/:version/suspend': post('operator', `${approved}/suspend`, () => ({ reason })),
     'POST /v1/capabilities/:id/versions/:version/reinstate': post('reviewer', `${approved}/reinstate`, () => ({
       reason,

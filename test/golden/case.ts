@@ -14,6 +14,14 @@ export type Step =
         readonly exceptions?: readonly string[];
       };
     }
+  | {
+      readonly amend: {
+        readonly capability: string;
+        readonly version: string;
+        readonly add?: readonly string[];
+        readonly remove?: readonly string[];
+      };
+    }
   | { readonly suspend: VersionStop }
   | { readonly revoke: VersionStop }
   | { readonly reinstate: { readonly capability: string; readonly version: string } }

@@ -73,6 +73,10 @@ async function registerMemory(service: TestService): Promise<void> {
   const body = { ...registration('memory', proposal('1.0.0', { probe, supplyChain })), publishers: ['acme'] };
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', body));
   await approve(service);
+  for (const change of [{ remove: ['signature_missing'] }, { add: ['signature_missing'] }]) {
+    const path = '/v1/capabilities/memory/versions/1.0.0/exceptions';
+    expecting(200, await service.call('reviewer', 'POST', path, { ...change, reason: 'asked the owner' }));
+  }
 }
 
 /** Allowed, answered, and done; only an integer number of notes is what the tool may answer. */

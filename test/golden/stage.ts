@@ -48,6 +48,9 @@ export async function perform(stage: Stage, step: Step, blocks: Blocks, names: B
   } else if ('review' in step) {
     const { verdict = 'approved', exceptions = [] } = step.review;
     await post('reviewer', ofVersion(step.review, 'review'), { verdict, reason: REASON, exceptions });
+  } else if ('amend' in step) {
+    const { add = [], remove = [] } = step.amend;
+    await post('reviewer', ofVersion(step.amend, 'exceptions'), { add, remove, reason: REASON });
   } else if ('suspend' in step) {
     await post(step.suspend.by, ofVersion(step.suspend, 'suspend'), { reason: REASON });
   } else if ('revoke' in step) {

@@ -97,8 +97,11 @@ const FAILING: Record<string, [status: number, code: string, ask: () => Promise<
         registration(
           'refused',
           proposal('1.0.0', {
-            definition: { tools: [{ name: 'recall', inputSchema: { pattern: `(?=${SECRET})` } }] },
-            manifest: { ...proposal().manifest, operations: { recall: { effects: ['read'] } } },
+            definition: { prompts: [{ name: 'p' }] },
+            manifest: {
+              ...proposal().manifest,
+              operations: { 'prompt:p': { effects: ['read'], argumentsSchema: { pattern: `(?=${SECRET})` } } },
+            },
           }),
         ),
       ),

@@ -50,12 +50,6 @@ const REFUSED: Record<string, Answered> = {
   'a prompt that the definition lacks': proposal('1.0.0', { manifest: manifestFor({ 'prompt:x': operation }) }),
   'an operation without effects': proposal('1.0.0', { manifest: manifestFor({ recall: { effects: [] } }) }),
   'an operation with an unknown effect': proposal('1.0.0', { manifest: manifestFor({ recall: { effects: ['eat'] } }) }),
-  'a schema that refers to another document': withSchema({ $ref: 'https://schemas.example/x.json' }),
-  'a schema with a pattern that is no regular language': withSchema({ type: 'string', pattern: '(a+)\\1$' }),
-  'a schema with a pattern that repeats without bound': withSchema({ type: 'string', pattern: '(x{1000}){1000}' }),
-  'a schema that refers to itself without end': withSchema({ $ref: '#' }),
-  'a schema that is nested too deep': withSchema(nested(40)),
-  'a schema with a dynamic reference': withSchema({ $dynamicRef: '#x' }),
   'a hostile schema of the owner': proposal('1.0.0', {
     definition: { prompts: [{ name: 'p' }] },
     manifest: manifestFor({ 'prompt:p': { ...operation, argumentsSchema: { pattern: '(?=a)' } } }),
@@ -67,13 +61,6 @@ const REFUSED: Record<string, Answered> = {
 
 function fileOf(size: number): Answered {
   return { path: 'run.sh', digest: `sha256:${'a'.repeat(64)}`, size };
-}
-function nested(depth: number): Answered {
-  return depth === 0 ? {} : { not: nested(depth - 1) };
-}
-function withSchema(inputSchema: Answered): Answered {
-  const definition = { tools: [tool('recall', { inputSchema })] };
-  return proposal('1.0.0', { definition, manifest: manifestFor({ recall: operation }) });
 }
 
 for (const [name, version] of Object.entries(REFUSED)) {

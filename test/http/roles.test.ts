@@ -20,6 +20,7 @@ const TABLE = `
   GET    /v1/capabilities/:id/versions/:version                any
   GET    /v1/capabilities/:id/versions/:version/diff           any
   POST   /v1/capabilities/:id/versions/:version/review         reviewer
+  POST   /v1/capabilities/:id/versions/:version/exceptions     reviewer
   POST   /v1/capabilities/:id/versions/:version/suspend        reviewer operator
   POST   /v1/capabilities/:id/versions/:version/reinstate      reviewer
   POST   /v1/capabilities/:id/versions/:version/revoke         reviewer operator

@@ -129,7 +129,7 @@ export async function makeWorld(t: TestContext) {
     async register(id: string, version = '1.0.0') {
       const raw = { ...registrationOf(id), version: { ...registrationOf(id).version, version } };
       const { version: proposal, ...registration } = CapabilityRegistration.parse(raw);
-      const { proposed, documents } = must(prepareProposal(id, proposal, raw.version, () => ok(undefined)));
+      const { proposed, documents } = must(prepareProposal(id, proposal, raw.version, () => undefined));
       const { kind, category, owner, publishers = [] } = registration;
       const blobs = [...documents].map(([digest, text]) => ({ digest, bytes: Buffer.from(text) }));
       const known = view.capability(id).state !== undefined;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Answer, Answered } from './service.js';
 
-const MEMBERS = new Set(['type', 'title', 'status', 'detail', 'code', 'errors']);
+const MEMBERS = new Set(['type', 'title', 'status', 'detail', 'code', 'errors', 'needed']);
 
 /** Expects an RFC 9457 problem document with this status and code, and gives it. */
 export function refused(status: number, code: string, answer: Answer): Answered {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { Effect, Kind, ReasonCode, VersionStatus } from '#libs/vocabulary/words.js';
+import { Effect, Kind, VersionStatus } from '#libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
 import { agentText } from '../agent-text.js';
@@ -8,6 +8,7 @@ import { diffText } from '../diff-text.js';
 import { at, dig, joined, list, moreOf, table } from '../print.js';
 import { showBeforeApproval } from '../review-text.js';
 import { UsageError, type World } from '../world.js';
+import { assertExceptions, explainExceptions } from './exceptions.js';
 
 /** Commands about capabilities and their versions. */
 export function addRegistry(program: Command, world: World, exits: Exits): void {
@@ -49,15 +50,14 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     .option('--approve', 'it may be used')
     .option('--reject', 'it may not be used')
     .requiredOption('--reason <text>', 'why; it is part of the record')
-    .option('--exception <code>', 'accept a weakness by its reason code (repeatable)', collect, [])
+    .option('--exception <code>', 'accept a weakness by name, see below (repeatable)', collect, [])
     .option('--expected-revision <n>', 'only if the capability is still at this revision')
     .option('--yes', 'in a terminal: approve without showing the version and asking first');
+  explainExceptions(review);
   serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async (session) => {
     const { call, args, options, show } = session;
     if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
-    for (const code of options.exception) {
-      if (!ReasonCode.safeParse(code).success) throw new UsageError(`--exception: ${code} is no reason code`);
-    }
+    assertExceptions('--exception', options.exception);
     const [capability = '', version = ''] = args;
     if (options.approve === true && options.yes !== true && !(await showBeforeApproval(session, capability, version)))
       throw new UsageError('not approved: nothing was sent');
@@ -168,10 +168,11 @@ function versionLine(version: unknown): string {
   const count = isJsonObject(operations) ? `, ${Object.keys(operations).length} operations` : '';
   const by = at(view, 'proposedBy');
   const hosts = joined(view, 'suspendedFor');
+  const trust = at(view, 'trust');
   const [line = ''] = table([
     [
       `${at(view, 'capability')}@${at(view, 'version')}`,
-      `${at(view, 'status')}${hosts === '' ? '' : `, suspended for ${hosts}`}${count}${by === '' ? '' : `, proposed by ${by}`}`,
+      `${at(view, 'status')}${hosts === '' ? '' : `, suspended for ${hosts}`}${count}${by === '' ? '' : `, proposed by ${by}`}${trust === '' ? '' : `, trust ${trust}`}`,
     ],
   ]);
   return line;
@@ -193,6 +194,7 @@ function versionLines(view: unknown): string[] {
       ['definition digest', at(version, 'definitionDigest')],
       ['signature', at(version, 'signature', 'result')],
       ['server', at(version, 'manifest', 'server', 'method')],
+      ...(at(version, 'trust') === '' ? [] : [['trust', at(version, 'trust')]]),
       ['sensitivity', at(version, 'manifest', 'sensitivity')],
       ['proposed', `${at(version, 'proposedAt')} by ${at(version, 'proposedBy')}`],
       ...(reviewed === undefined
@@ -224,6 +226,7 @@ function capabilityRows(items: readonly unknown[]): string[] {
       at(capability, 'kind'),
       at(capability, 'category'),
       at(capability, 'owner'),
+      at(version, 'trust') === '' ? '' : `trust ${at(version, 'trust')}`,
     ]);
   });
   return table(rows);

@@ -40,6 +40,13 @@ const REQUESTS: [string[], string, string, string, unknown][] = [
     { reason: 'r' },
   ],
   [
+    ['exceptions', 'fs', '1', '--add', 'signature_missing', '--remove', 'schema_unenforced:a b', '--reason', 'r'],
+    'reviewer',
+    'POST',
+    '/v1/capabilities/fs/versions/1/exceptions',
+    { add: ['signature_missing'], remove: ['schema_unenforced:a b'], reason: 'r' },
+  ],
+  [
     ['reinstate', 'fs', '1', '--reason', 'r'],
     'reviewer',
     'POST',

@@ -14,6 +14,7 @@ const STATUS = {
   already_exists: status.ALREADY_EXISTS,
   call_conflict: status.ALREADY_EXISTS,
   call_finished: status.FAILED_PRECONDITION,
+  exception_required: status.FAILED_PRECONDITION,
   invalid_transition: status.FAILED_PRECONDITION,
   ack_refused: status.FAILED_PRECONDITION,
   too_large: status.RESOURCE_EXHAUSTED,

@@ -22,6 +22,7 @@ const STATUS = {
   call_conflict: 409,
   call_finished: 409,
   invalid_transition: 409,
+  exception_required: 409,
   ack_refused: 409,
   too_large: 413,
   unsupported_media_type: 415,
@@ -44,6 +45,7 @@ export class Problem extends Error {
     readonly code: ProblemCode,
     readonly detail: string,
     readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[],
+    readonly needed?: readonly string[],
   ) {
     super(`${code}: ${detail}`);
   }
@@ -67,6 +69,7 @@ export class Problem extends Error {
       detail: this.detail,
       code: this.code,
       ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.needed === undefined ? {} : { needed: this.needed }),
     };
   }
 }
@@ -74,8 +77,8 @@ export class Problem extends Error {
 /** The value of a result; its refusal becomes the answer. */
 export function unwrap<Value>(result: Result<Value, Refusal>): Value {
   if (result.ok) return result.value;
-  const { code, detail, errors } = result.error;
-  throw new Problem(code, detail, errors);
+  const { code, detail, errors, needed } = result.error;
+  throw new Problem(code, detail, errors, needed);
 }
 
 /** What the framework and the stores throw, in our words. Anything unforeseen is a 503: nothing was promised. */

@@ -1,7 +1,7 @@
 import { Command } from '@nestjs/cqrs';
 import type { CapabilityRegistration, VersionProposal } from '#libs/capability/manifest.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { ReasonCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { ExceptionCode, ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
 
 /** What may be asked of a capability. `raw` is the body as it came. */
@@ -13,8 +13,15 @@ export type RegistryRequest = { readonly capability: string } & (
       readonly version: string;
       readonly verdict: ReviewVerdict;
       readonly reason: string;
-      readonly exceptions: readonly ReasonCode[];
+      readonly exceptions: readonly ExceptionCode[];
       readonly expectedRevision?: number | undefined;
+    }
+  | {
+      readonly type: 'amend';
+      readonly version: string;
+      readonly add: readonly ExceptionCode[];
+      readonly remove: readonly ExceptionCode[];
+      readonly reason: string;
     }
   | { readonly type: 'suspend' | 'reinstate' | 'revoke'; readonly version: string; readonly reason: string }
 );

@@ -2,13 +2,13 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req } from
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { CapabilityRegistration, VersionProposal } from '#libs/capability/manifest.js';
+import { CapabilityRegistration, MAX_OPERATIONS, VersionProposal } from '#libs/capability/manifest.js';
 import type { CapabilityState, VersionState } from '#libs/capability/state.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { afterCommit } from '#libs/event-log/after-commit.js';
 import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { Label, NameId, Reason, VersionId } from '#libs/vocabulary/ids.js';
-import { Effect, Kind, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
+import { Effect, ExceptionCode, Kind, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
 import { Access, callerOf } from '../http/access.js';
 import { parseInput } from '../http/body.js';
 import { pageOf, type Page } from '../http/paging.js';
@@ -16,12 +16,16 @@ import { Problem } from '../http/problem.js';
 import { RegistryCommand, type RegistryReply, type RegistryRequest } from './registry.commands.js';
 import { VersionViews, type CapabilityView, type VersionView } from './version-view.js';
 
+const Exceptions = z.array(ExceptionCode).max(MAX_OPERATIONS + ReasonCode.options.length);
 const ReviewBody = z.strictObject({
   verdict: ReviewVerdict,
   reason: Reason,
-  exceptions: z.array(ReasonCode).max(64).optional(),
+  exceptions: Exceptions.optional(),
   expectedRevision: z.int().min(0).optional(),
 });
+const AmendBody = z
+  .strictObject({ add: Exceptions.optional(), remove: Exceptions.optional(), reason: Reason })
+  .refine(({ add = [], remove = [] }) => add.length + remove.length > 0, 'needs an exception to add or to remove');
 const ReasonBody = z.strictObject({ reason: Reason });
 const ListQuery = z.object({
   status: VersionStatus.optional(),
@@ -109,6 +113,19 @@ export class RegistryController {
   ): Promise<Replied> {
     const { exceptions = [], ...review } = parseInput(ReviewBody, body);
     return this.run(request, { type: 'review', ...subject(id, version), ...review, exceptions });
+  }
+
+  @Post(':id/versions/:version/exceptions')
+  @HttpCode(200)
+  @Access(['reviewer'])
+  amend(
+    @Req() request: FastifyRequest,
+    @Param('id') id: string,
+    @Param('version') version: string,
+    @Body() body: unknown,
+  ): Promise<Replied> {
+    const { add = [], remove = [], reason } = parseInput(AmendBody, body);
+    return this.run(request, { type: 'amend', ...subject(id, version), add, remove, reason });
   }
 
   @Post(':id/versions/:version/suspend')

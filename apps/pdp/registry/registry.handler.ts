@@ -3,7 +3,7 @@ import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
 import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
-import { vetSchema } from '#libs/content/schema-vetting.js';
+import { whyUnvettable } from '#libs/content/schema-vetting.js';
 import { textBlob } from '#libs/decision-point/blobs.js';
 import { ControlPlane, type Plan } from '#libs/decision-point/control-plane.js';
 import { capabilityWrites } from '#libs/decision-point/stops.js';
@@ -53,10 +53,11 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
 
 /** The proposal of a request that brings one. */
 function prepare(request: RegistryRequest): Result<PreparedProposal | undefined, Refusal> {
-  if (request.type === 'propose') return prepareProposal(request.capability, request.proposal, request.raw, vetSchema);
+  if (request.type === 'propose')
+    return prepareProposal(request.capability, request.proposal, request.raw, whyUnvettable);
   if (request.type !== 'register') return ok(undefined);
   const raw = ownValue(request.raw, 'version');
-  return prepareProposal(request.capability, request.registration.version, isJsonObject(raw) ? raw : {}, vetSchema);
+  return prepareProposal(request.capability, request.registration.version, isJsonObject(raw) ? raw : {}, whyUnvettable);
 }
 
 function versionOf(request: RegistryRequest): string {
@@ -80,6 +81,10 @@ function commandOf(
     case 'review': {
       const { version, verdict, reason, exceptions } = request;
       return { type: 'review', version, verdict, reason, exceptions, actor, time };
+    }
+    case 'amend': {
+      const { version, add, remove, reason } = request;
+      return { type: 'amend', version, add, remove, reason, actor, time };
     }
     case 'reinstate':
       return { type: 'reinstate', version: request.version, reason: request.reason, actor, time };

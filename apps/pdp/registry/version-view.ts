@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Definition, Probe } from '#libs/capability/definition.js';
 import type { Source, SupplyChain } from '#libs/capability/manifest.js';
+import { trustOf } from '#libs/capability/exceptions.js';
 import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
 import { readJson } from '#libs/decision-point/blobs.js';
 import { signatureResult } from '#libs/decision/version-checks.js';
@@ -24,6 +25,8 @@ export interface VersionView {
   readonly supplyChain?: SupplyChain;
   readonly signature: { readonly result: string };
   readonly review?: Review;
+  /** A reviewer accepted that nothing proves which server this is. */
+  readonly trust?: 'low';
   /** Hosts for which alone the version is suspended; `status` says whether it is for all. */
   readonly suspendedFor: readonly string[];
   readonly proposedBy: string;
@@ -58,6 +61,7 @@ export class VersionViews {
   async version(capability: CapabilityState, state: VersionState): Promise<VersionView> {
     // Copied before the wait: the state is live.
     const { version, status, source, definitionDigest, probe, review, proposedBy, proposedAt, documents } = state;
+    const trust = trustOf(state);
     const suspendedFor = [...state.suspendedFor].sort();
     const manifest = await readJson<JsonObject>(this.log, documents.manifest);
     const supplyChain =
@@ -76,6 +80,7 @@ export class VersionViews {
       ...(supplyChain === undefined ? {} : { supplyChain }),
       signature: { result: signatureResult(documents.signature !== undefined) },
       ...(review === undefined ? {} : { review }),
+      ...(trust === undefined ? {} : { trust }),
       suspendedFor,
       proposedBy,
       proposedAt,

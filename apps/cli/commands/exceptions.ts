@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { ExceptionCode } from '#libs/vocabulary/words.js';
+import { path } from '../client.js';
+import { collect, describe, serviceAction, type Exits } from '../command.js';
+import { dig, joined, printable } from '../print.js';
+import { UsageError, type World } from '../world.js';
+
+/** What each exception accepts, for `--help` and for a review that lacks one. */
+const EXCEPTIONS_HELP = `
+Exceptions, each a weakness that a reviewer accepts by name:
+  signature_missing              the manifest is not signed: nothing proves who wrote it
+  server_unauthenticated         nothing proves which server answers; the version then shows trust low
+  schema_unenforced:<operation>  the server's schema for this operation cannot be vetted: its arguments or answers are
+                                 not checked against it
+`;
+
+interface AmendOptions {
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+  readonly reason: string;
+}
+
+/** The command that changes the exceptions of an approved version. */
+export function addExceptions(program: Command, world: World, exits: Exits): void {
+  const amend = describe(program, 'exceptions <capability> <version>', {
+    about: 'Change which weaknesses of an approved version are accepted; calls follow at once',
+    example: 'sallyport exceptions filesystem 2026.8.31 --remove signature_missing --reason "a signed one is due"',
+  })
+    .option('--add <code>', 'accept a weakness (repeatable)', collect, [])
+    .option('--remove <code>', 'accept it no longer (repeatable)', collect, [])
+    .requiredOption('--reason <text>', 'why; it is part of the record');
+  explainExceptions(amend);
+  serviceAction<AmendOptions>(amend, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+    const { add, remove, reason } = options;
+    if (add.length + remove.length === 0) throw new UsageError('give --add or --remove');
+    assertExceptions('--add', add);
+    assertExceptions('--remove', remove);
+    const [capability = '', version = ''] = args;
+    const body = {
+      ...(add.length === 0 ? {} : { add }),
+      ...(remove.length === 0 ? {} : { remove }),
+      reason,
+    };
+    const answer = await call('POST', path('capabilities', capability, 'versions', version, 'exceptions'), body);
+    show(answer, () => {
+      const accepted = joined(dig(answer, 'version', 'review'), 'exceptions');
+      return [printable(`${capability}@${version} accepts ${accepted === '' ? 'no weakness' : accepted}`, 4000)];
+    });
+  });
+}
+
+/** Adds what each exception means to the help of a command that takes them. */
+export function explainExceptions(command: Command): void {
+  command.addHelpText('after', EXCEPTIONS_HELP);
+}
+
+/** Throws `UsageError` for a code that is no exception of any version. */
+export function assertExceptions(option: string, codes: readonly string[]): void {
+  for (const code of codes) {
+    if (!ExceptionCode.safeParse(code).success) throw new UsageError(`${option}: ${code} is no reason code`);
+  }
+}
