@@ -6,6 +6,10 @@ import { boundedPointer } from './bounded-pointer.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope.js';
 import type { SchemaValidator } from './schema-validator.js';
 import type { Envelope, Finding } from './shapes.js';
+import { tellingErrors } from './telling-errors.js';
+
+/** Findings that a result's schema can bring. */
+const MAX_SCHEMA_FINDINGS = 16;
 
 export interface ResponseLimits {
   /** Of the response as JSON in UTF-8. */
@@ -97,5 +101,7 @@ function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): 
   const valid = validator.validate(outputSchema.digest, outputSchema.load, structured ?? result);
   if (valid.ok) return [];
   const at = isToolResult ? '/structuredContent' : '';
-  return valid.error.map(({ path, keyword }) => high('output_schema', keyword, `${at}${path}`));
+  return tellingErrors(valid.error, MAX_SCHEMA_FINDINGS).map(({ path, keyword }) =>
+    high('output_schema', keyword, `${at}${path}`),
+  );
 }

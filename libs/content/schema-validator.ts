@@ -19,6 +19,8 @@ export interface SchemaError {
   readonly path: JsonPointer;
   readonly keyword: string;
   readonly schemaPath: JsonPointer;
+  /** The member that is missing at the path, or whose name is not allowed there; at most 64 characters. */
+  readonly member?: string;
 }
 
 export interface SchemaValidator {
@@ -32,7 +34,8 @@ export interface SchemaValidator {
 type Failures = readonly SchemaError[];
 type Validate = (value: Json) => Failures | undefined;
 
-const MAX_ERRORS = 16;
+/** Enough for the alternatives of honest schemas. */
+const MAX_ERRORS = 256;
 /** About a second of hostile work at the very worst; honest values need a thousandth of it. */
 const DEFAULT_MAX_STEPS = 5_000_000;
 
@@ -117,11 +120,23 @@ function schemaErrorOf(error: ErrorObject, pathOf: WeakMap<object, JsonPointer>)
   const holder: unknown = error.parentSchema;
   const place = typeof holder === 'object' && holder !== null ? pathOf.get(holder) : undefined;
   const keyword = KEYWORD_NAMES.get(error.keyword) ?? error.keyword;
+  const member = memberOf(error);
   return {
     path: boundedPointer(error.instancePath),
     keyword,
+    ...(member === undefined ? {} : { member }),
     schemaPath: place === undefined ? '' : boundedPointer(place + pointerTo(keyword)),
   };
+}
+
+/** A longer name is not repeated: it is the caller's, and may be content. */
+const MAX_NAME_CHARS = 64;
+
+/** The member that an error of an object is about: one that is missing, or one whose name is not allowed. */
+function memberOf({ params, propertyName }: ErrorObject): string | undefined {
+  const told = params as Readonly<Record<string, unknown>>;
+  const name = told['missingProperty'] ?? told['additionalProperty'] ?? told['unevaluatedProperty'] ?? propertyName;
+  return typeof name === 'string' && name.length <= MAX_NAME_CHARS ? name : undefined;
 }
 
 /** What the compiler calls otherwise than we do. */

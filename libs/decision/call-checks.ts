@@ -1,4 +1,5 @@
 import { isUnenforced, schemaException } from '#libs/capability/exceptions.js';
+import { tellingErrors } from '#libs/content/telling-errors.js';
 import { ok } from '#libs/kernel/result.js';
 import { authorityOver, ruleText } from '#libs/policy/authority.js';
 import { covers } from '#libs/task/scope.js';
@@ -65,6 +66,9 @@ const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
 
 const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: ruleText(determining) });
 
+/** Errors of arguments that evidence names. */
+const MAX_ERRORS = 8;
+
 /**
  * The arguments name what the operation names, and they match the pinned schema. Arguments are attacker-controlled. So
  * was the schema until it was vetted. Evidence names the place and the rule of each error, never a value.
@@ -83,11 +87,14 @@ export function argumentsValid({ call, engines, operation, version, decider }: Q
     ...(schemaDigest === undefined ? {} : { schemaDigest }),
     ...(unenforced ? { exception: schemaException(call.operation) } : {}),
   };
-  // Decider 1 did not compare them.
+  // Decider 1 did not compare them, and named the errors in the order in which they were found.
   const named = decider === 1 ? [] : engines.named(thing, call.arguments);
-  const found = [...named, ...(valid.ok ? [] : valid.error)];
+  const wrong = valid.ok ? [] : valid.error;
+  const found = [...named, ...(decider === 1 ? wrong : tellingErrors(wrong, MAX_ERRORS))];
   if (found.length === 0) return pass(evidence);
-  const errors = found.slice(0, 8).map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
+  const errors = found
+    .slice(0, MAX_ERRORS)
+    .map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
   return fail('arguments_invalid', { ...evidence, errors });
 }
 

@@ -13,7 +13,7 @@ import { CheckName } from '#libs/vocabulary/words.js';
 import type { Call } from './call.js';
 import { decide, denyFor, expiryOf } from './decide.js';
 import { namedThingErrors } from './named-thing.js';
-import type { Engines, Snapshot } from './snapshot.js';
+import type { ArgumentError, Engines, Snapshot } from './snapshot.js';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
@@ -27,6 +27,7 @@ interface World {
   policy: boolean;
   authority: ReturnType<Engines['authority']>;
   argumentsValid: boolean;
+  argumentErrors: readonly ArgumentError[];
   call: Partial<Mutable<Call>>;
 }
 
@@ -47,6 +48,7 @@ const world = (): World => ({
   policy: true,
   authority: { outcome: 'allow', determining: ['p'] },
   argumentsValid: true,
+  argumentErrors: [{ path: '/key', keyword: 'required' }],
   call: {},
 });
 
@@ -146,7 +148,7 @@ function decideIn(change: (made: World) => void, decider?: number) {
   const engines: Engines = {
     authority: () => made.authority,
     named: namedThingErrors,
-    arguments: () => (made.argumentsValid ? ok(undefined) : err([{ path: '/key', keyword: 'required' }])),
+    arguments: () => (made.argumentsValid ? ok(undefined) : err(made.argumentErrors)),
   };
   return { ...decide(snapshot, call, engines, decider), snapshot };
 }
@@ -292,6 +294,30 @@ test('a digest that differs asks for the definition, a whole definition does not
   const drifted = (whole?: true) =>
     decideIn((made) => observed(made, { definition: digest('x'), ...(whole && { whole }) })).obligations;
   assert.deepEqual([drifted(), drifted(true)], [['submit_definition'], []]);
+});
+
+test('errors of arguments lead to the member, the deepest first; for records of decider 1 they stand as they were', () => {
+  const errorsOf = (decider?: number) =>
+    decideIn((made) => {
+      made.argumentsValid = false;
+      made.argumentErrors = [
+        { path: '', keyword: 'required', member: 'key' },
+        { path: '', keyword: 'anyOf' },
+        { path: '/a/b', keyword: 'type' },
+        { path: '/a/b', keyword: 'type' },
+      ];
+    }, decider).checks.at(-1)?.evidence?.['errors'];
+  assert.deepEqual(errorsOf(), [
+    { path: '/a/b', keyword: 'type' },
+    { path: '/key', keyword: 'required' },
+    { path: '', keyword: 'anyOf' },
+  ]);
+  assert.deepEqual(errorsOf(1), [
+    { path: '', keyword: 'required' },
+    { path: '', keyword: 'anyOf' },
+    { path: '/a/b', keyword: 'type' },
+    { path: '/a/b', keyword: 'type' },
+  ]);
 });
 
 test('an equal definition passes under any probe; for records of decider 1 another probe is a drift', () => {

@@ -9,7 +9,8 @@ import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, 
 
 /**
  * Rises whenever the same inputs could be decided otherwise than before; a check keeps the earlier rule for records of
- * then. 2: an equal definition passes under any probe, and arguments name what the operation names.
+ * then. 2: an equal definition passes under any probe, arguments name what the operation names, and errors of
+ * arguments name the member.
  */
 const DECIDER_VERSION = 2;
 

@@ -29,6 +29,8 @@ export interface Snapshot {
 export interface ArgumentError {
   readonly path: JsonPointer;
   readonly keyword: string;
+  /** The member that is missing at the path, or that is not allowed there. */
+  readonly member?: string | undefined;
 }
 
 /** What an operation names, and the operations of the manifest that it belongs to. */

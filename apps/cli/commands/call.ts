@@ -162,8 +162,15 @@ function decisionLines(answer: JsonObject, explain: boolean): string[] {
   return [
     printable(`DENY  ${what}: ${at(answer, 'reason')} (${call})`),
     ...(obligations === '' ? [] : [printable(`the service asks for: ${obligations}`)]),
+    ...errorLines(answer),
     ...checkLines(answer).slice(explain ? 0 : -1),
   ];
+}
+
+/** Which arguments are wrong and by which rule of their schema, from the evidence of the check that failed. */
+function errorLines(answer: JsonObject): string[] {
+  const errors = list(list(answer, 'checks').at(-1), 'evidence', 'errors');
+  return errors.map((error) => printable(`  ${at(error, 'path') || '(all arguments)'}: ${at(error, 'keyword')}`));
 }
 
 function verdictLines(answer: JsonObject): string[] {
