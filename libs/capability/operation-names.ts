@@ -48,7 +48,7 @@ export function namesFault(path: JsonPointer, names: readonly string[]): NameFau
 
 /** The characters beyond ASCII by their code points, which tell two alike names apart. */
 const codesOf = (name: string): string =>
-  [...name]
+  Array.from(name)
     .filter((character) => character > '\u007f')
     .map((character) => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`)
     .join(' ');

@@ -24,7 +24,7 @@ const LOOKALIKES: Readonly<Record<string, string>> = Object.fromEntries(
       ['‐‑‒–—―−⁃', '--------'],
       ['․·•∕⁄⧸ˍ', '...///_'],
     ] as const
-  ).flatMap(([from, to]) => [...from].map((character, index) => [character, [...to][index] ?? ''])),
+  ).flatMap(([from, to]) => Array.from(from, (character, index) => [character, to.charAt(index)])),
 );
 
 /** Whether a text holds a character that nobody sees. */
@@ -37,5 +37,5 @@ export const escapedText = (text: string): string =>
 /** What a text looks like: two names with one look cannot be told apart. Compatibility forms and marks count for nothing. */
 export function lookOf(text: string): string {
   const plain = text.normalize('NFKC').replace(UNSEEN, '').trim();
-  return [...plain].map((character) => LOOKALIKES[character] ?? character).join('');
+  return Array.from(plain, (character) => LOOKALIKES[character] ?? character).join('');
 }

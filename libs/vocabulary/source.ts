@@ -9,7 +9,7 @@ interface Grammar {
   /** What a name has to be, for the one who wrote another. */
   readonly needs: string;
   /** The one spelling of a name that fits, under which all of its spellings match; undefined if it does not fit. */
-  canonical(name: string): string | undefined;
+  readonly canonical: (name: string) => string | undefined;
 }
 
 const GRAMMARS: Readonly<Record<SourceType, Grammar>> = {
