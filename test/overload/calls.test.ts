@@ -221,10 +221,11 @@ test('audit queries are few at once', async (t) => {
   const service = await startService({ env: { SALLYPORT_AUDIT_QUERIES: '2' } });
   t.after(() => service.stop());
   const { audits } = service.service.bounds;
-  assert.ok(audits.take('someone', 2));
+  const hold = audits.hold('someone');
+  assert.ok(hold.take(2));
   const answer = await service.call('auditor', 'GET', '/v1/audit/events');
   refused(429, 'overloaded', answer);
-  audits.giveBack('someone', 2);
+  hold.end();
   expecting(200, await service.call('auditor', 'GET', '/v1/audit/events'));
   await idle(service);
 });

@@ -4,7 +4,7 @@ import { changeIn } from '#libs/feed/beats.js';
 import type { Broadcast, Watcher } from '#libs/feed/broadcast.js';
 import type { Principal } from '../http/access.js';
 import { Problem, unwrap } from '../http/problem.js';
-import type { Shares } from '../overload/shares.js';
+import type { Hold, Shares } from '../overload/shares.js';
 
 /** What a watch begins with. */
 export interface WatchAsked {
@@ -16,6 +16,7 @@ interface Open {
   readonly name: string;
   readonly tokenDigest: string;
   readonly instanceId: string | undefined;
+  readonly hold: Hold;
 }
 
 /** The watches of this process, over any protocol: who may have one, and when it has to end. */
@@ -54,8 +55,9 @@ export class Watches {
   async watch(caller: Principal, { sinceEpoch, instanceId }: WatchAsked, watcher: Watcher): Promise<void> {
     const { name, tokenDigest } = caller;
     this.refuseEnded(caller);
-    if (!this.shares.take(name, 1)) throw new Problem('overloaded', 'too many watch already');
-    this.open.set(watcher, { name, tokenDigest, instanceId });
+    const hold = this.shares.hold(name);
+    if (!hold.take(1)) throw new Problem('overloaded', 'too many watch already');
+    this.open.set(watcher, { name, tokenDigest, instanceId, hold });
     try {
       if (instanceId !== undefined) {
         unwrap(await this.instances.see({ name, tokenDigest }, instanceId));
@@ -75,7 +77,7 @@ export class Watches {
     const open = this.open.get(watcher);
     if (open === undefined) return;
     this.open.delete(watcher);
-    this.shares.giveBack(open.name, 1);
+    open.hold.end();
   }
 
   private refuseEnded(caller: Pick<Open, 'name' | 'tokenDigest'>): void {

@@ -51,6 +51,7 @@ export function serveHealth(server: Server, readiness: Readiness, leaving: Abort
 
     /** Tells each change; ends when the service goes away, having said so. */
     watch(call: ServerWritableStream<Asked, Answer>) {
+      if (call.cancelled) return;
       let told: string | undefined;
       const tell = async (): Promise<void> => {
         const known = NAMES.includes(call.request.service);

@@ -11,6 +11,7 @@ import { statusOf } from './status.js';
 /** Most requests in a message, and how many a stream may have in flight before its next message has to wait. */
 export const MAX_IN_FLIGHT = 256;
 
+const MADE_WAY = new Problem('overloaded', 'the stream was idle, and another one needs its place');
 const NO_ROOM = new Problem('overloaded', 'too many bytes are on their way');
 
 export type DecisionStream = ServerDuplexStream<Buffer, object>;
@@ -36,11 +37,12 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   const { settings, bounds } = parts.service;
   const maxBytes = settings.limits.definitionBytes;
   const inFlight = { requests: 0, bytes: 0 };
+  const hold = bounds.bodies.hold(caller.name);
   let done = Promise.resolve();
   let failed = false;
 
   /** Pausing the stream alone would let the library take in as many messages as it likes to have at hand. */
-  const hold = (): void => {
+  const holdBack = (): void => {
     open.pause();
     call.pause();
   };
@@ -51,20 +53,23 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   const fail = (why: unknown): void => {
     if (failed) return;
     failed = true;
-    hold();
+    holdBack();
     const status = statusOf(problemOf(why, textIn(call.metadata, 'traceparent')));
     void done.then(() => call.emit('error', status));
   };
   /** Counts what is asked, and what is answered as long as it has not left: a client that does not read gets no more. */
   const count = (requests: number, bytes: number): void => {
-    // What was held has been given back when the stream was closed.
+    if (bytes < 0) hold.giveBack(-bytes);
     if (call.destroyed) return;
-    if (bytes < 0) bounds.bodies.giveBack(caller.name, -bytes);
     inFlight.requests += requests;
     inFlight.bytes += bytes;
-    if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) hold();
+    if (inFlight.requests > 0) open.busy();
+    else rest();
+    if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) holdBack();
     else if (!failed) goOn();
   };
+  /** Nothing is under way: the stream makes way if its host needs the place. */
+  const rest = (): void => open.idle(() => fail(MADE_WAY));
   const send = async (earlier: Promise<void>, answers: Promise<object[]>, left: () => void): Promise<void> => {
     await earlier;
     const message = toMessage('AuthorizeStreamResponse', { answers: await answers });
@@ -91,7 +96,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
       const requests = requestsIn(bytes, maxBytes);
       // A message without requests is work, too.
       const size = Math.max(requests.length, 1);
-      if (refused === undefined && !bounds.bodies.take(caller.name, bytes.length)) refused = NO_ROOM;
+      if (refused === undefined && !hold.take(bytes.length)) refused = NO_ROOM;
       const held = refused === undefined ? bytes.length : 0;
       count(size, held);
       const asking = { caller, metadata: call.metadata, bytes: bytes.length };
@@ -106,14 +111,14 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   leaving.addEventListener('abort', leave);
   call.on('close', () => {
     leaving.removeEventListener('abort', leave);
-    bounds.bodies.giveBack(caller.name, inFlight.bytes);
-    inFlight.bytes = 0;
+    hold.end();
   });
   call.on('end', () => {
     leaving.removeEventListener('abort', leave);
     if (!failed) void done.then(() => call.end());
   });
   call.on('data', take);
+  rest();
   if (leaving.aborted) leave();
 }
 

@@ -47,6 +47,8 @@ export async function serveWatch(
       fail(ENDS[why]);
     },
   };
+  // Nobody would say any more that it is closed.
+  if (call.cancelled) return;
   call.once('close', () => watches.closed(watcher));
   call.once('cancelled', () => watches.closed(watcher));
   try {

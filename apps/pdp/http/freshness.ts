@@ -29,11 +29,12 @@ export function awaitFreshness(view: ControlView) {
     if (method !== 'GET' || principal === undefined) return;
     const position = positionOf((query as Record<string, unknown>)['minPosition']);
     if (position === undefined) return;
-    if (!waiting.take(principal.name, 1)) throw stale();
+    const hold = waiting.hold(principal.name);
+    if (!hold.take(1)) throw stale();
     try {
       await awaitPosition(view, position);
     } finally {
-      waiting.giveBack(principal.name, 1);
+      hold.end();
     }
   };
 }

@@ -4,6 +4,7 @@ import { accessOf, callerOf } from '../http/access.js';
 import { Problem } from '../http/problem.js';
 import type { Settings } from '../settings.js';
 import type { Shares } from './shares.js';
+import { onceClosed } from './work.js';
 
 /** A body that says it is smaller is not counted: a connection holds one at a time, and connections are bounded. */
 export const SMALL_BYTES = 16_384;
@@ -24,17 +25,17 @@ export function boundBodies(server: FastifyInstance, shares: Shares, limits: Set
       reply.header('connection', 'close');
       return done(tooLarge(limit));
     }
-    const { name } = callerOf(request);
+    const hold = shares.hold(callerOf(request).name);
+    onceClosed(reply.raw, () => hold.end());
     let read = 0;
     let held = 0;
-    reply.raw.once('close', () => shares.giveBack(name, held));
     const take = (bytes: number): Problem | undefined => {
       if (reply.raw.closed) return new Problem('malformed_request', 'the request has ended');
       read += bytes;
       if (read > limit) return tooLarge(limit);
       // A small one that does not say so is none that anybody is kept out for.
       if (read <= SMALL_BYTES) return undefined;
-      if (!shares.take(name, read - held)) return new Problem('overloaded', 'too many bytes are on their way');
+      if (!hold.take(read - held)) return new Problem('overloaded', 'too many bytes are on their way');
       held = read;
       return undefined;
     };

@@ -5,6 +5,10 @@ import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';
 import { Shares } from './shares.js';
 
+/** Calls over gRPC of those who show no token that are open at once: checks of health, and all that stays open for longer. */
+const MAX_CHECKS = 64;
+const MAX_STRANGERS = 64;
+
 /** What is bounded in the service as a whole, whatever it is asked over. */
 export interface Bounds {
   /** Work for hosts. */
@@ -15,6 +19,9 @@ export interface Bounds {
   readonly bodies: Shares;
   /** Calls over gRPC that are open. */
   readonly grpcCalls: Shares;
+  /** Calls over gRPC of those who show no token: checks of health, and what stays open, by its connection. */
+  readonly grpcChecks: Shares;
+  readonly grpcStrangers: Shares;
   /** Watches of directives that are open, over HTTP and gRPC. */
   readonly watches: Shares;
 }
@@ -26,6 +33,8 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
     audits: new Shares(auditQueries, auditQueries),
     bodies: new Shares(bodiesBytes),
     grpcCalls: new Shares(grpcCalls),
+    grpcChecks: new Shares(MAX_CHECKS, MAX_CHECKS),
+    grpcStrangers: new Shares(MAX_STRANGERS, MAX_STRANGERS),
     watches: new Shares(watches),
   };
   const { calls, audits, bodies } = opened;
@@ -33,9 +42,13 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
   addGauge(registry, 'sallyport_audit_queries_in_flight', 'Audit queries that are worked on.', () => audits.inUse);
   addGauge(registry, 'sallyport_body_bytes', 'Bytes of larger request bodies that are held.', () => bodies.inUse);
   addGauge(registry, 'sallyport_grpc_calls', 'Calls over gRPC that are open.', () => opened.grpcCalls.inUse);
+  addGauge(registry, 'sallyport_grpc_calls_without_token', 'Calls over gRPC that are open without a token.', () => {
+    return opened.grpcChecks.inUse + opened.grpcStrangers.inUse;
+  });
   addGauge(registry, 'sallyport_watches', 'Watches of directives that are open.', () => opened.watches.inUse);
   addTotal(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
-    const each = [calls, audits, bodies, opened.grpcCalls, opened.watches];
+    const { grpcCalls: hosts, grpcChecks, grpcStrangers, watches: watching } = opened;
+    const each = [calls, audits, bodies, hosts, grpcChecks, grpcStrangers, watching];
     return each.reduce((sum, { refused }) => sum + refused, 0);
   });
   return opened;

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from 'node:http2';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import {
   ServerInterceptingCall,
@@ -16,24 +17,23 @@ import type { Settings } from '../settings.js';
 import type { Bounds } from './bounds.js';
 import { boundConnections, type Connections } from './connections.js';
 import { Overdue } from './overdue.js';
-import { Shares } from './shares.js';
+import type { Hold, Shares } from './shares.js';
+import { Yielding } from './yielding.js';
 
-/** Calls of those who show no token that are open at once: checks of health, and all that stays open for longer. */
-const MAX_CHECKS = 64;
-const MAX_STRANGERS = 64;
 /** Largest message of theirs: the name of a service or a symbol. */
 const STRANGERS_BYTES = 16_384;
 const NO_TOKEN = '';
-const UNCOUNTED = { take: (): boolean => true, giveBack: (): void => undefined };
 
 /** How a call ends. */
 type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>;
 
 /** A call is always known by its metadata; one that is not would be answered all the same. */
-const UNBOUND: OpenCall = { answering: () => () => undefined, pause: () => undefined, resume: () => undefined };
+const nothing = (): void => undefined;
+const UNBOUND: OpenCall = { answering: () => nothing, pause: nothing, resume: nothing, idle: nothing, busy: nothing };
 
 const LATE: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' };
 /** A stream of someone who shows no token: an idle one, or one that sends a message and never all of it, gives up its place. */
+const MADE_WAY: Ended = { code: status.RESOURCE_EXHAUSTED, details: 'another call needs the place of this one' };
 const TOO_LONG: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the call was open for too long' };
 
 /** A call as long as it is open. */
@@ -43,6 +43,9 @@ export interface OpenCall {
   /** Reads no further message from the client: none is kept that nobody has room for. */
   pause(): void;
   resume(): void;
+  /** Nothing is under way: the call makes way for another one if it has to, which it is told by `end`. */
+  idle(end: () => void): void;
+  busy(): void;
 }
 
 export interface BoundGrpc {
@@ -102,6 +105,15 @@ function limitMessages(call: object, maxBytes: number): void {
 }
 
 /**
+ * A stream that its client resets ends now. HTTP/2 of Node keeps one that was reset without an error until all that came
+ * before has been read, which may be never.
+ */
+function endWithReset(call: object): void {
+  const { stream } = call as { stream?: ServerHttp2Stream };
+  stream?.once('aborted', () => stream.destroy());
+}
+
+/**
  * Bounds what is open over gRPC: connections, calls of each host and in all, how long a message may take to come in and
  * an answer to be taken. Nothing of a message is kept for whoever has shown no token.
  */
@@ -123,26 +135,62 @@ export function boundGrpc({
     return connections.evicted + connections.unread;
   });
   const calls = new WeakMap<Metadata, OpenCall>();
-  const strangers = new Shares(MAX_STRANGERS, MAX_STRANGERS);
-  const checks = new Shares(MAX_CHECKS, MAX_CHECKS);
+  const { grpcCalls, grpcChecks, grpcStrangers } = bounds;
+  const idleHosts = new Yielding();
+  const idleStrangers = new Yielding();
   const arriving = new Overdue<object>(clientMs);
   const unread = new Overdue<object>(clientMs);
+
+  /** Of strangers, the connection that has the most open gives way: its own, or one that still has as many afterwards. */
+  const makeWayOf = (peer: string): boolean => {
+    const largest = grpcStrangers.largest();
+    if (largest === undefined) return false;
+    const isFair = largest === peer || grpcStrangers.of(largest) >= grpcStrangers.of(peer) + 2;
+    return isFair && idleStrangers.makeWay(largest);
+  };
 
   const interceptor: ServerInterceptor = ({ path, requestStream }, call) => {
     const peer = call.getPeer();
     const ours = isOurs(path);
-    // A watch is open for as long as its host lives, and is counted where it is opened.
-    const ofHosts = isWatch(path) ? UNCOUNTED : bounds.grpcCalls;
-    const shares = ours ? ofHosts : isCheck(path) ? checks : strangers;
     if (!ours) limitMessages(call, STRANGERS_BYTES);
-    let name: string | undefined;
+    endWithReset(call);
+    let hold: Hold | undefined;
+    const take = (shares: Shares, name: string, makeRoom: () => boolean): void => {
+      hold = shares.hold(name);
+      if (hold.take(1) || (makeRoom() && hold.take(1))) return;
+      throw new Problem('overloaded', 'too many calls are open');
+    };
     const open = (metadata: Metadata): void => {
       const caller = ours ? admit(metadata) : undefined;
-      const asking = caller?.name ?? NO_TOKEN;
-      if (!shares.take(asking, 1)) throw new Problem('overloaded', 'too many calls are open');
-      name = asking;
-      calls.set(metadata, { answering: watchUnread, pause: () => paced.pause(), resume: () => paced.resume() });
-      if (caller !== undefined) connections.known(peer);
+      const idle = (makesWay: () => void): void => {
+        if (ended || caller === undefined) return;
+        idleHosts.rest(call, caller.name, () => {
+          hold?.end();
+          makesWay();
+        });
+      };
+      const busy = (): void => idleHosts.wake(call);
+      if (caller !== undefined) {
+        const { name } = caller;
+        // A watch is open for as long as its host lives, and is counted where it is opened.
+        if (!isWatch(path))
+          take(grpcCalls, name, () => idleHosts.makeWay(grpcCalls.isSpentBy(name) ? name : undefined));
+        connections.known(peer);
+      } else if (isCheck(path)) take(grpcChecks, NO_TOKEN, () => false);
+      else {
+        take(grpcStrangers, peer, () => makeWayOf(peer));
+        idleStrangers.rest(call, peer, () => {
+          end();
+          paced.sendStatus(MADE_WAY);
+        });
+      }
+      calls.set(metadata, {
+        answering: watchUnread,
+        pause: () => paced.pause(),
+        resume: () => paced.resume(),
+        idle,
+        busy,
+      });
     };
     let ended = false;
     /** What is on its way to the client. */
@@ -162,8 +210,9 @@ export function boundGrpc({
       ended = true;
       arriving.done(call);
       for (const key of untaken) unread.done(key);
-      if (name !== undefined) shares.giveBack(name, 1);
-      name = undefined;
+      hold?.end();
+      idleHosts.wake(call);
+      idleStrangers.wake(call);
     };
     const paced = new PacedCall(call, {
       start(next) {

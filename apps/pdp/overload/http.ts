@@ -6,6 +6,7 @@ import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';
 import type { Bounds } from './bounds.js';
+import { onceClosed } from './work.js';
 import { boundConnections, type Connections } from './connections.js';
 
 /** How long the head of a request may take at most. */
@@ -17,6 +18,8 @@ export const timeLimits = ({ clientMs }: Settings['bounds']) => ({
   requestTimeout: clientMs,
   // Node looks only this often: its own default is 30 s.
   connectionsCheckingInterval: Math.min(1000, clientMs / 4),
+  // Looked at by `refuseUnreadable`, whose answer is a problem document.
+  requireHostHeader: false,
 });
 
 /** To be called once callers are authenticated in `onRequest`, and before there are routes. */
@@ -43,9 +46,9 @@ export function boundHttp(
       const asks = isHosts && !route.endsWith('/close') && !isOfDirectives(request);
       if (asks) calls.refuseIfFull();
       if (route.startsWith('/v1/audit')) {
-        const { name } = callerOf(request);
-        if (!audits.take(name, 1)) throw new Problem('overloaded', 'too many audit queries are under way');
-        reply.raw.once('close', () => void Promise.resolve(request.work).then(() => audits.giveBack(name, 1)));
+        const hold = audits.hold(callerOf(request).name);
+        if (!hold.take(1)) throw new Problem('overloaded', 'too many audit queries are under way');
+        onceClosed(reply.raw, () => void Promise.resolve(request.work).then(() => hold.end()));
       }
     } catch (error) {
       return done(error as Error);

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { finalize, type Observable } from 'rxjs';
@@ -8,6 +9,12 @@ declare module 'fastify' {
     /** Resolves when its handler has done its work, which goes on where the client has hung up. */
     work?: Promise<void>;
   }
+}
+
+/** Runs once the answer has been closed, at once if it is closed already: its event comes once, and may have come. */
+export function onceClosed(raw: Pick<ServerResponse, 'closed' | 'once'>, run: () => void): void {
+  if (raw.closed) run();
+  else raw.once('close', run);
 }
 
 /** Says when the work on a request is over, so that hanging up gives nobody room for more. */

@@ -57,8 +57,9 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
 
   /** Each takes a thread and its memory, so there are few at once. */
   private async vet({ name }: Principal, cedar: string): ReturnType<typeof vetPolicies> {
-    if (!this.vetting.take(name, 1)) throw new Problem('overloaded', 'other policies are being read; try again');
-    return vetPolicies(cedar).finally(() => this.vetting.giveBack(name, 1));
+    const hold = this.vetting.hold(name);
+    if (!hold.take(1)) throw new Problem('overloaded', 'other policies are being read; try again');
+    return vetPolicies(cedar).finally(() => hold.end());
   }
 
   private async propose(actor: Principal, request: Extract<PolicyRequest, { type: 'propose' }>): Promise<PolicyReply> {
