@@ -14,6 +14,8 @@ function giveUp(error: unknown): never {
 }
 
 async function main(): Promise<void> {
+  // Whatever it makes is its own: files of the data folder hold keys, tokens and content.
+  process.umask(0o077);
   // Before it serves there is nothing to finish, and a start may be cut short anywhere, as by a crash.
   let stop = (_: NodeJS.Signals): void => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));

@@ -15,6 +15,7 @@ import { Readiness } from './health/readiness.js';
 import { authenticate } from './http/access.js';
 import { acceptStrictJson } from './http/body.js';
 import { awaitFreshness } from './http/freshness.js';
+import { answerExpectations, answerParserError } from './http/parser-errors.js';
 import { Problem, problemOf } from './http/problem.js';
 import { Quotas } from './http/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
@@ -51,9 +52,11 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     forceCloseConnections: 'idle',
     requestTimeout: settings.bounds.clientMs,
     return503OnClosing: false,
+    clientErrorHandler: answerParserError,
     frameworkErrors: (error: Error, _request: unknown, reply: FastifyReply) => send(reply, problemOf(error)),
   });
   const server = adapter.getInstance<FastifyInstance>();
+  answerExpectations(server.server);
   const routes: { method: string; path: string }[] = [];
   server.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });

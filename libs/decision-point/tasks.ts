@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { checkBatch } from '#libs/event-log/batch.js';
 import { afterCommit } from '#libs/event-log/after-commit.js';
 import { LogUnavailable, type Batch, type EventLog, type RecordedEvent } from '#libs/event-log/port.js';
 import { canonicalJson } from '#libs/kernel/canonical-json.js';
@@ -5,7 +7,7 @@ import { keyedDigest } from '#libs/kernel/digest.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
-import { KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
+import { KEY_BYTES, KeyShredded, type Keyring } from '#libs/payloads/keyring.js';
 import { sealPayload } from '#libs/payloads/payload.js';
 import type { HostRights } from '#libs/principal/decider.js';
 import { taskDecider } from '#libs/task/decider.js';
@@ -55,7 +57,10 @@ export class Tasks {
         refusal('malformed_request', 'a task pins one version of each capability', [{ path: '/scope', message }]),
       );
     }
-    const key = await this.keyOf(taskId);
+    const known = await this.keys.get(taskId);
+    const refused = known === undefined ? await this.refusalOf(task) : undefined;
+    if (refused !== undefined) return err(refused);
+    const key = known ?? (await this.newKeyOf(taskId));
     if (key === undefined) return err(refusal('already_exists', 'another task had this id'));
     const requestDigest = keyedDigest(key, canonicalJson({ host, request }));
     const run = await this.plane.run(caller, async (now) => {
@@ -116,9 +121,22 @@ export class Tasks {
     throw new LogUnavailable('the task is too busy to be read');
   }
 
-  private async keyOf(taskId: string): Promise<Uint8Array | undefined> {
+  /**
+   * Why a task would not be opened now, before it has a key: a task that never was leaves none behind. Throws
+   * `EventTooLarge`.
+   */
+  private async refusalOf(task: TaskToOpen): Promise<Refusal | undefined> {
+    const throwaway = randomBytes(KEY_BYTES);
+    const digest = keyedDigest(throwaway, '');
+    const planned = await this.openingOf(task, throwaway, digest, this.plane.time.now());
+    if (!planned.ok) return planned.error;
+    checkBatch(planned.value);
+    return undefined;
+  }
+
+  private async newKeyOf(taskId: string): Promise<Uint8Array | undefined> {
     try {
-      return (await this.keys.get(taskId)) ?? (await this.keys.create(taskId));
+      return await this.keys.create(taskId);
     } catch (error) {
       if (error instanceof KeyShredded) return undefined;
       throw error;

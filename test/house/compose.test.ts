@@ -64,3 +64,12 @@ test('the image is made in two stages, and what runs is not root', () => {
   const started = JSON.parse(/^CMD (.+)$/m.exec(run)?.[1] ?? '') as string[];
   assert.deepEqual(started, ['node', ...startFlags(), 'dist/apps/pdp/main.js'], 'as npm start does');
 });
+
+test('however it is started, no signal opens the debugger and no core is written', () => {
+  assert.ok(startFlags().includes('--disable-sigusr1'));
+  const unit = textOf('sallyport.service');
+  assert.ok(unit.includes(`node ${startFlags().join(' ')} dist/apps/pdp/main.js\n`), 'as npm start does');
+  assert.match(unit, /^LimitCORE=0$/m);
+  assert.match(unit, /^UMask=0077$/m);
+  assert.deepEqual((sallyport as { ulimits?: unknown }).ulimits, { core: 0 });
+});

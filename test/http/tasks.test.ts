@@ -367,3 +367,21 @@ test('an auditor lists tasks of all hosts by status and host, the newest first, 
   assert.deepEqual(idsOf(await listed('status=open')), []);
   assert.deepEqual(idsOf(await listed('status=expired')), [newest, oldest]);
 });
+
+test('a task that is refused leaves no key behind, and its id can be used', async () => {
+  const { keys } = service.service;
+  const others = await openTask(service);
+  const operations = Array.from({ length: 500 }, (_, index) => `${'x'.repeat(100)}${index}`);
+  const large = Array.from({ length: 10 }, () => ({ capability: 'memory', operations }));
+  for (const [status, code, more, who] of [
+    [403, 'forbidden', { traceId: others.traceId }, stranger],
+    [413, 'too_large', { scope: large }, 'host'],
+    [400, 'malformed_request', { ttlMs: 0 }, 'host'],
+  ] as const) {
+    const taskId = randomUUID();
+    refused(status, code, await open({ taskId, ...taskBody(more) }, who));
+    assert.equal(await keys.get(taskId), undefined, code);
+    expecting(201, await open({ taskId, ...taskBody() }));
+    assert.notEqual(await keys.get(taskId), undefined);
+  }
+});

@@ -2,7 +2,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { ControlView } from '#libs/decision-point/control-view.js';
 import { AuthorizeRequest } from '#libs/decision/call.js';
 import { admitted, charge, type Principal } from '../http/access.js';
-import { parseInput, parseJson } from '../http/body.js';
+import { isPacked, parseInput, parseJson } from '../http/body.js';
+import { lacksHost } from '../http/parser-errors.js';
 import { unwrap, type Problem } from '../http/problem.js';
 import type { Quotas } from '../http/quotas.js';
 import { traceparentOf } from '../http/traceparent.js';
@@ -54,7 +55,9 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
   const bytes = Number(headers['content-length']);
   if (
     !(bytes > 0 && bytes <= Math.min(SMALL_BYTES, parts.limits.definitionBytes)) ||
-    !PLAIN_JSON.has(headers['content-type'] ?? '')
+    !PLAIN_JSON.has(headers['content-type'] ?? '') ||
+    isPacked(headers) ||
+    lacksHost(request)
   )
     return undefined;
   if (parts.gate.isFull()) return undefined;

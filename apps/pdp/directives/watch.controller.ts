@@ -45,6 +45,8 @@ function watcherOver(reply: FastifyReply): Watcher {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
+      // A proxy that collects the answer would hold back what stops a host.
+      'x-accel-buffering': 'no',
       // Whatever comes after a watch comes on another connection: one that has ended holds up no shutdown.
       connection: 'close',
     });

@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Json } from '#libs/kernel/canonical-json.js';
 import { JsonText } from '#libs/kernel/json-text.js';
@@ -6,6 +7,7 @@ import { readStrictJson, type JsonLimits } from '#libs/kernel/strict-json.js';
 import { shapeOf } from '#libs/vocabulary/shape.js';
 import type { Settings } from '../settings.js';
 import { accessOf, chargeBody } from './access.js';
+import { lacksHost } from './parser-errors.js';
 import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
 import { valueBoundsOf } from './value-bounds.js';
@@ -15,6 +17,7 @@ import { valueBoundsOf } from './value-bounds.js';
  * large enough to hold up this thread is left as it came, for the threads that work on content.
  */
 export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
+  server.addHook('onRequest', refuseUnreadable);
   server.removeAllContentTypeParsers();
   const options = {
     parseAs: 'buffer' as const,
@@ -29,6 +32,19 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
     }
   });
 }
+
+/** A request without its host, or with a body that is packed: nothing of it is read. */
+function refuseUnreadable(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  if (lacksHost(request.raw)) return done(new Problem('malformed_request', 'the request names no host'));
+  if (!isPacked(request.headers)) return done();
+  // What is left of the body is in the way of the next request.
+  reply.header('connection', 'close');
+  done(new Problem('unsupported_media_type', 'send the body without content-encoding'));
+}
+
+/** Whether a body is encoded (RFC 9110, 8.4): what it unpacks to has no bound, so none is taken. */
+export const isPacked = (headers: IncomingHttpHeaders): boolean =>
+  (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
 function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']): unknown {
   const kind = accessOf(request)?.body ?? 'bodyBytes';

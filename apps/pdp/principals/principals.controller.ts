@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -32,6 +32,7 @@ export class PrincipalsController {
 
   /** The token is in the first answer alone: the same request again is answered without it. */
   @Post()
+  @Header('cache-control', 'no-store')
   @Access(['admin'])
   async add(@Req() request: FastifyRequest, @Body() body: unknown): Promise<Record<string, unknown>> {
     const wanted = parseInput(AddBody, body);
@@ -66,6 +67,7 @@ export class PrincipalsController {
 
   @Post(':name/rotate')
   @HttpCode(200)
+  @Header('cache-control', 'no-store')
   @Access(['admin'])
   async rotate(
     @Req() request: FastifyRequest,

@@ -1,5 +1,6 @@
 import {
   accessSync,
+  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -60,6 +61,11 @@ export function syncPath(path: string): void {
 export function holdLock(path: string, file: string): { release(): void } {
   let lock: DatabaseSync | undefined;
   try {
+    // Whoever can open this file can hold the lock, so it belongs to its owner alone.
+    const lockFile = `${path}-lock`;
+    closeSync(openSync(lockFile, 'a', 0o600));
+    // Of earlier versions it has the mode that the umask gave it; only its owner can change that.
+    if (statSync(lockFile).uid === process.getuid?.()) chmodSync(lockFile, 0o600);
     lock = new DatabaseSync(`${path}-lock`, { timeout: 0 });
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {

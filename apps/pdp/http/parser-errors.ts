@@ -1,0 +1,49 @@
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Problem, type ProblemCode } from './problem.js';
+
+/** What Node's parser and its time limits refuse before there is a request: a status with the code that fits it best. */
+const REFUSALS: Readonly<Record<string, readonly [status: number, code: ProblemCode, detail: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'malformed_request', 'the request was not sent in time'],
+  HPE_HEADER_OVERFLOW: [431, 'too_large', 'the head of the request is too large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'too_large', 'the extensions of a chunk are too large'],
+};
+const MALFORMED = [400, 'malformed_request', 'this is no request of HTTP/1.1'] as const;
+
+/** An RFC 9457 document whose status is not the usual one of its code. */
+const documentOf = (status: number, code: ProblemCode, detail: string): string =>
+  JSON.stringify({ ...new Problem(code, detail).toJson(), status });
+
+/** Answers what never became a request, and closes the connection: nobody knows where the next request begins. */
+export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  // Half of an answer may be on its way already; another one behind it would be taken for the rest of it.
+  const { _httpMessage: underWay } = socket as { _httpMessage?: { headersSent?: boolean } | null };
+  if (!socket.writable || underWay?.headersSent === true) return void socket.destroy();
+  const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;
+  const body = documentOf(status, code, detail);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/problem+json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon());
+}
+
+/** An `Expect` that is not `100-continue` gets a document too; Node would answer it with an empty 417. */
+export function answerExpectations(server: Server): void {
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const body = documentOf(417, 'malformed_request', 'this expectation cannot be met');
+    response.writeHead(417, {
+      'content-type': 'application/problem+json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+    });
+    response.end(body);
+  });
+}
+
+/** HTTP/1.1 requires a `Host` (RFC 9112, 3.2). Node would answer its absence with an empty 400. */
+export const lacksHost = ({ httpVersion, headers }: Pick<IncomingMessage, 'httpVersion' | 'headers'>): boolean =>
+  httpVersion === '1.1' && headers.host === undefined;
