@@ -26,6 +26,27 @@ const Answered = z.object({
   epoch: z.int().min(0),
 });
 
+const ArgumentError = z.object({ path: z.string(), keyword: z.string() });
+/** A JSON Pointer into the arguments, and the keyword of the schema that the value there fails; never the value. */
+export type ArgumentError = z.infer<typeof ArgumentError>;
+
+const Difference = z.object({
+  expected: z.string().optional(),
+  observed: z.string().optional(),
+  probe: z.object({ expected: FreeObject, observed: FreeObject }).optional().catch(undefined),
+});
+/** Digests of the reviewed and the observed definition, and the members in which the probes differ. */
+export type Difference = z.infer<typeof Difference>;
+
+/** A check that failed, as far as a refusal shows its evidence. Evidence in another form is left out. */
+const FailedCheck = z.object({
+  check: z.string(),
+  outcome: z.string(),
+  evidence: Difference.extend({ errors: z.array(ArgumentError).optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
+});
+
 /** An allow counts only whole: what may be sent, until when, and by what it may be stopped. */
 export const Decision = z.discriminatedUnion('decision', [
   Answered.extend({
@@ -34,7 +55,7 @@ export const Decision = z.discriminatedUnion('decision', [
     targets: z.array(z.string()).min(1),
     expiresAt: z.iso.datetime(),
   }),
-  Answered.extend({ decision: z.literal('deny') }),
+  Answered.extend({ decision: z.literal('deny'), checks: z.array(FailedCheck).default([]).catch([]) }),
 ]);
 export type Decision = z.infer<typeof Decision>;
 export type Allow = Extract<Decision, { decision: 'allow' }>;

@@ -6,6 +6,7 @@ import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import { readDefinition } from '../mcp/definition.js';
 import { covers, type ScopeEntry } from '../task/scope.js';
 import { Effects, type RegisteredVersion } from './answers.js';
+import { ServiceError } from './client.js';
 import { traceparentIn, type Exchange } from './exchange.js';
 import type { McpClient } from './mcp.js';
 import type { Effect } from '../vocabulary/words.js';
@@ -63,14 +64,15 @@ export interface PinnedVersion {
   readerOf(uri: string): string | undefined;
 }
 
-/** Throws where the registered definition is not the one that the task pinned. */
+/** Throws a `ServiceError` if the registered definition is not the one that the task pinned. */
 export function pinnedFor(
   { definition, manifest }: RegisteredVersion,
   digest: string,
   scope: readonly ScopeEntry[],
 ): PinnedVersion {
   const fingerprint = fingerprintDefinition(definition);
-  if (!fingerprint.ok || fingerprint.value.digest !== digest) throw new Error('the definition is not the pinned one');
+  if (!fingerprint.ok || fingerprint.value.digest !== digest)
+    throw new ServiceError('unintelligible', 'the registered definition is not the pinned one');
   const effectsOf = (operation: string): readonly Effect[] | undefined =>
     Effects.safeParse(ownValue(manifest.operations, operation)).data?.effects;
   const isInScope = (operation: string): boolean => {

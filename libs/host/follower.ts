@@ -2,6 +2,7 @@ import { type KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DirectiveFeed, FeedSubscription } from '../feed/port.js';
 import { systemClock, toInstant, type Clock, type Instant } from '../kernel/time.js';
+import { ServiceError } from './client.js';
 import { HostView, type StaleReason, type ViewState } from './view.js';
 
 /** What a host says of itself after each epoch, and as a sign of life. */
@@ -49,6 +50,8 @@ const TICK_MS = 50;
 const [MIN_WAIT_MS, MAX_WAIT_MS] = [50, 1000];
 /** Instances hear of a directive all at once, and none may hear later because others are telling that they have. */
 const ACKNOWLEDGE_WITHIN_MS = 50;
+/** Codes of the service's problems for a token that it does not know, and for one that may not follow directives. */
+const REFUSALS = new Set(['unauthenticated', 'forbidden']);
 /** After this long without a question the waits between them begin anew. */
 const CALM_MS = 2000;
 
@@ -66,6 +69,8 @@ export class Follower {
   private readonly clock: Clock;
   private readonly underWay = new Set<Promise<void>>();
   private isAsking = false;
+  /** Why the last question had no answer. */
+  private askError: unknown;
   private askedMs = Number.NEGATIVE_INFINITY;
   private askAfterMs = Number.NEGATIVE_INFINITY;
   private askWaitMs = MIN_WAIT_MS;
@@ -120,13 +125,20 @@ export class Follower {
     return () => void this.listeners.delete(listener);
   }
 
-  /** Resolves once calls may be made. Rejects after `timeoutMs` with the reason why not. */
+  /**
+   * Resolves once calls may be made. Rejects at once if the service refuses this host's token, and after `timeoutMs` with
+   * the reason why not.
+   */
   async ready(timeoutMs: number): Promise<void> {
     const endMs = this.clock.monotonicMs() + timeoutMs;
     for (;;) {
       const stale = this.stale();
       if (stale === undefined) return;
-      if (stale === 'closed' || this.clock.monotonicMs() >= endMs) throw new Error(`the host is not ready: ${stale}`);
+      const cause = this.askError;
+      if (cause instanceof ServiceError && REFUSALS.has(cause.code)) throw cause;
+      if (stale === 'closed' || this.clock.monotonicMs() >= endMs) {
+        throw new Error(`the host is not ready: ${stale}`, { cause });
+      }
       await delay(5);
     }
   }
@@ -182,8 +194,10 @@ export class Follower {
     try {
       const answer = await this.options.client.directives(this.closing.signal);
       if (!this.isClosed) this.view.answered(answer, asked);
-    } catch {
-      // What cannot be asked is asked again; meanwhile the lease runs out.
+      this.askError = undefined;
+    } catch (error) {
+      // The question is asked again; meanwhile the lease runs out.
+      this.askError = error;
     }
     this.askAfterMs = this.clock.monotonicMs() + this.askWaitMs * (0.5 + Math.random() / 2);
     this.askWaitMs = Math.min(this.askWaitMs * 2, MAX_WAIT_MS);

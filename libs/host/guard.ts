@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { CONNECT, hasReservedPrefix } from '../capability/definition.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Allow, Envelope, Task } from './answers.js';
-import type { HostClient, Observed, Probe, ServerEvidence } from './client.js';
+import { ServiceError, type HostClient, type Observed, type Probe, type ServerEvidence } from './client.js';
 import { definitionReader, pinnedFor, type PinnedVersion, type ShownDefinition } from './definition.js';
+import { denialOf } from './denial.js';
 import { exchangeOver, traceparentIn } from './exchange.js';
+import { isProgramming } from './failure.js';
 import { flightsUnder, type StopReason } from './flights.js';
 import type { Follower } from './follower.js';
 import {
@@ -18,7 +20,7 @@ import {
 } from './mcp.js';
 import { observerOf } from './observer.js';
 import { recordsTo } from './records.js';
-import { CallRefused, refusedBy } from './refusal.js';
+import { CallRefused, refusedBy, refusedByServer } from './refusal.js';
 import { toolRefusal, toolResult, type GuardedToolResult } from './result.js';
 
 export interface GuardOptions<Transport> {
@@ -147,7 +149,7 @@ export async function guard<Transport extends McpTransport>(
       const decision = await client.authorize(call, traceparentIn(task.traceId));
       if (decision.decision === 'deny') {
         if (decision.obligations.includes('submit_definition')) observer.again('submit');
-        throw new CallRefused({ reason: decision.reason, by: 'service', callId });
+        throw new CallRefused(denialOf(decision, callId));
       }
       const late = lateReason(decision);
       if (late !== undefined) {
@@ -199,7 +201,7 @@ export async function guard<Transport extends McpTransport>(
       }
       const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
       const request = requestOf(allow.outbound.arguments);
-      const { answer: response, hasLeft } = await exchange(request, traceparent, signal, requestMs);
+      const { answer: response, error, hasLeft } = await exchange(request, traceparent, signal, requestMs);
       const stopped = stoppedBy();
       if (stopped !== undefined) {
         isAwaited = true;
@@ -209,7 +211,7 @@ export async function guard<Transport extends McpTransport>(
       if (response === undefined) {
         const control = { decision: hasLeft ? 'no_answer' : 'not_called', by: 'host' };
         records.outcome(callId, { status: hasLeft ? 'unknown' : 'failed', control });
-        throw new CallRefused({ reason: 'server_unreachable', by: 'host', callId });
+        throw refusedByServer(error, callId);
       }
       return await delivered(callId, operation, response, stoppedBy);
     } catch (error) {
@@ -288,8 +290,9 @@ export async function guard<Transport extends McpTransport>(
       const reason = flight.stopped();
       if (reason === undefined) records.outcome(callId, { status: 'failed' });
       else records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
-      if (error instanceof CallRefused) throw error;
-      throw new CallRefused({ reason: reason ?? 'server_unreachable', by: 'host', callId });
+      if (error instanceof CallRefused || error instanceof ServiceError) throw error;
+      if (reason !== undefined) throw new CallRefused({ reason, by: 'host', callId }, { cause: error });
+      throw refusedByServer(error, callId);
     } finally {
       flight.end();
     }
@@ -301,14 +304,14 @@ export async function guard<Transport extends McpTransport>(
       return observer.begin(signal);
     });
     await connecting(observed({ definition: first.definition }), async () => {
-      if (pin === undefined) throw new Error('the task pins no version');
+      if (pin === undefined) throw new ServiceError('unintelligible', 'the service allows what the task does not pin');
       const registered = await client.version(capability, pin.version);
       const scope = task.scope.filter((entry) => entry.capability === capability);
       pinned = pinnedFor(registered, pin.definitionDigest, scope);
     });
   } catch (error) {
     await close();
-    throw refusedBy(error, randomUUID());
+    throw isProgramming(error) ? error : refusedBy(error, randomUUID());
   }
   const { shown } = pinned ?? {
     shown: { instructions: undefined, tools: [], prompts: [], resourceTemplates: [], resources: [] },

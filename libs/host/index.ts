@@ -1,7 +1,17 @@
 export { connectHost, type Host, type HostOptions } from './host.js';
 export { ServiceError } from './client.js';
 export type { HostClient, Authorize, Observed, OpenTask, Outcome, Probe, ServerEvidence } from './client.js';
-export type { Allow, Decision, Envelope, Finding, Part, Task, Validated } from './answers.js';
+export type {
+  Allow,
+  ArgumentError,
+  Decision,
+  Difference,
+  Envelope,
+  Finding,
+  Part,
+  Task,
+  Validated,
+} from './answers.js';
 export type { CallOptions, Guarded, GuardOptions } from './guard.js';
 export type { ShownDefinition } from './definition.js';
 export type { GuardedToolResult, ToolContent } from './result.js';

@@ -1,12 +1,14 @@
-import type { Finding } from './answers.js';
+import type { ArgumentError, Difference, Finding } from './answers.js';
 import { ServiceError } from './client.js';
+import { failureOf, type ServerFailure } from './failure.js';
 
 /** Why a guarded call did not end with content. `reason` is for programs. */
 export interface Refusal {
   /**
    * A reason code of the decision (`outside_task_scope`, `disabled`, …), a code of the service's problems (`overloaded`,
-   * `unreachable`, …), or what the guard itself says: `host_stale`, `expired`, `server_unreachable`, `server_definition`,
-   * `response_rejected`, `response_quarantined`.
+   * `unreachable`, …), or what the guard itself says: `host_stale`, `expired`, `cancelled`, `input_required`,
+   * `server_unreachable`, `server_timeout`, `server_protocol_error`, `server_definition`, `call_changed`,
+   * `response_rejected`, `response_quarantined`, `internal_error`.
    */
   readonly reason: string;
   /** Who refused: the service decided so, or this host by itself. */
@@ -14,22 +16,44 @@ export interface Refusal {
   readonly callId: string;
   readonly detail?: string;
   readonly findings?: readonly Finding[];
+  /** What the server failed in, if it is the server that failed. */
+  readonly kind?: ServerFailure['kind'];
+  /** The code of the error that the server failed with: `ENOENT`, `ECONNREFUSED`, `-32601`, `HTTP 404`, … */
+  readonly cause?: string;
+  /** For `arguments_invalid`: which argument fails which keyword of the schema, so that an agent can correct itself. */
+  readonly errors?: readonly ArgumentError[];
+  /** For `definition_drifted`: in what the server differs from its review. */
+  readonly difference?: Difference;
 }
 
-/** A call was refused. Nothing that the server may have said is in it. */
+/**
+ * A call was refused. Nothing that the server may have said is in its message and its refusal. `cause` is the error of the
+ * MCP client, if there was one: it may quote the server, so show it to no model.
+ */
 export class CallRefused extends Error {
   override readonly name = 'CallRefused';
 
-  constructor(readonly refusal: Refusal) {
-    super(refusal.detail === undefined ? refusal.reason : `${refusal.reason}: ${refusal.detail}`);
+  constructor(
+    readonly refusal: Refusal,
+    options?: ErrorOptions,
+  ) {
+    super(refusal.detail === undefined ? refusal.reason : `${refusal.reason}: ${refusal.detail}`, options);
   }
 }
 
-/** Whatever went wrong as a refusal: there is no error after which a call goes on. */
+/** Any error as a refusal: there is no error after which a call goes on. */
 export function refusedBy(error: unknown, callId: string): CallRefused {
   if (error instanceof CallRefused) return error;
   if (error instanceof ServiceError) {
-    return new CallRefused({ reason: error.code, by: 'host', callId, detail: error.message });
+    return new CallRefused({ reason: error.code, by: 'host', callId, detail: error.message }, { cause: error });
   }
-  return new CallRefused({ reason: 'internal_error', by: 'host', callId });
+  const { name } = error instanceof Error ? error : { name: typeof error };
+  return new CallRefused({ reason: 'internal_error', by: 'host', callId, cause: name }, { cause: error });
+}
+
+/** The failure of a server as a refusal. Rethrows what is a fault of the program. */
+export function refusedByServer(error: unknown, callId: string): CallRefused {
+  const failure = failureOf(error);
+  if (failure === undefined) throw error;
+  return new CallRefused({ ...failure, by: 'host', callId }, { cause: error });
 }

@@ -37,9 +37,12 @@ export function toolResult(delivered: {
   };
 }
 
-/** What the model reads is the reason alone: nothing of what the server said. */
+/**
+ * The model reads the reason, and which of its own arguments are wrong. It reads nothing of what the server said.
+ */
 export function toolRefusal(refusal: Refusal): GuardedToolResult {
-  const text = JSON.stringify({ refused: true, reason: refusal.reason, by: refusal.by, callId: refusal.callId });
+  const { reason, by, callId, errors } = refusal;
+  const text = JSON.stringify({ refused: true, reason, by, callId, ...(errors === undefined ? {} : { errors }) });
   return { content: [{ type: 'text', text }], isError: true, callId: refusal.callId, refusal };
 }
 

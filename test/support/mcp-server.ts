@@ -51,6 +51,14 @@ export const NOTES = {
       'com.example/unknown': { kept: true },
     },
     { name: 'raze', inputSchema: { type: 'object' } },
+    {
+      name: 'find',
+      inputSchema: {
+        type: 'object',
+        properties: { query: { type: 'string' }, page: { type: 'integer' } },
+        required: ['query'],
+      },
+    },
   ],
   prompts: [{ name: 'greet', arguments: [{ name: 'who' }] }],
   resourceTemplates: [{ uriTemplate: 'note://{id}', name: 'note' }],

@@ -1,0 +1,34 @@
+import type { Decision, Difference } from './answers.js';
+import type { Refusal } from './refusal.js';
+
+type Deny = Extract<Decision, { decision: 'deny' }>;
+
+/** A denial of the service as a refusal, with what a person or an agent can act upon. */
+export function denialOf({ reason, checks }: Deny, callId: string): Refusal {
+  const denied = { reason, by: 'service', callId } as const;
+  const evidence = checks.findLast(({ outcome }) => outcome === 'fail')?.evidence;
+  if (evidence === undefined) return denied;
+  const { errors, ...difference } = evidence;
+  if (reason === 'arguments_invalid' && errors !== undefined && errors.length > 0) {
+    const faults = errors.map(({ path, keyword }) => `${path === '' ? 'the arguments' : path} (${keyword})`);
+    return { ...denied, errors, detail: `not as the pinned schema wants it: ${faults.join(', ')}` };
+  }
+  if (reason !== 'definition_drifted') return denied;
+  return { ...denied, difference, detail: sentenceOf(difference) };
+}
+
+function sentenceOf({ expected, observed, probe }: Difference): string {
+  const digests = `the server declares ${observed ?? 'nothing'}, and ${expected ?? 'nothing'} was reviewed`;
+  if (probe === undefined) return digests;
+  const members = Object.keys({ ...probe.expected, ...probe.observed }).map((member) => {
+    const [before, now] = [probe.expected[member], probe.observed[member]];
+    return `${NAMES[member] ?? member} ${JSON.stringify(now) ?? 'none'} (reviewed with ${JSON.stringify(before) ?? 'none'})`;
+  });
+  return `${digests}; it was asked with another ${members.join(' and another ')}`;
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  protocolVersion: 'protocol revision',
+  clientCapabilities: 'set of client capabilities',
+  credentialScope: 'credential scope',
+};
