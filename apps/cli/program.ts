@@ -115,6 +115,7 @@ function explain(error: unknown, world: World, json: boolean): number {
   }
   if (error instanceof CaptureFailure) {
     say(error.message);
+    for (const line of error.said) world.err(`  stderr: ${printable(line)}\n`);
     return error.kind === 'usage' ? EXIT.usage : EXIT.captureFailed;
   }
   if (error instanceof ServiceUnreachable) {

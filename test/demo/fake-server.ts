@@ -26,6 +26,16 @@ export const TOOLS = [
   { name: 'raze', inputSchema: { type: 'object' }, annotations: { openWorldHint: false }, futureField: true },
   { name: 'bare', inputSchema: { type: 'object' } },
 ];
+/** A good tool, and two that no registry can enforce. */
+const UNVETTABLE = [
+  { name: 'good', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } },
+  {
+    name: 'back\u202ereference',
+    inputSchema: { type: 'object', properties: { q: { type: 'string', pattern: '^(a)\\1$' } } },
+  },
+  { name: 'remote', inputSchema: { type: 'object' }, outputSchema: { $ref: 'https://example.com/schema' } },
+  { name: 'shapeless' },
+];
 const PROMPTS = [{ name: 'greet', arguments: [{ name: 'who', required: true }] }];
 const TEMPLATES = [{ uriTemplate: 'note://{id}', name: 'note' }];
 const RESOURCES = [{ uri: 'note://1', name: 'one' }];
@@ -35,6 +45,8 @@ export type Manner =
   | '2025-11-25'
   | '2024-11-05'
   | 'dies-before-initialize'
+  | 'dies-with-words'
+  | 'unvettable'
   | 'silent-before-initialize'
   | 'dies-while-listing'
   | 'hangs'
@@ -133,6 +145,12 @@ function serve(manner: Manner, file: string | undefined): void {
     const note = { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'x'.repeat(40) } };
     return endlessly(() => `${JSON.stringify(note)}\n`);
   }
+  if (manner === 'dies-with-words') {
+    for (let line = 1; line <= 40; line += 1) process.stderr.write(`line ${line} \u001b[2J\u202e\n`);
+    process.stderr.write('x'.repeat(5000));
+    process.exitCode = 3;
+    return;
+  }
   let begun = false;
   let pages = 0;
   createInterface({ input: process.stdin }).on('line', (line): void => {
@@ -155,6 +173,7 @@ function serve(manner: Manner, file: string | undefined): void {
     if (method === 'tools/list') {
       pages += 1;
       if (manner === 'dies-while-listing') process.exit(7);
+      if (manner === 'unvettable') return say({ id, result: { tools: UNVETTABLE } });
       if (manner === 'no-list') return say({ id, result: { tools: 'all of them' } });
       if (manner === 'no-such-end')
         return say({ id, result: { tools: [{ name: `t${pages}` }], nextCursor: `c${pages}` } });

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { projectRoot } from '../support/root.js';
 import type { Row } from './table.js';
 
 const run = promisify(execFile);
-const CACHE = join(projectRoot, 'node_modules', '.cache', 'servers');
+/** Its real path: npm writes paths into its lock file that lead nowhere if the folder is behind a link. */
+const CACHE = join(realpathSync(join(projectRoot, 'node_modules')), '.cache', 'servers');
 const INSTALL_MS = 300_000;
 
 /** What pip, or the start of Python, says if nothing can be had from PyPI at all; a wrong version says something else. */

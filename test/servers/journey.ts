@@ -54,16 +54,16 @@ export async function travel(service: TestService, row: Row, program: string, fo
     );
 
   await capture(file);
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as Answered;
+  const { version }: Answered = JSON.parse(readFileSync(file, 'utf8'));
   journey.tools = version.definition.tools?.length ?? 0;
   assert.notEqual(version.manifest.server.method, 'none', `nothing proves ${row.name}`);
   assert.deepEqual([version.source.type, version.source.version], [row.registry, row.version]);
   const again = join(folder, `${id}-again.json`);
   for (let count = 1; count < CAPTURES; count += 1) {
     await capture(again);
-    const { definition, manifest } = (JSON.parse(readFileSync(again, 'utf8')) as Answered).version;
-    assert.deepEqual(definition.tools, version.definition.tools, `capture ${count + 1} sees other tools`);
-    assert.deepEqual(manifest, version.manifest);
+    const { version: seen }: Answered = JSON.parse(readFileSync(again, 'utf8'));
+    assert.deepEqual(seen.definition.tools, version.definition.tools, `capture ${count + 1} sees other tools`);
+    assert.deepEqual(seen.manifest, version.manifest);
   }
   journey.captured = `${CAPTURES} equal`;
 
@@ -95,7 +95,7 @@ export async function travel(service: TestService, row: Row, program: string, fo
     const result = await guarded.callTool({ name: row.call.tool, arguments: row.call.arguments });
     assert.equal(result.refusal, undefined, JSON.stringify(result.refusal));
     assert.match(JSON.stringify(result.content), /<<untrusted [0-9a-f]{32}/);
-    journey.called = result.isError === true ? 'an error' : 'an answer';
+    journey.called = result.isError ? 'an error' : 'an answer';
   } finally {
     await host.close();
   }

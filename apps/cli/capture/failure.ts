@@ -8,9 +8,32 @@ export class CaptureFailure extends Error {
   constructor(
     readonly kind: 'usage' | 'gone' | 'silent' | 'flood' | 'garbage' | 'protocol' | 'refused' | 'unreachable',
     message: string,
+    /** The last lines that the server wrote to its stderr: attacker-controlled, and not yet printable. */
+    readonly said: readonly string[] = [],
   ) {
     super(message);
   }
+
+  /** The same failure with the command or the address that failed named first. */
+  ofTarget(name: string, stderr: string): CaptureFailure {
+    const said = stderr.split('\n').filter((line) => line.trim() !== '');
+    return new CaptureFailure(this.kind, `${name}: ${this.message}`, said.slice(-LIMITS.saidLines));
+  }
+}
+
+const MAX_NAME_CHARS = 200;
+const SECRET = /(token|secret|passw|key|credential|auth)/i;
+
+/** A command as a person recognises it, without the values of options and addresses that look like secrets. */
+export function commandName(command: readonly string[]): string {
+  const words = command.map((word, at) => {
+    const hides = SECRET.test(command[at - 1] ?? '') && /^--?\w/.test(command[at - 1] ?? '');
+    if (hides && !(command[at - 1] ?? '').includes('=')) return '…';
+    const shown = SECRET.test(word) ? word.replace(/(=|^[\w-]+: ).*/s, '$1…') : word;
+    return shown.replace(/:\/\/[^/@\s]+@/, '://…@');
+  });
+  const line = words.join(' ');
+  return line.length <= MAX_NAME_CHARS ? line : `${line.slice(0, MAX_NAME_CHARS)}…`;
 }
 
 /** Bounds on what an attacker-controlled server can make us read, keep and wait for. */
@@ -22,8 +45,10 @@ export const LIMITS = {
   messages: 10_000,
   /** Lines on stdout that are no JSON-RPC: a banner is a nuisance, more is garbage. */
   foreignLines: 50,
-  /** The last part of stderr, for `--verbose`. */
+  /** The last part of stderr, from which a failure quotes lines. */
   stderrBytes: 16 * 1024,
+  /** Lines of stderr that a failure quotes. */
+  saidLines: 8,
   jsonDepth: 64,
   /** How long a server may leave `server/discover` unanswered before `initialize` is sent too. */
   probeMs: 3000,

@@ -2,11 +2,11 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { DefinitionFingerprint } from '#libs/kernel/definition-digest.js';
 import { DefinitionFailure, readDefinition, type ServerDefinition } from '#libs/mcp/definition.js';
 import { openInitialized, openSession, type Greeting, type Session } from './eras.js';
-import { CaptureFailure } from './failure.js';
+import { CaptureFailure, commandName } from './failure.js';
 import { openHttp } from './http.js';
 import { processChain, type RunningProcess } from '../provenance/processes.js';
 import { childEnvironment, openStdio } from './stdio.js';
-import type { Channel, Reply } from './rpc.js';
+import type { CaptureEvent, Channel, Reply } from './rpc.js';
 
 const RESOURCES_MS = 5000;
 
@@ -37,27 +37,29 @@ export interface OpenServer {
 export interface ObserveOptions extends Greeting {
   /** For all of it: the start, the greeting and the lists. */
   readonly timeoutMs: number;
-  /** Receives the end of the server's stderr when the capture fails. */
-  readonly onStderr?: (text: string) => void;
+  /** Receives each line of the server's stderr, and each protocol error, as it comes. */
+  readonly onEvent?: (event: CaptureEvent) => void;
 }
 
 /** Starts or reaches a server, reads its definition and leaves the connection open. Throws `CaptureFailure`. */
 export async function openServer(target: Target, options: ObserveOptions): Promise<OpenServer> {
   const end = performance.now() + options.timeoutMs;
   const remaining = () => Math.max(1, end - performance.now());
+  const onEvent = options.onEvent ?? (() => undefined);
   const connect = () =>
     'url' in target
       ? openHttp(target.url, target.bearer)
-      : openStdio(target.command, childEnvironment(process.env, target.env));
+      : openStdio(target.command, childEnvironment(process.env, target.env), onEvent);
+  const name = 'url' in target ? target.url.origin : commandName(target.command);
   const attempt = async (open: typeof openSession): Promise<OpenServer> => {
-    const channel = connect();
+    const channel = reporting(connect(), onEvent);
     try {
       const session = await open(channel, options, remaining);
       return await observed(channel, session, options, remaining);
     } catch (error) {
-      options.onStderr?.(channel.stderr());
+      const stderr = channel.stderr();
       await channel.close();
-      throw error;
+      throw error instanceof CaptureFailure ? error.ofTarget(name, stderr) : error;
     }
   };
   try {
@@ -66,8 +68,27 @@ export async function openServer(target: Target, options: ObserveOptions): Promi
     // Some servers of the older eras die of a request that comes before `initialize`: start again without it.
     const again = error instanceof CaptureFailure && error.kind === 'gone' && options.protocol === 'auto';
     if (!again) throw error;
+    onEvent({ kind: 'protocol', text: 'it is started again, and greeted with initialize first' });
     return attempt(openInitialized);
   }
+}
+
+/** A channel that tells of each error that the server answers with, and of each request that fails. */
+function reporting(channel: Channel, onEvent: NonNullable<ObserveOptions['onEvent']>): Channel {
+  const tell = (method: string, text: string): void => onEvent({ kind: 'protocol', text: `${method}: ${text}` });
+  return {
+    ...channel,
+    request: async (method, params, timeoutMs) => {
+      try {
+        const reply = await channel.request(method, params, timeoutMs);
+        if (!reply.ok) tell(method, `error ${reply.code}: ${reply.message}`);
+        return reply;
+      } catch (error) {
+        tell(method, error instanceof Error ? error.message : 'failed');
+        throw error;
+      }
+    },
+  };
 }
 
 async function observed(

@@ -6,7 +6,8 @@ import { CaptureFailure } from './failure.js';
 import type { ServerDefinition } from '#libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
 import { hintsOf } from './report.js';
-import { commandLine, effectsOf, registrationOf } from './registration.js';
+import { effectsOf } from './operations.js';
+import { commandLine, registrationOf } from './registration.js';
 
 const GIVEN = { kind: 'mcp-server', category: 'files', owner: 'me', sensitivity: 'confidential' } as const;
 
@@ -75,7 +76,11 @@ test('an address is pinned by its key where it has one', () => {
 });
 
 test('a tool may have the name of a built-in member', () => {
-  const tools = [{ name: '__proto__' }, { name: 'constructor' }];
+  const inputSchema = { type: 'object' };
+  const tools = [
+    { name: '__proto__', inputSchema },
+    { name: 'constructor', inputSchema },
+  ];
   const { version } = registrationOf(TARGET, observation({ tools }), undefined, GIVEN);
   assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(version.manifest.operations)) as object), [
     '__proto__',

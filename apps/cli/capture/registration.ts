@@ -1,9 +1,10 @@
 import { userInfo } from 'node:os';
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
 import type { ServerDefinition } from '#libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
+import { proposeOperations } from './operations.js';
 import type { Provenance, Source } from '../provenance/evidence.js';
 
 /** The body of `POST /v1/capabilities`, as far as a capture can fill it. */
@@ -45,8 +46,6 @@ export interface Given {
   readonly credentialScope?: string | undefined;
 }
 
-/** As many operations as a manifest may name. */
-const MAX_OPERATIONS = 512;
 const MAX_COMMAND_CHARS = 4096;
 
 export function registrationOf(
@@ -70,50 +69,13 @@ export function registrationOf(
       definition,
       probe: given.credentialScope === undefined ? probe : { ...probe, credentialScope: given.credentialScope },
       manifest: {
-        operations: proposedOperations(definition),
+        operations: proposeOperations(definition).operations,
         sensitivity: given.sensitivity,
         server: expectationOf(target, observation, found),
       },
       ...(supplyChain === undefined ? {} : { supplyChain }),
     },
   };
-}
-
-/**
- * Effects as the server's own annotations suggest them. They are the word of the one who is registered: a proposal for
- * the owner to correct. An absent hint counts as MCP's default (not read-only, destructive, open world), except that a
- * tool that says it only reads must say by itself that it reaches out. Without any annotations: the cautious set.
- */
-export function effectsOf(tool: JsonObject): readonly Effect[] {
-  const annotations = ownValue(tool, 'annotations');
-  const hint = (name: string): unknown => (isJsonObject(annotations) ? ownValue(annotations, name) : undefined);
-  if (hint('readOnlyHint') === true) return hint('openWorldHint') === true ? ['read', 'send'] : ['read'];
-  if (!isJsonObject(annotations)) return ['read', 'write', 'send', 'modify'];
-  const effects: Effect[] = ['write'];
-  if (hint('openWorldHint') !== false) effects.push('send');
-  if (hint('destructiveHint') !== false) effects.push('modify');
-  return effects;
-}
-
-function proposedOperations(definition: ServerDefinition): Record<string, { effects: readonly Effect[] }> {
-  // No prototype: a tool may be called `__proto__`.
-  const operations = Object.create(null) as Record<string, { effects: readonly Effect[] }>;
-  const reads: readonly Effect[] = ['read'];
-  const proposals: (readonly [string | undefined, readonly Effect[]])[] = [
-    ...(definition.tools ?? []).map((tool) => [textOf(tool, 'name'), effectsOf(tool)] as const),
-    ...(definition.prompts ?? []).map((prompt) => [prefixed('prompt:', textOf(prompt, 'name')), reads] as const),
-    ...(definition.resourceTemplates ?? []).map(
-      (item) => [prefixed('template:', textOf(item, 'uriTemplate')), reads] as const,
-    ),
-    ...(definition.resources ?? []).map((item) => [prefixed('resource:', textOf(item, 'uri')), reads] as const),
-  ];
-  for (const [name, effects] of proposals.slice(0, MAX_OPERATIONS))
-    if (name !== undefined) operations[name] = { effects };
-  return operations;
-}
-
-function prefixed(prefix: string, name: string | undefined): string | undefined {
-  return name === undefined ? undefined : prefix + name;
 }
 
 function sourceOf(target: Target, found: Provenance | undefined): JsonObject {

@@ -2,6 +2,7 @@ import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { at, printable, table } from '../print.js';
 import type { Observation, Target } from './observe.js';
 import type { Provenance } from '../provenance/evidence.js';
+import type { LeftOut } from './operations.js';
 import type { Registration } from './registration.js';
 
 const MAX_ROWS = 40;
@@ -55,11 +56,6 @@ export function hintsOf(target: Target, found: Provenance | undefined, registrat
   const reserved = tools.filter((tool) => RESERVED.test(textOf(tool, 'name'))).length;
   if (reserved > 0)
     hints.push(`${reserved} tools have a name that is reserved for other operations: a registration will be refused`);
-  const declared = [definition.tools, definition.prompts, definition.resourceTemplates, definition.resources];
-  const count = declared.reduce((sum, items) => sum + (items?.length ?? 0), 0);
-  const named = Object.keys(manifest.operations).length;
-  if (count > named)
-    hints.push(`${count - named} operations were left out of the manifest: what it lacks can never be called`);
   if (manifest.server.method === 'none') {
     const why = found === undefined ? '' : `: ${found.note}`;
     hints.push(`nothing proves which server this is${why}`);
@@ -80,6 +76,16 @@ export function hintsOf(target: Target, found: Provenance | undefined, registrat
   }
   if (source['type'] === 'file') hints.push('the source is a local file: nobody else can tell which release it is');
   return hints.map((hint) => `note: ${printable(hint)}`);
+}
+
+/** Which operations the manifest lacks, and why; each stays uncallable. */
+export function leftOutLines(leftOut: readonly LeftOut[]): string[] {
+  if (leftOut.length === 0) return [];
+  return [
+    `note: ${leftOut.length} operations are left out of the manifest and cannot be called; they stay in the definition`,
+    ...leftOut.slice(0, MAX_ROWS).map(({ operation, reason }) => `  ${printable(operation, 60)}: ${printable(reason)}`),
+    ...(leftOut.length > MAX_ROWS ? [`  … and ${leftOut.length - MAX_ROWS} more; --json names them all`] : []),
+  ];
 }
 
 function textOf(value: JsonObject | undefined, key: string): string {

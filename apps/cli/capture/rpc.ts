@@ -5,6 +5,12 @@ import { CaptureFailure, LIMITS } from './failure.js';
 
 export type Reply = McpReply;
 
+/** Something that goes by while a server is read; `text` is the server's own and not yet printable. */
+export interface CaptureEvent {
+  readonly kind: 'stderr' | 'protocol';
+  readonly text: string;
+}
+
 /**
  * A JSON-RPC connection to one MCP server. It is spoken raw on purpose: client libraries parse what they receive with
  * schemas that drop unknown fields, and a dropped field is a change that no digest sees.

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
 import { startChild } from '../children.js';
 import { CaptureFailure, LIMITS } from './failure.js';
-import { answerTo, parseMessage, replyOf, type Channel, type Reply } from './rpc.js';
+import { answerTo, parseMessage, replyOf, type CaptureEvent, type Channel, type Reply } from './rpc.js';
 
 /** What a server's process may know of the machine; everything else, tokens first of all, is added by name only. */
 const INHERITED = [
@@ -15,6 +15,7 @@ const INHERITED = [
 
 /** How long the output of a dead process is waited for. */
 const DRAIN_MS = 200;
+const MAX_SHOWN_CHARS = 500;
 
 /** The environment of a captured server: the allow-list, and `NAME` or `NAME=value` as asked for. */
 export function childEnvironment(own: NodeJS.ProcessEnv, additions: readonly string[]): Record<string, string> {
@@ -35,7 +36,11 @@ export function childEnvironment(own: NodeJS.ProcessEnv, additions: readonly str
 }
 
 /** Starts a server and speaks newline-delimited JSON-RPC with it (MCP, stdio transport). */
-export function openStdio(command: readonly string[], env: Record<string, string>): Channel {
+export function openStdio(
+  command: readonly string[],
+  env: Record<string, string>,
+  onEvent: (event: CaptureEvent) => void = () => undefined,
+): Channel {
   const [program = '', ...args] = command;
   const child = startChild(program, args, { env });
   const waiting = new Map<number, (reply: Reply) => void>();
@@ -70,6 +75,7 @@ export function openStdio(command: readonly string[], env: Record<string, string
     const message = parseMessage(line);
     if (message === undefined || typeof message !== 'object' || message === null) {
       foreign += 1;
+      onEvent({ kind: 'protocol', text: `no JSON-RPC on stdout: ${line.slice(0, MAX_SHOWN_CHARS)}` });
       if (foreign > LIMITS.foreignLines) {
         throw new CaptureFailure(
           'garbage',
@@ -92,9 +98,11 @@ export function openStdio(command: readonly string[], env: Record<string, string
       failing.abort(error instanceof CaptureFailure ? error : new CaptureFailure('garbage', 'the server sent garbage'));
     }
   });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString('utf8')).slice(-LIMITS.stderrBytes);
+  const stderrLines = boundedLines((line) => {
+    stderr = `${stderr}${line}\n`.slice(-LIMITS.stderrBytes);
+    onEvent({ kind: 'stderr', text: line });
   });
+  child.stderr.on('data', stderrLines.take).once('close', stderrLines.end);
   const readToEnd = new Promise<void>((resolve) => child.stdout.once('close', resolve));
   const watchEnd = async (): Promise<void> => {
     const how = await child.gone;
@@ -128,8 +136,33 @@ export function openStdio(command: readonly string[], env: Record<string, string
     agreed: () => undefined,
     spki: () => undefined,
     pid: child.pid,
-    stderr: () => stderr,
+    stderr: () => {
+      stderrLines.end();
+      return stderr;
+    },
     close: () => child.stop(),
+  };
+}
+
+/** Cuts bytes into lines. A line that is longer than a failure would quote comes in pieces. */
+function boundedLines(takeLine: (line: string) => void): {
+  readonly take: (chunk: Buffer) => void;
+  readonly end: () => void;
+} {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  const end = (): void => {
+    if (rest !== '') takeLine(rest);
+    rest = '';
+  };
+  return {
+    take: (chunk) => {
+      const lines = (rest + decoder.write(chunk)).split(/\r?\n/);
+      rest = lines.pop() ?? '';
+      for (const line of lines) takeLine(line);
+      if (rest.length > LIMITS.stderrBytes) end();
+    },
+    end,
   };
 }
 

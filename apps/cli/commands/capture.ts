@@ -5,8 +5,10 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { NAME_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
 import { Kind, Level } from '#libs/vocabulary/words.js';
 import { PROTOCOLS, type Protocol } from '../capture/eras.js';
+import { proposeOperations, type LeftOut } from '../capture/operations.js';
 import { openServer, type Observation, type OpenServer, type Target } from '../capture/observe.js';
-import { hintsOf, summaryOf } from '../capture/report.js';
+import type { CaptureEvent } from '../capture/rpc.js';
+import { hintsOf, leftOutLines, summaryOf } from '../capture/report.js';
 import { childEnvironment } from '../capture/stdio.js';
 import { registrationOf, type Given, type Registration } from '../capture/registration.js';
 import type { Provenance } from '../provenance/evidence.js';
@@ -61,8 +63,8 @@ export function addCapture(program: Command, world: World, exits: Exits): void {
     .option('--env <NAME[=value]>', "add a variable to the server's environment (repeatable)", collect, [])
     .option('--timeout <seconds>', 'for all of the capture', positiveInteger, 30)
     .option('--out <file>', 'write the registration to a file')
-    .option('--json', 'print only JSON on stdout, and nothing on stderr')
-    .option('--verbose', "show the end of the server's stderr when the capture fails")
+    .option('--json', 'print only JSON on stdout, and on stderr only what the manifest leaves out')
+    .option('--verbose', "show the server's stderr and protocol errors as they come")
     .action(async (command: string[], options: CaptureOptions) => {
       exits.code = await capture(world, command, options);
     });
@@ -71,12 +73,13 @@ export function addCapture(program: Command, world: World, exits: Exits): void {
 async function capture(world: World, command: readonly string[], options: CaptureOptions): Promise<number> {
   checkNames(options);
   const target = targetOf(world, command, options);
-  const onStderr = (text: string): void => {
-    const lines = options.verbose === true ? text.trimEnd().split('\n') : [];
-    for (const line of lines) if (line !== '') world.err(`  server: ${printable(line)}\n`);
+  const onEvent = ({ kind, text }: CaptureEvent): void => {
+    if (options.verbose === true) world.err(`  ${kind}: ${printable(text, 2000)}\n`);
   };
-  const { observation, registration, found } = await captureTarget(world, target, options, onStderr);
+  const { observation, registration, found, leftOut } = await captureTarget(world, target, options, onEvent);
   const body = `${jsonText(registration)}\n`;
+  // Also with --json: what cannot be called must not pass unseen.
+  world.err(lines(leftOutLines(leftOut)));
   if (options.out === undefined) {
     world.out(body);
     if (options.json !== true)
@@ -91,9 +94,8 @@ async function capture(world: World, command: readonly string[], options: Captur
   if (options.json === true) {
     const { id, version } = registration;
     const { digest: definitionDigest, fields } = observation.fingerprint;
-    world.out(
-      `${jsonText({ out: options.out, id, version: version.version, definitionDigest, fields, probe: version.probe })}\n`,
-    );
+    const { version: name, probe } = version;
+    world.out(`${jsonText({ out: options.out, id, version: name, definitionDigest, fields, probe, leftOut })}\n`);
   } else {
     world.out(lines([...summaryOf(observation, registration), `written to          ${options.out}`]));
     world.err(lines(hintsOf(target, found, registration)));
@@ -105,6 +107,7 @@ export interface Captured {
   readonly observation: Observation;
   readonly registration: Registration;
   readonly found: Provenance | undefined;
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** Captures a server and stops it, whatever happens. */
@@ -116,7 +119,7 @@ export async function captureTarget(
     readonly clientCapability: readonly string[];
     readonly timeout: number;
   },
-  onStderr: (text: string) => void = () => undefined,
+  onEvent: (event: CaptureEvent) => void = () => undefined,
 ): Promise<Captured> {
   const clientCapabilities: JsonObject = Object.fromEntries(options.clientCapability.map((name) => [name, {}]));
   const { protocol } = options;
@@ -124,13 +127,14 @@ export async function captureTarget(
     protocol,
     clientCapabilities,
     timeoutMs: options.timeout * 1000,
-    onStderr,
+    onEvent,
   });
   try {
     // While it runs: its processes tell what a launcher such as npx has started.
     const found = await provenanceOf(world, target, server);
     const registration = registrationOf(target, server.observation, found, options);
-    return { observation: server.observation, registration, found };
+    const { leftOut } = proposeOperations(server.observation.definition);
+    return { observation: server.observation, registration, found, leftOut };
   } finally {
     await server.close();
   }
