@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assert as assertProperty, property, string } from 'fast-check';
+import * as fc from 'fast-check';
 import { stripInvisible } from '#libs/content/invisible.js';
 import { agentText } from './agent-text.js';
 import { printable } from './print.js';
@@ -50,8 +50,8 @@ test('no line of a text can look like a line of ours', () => {
 });
 
 test('what the envelope strips as invisible is never printed as it is', () => {
-  assertProperty(
-    property(string({ unit: 'binary', maxLength: 50 }), (text) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 50 }), (text) => {
       const shown = printable(text, Infinity);
       assert.equal(stripInvisible(shown), shown);
     }),

@@ -154,7 +154,7 @@ test('a command of unknown fate has an exit code of its own, and says how to ask
   );
   const disabled = await stub.cli(['disable', 'all', '--reason', 'r']);
   assert.equal(disabled.code, 9);
-  const { id } = stub.asked.at(-1)?.body as { id: string };
+  const { id } = (stub.asked.at(-1)?.body ?? {}) as { id: string };
   assert.match(id, /^[0-9a-f-]{36}$/);
   assert.match(disabled.err, new RegExp(`^sallyport: the directive has the id ${id}: send it again with --id ${id}\n`));
   stub.reply = { status: 201, body: { name: 'h', roles: ['host'] } };

@@ -6,7 +6,6 @@ import type {
   IndexRequest,
   Place,
   Reference,
-  TaskFilter,
   TaskListFilter,
 } from './index-messages.js';
 

@@ -122,7 +122,7 @@ for (const [name, delay] of [
     assert.deepEqual([rejected.verdict, rejected.content, rejected.findings], ['rejected', undefined, late]);
     assert.deepEqual(expecting(200, await respond(body, response)), rejected);
     const recorded = await eventsOf(service, `calls-${body.taskId}`);
-    const [event] = recorded.filter(({ type }) => type === 'ResponseValidated');
+    const event = recorded.find(({ type }) => type === 'ResponseValidated');
     assert.deepEqual(Object.keys((event as Answered).data.commitments), ['raw']);
   });
 }
