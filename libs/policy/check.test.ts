@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as fc from 'fast-check';
 import { Effect } from '#libs/vocabulary/words.js';
+import { policySets } from '../../test/support/cedar-grammar.js';
 import { freshCedar } from './cedar.js';
 import { checkPolicies } from './check.js';
 import { unregistered } from './registered.js';
@@ -68,6 +70,23 @@ test('unknown attributes of context are errors at their place, however they are 
       condition,
     );
   }
+});
+
+test('over the whole grammar the errors are the names that no question holds, at their place', () => {
+  fc.assert(
+    fc.property(policySets, (text) => {
+      for (const { line, column, message } of checkPolicies(cedar, text).errors) {
+        const [, type, attribute] =
+          /^unknown (?:entity type (Other::Type)|attribute "(force|level|branch|nested|list)") ?/.exec(
+            message.replace(';', ' '),
+          ) ?? [];
+        const name = type ?? attribute;
+        const found = text.split('\n')[line - 1]?.slice(column - 1) ?? '';
+        assert.ok(name !== undefined && (found.startsWith(name) || found.startsWith(`"${name}"`)), message);
+      }
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test('what does not parse is an error at its place', () => {
