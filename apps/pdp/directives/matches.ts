@@ -15,7 +15,7 @@ export interface Matches {
 }
 
 /** How long the answer to a directive may wait for the index of tasks, in milliseconds: the directive holds already. */
-const INDEX_MS = 150;
+const INDEX_MS = 200;
 
 /** Counts what a target matches, after its directive has been committed. */
 @Injectable()
@@ -56,6 +56,7 @@ export class TargetMatches {
     versions: readonly { readonly capability: string; readonly version: string }[],
     position: bigint,
   ): Promise<number | undefined> {
+    if (versions.length === 0) return 0;
     const hosts = target.type === 'host' ? [target.host] : this.hosts();
     const task = target.type === 'task' ? target.taskId : undefined;
     const counting = this.index.waitFor(position, INDEX_MS).then(async (isThere) => {
