@@ -35,13 +35,13 @@ test('a tool that cannot be vetted is left out of the manifest, named, and refus
   const { leftOut }: Answered = JSON.parse(out);
   assert.deepEqual(
     leftOut.map((one: Answered) => one.operation),
-    ['back\u202ereference', 'remote', 'shapeless'],
+    ['backreference', 'remote', 'shapeless'],
   );
   assert.match(leftOut[0].reason, /its input schema is refused at \/properties\/q: /);
   assert.match(leftOut[1].reason, /its output schema is refused at \//);
   assert.match(leftOut[2].reason, /declares no input schema/);
   assert.match(err, /3 operations are left out of the manifest and cannot be called/);
-  assert.match(err, /back\\u\{202e\}reference: its input schema/);
+  assert.match(err, / {2}backreference: its input schema/);
 
   const registration: Answered = JSON.parse(readFileSync(file, 'utf8'));
   assert.deepEqual(Object.keys(registration.version.manifest.operations).slice(0, 2), ['good', 'prompt:greet']);
@@ -87,6 +87,8 @@ test('a signal is named, and --verbose shows what goes by as it comes', async ()
   const { err } = await sallyport(words);
   assert.ok(err.indexOf(' stderr: line 1 ') < err.indexOf('sallyport:'), 'shown before the failure');
   assert.match(err, /protocol: server\/discover: the server's process ended/);
+  const partial = await sallyport(['capture', '--', process.execPath, FAKE, 'lists-missing']);
+  assert.match(partial.err, /note: the server declares prompts\/list and does not answer it: it counts as empty/);
   const banner = await sallyport(['capture', '--verbose', '--', process.execPath, FAKE, 'banner']);
   assert.equal(banner.code, 0);
   assert.match(banner.err, /protocol: no JSON-RPC on stdout: Welcome to the fake server/);

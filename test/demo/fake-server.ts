@@ -30,7 +30,7 @@ export const TOOLS = [
 const UNVETTABLE = [
   { name: 'good', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } },
   {
-    name: 'back\u202ereference',
+    name: 'backreference',
     inputSchema: { type: 'object', properties: { q: { type: 'string', pattern: '^(a)\\1$' } } },
   },
   { name: 'remote', inputSchema: { type: 'object' }, outputSchema: { $ref: 'https://example.com/schema' } },

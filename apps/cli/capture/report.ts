@@ -78,6 +78,13 @@ export function hintsOf(target: Target, found: Provenance | undefined, registrat
   return hints.map((hint) => `note: ${printable(hint)}`);
 }
 
+/** Lists that the server declares and does not answer. */
+export function missingLines({ missing }: Observation): string[] {
+  return missing.map(
+    (method) => `note: the server declares ${printable(method)} and does not answer it: it counts as empty`,
+  );
+}
+
 /** Which operations the manifest lacks, and why; each stays uncallable. */
 export function leftOutLines(leftOut: readonly LeftOut[]): string[] {
   if (leftOut.length === 0) return [];

@@ -8,7 +8,7 @@ import { PROTOCOLS, type Protocol } from '../capture/eras.js';
 import { proposeOperations, type LeftOut } from '../capture/operations.js';
 import { openServer, type Observation, type OpenServer, type Target } from '../capture/observe.js';
 import type { CaptureEvent } from '../capture/rpc.js';
-import { hintsOf, leftOutLines, summaryOf } from '../capture/report.js';
+import { hintsOf, leftOutLines, missingLines, summaryOf } from '../capture/report.js';
 import { childEnvironment } from '../capture/stdio.js';
 import { registrationOf, type Given, type Registration } from '../capture/registration.js';
 import type { Provenance } from '../provenance/evidence.js';
@@ -78,8 +78,8 @@ async function capture(world: World, command: readonly string[], options: Captur
   };
   const { observation, registration, found, leftOut } = await captureTarget(world, target, options, onEvent);
   const body = `${jsonText(registration)}\n`;
-  // Also with --json: what cannot be called must not pass unseen.
-  world.err(lines(leftOutLines(leftOut)));
+  // Also with --json: an operation that cannot be called must not pass unseen.
+  world.err(lines([...leftOutLines(leftOut), ...missingLines(observation)]));
   if (options.out === undefined) {
     world.out(body);
     if (options.json !== true)
