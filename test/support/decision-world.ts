@@ -1,0 +1,158 @@
+import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
+import type { Call } from '#libs/decision/call.js';
+import { decide } from '#libs/decision/decide.js';
+import { namedThingErrors } from '#libs/decision/named-thing.js';
+import type { ArgumentError, Engines, Snapshot } from '#libs/decision/snapshot.js';
+import { directiveDecider } from '#libs/directive/decider.js';
+import type { Target } from '#libs/directive/target.js';
+import { fold } from '#libs/kernel/decider.js';
+import { err, ok } from '#libs/kernel/result.js';
+import type { TaskState } from '#libs/task/decider.js';
+import { at, digest, uuid } from './given.js';
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
+
+/** Everything that a decision looks at, in a form that a test can break in one place. It is an allow as it stands. */
+export interface World {
+  version: Partial<Mutable<VersionState>>;
+  versions: boolean;
+  registered: boolean;
+  task: Partial<TaskState> | undefined;
+  directives: { target: Target; cause?: string }[];
+  policy: boolean;
+  authority: ReturnType<Engines['authority']>;
+  argumentsValid: boolean;
+  argumentErrors: readonly ArgumentError[];
+  call: Partial<Mutable<Call>>;
+}
+
+export const PIN = { capability: 'memory', version: '1', definitionDigest: digest('d') };
+export const REVIEW: Review = {
+  verdict: 'approved',
+  by: 'vera',
+  reason: 'r',
+  at: at(0),
+  exceptions: ['signature_missing', 'server_unauthenticated'],
+};
+export const world = (): World => ({
+  version: {},
+  versions: true,
+  registered: true,
+  task: {},
+  directives: [],
+  policy: true,
+  authority: { outcome: 'allow', determining: ['p'] },
+  argumentsValid: true,
+  argumentErrors: [{ path: '/key', keyword: 'required' }],
+  call: {},
+});
+
+export function decideIn(change: (made: World) => void, decider?: number) {
+  const made = world();
+  change(made);
+  const version: VersionState = {
+    version: '1',
+    source: { type: 'npm', name: 'memory' },
+    definitionDigest: PIN.definitionDigest,
+    documents: { definition: digest('d'), manifest: digest('m') },
+    operations: { recall: { effects: ['read'], arguments: digest('schema') }, copy: { effects: ['read', 'write'] } },
+    sensitivity: 'internal',
+    server: { method: 'package', integrity: 'i' },
+    requestDigest: digest('r'),
+    proposedBy: 'rita',
+    proposedAt: at(0),
+    status: 'approved',
+    review: REVIEW,
+    suspendedFor: new Set(),
+    observed: new Map(),
+    drifted: false,
+    ...made.version,
+  };
+  const capability: CapabilityState = {
+    id: 'memory',
+    kind: 'mcp-server',
+    category: 'notes',
+    owner: 'team',
+    publishers: ['acme'],
+    requestDigest: digest('r'),
+    versions: new Map(made.versions ? [['1', version]] : []),
+    approvals: 1,
+    driftSuspensions: [],
+  };
+  const task: TaskState = {
+    taskId: uuid(1),
+    traceId: 'a'.repeat(32),
+    host: 'hank',
+    agent: 'agent',
+    user: { id: 'ada', roles: [], attestedBy: 'hank' },
+    scope: [{ capability: 'memory', effects: ['read', 'write'] }],
+    pins: new Map([['memory', PIN]]),
+    unresolved: [],
+    openedAt: at(0),
+    expiresAt: at(60),
+    epoch: 0,
+    commitments: { purpose: digest('p'), attributes: digest('a') },
+    requestDigest: digest('r'),
+    counted: new Map(),
+    closed: false,
+    ...made.task,
+  };
+  const directives = fold(
+    directiveDecider,
+    made.directives.map(({ target, cause }, index) => ({
+      type: 'DirectiveIssued' as const,
+      data: {
+        id: uuid(100 + index),
+        target,
+        reason: 'r',
+        stateRoot: digest('s'),
+        ...(cause === undefined ? {} : { cause }),
+      },
+      actor: 'otto',
+      time: at(0),
+    })),
+  );
+  const policy = {
+    policyVersion: 3,
+    cedar: digest('c'),
+    reason: 'r',
+    proposedBy: 'rita',
+    proposedAt: at(0),
+    status: 'approved' as const,
+  };
+  const snapshot: Snapshot = {
+    basis: {},
+    directives,
+    capability: made.registered ? capability : undefined,
+    policySet: { versions: new Map(), ...(made.policy ? { active: policy } : {}) },
+    task: made.task === undefined ? undefined : task,
+    content: { purpose: 'p', attributes: {} },
+  };
+  const call: Call = {
+    callId: uuid(2),
+    taskId: uuid(1),
+    host: 'hank',
+    capability: 'memory',
+    operation: 'recall',
+    arguments: {},
+    contextItems: 2,
+    observed: { definition: PIN.definitionDigest, server: { method: 'package', integrity: 'i' } },
+    decidedAt: at(1),
+    ...made.call,
+  };
+  const engines: Engines = {
+    authority: () => made.authority,
+    named: namedThingErrors,
+    arguments: () => (made.argumentsValid ? ok(undefined) : err(made.argumentErrors)),
+  };
+  return { ...decide(snapshot, call, engines, decider), snapshot };
+}
+
+export const observed = (made: World, more: Partial<Call['observed']>): void => {
+  made.call.observed = {
+    definition: PIN.definitionDigest,
+    server: { method: 'package', integrity: 'i' },
+    ...made.call.observed,
+    ...more,
+  };
+};
