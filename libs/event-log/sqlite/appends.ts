@@ -7,7 +7,7 @@ import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
 import type { WriterOptions, WriterThreadOptions } from './schema.js';
 import { MAX_POSTED_BYTES, MAX_URGENT_BATCHES, POST_FROM_EVENTS } from './settings.js';
 import { Thread } from './thread.js';
-import { WaitingAppends, type Waiting } from './waiting-appends.js';
+import { partedOf, WaitingAppends, type Entry, type Waiting } from './waiting-appends.js';
 
 export interface AppendBounds {
   readonly maxQueuedBatches: number;
@@ -35,7 +35,9 @@ export interface AppendStats {
  */
 export class AppendQueue {
   private readonly waiting = new WaitingAppends();
-  private readonly posted: Waiting[][] = [];
+  private readonly posted: Entry[][] = [];
+  /** No earlier process has had one that is as high. */
+  private lastToken = Date.now() * 1000;
   private readonly writer: Thread<Outcomes>;
   private readonly claims: ClaimCells;
   private readonly counts = { groups: 0, committed: 0, refused: 0, unwritten: 0, unknown: 0, deaths: 0 };
@@ -78,6 +80,7 @@ export class AppendQueue {
     this.queuedBytes += weight;
     if (batch.urgent === true) this.queuedUrgent += 1;
     const cell = this.claims.open();
+    const parted = partedOf(batch, () => (this.lastToken += 1));
     let answered = false;
     if (recall !== undefined) recall.takeBack = () => !answered && this.claims.takeBack(cell);
     return new Promise((settle) => {
@@ -85,7 +88,7 @@ export class AppendQueue {
         answered = true;
         settle(outcome);
       };
-      this.waiting.add({ batch, weight, cell, resolve });
+      this.waiting.add({ batch, weight, cell, resolve, parted });
       this.pump();
     });
   }
@@ -142,7 +145,11 @@ export class AppendQueue {
   private postWaiting(): void {
     while (this.waiting.length > 0 && this.writer.running && this.hasRoom()) {
       const group = this.waiting.takeGroup();
-      const { text, numbers, bytes, shared } = encodeGroup(group);
+      const { text, numbers, bytes, shared } = encodeGroup(
+        group.map(({ append: { batch, cell, parted }, part }) =>
+          part ? { part } : { batch, cell, token: parted?.token },
+        ),
+      );
       this.posted.push(group);
       this.postedBytes += weightOf(group);
       this.counts.groups += 1;
@@ -159,11 +166,22 @@ export class AppendQueue {
   private onAnswer(outcomes: Outcomes): void {
     const group = this.posted.shift() ?? [];
     this.postedBytes -= weightOf(group);
-    this.settle(group, decodeOutcomes(outcomes));
+    const settled: Waiting[] = [];
+    const known: AppendOutcome[] = [];
+    for (const [index, outcome] of decodeOutcomes(outcomes).entries()) {
+      const { append, part } = group[index] ?? {};
+      if (append === undefined) continue;
+      // A payload that could not be written fails its batch. One that the writer has been given already fails there.
+      if (part !== undefined && (outcome.kind === 'committed' || !this.waiting.remove(append))) continue;
+      settled.push(append);
+      known.push(outcome);
+    }
+    this.settle(settled, known);
   }
 
   private onDeath(): void {
-    const lost = [...this.posted.splice(0).flat(), ...this.waiting.takeAll()];
+    const posted = this.posted.splice(0).flat();
+    const lost = [...posted.flatMap(({ append, part }) => (part ? [] : append)), ...this.waiting.takeAll()];
     this.postedBytes = 0;
     if (lost.length > 0 || !this.closed) this.counts.deaths += 1;
     // With what was posted also what was not: it may rest on the former, whose fate is to be learnt first.
@@ -204,7 +222,8 @@ export class AppendQueue {
   }
 }
 
-const weightOf = (group: readonly Waiting[]): number => group.reduce((sum, { weight }) => sum + weight, 0);
+const weightOf = (group: readonly Entry[]): number =>
+  group.reduce((sum, { append, part }) => sum + (part?.bytes.byteLength ?? (append.parted ? 0 : append.weight)), 0);
 
 function openCauseOf(error: unknown): string {
   return error instanceof LogOpenError ? `OPEN_${error.code.toUpperCase()}` : codeOf(error);

@@ -1,5 +1,6 @@
 import type { Digest } from '#libs/kernel/digest.js';
 import type { AppendOutcome, Batch, Blob, StreamCheck, Violation } from '../port.js';
+import { PART_BYTES } from './settings.js';
 
 /**
  * What goes between the threads. A structured clone costs by the piece, so the writer's messages are three pieces: all
@@ -23,35 +24,76 @@ export interface PostedBatch {
   readonly writes: readonly PostedWrite[];
   readonly checks: readonly StreamCheck[];
   readonly blobs: readonly Blob[];
-  /** Its cell in `Claims`. */
+  /** Its cell in `Claims`. A part has none. */
   readonly cell: number;
+  readonly part?: PayloadPart;
+}
+
+/** Bytes of a payload that come before its event. */
+export interface PayloadPart {
+  /** Names the payload until it has a position, and afterwards. */
+  readonly token: number;
+  readonly part: number;
+  readonly bytes: Uint8Array;
+}
+
+/** How many parts a payload has. */
+export const partsOf = (payload: Uint8Array): number => Math.ceil(payload.byteLength / PART_BYTES);
+
+/** A batch with its cell in `Claims`, and with the token of its payload if that was written in parts before. */
+export interface ClaimableBatch {
+  readonly batch: Batch;
+  readonly cell: number;
+  readonly token?: number | undefined;
+  readonly part?: undefined;
+}
+
+/** What the writer is given. */
+export type Writing = ClaimableBatch | { readonly part: PayloadPart };
+
+export interface PostedEvent {
+  readonly type: string;
+  readonly json: string;
+  readonly payload?: Uint8Array;
+  /** Its payload was written in so many parts before. */
+  readonly parted?: { readonly token: number; readonly parts: number };
 }
 
 export interface PostedWrite {
   readonly stream: string;
   readonly expected: number;
-  readonly events: readonly { readonly type: string; readonly json: string; readonly payload?: Uint8Array }[];
+  readonly events: readonly PostedEvent[];
 }
 
 /** Stands where the length of a payload would. */
 export const NO_PAYLOAD = -1;
 /** The same for one that is not among the bytes. */
 const SHARED_PAYLOAD = -2;
+/** And for one that was written in parts. */
+const PARTED_PAYLOAD = -3;
+/** Stands where the cell of a batch would, for a part. */
+const PART = -1;
 
-/** A batch that waits to be sent, with its cell in `Claims`. */
-export interface ClaimableBatch {
-  readonly batch: Batch;
-  readonly cell: number;
-}
-
-export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
+export function encodeGroup(group: readonly Writing[]): Group {
   const output = new Packer();
   const parts: Uint8Array[] = [];
   const shared: Uint8Array[] = [];
-  output.number(batches.length);
-  for (const { batch, cell } of batches) {
-    const { writes, checks, blobs = [] } = batch;
-    output.number(cell);
+  const put = (bytes: Uint8Array): void => {
+    const isShared = bytes.buffer instanceof SharedArrayBuffer;
+    output.number(isShared ? SHARED_PAYLOAD : bytes.byteLength);
+    (isShared ? shared : parts).push(bytes);
+  };
+  output.number(group.length);
+  for (const writing of group) {
+    if (writing.part !== undefined) {
+      output.number(PART);
+      output.number(writing.part.token);
+      output.number(writing.part.part);
+      put(writing.part.bytes);
+      continue;
+    }
+    const { writes, checks, blobs = [] } = writing.batch;
+    output.number(writing.cell);
     output.number(writes.length);
     for (const { stream, expected, events } of writes) {
       output.text(stream);
@@ -60,9 +102,13 @@ export function encodeGroup(batches: readonly ClaimableBatch[]): Group {
       for (const { type, json, payload } of events) {
         output.text(type);
         output.text(json);
-        const isShared = payload?.buffer instanceof SharedArrayBuffer;
-        output.number(isShared ? SHARED_PAYLOAD : (payload?.byteLength ?? NO_PAYLOAD));
-        if (payload !== undefined) (isShared ? shared : parts).push(payload);
+        if (payload === undefined) output.number(NO_PAYLOAD);
+        else if (writing.token === undefined || payload.byteLength <= PART_BYTES) put(payload);
+        else {
+          output.number(PARTED_PAYLOAD);
+          output.number(writing.token);
+          output.number(partsOf(payload));
+        }
       }
     }
     output.number(checks.length);
@@ -85,20 +131,31 @@ export function decodeGroup({ bytes, shared, ...packed }: Group): PostedBatch[] 
   const input = new Unpacker(packed);
   let offset = 0;
   const take = (length: number): Uint8Array => bytes.subarray(offset, (offset += length));
-  const event = (): PostedWrite['events'][number] => {
+  const found = (length: number): Uint8Array => {
+    const bytes = length === SHARED_PAYLOAD ? ofShared.next().value : take(length);
+    if (bytes === undefined) throw new TypeError('a message that does not hold what it should');
+    return bytes;
+  };
+  const event = (): PostedEvent => {
     const [type, json, length] = [input.text(), input.text(), input.number()];
     if (length === NO_PAYLOAD) return { type, json };
-    if (length !== SHARED_PAYLOAD) return { type, json, payload: take(length) };
-    const payload = ofShared.next().value;
-    if (payload === undefined) throw new TypeError('a message that does not hold what it should');
-    return { type, json, payload };
+    if (length !== PARTED_PAYLOAD) return { type, json, payload: found(length) };
+    return { type, json, parted: { token: input.number(), parts: input.number() } };
   };
-  return input.list(() => ({
-    cell: input.number(),
-    writes: input.list(() => ({ stream: input.text(), expected: input.number(), events: input.list(event) })),
-    checks: input.list(() => ({ stream: input.text(), expected: input.number() })),
-    blobs: input.list(() => ({ digest: input.text() as Digest, bytes: take(input.number()) })),
-  }));
+  const write = (): PostedWrite => ({ stream: input.text(), expected: input.number(), events: input.list(event) });
+  return input.list((): PostedBatch => {
+    const cell = input.number();
+    if (cell === PART) {
+      const part = { token: input.number(), part: input.number(), bytes: found(input.number()) };
+      return { cell, writes: [], checks: [], blobs: [], part };
+    }
+    return {
+      cell,
+      writes: input.list(write),
+      checks: input.list(() => ({ stream: input.text(), expected: input.number() })),
+      blobs: input.list(() => ({ digest: input.text() as Digest, bytes: take(input.number()) })),
+    };
+  });
 }
 
 const KINDS = ['committed', 'refused', 'unwritten', 'unknown'] as const satisfies readonly AppendOutcome['kind'][];

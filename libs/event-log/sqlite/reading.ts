@@ -62,9 +62,9 @@ export function openLogReader(path: string): LogReader {
       case 'end':
         return { cells: [Number(sql.end.get()?.['position'])] };
       case 'payload':
-        return bytesOf(sql.payload.get(query.stream, query.revision));
+        return payloadOf(query.stream, query.revision);
       case 'payloads':
-        return payloadsOf(query.revisions, (revision, at) => sql.payload.get(query.streams[at] ?? '', revision));
+        return payloadsOf(query.revisions, (revision, at) => payloadOf(query.streams[at] ?? '', revision));
       case 'blob': {
         const found = bytesOf(sql.blob.get(query.digest));
         if (found.bytes !== undefined && digestOfBytes(found.bytes) !== query.digest) {
@@ -75,6 +75,12 @@ export function openLogReader(path: string): LogReader {
       default:
         return unreachable(query);
     }
+  };
+  const payloadOf = (stream: string, revision: number): Found => {
+    const whole = bytesOf(sql.payload.get(stream, revision));
+    if (whole.bytes !== undefined) return whole;
+    const parts = sql.payloadParts.all(stream, revision).flatMap((row) => bytesOf(row).bytes ?? []);
+    return parts.length === 0 ? whole : { cells: [], bytes: joined(parts) };
   };
   return {
     answer(query) {
@@ -92,6 +98,7 @@ export function openLogReader(path: string): LogReader {
 
 const EVENT = 'SELECT position, revision, category, type, json';
 const STREAM_ID = '(SELECT id FROM streams WHERE name = ?)';
+const POSITION = `(SELECT position FROM events WHERE stream_id = ${STREAM_ID} AND revision = ?)`;
 const IN_CATEGORIES = 'category IN (SELECT value FROM json_each(?))';
 
 const statementsOf = (db: DatabaseSync) => ({
@@ -105,9 +112,10 @@ const statementsOf = (db: DatabaseSync) => ({
   controlOf: db.prepare(
     `${EVENT} ${FROM_CONTROL_EVENTS} AND position > ? AND ${IN_CATEGORIES} ORDER BY position LIMIT ?`,
   ),
-  payload: db.prepare(
-    `SELECT bytes FROM payloads
-     WHERE position = (SELECT position FROM events WHERE stream_id = ${STREAM_ID} AND revision = ?)`,
+  payload: db.prepare(`SELECT bytes FROM payloads WHERE position = ${POSITION}`),
+  payloadParts: db.prepare(
+    `SELECT bytes FROM payload_parts
+     WHERE token = (SELECT token FROM parted_payloads WHERE position = ${POSITION}) ORDER BY part`,
   ),
   blob: db.prepare('SELECT bytes FROM blobs WHERE digest = ?'),
 });
@@ -161,12 +169,12 @@ function verified(row: Row, stream: string | undefined): VerifiedRow {
 }
 
 /** Of the first events, until their bytes fill a page. */
-function payloadsOf(revisions: readonly number[], find: (revision: number, at: number) => Row | undefined): Found {
+function payloadsOf(revisions: readonly number[], find: (revision: number, at: number) => Found): Found {
   const cells: number[] = [];
   const parts: Uint8Array[] = [];
   let length = 0;
   for (const [at, revision] of revisions.entries()) {
-    const { bytes } = bytesOf(find(revision, at));
+    const { bytes } = find(revision, at);
     cells.push(bytes?.byteLength ?? NO_PAYLOAD);
     if (bytes !== undefined) parts.push(bytes);
     length += bytes?.byteLength ?? 0;

@@ -6,7 +6,7 @@ import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from './settings
 
 /** "slly" in ASCII: marks the file as a Sallyport event log. */
 const APPLICATION_ID = 0x736c6c79;
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * The categories that hold nearly all events of a log. All others are in a partial index, so that 10^5 control events
@@ -16,6 +16,16 @@ export const BULK_CATEGORIES = ['calls', 'refusals'] as const;
 const IS_CONTROL = `category NOT IN ('${BULK_CATEGORIES.join("', '")}')`;
 /** The start of a query that reads control events only; SQLite takes the index where the same words stand in both. */
 export const FROM_CONTROL_EVENTS = `FROM events INDEXED BY control_events WHERE ${IS_CONTROL}`;
+
+/**
+ * Since version 2: payloads whose bytes were written in parts, each in a transaction of its own, before their event. Of
+ * those in `staging` the event has not been committed.
+ */
+const PARTS = `
+  CREATE TABLE payload_parts (token INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (token, part)) STRICT;
+  CREATE TABLE parted_payloads (position INTEGER PRIMARY KEY, token INTEGER NOT NULL) STRICT;
+  CREATE TABLE staging (token INTEGER PRIMARY KEY) STRICT;
+`;
 
 /**
  * Positions are assigned by the one writer and only grow. A global index on event ids would cost a third of the
@@ -34,6 +44,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX control_events ON events (position, category) WHERE ${IS_CONTROL};
   CREATE TABLE payloads (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+  ${PARTS}
   CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
@@ -71,11 +82,23 @@ export function openForWriting({ path, maxPages }: WriterOptions): DatabaseSync 
     db.exec(COMMON_PRAGMAS);
     if (maxPages !== undefined) db.exec(`PRAGMA max_page_count = ${maxPages}`);
     if (isNew) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
+    else bringUpToDate(db);
     return db;
   } catch (error) {
     closeQuietly(db);
     throw openErrorOf(error, path);
   }
+}
+
+/** Adds what the file's version did not have, and lets go of parts whose event never came. */
+function bringUpToDate(db: DatabaseSync): void {
+  if (db.prepare('PRAGMA user_version').get()?.['user_version'] === 1)
+    db.exec(`BEGIN IMMEDIATE; ${PARTS} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  if (db.prepare('SELECT 1 FROM staging LIMIT 1').get() === undefined) return;
+  db.exec(`BEGIN IMMEDIATE;
+    DELETE FROM payload_parts WHERE token IN (SELECT token FROM staging);
+    DELETE FROM staging;
+    COMMIT`);
 }
 
 /** Opens a log that the writer has opened before. Throws `LogOpenError`. */

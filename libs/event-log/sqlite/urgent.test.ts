@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { batch, fact, write } from '../../../test/contracts/facts.js';
 import { LogOverloaded } from '../port.js';
@@ -26,4 +27,44 @@ test('an urgent append is taken by a full queue, and committed before what waits
   const before = outcomes.filter((each) => each.kind === 'committed' && each.position < stopped.position);
   assert.ok(before.length >= 21 && before.length < 60, `${before.length} came before it`);
   assert.ok(Buffer.from(payload).equals((await log.payload('calls-199', 1)) ?? Buffer.alloc(0)));
+});
+
+test('a large payload is written in parts before its event: others come before it, what rests on it does not', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-parts-'));
+  const file = join(folder, 'log.db');
+  let log = await openSqliteLog({ file });
+  t.after(async () => {
+    await log.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const payload = new Uint8Array(new SharedArrayBuffer(6_000_001));
+  for (let at = 0; at < payload.length; at += 1) payload[at] = at % 251;
+  const place = { stream: 'calls-large', revision: 1 };
+  const large = log.append(
+    batch([{ stream: 'calls-large', expected: 0, events: [fact('calls-large', 1, {}, payload)] }]),
+  );
+  const next = log.append(batch([write('calls-large', 1, 'next')]));
+  const checks = log.append(batch([write('calls-other', 0, 'checks')], [{ stream: 'calls-large', expected: 2 }]));
+  const free = await log.append(batch([write('calls-free', 0, 'free')]));
+  const stop = await log.append({ ...batch([write('directives', 0, 'stop')]), urgent: true });
+  const positions = (await Promise.all([large, next, checks])).map(
+    (each) => each.kind === 'committed' && each.position,
+  );
+  assert.ok(free.kind === 'committed' && stop.kind === 'committed');
+  assert.deepEqual([free.position, stop.position, ...positions], [1n, 2n, 3n, 4n, 5n]);
+  assert.ok(Buffer.from(payload).equals((await log.payload(place.stream, place.revision)) ?? Buffer.alloc(0)));
+  assert.deepEqual((await log.payloads([place, place]))[0]?.length, payload.length);
+  // The identical batch again is the same one, whatever has been written of its payload meanwhile.
+  const again = await log.append(
+    batch([{ stream: 'calls-large', expected: 0, events: [fact('calls-large', 1, {}, payload)] }]),
+  );
+  assert.deepEqual(again, { kind: 'committed', position: 3n });
+  await log.close();
+  // What never got its event is gone after the next start.
+  log = await openSqliteLog({ file });
+  const db = new DatabaseSync(file, { readOnly: true });
+  t.after(() => db.close());
+  const { parts } = db.prepare('SELECT count(*) AS parts FROM payload_parts').get() ?? {};
+  assert.equal(parts, 6);
+  assert.ok(Buffer.from(payload).equals((await log.payload(place.stream, place.revision)) ?? Buffer.alloc(0)));
 });

@@ -1,5 +1,9 @@
 import type { AppendOutcome, Batch } from '../port.js';
-import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES } from './settings.js';
+import { partsOf, type PayloadPart } from './messages.js';
+import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, PART_BYTES } from './settings.js';
+
+/** Appends behind a large one that are looked at for those that need not wait for it. */
+const MAX_LOOKED = 256;
 
 /** An append whose fate is not known yet. */
 export interface Waiting {
@@ -8,12 +12,25 @@ export interface Waiting {
   /** Its cell in `ClaimCells`. */
   readonly cell: number;
   readonly resolve: (outcome: AppendOutcome) => void;
+  /** Of a batch with a large payload, which is written in parts before the batch itself. */
+  readonly parted?: Parted | undefined;
 }
+
+export interface Parted {
+  readonly token: number;
+  readonly payload: Uint8Array;
+  /** Parts that the writer has been given. */
+  given: number;
+}
+
+/** What a group consists of: an append, or a part of the payload of one that stays in the queue. */
+export type Entry = { readonly append: Waiting; readonly part?: PayloadPart };
 
 /** Appends that the writer has not been given yet, in the order in which it gets them. */
 export class WaitingAppends {
   private readonly waiting: Waiting[] = [];
   private eventCount = 0;
+  private partedCount = 0;
 
   get length(): number {
     return this.waiting.length;
@@ -34,7 +51,54 @@ export class WaitingAppends {
   }
 
   /** The next group: as many as may share one. */
-  takeGroup(): Waiting[] {
+  takeGroup(): Entry[] {
+    return this.partedCount === 0 ? this.takeFirst().map((append) => ({ append })) : this.takeAround();
+  }
+
+  /** Takes an append out whose payload could not be written. False if it is not here. */
+  remove(append: Waiting): boolean {
+    const at = this.waiting.indexOf(append);
+    if (at >= 0) this.takeAt(at);
+    return at >= 0;
+  }
+
+  /**
+   * With a part of a large payload goes whatever does not rest on its batch: the others keep their order, behind it and
+   * among themselves.
+   */
+  private takeAround(): Entry[] {
+    const group: Entry[] = [];
+    const held = new Set<string>();
+    let weight = 0;
+    let at = 0;
+    for (let looked = 0; at < this.waiting.length && group.length < MAX_GROUP_BATCHES; looked += 1) {
+      const append = this.waiting[at];
+      if (append === undefined || looked > MAX_LOOKED || weight > MAX_GROUP_BYTES) break;
+      const { writes, checks } = append.batch;
+      const isHeld = [...writes, ...checks].some(({ stream }) => held.has(stream));
+      const part = isHeld || weight > 0 ? undefined : nextPart(append.parted);
+      const waits = isHeld || isUnwritten(append.parted) || part !== undefined;
+      if (part !== undefined) {
+        group.push({ append, part });
+        weight += part.bytes.byteLength;
+      }
+      if (waits) {
+        for (const { stream } of writes) held.add(stream);
+        at += 1;
+      } else {
+        weight += append.parted === undefined ? append.weight : 0;
+        group.push({ append });
+        this.takeAt(at);
+      }
+    }
+    return group;
+  }
+
+  private takeAt(at: number): void {
+    for (const each of this.waiting.splice(at, 1)) this.count(each, -1);
+  }
+
+  private takeFirst(): Waiting[] {
     let count = 1;
     let weight = this.waiting[0]?.weight ?? 0;
     for (; count < Math.min(this.waiting.length, MAX_GROUP_BATCHES); count += 1) {
@@ -54,8 +118,9 @@ export class WaitingAppends {
     return taken;
   }
 
-  private count({ batch }: Waiting, sign: 1 | -1): void {
+  private count({ batch, parted }: Waiting, sign: 1 | -1): void {
     for (const { events } of batch.writes) this.eventCount += sign * events.length;
+    if (parted !== undefined) this.partedCount += sign;
   }
 
   /**
@@ -68,4 +133,24 @@ export class WaitingAppends {
       batch.urgent === true || batch.writes.some(({ stream }) => streams.has(stream));
     return this.waiting.findLastIndex(rests) + 1;
   }
+}
+
+const isUnwritten = (parted: Parted | undefined): boolean =>
+  parted !== undefined && parted.given < partsOf(parted.payload);
+
+/** The next part of a payload, undefined if all of them have been given. */
+function nextPart(parted: Parted | undefined): PayloadPart | undefined {
+  if (parted === undefined || !isUnwritten(parted)) return undefined;
+  const { token, payload, given: part } = parted;
+  parted.given += 1;
+  return { token, part, bytes: payload.subarray(part * PART_BYTES, (part + 1) * PART_BYTES) };
+}
+
+/** The one large payload of a batch, to be written in parts. */
+export function partedOf({ writes }: Batch, token: () => number): Parted | undefined {
+  const large = writes.flatMap(({ events }) =>
+    events.flatMap(({ payload }) => (payload !== undefined && payload.byteLength > PART_BYTES ? [payload] : [])),
+  );
+  const [payload] = large;
+  return payload === undefined || large.length > 1 ? undefined : { token: token(), payload, given: 0 };
 }

@@ -4,7 +4,7 @@ import type { AppendOutcome, Violation } from '../port.js';
 import { verifySealed } from '../verify.js';
 import type { Claims } from './claims.js';
 import { codeOf, Damaged } from './errors.js';
-import type { PostedBatch, PostedWrite } from './messages.js';
+import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from './messages.js';
 import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from './settings.js';
 
@@ -78,6 +78,11 @@ const statementsOf = (db: DatabaseSync) => ({
     'INSERT INTO events (position, stream_id, revision, category, type, json) VALUES (?, ?, ?, ?, ?, ?)',
   ),
   insertPayload: db.prepare('INSERT INTO payloads (position, bytes) VALUES (?, ?)'),
+  insertPart: db.prepare('INSERT INTO payload_parts (token, part, bytes) VALUES (?, ?, ?)'),
+  stage: db.prepare('INSERT INTO staging (token) VALUES (?) ON CONFLICT DO NOTHING'),
+  insertParted: db.prepare('INSERT INTO parted_payloads (position, token) VALUES (?, ?)'),
+  countParts: db.prepare('SELECT count(*) AS parts FROM payload_parts WHERE token = ?'),
+  unstage: db.prepare('DELETE FROM staging WHERE token = ?'),
   insertBlob: db.prepare('INSERT INTO blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING'),
 });
 
@@ -110,6 +115,9 @@ class EventTable {
 
   /** Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice. */
   private take(batch: PostedBatch): AppendOutcome {
+    if (batch.part !== undefined) return this.takePart(batch.part);
+    // Parts are lost with a transaction that failed: nothing of the batch is written, and its caller may send it again.
+    if (!this.hasParts(batch)) return { kind: 'unwritten', cause: 'PARTS_LOST' };
     if (!this.claims.take(batch.cell)) return { kind: 'unwritten', cause: 'TAKEN_BACK' };
     try {
       const violations = this.violationsOf(batch);
@@ -124,6 +132,13 @@ class EventTable {
     }
     for (const write of batch.writes) this.insert(write);
     for (const { digest, bytes } of batch.blobs) this.sql.insertBlob.run(digest, bytes);
+    return { kind: 'committed', position: BigInt(this.lastPosition) };
+  }
+
+  /** Bytes alone: they belong to nothing until their event is there. */
+  private takePart({ token, part, bytes }: PayloadPart): AppendOutcome {
+    this.sql.stage.run(token);
+    this.sql.insertPart.run(token, part, bytes);
     return { kind: 'committed', position: BigInt(this.lastPosition) };
   }
 
@@ -142,14 +157,26 @@ class EventTable {
     const head = this.headOf(stream) ?? this.addStream(stream);
     const category = categoryOf(stream);
     let revision = expected;
-    for (const { type, json, payload } of events) {
+    for (const { type, json, payload, parted } of events) {
       const position = this.lastPosition + 1;
       revision += 1;
       this.sql.insertEvent.run(position, head.streamId, revision, category, type, json);
       if (payload !== undefined) this.sql.insertPayload.run(position, payload);
+      if (parted !== undefined) {
+        this.sql.insertParted.run(position, parted.token);
+        this.sql.unstage.run(parted.token);
+      }
       this.lastPosition = position;
     }
     head.revision = revision;
+  }
+
+  private hasParts({ writes }: PostedBatch): boolean {
+    return writes.every(({ events }) =>
+      events.every(({ parted }) => {
+        return parted === undefined || this.sql.countParts.get(parted.token)?.['parts'] === parted.parts;
+      }),
+    );
   }
 
   /** The position of writes all of whose events stand in the log already, byte for byte. */
