@@ -100,7 +100,8 @@ export class ContentDesk {
     const { pool } = this;
     refuseLargeParts(asked.parts);
     if (pool === undefined) return this.sealNow(asked.key, asked.place, asked.parts);
-    const finished = await pool.run({ owner, bytes: sizeOf(asked.parts), input: { kind: 'seal', ...asked } });
+    // Of a response that has been let in: its bytes count already, and all work on it would be in vain.
+    const finished = await pool.run({ owner, bytes: 0, input: { kind: 'seal', ...asked } });
     return doneOf(finished) as Uint8Array;
   }
 
@@ -138,5 +139,13 @@ const sizeOf = (parts: readonly PayloadPart[]): number => parts.reduce((sum, { b
 
 const bytesOf = (text: ResponseText): number =>
   'body' in text ? text.body.length : (text.result?.length ?? 0) + (text.error?.length ?? 0);
+
+/** A copy that threads can share, made once; small bytes stay as they are. */
+export function sharedIfLarge(bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength <= INLINE_BYTES || bytes.buffer instanceof SharedArrayBuffer) return bytes;
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+  shared.set(bytes);
+  return shared;
+}
 
 export const isSmall = (text: ResponseText): boolean => bytesOf(text) <= INLINE_BYTES;

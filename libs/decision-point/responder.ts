@@ -16,6 +16,7 @@ import { JsonText } from '#libs/kernel/json-text.js';
 import { refusal, type Refusal } from '#libs/kernel/refusal.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Instant } from '#libs/kernel/time.js';
+import { Turns } from '#libs/offload/turns.js';
 import { valueOf, type PayloadPart } from '#libs/payloads/payload.js';
 import type { ResponseVerdict } from '#libs/vocabulary/words.js';
 import { standingOf, type Caller } from './caller.js';
@@ -80,6 +81,9 @@ export interface OutcomeAnswer {
 
 /** The way back: responses are validated and quoted, outcomes recorded. Both belong to an attempt that was allowed. */
 export class Responder {
+  /** To record a large response. */
+  private readonly turns = new Turns();
+
   constructor(
     private readonly log: EventLog,
     private readonly view: ControlView,
@@ -104,11 +108,15 @@ export class Responder {
     const submission = await aside(() => Submission.of(this.desk, caller.name, text));
     if (!submission.ok) return submission;
     const asked = { callId, submission: submission.value, caller, aside };
-    for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-      const outcome = await this.tryRespond(asked, tries > MAX_SEALS);
-      if (outcome !== 'again') return outcome;
+    try {
+      for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+        const outcome = await this.tryRespond(asked, tries > MAX_SEALS);
+        if (outcome !== 'again') return outcome;
+      }
+      throw new LogUnavailable('the task is too busy to record a response');
+    } finally {
+      submission.value.endTurn?.();
     }
-    throw new LogUnavailable('the task is too busy to record a response');
   }
 
   /** Records what came of a call. The same outcome again changes nothing. */
@@ -174,6 +182,11 @@ export class Responder {
     const { verdict, content, findings } = refused ?? judged.verdict ?? FAILED;
     const parts = content === undefined ? [raw] : [raw, content];
     const place = payloadPlace({ stream: lane.callsStream, revision: lane.calls.revision + 1 });
+    if (submission.endTurn === undefined && !this.desk.sealsAtOnce(parts)) {
+      // Large records one after the other: what is behind them in the log waits for less, and memory holds fewer.
+      submission.endTurn = await aside(() => this.turns.take(caller.name));
+      return 'again';
+    }
     const payload = this.sealed(submission, lane.key, place, parts, sealsNow);
     if (payload === undefined) {
       const bytes = await aside(() => this.desk.seal(caller.name, { key: lane.key, place, parts }));

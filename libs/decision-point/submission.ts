@@ -1,6 +1,5 @@
 import type { ResponseRequest } from '#libs/calls/requests.js';
-import type { ContentDesk, Judged } from './content-desk.js';
-import { isSmall } from './content-desk.js';
+import { isSmall, sharedIfLarge, type ContentDesk, type Judged } from './content-desk.js';
 import type { ResponseText } from './content-jobs.js';
 import type { PayloadPart } from '#libs/payloads/payload.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -18,6 +17,8 @@ interface Sealed {
 export class Submission {
   private judgement: { readonly judged: Judged; readonly attempt: number } | undefined;
   private sealing: Sealed | undefined;
+  /** Ends the turn in which it is recorded, if it needs one. */
+  endTurn: (() => void) | undefined;
 
   private constructor(
     readonly text: ResponseText,
@@ -33,7 +34,7 @@ export class Submission {
   static async of(desk: ContentDesk, owner: string, text: ResponseText): Promise<Result<Submission, Refusal>> {
     const isLarge = !isSmall(text);
     const known = isLarge ? taskIdIn(text) : undefined;
-    const shared = isLarge ? sharedText(text) : text;
+    const shared = sharedText(text);
     if (known !== undefined) return ok(new Submission(shared, known, undefined));
     const read = await desk.read(owner, shared);
     if (!read.ok) return read;
@@ -80,13 +81,7 @@ function firstTaskId({ buffer, byteOffset, byteLength }: Uint8Array): string {
 
 /** The same in memory that threads can share: it is copied once, however often it is worked on. */
 function sharedText(text: ResponseText): ResponseText {
-  if ('body' in text) return { body: sharedBytes(text.body) };
+  if ('body' in text) return { body: sharedIfLarge(text.body) };
   const { taskId, result, error } = text;
-  return { taskId, result: result && sharedBytes(result), error: error && sharedBytes(error) };
-}
-
-function sharedBytes(bytes: Uint8Array): Uint8Array {
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-  shared.set(bytes);
-  return shared;
+  return { taskId, result: result && sharedIfLarge(result), error: error && sharedIfLarge(error) };
 }

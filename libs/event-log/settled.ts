@@ -23,7 +23,7 @@ export interface SettledLog extends EventLog {
 
 export interface SettledLogOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** How long an append may wait for its fate; 1000. */
+  /** How long an append may wait for its fate; 1000, and as long again for each MiB of payload. */
   readonly deadlineMs?: number;
   /** Batches of unknown fate, beside those in flight; from there on nothing is appended. 256. */
   readonly maxUnsettled?: number;
@@ -62,7 +62,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
   const unsettled = new Set<Entry>();
 
   async function append(batch: Batch): Promise<SettledOutcome> {
-    const deadline = clock.monotonicMs() + deadlineMs;
+    const deadline = clock.monotonicMs() + deadlineMs + sizeMs(batch);
     if (unsettled.size > 0) await makeWay(batch, deadline);
     const written = new Set(batch.writes.map(({ stream }) => stream));
     const entry: Entry = { batch, written, mayBeWritten: false, answered: false };
@@ -212,6 +212,15 @@ const probeOf = ({ writes }: Batch): Batch => ({
 
 const isSettled = (outcome: AppendOutcome): outcome is SettledOutcome =>
   outcome.kind === 'committed' || outcome.kind === 'refused';
+
+/** What a store may take longer for payloads: a slow disk writes some MiB a second, beside all else. */
+const MS_PER_MIB = 1_000;
+
+function sizeMs({ writes }: Batch): number {
+  let bytes = 0;
+  for (const { events } of writes) for (const { payload } of events) bytes += payload?.byteLength ?? 0;
+  return Math.floor(bytes / 1_048_576) * MS_PER_MIB;
+}
 
 const streamsOf = ({ writes, checks }: Batch): ReadonlySet<string> =>
   new Set([...writes, ...checks].map(({ stream }) => stream));

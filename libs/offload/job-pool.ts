@@ -105,7 +105,8 @@ export class JobPool {
   private refuseIfFull(owner: Owner, bytes: number): void {
     const { maxWaiting, maxBytes } = this.options;
     // One job is always let in, so that none is too large for an empty pool.
-    const tooManyBytes = owner.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
+    const tooManyBytes =
+      bytes > 0 && owner.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
     if (this.waiting < maxWaiting && owner.waiting.length < maxWaiting / 2 && !tooManyBytes) return;
     this.refusals += 1;
     throw new PoolOverloaded('too much content is being worked on');

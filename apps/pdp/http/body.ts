@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Json } from '#libs/kernel/canonical-json.js';
+import { sharedIfLarge } from '#libs/decision-point/content-desk.js';
 import { JsonText } from '#libs/kernel/json-text.js';
 import { readStrictJson, type JsonLimits } from '#libs/kernel/strict-json.js';
 import { shapeOf } from '#libs/vocabulary/shape.js';
@@ -50,7 +51,7 @@ function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']
   const kind = accessOf(request)?.body ?? 'bodyBytes';
   const limit = limits[kind];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
-  if (kind === 'responseBytes') return new JsonText(body);
+  if (kind === 'responseBytes') return new JsonText(sharedIfLarge(body));
   return body.length === 0 ? {} : parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits)[kind] });
 }
 

@@ -20,7 +20,7 @@ export const MAX_URGENT_BATCHES = 256;
  * A payload that is larger is written in parts of this size, each with whatever else waits, before its event: nothing waits
  * for more than one of them, and a slow disk syncs no more at once.
  */
-export const PART_BYTES = 1_048_576;
+export const PART_BYTES = 524_288;
 
 /** Bounds of the queue of appends, posted ones included; past either an append throws `LogOverloaded`. */
 export const MAX_QUEUED_BATCHES = 8_192;
