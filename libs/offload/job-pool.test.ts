@@ -41,15 +41,6 @@ test('an owner with many jobs has half of the threads, and another is served bef
   assert.ok(order.indexOf('other') < 3, order.join(' '));
 });
 
-test('three owners take turns', async (t) => {
-  const pool = poolOf(t);
-  const order: string[] = [];
-  const noted = (owner: string) =>
-    run(pool, { kind: 'echo', value: 0, busyMs: 10 }, owner).then(() => order.push(owner));
-  await Promise.all(['a', 'a', 'a', 'a', 'b', 'b', 'c', 'c'].map(noted));
-  assert.ok(order.lastIndexOf('c') < 7, order.join(' '));
-});
-
 test('a job that takes more processor time than it may is ended, with what it told before; the next one is done', async (t) => {
   const pool = poolOf(t, { timeLimitMs: 200 });
   assert.deepEqual(await run(pool, { kind: 'spin', part: 'read' }), {

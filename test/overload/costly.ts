@@ -19,8 +19,8 @@ function members(bytes: number, value: string): Record<string, string> {
   );
 }
 
-/** Each makes the result of an answer; `reads` says which operation it is for. */
-export const COSTLY: Readonly<Record<string, () => Answered>> = {
+/** Each makes the result of an answer. */
+export const COSTLY = {
   'members out of order': () => ({ content: [], structuredContent: members(7.5 * MIB, 'v') }),
   'one text of marks and escapes': () => ({
     content: [{ type: 'text', text: '<|im_start|>\u0001"\\\u200b </s>'.repeat(200_000) }],
@@ -33,7 +33,7 @@ export const COSTLY: Readonly<Record<string, () => Answered>> = {
     content: [],
     structuredContent: Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`${999_999 - index}k`, 1])),
   }),
-};
+} satisfies Readonly<Record<string, () => Answered>>;
 
 /** Values of a schema that tries each member against patterns. */
 const outputSchema = {
@@ -41,29 +41,23 @@ const outputSchema = {
   additionalProperties: { anyOf: Array.from({ length: 12 }, (_, index) => ({ pattern: `^(v|w|vw)*x${index}$` })) },
 };
 
-/** A definition whose tool has that schema; `more` sets it apart from others. */
-export function costlyDefinition(more = ''): Answered {
+/** A definition whose tool has that schema, about as large as one may be. */
+function costlyDefinition(): Answered {
   const resources = Array.from({ length: 300 }, (_, index) =>
     Object.fromEntries(Array.from({ length: 60 }, (_each, at) => [`${60 - at}k${index}${'d'.repeat(170)}`, 'v'])),
   );
-  const tool = { name: 'dump', inputSchema: { type: 'object' }, outputSchema, description: `Dumps.${more}` };
+  const tool = { name: 'dump', inputSchema: { type: 'object' }, outputSchema, description: 'Dumps.' };
   const plain = { name: 'list', inputSchema: { type: 'object' }, _meta: { of: resources } };
   return { tools: [tool, plain] };
 }
 
-export interface Attack {
-  /** Resolves when all answers have been answered; what statuses and verdicts they got. */
-  readonly ended: Promise<readonly string[]>;
-  readonly size: number;
-}
-
-export interface CostlyPlace extends Callable {
+interface CostlyPlace extends Callable {
   readonly url: string;
   readonly pid?: number;
 }
 
 const OPERATIONS = { dump: { effects: ['read'] }, list: { effects: ['read'] } };
-export const COSTLY_ID = 'costly';
+const COSTLY_ID = 'costly';
 
 /** The capability whose server answers like that, approved. */
 export async function registerCostly(service: Callable): Promise<void> {
@@ -74,7 +68,7 @@ export async function registerCostly(service: Callable): Promise<void> {
 }
 
 /** So many allowed calls of a host to that server, as requests that wait to be sent. */
-export async function preparedAnswers(
+async function preparedAnswers(
   service: CostlyPlace,
   token: string,
   results: readonly Answered[],
@@ -105,7 +99,7 @@ export async function preparedAnswers(
 }
 
 /** What others notice for as long as something goes on. */
-export interface Noticed {
+interface Noticed {
   readonly stops: readonly number[];
   readonly decisions: readonly number[];
   /** The longest time between two beats, in milliseconds. */
@@ -119,11 +113,7 @@ export const stopP99 = ({ stops }: Noticed): number => p99(stops);
 export const decisionP99 = ({ decisions }: Noticed): number => p99(decisions);
 
 /** Issues stops, decides calls of a bystander and follows the beats until `until` has come. */
-export async function notice(
-  service: CostlyPlace,
-  tokens: { host: string },
-  until: Promise<unknown>,
-): Promise<Noticed> {
+async function notice(service: CostlyPlace, tokens: { host: string }, until: Promise<unknown>): Promise<Noticed> {
   const task = await openTask(service);
   let over = false;
   void until.finally(() => (over = true)).catch(() => undefined);

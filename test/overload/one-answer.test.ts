@@ -16,7 +16,11 @@ const QUIET_MS = 2500;
 const LEAST_MS = 25;
 const MAX_RESIDENT_MIB = 1144;
 
-for (const [name, result] of Object.entries(COSTLY)) {
+/** One that passes all bounds and one that does not; the bench goes over all of them. */
+const KINDS = ['members out of order', 'more values than are taken'] as const;
+
+for (const name of KINDS) {
+  const result = COSTLY[name];
   test(`costly answers of one server harm nobody else: ${name}`, { timeout: 240_000 }, async (t) => {
     const service = await place(t).start({ env: { SALLYPORT_LEASE_MS: String(LEASE_MS) } });
     await readyWorld(service);
