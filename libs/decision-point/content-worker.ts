@@ -1,6 +1,6 @@
 import { createSchemaValidator } from '#libs/content/schema-validator.js';
 import { serveJobs } from '#libs/offload/serve-jobs.js';
-import { openContent, readResponse, seal, validate, type ContentJob, type ReadResponse } from './content-jobs.js';
+import { openContent, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
 
 /** Compiled schemas that each thread keeps: the ones used last. */
 const MAX_SCHEMAS = 200;
@@ -16,7 +16,7 @@ serveJobs((message, emit) => {
       return read.ok ? { ok: true, value: { taskId: read.value.taskId } } : read;
     }
     case 'response':
-      return validate(job, validator, emit as (read: ReadResponse) => void);
+      return validate(job, validator, emit);
     case 'seal':
       return seal(job);
     case 'open':

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { exceededBound, type ValueBounds } from './json-values.js';
 
 /** Each container, item and member value counts once. */

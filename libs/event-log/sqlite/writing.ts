@@ -4,7 +4,7 @@ import type { AppendOutcome, Violation } from '../port.js';
 import { verifySealed } from '../verify.js';
 import type { Claims } from './claims.js';
 import { codeOf, Damaged } from './errors.js';
-import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from './messages.js';
+import type { PayloadPart, PostedBatch, PostedWrite } from './messages.js';
 import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from './settings.js';
 
