@@ -1,3 +1,4 @@
+import './node-version.js';
 export { connectHost, type Host, type HostOptions } from './host.js';
 export { ServiceError } from './client.js';
 export type { HostClient, Authorize, Observed, OpenTask, Outcome, Probe, ServerEvidence } from './client.js';

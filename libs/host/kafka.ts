@@ -1,3 +1,11 @@
-/** `@sallyport/host/kafka`: the feed of hosts that follow the topic of directives, beside the service's own. */
+/**
+ * `@sallyport/host/kafka`: the feed of hosts that follow the topic of directives, beside the service's own. It needs
+ * `kafkajs`, an optional peer of this package: without it the import fails and says what to install.
+ */
+import './node-version.js';
+import { kafkaLibrary } from '../kafka/library.js';
+
+kafkaLibrary();
+
 export { kafkaFeed, type KafkaFeedOptions } from '../feed/kafka/kafka-feed.js';
 export type { KafkaConnection } from '../kafka/client.js';

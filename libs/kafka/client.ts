@@ -1,7 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Kafka, logLevel, type ISocketFactory, type SASLOptions } from 'kafkajs';
+import type { ISocketFactory, Kafka, SASLOptions } from 'kafkajs';
 import { isLoopback } from '#libs/kernel/loopback.js';
+import { kafkaLibrary } from './library.js';
 import { silenceNegativeTimeouts } from './warnings.js';
 
 /** How brokers are reached. Holds a secret: never logged, never part of an error. */
@@ -58,7 +59,8 @@ export function openClient(connection: KafkaConnection, onClosed: () => void = (
     });
     return socket;
   };
-  const kafka = new Kafka({
+  const { Kafka: Client, logLevel } = kafkaLibrary();
+  const kafka = new Client({
     brokers: [...brokers],
     clientId,
     ...(tls === undefined ? {} : { ssl: tls.ca === undefined ? true : { ca: [tls.ca] } }),

@@ -1,5 +1,8 @@
-import { createHmac, hash, type KeyObject } from 'node:crypto';
+import crypto, { createHmac, type KeyObject } from 'node:crypto';
 import { canonicalJson } from './canonical-json.js';
+
+/** By the module's default: an older Node, on which the host SDK has to say so, does not link a name that it lacks. */
+const { hash } = crypto;
 
 /** `sha256:` and 64 lower-case hex digits. */
 export type Digest = `sha256:${string}`;

@@ -1,5 +1,8 @@
-import { hash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { prefixed } from './digest.js';
+
+/** By the module's default, as in `digest.ts`. */
+const { hash } = crypto;
 
 /** Ids of capabilities, publishers, policy sets and principals. */
 export const NAME_PATTERN = /^[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?$/;

@@ -52,15 +52,10 @@ function exampleFor(url: string, documents: string): string {
   const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
   const [, lines = ''] =
     /<!-- host-example:begin -->\n+```ts\n([\s\S]*?)```\n+<!-- host-example:end -->/.exec(readme) ?? [];
-  assert.equal(lines.trim().split('\n').length, 10, 'ten lines');
-  const imports = [
-    `import { readFileSync } from 'node:fs';`,
-    `import { Client } from '@modelcontextprotocol/client';`,
-    `import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';`,
-    `import { connectHost } from '@sallyport/host';`,
-  ];
-  const placed = lines.replaceAll('http://127.0.0.1:7070', url).replaceAll('/tmp/docs', documents);
-  return [...imports, placed].join('\n');
+  const [imports = '', code = ''] = lines.trim().split('\n\n');
+  assert.match(imports, /^import /);
+  assert.equal(code.split('\n').length, 10, 'ten lines');
+  return lines.replaceAll('http://127.0.0.1:7070', url).replaceAll('/tmp/docs', documents);
 }
 
 test('what is packed holds what is needed and nothing of the service', () => {
@@ -77,14 +72,28 @@ test('what is packed holds what is needed and nothing of the service', () => {
 test('each of its entries loads outside of the sources, with the proto that it needs', () => {
   const script = `
     const { connectHost } = await import('@sallyport/host');
-    const { kafkaFeed } = await import('@sallyport/host/kafka');
+    const { kafkaFeed, message } = await import('@sallyport/host/kafka').catch((error) => error);
     const grpc = { address: '127.0.0.1:1' };
     const keys = { keys: [{ kty: 'OKP', crv: 'Ed25519', kid: 'k', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }] };
     const why = await connectHost({ url: 'http://127.0.0.1:1', token: 't', grpc, keys, readyMs: 50 }).catch(String);
-    console.log(typeof kafkaFeed, why);
+    console.log(message ?? typeof kafkaFeed, why);
   `;
-  const out = run(process.execPath, ['--input-type=module', '-e', script], join(folder, 'user'));
-  assert.equal(out, 'function Error: the host is not ready: starting\n');
+  const user = join(folder, 'user');
+  const out = () => run(process.execPath, ['--input-type=module', '-e', script], user);
+  const unready = 'Error: the host is not ready: starting\n';
+  assert.equal(out(), `Kafka needs the package kafkajs: npm install kafkajs@2.2.4 ${unready}`);
+  link(join(user, 'node_modules'), 'kafkajs');
+  assert.equal(out(), `function ${unready}`);
+});
+
+test('on an older Node each entry says which one it needs', () => {
+  const older = `data:text/javascript,Object.defineProperty(process.versions, 'node', { value: '20.19.0' })`;
+  for (const entry of ['@sallyport/host', '@sallyport/host/kafka']) {
+    const script = `console.log(await import('${entry}').catch(({ message }) => message))`;
+    const args = ['--import', older, '--input-type=module', '-e', script];
+    const out = run(process.execPath, args, join(folder, 'user'));
+    assert.equal(out, '@sallyport/host needs Node 22 or newer, and this is Node 20.19.0\n');
+  }
 });
 
 test('the example of the README compiles and runs against a real server, as a user of the package', async (t) => {
