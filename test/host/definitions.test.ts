@@ -41,10 +41,10 @@ async function captured(manner: Manner): Promise<Observation> {
   const target = { command: [process.execPath, FAKE, manner], env: [] };
   const opened = await openServer(target, { protocol: 'auto', clientCapabilities: {}, timeoutMs: 20_000 });
   await opened.close();
-  const { definition } = opened.observation;
+  const { definition, probe } = opened.observation;
   const manifest = { operations: { look: { effects: ['read'] } }, sensitivity: 'internal', server: SERVER };
   const source = { type: 'npm', name: '@example/fake', version: '1.0.0', integrity: INTEGRITY };
-  await register(service, manner, { version: '1.0.0', source, definition, manifest });
+  await register(service, manner, { version: '1.0.0', source, definition, probe, manifest });
   await approve(service, manner);
   return opened.observation;
 }

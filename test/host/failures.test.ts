@@ -153,6 +153,11 @@ for (const way of ['http', 'grpc'] as const) {
     assert.match(String(difference?.expected), /^sha256:/);
     assert.match(String(difference?.observed), /^sha256:/);
     assert.notEqual(difference?.observed, difference?.expected);
+    assert.deepEqual(difference?.probe, {
+      expected: { protocolVersion: '2025-11-25', clientCapabilities: {} },
+      observed: { protocolVersion: MODERN, clientCapabilities: { sampling: {} } },
+    });
+    assert.match(detail, /another set of client capabilities .* and another protocol revision "2026-07-28"/);
     assert.ok(detail.includes(`the server declares ${difference?.observed}, and ${difference?.expected} was reviewed`));
   });
 }
