@@ -102,10 +102,10 @@ function oneOf(elements: readonly Member[], negate: boolean, modifiers: Modifier
 function modified(modifiers: Modifiers, change: AST.Modifiers | null): Modifiers {
   if (change === null) return modifiers;
   const { add, remove } = change;
-  if (add?.multiline === true || remove?.multiline === true) throw new Unsupported('the modifier m');
+  if (add.multiline || remove?.multiline === true) throw new Unsupported('the modifier m');
   return {
-    fold: (modifiers.fold || add?.ignoreCase === true) && remove?.ignoreCase !== true,
-    dotAll: (modifiers.dotAll || add?.dotAll === true) && remove?.dotAll !== true,
+    fold: (modifiers.fold || add.ignoreCase) && remove?.ignoreCase !== true,
+    dotAll: (modifiers.dotAll || add.dotAll) && remove?.dotAll !== true,
   };
 }
 

@@ -86,7 +86,7 @@ for (const { fault, standing, written } of [
   { fault: 'persisted', standing: true, written: ['first'] },
   { fault: 'untaken', standing: true, written: ['first'] },
 ] as const) {
-  test(`past the deadline: ${fault}${standing ? ', and it stands' : ''}: ${written} comes to be`, async () => {
+  test(`past the deadline: ${fault}${standing ? ', and it stands' : ''}: ${written.join()} comes to be`, async () => {
     const { memory, log } = given(...outage(fault));
     await assert.rejects(log.append({ ...allow('calls-1', 0, 'first'), standing }), OutcomeUnknown);
     await assert.rejects(log.append(allow('calls-1', 0, 'another')), isUnwritten);
