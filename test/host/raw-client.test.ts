@@ -73,13 +73,7 @@ for (const sdk of ['v1', 'v2', 'v2 of 2026-07-28'] as const) {
     }
     assert.deepEqual(server.received.slice(heard), []);
     const listed = await mcp.listTools();
-    assert.deepEqual(
-      listed.tools
-        .map(({ name }) => name)
-        .toSorted()
-        .at(0),
-      'look',
-    );
+    assert.ok(listed.tools.some(({ name }) => name === 'look'));
     if (sdk !== 'v2 of 2026-07-28') {
       server.answers['ping'] = () => ({});
       await mcp.ping();
