@@ -1,6 +1,7 @@
+import { neutraliseMarkers } from '#libs/content/markers.js';
 import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
 import { pointerTo } from '#libs/kernel/pointer.js';
-import { dig, list, printable } from './print.js';
+import { dig, list, printable, visible } from './print.js';
 
 /**
  * What a model reads of a definition, for the eyes of a reviewer: every text of every item, whole. Invisible characters
@@ -21,8 +22,9 @@ export function agentText(definition: unknown): string[] {
 
 /** One text under its name: on one line if it is short, else as a block that no text can leave. */
 export function passage(name: string, value: Json): string[] {
-  const text = typeof value === 'string' ? value : JSON.stringify(value, undefined, 2);
-  const lines = text.split(/\r\n|\n/).map((line) => printable(line, Infinity));
+  // As a whole: whether a line is a turn of a chat depends on what stands before it.
+  const text = neutraliseMarkers(typeof value === 'string' ? value : JSON.stringify(value, undefined, 2));
+  const lines = text.split(/\r\n|\n/).map((line) => visible(line, Infinity));
   const [only = ''] = lines;
   if (lines.length === 1 && only.length <= MAX_INLINE_CHARS) return [`  ${printable(name, Infinity)}: ${only}`];
   return [`  ${printable(name, Infinity)}:`, ...lines.map((line) => `    | ${line}`)];

@@ -11,7 +11,12 @@ const UNPRINTABLE =
 
 /** One line of text that is safe to print, cut to `maxChars`: a chat marker is written as envelopes write it. */
 export function printable(text: string, maxChars = 300): string {
-  const safe = neutraliseMarkers(text).replaceAll(UNPRINTABLE, (found) => {
+  return visible(neutraliseMarkers(text), maxChars);
+}
+
+/** The same for a text of an envelope, whose markers the service has neutralised: its own boundary lines stay whole. */
+export function visible(text: string, maxChars = 300): string {
+  const safe = text.replaceAll(UNPRINTABLE, (found) => {
     const code = found.codePointAt(0) ?? 0;
     return found === '\n' ? '⏎' : `\\u{${code.toString(16)}}`;
   });

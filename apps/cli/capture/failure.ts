@@ -14,10 +14,11 @@ export class CaptureFailure extends Error {
     super(message);
   }
 
-  /** The same failure with the command or the address that failed named first. */
+  /** The same failure with the command or the address that failed named first, unless it is named already. */
   ofTarget(name: string, stderr: string): CaptureFailure {
     const said = stderr.split('\n').filter((line) => line.trim() !== '');
-    return new CaptureFailure(this.kind, `${name}: ${this.message}`, said.slice(-LIMITS.saidLines));
+    const message = this.message.includes(name) ? this.message : `${name}: ${this.message}`;
+    return new CaptureFailure(this.kind, message, said.slice(-LIMITS.saidLines));
   }
 }
 

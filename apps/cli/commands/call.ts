@@ -6,7 +6,7 @@ import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
 import { Effect } from '#libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { describe, listOption, objectOption, readObject, serviceAction, type Exits } from '../command.js';
-import { at, dig, joined, list, printable } from '../print.js';
+import { at, dig, joined, list, printable, visible } from '../print.js';
 import { checkLines } from '../timeline.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
@@ -184,7 +184,7 @@ function verdictLines(answer: JsonObject): string[] {
       at(part, 'type') === 'text'
         ? at(part, 'text')
             .split('\n')
-            .map((line) => printable(line, 2000))
+            .map((line) => visible(line, 2000))
         : [printable(`[${at(part, 'type')}] ${JSON.stringify(dig(part, 'value') ?? at(part, 'digest'))}`, 2000)],
     ),
   ];

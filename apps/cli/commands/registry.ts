@@ -133,8 +133,10 @@ function addReading(program: Command, world: World, exits: Exits): void {
     const [capability = '', version = ''] = args;
     const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });
     const answer = await call('GET', target);
+    // The texts are for a person; a program gets the diff alone.
+    const both = options.json === true ? [] : [options.against, version];
     const [before, after] = await Promise.all(
-      [options.against, version].map((each) => call('GET', path('capabilities', capability, 'versions', each))),
+      both.map((each) => call('GET', path('capabilities', capability, 'versions', each))),
     );
     show(answer, () => diffText(answer, dig(before, 'definition') ?? null, dig(after, 'definition') ?? null));
   });

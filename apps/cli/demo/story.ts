@@ -115,7 +115,7 @@ async function guardedCall(scene: Scene, teller: Teller, task: JsonObject): Prom
     [at(response, 'content', 'integrity'), quoted],
     ['untrusted', true],
   );
-  for (const line of text.split('\n')) teller.tell(`    ${line}`);
+  for (const line of text.split('\n')) teller.quote(line);
   const outcome = { taskId, status: 'succeeded', effect: { type: 'read', summary: 'one file read' } };
   await scene.as('host')('POST', path('calls', call, 'outcome'), outcome);
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual, styleText } from 'node:util';
-import { printable } from '../print.js';
+import { printable, visible } from '../print.js';
 import type { World } from '../world.js';
 import { DemoFailure } from './stage.js';
 
@@ -7,6 +7,8 @@ import { DemoFailure } from './stage.js';
 export interface Teller {
   readonly act: (title: string) => void;
   readonly tell: (line: string) => void;
+  /** A line of an envelope, as an agent gets it. */
+  readonly quote: (line: string) => void;
   /** A claim, what was seen, and what it has to be. Throws `DemoFailure`. */
   readonly expect: (claim: string, seen: unknown, wanted: unknown) => void;
 }
@@ -19,6 +21,7 @@ export function tellTo(world: World): Teller {
       world.out(`\n${styleText('bold', `${acts}. ${title}`)}\n`);
     },
     tell: (line) => world.out(`   ${printable(line, 1000)}\n`),
+    quote: (line) => world.out(`       ${visible(line, 1000)}\n`),
     expect: (claim, seen, wanted) => {
       if (!isDeepStrictEqual(seen, wanted)) {
         throw new DemoFailure(`${claim}? No: ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
 import { AuthorizeRequest } from '#libs/decision/call.js';
 import { CloseTask, OpenTask } from '#libs/task/request.js';
+import { JsonText } from '#libs/kernel/json-text.js';
 import { fullName, messageNames, messageOf } from '#libs/wire/protos.js';
 import { Problem } from '../http/problem.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
@@ -11,7 +12,11 @@ import { fromMessage, readMessage, toMessage } from './codec.js';
 /** Over the wire and back. */
 function roundTrip(type: string, shape: object): unknown {
   const bytes = messageOf(fullName(type)).serialize(toMessage(type, shape));
-  return fromMessage(type, readMessage(type, bytes), { maxDepth: 64 });
+  const back = fromMessage(type, readMessage(type, bytes), { maxDepth: 64 }) as Record<string, unknown>;
+  // The JSON of a response is read later, and elsewhere.
+  for (const [name, value] of Object.entries(back))
+    if (value instanceof JsonText) back[name] = JSON.parse(String(value));
+  return back;
 }
 
 const uuid = '00000000-0000-4000-8000-000000000001';
@@ -258,5 +263,4 @@ test('JSON is strict and no deeper than is said, wherever it stands', () => {
   assert.throws(read('AuthorizeRequest', { arguments: json('{"a":{"b":{}}}') }), refused('too_large'));
   assert.throws(read('AuthorizeRequest', { observed: { definition: json('{"a":{}}') } }), refused('too_large'));
   assert.throws(read('AuthorizeRequest', { arguments: json('{"a":1,"a":1}') }), refused('malformed_request'));
-  assert.throws(read('ValidateResponseRequest', { result: json('') }), refused('malformed_request'));
 });
