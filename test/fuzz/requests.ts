@@ -73,6 +73,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
   const trace = `/v1/audit/traces/${told.traceId}`;
   return {
+    'GET /v1/principals': get('admin', '/v1/principals?limit=3'),
     'POST /v1/principals': post('admin', '/v1/principals', () => ({
       name: unique('host'),
       roles: ['host'],
@@ -168,6 +169,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /v1/audit/traces/:traceId': get('auditor', trace),
     'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
+    'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
     'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
     'GET /.well-known/jwks.json': get('nobody', '/.well-known/jwks.json'),
     'GET /health/live': get('nobody', '/health/live'),
