@@ -53,7 +53,8 @@ if (!existsSync(brought)) {
     process.exit(1);
   }
 }
-if (modified(stamp) < newestSource()) {
+const hostPackage = join(root, 'libs', 'host', 'dist', 'host', 'index.js');
+if (modified(stamp) < newestSource() || !existsSync(hostPackage)) {
   console.error('building …');
   // From nothing, so that no test or module outlives its source; it takes well under a second more.
   rmSync(join(root, 'dist'), { recursive: true, force: true });

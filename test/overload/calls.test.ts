@@ -178,7 +178,9 @@ test('behind a log that takes nothing all but a few are refused, and all is well
   stalled = undefined;
   const codes = asked.map(({ status: given, body }) => `${given} ${body.code}`);
   // Those that were let in get no decision: nothing was recorded in time.
-  assert.deepEqual([...new Set(codes)].sort(), ['429 overloaded', '503 log_unavailable', '503 outcome_unknown']);
+  const decisions = codes.filter((code) => !/^(429 overloaded|503 (log_unavailable|outcome_unknown))$/.test(code));
+  assert.deepEqual(decisions, []);
+  assert.ok(codes.includes('429 overloaded') && codes.includes('503 outcome_unknown'), codes.join());
   const after = expecting(200, await authorize(service, task));
   assert.equal(after.decision, 'allow');
   await idle(service);

@@ -39,9 +39,13 @@ export async function hammer(
       const asked = whole(0, 9) === 0 ? { ...callBody(task), arguments: {} } : body;
       const { decision, position } = await post('/v1/calls/authorize', asked);
       if (decision === 'deny') continue;
-      last = body;
+      // A call that has its response is over.
+      last = undefined;
       ledger.allows.push({ taskId, callId, position, body });
-      if (whole(0, 3) > 0) continue;
+      if (whole(0, 3) > 0) {
+        last = body;
+        continue;
+      }
       const result = { content: [{ type: 'text', text: 'a note' }] };
       const responded = await post(`/v1/calls/${callId}/response`, { taskId, result });
       ledger.responses.push({ taskId, callId, position: responded.position });

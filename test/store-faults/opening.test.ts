@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { LogOpenError, type LogOpenCode } from '#libs/event-log/sqlite/errors.js';
+import { SCHEMA_VERSION } from '#libs/event-log/sqlite/schema.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { committed, write } from '../contracts/facts.js';
 import { fill, inPlace } from './place.js';
@@ -141,8 +142,22 @@ test('a start that was refused leaves nothing held', () =>
     const db = new DatabaseSync(place.file);
     db.exec('PRAGMA user_version = 99');
     await assertRefused(place.open(), 'newer_schema', /newer/);
-    db.exec('PRAGMA user_version = 1');
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.close();
     const log = await place.open();
     await committed(log, write('a-1', 0, 1));
+  }));
+
+test('a log of schema 1 is brought up to date, with all that it holds', () =>
+  inPlace(async (place) => {
+    await fill(place, 20);
+    const db = new DatabaseSync(place.file);
+    for (const table of ['payload_parts', 'parted_payloads', 'staging']) db.exec(`DROP TABLE ${table}`);
+    db.exec('PRAGMA user_version = 1');
+    db.close();
+    const log = await place.open();
+    assert.equal((await log.readAll({ after: 0n, categories: ['calls'], limit: 100 })).length, 20);
+    const events = [{ ...write('calls-9', 0, 1).events[0], payload: new Uint8Array(2_000_000).fill(7) }];
+    await committed(log, { ...write('calls-9', 0, 1), events } as never);
+    assert.equal((await log.payload('calls-9', 1))?.length, 2_000_000);
   }));

@@ -57,7 +57,10 @@ export function authenticate(view: ControlView, quotas: Quotas) {
 export function admitted(view: ControlView, authorization: string | undefined, roles: RouteAccess['roles']): Principal {
   const principal = principalOf(view, authorization);
   if (principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
-  if (!mayCall(roles, principal)) throw new Problem('forbidden', 'the caller has not the role for this');
+  if (!mayCall(roles, principal)) {
+    const needed = Array.isArray(roles) ? `: ${roles.join(' or ')}` : '';
+    throw new Problem('forbidden', `the caller lacks the required role${needed}`);
+  }
   return principal;
 }
 
