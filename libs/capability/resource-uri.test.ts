@@ -35,6 +35,8 @@ const TEMPLATES: readonly [string, string, string | undefined][] = [
   ['db://{table}', 'db://a%00', 'control'],
   ['db://{table}', 'db://a%0Ab', 'control'],
   ['db://{table}', 'db://a\tb', 'control'],
+  ['file:///{+path}', 'file:///..%E2%80%8B/y', 'control'],
+  ['file:///{+path}', 'file:///．．/etc', 'dotSegment'],
   ['db://{table}', 'db://a%C2%85', 'control'],
   ['db://{table}', 'db://a%E2%80%A8', 'control'],
   ['db://{a}/{b}', 'db://x/y', undefined],
@@ -91,7 +93,16 @@ const OTHER_WORDS = [
   'db://p%61yroll',
   'db://payroll/',
   'db://payroll?',
+  'db://payroll??',
   'db://payroll#x',
+  'db://payroll%3F',
+  'db://payroll%23x',
+  'db://payroll%20',
+  'db://u@payroll',
+  'db://u:pw@payroll',
+  'db://payroll.',
+  'db:///payroll',
+  'db:////payroll',
 ];
 for (const uri of OTHER_WORDS) {
   test(`${uri} is the resource of another operation`, () => {
@@ -99,6 +110,19 @@ for (const uri of OTHER_WORDS) {
     assert.equal(uriFault('template:{+uri}', uri, operations), 'resource');
     const own = uri === 'db://payroll' ? ['resource:db://payroll'] : [];
     assert.deepEqual(operationsReading(uri, operations), own);
+  });
+}
+
+for (const [resource, uri] of [
+  ['file:///secret', 'file:////secret'],
+  ['https://a.example/x', 'https://a.example//x'],
+  ['https://a.example/x', 'https://user:pw@a.example/x'],
+  ['https://a.example/x', 'https://a.example./x'],
+  ['db://h/a/b', 'db://h//a/b'],
+]) {
+  test(`${uri} is ${resource} in other words`, () => {
+    const operations = { [`resource:${resource}`]: {}, 'template:{+uri}': {} };
+    assert.equal(uriFault('template:{+uri}', uri ?? '', operations), 'resource');
   });
 }
 

@@ -42,12 +42,14 @@ export const readsUri = (operation: string): boolean =>
 
 function spellingFault(symbols: readonly UriSymbol[]): UriFault | undefined {
   const text = symbols.map(({ char }) => char).join('');
-  if (/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)) return 'control';
+  // Invisible characters hide a dot segment from a reader, and some servers drop them.
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u.test(text)) return 'control';
   // An encoded percent sign before two hex digits is encoded twice.
   if (symbols.some(({ char, encoded }) => char === '\\' || (encoded && char === '/'))) return 'separator';
   if (/%[\dA-Fa-f]{2}/.test(text)) return 'separator';
   // Between any two delimiters, as servers differ in which of them end a segment; some trim white space.
-  return text.split(/[:/?#[\]@!$&'()*+,;=]/).some((segment) => /^\s*\.\.?\s*$/u.test(segment))
+  const folded = text.normalize('NFKC');
+  return folded.split(/[:/?#[\]@!$&'()*+,;=]/).some((segment) => /^\s*\.\.?\s*$/u.test(segment))
     ? 'dotSegment'
     : undefined;
 }
@@ -76,14 +78,22 @@ function resourcesOf(operations: object): ReadonlySet<string> {
 }
 
 /**
- * One spelling for URIs that servers take for the same: as the WHATWG URL parser writes it, decoded, with a lower-case
- * scheme and authority, in Unicode's NFC, without fragment, empty query and slashes at the end.
+ * One spelling for URIs that servers may take for the same: as the WHATWG URL parser writes it, decoded, in Unicode's
+ * NFKC, with a lower-case scheme and authority. User information, the root dot of a host, empty segments, invisible
+ * characters and white space count for nothing, nor does a fragment or an empty query. It errs on the side of more: a
+ * template that reads a resource of another operation is a wrong allow, one that reads too little is a plain deny.
  */
 function spelledAlike(uri: string): string {
   const parsed = URL.canParse(uri) ? new URL(uri).href : uri;
-  let text = parsed.replace(/#.*$/su, '').replace(/\?$/u, '');
-  while (text.endsWith('/')) text = text.slice(0, -1);
-  const decoded = (symbolsOf(text) ?? [{ char: text }]).map(({ char }) => char).join('');
-  const [, authority = '', path = ''] = /^([^/?]*(?:\/\/[^/?]*)?)(.*)$/su.exec(decoded) ?? [];
-  return `${authority.toLowerCase()}${path}`.normalize('NFC');
+  const decoded = (symbolsOf(parsed) ?? [{ char: parsed }]).map(({ char }) => char).join('');
+  const plain = decoded.normalize('NFKC').replaceAll(/[\s\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '');
+  const [, scheme = '', rest = ''] = /^([^/?#:]*:)?(.*)$/su.exec(plain) ?? [];
+  const [, authority = '', path = ''] = /^(?:\/\/([^/?#]*))?(.*)$/su.exec(rest) ?? [];
+  const host = authority.replace(/^.*@/su, '').replace(/\.(?=:|$)/u, '');
+  const segments = path
+    .replace(/#.*$/su, '')
+    .replace(/\?+$/u, '')
+    .split('/')
+    .filter((segment) => segment !== '');
+  return [scheme.toLowerCase(), host.toLowerCase(), ...segments].filter((part) => part !== '').join('/');
 }
