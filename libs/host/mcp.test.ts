@@ -82,3 +82,21 @@ test('a transport that authenticates itself may send the same message again, unt
   await assert.rejects(second, /a call that was stopped/);
   assert.equal(left.length, 1);
 });
+
+test('what is sent beside the guard tells nothing of the probe', async () => {
+  const done = () => Promise.resolve();
+  const transport = { onmessage: undefined as unknown, send: (_message: object) => done(), start: done };
+  const wire = tap(transport, {
+    onListChanged: () => undefined,
+    onServerRequest: () => Promise.reject(new Error('no')),
+  });
+  const meta = (version: string) => ({
+    'io.modelcontextprotocol/protocolVersion': version,
+    'io.modelcontextprotocol/clientCapabilities': { [version]: {} },
+  });
+  const ping = (id: number, version: string) =>
+    transport.send({ jsonrpc: '2.0', id, method: 'ping', params: { _meta: meta(version) } } as object);
+  await wire.outgoing.connecting(() => ping(1, '2026-07-28'));
+  await ping(2, '1999-01-01');
+  assert.deepEqual([wire.protocolVersion, wire.clientCapabilities], ['2026-07-28', { '2026-07-28': {} }]);
+});

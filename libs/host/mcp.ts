@@ -150,13 +150,15 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
     const params = objectAt(admitted.message, 'params');
     const meta = objectAt(params, '_meta');
     if (admitted.traceparent !== undefined) awaited.set(admitted.traceparent, {});
+    // The probe is evidence: only the handshake and what the guard sends tell of it, not what goes beside the guard.
+    const tells = outgoing.isConnecting() || admitted.traceparent !== undefined;
     if (method === 'initialize') seen.clientCapabilities = objectAt(params, 'capabilities');
     const [version, capabilities] = [
       ownValue(meta, `${META}protocolVersion`),
       ownValue(meta, `${META}clientCapabilities`),
     ];
-    if (typeof version === 'string') seen.protocolVersion = version;
-    if (isJsonObject(capabilities)) seen.clientCapabilities = capabilities;
+    if (tells && typeof version === 'string') seen.protocolVersion = version;
+    if (tells && isJsonObject(capabilities)) seen.clientCapabilities = capabilities;
     return leave(admitted.message, admitted.signal);
   };
 
