@@ -22,7 +22,6 @@ interface Run {
   timer: NodeJS.Timeout | undefined;
   cpuMs?: number;
   part?: unknown;
-  over?: boolean;
 }
 
 /** A job may wait so many times as long as it may work: its thread is not alone on the machine. */
@@ -32,6 +31,8 @@ const YOUNG_MB = 16;
 /** One worker thread that does one job at a time, and is replaced after a job that ended it. */
 export class JobThread {
   private worker: Worker | undefined;
+  /** Ends of threads that have been given up. */
+  private readonly ending = new Set<Promise<unknown>>();
   private current: Run | undefined;
 
   constructor(
@@ -45,12 +46,17 @@ export class JobThread {
       const worker = (this.worker ??= this.start());
       this.current = { startedMs: performance.now(), settle, timer: undefined };
       this.judgeIn(this.current, worker, this.limits.timeLimitMs);
-      worker.postMessage(job, [...transfer]);
+      try {
+        worker.postMessage(job, [...transfer]);
+      } catch {
+        // What cannot be sent has no thread: it fails like a job whose thread has ended.
+        this.settle({ kind: 'failed', why: 'died', part: undefined });
+      }
     });
   }
 
   async close(): Promise<void> {
-    await this.worker?.terminate();
+    await Promise.all([this.worker?.terminate(), ...this.ending]);
   }
 
   private start(): Worker {
@@ -63,19 +69,19 @@ export class JobThread {
     worker.unref();
     // What it is comes with the exit; without a listener it would end the process.
     worker.on('error', () => undefined);
-    worker.on('message', (message: JobMessage) => this.onMessage(message));
+    worker.on('message', (message: JobMessage) => this.onMessage(worker, message));
     worker.once('exit', () => {
       if (this.worker !== worker) return;
       this.worker = undefined;
-      const run = this.current;
-      this.settle({ kind: 'failed', why: run?.over === true ? 'too_costly' : 'died', part: run?.part });
+      this.settle({ kind: 'failed', why: 'died', part: this.current?.part });
     });
     return worker;
   }
 
-  private onMessage(message: JobMessage): void {
+  private onMessage(worker: Worker, message: JobMessage): void {
     const run = this.current;
-    if (run === undefined) return;
+    // What a thread that was given up still tells belongs to no job.
+    if (run === undefined || this.worker !== worker) return;
     if (message.kind === 'begun') run.cpuMs = message.cpuMs;
     else if (message.kind === 'part') run.part = message.value;
     else this.settle({ kind: 'done', value: message.value, part: run.part });
@@ -103,7 +109,10 @@ export class JobThread {
     const spentMs = usage === undefined || run.cpuMs === undefined ? 0 : (usage.user + usage.system) / 1000 - run.cpuMs;
     if (spentMs < timeLimitMs && performance.now() - run.startedMs < MAX_WAITING * timeLimitMs)
       return this.judgeIn(run, worker, Math.max(timeLimitMs - spentMs, 20));
-    run.over = true;
-    void worker.terminate();
+    // Its next job gets a new thread: this one may answer before it ends.
+    this.worker = undefined;
+    const ended = worker.terminate().finally(() => this.ending.delete(ended));
+    this.ending.add(ended);
+    this.settle({ kind: 'failed', why: 'too_costly', part: run.part });
   }
 }
