@@ -100,8 +100,8 @@ export class ContentDesk {
     const { pool } = this;
     refuseLargeParts(asked.parts);
     if (pool === undefined) return this.sealNow(asked.key, asked.place, asked.parts);
-    // Of a response that has been let in: its bytes count already, and all work on it would be in vain.
-    const finished = await pool.run({ owner, bytes: 0, input: { kind: 'seal', ...asked } });
+    // The response has been let in, so its bytes count already. Every large response waits until this one is recorded.
+    const finished = await pool.run({ owner, bytes: 0, urgent: true, input: { kind: 'seal', ...asked } });
     return doneOf(finished) as Uint8Array;
   }
 

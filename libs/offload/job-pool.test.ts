@@ -51,6 +51,23 @@ test('a job that takes more processor time than it may is ended, with what it to
   assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
 });
 
+test('a job that is done about when its time is up fails no job after it', async (t) => {
+  const pool = poolOf(t, { timeLimitMs: 150 });
+  for (const over of [-20, -10, -5, 0, 5, 10]) {
+    const finished = await run(pool, { kind: 'echo', value: 0, busyMs: 150 + over });
+    assert.ok(finished.kind === 'done' || finished.why === 'too_costly');
+    assert.deepEqual(await run(pool, { kind: 'echo', value: over }), done(over));
+  }
+});
+
+test('a job that cannot be sent to a thread fails alone', async (t) => {
+  const pool = poolOf(t);
+  const unsent = pool.run({ owner: 'a', bytes: 1, input: () => undefined });
+  assert.deepEqual(await unsent, { kind: 'failed', why: 'died', part: undefined });
+  assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
+  assert.equal(pool.heldBytes, 0);
+});
+
 for (const kind of ['throw', 'grow'] as const) {
   test(`a thread that ends by itself (${kind}) fails its job alone, and is replaced`, async (t) => {
     const pool = poolOf(t);
@@ -73,6 +90,32 @@ test('past the bytes and the queue of one owner jobs are refused, while others s
     ['fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
   );
   assert.equal(pool.refused, 2);
+});
+
+test('an urgent job goes before the queue of its owner, and a full queue does not refuse it', async (t) => {
+  const pool = poolOf(t, { maxWaiting: 16 });
+  await Promise.all([run(pool, { kind: 'echo', value: 0 }, 'a'), run(pool, { kind: 'echo', value: 0 }, 'b')]);
+  const order: string[] = [];
+  const queue = Array.from({ length: 9 }, (_, value) =>
+    run(pool, { kind: 'echo', value, busyMs: 100 }).then(() => order.push('usual')),
+  );
+  await assert.rejects(run(pool, { kind: 'echo', value: 9 }), PoolOverloaded);
+  const input: TestJob = { kind: 'echo', value: 'urgent' };
+  const urgent = pool.run({ owner: 'a', bytes: 0, urgent: true, input }).then((finished) => {
+    order.push('urgent');
+    return finished;
+  });
+  assert.deepEqual(await urgent, done('urgent'));
+  await Promise.all(queue);
+  assert.deepEqual([order[0], order.length, pool.inHand, pool.heldBytes], ['urgent', 10, 0, 0]);
+});
+
+test('an owner that holds nothing is refused what the pool has no room for', async (t) => {
+  const pool = poolOf(t);
+  const held = ['a', 'b'].map((owner) => run(pool, { kind: 'echo', value: 0, busyMs: 50 }, owner, 500));
+  await assert.rejects(run(pool, { kind: 'echo', value: 0 }, 'c'), PoolOverloaded);
+  await Promise.all(held);
+  assert.deepEqual(await run(pool, { kind: 'echo', value: 0 }, 'c', 5000), done(0));
 });
 
 test('what is not done when the pool is closed is not going to be', async (t) => {

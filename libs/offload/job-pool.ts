@@ -28,6 +28,11 @@ export interface Job {
   readonly bytes: number;
   readonly input: unknown;
   readonly transfer?: readonly Transferable[];
+  /**
+   * Others wait for it, of whatever owner: it goes before all jobs that wait, is never refused, and takes no turn of its
+   * owner. The caller sees to it that there are few of them.
+   */
+  readonly urgent?: boolean;
 }
 
 interface Waiting extends Job {
@@ -49,6 +54,7 @@ export class JobPool {
   private readonly running = new Set<Waiting>();
   /** In the order in which they come to their turns. */
   private readonly owners = new Map<string, Owner>();
+  private readonly urgent: Waiting[] = [];
   private waiting = 0;
   private bytes = 0;
   private refusals = 0;
@@ -76,6 +82,7 @@ export class JobPool {
   /** Does a job. Throws `PoolOverloaded` if there is no room, `PoolClosed` if the pool is closed before it is done. */
   async run(job: Job): Promise<Finished> {
     if (this.closed) throw new PoolClosed();
+    if (job.urgent === true) return this.runFirst(job);
     const owner = this.owners.get(job.owner) ?? { name: job.owner, waiting: [], running: 0, bytes: 0 };
     this.refuseIfFull(owner, job.bytes);
     this.owners.set(owner.name, owner);
@@ -94,19 +101,31 @@ export class JobPool {
     }
   }
 
+  private runFirst(job: Job): Promise<Finished> {
+    return new Promise((settle, fail) => {
+      this.waiting += 1;
+      this.urgent.push({ ...job, settle, fail });
+      this.pump();
+    });
+  }
+
   /** Ends what is being done; to be called when nobody waits for it any longer. */
   async close(): Promise<void> {
     this.closed = true;
-    const left = [...this.running, ...[...this.owners.values()].flatMap(({ waiting }) => waiting.splice(0))];
+    const left = [
+      ...this.running,
+      ...this.urgent.splice(0),
+      ...[...this.owners.values()].flatMap(({ waiting }) => waiting.splice(0)),
+    ];
     for (const { fail } of left) fail(new PoolClosed('the pool is closed'));
     await Promise.all(this.threads.map((thread) => thread.close()));
   }
 
   private refuseIfFull(owner: Owner, bytes: number): void {
     const { maxWaiting, maxBytes } = this.options;
-    // One job is always let in, so that none is too large for an empty pool.
+    // A pool that holds nothing lets any one job in, so that none is too large for it.
     const tooManyBytes =
-      bytes > 0 && owner.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
+      bytes > 0 && this.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
     if (this.waiting < maxWaiting && owner.waiting.length < maxWaiting / 2 && !tooManyBytes) return;
     this.refusals += 1;
     throw new PoolOverloaded('too much content is being worked on');
@@ -116,6 +135,13 @@ export class JobPool {
   private pump(): void {
     const most = Math.max(1, Math.floor(this.options.threads / 2));
     while (this.idle.length > 0 && !this.closed) {
+      const first = this.urgent.shift();
+      const free = first === undefined ? undefined : this.idle.pop();
+      if (first !== undefined && free !== undefined) {
+        this.waiting -= 1;
+        void this.work(first, free);
+        continue;
+      }
       const next = [...this.owners.values()].find((owner) => owner.waiting.length > 0 && owner.running < most);
       const job = next?.waiting.shift();
       const thread = job === undefined ? undefined : this.idle.pop();
@@ -124,16 +150,16 @@ export class JobPool {
       this.owners.delete(next.name);
       this.owners.set(next.name, next);
       this.waiting -= 1;
-      void this.work(next, job, thread);
+      void this.work(job, thread, next);
     }
   }
 
-  private async work(owner: Owner, job: Waiting, thread: JobThread): Promise<void> {
-    owner.running += 1;
+  private async work(job: Waiting, thread: JobThread, owner?: Owner): Promise<void> {
+    if (owner !== undefined) owner.running += 1;
     this.running.add(job);
     const finished = await thread.run(job.input, job.transfer ?? []);
     this.running.delete(job);
-    owner.running -= 1;
+    if (owner !== undefined) owner.running -= 1;
     this.idle.push(thread);
     job.settle(finished);
     this.pump();
