@@ -175,7 +175,11 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       engines,
       tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
       authorizer: gatedAuthorizer(measured, bounds.calls),
-      responder: gatedResponder(new Responder(log, view, lanes, engines, time, desk, responseLimits), bounds.calls),
+      responder: gatedResponder(
+        new Responder(log, view, lanes, engines, time, desk, responseLimits),
+        bounds.calls,
+        bounds.texts,
+      ),
       index,
       metrics,
       bounds,

@@ -137,7 +137,7 @@ const ownBufferOf = ({ buffer, byteLength }: Uint8Array): Transferable[] =>
 
 const sizeOf = (parts: readonly PayloadPart[]): number => parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-const bytesOf = (text: ResponseText): number =>
+export const bytesOf = (text: ResponseText): number =>
   'body' in text ? text.body.length : (text.result?.length ?? 0) + (text.error?.length ?? 0);
 
 /** A copy that threads can share, made once; small bytes stay as they are. */

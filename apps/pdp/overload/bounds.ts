@@ -17,6 +17,8 @@ export interface Bounds {
   readonly audits: Shares;
   /** Bytes of larger bodies that are held. */
   readonly bodies: Shares;
+  /** Bytes of larger responses that are worked on, times the copies that the work makes. */
+  readonly texts: Shares;
   /** Calls over gRPC that are open. */
   readonly grpcCalls: Shares;
   /** Calls over gRPC of those who show no token: checks of health, and what stays open, by its connection. */
@@ -32,15 +34,19 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
     calls: new Gate({ clock, maxInFlight: callsInFlight, maxWaitMs: callWaitMs }),
     audits: new Shares(auditQueries, auditQueries),
     bodies: new Shares(bodiesBytes),
+    texts: new Shares(2 * bodiesBytes),
     grpcCalls: new Shares(grpcCalls),
     grpcChecks: new Shares(MAX_CHECKS, MAX_CHECKS),
     grpcStrangers: new Shares(MAX_STRANGERS, MAX_STRANGERS),
     watches: new Shares(watches),
   };
-  const { calls, audits, bodies } = opened;
+  const { calls, audits, bodies, texts } = opened;
   addGauge(registry, 'sallyport_calls_in_flight', 'Requests of hosts that are worked on.', () => calls.inFlight);
   addGauge(registry, 'sallyport_audit_queries_in_flight', 'Audit queries that are worked on.', () => audits.inUse);
   addGauge(registry, 'sallyport_body_bytes', 'Bytes of larger request bodies that are held.', () => bodies.inUse);
+  addGauge(registry, 'sallyport_response_bytes', 'Bytes held for larger responses that are worked on.', () => {
+    return texts.inUse;
+  });
   addGauge(registry, 'sallyport_grpc_calls', 'Calls over gRPC that are open.', () => opened.grpcCalls.inUse);
   addGauge(registry, 'sallyport_grpc_calls_without_token', 'Calls over gRPC that are open without a token.', () => {
     return opened.grpcChecks.inUse + opened.grpcStrangers.inUse;
@@ -48,7 +54,7 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
   addGauge(registry, 'sallyport_watches', 'Watches of directives that are open.', () => opened.watches.inUse);
   addTotal(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
     const { grpcCalls: hosts, grpcChecks, grpcStrangers, watches: watching } = opened;
-    const each = [calls, audits, bodies, hosts, grpcChecks, grpcStrangers, watching];
+    const each = [calls, audits, bodies, texts, hosts, grpcChecks, grpcStrangers, watching];
     return each.reduce((sum, { refused }) => sum + refused, 0);
   });
   return opened;

@@ -1,19 +1,39 @@
+import { INLINE_BYTES, bytesOf } from '#libs/decision-point/content-desk.js';
 import type { Responder } from '#libs/decision-point/responder.js';
 import type { Tasks } from '#libs/decision-point/tasks.js';
+import { Problem } from '../http/problem.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Gate } from './gate.js';
+import type { Shares } from './shares.js';
 
 /** What hosts ask, behind one gate. Stops of any kind never go through it: a service that is full can be disabled. */
 
 export type Responding = Pick<Responder, 'respond' | 'recordOutcome'>;
 export type TaskKeeping = Pick<Tasks, 'open' | 'close' | 'get'>;
 
+/** A response is held as its text, as its canonical form and as its envelope. */
+const COPIES = 3;
+
 export const gatedAuthorizer = (inner: Authorizing, gate: Gate): Authorizing => ({
   authorize: (...asked) => gate.run(() => inner.authorize(...asked)),
 });
 
-export const gatedResponder = (inner: Responding, gate: Gate): Responding => ({
-  respond: (callId, text, caller) => gate.run((aside) => inner.respond(callId, text, caller, aside)),
+/** `texts`: bytes of the larger responses that are worked on. Their work goes on if their client has gone. */
+export const gatedResponder = (inner: Responding, gate: Gate, texts: Shares): Responding => ({
+  respond: (callId, text, caller) =>
+    gate.run(async (aside) => {
+      const bytes = bytesOf(text);
+      const hold = texts.hold(caller.name);
+      // One response of a host is always let in, so that none is too large for a service that is idle.
+      const amount = Math.min(bytes * COPIES, texts.each);
+      if (bytes > INLINE_BYTES && !hold.take(amount))
+        throw new Problem('overloaded', 'too many responses are being worked on');
+      try {
+        return await inner.respond(callId, text, caller, aside);
+      } finally {
+        hold.end();
+      }
+    }),
   recordOutcome: (...asked) => gate.run(() => inner.recordOutcome(...asked)),
 });
 

@@ -7,7 +7,7 @@ export class Shares {
   constructor(
     private readonly total: number,
     /** The most that one name may have. */
-    private readonly each = Math.ceil(total / 2),
+    readonly each = Math.ceil(total / 2),
   ) {}
 
   get inUse(): number {
