@@ -36,8 +36,8 @@ export interface AppendStats {
 export class AppendQueue {
   private readonly waiting = new WaitingAppends();
   private readonly posted: Entry[][] = [];
-  /** No earlier process has had one that is as high. */
-  private lastToken = Date.now() * 1000;
+  /** The writer counts on from the tokens that the log holds. */
+  private lastToken = 0;
   private readonly writer: Thread<Outcomes>;
   private readonly claims: ClaimCells;
   private readonly counts = { groups: 0, committed: 0, refused: 0, unwritten: 0, unknown: 0, deaths: 0 };
@@ -82,7 +82,13 @@ export class AppendQueue {
     const cell = this.claims.open();
     const parted = partedOf(batch, () => (this.lastToken += 1));
     let answered = false;
-    if (recall !== undefined) recall.takeBack = () => !answered && this.claims.takeBack(cell);
+    if (recall !== undefined) {
+      recall.takeBack = () => {
+        const isTakenBack = !answered && this.claims.takeBack(cell);
+        if (parted !== undefined && isTakenBack) parted.isTakenBack = true;
+        return isTakenBack;
+      };
+    }
     return new Promise((settle) => {
       const resolve = (outcome: AppendOutcome): void => {
         answered = true;

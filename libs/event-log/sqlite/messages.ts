@@ -31,7 +31,7 @@ export interface PostedBatch {
 
 /** Bytes of a payload that come before its event. */
 export interface PayloadPart {
-  /** Names the payload until it has a position, and afterwards. */
+  /** Names the payload: of the sender's appends since it started. */
   readonly token: number;
   readonly part: number;
   readonly bytes: Uint8Array;

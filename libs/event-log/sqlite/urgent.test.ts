@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { batch, fact, write } from '../../../test/contracts/facts.js';
-import { LogOverloaded } from '../port.js';
+import { LogOverloaded, type Recall } from '../port.js';
 import { openSqliteLog } from './sqlite-log.js';
 
 test('an urgent append is taken by a full queue, and committed before what waits in it', async (t) => {
@@ -67,4 +67,52 @@ test('a large payload is written in parts before its event: others come before i
   const { parts } = db.prepare('SELECT count(*) AS parts FROM payload_parts').get() ?? {};
   assert.equal(parts, 12);
   assert.ok(Buffer.from(payload).equals((await log.payload(place.stream, place.revision)) ?? Buffer.alloc(0)));
+});
+
+test('parts of a batch that is refused, repeated or taken back are let go of at once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-parts-'));
+  const file = join(folder, 'log.db');
+  let log = await openSqliteLog({ file });
+  t.after(async () => {
+    await log.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const db = new DatabaseSync(file, { readOnly: true });
+  t.after(() => db.close());
+  const held = () =>
+    db.prepare('SELECT (SELECT count(*) FROM payload_parts) AS parts, (SELECT count(*) FROM staging) AS staged').get();
+  const large = (stream: string, revision: number, bytes = 6_000_001) =>
+    batch([
+      {
+        stream,
+        expected: revision - 1,
+        events: [fact(stream, revision, {}, new Uint8Array(new SharedArrayBuffer(bytes)))],
+      },
+    ]);
+  const kept = large('calls-kept', 1);
+  assert.deepEqual(await log.append(kept), { kind: 'committed', position: 1n });
+  assert.equal((await log.append(large('calls-kept', 7))).kind, 'refused');
+  assert.deepEqual(await log.append(kept), { kind: 'committed', position: 1n });
+  assert.deepEqual({ ...held() }, { parts: 12, staged: 0 });
+  const recall: Recall = {};
+  const back = log.append(large('calls-back', 1, 33_000_000), recall);
+  const groups = log.stats().groups;
+  // The writer has been given a few of its parts by then.
+  await log.append(batch([write('calls-other', 0, 'other')]));
+  await log.append(batch([write('calls-other', 1, 'another')]));
+  assert.ok(recall.takeBack?.());
+  assert.deepEqual(await back, { kind: 'unwritten', cause: 'TAKEN_BACK' });
+  assert.ok(log.stats().groups - groups < 40, 'the other parts were written all the same');
+  assert.deepEqual({ ...held() }, { parts: 12, staged: 0 });
+  // Tokens go on from what the file holds, whatever the clock says.
+  await log.close();
+  log = await openSqliteLog({ file });
+  assert.equal((await log.append(large('calls-next', 1))).kind, 'committed');
+  assert.deepEqual(
+    db
+      .prepare('SELECT token FROM parted_payloads ORDER BY position')
+      .all()
+      .map(({ token }) => token),
+    [1, 2],
+  );
 });

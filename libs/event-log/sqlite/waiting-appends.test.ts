@@ -47,6 +47,16 @@ test('what is urgent comes before all others, but behind what writes its streams
   );
 });
 
+test('many appends that rest on a large one do not hold up one that does not', () => {
+  const waiting = new WaitingAppends();
+  const plain = { writes: ['a'], checks: [], urgent: false };
+  waiting.add({ ...waitingOf(plain), parted: { token: 1, payload: new Uint8Array(6_000_000), given: 0 } });
+  for (let each = 0; each < 300; each += 1) waiting.add(waitingOf(plain));
+  const free = waitingOf({ ...plain, writes: ['b'] });
+  waiting.add(free);
+  assert.ok(waiting.takeGroup().some(({ append, part }) => append === free && part === undefined));
+});
+
 test('one that rests on nothing that waits is the first', () => {
   const waiting = new WaitingAppends();
   const plain = { writes: ['a'], checks: ['directives'], urgent: false };

@@ -2,7 +2,7 @@ import type { AppendOutcome, Batch } from '../port.js';
 import { partsOf, type PayloadPart } from './messages.js';
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, PART_BYTES } from './settings.js';
 
-/** Appends behind a large one that are looked at for those that need not wait for it. */
+/** Appends that are looked at around a large one, besides those that rest on what has not been written. */
 const MAX_LOOKED = 256;
 
 /** An append whose fate is not known yet. */
@@ -21,6 +21,8 @@ export interface Parted {
   readonly payload: Uint8Array;
   /** Parts that the writer has been given. */
   given: number;
+  /** Its caller has taken the batch back: no more of it is written, and the writer lets go of its parts. */
+  isTakenBack?: boolean;
 }
 
 /** What a group consists of: an append, or a part of the payload of one that stays in the queue. */
@@ -71,11 +73,13 @@ export class WaitingAppends {
     const held = new Set<string>();
     let weight = 0;
     let at = 0;
-    for (let looked = 0; at < this.waiting.length && group.length < MAX_GROUP_BATCHES; looked += 1) {
+    let looked = 0;
+    while (at < this.waiting.length && group.length < MAX_GROUP_BATCHES) {
       const append = this.waiting[at];
       if (append === undefined || looked > MAX_LOOKED || weight > MAX_GROUP_BYTES) break;
       const { writes, checks } = append.batch;
       const isHeld = [...writes, ...checks].some(({ stream }) => held.has(stream));
+      if (!isHeld) looked += 1;
       const part = isHeld || weight > 0 ? undefined : nextPart(append.parted);
       const waits = isHeld || isUnwritten(append.parted) || part !== undefined;
       if (part !== undefined) {
@@ -136,7 +140,7 @@ export class WaitingAppends {
 }
 
 const isUnwritten = (parted: Parted | undefined): boolean =>
-  parted !== undefined && parted.given < partsOf(parted.payload);
+  parted !== undefined && parted.isTakenBack !== true && parted.given < partsOf(parted.payload);
 
 /** The next part of a payload, undefined if all of them have been given. */
 function nextPart(parted: Parted | undefined): PayloadPart | undefined {

@@ -4,7 +4,7 @@ import type { AppendOutcome, Violation } from '../port.js';
 import { verifySealed } from '../verify.js';
 import type { Claims } from './claims.js';
 import { codeOf, Damaged } from './errors.js';
-import type { PayloadPart, PostedBatch, PostedWrite } from './messages.js';
+import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from './messages.js';
 import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from './settings.js';
 
@@ -82,6 +82,8 @@ const statementsOf = (db: DatabaseSync) => ({
   stage: db.prepare('INSERT INTO staging (token) VALUES (?) ON CONFLICT DO NOTHING'),
   insertParted: db.prepare('INSERT INTO parted_payloads (position, token) VALUES (?, ?)'),
   countParts: db.prepare('SELECT count(*) AS parts FROM payload_parts WHERE token = ?'),
+  deleteParts: db.prepare('DELETE FROM payload_parts WHERE token = ?'),
+  lastToken: db.prepare('SELECT coalesce(max(token), 0) AS token FROM payload_parts'),
   unstage: db.prepare('DELETE FROM staging WHERE token = ?'),
   insertBlob: db.prepare('INSERT INTO blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING'),
 });
@@ -92,6 +94,8 @@ class EventTable {
   /** Heads as of this transaction, the most recently used last. Nobody else writes, so they cannot go stale. */
   private readonly heads = new Map<string, Head>();
   private lastPosition: number;
+  /** The greatest token in the file as it was opened. What is in it has its event, so each later token is new. */
+  private readonly tokensBefore: number;
 
   constructor(
     private readonly db: DatabaseSync,
@@ -99,6 +103,7 @@ class EventTable {
   ) {
     this.sql = statementsOf(db);
     this.lastPosition = Number(this.sql.end.get()?.['position']);
+    this.tokensBefore = Number(this.sql.lastToken.get()?.['token']);
   }
 
   commit(batches: readonly PostedBatch[]): AppendOutcome[] {
@@ -113,12 +118,26 @@ class EventTable {
     closeQuietly(this.db);
   }
 
-  /** Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice. */
   private take(batch: PostedBatch): AppendOutcome {
     if (batch.part !== undefined) return this.takePart(batch.part);
+    const outcome = this.checked(batch);
+    if (outcome === undefined) return this.write(batch);
+    // Its parts came before it, and nothing is going to name them.
+    for (const { token } of partedIn(batch)) {
+      this.sql.deleteParts.run(this.tokenOf(token));
+      this.sql.unstage.run(this.tokenOf(token));
+    }
+    return outcome;
+  }
+
+  /**
+   * Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice.
+   * Undefined: it is to be written.
+   */
+  private checked(batch: PostedBatch): AppendOutcome | undefined {
+    if (!this.claims.take(batch.cell)) return { kind: 'unwritten', cause: 'TAKEN_BACK' };
     // Parts are lost with a transaction that failed: nothing of the batch is written, and its caller may send it again.
     if (!this.hasParts(batch)) return { kind: 'unwritten', cause: 'PARTS_LOST' };
-    if (!this.claims.take(batch.cell)) return { kind: 'unwritten', cause: 'TAKEN_BACK' };
     try {
       const violations = this.violationsOf(batch);
       if (violations.length > 0) {
@@ -130,15 +149,19 @@ class EventTable {
       if (!(error instanceof Damaged)) throw error;
       return { kind: 'unknown', cause: codeOf(error) };
     }
-    for (const write of batch.writes) this.insert(write);
-    for (const { digest, bytes } of batch.blobs) this.sql.insertBlob.run(digest, bytes);
+    return undefined;
+  }
+
+  private write({ writes, blobs }: PostedBatch): AppendOutcome {
+    for (const write of writes) this.insert(write);
+    for (const { digest, bytes } of blobs) this.sql.insertBlob.run(digest, bytes);
     return { kind: 'committed', position: BigInt(this.lastPosition) };
   }
 
   /** Bytes alone: they belong to nothing until their event is there. */
   private takePart({ token, part, bytes }: PayloadPart): AppendOutcome {
-    this.sql.stage.run(token);
-    this.sql.insertPart.run(token, part, bytes);
+    this.sql.stage.run(this.tokenOf(token));
+    this.sql.insertPart.run(this.tokenOf(token), part, bytes);
     return { kind: 'committed', position: BigInt(this.lastPosition) };
   }
 
@@ -163,20 +186,23 @@ class EventTable {
       this.sql.insertEvent.run(position, head.streamId, revision, category, type, json);
       if (payload !== undefined) this.sql.insertPayload.run(position, payload);
       if (parted !== undefined) {
-        this.sql.insertParted.run(position, parted.token);
-        this.sql.unstage.run(parted.token);
+        this.sql.insertParted.run(position, this.tokenOf(parted.token));
+        this.sql.unstage.run(this.tokenOf(parted.token));
       }
       this.lastPosition = position;
     }
     head.revision = revision;
   }
 
-  private hasParts({ writes }: PostedBatch): boolean {
-    return writes.every(({ events }) =>
-      events.every(({ parted }) => {
-        return parted === undefined || this.sql.countParts.get(parted.token)?.['parts'] === parted.parts;
-      }),
+  private hasParts(batch: PostedBatch): boolean {
+    return partedIn(batch).every(
+      ({ token, parts }) => this.sql.countParts.get(this.tokenOf(token))?.['parts'] === parts,
     );
+  }
+
+  /** The token in the file for one of the sender. */
+  private tokenOf(token: number): number {
+    return this.tokensBefore + token;
   }
 
   /** The position of writes all of whose events stand in the log already, byte for byte. */
@@ -227,5 +253,9 @@ class EventTable {
     return head;
   }
 }
+
+/** The payloads of a batch that were written in parts. */
+const partedIn = ({ writes }: PostedBatch): readonly NonNullable<PostedEvent['parted']>[] =>
+  writes.flatMap(({ events }) => events.flatMap(({ parted }) => parted ?? []));
 
 const copyOf = (text: string): string => Buffer.from(text).toString();
