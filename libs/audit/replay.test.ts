@@ -149,6 +149,47 @@ test('a record is decided again by the rules of its decider', async (t) => {
   assert.deepEqual(await identical(2), [false, true]);
 });
 
+test('for records of decider 1 a policy sees no null, and multiples are those of doubles', async (t) => {
+  const world = await makeWorld(t);
+  await world.putPolicy(`@id("seen") permit(principal, action, resource)
+    when { context.arguments has seen || (context.arguments has list && context.arguments.list.contains({})) };
+    @id("team") permit(principal, action, resource) when { principal has lead };`);
+  const { taskId, traceId } = await world.open();
+  const lead = await world.open({ user: { id: 'ann', roles: [], attributes: { lead: null } } }, 'host-1', traceId);
+  const { errors: _, ...schema } = evidenceIn(await world.authorize(taskId, { arguments: { key: 7, seen: 1 } }));
+  const authority = { set: 'default', policyVersion: 2, determining: [] };
+  const errors = [{ path: '/share', keyword: 'multipleOf' }];
+  // Decider 2 allows each of them.
+  const denied = new Map<string, [reason: string, check: string, evidence: unknown]>();
+  for (const [task, args, ...made] of [
+    [taskId, { key: 'a', seen: null }, 'outside_user_authority', 'user_authority', authority],
+    [taskId, { key: 'a', list: [null] }, 'outside_user_authority', 'user_authority', authority],
+    [lead.taskId, { key: 'a' }, 'outside_user_authority', 'user_authority', authority],
+    [taskId, { key: 'a', seen: 1, share: 0.07 }, 'arguments_invalid', 'arguments', { ...schema, errors }],
+  ] as const) {
+    const { callId, reason } = await world.authorize(task, { arguments: args });
+    assert.equal(reason, 'ok');
+    denied.set(callId, [...made]);
+  }
+  const asDecider = (decider: number) =>
+    withEvents(world.log, (event) => {
+      if (!isDecision(event)) return event;
+      return forged(event, ({ rule: _rule, expiresAt: _expiresAt, ...data }) => {
+        const [reason, check, evidence] = denied.get(data['callId'] as string) ?? [];
+        if (reason === undefined) return { ...data, engines: { ...(data['engines'] as object), decider } };
+        const checks = data['checks'] as string[];
+        const before = checks.slice(0, checks.indexOf(check ?? ''));
+        const engines = { ...(data['engines'] as object), decider };
+        return { ...data, decision: 'deny', reason, checks: [...before, [check, 'fail', evidence]], engines };
+      });
+    });
+  const identical = async (log?: EventLog) =>
+    (await replay(world, traceId, log)).calls.map((call) => call.identical).sort();
+  assert.deepEqual(await identical(), [true, true, true, true, true]);
+  assert.deepEqual(await identical(asDecider(1)), [true, true, true, true, true]);
+  assert.deepEqual(await identical(asDecider(2)), [false, false, false, false, true]);
+});
+
 /** Of the check that failed. */
 const evidenceIn = ({ checks }: { checks: readonly { evidence?: Readonly<Record<string, unknown>> }[] }) =>
   checks.at(-1)?.evidence ?? {};

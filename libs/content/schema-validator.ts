@@ -31,6 +31,9 @@ export interface SchemaValidator {
   validate(schemaDigest: Digest, loadSchema: () => Json, value: Json): Result<void, readonly SchemaError[]>;
 }
 
+/** How `multipleOf` is decided: on decimal digits, or on doubles, as records of decider 1 were. */
+export type Multiples = 'digits' | 'doubles';
+
 type Failures = readonly SchemaError[];
 type Validate = (value: Json) => Failures | undefined;
 
@@ -48,12 +51,17 @@ const DEFAULT_MAX_STEPS = 5_000_000;
  * so each application of a subschema, and each character that a pattern reads, is counted, and `maxSteps` of them
  * refuse the value. Whatever goes wrong is an error, never a pass.
  */
-export function createSchemaValidator(options: { maxCompiled: number; maxSteps?: number }): SchemaValidator {
+export function createSchemaValidator(options: {
+  maxCompiled: number;
+  maxSteps?: number;
+  multiples?: Multiples;
+}): SchemaValidator {
+  const { maxSteps = DEFAULT_MAX_STEPS, multiples = 'digits' } = options;
   const compiled = new Map<Digest, Validate>();
 
   function validatorOf(schemaDigest: Digest, loadSchema: () => Json): Validate {
     const known = compiled.get(schemaDigest);
-    const validate = known ?? compile(schemaDigest, loadSchema(), options.maxSteps ?? DEFAULT_MAX_STEPS);
+    const validate = known ?? compile(schemaDigest, loadSchema(), maxSteps, multiples);
     compiled.delete(schemaDigest);
     compiled.set(schemaDigest, validate);
     for (const oldest of compiled.keys()) {
@@ -88,7 +96,7 @@ interface Steps {
 }
 
 /** Throws on a wrong digest and where the compiler does. A schema that is refused compiles to the refusal of every value. */
-function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate {
+function compile(schemaDigest: Digest, schema: Json, maxSteps: number, multiples: Multiples): Validate {
   // Otherwise one caller's wrong digest would plant a wrong schema, or a refusal, for all.
   if (digestOf(schema) !== schemaDigest) throw new Error('a schema of another digest');
   const vetted = readSchema(schema);
@@ -104,7 +112,7 @@ function compile(schemaDigest: Digest, schema: Json, maxSteps: number): Validate
     },
   };
   const plan = planSchema(vetted.value);
-  const check = compilerFor(vetted.value.patterns, steps).compile(plan.schema);
+  const check = compilerFor(vetted.value.patterns, steps, multiples).compile(plan.schema);
   return (value) => {
     steps.left = maxSteps;
     // Anything but `true` is no pass: a promise would be truthy.
@@ -149,7 +157,7 @@ const KEYWORD_NAMES: ReadonlyMap<string, string> = new Map([
  * A compiler for one schema: it keeps every pattern and function that it ever made, so it is thrown away with its schema.
  * `verbose` is what leads an error back to its schema; the values that it adds to errors never leave this file.
  */
-function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps): Ajv2020 {
+function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps, multiples: Multiples): Ajv2020 {
   const ajv = new Ajv2020({
     meta: false,
     validateSchema: false,
@@ -179,6 +187,7 @@ function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps): Ajv2
     },
   });
   addOwnKeywords(ajv, steps);
+  if (multiples === 'digits') addMultipleOf(ajv, steps);
   // The compiler collects evaluated names in plain objects, where `constructor` looks like one of them.
   ajv.addKeyword({
     keyword: UNEVALUATED_KEYWORD,
@@ -221,10 +230,24 @@ function ourOwn(source: string): Pattern {
 /** A division of decimal digits takes about as long as this many other steps. */
 const MULTIPLE_STEPS = 16;
 
+/** `multipleOf` on decimal digits: the compiler divides doubles. */
+function addMultipleOf(ajv: Ajv2020, steps: Steps): void {
+  ajv.removeKeyword('multipleOf');
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    errors: false,
+    validate(step: number, data: number) {
+      steps.take(MULTIPLE_STEPS);
+      return isMultipleOf(data, step);
+    },
+  });
+}
+
 /**
  * `enum`, `const` and `uniqueItems` by canonical form: linear where the compiler's own are quadratic, and right for
- * members called `constructor` or `valueOf`. `multipleOf` on decimal digits. `dependentRequired` without code for each
- * of its names.
+ * members called `constructor` or `valueOf`. `dependentRequired` without code for each of its names.
  */
 function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
   const formOf = (data: Json): string => {
@@ -238,7 +261,7 @@ function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
     enumForms.set(allowed, forms);
     return forms;
   };
-  for (const keyword of ['enum', 'const', 'uniqueItems', 'multipleOf', 'dependentRequired']) ajv.removeKeyword(keyword);
+  for (const keyword of ['enum', 'const', 'uniqueItems', 'dependentRequired']) ajv.removeKeyword(keyword);
   ajv.addKeyword({
     keyword: 'enum',
     schemaType: 'array',
@@ -256,16 +279,6 @@ function addOwnKeywords(ajv: Ajv2020, steps: Steps): void {
     schemaType: 'boolean',
     errors: false,
     validate: (unique: boolean, data: Json[]) => !unique || new Set(data.map(formOf)).size === data.length,
-  });
-  ajv.addKeyword({
-    keyword: 'multipleOf',
-    type: 'number',
-    schemaType: 'number',
-    errors: false,
-    validate(step: number, data: number) {
-      steps.take(MULTIPLE_STEPS);
-      return isMultipleOf(data, step);
-    },
   });
   ajv.addKeyword({
     keyword: 'dependentRequired',

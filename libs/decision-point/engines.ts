@@ -10,6 +10,8 @@ import { readJson, readText } from './blobs.js';
 
 /** Compiled schemas and their sources that are kept: the ones used last. */
 const MAX_SCHEMAS = 2000;
+/** Compiled schemas that are kept to decide old records again. */
+const MAX_EARLIER = 50;
 /** Texts of schemas that are kept for other threads. */
 const MAX_TEXTS = 200;
 
@@ -29,20 +31,25 @@ export class DecisionEngines {
   private readonly schemas = new Map<Digest, Json>();
   private readonly schemaTexts = new Map<Digest, string>();
   readonly validator: SchemaValidator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
+  /** For records of decider 1. */
+  private readonly earlierValidator = createSchemaValidator({ maxCompiled: MAX_EARLIER, multiples: 'doubles' });
 
   constructor(private readonly log: EventLog) {}
 
   /** For a decision whose documents are loaded: synchronous, and a function of its arguments alone. */
   readonly engines: Engines = {
-    authority: (set, request) => this.policies.evaluate(set, request),
+    // The memory holds answers by the rules of today alone.
+    authority: (set, request, decider) =>
+      decider === 1 ? this.policies.ask(set, request, 'hidden') : this.policies.evaluate(set, request),
     named: namedThingErrors,
-    arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
+    arguments: (schema, value, decider) =>
+      (decider === 1 ? this.earlierValidator : this.validator).validate(schema, () => this.schema(schema), value),
   };
 
   /** The same engines without the memory of policy answers: a replay must not confirm a wrong answer from memory. */
   readonly unremembered: Engines = {
     ...this.engines,
-    authority: (set, request) => this.policies.ask(set, request),
+    authority: (set, request, decider) => this.policies.ask(set, request, decider === 1 ? 'hidden' : 'shown'),
   };
 
   /** Loads what a decision will ask for. Undefined where everything is there, so that the usual case does not wait. */

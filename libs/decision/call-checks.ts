@@ -29,27 +29,27 @@ export function taskScope({ snapshot, call, operation }: Question): CheckResult 
 }
 
 /** Cedar, once for each effect of the operation; all must be allowed. */
-export function userAuthority({ snapshot, call, engines, operation, version }: Question): CheckResult {
+export function userAuthority({ snapshot, call, engines, operation, version, decider }: Question): CheckResult {
   const { task, capability, content, policySet } = snapshot;
   const active = policySet.active;
   if (active === undefined || task === undefined || capability === undefined || version === undefined) {
     return fail('outside_user_authority', { set: POLICY_SET });
   }
+  const request = {
+    user: { id: task.user.id, roles: task.user.roles, attributes: content.attributes },
+    capability: call.capability,
+    category: capability.category,
+    operation: call.operation,
+    context: {
+      purpose: content.purpose,
+      agent: task.agent,
+      host: call.host,
+      sensitivity: version.sensitivity,
+      arguments: call.arguments,
+    },
+  };
   const answer = authorityOver(operation?.effects ?? [], (effect) =>
-    engines.authority(active.cedar, {
-      user: { id: task.user.id, roles: task.user.roles, attributes: content.attributes },
-      effect,
-      capability: call.capability,
-      category: capability.category,
-      operation: call.operation,
-      context: {
-        purpose: content.purpose,
-        agent: task.agent,
-        host: call.host,
-        sensitivity: version.sensitivity,
-        arguments: call.arguments,
-      },
-    }),
+    engines.authority(active.cedar, { ...request, effect }, decider),
   );
   const evidence = evidenceOf(active.policyVersion, answer.determining);
   // Beside an error an allow may stand, and it decided nothing.
@@ -82,7 +82,7 @@ export function argumentsValid({ call, engines, operation, version, decider }: Q
   };
   const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
   const valid =
-    schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
+    schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments, decider);
   const evidence = {
     ...(schemaDigest === undefined ? {} : { schemaDigest }),
     ...(unenforced ? { exception: schemaException(call.operation) } : {}),

@@ -9,8 +9,9 @@ import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, 
 
 /**
  * Rises whenever the same inputs could be decided otherwise than before; a check keeps the earlier rule for records of
- * then. 2: an equal definition passes under any probe, arguments name what the operation names, and errors of
- * arguments name the member.
+ * then. 2: an equal definition passes under any probe, arguments name what the operation names, errors of arguments
+ * name the member, policies see nulls, and `multipleOf` is decided on decimal digits. What a `pattern` means is not
+ * versioned: records of decider 1 meet the patterns of today.
  */
 const DECIDER_VERSION = 2;
 

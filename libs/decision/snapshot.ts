@@ -41,10 +41,13 @@ export interface NamedThing {
   readonly operations: Readonly<Record<string, unknown>>;
 }
 
-/** What a decision computes from content. All are functions of their arguments alone, so that replay asks the same. */
+/**
+ * What a decision computes from content. All are functions of their arguments alone, so that replay asks the same.
+ * `decider` is the version of the rules.
+ */
 export interface Engines {
-  authority(set: Digest, request: AuthorityRequest): AuthorityAnswer;
+  authority(set: Digest, request: AuthorityRequest, decider: number): AuthorityAnswer;
   /** Errors of the arguments that name another thing than the operation does. */
   named(thing: NamedThing, value: JsonObject): readonly ArgumentError[];
-  arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
+  arguments(schema: Digest, value: JsonObject, decider: number): Result<void, readonly ArgumentError[]>;
 }

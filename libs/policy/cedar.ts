@@ -106,10 +106,10 @@ export function preparePolicies(cedar: Cedar, name: string, text: string): Reado
   return readsOf(policies.value.json);
 }
 
-/** User attributes and arguments as Cedar values; undefined where they hold what data may not say. */
-function contentOf({ user, context }: AuthorityRequest): CedarContent | undefined {
-  const attributes = toCedar(user.attributes);
-  const argumentsRecord = toCedar(context.arguments);
+/** User attributes and arguments as Cedar values; undefined if they hold what data may not say. */
+function contentOf({ user, context }: AuthorityRequest, nulls: Nulls): CedarContent | undefined {
+  const attributes = toCedar(user.attributes, nulls);
+  const argumentsRecord = toCedar(context.arguments, nulls);
   if (!attributes.ok || !argumentsRecord.ok) return undefined;
   return { attributes: attributes.value as CedarContent['attributes'], arguments: argumentsRecord.value };
 }
@@ -122,8 +122,13 @@ interface CedarContent {
 const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
 
 /** Asks a prepared set. Throws what breaks inside of the engine: then its memory may be broken too. */
-export function askPolicies(cedar: Cedar, set: string, request: AuthorityRequest): AuthorityAnswer {
-  const content = contentOf(request);
+export function askPolicies(
+  cedar: Cedar,
+  set: string,
+  request: AuthorityRequest,
+  nulls: Nulls = 'shown',
+): AuthorityAnswer {
+  const content = contentOf(request, nulls);
   if (content === undefined) return ERROR;
   const user = { type: 'User', id: request.user.id };
   const resource = { type: 'Operation', id: `${request.capability}/${request.operation}` };
@@ -199,7 +204,7 @@ export class PolicyEngine {
   evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
     const known = this.sets.get(set);
     if (known === undefined || known.reads.has('arguments')) return this.ask(set, request);
-    if (contentOf(request) === undefined) return ERROR;
+    if (contentOf(request, 'shown') === undefined) return ERROR;
     const { reads, remembered } = known;
     const question = questionOf(request, reads);
     const earlier = remembered.get(question);
@@ -214,12 +219,12 @@ export class PolicyEngine {
   }
 
   /** The same answer from Cedar itself: no memory of earlier questions is read or written. Never throws. */
-  ask(set: Digest, request: AuthorityRequest): AuthorityAnswer {
+  ask(set: Digest, request: AuthorityRequest, nulls: Nulls = 'shown'): AuthorityAnswer {
     const known = this.sets.get(set);
     if (known === undefined) return ERROR;
     try {
       if (!this.prepared.has(set)) this.load(set, known.text);
-      return askPolicies(this.cedar, set, request);
+      return askPolicies(this.cedar, set, request, nulls);
     } catch {
       this.renew();
       return ERROR;
@@ -251,19 +256,23 @@ function questionOf(
 /** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
+/** Whether a policy sees a null as the empty record. Decider 1 hid it, and its records are decided so again. */
+export type Nulls = 'shown' | 'hidden';
+
 /**
  * Converts attacker-controlled data to a Cedar value, member for member: a policy sees all that is sent. A null becomes
  * the empty record, and a number that is no i64 its JCS text. So does an integer beyond 2^53: its JCS text is a rounded
  * one, and Cedar would read another integer than the double holds.
  */
-export function toCedar(value: Json): Result<CedarValueJson, 'escape'> {
+export function toCedar(value: Json, nulls: Nulls = 'shown'): Result<CedarValueJson, 'escape'> {
   if (value === null) return ok({});
   if (typeof value === 'number') return ok(Number.isSafeInteger(value) ? value : canonicalJson(value));
   if (typeof value !== 'object') return ok(value);
   if (!isJsonObject(value)) {
     const items: CedarValueJson[] = [];
     for (const item of value) {
-      const converted = toCedar(item);
+      if (item === null && nulls === 'hidden') continue;
+      const converted = toCedar(item, nulls);
       if (!converted.ok) return converted;
       items.push(converted.value);
     }
@@ -272,7 +281,8 @@ export function toCedar(value: Json): Result<CedarValueJson, 'escape'> {
   const entries: [string, CedarValueJson][] = [];
   for (const [key, member] of Object.entries(value)) {
     if (ESCAPES.has(key)) return err('escape');
-    const converted = toCedar(member);
+    if (member === null && nulls === 'hidden') continue;
+    const converted = toCedar(member, nulls);
     if (!converted.ok) return converted;
     entries.push([key, converted.value]);
   }

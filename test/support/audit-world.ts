@@ -47,7 +47,14 @@ export const SERVER = { method: 'package', integrity: 'sha512-abc' } as const;
 export const DEFINITION = {
   instructions: 'Reads notes.',
   tools: [
-    { name: 'read', inputSchema: { type: 'object', properties: { key: { type: 'string' } }, required: ['key'] } },
+    {
+      name: 'read',
+      inputSchema: {
+        type: 'object',
+        properties: { key: { type: 'string' }, share: { multipleOf: 0.01 } },
+        required: ['key'],
+      },
+    },
     { name: 'write', inputSchema: { type: 'object' } },
   ],
   resources: [{ uri: 'notes://public', name: 'public' }],
