@@ -144,9 +144,22 @@ test('what npx keeps is found if only one version of it can be the one that runs
   assert.equal((await find('npx', '-y', '../../home')).integrity, undefined);
 });
 
+test('the assignments of env count, and its options leave the word to the process', async () => {
+  const outside = put('outside/acme-server', '\x7fELF of another');
+  const found = await find('env', `PATH=${dirname(outside)}`, 'acme-server');
+  assert.deepEqual(found.integrity, digestOfBytes('\x7fELF of another'));
+  assert.equal((await find('env', `npm_config_cache=${root}`, 'npx', '-y', 'single')).integrity, undefined);
+  for (const options of [['-i'], ['-u', 'PATH'], ['-S', 'A=1'], [`--split-string=PATH=${root}`], ['--unset=PATH']]) {
+    const { integrity, note } = await find('env', ...options, 'acme-server');
+    assert.equal(integrity, undefined, options.join(' '));
+    assert.match(note, /env starts the server/);
+  }
+});
+
 test('what cannot be proven says why', async () => {
   const cases: [string[], RegExp][] = [
     [['/bin/sh', '-c', 'a | b'], /a shell starts the server: the code of the server stands in the command line/],
+    [['/bin/sh', '-lc', 'acme-server'], /a shell starts the server/],
     [['node', '-e', '0'], /the code of the server stands in the command line/],
     [['node', 'nowhere.js'], /names no file that can be read/],
     [['node'], /names no file/],

@@ -8,7 +8,12 @@ import { distributionOf, moduleFile } from './python-distribution.js';
 import { fileNamed, programOf, startedBy, type Started } from './started.js';
 
 /** What one command line tells; a launcher leaves the word to the process that it started. */
-type Looked = Provenance | { readonly launcher: string; readonly npx?: readonly string[]; readonly script?: string };
+type Looked = Provenance | { readonly launcher: string; readonly npx?: NpxCommand; readonly script?: string };
+
+interface NpxCommand {
+  readonly args: readonly string[];
+  readonly place: Place;
+}
 
 /**
  * What the server behind a command line proves itself by. A launcher is looked through by the processes that it
@@ -31,15 +36,15 @@ export async function findProvenance(
   if (!('launcher' in last)) return last;
   if (chain.length > 0 && last.script !== undefined) return provenanceOfFile(last.script);
   const npx = 'npx' in first ? first.npx : undefined;
-  const kept = npx === undefined ? undefined : npxPackage(npx, place);
+  const kept = npx === undefined ? undefined : npxPackage(npx.args, npx.place);
   return kept === undefined ? unproven(last.launcher) : provenanceOfNpm(kept);
 }
 
-async function lookAt(command: readonly string[], place: Place): Promise<Looked> {
-  const started = startedBy(command, place);
+async function lookAt(command: readonly string[], from: Place): Promise<Looked> {
+  const { started, place } = startedBy(command, from);
   switch (started.kind) {
     case 'launcher':
-      return { launcher: started.why, ...(started.npx === undefined ? {} : { npx: started.npx }) };
+      return { launcher: started.why, ...(started.npx === undefined ? {} : { npx: { args: started.npx, place } }) };
     case 'unclear':
       return unproven(started.why);
     case 'container':

@@ -120,6 +120,9 @@ describe('a server from PyPI', { skip: hasPython ? false : 'there is no python3 
     const first = await find([join(venv, 'bin', 'acme-server')], { PYTHONPATH: elsewhere });
     assert.equal(first.integrity, undefined);
     assert.match(first.note, /finds the module acme_server outside of the distribution/);
+    const assigned = await find(['env', `PYTHONPATH=${elsewhere}`, join(venv, 'bin', 'acme-server')]);
+    assert.equal(assigned.integrity, undefined);
+    assert.match(assigned.note, /finds the module acme_server outside of the distribution/);
     // With -m, the working folder comes first.
     const second = await module({}, elsewhere);
     assert.deepEqual(second.source, {

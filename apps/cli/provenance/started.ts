@@ -21,52 +21,71 @@ export type Started =
   | { readonly kind: 'launcher'; readonly why: string; readonly npx?: readonly string[] }
   | { readonly kind: 'unclear'; readonly why: string };
 
+/** What a command line starts, and where: `env` changes the environment on the way. */
+export interface Start {
+  readonly started: Started;
+  readonly place: Place;
+}
+
 const SHELL_NAMES = /^(sh|bash|dash|zsh|ksh)$/;
 const CONTAINER_ENGINES = new Set(['docker', 'podman', 'nerdctl']);
 const MAX_DEPTH = 8;
 
 /** Reads a command line as the system does, shebangs included. It reads no shell: what a shell starts, its processes show. */
-export function startedBy(command: readonly string[], place: Place, depth = 0): Started {
+export function startedBy(command: readonly string[], place: Place, depth = 0): Start {
   const [word = '', ...args] = command;
+  const here = (started: Started): Start => ({ started, place });
   const name = basename(word)
     .toLowerCase()
     .replace(/\.(exe|cmd|bat|ps1)$/, '');
-  if (CONTAINER_ENGINES.has(name)) return { kind: 'container', engine: word, args };
-  const wrapped = wrappedBy(name, args);
-  if (wrapped !== undefined && depth < MAX_DEPTH) return startedBy(wrapped, place, depth + 1);
+  if (CONTAINER_ENGINES.has(name)) return here({ kind: 'container', engine: word, args });
+  const wrapped = wrappedBy(name, args, place);
+  if (wrapped !== undefined && depth < MAX_DEPTH) return startedBy(wrapped.command, wrapped.place, depth + 1);
   if (LAUNCHERS.has(name)) {
     const why = `${name} starts the server, and its process was not seen`;
-    return { kind: 'launcher', why, ...(name === 'npx' ? { npx: args } : {}) };
+    return here({ kind: 'launcher', why, ...(name === 'npx' ? { npx: args } : {}) });
   }
   const program = onPath(word, place);
-  if (program === undefined) return { kind: 'launcher', why: 'the program of the process cannot be found' };
+  if (program === undefined) return here({ kind: 'launcher', why: 'the program of the process cannot be found' });
   const shebang = shebangOf(program);
   const family = INTERPRETERS.find(({ names }) => names.test(name));
   // A program that is called like an interpreter and is a script starts the interpreter, as the shims of pyenv do.
-  if (family !== undefined && shebang === undefined) return interpreted(family, program, args, place);
-  if (shebang === undefined) return { kind: 'program', file: program.real, args };
-  if (depth >= MAX_DEPTH) return { kind: 'unclear', why: 'its scripts name one another as interpreters' };
+  if (family !== undefined && shebang === undefined) return here(interpreted(family, program, args, place));
+  if (shebang === undefined) return here({ kind: 'program', file: program.real, args });
+  if (depth >= MAX_DEPTH) return here({ kind: 'unclear', why: 'its scripts name one another as interpreters' });
   return startedBy([...shebang, program.path, ...args], place, depth + 1);
 }
 
-/** The command that stands plainly behind `env`, `cmd /c` or the `-c` of a shell. */
-function wrappedBy(name: string, args: readonly string[]): readonly string[] | undefined {
-  if (name === 'env') {
-    const at = args.findIndex((arg) => !/^[A-Za-z_]\w*=/.test(arg));
-    return at < 0 || args[at]?.startsWith('-') === true ? undefined : args.slice(at);
-  }
+interface Wrapped {
+  readonly command: readonly string[];
+  readonly place: Place;
+}
+
+/**
+ * The command that stands plainly behind `env`, `cmd /c` or the `-c` of a shell, and the place where it runs. A login
+ * shell reads profiles, which may set any variable: it stays a launcher.
+ */
+function wrappedBy(name: string, args: readonly string[], place: Place): Wrapped | undefined {
+  if (name === 'env') return wrappedByEnv(args, place);
   if (name === 'cmd') {
     const at = args.findIndex((arg) => /^\/c$/i.test(arg));
-    return at < 0 ? undefined : args.slice(at + 1);
+    return at < 0 ? undefined : { command: args.slice(at + 1), place };
   }
   const [option = '', text = ''] = args;
-  const plain = SHELL_NAMES.test(name) && /^-l?c$/.test(option) && /^[\w@%+:,./ -]+$/.test(text);
-  return plain
-    ? text
-        .trim()
-        .replace(/^exec +/, '')
-        .split(/ +/)
-    : undefined;
+  const plain = SHELL_NAMES.test(name) && option === '-c' && /^[\w@%+:,./ -]+$/.test(text);
+  const line = text.trim().replace(/^exec +/, '');
+  return plain ? { command: line.split(/ +/), place } : undefined;
+}
+
+/** POSIX `env`: each word with `=` before the command is an assignment. Only processes show what its options do. */
+function wrappedByEnv(args: readonly string[], { cwd, env }: Place): Wrapped | undefined {
+  const at = args.findIndex((arg) => !arg.includes('='));
+  if (at < 0 || args.slice(0, at + 1).some((arg) => arg.startsWith('-'))) return undefined;
+  const assigned = args.slice(0, at).map((arg) => {
+    const equals = arg.indexOf('=');
+    return [arg.slice(0, equals), arg.slice(equals + 1)] as const;
+  });
+  return { command: args.slice(at), place: { cwd, env: { ...env, ...Object.fromEntries(assigned) } } };
 }
 
 interface Found {
@@ -122,7 +141,12 @@ function shebangOf({ real }: Found): readonly string[] | undefined {
 }
 
 /** What an interpreter runs: a file, a module, or nothing that has a file. */
-function interpreted(family: (typeof INTERPRETERS)[number], program: Found, args: readonly string[], place: Place) {
+function interpreted(
+  family: (typeof INTERPRETERS)[number],
+  program: Found,
+  args: readonly string[],
+  place: Place,
+): Started {
   const by = (options: readonly string[]): Interpreter => ({ family: family.family, program: program.path, options });
   for (let at = 0; at < args.length; at += 1) {
     const arg = args[at] ?? '';
@@ -130,14 +154,14 @@ function interpreted(family: (typeof INTERPRETERS)[number], program: Found, args
     const options = args.slice(0, at);
     if (family.inline.test(arg)) return whyNot(family.family, 'the code of the server stands in the command line');
     if (family.module !== undefined && arg === family.module && next !== undefined) {
-      return { kind: 'module', name: next, by: by(options), args: args.slice(at + 2) } as const;
+      return { kind: 'module', name: next, by: by(options), args: args.slice(at + 2) };
     }
     if (arg === '--' || (family.file !== undefined && arg === family.file) || family.words.has(arg)) continue;
     if (family.valued.has(arg)) at += 1;
     else if (!arg.startsWith('-')) {
       const file = fileAt(resolve(place.cwd, arg));
       if (file === undefined) return whyNot(family.family, 'the command names no file that can be read');
-      return { kind: 'script', file: file.real, by: by(options), args: args.slice(at + 1) } as const;
+      return { kind: 'script', file: file.real, by: by(options), args: args.slice(at + 1) };
     }
   }
   return whyNot(family.family, 'the command names no file');
