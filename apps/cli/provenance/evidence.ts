@@ -36,6 +36,20 @@ export interface Place {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+const MAX_URL_CHARS = 2048;
+
+/**
+ * A URL as `source.url` may show it: without user and password (PEP 610 asks for the same). A user of ssh without a
+ * password is no secret and stays, as in `git@`. Nothing if over 2048 characters remain.
+ */
+export function withoutCredentials(url: string): Pick<Source, 'url'> {
+  const shown = url.replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*)@/i, (_, scheme: string, user: string) => {
+    const kept = /ssh:/i.test(scheme) ? `${user.replace(/:.*$/, '')}@` : '';
+    return scheme + kept;
+  });
+  return shown.length <= MAX_URL_CHARS ? { url: shown } : {};
+}
+
 export const unproven = (note: string): Provenance => ({ note });
 
 const MAX_FILE_BYTES = 512 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOfBytes } from '#libs/kernel/digest.js';
-import type { Dependency, Provenance, Source } from './evidence.js';
+import { withoutCredentials, type Dependency, type Provenance, type Source } from './evidence.js';
 import { readJson, textOf } from './read-json.js';
 
 /** What a lock file says about one installed package. */
@@ -32,7 +32,7 @@ export function lockedAt(folder: string, name: string, version: string): Locked 
       const dependencies = closure(packages, path);
       return {
         ...(integrity === undefined ? {} : { integrity }),
-        source: sourceOf(textOf(entry, 'resolved')),
+        source: sourceOf(ownValue(entry, 'resolved'), name, version),
         alias: textOf(entry, 'name') !== undefined,
         lock: { file, digest: digestOfBytes(readFileSync(file)), dependencies },
       };
@@ -41,10 +41,19 @@ export function lockedAt(folder: string, name: string, version: string): Locked 
   }
 }
 
-/** Where npm took the package from. npm leaves the address of the registry out if it is told to. */
-function sourceOf(resolved: string | undefined): Locked['source'] {
-  if (resolved?.startsWith('git') === true) return { type: 'git', url: resolved };
-  return { type: resolved?.startsWith('file:') === true ? 'file' : 'npm' };
+/**
+ * Where npm took the package from. A registry serves a tarball at `/<name>/-/<base>-<version>.tgz`; npm leaves this
+ * address out if it is told to. Any other address is no registry's.
+ */
+function sourceOf(resolved: Json | undefined, name: string, version: string): Locked['source'] {
+  if (typeof resolved !== 'string' || resolved === '') return { type: 'npm' };
+  if (resolved.startsWith('git')) return { type: 'git', ...withoutCredentials(resolved) };
+  if (!/^https?:/i.test(resolved) || !URL.canParse(resolved)) return { type: 'file' };
+  const { pathname } = new URL(resolved);
+  const path = pathname.replaceAll(/%40/gi, '@').replaceAll(/%2f/gi, '/');
+  const base = name.slice(name.lastIndexOf('/') + 1);
+  if (path.endsWith(`/${name}/-/${base}-${version}.tgz`)) return { type: 'npm' };
+  return { type: 'http', ...withoutCredentials(resolved) };
 }
 
 /** Everything that a package reaches, by npm's rule of resolution: the nearest node_modules upwards. */

@@ -124,6 +124,32 @@ test('the lock file says where a package came from, and under which other name i
   assert.equal(git.source.url, 'git+ssh://git@example.com/x.git#1');
 });
 
+test('an address that is no registry’s tarball is called http, and shows no credentials', async () => {
+  const cases: [string, string, string | undefined][] = [
+    ['https://registry.example.com/odd/-/odd-1.0.0.tgz', 'npm', undefined],
+    ['https://me:hunter2@registry.example.com/npm/odd/-/odd-1.0.0.tgz?x=1', 'npm', undefined],
+    ['https://registry.example.com/odd/-/odd-1.0.1.tgz', 'http', 'https://registry.example.com/odd/-/odd-1.0.1.tgz'],
+    [
+      'https://registry.example.com/other/-/other-1.0.0.tgz',
+      'http',
+      'https://registry.example.com/other/-/other-1.0.0.tgz',
+    ],
+    ['https://me:hunter2@example.com/odd.tgz', 'http', 'https://example.com/odd.tgz'],
+    [`https://example.com/${'x'.repeat(600)}.tgz`, 'http', `https://example.com/${'x'.repeat(600)}.tgz`],
+    ['git+https://hunter2@example.com/odd.git#1', 'git', 'git+https://example.com/odd.git#1'],
+    ['git+ssh://git:hunter2@example.com/odd.git#1', 'git', 'git+ssh://git@example.com/odd.git#1'],
+    ['file:../odd.tgz', 'file', undefined],
+  ];
+  put('odd/node_modules/odd/package.json', { name: 'odd', version: '1.0.0' });
+  put('odd/node_modules/odd/index.js', NODE);
+  for (const [resolved, type, url] of cases) {
+    const entry = { version: '1.0.0', integrity: 'sha512-odd', resolved };
+    put('odd/package-lock.json', { packages: { 'node_modules/odd': entry } });
+    const { source } = await find('node', 'odd/node_modules/odd/index.js');
+    assert.deepEqual([source?.type, source?.url], [type, url], resolved);
+  }
+});
+
 test('a file below a package.json is not that package, nor is one in a folder of another name', async () => {
   for (const file of ['src/server.js', 'node_modules/wrong/index.js']) {
     const found = await find('node', file);

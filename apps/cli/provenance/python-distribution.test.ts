@@ -151,6 +151,9 @@ describe('a server from PyPI', { skip: hasPython ? false : 'there is no python3 
     const direct = 'Acme_Server-1.2.dist-info/direct_url.json';
     install({ [direct]: '{"url":"https://git.example.com/x","vcs_info":{"vcs":"git","commit_id":"1"}}' });
     assert.equal((await script()).source?.type, 'git');
+    install({ [direct]: '{"url":"https://me:hunter2@files.example.com/x.whl","archive_info":{}}' });
+    const { source } = await script();
+    assert.deepEqual([source?.type, source?.url], ['http', 'https://files.example.com/x.whl']);
     install({ [direct]: '{"url":"file:///src/acme","dir_info":{}}' });
     const local = await script();
     assert.equal(local.source?.type, 'file');

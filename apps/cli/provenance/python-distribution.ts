@@ -1,10 +1,18 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { digestOfBytes } from '#libs/kernel/digest.js';
-import { digestOfFiles, unproven, type FileDigest, type Place, type Provenance, type Source } from './evidence.js';
+import {
+  digestOfFiles,
+  unproven,
+  withoutCredentials,
+  type FileDigest,
+  type Place,
+  type Provenance,
+  type Source,
+} from './evidence.js';
 import { declaredEntryPoint, entryPointOf, withoutShebang, type EntryPoint } from './python-launcher.js';
 import { searchModule, type ModuleSearch } from './python-modules.js';
-import { readJson, textOf } from './read-json.js';
+import { readJson } from './read-json.js';
 import { distributionsWith, recordPath, verifyRecord, type InstalledDistribution } from './record.js';
 import type { Started } from './started.js';
 
@@ -135,9 +143,9 @@ function sourceOf(info: string, name: string, version: string): Source | undefin
   const folder = direct['dir_info'];
   if (typeof folder === 'object' && folder !== null && 'editable' in folder && folder.editable === true)
     return undefined;
-  const url = textOf(direct, 'url');
-  if (url === undefined || !/^https?:|^git/.test(url)) return { type: 'file', name, version };
-  return { type: direct['vcs_info'] === undefined ? 'http' : 'git', name, version, url };
+  const url = direct['url'];
+  if (typeof url !== 'string' || !/^https?:|^git/.test(url)) return { type: 'file', name, version };
+  return { type: direct['vcs_info'] === undefined ? 'http' : 'git', name, version, ...withoutCredentials(url) };
 }
 
 /** The folders of packages beside a program of a Python installation: `<prefix>/lib/python3.x/site-packages`. */
