@@ -12,7 +12,16 @@ test('the image is found among the options of every engine', () => {
     'run --pull always --user 1000:1000 -p 80:80 -- mcp/time',
   ];
   for (const line of lines) assert.equal(image(line), 'mcp/time', line);
-  for (const line of ['run', 'compose up', 'run -e', 'exec -i box server']) assert.equal(image(line), undefined, line);
+  const others = [
+    'compose run time',
+    'sandbox run claude',
+    'model run ai/x',
+    'compose -f run.yml run --rm time',
+    'x container run y',
+  ];
+  for (const line of ['run', 'compose up', 'run -e', 'exec -i box server', ...others]) {
+    assert.equal(image(line), undefined, line);
+  }
 });
 
 test('a short reference means the default registry, and a port is no tag', () => {

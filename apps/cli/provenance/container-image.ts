@@ -41,7 +41,10 @@ export async function provenanceOfContainer(
   return { source: { ...named, integrity: found }, integrity: found, note };
 }
 
-/** The image's reference in the words of `docker run`, `docker container run` or `podman run`. */
+/**
+ * The image's reference in the words of `docker run` or `docker container run`, of any engine. `compose run` and the
+ * like name a service, a model or an agent, and no image.
+ */
 export function imageOf(args: readonly string[]): string | undefined {
   const operands: string[] = [];
   for (let at = 0; at < args.length; at += 1) {
@@ -51,7 +54,7 @@ export function imageOf(args: readonly string[]): string | undefined {
       if (!arg.includes('=') && !FLAGS.has(arg)) at += 1;
     } else if (arg.startsWith('-') && arg.length > 1) {
       if (takesNext(arg.slice(1))) at += 1;
-    } else if (operands.at(-1) === 'run') return arg;
+    } else if (/^(container )?run$/.test(operands.join(' '))) return arg;
     else operands.push(arg);
   }
   return undefined;

@@ -77,7 +77,8 @@ export function npxPackage(args: readonly string[], { cwd, env }: Place): NpmPac
       .filter((found) => found !== undefined && (exact === undefined || found.version === exact))
       .filter((found) => found !== undefined);
   const near = installedIn(ancestorsOf(cwd))[0];
-  if (near !== undefined) return near;
+  // A tag or a range may mean the near one, or another that npx keeps.
+  if (near !== undefined) return wanted === exact ? near : undefined;
   const cache = join(env['npm_config_cache'] ?? join(env['HOME'] ?? '', '.npm'), '_npx');
   const kept = installedIn(existsSync(cache) ? readdirSync(cache).map((entry) => join(cache, entry)) : []);
   return new Set(kept.map(({ version }) => version)).size === 1 ? kept[0] : undefined;

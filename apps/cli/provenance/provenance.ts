@@ -78,9 +78,11 @@ async function lookAtDistribution(
   const found = await distributionOf(started, place);
   if (found?.name === undefined || !LAUNCHER_DISTRIBUTIONS.has(found.name)) return found?.provenance;
   // `mcp run server.py`, `fastmcp run server.py:app`
-  const file = started.args.map((arg) => fileNamed(arg, place) ?? fileNamed(arg.replace(/:\w+$/, ''), place));
-  const script = file.find((one) => one !== undefined);
-  return script === undefined ? { launcher: `${found.name} starts the server` } : provenanceOfFile(script);
+  const named = started.args.map((arg) => arg.replace(/:\w+$/, '')).filter((arg) => arg.endsWith('.py'));
+  const [script, ...others] = named.map((arg) => fileNamed(arg, place)).filter((file) => file !== undefined);
+  // With two, only the manual of the launcher tells which one is the server.
+  if (script === undefined || others.length > 0) return { launcher: `${found.name} starts the server` };
+  return provenanceOfFile(script);
 }
 
 function lookAtPackage(file: string): Looked | undefined {

@@ -76,6 +76,11 @@ describe('a server from PyPI', { skip: hasPython ? false : 'there is no python3 
     put(join(packages, 'Acme_Server-1.2.dist-info', 'RECORD'), `${rows.join('\n')}\n`);
   }
 
+  /** Makes the distribution one that runs files of others, as the SDK's `mcp run` does. */
+  function installLauncher(): void {
+    install({ 'Acme_Server-1.2.dist-info/METADATA': 'Metadata-Version: 2.1\nName: mcp\nVersion: 1.2\n' });
+  }
+
   const find = (command: readonly string[], env: Record<string, string> = {}, cwd = root) =>
     findProvenance(command, { cwd, env: { PATH: process.env['PATH'], ...env } }, []);
   const script = () => find([join(venv, 'bin', 'acme-server')]);
@@ -162,6 +167,22 @@ describe('a server from PyPI', { skip: hasPython ? false : 'there is no python3 
     const editable = await script();
     assert.equal(editable.integrity, undefined);
     assert.match(editable.note, /editable/);
+  });
+
+  test('mcp run proves the one Python file that it names, and nothing if there are two', async () => {
+    installLauncher();
+    put(join(root, 'server.py'), 'print()\n');
+    put(join(root, 'other.py'), '');
+    put(join(root, 'stdio'), 'a file that is called like a word');
+    const run = (...args: string[]) => find([join(venv, 'bin', 'acme-server'), 'run', ...args]);
+    for (const args of [['server.py'], ['-t', 'stdio', 'server.py:app'], ['package.json', 'server.py']]) {
+      assert.equal((await run(...args)).integrity, digestOfBytes('print()\n'), args.join(' '));
+    }
+    for (const args of [['stdio'], ['package.json'], ['server.py', '--with-editable', 'other.py'], ['nowhere.py']]) {
+      const { integrity, note } = await run(...args);
+      assert.equal(integrity, undefined, args.join(' '));
+      assert.match(note, /mcp starts the server/);
+    }
   });
 
   test('a file of nobody proves itself by its bytes, a program of a wheel by its distribution', async () => {
