@@ -71,7 +71,7 @@ export function charge(quotas: Quotas, principal: Principal, asked: Asked): void
 }
 
 /** How long the body will be, in bytes; undefined where it comes in pieces. */
-const lengthOf = (request: FastifyRequest): number | undefined =>
+export const lengthOf = (request: FastifyRequest): number | undefined =>
   request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
 
 /** Once the body has been read: charges what was not announced. */

@@ -1,13 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { finished, Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
 import type { z } from 'zod';
 import type { Json } from '#libs/kernel/canonical-json.js';
-import { sharedIfLarge } from '#libs/decision-point/content-desk.js';
+import { INLINE_BYTES, sharedIfLarge } from '#libs/decision-point/content-desk.js';
 import { JsonText } from '#libs/kernel/json-text.js';
 import { readStrictJson, type JsonLimits } from '#libs/kernel/strict-json.js';
 import { shapeOf } from '#libs/vocabulary/shape.js';
 import type { Settings } from '../settings.js';
-import { accessOf, chargeBody } from './access.js';
+import { accessOf, chargeBody, lengthOf } from './access.js';
 import { lacksHost } from './parser-errors.js';
 import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
@@ -18,14 +19,17 @@ import { valueBoundsOf } from './value-bounds.js';
  * large enough to hold up this thread is left as it came, for the threads that work on content.
  */
 export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
+  const shared = new WeakMap<FastifyRequest, Uint8Array>();
   server.addHook('onRequest', refuseUnreadable);
+  server.addHook('preParsing', takesLargeResponses(limits, shared));
   server.removeAllContentTypeParsers();
   const options = {
     parseAs: 'buffer' as const,
     bodyLimit: Math.max(limits.bodyBytes, limits.definitionBytes, limits.responseBytes),
   };
-  server.addContentTypeParser<Buffer>('application/json', options, (request, body, done) => {
+  server.addContentTypeParser<Buffer>('application/json', options, (request, rest, done) => {
     try {
+      const body = shared.get(request) ?? rest;
       chargeBody(request, quotas, body.length);
       done(null, parse(request, body, limits));
     } catch (error) {
@@ -33,6 +37,35 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
     }
   });
 }
+
+/**
+ * Puts a large response piece by piece into memory that threads share, so that this thread never copies all of it at once.
+ * What its parser then reads is empty.
+ */
+function takesLargeResponses(
+  { responseBytes }: Settings['limits'],
+  shared: WeakMap<FastifyRequest, Uint8Array>,
+): preParsingHookHandler {
+  return (request, _reply, payload, done) => {
+    const length = lengthOf(request);
+    const isOne = accessOf(request)?.body === 'responseBytes' && isJson(request.headers);
+    if (!isOne || length === undefined || length <= INLINE_BYTES || length > responseBytes) return done(null, payload);
+    const bytes = new Uint8Array(new SharedArrayBuffer(length));
+    let at = 0;
+    payload.on('data', (piece: Buffer) => {
+      bytes.set(piece, at);
+      at += piece.length;
+    });
+    finished(payload, { writable: false }, (error) => {
+      if (error != null) return done(Object.assign(error, { statusCode: 400 }));
+      shared.set(request, bytes);
+      done(null, Object.assign(Readable.from([]), { receivedEncodedLength: length }));
+    });
+  };
+}
+
+const isJson = (headers: IncomingHttpHeaders): boolean =>
+  /^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '');
 
 /** A request without its host, or with a body that is packed: nothing of it is read. */
 function refuseUnreadable(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
@@ -47,7 +80,7 @@ function refuseUnreadable(request: FastifyRequest, reply: FastifyReply, done: (e
 export const isPacked = (headers: IncomingHttpHeaders): boolean =>
   (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
-function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']): unknown {
+function parse(request: FastifyRequest, body: Uint8Array, limits: Settings['limits']): unknown {
   const kind = accessOf(request)?.body ?? 'bodyBytes';
   const limit = limits[kind];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
@@ -56,7 +89,7 @@ function parse(request: FastifyRequest, body: Buffer, limits: Settings['limits']
 }
 
 /** JSON from outside, strictly; `what` it is, for the caller. Throws `Problem`, which never quotes the text. */
-export function parseJson(bytes: Buffer, limits: JsonLimits, what?: string): Json {
+export function parseJson(bytes: Uint8Array, limits: JsonLimits, what?: string): Json {
   return unwrap(readStrictJson(bytes, limits, what));
 }
 
