@@ -3,6 +3,7 @@ import { CqrsModule } from '@nestjs/cqrs';
 import { Registry } from 'prom-client';
 import { CallIndex } from '#libs/audit/call-index.js';
 import { Authorizer } from '#libs/decision-point/authorizer.js';
+import { ContentDesk } from '#libs/decision-point/content-desk.js';
 import { ControlPlane } from '#libs/decision-point/control-plane.js';
 import { ControlView } from '#libs/decision-point/control-view.js';
 import { Instances } from '#libs/decision-point/instances.js';
@@ -52,6 +53,7 @@ export class AppModule {
       { provide: ControlView, useValue: service.view },
       { provide: LogTime, useValue: service.time },
       { provide: ControlPlane, useValue: service.plane },
+      { provide: ContentDesk, useValue: service.desk },
       { provide: Tasks, useValue: service.tasks },
       { provide: Authorizer, useValue: service.authorizer },
       { provide: Responder, useValue: service.responder },

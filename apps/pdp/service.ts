@@ -55,6 +55,7 @@ export interface Service {
   readonly view: ControlView;
   readonly time: LogTime;
   readonly plane: ControlPlane;
+  readonly desk: ContentDesk;
   readonly engines: DecisionEngines;
   readonly tasks: TaskKeeping;
   readonly authorizer: Authorizing;
@@ -172,6 +173,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       view,
       time,
       plane,
+      desk,
       engines,
       tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
       authorizer: gatedAuthorizer(measured, bounds.calls),

@@ -195,7 +195,7 @@ export const SETTINGS = {
   SALLYPORT_VALIDATION_MS: setting(
     whole(100, 60_000),
     '5000',
-    'Processor time that reading and validating one response or definition may take, in milliseconds; past it a response is `rejected` as `too_costly`.',
+    'Processor time that reading and validating one response or definition may take, in milliseconds; past it a response is `rejected` as `too_costly`, and a proposal is a 400.',
     'Shorter than honest content needs on a slow machine, and that content is rejected.',
   ),
   SALLYPORT_VALIDATION_THREADS: setting(

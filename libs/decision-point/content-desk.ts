@@ -1,20 +1,23 @@
 import type { KeyObject } from 'node:crypto';
 import type { Transferable } from 'node:worker_threads';
 import type { ResponseRequest } from '#libs/calls/requests.js';
+import type { PreparedProposal } from '#libs/capability/proposal.js';
 import type { SchemaValidator } from '#libs/content/schema-validator.js';
 import { LogUnavailable } from '#libs/event-log/port.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import { ok, type Result } from '#libs/kernel/result.js';
+import { refusal, type Refusal } from '#libs/kernel/refusal.js';
+import { err, ok, type Result } from '#libs/kernel/result.js';
 import type { Finished } from '#libs/offload/job-thread.js';
 import type { JobPool } from '#libs/offload/job-pool.js';
 import { refuseLargeParts, type PayloadPart } from '#libs/payloads/payload.js';
 import {
   openContent,
+  prepare,
   readResponse,
   seal,
   validate,
   type ContentJob,
   type OpenJob,
+  type ProposalJob,
   type ReadingLimits,
   type ReadResponse,
   type ResponseJob,
@@ -84,6 +87,23 @@ export class ContentDesk {
     if (finished.kind === 'failed' && read !== undefined) return judged(read, TOO_COSTLY);
     const verdict = doneOf(finished) as Result<Verdict | undefined, Refusal>;
     return verdict.ok ? judged(read, verdict.value) : verdict;
+  }
+
+  /**
+   * Prepares a proposal of `bytes`. Refuses one whose schemas take longer to vet than a job may. Throws `PoolOverloaded`,
+   * and `LogUnavailable` if its thread ended.
+   */
+  async prepare(
+    owner: string,
+    bytes: number,
+    asked: Omit<ProposalJob, 'kind'>,
+  ): Promise<Result<PreparedProposal, Refusal>> {
+    const job: ProposalJob = { kind: 'proposal', ...asked };
+    if (this.pool === undefined) return prepare(job);
+    const finished = await this.pool.run({ owner, bytes, input: job });
+    if (finished.kind === 'failed' && finished.why === 'too_costly')
+      return err(refusal('malformed_request', 'the schemas of the version take too long to vet'));
+    return doneOf(finished) as Result<PreparedProposal, Refusal>;
   }
 
   /** Whether a record is sealed without waiting. */

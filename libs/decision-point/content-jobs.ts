@@ -1,9 +1,12 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { ResponseRequest } from '#libs/calls/requests.js';
+import type { VersionProposal } from '#libs/capability/manifest.js';
+import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
+import { whyUnvettable } from '#libs/content/schema-vetting.js';
 import { validateResponse, type ResponseLimits } from '#libs/content/response.js';
 import type { SchemaValidator } from '#libs/content/schema-validator.js';
 import type { ContentSource, Finding } from '#libs/content/shapes.js';
-import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
+import { canonicalJson, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOfBytes, keyedDigest, type Digest } from '#libs/kernel/digest.js';
 import type { ValueBounds } from '#libs/kernel/json-values.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
@@ -147,4 +150,16 @@ export function openContent({ key, place, bytes }: OpenJob): { readonly content?
   return content === undefined ? {} : { content: Buffer.from(canonicalJson(content)) };
 }
 
-export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob;
+export interface ProposalJob {
+  readonly kind: 'proposal';
+  readonly capability: string;
+  readonly proposal: VersionProposal;
+  /** The proposal as it came. */
+  readonly raw: JsonObject;
+}
+
+/** Fingerprints a proposal and vets its schemas: its server wrote most of it, and a small schema may cost seconds. */
+export const prepare = ({ capability, proposal, raw }: ProposalJob): Result<PreparedProposal, Refusal> =>
+  prepareProposal(capability, proposal, raw, whyUnvettable);
+
+export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob | ProposalJob;

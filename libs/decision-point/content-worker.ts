@@ -1,6 +1,6 @@
 import { createSchemaValidator } from '#libs/content/schema-validator.js';
 import { serveJobs } from '#libs/offload/serve-jobs.js';
-import { openContent, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
+import { openContent, prepare, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
 
 /** Compiled schemas that each thread keeps: the ones used last. */
 const MAX_SCHEMAS = 200;
@@ -21,5 +21,7 @@ serveJobs((message, emit) => {
       return seal(job);
     case 'open':
       return openContent(job);
+    case 'proposal':
+      return prepare(job);
   }
 });

@@ -4,10 +4,16 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import type { ExceptionCode, ReviewVerdict } from '#libs/vocabulary/words.js';
 import type { Principal } from '../http/access.js';
 
-/** What may be asked of a capability. `raw` is the body as it came. */
+/** A body as it came, and how long it was. */
+interface Came {
+  readonly raw: JsonObject;
+  readonly bytes: number;
+}
+
+/** What may be asked of a capability. */
 export type RegistryRequest = { readonly capability: string } & (
-  | { readonly type: 'register'; readonly registration: CapabilityRegistration; readonly raw: JsonObject }
-  | { readonly type: 'propose'; readonly proposal: VersionProposal; readonly raw: JsonObject }
+  | ({ readonly type: 'register'; readonly registration: CapabilityRegistration } & Came)
+  | ({ readonly type: 'propose'; readonly proposal: VersionProposal } & Came)
   | {
       readonly type: 'review';
       readonly version: string;

@@ -55,14 +55,16 @@ export class RegistryController {
   async register(@Req() request: FastifyRequest, @Body() raw: JsonObject): Promise<Replied & { id: string }> {
     const registration = parseInput(CapabilityRegistration, raw);
     const { id } = registration;
-    return { id, ...(await this.run(request, { type: 'register', capability: id, registration, raw })) };
+    const bytes = request.bodyBytes ?? 0;
+    return { id, ...(await this.run(request, { type: 'register', capability: id, registration, raw, bytes })) };
   }
 
   @Post(':id/versions')
   @Access(['registrar'], 'definitionBytes')
   propose(@Req() request: FastifyRequest, @Param('id') id: string, @Body() raw: JsonObject): Promise<Replied> {
     const proposal = parseInput(VersionProposal, raw);
-    return this.run(request, { type: 'propose', capability: parseInput(NameId, id), proposal, raw });
+    const bytes = request.bodyBytes ?? 0;
+    return this.run(request, { type: 'propose', capability: parseInput(NameId, id), proposal, raw, bytes });
   }
 
   @Get()

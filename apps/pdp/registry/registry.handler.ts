@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
-import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
-import { whyUnvettable } from '#libs/content/schema-vetting.js';
+import type { PreparedProposal } from '#libs/capability/proposal.js';
 import { textBlob } from '#libs/decision-point/blobs.js';
+import { ContentDesk } from '#libs/decision-point/content-desk.js';
 import { ControlPlane, type Plan } from '#libs/decision-point/control-plane.js';
 import { capabilityWrites } from '#libs/decision-point/stops.js';
 import { isJsonObject, ownValue } from '#libs/kernel/canonical-json.js';
@@ -18,10 +18,13 @@ import { RegistryCommand, type RegistryReply, type RegistryRequest } from './reg
 /** Registers, proposes, reviews, suspends, reinstates and revokes: load, decide, append, reply. */
 @CommandHandler(RegistryCommand)
 export class RegistryHandler implements ICommandHandler<RegistryCommand> {
-  constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
+  constructor(
+    @Inject(ControlPlane) private readonly plane: ControlPlane,
+    @Inject(ContentDesk) private readonly desk: ContentDesk,
+  ) {}
 
   async execute({ actor, request }: RegistryCommand): Promise<RegistryReply> {
-    const prepared = unwrap(prepare(request));
+    const prepared = unwrap(await this.prepare(actor.name, request));
     const blobs = [...(prepared?.documents.values() ?? [])].map(textBlob);
     const directiveId = randomUUID();
     const { position } = unwrap(
@@ -32,6 +35,22 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
     );
     const { revision } = this.plane.view.capability(request.capability);
     return { version: prepared?.proposed.version ?? versionOf(request), revision, position };
+  }
+
+  /** The proposal of a request that brings one: a function of the request alone, so it is made before anything is decided. */
+  private async prepare(
+    owner: string,
+    request: RegistryRequest,
+  ): Promise<Result<PreparedProposal | undefined, Refusal>> {
+    if (request.type !== 'propose' && request.type !== 'register') return ok(undefined);
+    const { capability, bytes } = request;
+    if (request.type === 'propose') {
+      const { proposal, raw } = request;
+      return this.desk.prepare(owner, bytes, { capability, proposal, raw });
+    }
+    const raw = ownValue(request.raw, 'version');
+    const { version: proposal } = request.registration;
+    return this.desk.prepare(owner, bytes, { capability, proposal, raw: isJsonObject(raw) ? raw : {} });
   }
 
   private plan(
@@ -49,15 +68,6 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
     const writes = capabilityWrites(this.plane.view, request.capability, decided.value);
     return writes.ok ? ok({ writes: writes.value }) : writes;
   }
-}
-
-/** The proposal of a request that brings one. */
-function prepare(request: RegistryRequest): Result<PreparedProposal | undefined, Refusal> {
-  if (request.type === 'propose')
-    return prepareProposal(request.capability, request.proposal, request.raw, whyUnvettable);
-  if (request.type !== 'register') return ok(undefined);
-  const raw = ownValue(request.raw, 'version');
-  return prepareProposal(request.capability, request.registration.version, isJsonObject(raw) ? raw : {}, whyUnvettable);
 }
 
 function versionOf(request: RegistryRequest): string {
