@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { percentile } from '../bench/figures.js';
 import type { Answered, Callable } from '../support/service.js';
-import { callBody, expecting, openTask, proposal, registration, approve, taskBody } from '../support/world.js';
+import { approve, callBody, expecting, proposal, registration, taskBody } from '../support/world.js';
 
-/** The costliest content that hosts can send within all bounds, and what others notice of it. */
+/** The costliest content that hosts can send, as large as the bounds let it be. */
 
 const MIB = 1_048_576;
 const VALUES = 49_000;
@@ -21,19 +19,23 @@ function members(bytes: number, value: string): Record<string, string> {
 
 /** Each makes the result of an answer. */
 export const COSTLY = {
-  'members out of order': () => ({ content: [], structuredContent: members(7.5 * MIB, 'v') }),
+  'members out of order': () => ({ content: [], structuredContent: members(7.8 * MIB, 'v') }),
   'one text of marks and escapes': () => ({
-    content: [{ type: 'text', text: '<|im_start|>\u0001"\\\u200b </s>'.repeat(200_000) }],
+    content: [{ type: 'text', text: '<|im_start|>\u0001"\\\u200b </s>'.repeat(270_000) }],
   }),
   'structured content beside the same as text': () => {
-    const structuredContent = members(3.2 * MIB, '<s>"é');
+    const structuredContent = members(3.55 * MIB, '<s>"é');
     return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent };
   },
   'more values than are taken': () => ({
     content: [],
-    structuredContent: Object.fromEntries(Array.from({ length: 200_000 }, (_, index) => [`${999_999 - index}k`, 1])),
+    structuredContent: Object.fromEntries(
+      Array.from({ length: 200_000 }, (_, index) => [`${999_999 - index}${'k'.repeat(30)}`, 1]),
+    ),
   }),
 } satisfies Readonly<Record<string, () => Answered>>;
+
+export type Kind = keyof typeof COSTLY;
 
 /** Values of a schema that tries each member against patterns. */
 const outputSchema = {
@@ -51,11 +53,6 @@ function costlyDefinition(): Answered {
   return { tools: [tool, plain] };
 }
 
-interface CostlyPlace extends Callable {
-  readonly url: string;
-  readonly pid?: number;
-}
-
 const OPERATIONS = { dump: { effects: ['read'] }, list: { effects: ['read'] } };
 const COSTLY_ID = 'costly';
 
@@ -67,123 +64,23 @@ export async function registerCostly(service: Callable): Promise<void> {
   await approve(service, COSTLY_ID);
 }
 
-/** So many allowed calls of a host to that server, as requests that wait to be sent. */
-async function preparedAnswers(
-  service: CostlyPlace,
-  token: string,
-  results: readonly Answered[],
-): Promise<readonly (() => Promise<string>)[]> {
-  const who = { token };
-  const task = expecting(
-    201,
-    await service.call(who, 'POST', '/v1/tasks', taskBody({ scope: [{ capability: COSTLY_ID, effects: ['read'] }] })),
-  );
-  return Promise.all(
-    results.map(async (result, index) => {
+/** So many allowed calls of a host to that server; every second one has a costly output schema. */
+export async function allowedCalls(service: Callable, token: string, count: number): Promise<AllowedCalls> {
+  const scope = [{ capability: COSTLY_ID, effects: ['read'] }];
+  const task = expecting(201, await service.call({ token }, 'POST', '/v1/tasks', taskBody({ scope })));
+  const callIds = await Promise.all(
+    Array.from({ length: count }, async (_, index) => {
       const operation = index % 2 === 0 ? 'dump' : 'list';
       const call = callBody(task, { capability: COSTLY_ID, operation, arguments: {} });
-      const { decision, reason } = expecting(200, await service.call(who, 'POST', '/v1/calls/authorize', call));
+      const { decision, reason } = expecting(200, await service.call({ token }, 'POST', '/v1/calls/authorize', call));
       if (decision !== 'allow' && reason !== 'view_stale') throw new Error(`denied: ${reason}`);
-      const body = Buffer.from(JSON.stringify({ taskId: task.taskId, result }));
-      return async () => {
-        const response = await fetch(`${service.url}/v1/calls/${call.callId}/response`, {
-          method: 'POST',
-          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-          body,
-        });
-        const text = await response.text();
-        return `${response.status} ${/"(?:verdict|code)":"(\w+)"/.exec(text)?.[1] ?? ''}`;
-      };
+      return String(call.callId);
     }),
   );
+  return { taskId: String(task.taskId), callIds };
 }
 
-/** What others notice for as long as something goes on. */
-interface Noticed {
-  readonly stops: readonly number[];
-  readonly decisions: readonly number[];
-  /** The longest time between two beats, in milliseconds. */
-  readonly silenceMs: number;
-  readonly residentMib: number;
-}
-
-/** Of what was noticed, in milliseconds. The slowest few of a short time are a matter of chance, so tests ask for less than p99. */
-export const stopsAt = ({ stops }: Noticed, share: number): number => percentile(stops, share);
-export const decisionsAt = ({ decisions }: Noticed, share: number): number => percentile(decisions, share);
-
-/** Issues stops, decides calls of a bystander and follows the beats until `until` has come. */
-async function notice(service: CostlyPlace, tokens: { host: string }, until: Promise<unknown>): Promise<Noticed> {
-  const task = await openTask(service);
-  const over = new AbortController();
-  void until.finally(() => over.abort()).catch(() => undefined);
-  const ask = async (taken: number[], everyMs: number, once: () => Promise<unknown>): Promise<void> => {
-    while (!over.signal.aborted) {
-      const beganMs = performance.now();
-      await once();
-      const tookMs = performance.now() - beganMs;
-      taken.push(tookMs);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, everyMs - tookMs)));
-    }
-  };
-  const stops: number[] = [];
-  const decisions: number[] = [];
-  let peak = 0;
-  const abort = new AbortController();
-  const silence = longestSilence(`${service.url}/v1/directives/watch`, tokens.host, abort.signal);
-  const target = { type: 'capability', capability: 'nobody-has-this' };
-  await Promise.all([
-    ask(stops, 500, async () => {
-      expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
-    }),
-    ask(decisions, 10, async () => {
-      const answer = await service.call('host', 'POST', '/v1/calls/authorize', callBody(task));
-      const { decision, reason } = expecting(200, answer);
-      if (decision !== 'allow' && reason !== 'view_stale') throw new Error(`a bystander was denied: ${reason}`);
-    }),
-    ask([], 50, async () => {
-      if (service.pid !== undefined) peak = Math.max(peak, residentMib(service.pid));
-    }),
-  ]);
-  abort.abort();
-  return { stops, decisions, silenceMs: await silence, residentMib: peak };
-}
-
-async function longestSilence(url: string, token: string, signal: AbortSignal): Promise<number> {
-  let longestMs = 0;
-  try {
-    const response = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal });
-    let lastMs = performance.now();
-    for await (const _ of response.body ?? []) {
-      longestMs = Math.max(longestMs, performance.now() - lastMs);
-      lastMs = performance.now();
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-  return longestMs;
-}
-
-function residentMib(pid: number): number {
-  try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
-}
-
-/** Two hosts send answers of one malicious server all at once. What others notice, before and meanwhile. */
-export async function underAttack(
-  service: CostlyPlace,
-  tokens: { host: string },
-  attackers: readonly [string, string],
-  result: () => Answered,
-  each: number,
-  quietMs: number,
-): Promise<{ quiet: Noticed; busy: Noticed; given: readonly string[] }> {
-  const results = Array.from({ length: each }, result);
-  const sends = (await Promise.all(attackers.map((token) => preparedAnswers(service, token, results)))).flat();
-  const quiet = await notice(service, tokens, new Promise((resolve) => setTimeout(resolve, quietMs)));
-  const ended = Promise.all(sends.map((send) => send()));
-  const busy = await notice(service, tokens, ended);
-  return { quiet, busy, given: await ended };
+export interface AllowedCalls {
+  readonly taskId: string;
+  readonly callIds: readonly string[];
 }
