@@ -1,11 +1,12 @@
 import { neutraliseMarkers } from '#libs/content/markers.js';
-import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { pointerTo } from '#libs/kernel/pointer.js';
 import { dig, list, printable, visible } from './print.js';
 
 /**
  * What a model reads of a definition, for the eyes of a reviewer: every text of every item, whole. Invisible characters
- * show as `\u{…}`. Only plain keywords of schemas (`type`, `required`, `format`, …) are left out.
+ * show as `\u{…}`. Only keywords of schemas with a value
+ * of a few (`type`, common `format`s, `required` of properties that are shown) are left out.
  */
 export function agentText(definition: unknown): string[] {
   const { instructions } = isJsonObject(definition) ? definition : {};
@@ -49,16 +50,18 @@ interface Text {
 function textsOf(item: Json, key: string): Text[] {
   const found: Text[] = [];
   const visit = (value: Json, path: readonly (string | number)[]): void => {
-    if (typeof value === 'string') {
-      if (!isPlainKeyword(path, value)) found.push({ path: pointerTo(...path).slice(1), text: value });
-    } else if (Array.isArray(value)) {
+    const at = pointerTo(...path).slice(1);
+    if (typeof value === 'string') found.push({ path: at, text: value });
+    else if (Array.isArray(value)) {
       for (const [index, member] of (value as readonly Json[]).entries()) visit(member, [...path, index]);
     } else if (isJsonObject(value)) {
-      // Names that hide something would show in no path if nothing under them is a text.
-      for (const [name, member] of Object.entries(value)) {
-        if (printable(name, Infinity) !== name) found.push({ path: pointerTo(...path).slice(1), text: name });
-        visit(member, [...path, name]);
-      }
+      // A model reads the names of members too, those of parameters above all.
+      const names = Object.keys(value);
+      const isOfNames = NAMING.has(String(path.at(-1)));
+      for (const name of names) if (printable(name, Infinity) !== name) found.push({ path: at, text: name });
+      if (isOfNames && names.length > 0) found.push({ path: `${at} (names)`, text: names.join(', ') });
+      for (const [name, member] of Object.entries(value))
+        if (isOfNames || !isPlainKeyword(name, member, value)) visit(member, [...path, name]);
     }
   };
   for (const [name, member] of Object.entries(isJsonObject(item) ? item : {})) if (name !== key) visit(member, [name]);
@@ -66,12 +69,24 @@ function textsOf(item: Json, key: string): Text[] {
   return found.sort((a, b) => Math.min(depth(a), 3) - Math.min(depth(b), 3));
 }
 
-const KEYWORDS = new Set(['type', 'required', '$schema', '$ref', 'format', 'digest']);
+/** Members whose own members are named by the server. */
+const NAMING = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', '_meta']);
 
-/** A keyword's value that says nothing to a model; a sentence in its place is shown. */
-function isPlainKeyword(path: readonly (string | number)[], value: string): boolean {
-  const keyword = path.findLast((step) => typeof step === 'string');
-  return path.length > 1 && KEYWORDS.has(String(keyword)) && /^[\w$#:/.-]{1,128}$/.test(value);
+/** Keywords of JSON Schema whose value is one of a few that say nothing to a model; any other value is shown. */
+const PLAIN: Readonly<Record<string, RegExp>> = {
+  type: /^(?:array|boolean|integer|null|number|object|string)$/,
+  format: /^(?:date|date-time|email|hostname|ipv4|ipv6|time|uri|url|uuid)$/,
+  $schema: /^https?:\/\/json-schema\.org\/[\w/-]*#?$/,
+  digest: /^sha256:[0-9a-f]{64}$/,
+};
+
+function isPlainKeyword(name: string, value: Json, holder: JsonObject): boolean {
+  const { properties } = holder;
+  if (name === 'required' && Array.isArray(value) && isJsonObject(properties))
+    return value.every((each) => typeof each === 'string' && Object.hasOwn(properties, each));
+  const pattern = Object.hasOwn(PLAIN, name) ? PLAIN[name] : undefined;
+  const values = Array.isArray(value) ? (value as readonly Json[]) : [value];
+  return pattern !== undefined && values.every((each) => typeof each === 'string' && pattern.test(each));
 }
 
 const shown = (value: Json | undefined): string =>

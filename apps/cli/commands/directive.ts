@@ -57,11 +57,14 @@ export function addDirective(program: Command, world: World, exits: Exits): void
       ...matchLines(answer),
     ];
     const missed = options.ahead !== true && matchesNothing(answer);
-    const ended = (code?: number): number | undefined => (missed ? EXIT.matchesNothing : code);
-    if (missed) for (const line of await missLines(call, target)) world.err(`sallyport: ${line}\n`);
+    const ended = missed ? EXIT.matchesNothing : undefined;
+    const warn = async (): Promise<void> => {
+      if (missed) for (const line of await missLines(call, target)) world.err(`sallyport: ${line}\n`);
+    };
     if (options.wait !== true) {
       show(answer, () => lines);
-      return ended();
+      await warn();
+      return ended;
     }
     const { targetMs, timeoutMs, json } = options;
     const say = (line: string): void => (json === true ? undefined : world.out(`${line}\n`));
@@ -69,9 +72,10 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     const waited = await waitForAll({ call, id: at(answer, 'id'), targetMs, timeoutMs, say });
     const { propagation, inTime, verdict } = waited;
     show({ ...answer, propagation, inTime }, () => (inTime ? [verdict] : []));
-    if (inTime) return ended();
+    await warn();
+    if (inTime) return ended;
     world.err(`sallyport: ${verdict}\n`);
-    return ended(EXIT.late);
+    return EXIT.late;
   });
 
   const lift = describe(program, 'lift <id>', {
