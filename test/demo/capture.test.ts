@@ -129,7 +129,7 @@ test('server-filesystem becomes a registration that the registry can take', asyn
   const observation = await observe(target);
   const found = await findProvenance(command, { cwd: ROOT, env: process.env }, []);
   const given = { kind: 'mcp-server', category: 'files', owner: 'team-docs', sensitivity: 'confidential' } as const;
-  const registration = registrationOf(target, observation, found, given);
+  const { registration } = registrationOf(target, observation, found, given);
   const parsed = CapabilityRegistration.safeParse(JSON.parse(JSON.stringify(registration)));
   assert.ok(parsed.success, JSON.stringify(parsed.error?.issues));
 

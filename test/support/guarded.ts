@@ -21,7 +21,7 @@ export async function registeredServer(
   const found = await findProvenance(command, place, opened.processes());
   await opened.close();
   const given = { id, kind: 'mcp-server', category: 'tests', owner: 'team-tests', sensitivity: 'internal' } as const;
-  const registration = registrationOf(target, opened.observation, found, given);
+  const { registration } = registrationOf(target, opened.observation, found, given);
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration));
   await approve(service, id, registration.version.version);
   await activatePolicy(service);

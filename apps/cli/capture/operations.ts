@@ -1,10 +1,9 @@
 import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { MAX_OPERATIONS } from '#libs/capability/manifest.js';
 import { vetSchema } from '#libs/content/schema-vetting.js';
 import type { Effect } from '#libs/vocabulary/words.js';
 import type { ServerDefinition } from '#libs/mcp/definition.js';
 
-/** As many operations as a manifest may name. */
-const MAX_OPERATIONS = 512;
 const SCHEMAS = [
   ['input', 'inputSchema'],
   ['output', 'outputSchema'],

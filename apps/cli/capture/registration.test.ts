@@ -5,9 +5,9 @@ import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
 import { CaptureFailure } from './failure.js';
 import type { ServerDefinition } from '#libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
-import { hintsOf } from './report.js';
+import { hintsOf, leftOutLines } from './report.js';
 import { effectsOf } from './operations.js';
-import { commandLine, registrationOf } from './registration.js';
+import { commandLine, registrationOf, type Registration } from './registration.js';
 
 const GIVEN = { kind: 'mcp-server', category: 'files', owner: 'me', sensitivity: 'confidential' } as const;
 
@@ -37,13 +37,15 @@ test('effects follow the annotations, and what is not said counts against the to
   assert.deepEqual(effects({ destructiveHint: false, openWorldHint: true }), ['write', 'send']);
 });
 
+const propose = (...given: Parameters<typeof registrationOf>): Registration => registrationOf(...given).registration;
+
 const TARGET: Target = { command: ['./server', '--root', '/srv/my docs'], env: [] };
 
 test('what is not proven has no integrity, and its reason is said', () => {
   const source = { type: 'file', name: 'server.py' } as const;
   const observed = observation({ tools: [], serverInfo: { name: 'Serv er', version: '1.0' } });
   const found = { source, note: 'the command names no file' };
-  const registration = registrationOf(TARGET, observed, found, GIVEN);
+  const registration = propose(TARGET, observed, found, GIVEN);
   assert.equal(registration.id, 'serv-er');
   assert.equal(registration.version.version, '1.0');
   assert.deepEqual(registration.version.manifest.server, { method: 'none' });
@@ -57,7 +59,7 @@ test('what is not proven has no integrity, and its reason is said', () => {
 test('with an integrity, the package and the command are what the server proves itself by', () => {
   const source = { type: 'npm', name: 's', version: '1.0.0', integrity: 'sha512-x' } as const;
   const found = { source, integrity: 'sha512-x', note: 'n' };
-  const { version } = registrationOf(TARGET, observation({}), found, GIVEN);
+  const { version } = propose(TARGET, observation({}), found, GIVEN);
   const command = "./server --root '/srv/my docs'";
   assert.deepEqual(version.manifest.server, { method: 'package', integrity: 'sha512-x', command });
   assert.deepEqual(version.source, source);
@@ -65,12 +67,12 @@ test('with an integrity, the package and the command are what the server proves 
 
 test('an address is pinned by its key where it has one', () => {
   const target: Target = { url: new URL('https://mcp.example.com/mcp'), bearer: 'secret-token' };
-  const pinned = registrationOf(target, observation({}, 'sha256:00'), undefined, GIVEN);
+  const pinned = propose(target, observation({}, 'sha256:00'), undefined, GIVEN);
   const url = 'https://mcp.example.com/mcp';
   assert.deepEqual(pinned.version.manifest.server, { method: 'tls', url, spki: 'sha256:00' });
   assert.deepEqual(pinned.version.source, { type: 'http', name: 'mcp.example.com', url });
   assert.ok(!JSON.stringify(pinned).includes('secret-token'));
-  assert.deepEqual(registrationOf(target, observation({}), undefined, GIVEN).version.manifest.server, {
+  assert.deepEqual(propose(target, observation({}), undefined, GIVEN).version.manifest.server, {
     method: 'none',
   });
 });
@@ -81,7 +83,7 @@ test('a tool may have the name of a built-in member', () => {
     { name: '__proto__', inputSchema },
     { name: 'constructor', inputSchema },
   ];
-  const { version } = registrationOf(TARGET, observation({ tools }), undefined, GIVEN);
+  const { version } = propose(TARGET, observation({ tools }), undefined, GIVEN);
   assert.deepEqual(Object.keys(JSON.parse(JSON.stringify(version.manifest.operations)) as object), [
     '__proto__',
     'constructor',
@@ -94,7 +96,7 @@ test('prompts, templates and resources are operations that read', () => {
     resourceTemplates: [{ uriTemplate: 'x://{y}' }],
     resources: [{ uri: 'x://1' }],
   };
-  const { version } = registrationOf(TARGET, observation(definition), undefined, GIVEN);
+  const { version } = propose(TARGET, observation(definition), undefined, GIVEN);
   assert.deepEqual(
     { ...version.manifest.operations },
     {
@@ -108,14 +110,22 @@ test('prompts, templates and resources are operations that read', () => {
 test('a person is told what needs a second look', () => {
   const target: Target = { command: ['s', '--api-key=hunter2'], env: [] };
   const definition = { tools: [{ name: 'bare' }, { name: 'prompt:fake', annotations: {} }] };
-  const hints = hintsOf(target, undefined, registrationOf(target, observation(definition), undefined, GIVEN)).join(
-    '\n',
-  );
+  const hints = hintsOf(target, undefined, propose(target, observation(definition), undefined, GIVEN)).join('\n');
   assert.match(hints, /1 tools carry no annotations/);
   assert.match(hints, /1 tools have a name that is reserved/);
   assert.match(hints, /looks as if it held a secret/);
   assert.match(hints, /server_unauthenticated/);
   assert.doesNotMatch(hints, /hunter2/);
+});
+
+test('every operation that the manifest lacks is named', () => {
+  const tools = Array.from({ length: 600 }, (_, at) => ({ name: `tool-${at}`, inputSchema: { type: 'object' } }));
+  const { registration, leftOut } = registrationOf(TARGET, observation({ tools }), undefined, GIVEN);
+  assert.equal(Object.keys(registration.version.manifest.operations).length, 512);
+  const lines = leftOutLines(leftOut);
+  assert.match(lines[0] ?? '', /^note: 88 operations are left out/);
+  assert.equal(lines.length, 1 + 88);
+  assert.equal(lines.at(-1), '  tool-599: a manifest names 512 at most');
 });
 
 test('a command line is written so that a shell reads it back, and never cut', () => {

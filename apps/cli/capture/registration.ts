@@ -4,7 +4,7 @@ import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
 import type { ServerDefinition } from '#libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
-import { proposeOperations } from './operations.js';
+import { proposeOperations, type LeftOut } from './operations.js';
 import type { Provenance, Source } from '../provenance/evidence.js';
 
 /** The body of `POST /v1/capabilities`, as far as a capture can fill it. */
@@ -46,6 +46,12 @@ export interface Given {
   readonly credentialScope?: string | undefined;
 }
 
+export interface ProposedRegistration {
+  readonly registration: Registration;
+  /** Operations that the manifest lacks. */
+  readonly leftOut: readonly LeftOut[];
+}
+
 const MAX_COMMAND_CHARS = 4096;
 
 export function registrationOf(
@@ -53,12 +59,13 @@ export function registrationOf(
   observation: Observation,
   found: Provenance | undefined,
   given: Given,
-): Registration {
+): ProposedRegistration {
   const { definition, probe } = observation;
   const ownName = textOf(definition.serverInfo, 'name');
   const ownVersion = textOf(definition.serverInfo, 'version');
   const supplyChain = supplyChainOf(found);
-  return {
+  const { operations, leftOut } = proposeOperations(definition);
+  const registration: Registration = {
     id: given.id ?? nameFrom(nameOf(found?.source) ?? ownName ?? found?.source?.name ?? 'captured'),
     kind: given.kind,
     category: given.category,
@@ -69,13 +76,14 @@ export function registrationOf(
       definition,
       probe: given.credentialScope === undefined ? probe : { ...probe, credentialScope: given.credentialScope },
       manifest: {
-        operations: proposeOperations(definition).operations,
+        operations,
         sensitivity: given.sensitivity,
         server: expectationOf(target, observation, found),
       },
       ...(supplyChain === undefined ? {} : { supplyChain }),
     },
   };
+  return { registration, leftOut };
 }
 
 function sourceOf(target: Target, found: Provenance | undefined): JsonObject {

@@ -1,3 +1,4 @@
+import { hasReservedPrefix } from '#libs/capability/definition.js';
 import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { at, printable, table } from '../print.js';
 import type { Observation, Target } from './observe.js';
@@ -42,7 +43,6 @@ function effectRows(registration: Registration): string[] {
   return [...table(rows), ...(operations.length > MAX_ROWS ? [`  … and ${operations.length - MAX_ROWS} more`] : [])];
 }
 
-const RESERVED = /^(\$|prompt:|template:|resource:|script:|client:)/;
 const SECRET_LIKE = /(token|secret|passw|api[-_]?key|credential)/i;
 
 /** What a person should look at before registering. */
@@ -53,7 +53,7 @@ export function hintsOf(target: Target, found: Provenance | undefined, registrat
   const bare = tools.filter((tool) => ownValue(tool, 'annotations') === undefined).length;
   if (bare > 0)
     hints.push(`${bare} tools carry no annotations: they got the cautious effects read, write, send, modify`);
-  const reserved = tools.filter((tool) => RESERVED.test(textOf(tool, 'name'))).length;
+  const reserved = tools.filter((tool) => hasReservedPrefix(textOf(tool, 'name'))).length;
   if (reserved > 0)
     hints.push(`${reserved} tools have a name that is reserved for other operations: a registration will be refused`);
   if (manifest.server.method === 'none') {
@@ -85,13 +85,12 @@ export function missingLines({ missing }: Observation): string[] {
   );
 }
 
-/** Which operations the manifest lacks, and why; each stays uncallable. */
+/** Every operation that the manifest lacks, and why; each stays uncallable. */
 export function leftOutLines(leftOut: readonly LeftOut[]): string[] {
   if (leftOut.length === 0) return [];
   return [
     `note: ${leftOut.length} operations are left out of the manifest and cannot be called; they stay in the definition`,
-    ...leftOut.slice(0, MAX_ROWS).map(({ operation, reason }) => `  ${printable(operation, 60)}: ${printable(reason)}`),
-    ...(leftOut.length > MAX_ROWS ? [`  … and ${leftOut.length - MAX_ROWS} more; --json names them all`] : []),
+    ...leftOut.map(({ operation, reason }) => `  ${printable(operation, 60)}: ${printable(reason)}`),
   ];
 }
 

@@ -5,7 +5,7 @@ import type { JsonObject } from '#libs/kernel/canonical-json.js';
 import { NAME_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
 import { Kind, Level } from '#libs/vocabulary/words.js';
 import { PROTOCOLS, type Protocol } from '../capture/eras.js';
-import { proposeOperations, type LeftOut } from '../capture/operations.js';
+import type { LeftOut } from '../capture/operations.js';
 import { openServer, type Observation, type OpenServer, type Target } from '../capture/observe.js';
 import type { CaptureEvent } from '../capture/rpc.js';
 import { hintsOf, leftOutLines, missingLines, summaryOf } from '../capture/report.js';
@@ -132,9 +132,7 @@ export async function captureTarget(
   try {
     // While it runs: its processes tell what a launcher such as npx has started.
     const found = await provenanceOf(world, target, server);
-    const registration = registrationOf(target, server.observation, found, options);
-    const { leftOut } = proposeOperations(server.observation.definition);
-    return { observation: server.observation, registration, found, leftOut };
+    return { observation: server.observation, found, ...registrationOf(target, server.observation, found, options) };
   } finally {
     await server.close();
   }

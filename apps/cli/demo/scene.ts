@@ -45,13 +45,18 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
   const id = `demo-filesystem-${randomBytes(4).toString('hex')}`;
   const { observation } = server;
   const place = { cwd: dirname(entry), env: process.env };
-  const registration = registrationOf(target, observation, await findProvenance(command, place, server.processes()), {
-    id,
-    kind: 'mcp-server',
-    category: 'files',
-    owner: 'team-documents',
-    sensitivity: 'confidential',
-  });
+  const { registration } = registrationOf(
+    target,
+    observation,
+    await findProvenance(command, place, server.processes()),
+    {
+      id,
+      kind: 'mcp-server',
+      category: 'files',
+      owner: 'team-documents',
+      sensitivity: 'confidential',
+    },
+  );
   const host = as('host');
   return {
     id,
