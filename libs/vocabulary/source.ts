@@ -61,32 +61,80 @@ function canonicalImage(name: string): string | undefined {
   const slash = repository.indexOf('/');
   const first = repository.slice(0, Math.max(0, slash));
   const hasDomain = /[.:]/.test(first) || first === 'localhost';
-  const domain = hasDomain ? first.toLowerCase() : 'docker.io';
+  const domain = hasDomain ? registryOf(first.toLowerCase()) : DOCKER;
   const path = hasDomain ? repository.slice(slash + 1) : repository;
   if (repository.length > 255 || !DOMAIN.test(domain) || !REPOSITORY.test(path)) return undefined;
-  const isDocker = domain === 'docker.io' || domain === 'index.docker.io';
-  return isDocker ? `docker.io/${path.includes('/') ? path : `library/${path}`}` : `${domain}/${path}`;
+  return domain === DOCKER && !path.includes('/') ? `${domain}/library/${path}` : `${domain}/${path}`;
 }
 
-/** Scheme, user, default port and `.git` say nothing about which repository it is. */
+const DOCKER = 'docker.io';
+const DOCKER_HOSTS: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.docker.io']);
+
+/** A registry without the port of https; a name without a dot needs its port, or it would be a part of the path. */
+function registryOf(domain: string): string {
+  const host = domain.replace(/^(.*\..*|localhost):0*443$/, '$1');
+  return DOCKER_HOSTS.has(host) ? DOCKER : host;
+}
+
+/** Scheme, user, default port, `.git` and the case say nothing about which repository it is. */
 function canonicalRepository(name: string): string | undefined {
   const scp = /^(?:[\w.-]+@)([\w.-]+):(?!\/\/)(.+)$/.exec(name);
-  const text = scp === null ? name.replace(/^git\+/, '') : `ssh://${scp[1]}/${scp[2]}`;
-  const place = placeOf(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`, /^(?:https?|ssh|git):$/);
-  return place?.replace(/\.git$/, '').toLowerCase();
+  const text = scp === null ? name.replace(/^git\+(?=[a-z]+:\/\/)/i, '') : `ssh://${scp[1]}/${scp[2]}`;
+  const { site, path } = placeOf(text, ['https', 'http', 'ssh', 'git']) ?? {};
+  if (site === undefined || path === undefined) return undefined;
+  const repository = path
+    .replace(/\/+/g, '/')
+    .toLowerCase()
+    .replace(/(?:\.git|[./])+$/, '');
+  return `${site}${repository}`;
 }
 
+/** Two services may differ by the query alone, so it stays. */
 function canonicalSite(name: string): string | undefined {
-  return placeOf(name.includes('://') ? name : `https://${name}`, /^https?:$/);
+  const { site, path, query } = placeOf(name, ['https', 'http']) ?? {};
+  return site === undefined ? undefined : `${site}${path}${query}`;
 }
 
-/** Host and path of a URL, without the rest; undefined for what is no URL of these schemes. */
-function placeOf(text: string, schemes: RegExp): string | undefined {
+const DEFAULT_PORTS = { http: '80', https: '443', ssh: '22', git: '9418' } as const;
+type Scheme = keyof typeof DEFAULT_PORTS;
+
+interface Place {
+  /** The host and its port. The scheme stands before them if the port is the default of another scheme. */
+  readonly site: string;
+  readonly path: string;
+  readonly query: string;
+}
+
+/** The parts of a URL that say where it leads, or of a URL without its scheme; undefined for any other text. */
+function placeOf(text: string, schemes: readonly Scheme[]): Place | undefined {
   // URLs drop tabs and line breaks, and encode the rest of what is not ASCII: nothing of that is a name.
-  if (!/^[\x21-\x7e]+$/.test(text) || !URL.canParse(text)) return undefined;
-  const { protocol, host, pathname, username, password } = new URL(text);
-  if (!schemes.test(protocol) || host === '' || (username !== '' && password !== '')) return undefined;
-  return host.replace(/:(?:80|443|22|9418)$/, '').toLowerCase() + pathname.replace(/\/+$/, '');
+  if (!/^[\x21-\x7e]+$/.test(text)) return undefined;
+  const [, written, rest = text] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(text) ?? [];
+  const scheme = schemes.find((each) => each === written?.toLowerCase());
+  if (written !== undefined && scheme === undefined) return undefined;
+  const place = withoutEscapes(rest);
+  if (!URL.canParse(`https://${place}`)) return undefined;
+  const { hostname, port: secure, pathname, search, username, password } = new URL(`https://${place}`);
+  // A URL leaves out the default port of its own scheme: the other scheme keeps it.
+  const port = secure === '' ? new URL(`http://${place}`).port : secure;
+  const undotted = hostname.replace(/\.+$/, '');
+  if (!URL.canParse(`https://${undotted}`) || (username !== '' && password !== '')) return undefined;
+  // Without its dots a name may be a number, which is an address.
+  const host = new URL(`https://${undotted}`).hostname;
+  const defaults = new Set(schemes.map((each): string => DEFAULT_PORTS[each]));
+  const isDefault = scheme === undefined ? defaults.has(port) : port === DEFAULT_PORTS[scheme];
+  const shown = port === '' || isDefault ? host : `${host}:${port}`;
+  const isOfAnother = scheme !== undefined && !isDefault && defaults.has(port);
+  return { site: isOfAnother ? `${scheme}://${shown}` : shown, path: pathname.replace(/\/+$/, ''), query: search };
+}
+
+/** A URL in which no escape stands for a character that needs none (RFC 3986, section 6.2.2); a lone `%` is escaped. */
+function withoutEscapes(url: string): string {
+  return url.replace(/%([0-9a-f]{2})?/gi, (escape: string, hex?: string) => {
+    if (hex === undefined) return '%25';
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
+  });
 }
 
 function canonicalPath(name: string): string | undefined {
