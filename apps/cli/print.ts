@@ -1,13 +1,12 @@
 import { neutraliseMarkers } from '#libs/content/markers.js';
 import type { Json } from '#libs/kernel/canonical-json.js';
+import { UNSEEN_MEMBERS } from '#libs/vocabulary/lookalikes.js';
 
 /**
- * Characters that a terminal obeys or that a reader does not see: controls, bidi controls, tags, fillers, selectors,
- * noncharacters, and every space except the plain one. Servers and agents wrote much of what is printed, so none of
- * these reaches the terminal.
+ * Characters that a terminal obeys or that a reader does not see: all unseen ones, and every space except the plain one.
+ * Servers and agents wrote much of what is printed, so none of these reaches the terminal.
  */
-const UNPRINTABLE =
-  /[\p{Default_Ignorable_Code_Point}\p{Variation_Selector}\p{Noncharacter_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u{2800}[\p{Zs}--[ ]]]/gv;
+const UNPRINTABLE = new RegExp(String.raw`[${UNSEEN_MEMBERS}[\p{Zs}--[ ]]]`, 'gv');
 
 /** One line of text that is safe to print, cut to `maxChars`: a chat marker is written as envelopes write it. */
 export function printable(text: string, maxChars = 300): string {

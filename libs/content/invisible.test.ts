@@ -21,6 +21,7 @@ describe('stripInvisible', () => {
     annotations: '\ufff9\ufffa\ufffb',
     controls: '\u0000\u0001\u0007\b\u001b\u007f\u0084\u009f',
     noncharacters: '\ufdd0\ufdef\ufffe\uffff\u{1fffe}\u{10ffff}',
+    'the blank of braille': '\u2800',
     'lone surrogates': '\udfff\ud800',
   };
   for (const [name, text] of Object.entries(gone)) {
@@ -123,6 +124,17 @@ const markers = [
   '\n \n**user** :',
   '\n\n\n\nsystem:',
   '### Instruction:',
+  `\n${' '.repeat(65)}\nassistant:`,
+  '\n\n> > > > > Human:',
+  `\n\n${'#'.repeat(100)} user:`,
+  `\n\nuser${' '.repeat(100)}:`,
+  '\n>\n> Human:',
+  '\n\n- assistant:',
+  '\n\n* + Human:',
+  '\n\n1. Human:',
+  '\n\n(12) user:',
+  '\n\ntool:',
+  '\n\nmodel:',
   '<<untrusted 00 a@1 b>>',
   '<<end 00>>',
 ];
@@ -153,6 +165,10 @@ describe('neutraliseMarkers', () => {
       '<section>',
       'The Human: a study',
       'a\nHuman: b',
+      'a\r\nHuman: b',
+      'a\n\n- b\n- Human: c',
+      'a\n\nsuperuser: b',
+      'a\n\nx-user: b',
       '1 << 2',
       '[INSTALL]',
     ]) {
@@ -210,7 +226,23 @@ describe('neutraliseMarkers', () => {
 
   it('takes time in proportion to the text, whatever it is', () => {
     const before = performance.now();
-    for (const text of ['<', '[', '<|a', '\n\n', '\n\nuser ', '＜', '𝐭', '<'.repeat(60) + '|']) {
+    for (const text of [
+      '<',
+      '[',
+      '<|a',
+      '\n\n',
+      '\n\nuser ',
+      '\n',
+      ' ',
+      '> ',
+      '1. ',
+      'user',
+      'user:',
+      '\n\n- user:',
+      '＜',
+      '𝐭',
+      '<'.repeat(60) + '|',
+    ]) {
       neutraliseMarkers(text.repeat(2_000_000 / text.length));
     }
     assert.ok(performance.now() - before < 20_000);

@@ -1,14 +1,11 @@
 import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
 import { err, ok, type Result } from '#libs/kernel/result.js';
+import { UNSEEN_MEMBERS } from '#libs/vocabulary/lookalikes.js';
 import { neutraliseMarkers } from './markers.js';
 
-/**
- * All of General_Category Cf, Cc and Cs but for tab and line breaks, all that is Default_Ignorable_Code_Point (zero
- * width, fillers, the tag block U+E0000-E0FFF), both blocks of variation selectors, and the noncharacters.
- */
-const INVISIBLE =
-  /[\p{Default_Ignorable_Code_Point}\p{Variation_Selector}\p{Noncharacter_Code_Point}\p{Cf}\p{Cs}[\p{Cc}--[\t\n\v\f\r\u{85}]]]/gv;
+/** Every unseen character except tab and line breaks. */
+const INVISIBLE = new RegExp(String.raw`[[${UNSEEN_MEMBERS}]--[\t\n\v\f\r\u{85}\u{2028}\u{2029}]]`, 'gv');
 const LINE_BREAK = /\r\n|[\r\v\f\u{85}\u{2028}\u{2029}]/gu;
 
 /**

@@ -43,9 +43,13 @@ const MARKERS = new RegExp(`<(?=${anyOf(ANGLE)})|\\[(?=${anyOf(SQUARE)})|\\](?=$
 /** A text without any of these has no marker: most texts have none, and there may be many of them. */
 const MAY_MARK = /[<[\]:]/;
 
-/** Turns at the start of a text or a paragraph: `Human:`, `**assistant**:`, `### Instruction:`. */
-const TURNS =
-  /(?<=(?:^|\n[ \t]{0,64}\n)[ \t*_#>]{0,8})(?:human|assistant|user|system|developer|ai|observation|instructions?|response)[ \t*_]{0,8}(?=:)/gi;
+/** Roles of turns: `Human:`, `**assistant**:`, `### Instruction:`. They are turns at the start of a text or a paragraph. */
+const ROLES =
+  /(?:human|assistant|user|system|developer|ai|tool|model|observation|instructions?|response)[ \t*_]*(?=:)/gi;
+/** What may stand between the start of a paragraph and a role: quotes, headings, emphasis, items of lists. */
+const LEADING = new Set(' \t\r*_#>-+•().0123456789');
+/** What a line before a paragraph may hold. */
+const BLANK = new Set(' \t\r>');
 
 /** Neutralises every marker; a text without them is answered unchanged. Applied twice it is as applied once. */
 export function neutraliseMarkers(text: string): string {
@@ -67,6 +71,27 @@ export function markerPlaces(text: string): number[] {
   if (!MAY_MARK.test(plain)) return [];
   const places = new Set<number>();
   for (const { index } of plain.matchAll(MARKERS)) places.add(origin(index + 1));
-  for (const { index, 0: turn } of plain.matchAll(TURNS)) places.add(origin(index + turn.length));
+  for (const { index, 0: turn } of plain.matchAll(ROLES)) {
+    if (startsParagraph(plain, index)) places.add(origin(index + turn.length));
+  }
   return [...places].sort((a, b) => a - b);
+}
+
+/**
+ * Whether only leading marks stand between a place and the start of its paragraph. A place after a colon looks no further
+ * back than that colon, so all places of a text together take time in proportion to it.
+ */
+function startsParagraph(text: string, place: number): boolean {
+  const line = before(text, place, LEADING);
+  if (line === 0) return true;
+  if (text[line - 1] !== '\n') return false;
+  const blank = before(text, line - 1, BLANK);
+  return blank === 0 || text[blank - 1] === '\n';
+}
+
+/** Where the run of such characters starts that ends before a place. */
+function before(text: string, place: number, run: ReadonlySet<string>): number {
+  let start = place;
+  while (start > 0 && run.has(text.charAt(start - 1))) start -= 1;
+  return start;
 }

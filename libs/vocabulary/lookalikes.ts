@@ -1,8 +1,10 @@
 /**
- * Characters that nobody sees in a name: controls, bidi controls, zero-width and other default-ignorable characters,
- * variation selectors, line separators, noncharacters, lone surrogates.
+ * Characters that nobody sees, as members of a class of a regular expression: controls, bidi controls, zero-width and
+ * other default-ignorable characters (fillers, the tag block U+E0000-E0FFF), variation selectors, line separators,
+ * noncharacters, lone surrogates, the blank of braille. This is the one table of them. Tab and line breaks are among them.
  */
-const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+export const UNSEEN_MEMBERS = String.raw`\p{Default_Ignorable_Code_Point}\p{Variation_Selector}\p{Noncharacter_Code_Point}\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u{2800}`;
+const UNSEEN = new RegExp(`[${UNSEEN_MEMBERS}]`, 'gu');
 
 /**
  * Letters of other scripts and symbols that look like an ASCII character, after NFKC. An extract of the confusables of
@@ -34,7 +36,10 @@ export const hasUnseen = (text: string): boolean => text.search(UNSEEN) >= 0;
 export const escapedText = (text: string): string =>
   text.replace(UNSEEN, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`);
 
-/** What a text looks like: two names with one look cannot be told apart. Compatibility forms and marks count for nothing. */
+/**
+ * What a text looks like: a reader cannot tell two names with one look apart. Compatibility forms and unseen characters
+ * count for nothing; combining marks count.
+ */
 export function lookOf(text: string): string {
   const plain = text.normalize('NFKC').replace(UNSEEN, '').trim();
   return Array.from(plain, (character) => LOOKALIKES[character] ?? character).join('');
