@@ -1,5 +1,6 @@
 import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { digestOfBytes } from '#libs/kernel/digest.js';
+import { isActive } from '#libs/vocabulary/active-media.js';
 import { quoteText } from './invisible.js';
 import type { Part } from './shapes.js';
 
@@ -8,17 +9,6 @@ const MEDIA_TYPE =
   /^([a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,63})((?:\s?;\s?[a-z0-9_-]{1,32}="?[\w.+-]{1,64}"?){0,4})$/;
 const UNKNOWN = 'application/octet-stream';
 
-/** Documents that a program runs or renders when it opens them: never shown as text, never as an image. */
-const ACTIVE = new Set([
-  'text/html',
-  'text/xsl',
-  'text/x-component',
-  'text/x-server-parsed-html',
-  'text/webviewhtml',
-  'application/xhtml+xml',
-  'application/xslt+xml',
-  'image/svg+xml',
-]);
 const TEXTUAL = /^(?:text\/.*|application\/(?:json|xml|yaml|x-yaml|toml|.*\+(?:json|xml|yaml)))$/;
 const XML = /(?:[/+]xml)$/;
 /** What makes XML active: a stylesheet, a document type with entities, or elements of XHTML, SVG or XSLT. */
@@ -26,12 +16,9 @@ const ACTIVE_XML =
   /<\?xml-stylesheet|<!(?:doctype|entity)|https?:\/\/www\.w3\.org\/(?:1999\/xhtml|2000\/svg|1999\/xsl)|<(?:\w+:)?(?:html|svg|script|stylesheet)[\s/>]/i;
 const UTF8 = /^(?:.*;\s?charset="?(?:utf-?8|us-ascii)"?.*|(?!.*charset=).*)$/;
 
-/** Whether a program runs or renders what is of this media type. */
-export const isActive = (mimeType: string): boolean => ACTIVE.has(mimeType);
-
 /**
  * Base64 data of a block, as a text part if it is text that nothing runs (UTF-8, no active document), else as a blob.
- * Undefined if the data or the media type is malformed. `rest` is what else the block says.
+ * Undefined if the data or the media type is malformed. `told` names the members of the block that the part tells.
  */
 export function liftBytes(
   block: JsonObject,

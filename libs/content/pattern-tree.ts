@@ -25,8 +25,8 @@ class Unsupported extends Error {}
 
 /**
  * Reads a pattern as JSON Schema asks for it: ECMA-262 in Unicode mode. A pattern that only the older mode accepts
- * (`\_`, a brace alone, `[\w-.]`) is read so if both modes agree on everything else in it. Two forms that no mode of
- * ECMA-262 accepts are taken from other dialects: a leading `(?i)` or `(?s)`, and `(?P<name>…)`.
+ * (`\_`, a brace alone, `[\w-.]`) is read so if both modes agree on everything else in it. Forms of other dialects have
+ * the meaning that they have there: a leading `(?i)` or `(?s)`, `(?P<name>…)`, and `\A` and `\z` for start and end.
  * The source is attacker-controlled: its length is bounded by the caller.
  */
 export function parsePattern(source: string): Result<PatternNode, string> {

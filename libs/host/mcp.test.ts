@@ -95,8 +95,55 @@ test('what is sent beside the guard tells nothing of the probe', async () => {
     'io.modelcontextprotocol/clientCapabilities': { [version]: {} },
   });
   const ping = (id: number, version: string) =>
-    transport.send({ jsonrpc: '2.0', id, method: 'ping', params: { _meta: meta(version) } } as object);
+    transport.send({ jsonrpc: '2.0', id, method: 'ping', params: { _meta: meta(version) } });
   await wire.outgoing.connecting(() => ping(1, '2026-07-28'));
   await ping(2, '1999-01-01');
   assert.deepEqual([wire.protocolVersion, wire.clientCapabilities], ['2026-07-28', { '2026-07-28': {} }]);
+});
+
+/** A transport that keeps what leaves, guarded and connected; every request of the server is allowed. */
+async function guarded() {
+  const left: object[] = [];
+  const told: string[] = [];
+  const transport = {
+    onmessage: undefined as unknown,
+    start: () => Promise.resolve(),
+    send: (message: object) => Promise.resolve(void left.push(message)),
+  };
+  const wire = tap(transport, {
+    onListChanged: () => undefined,
+    onServerRequest: () =>
+      Promise.resolve({ mayAnswer: () => Boolean(told.push('answer')), dropped: () => void told.push('dropped') }),
+  });
+  await wire.outgoing.connecting(async () => void Object.assign(transport, { onmessage: () => undefined }));
+  const say = async (message: object): Promise<void> => {
+    (transport.onmessage as (message: object) => void)({ jsonrpc: '2.0', ...message });
+    await delay(0);
+  };
+  return { transport, left, told, say };
+}
+
+test('an answer to the server leaves as a copy of its result or error, without other members', async () => {
+  const { transport, left, told, say } = await guarded();
+  for (const id of [1, 2, 3]) await say({ id, method: 'roots/list' });
+  const result = { roots: [] as string[] };
+  const sending = transport.send({ jsonrpc: '2.0', id: 1, result, secret: 'x', toString: () => 'x' });
+  result.roots.push('later');
+  await sending;
+  await transport.send({ jsonrpc: '2.0', id: 2, result, error: { code: 1, message: 'no' } });
+  await transport.send({ jsonrpc: '2.0', id: 3, result: 'text' });
+  assert.deepEqual(left, [
+    { jsonrpc: '2.0', id: 1, result: { roots: [] } },
+    { jsonrpc: '2.0', id: 2, error: { code: 1, message: 'no' } },
+    { jsonrpc: '2.0', id: 3, error: { code: -31_001, message: 'refused by the host' } },
+  ]);
+  assert.deepEqual(told, ['answer', 'answer', 'dropped']);
+});
+
+test('a cancellation takes nothing to the server but the id of the request', async () => {
+  const { transport, left } = await guarded();
+  await transport.send({ jsonrpc: '2.0', id: 'list', method: 'tools/list' });
+  const params = { requestId: 'list', reason: 'a secret', more: 1, _meta: { progressToken: 'a secret' } };
+  await transport.send({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+  assert.deepEqual(left[1], { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'list' } });
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
-import { NotGuarded, outgoingOf, REFUSED, type Admitted, type Outgoing } from './outgoing.js';
+import { copyOf, NotGuarded, outgoingOf, REFUSED, type Admitted, type Outgoing } from './outgoing.js';
 
 /** A transport of either generation of the MCP SDK, as far as the guard knows it. */
 export interface McpTransport {
@@ -133,12 +133,15 @@ export function tap(transport: McpTransport, events: WireEvents): Wire {
         leaving.delete(allowed);
       }
     };
-    const { id, method, error } = fieldsOf(message);
+    const { id, method, result, error } = fieldsOf(copyOf(message));
     if (id !== undefined && method === undefined) {
       const request = answering.get(id);
       answering.delete(id);
       if (request === undefined) return undefined;
-      return request.mayAnswer(error !== undefined) ? leave(message) : refuse(id);
+      if (error === undefined && result === undefined) request.dropped();
+      else if (request.mayAnswer(error !== undefined))
+        return leave({ jsonrpc: '2.0', id, ...(error === undefined ? { result } : { error }) });
+      return refuse(id);
     }
     let admitted: Admitted;
     try {

@@ -46,7 +46,10 @@ export interface Admitted {
 }
 
 const INITIALIZED = 'notifications/initialized';
-/** Requests that read what a server declares, or that it lives. What they bring is observed, never shown to an agent. */
+/**
+ * Requests that read what a server declares, or that it lives. The guard observes what they bring; a program that sends
+ * them by its client (`client.listTools()`) gets the raw answer.
+ */
 const HARMLESS = new Set([
   'ping',
   'server/discover',
@@ -121,9 +124,10 @@ export function outgoingOf(): Outgoing {
       if (isRequest) unanswered.set(id, met?.traceparent);
       // A call tells its trace to the server. A list is what the client would send without a guard.
       const trace = met === undefined || HARMLESS.has(method) ? {} : { traceparent: met.traceparent };
-      const withMeta = { ...pick(sent.meta, META_KEYS), ...trace };
+      // Nobody decides a notification, so it takes no text of the program with it, such as the reason of a cancellation.
+      const withMeta = isRequest ? { ...pick(sent.meta, META_KEYS), ...trace } : {};
       const reduced = {
-        ...without(params, '_meta'),
+        ...(isRequest ? without(params, '_meta') : pick(params, ['requestId'])),
         ...(Object.keys(withMeta).length === 0 ? {} : { _meta: withMeta }),
       };
       return {
@@ -182,7 +186,8 @@ function listensForLists(params: JsonObject): boolean {
   return Object.entries(notifications).every(([name, value]) => LISTENS_FOR.has(name) && typeof value === 'boolean');
 }
 
-const copyOf = (value: unknown): Json | undefined => {
+/** What a value says as JSON, in objects that nobody else holds. */
+export const copyOf = (value: unknown): Json | undefined => {
   const text = JSON.stringify(value) as string | undefined;
   return text === undefined ? undefined : (JSON.parse(text) as Json);
 };

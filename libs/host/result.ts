@@ -1,3 +1,4 @@
+import { isActive } from '../vocabulary/active-media.js';
 import type { Envelope, Part } from './answers.js';
 import type { Refusal } from './refusal.js';
 
@@ -56,7 +57,7 @@ function contentOf(part: Part, { boundary, source }: Envelope): ToolContent[] {
   }
   const { data, mimeType, digest } = part;
   // SVG is a document that programs run: it stays bytes.
-  if (mimeType.startsWith('image/') && mimeType !== 'image/svg+xml') return [{ type: 'image', data, mimeType }];
+  if (mimeType.startsWith('image/') && !isActive(mimeType)) return [{ type: 'image', data, mimeType }];
   if (mimeType.startsWith('audio/')) return [{ type: 'audio', data, mimeType }];
   return [{ type: 'resource', resource: { uri: digest, mimeType, blob: data } }];
 }

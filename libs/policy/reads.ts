@@ -1,11 +1,11 @@
 import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
 import { formOf, hasKeys, isEntity, isList } from './forms.js';
+import { CONTEXT_ATTRIBUTES } from './schema.js';
 
 /** What of a question a policy set can see beside the ids of user, roles, action and operation, which all see. */
-export type Readable = 'arguments' | 'purpose' | 'agent' | 'host' | 'sensitivity' | 'attributes';
+export type Readable = (typeof CONTEXT_ATTRIBUTES)[number] | 'attributes';
 
-const CONTEXT: readonly Readable[] = ['arguments', 'purpose', 'agent', 'host', 'sensitivity'];
-const EVERYTHING: ReadonlySet<Readable> = new Set<Readable>([...CONTEXT, 'attributes']);
+const EVERYTHING: ReadonlySet<Readable> = new Set<Readable>([...CONTEXT_ATTRIBUTES, 'attributes']);
 
 /**
  * Reads from the JSON form of policies (Cedar, "JSON policy format") which parts of a question can change their answer:
@@ -67,7 +67,7 @@ function readExpression(node: Json | undefined, reads: Set<Readable>): boolean {
     case 'entity':
       return true;
     case 'variable':
-      if (form.name === 'context') for (const part of CONTEXT) reads.add(part);
+      if (form.name === 'context') for (const part of CONTEXT_ATTRIBUTES) reads.add(part);
       return true;
     case 'attribute':
       return readAttribute(form.left, form.path, reads);
@@ -85,6 +85,6 @@ function readAttribute(left: Json, path: readonly string[], reads: Set<Readable>
   if (form?.form === 'attribute') return readAttribute(form.left, [...form.path, ...path], reads);
   if (form?.form !== 'variable') return false;
   if (form.name === 'principal') reads.add('attributes');
-  else if (form.name === 'context') for (const part of CONTEXT) if (part === path[0]) reads.add(part);
+  else if (form.name === 'context') for (const part of CONTEXT_ATTRIBUTES) if (part === path[0]) reads.add(part);
   return form.name === 'principal' || form.name === 'context';
 }
