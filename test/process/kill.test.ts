@@ -5,7 +5,7 @@ import { everyEvent } from '#libs/event-log/every-event.js';
 import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
 import { verifySealed } from '#libs/event-log/verify.js';
 import type { Answered } from '../support/service.js';
-import { expecting, openTask, readyWorld } from '../support/world.js';
+import { openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';
 import { hammer, isRecorded, moreAnswers, newLedger } from './ledger.js';
 import { amount, chance } from './random.js';

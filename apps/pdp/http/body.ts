@@ -57,7 +57,7 @@ function takesLargeResponses(
       at += piece.length;
     });
     finished(payload, { writable: false }, (error) => {
-      if (error != null) return done(Object.assign(error, { statusCode: 400 }));
+      if (error !== undefined && error !== null) return done(Object.assign(error, { statusCode: 400 }));
       shared.set(request, bytes);
       done(null, Object.assign(Readable.from([]), { receivedEncodedLength: length }));
     });
