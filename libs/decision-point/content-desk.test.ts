@@ -112,8 +112,11 @@ test('a record that was sealed there is opened here, and the other way around', 
   }
 });
 
-for (const why of ['too_costly', 'died'] as const) {
-  test(`what a thread read of a response is recorded as rejected if its validation ${why === 'died' ? why : 'is ended'}`, async () => {
+for (const [why, kind] of [
+  ['too_costly', 'too_costly'],
+  ['died', 'validator_failed'],
+] as const) {
+  test(`what a thread read of a response is recorded as rejected, ${kind}, if its validation ${why === 'died' ? why : 'is ended'}`, async () => {
     const body = Buffer.from(JSON.stringify({ taskId, result: { a: 1 } }).padEnd(17_000));
     const run: JobPool['run'] = async ({ input }) => {
       let part: unknown;
@@ -126,7 +129,7 @@ for (const why of ['too_costly', 'died'] as const) {
     assert.equal(Buffer.from(valueOf(judged.value.read.raw)).toString(), '{"result":{"a":1}}');
     assert.deepEqual(judged.value.verdict, {
       verdict: 'rejected',
-      findings: [{ detector: 'response', kind: 'too_costly', path: '', severity: 'high' }],
+      findings: [{ detector: 'response', kind, path: '', severity: 'high' }],
     });
     const nothing = new ContentDesk(validator, limits, { run: async () => ({ kind: 'failed', why, part: undefined }) });
     await assert.rejects(nothing.judge('host', { text: { body }, key, validation }), LogUnavailable);

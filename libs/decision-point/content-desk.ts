@@ -13,6 +13,7 @@ import {
   openContent,
   prepare,
   readResponse,
+  rejected,
   seal,
   validate,
   type ContentJob,
@@ -40,10 +41,8 @@ export interface Judged {
   readonly verdict?: Verdict | undefined;
 }
 
-const TOO_COSTLY: Verdict = {
-  verdict: 'rejected',
-  findings: [{ detector: 'response', kind: 'too_costly', path: '', severity: 'high' }],
-};
+/** The kind of finding by what became of a validation that did not end. */
+const FINDINGS = { too_costly: 'too_costly', died: 'validator_failed' } as const;
 
 /**
  * Where work on content is done: small content here, all other in threads of a pool. The functions are the same, and so
@@ -84,7 +83,9 @@ export class ContentDesk {
     const input: ResponseJob = { ...job, request: undefined };
     const finished = await pool.run({ owner, bytes: bytesOf(asked.text), input });
     const read = finished.part as ReadResponse | undefined;
-    if (finished.kind === 'failed' && read !== undefined) return judged(read, TOO_COSTLY);
+    if (finished.kind === 'failed' && read !== undefined) {
+      return judged(read, rejected('response', FINDINGS[finished.why]));
+    }
     const verdict = doneOf(finished) as Result<Verdict | undefined, Refusal>;
     return verdict.ok ? judged(read, verdict.value) : verdict;
   }

@@ -90,6 +90,12 @@ export interface Verdict {
   readonly content?: PayloadPart | undefined;
 }
 
+/** The verdict on a response of which nothing is delivered, for one reason. */
+export const rejected = (detector: string, kind: string): Verdict => ({
+  verdict: 'rejected',
+  findings: [{ detector, kind, path: '', severity: 'high' }],
+});
+
 /** Reads, canonicalises and validates a response. Tells what was read before it validates. */
 export function validate(
   job: ResponseJob,

@@ -21,7 +21,7 @@ import { valueOf, type PayloadPart } from '#libs/payloads/payload.js';
 import type { ResponseVerdict } from '#libs/vocabulary/words.js';
 import { standingOf, type Caller } from './caller.js';
 import type { ContentDesk } from './content-desk.js';
-import type { ResponseText, Validation, Verdict } from './content-jobs.js';
+import { rejected, type ResponseText, type Validation, type Verdict } from './content-jobs.js';
 import type { ControlView } from './control-view.js';
 import type { DecisionEngines } from './engines.js';
 import { sealFact, type Fact } from './facts.js';
@@ -42,13 +42,6 @@ export interface ResponderLimits extends ResponseLimits {
 
 /** Waits for something during which this thread is free for others. */
 export type Aside = <Answer>(wait: () => Promise<Answer>) => Promise<Answer>;
-
-const rejected = (detector: string, kind: string): Verdict => ({
-  verdict: 'rejected',
-  findings: [{ detector, kind, path: '', severity: 'high' }],
-});
-/** What was to be validated and was not. */
-const FAILED = rejected('response', 'exception');
 
 type Try<Answer> = Result<Answer, Refusal> | 'again';
 
@@ -171,15 +164,20 @@ export class Responder {
     const directives = this.view.directives();
     const now = this.time.now();
     const refused = this.refusing(lane, attempt, capability.state, now);
-    const validates = refused === undefined && call.response === undefined;
-    const judged = submission.judgedFor(attempt.decided.attempt, validates);
-    if (judged === undefined) return (await this.judge(asked, lane, attempt, validates)) ?? 'again';
-    const { requestDigest, rawDigest, raw } = judged.read;
-    if (call.response !== undefined) {
+    const schema = outputSchemaOf(attempt, capability.state);
+    const judged = submission.judgedFor(attempt.decided.attempt, schema);
+    if (judged !== undefined && call.response !== undefined) {
+      const { requestDigest, rawDigest } = judged.read;
       const same = call.response.validated.requestDigest === requestDigest;
       return same ? this.recorded(asked, lane, standing, call, rawDigest) : this.lanes.confirmed(lane, otherBody());
     }
-    const { verdict, content, findings } = refused ?? judged.verdict ?? FAILED;
+    const given = refused ?? judged?.verdict;
+    if (judged === undefined || given === undefined) {
+      const validates = refused === undefined && call.response === undefined;
+      return (await this.judge(asked, lane, attempt, schema, validates)) ?? 'again';
+    }
+    const { requestDigest, rawDigest, raw } = judged.read;
+    const { verdict, content, findings } = given;
     const parts = content === undefined ? [raw] : [raw, content];
     const place = payloadPlace({ stream: lane.callsStream, revision: lane.calls.revision + 1 });
     if (submission.endTurn === undefined && !this.desk.sealsAtOnce(parts)) {
@@ -244,14 +242,15 @@ export class Responder {
     { submission, aside }: Asked,
     lane: TaskLane,
     attempt: AttemptState,
+    schema: Digest | undefined,
     validates: boolean,
   ): Promise<Result<never, Refusal> | undefined> {
     const { text, request } = submission;
-    const validation = validates ? await this.validationOf(attempt) : undefined;
+    const validation = validates ? await this.validationOf(attempt, schema) : undefined;
     const work = { text, request, key: lane.key, validation };
     const judged = await aside(() => this.desk.judge(lane.task.host, work));
     if (!judged.ok) return judged;
-    submission.keepJudged(attempt.decided.attempt, judged.value);
+    submission.keepJudged({ attempt: attempt.decided.attempt, schema, judged: judged.value });
     return undefined;
   }
 
@@ -268,22 +267,19 @@ export class Responder {
     return before ?? (sealsNow || desk.sealsAtOnce(parts) ? desk.sealNow(key, place, parts) : undefined);
   }
 
-  /** A version never changes, so what was validated against it once stays so. */
-  private async validationOf({ decided }: AttemptState): Promise<Validation> {
+  /** What a response is validated against: its version, which never changes, and an output schema if one is enforced. */
+  private async validationOf({ decided }: AttemptState, digest: Digest | undefined): Promise<Validation> {
     const { version = '', operation } = decided;
     const { server } = decided.observed;
     const known = this.view.capability(decided.capability).state?.versions.get(version);
     const expected = known?.server ?? { method: 'none' as const };
-    const digest = known === undefined ? undefined : ownValue(known.operations, operation)?.output;
     const source = {
       capability: decided.capability,
       version,
       operation,
       server: { method: server.method, result: compareServer(expected, server) },
     };
-    const enforced = known !== undefined && !isUnenforced(known, operation, 'output');
-    const schema =
-      digest === undefined || !enforced ? undefined : { digest, text: await this.engines.schemaText(digest) };
+    const schema = digest === undefined ? undefined : { digest, text: await this.engines.schemaText(digest) };
     return { source, schema, limits: this.limits };
   }
 
@@ -325,6 +321,14 @@ export class Responder {
     if (events.length === 0) return this.lanes.confirm(lane);
     return this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks });
   }
+}
+
+/** The pinned output schema, unless a reviewer has accepted that it is not enforced. That may change at any time. */
+function outputSchemaOf({ decided }: AttemptState, capability: MaybeCapability): Digest | undefined {
+  const { version = '', operation } = decided;
+  const known = capability?.versions.get(version);
+  if (known === undefined || isUnenforced(known, operation, 'output')) return undefined;
+  return ownValue(known.operations, operation)?.output;
 }
 
 /** A directive has matched the allow since, lifted again or not, or its version may no longer be used. */

@@ -3,6 +3,7 @@ import { isSmall, sharedIfLarge, type ContentDesk, type Judged } from './content
 import type { ResponseText } from './content-jobs.js';
 import type { PayloadPart } from '#libs/payloads/payload.js';
 import type { Refusal } from '#libs/kernel/refusal.js';
+import type { Digest } from '#libs/kernel/digest.js';
 import { ok, type Result } from '#libs/kernel/result.js';
 import { UUID_PATTERN } from '#libs/kernel/ids.js';
 
@@ -13,9 +14,17 @@ interface Sealed {
   readonly bytes: Uint8Array;
 }
 
+/** What was judged, for which attempt, and against which output schema. */
+interface Judgement {
+  readonly attempt: number;
+  /** Absent if the answer is not held to one. */
+  readonly schema: Digest | undefined;
+  readonly judged: Judged;
+}
+
 /** A response on its way to its record: what has been found out about it is kept, however often recording is tried. */
 export class Submission {
-  private judgement: { readonly judged: Judged; readonly attempt: number } | undefined;
+  private judgement: Judgement | undefined;
   private sealing: Sealed | undefined;
   /** Ends the turn in which it is recorded, if it needs one. */
   endTurn: (() => void) | undefined;
@@ -43,15 +52,14 @@ export class Submission {
     return ok(new Submission(shared, taskId, isWhole ? { taskId, result, error } : undefined));
   }
 
-  /** What was judged for an attempt; undefined if that is still to be done. */
-  judgedFor(attempt: number, validated: boolean): Judged | undefined {
+  /** What was judged for an attempt and against this output schema; undefined if that is still to be done. */
+  judgedFor(attempt: number, schema: Digest | undefined): Judged | undefined {
     const { judgement } = this;
-    if (judgement?.attempt !== attempt) return undefined;
-    return validated && judgement.judged.verdict === undefined ? undefined : judgement.judged;
+    return judgement?.attempt === attempt && judgement.schema === schema ? judgement.judged : undefined;
   }
 
-  keepJudged(attempt: number, judged: Judged): void {
-    this.judgement = { judged, attempt };
+  keepJudged(judgement: Judgement): void {
+    this.judgement = judgement;
   }
 
   sealedFor(place: string, parts: readonly PayloadPart[]): Uint8Array | undefined {

@@ -68,11 +68,14 @@ test('a job that cannot be sent to a thread fails alone', async (t) => {
   assert.equal(pool.heldBytes, 0);
 });
 
-for (const kind of ['throw', 'grow'] as const) {
+for (const [kind, why] of [
+  ['throw', 'died'],
+  ['grow', 'too_costly'],
+] as const) {
   test(`a thread that ends by itself (${kind}) fails its job alone, and is replaced`, async (t) => {
     const pool = poolOf(t);
     const other = run(pool, { kind: 'echo', value: 'other', busyMs: 100 }, 'b');
-    assert.deepEqual(await run(pool, { kind }), { kind: 'failed', why: 'died', part: undefined });
+    assert.deepEqual(await run(pool, { kind }), { kind: 'failed', why, part: undefined });
     assert.deepEqual(await other, done('other'));
     assert.deepEqual(await run(pool, { kind: 'echo', value: 2 }), done(2));
   });

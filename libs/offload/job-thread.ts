@@ -3,8 +3,8 @@ import { Worker, type Transferable } from 'node:worker_threads';
 import type { JobMessage } from './serve-jobs.js';
 
 /**
- * What became of a job. `too_costly`: it took more processor time than it may; `died`: its thread ended, for want of memory
- * or by an error. `part` is what it had told before.
+ * What became of a job. `too_costly`: it took more processor time or memory than it may; `died`: its thread ended by an
+ * error. `part` is what it had told before.
  */
 export type Finished =
   | { readonly kind: 'done'; readonly value: unknown; readonly part: unknown }
@@ -27,6 +27,7 @@ interface Run {
 /** A job may wait so many times as long as it may work: its thread is not alone on the machine. */
 const MAX_WAITING = 20;
 const YOUNG_MB = 16;
+const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY';
 
 /** One worker thread that does one job at a time, and is replaced after a job that ended it. */
 export class JobThread {
@@ -67,13 +68,16 @@ export class JobThread {
       resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
     });
     worker.unref();
-    // What it is comes with the exit; without a listener it would end the process.
-    worker.on('error', () => undefined);
+    // It ends the job with the exit that follows; without a listener it would end the process.
+    let why: 'too_costly' | 'died' = 'died';
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === OUT_OF_MEMORY) why = 'too_costly';
+    });
     worker.on('message', (message: JobMessage) => this.onMessage(worker, message));
     worker.once('exit', () => {
       if (this.worker !== worker) return;
       this.worker = undefined;
-      this.settle({ kind: 'failed', why: 'died', part: this.current?.part });
+      this.settle({ kind: 'failed', why, part: this.current?.part });
     });
     return worker;
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { ContentDesk } from '#libs/decision-point/content-desk.js';
 import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -87,12 +88,17 @@ test('a tool that cannot be vetted and is left out of the manifest stays uncalla
   assert.equal((await decide(service, task, { operation: 'recall' })).reason, 'operation_unknown');
 });
 
-test('an output schema that cannot be enforced is an exception too, and the answer is delivered', async () => {
+/** A capability whose one tool has an output schema that cannot be vetted; it is not reviewed. */
+async function withOutputSchema(): Promise<string> {
   const id = unique('cap');
   const tool = { name: 'recall', inputSchema: { type: 'object' }, outputSchema: { $ref: 'https://x.example/' } };
-  const operations = { recall: { effects: ['read'] } };
-  const manifest = { ...proposal().manifest, operations };
+  const manifest = { ...proposal().manifest, operations: { recall: { effects: ['read'] } } };
   await register(service, id, proposal('1.0.0', { definition: { tools: [tool] }, manifest }));
+  return id;
+}
+
+test('an output schema that cannot be enforced is an exception too, and the answer is delivered', async () => {
+  const id = await withOutputSchema();
   assert.deepEqual(refused(409, 'exception_required', await review(id, [SIGNATURE])).needed, [SCHEMA]);
   expecting(200, await review(id, [SIGNATURE, SCHEMA]));
   const task = await openTask(service, { scope: scopeOf(id) });
@@ -100,6 +106,28 @@ test('an output schema that cannot be enforced is an exception too, and the answ
   const body = { taskId: task.taskId, result: { content: [], structuredContent: { any: 1 } } };
   const answer = await service.call('host', 'POST', `/v1/calls/${callId}/response`, body);
   assert.equal(expecting(200, answer).verdict, 'accepted');
+});
+
+test('a response that is judged while its exception is removed is judged again without it', async (t) => {
+  const id = await withOutputSchema();
+  expecting(200, await review(id, [SIGNATURE, SCHEMA]));
+  const task = await openTask(service, { scope: scopeOf(id) });
+  const { callId } = await decide(service, task);
+  let removed = false;
+  const { judge } = ContentDesk.prototype;
+  t.mock.method(ContentDesk.prototype, 'judge', async function (this: ContentDesk, ...asked: Parameters<typeof judge>) {
+    const judged = await judge.apply(this, asked);
+    if (!removed) expecting(200, await amend(id, { remove: [SCHEMA] }));
+    removed = true;
+    return judged;
+  });
+  const body = { taskId: task.taskId, result: { content: [], structuredContent: { any: 1 } } };
+  const answer = expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/response`, body));
+  assert.equal(answer.verdict, 'rejected');
+  assert.deepEqual(answer.findings, [
+    { detector: 'output_schema', kind: 'schema_refused', path: '/structuredContent', severity: 'high' },
+  ]);
+  assert.equal('content' in answer, false);
 });
 
 test('approving without the exceptions that a version needs is a 409 that names them, and records nothing', async () => {
