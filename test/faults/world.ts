@@ -94,6 +94,9 @@ export class World {
   readonly sentAtMs = new Map<string, number>();
   /** Events whose append was answered with a failure, by their ids, with the step of the answer. */
   readonly failed = new Map<string, FailedEvent>();
+  /** How many appends of an event have no answer yet, by its id: the same command at the same time is the same fact. */
+  private readonly underWay = new Map<string, number>();
+  private readonly contested = new Set<string>();
   private readonly late = new WeakSet<Batch>();
   step = 0;
   /** Tokens of the hosts as they themselves know them; the last is the newest. */
@@ -190,20 +193,31 @@ export class World {
     };
   }
 
-  /** The same log; remembers what it answered with a failure. */
+  /** The same log; remembers what it answered with a failure, unless somebody else has the same fact on its way. */
   private watched(log: SettledLog): SettledLog {
     const append = async (batch: Batch): Promise<SettledOutcome> => {
       const ids = batch.writes.flatMap(({ events }) => events.map(({ id }) => id));
+      const earlier = new Map(ids.map((id) => [id, this.failed.get(id)]));
       // The same fact may be asked for again, and then come to be.
-      for (const id of ids) this.failed.delete(id);
+      for (const id of ids) {
+        this.failed.delete(id);
+        this.underWay.set(id, (this.underWay.get(id) ?? 0) + 1);
+      }
       try {
         return await log.append(batch);
       } catch (error) {
-        const { step, late } = this;
-        const isUnknown = error instanceof OutcomeUnknown;
-        const failed = { step, standing: batch.standing === true, isUnknown, isLate: late.has(batch) };
-        for (const id of ids) this.failed.set(id, failed);
+        for (const id of ids) {
+          const before = earlier.get(id);
+          const isUnknown = error instanceof OutcomeUnknown || before?.isUnknown === true;
+          const isLate = this.late.has(batch) || before?.isLate === true;
+          const failed = { step: this.step, standing: batch.standing === true, isUnknown, isLate };
+          // Of two at once neither says what comes of the other.
+          if (this.underWay.get(id) !== 1) this.contested.add(id);
+          if (!this.contested.has(id)) this.failed.set(id, failed);
+        }
         throw error;
+      } finally {
+        for (const id of ids) this.underWay.set(id, (this.underWay.get(id) ?? 0) - 1);
       }
     };
     return { ...log, append };
