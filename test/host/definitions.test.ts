@@ -1,32 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { openServer, type Observation } from '../../apps/cli/capture/observe.js';
-import type { Host } from '#libs/host/index.js';
 import { TOOLS, type Manner } from '../demo/fake-server.js';
-import { hostOf, scopeOf } from '../support/guarded.js';
-import { startService, type TestService } from '../support/service.js';
-import { activatePolicy, approve, INTEGRITY, register } from '../support/world.js';
+import { hostedService, scopeOf } from '../support/guarded.js';
+import { approve, INTEGRITY, register } from '../support/world.js';
 
 const FAKE = fileURLToPath(new URL('../demo/fake-server.js', import.meta.url));
 const SERVER = { method: 'package', integrity: INTEGRITY } as const;
 const SDKS = ['v1', 'v2', 'v2 that negotiates'] as const;
 
-let service: TestService;
-let host: Host;
-before(async () => {
-  service = await startService();
-  await activatePolicy(service);
-  host = await hostOf(service);
-});
-after(async () => {
-  await host.close();
-  await service.stop();
-});
+const { service, host } = await hostedService();
 
 function clientOf(sdk: (typeof SDKS)[number], manner: Manner) {
   const spawned = { command: process.execPath, args: [FAKE, manner], stderr: 'ignore' as const };

@@ -1,30 +1,18 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { after, before, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CallRefused, type Host, type HostOptions, type Refusal } from '#libs/host/index.js';
 import type { McpTransport } from '#libs/host/mcp.js';
-import { hostOf } from '../support/guarded.js';
+import { hostedService, hostOf } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import { MODERN, type ScriptedServer } from '../support/mcp-server.js';
 import { stageOf, type Sdk, type StageParts } from '../support/notes.js';
-import { startService, type TestService } from '../support/service.js';
-import { activatePolicy } from '../support/world.js';
 
-let service: TestService;
-let host: Host;
-before(async () => {
-  service = await startService();
-  await activatePolicy(service);
-  host = await hostOf(service);
-});
-after(async () => {
-  await host.close();
-  await service.stop();
-});
+const { service, host } = await hostedService();
 
 const SDKS = ['v1', 'v2', 'v2 of 2026-07-28'] as const;
 const SECRET = 'sk-very-secret';

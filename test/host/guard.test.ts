@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { CallRefused, type Guarded, type Host, type HostOptions } from '#libs/host/index.js';
-import { hostOf } from '../support/guarded.js';
+import { CallRefused, type Guarded, type HostOptions } from '#libs/host/index.js';
+import { hostedService, hostOf } from '../support/guarded.js';
 import { NOTES } from '../support/mcp-server.js';
 import { stageOf, type Stage } from '../support/notes.js';
-import { startService, type Answered, type TestService } from '../support/service.js';
+import { startService, type Answered } from '../support/service.js';
 import { activatePolicy, expecting } from '../support/world.js';
 
-let service: TestService;
-let host: Host;
-before(async () => {
-  service = await startService();
-  await activatePolicy(service);
-  host = await hostOf(service);
-});
-after(async () => {
-  await host.close();
-  await service.stop();
-});
+const { service, host } = await hostedService();
 
 const staged = (sdk: 'v1' | 'v2' = 'v1', by = host, of = service): Promise<Stage> => stageOf(by, of, sdk);
 

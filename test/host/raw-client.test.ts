@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { Guarded, Host } from '#libs/host/index.js';
+import type { Guarded } from '#libs/host/index.js';
 import { RAW, type McpClient } from '#libs/host/mcp.js';
-import { hostOf } from '../support/guarded.js';
+import { hostedService } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import type { ScriptedServer } from '../support/mcp-server.js';
 import { clientOf, stageOf, type Sdk, type Stage } from '../support/notes.js';
-import { startService, type Answered, type TestService } from '../support/service.js';
-import { activatePolicy } from '../support/world.js';
+import { type Answered } from '../support/service.js';
 
-let service: TestService;
-let host: Host;
-before(async () => {
-  service = await startService();
-  await activatePolicy(service);
-  host = await hostOf(service);
-});
-after(async () => {
-  await host.close();
-  await service.stop();
-});
+const { service, host } = await hostedService();
 
 async function guarded(t: TestContext, sdk: Sdk): Promise<Stage & { guarded: Guarded }> {
   const stage = await stageOf(host, service, sdk);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { openServer } from '../../apps/cli/capture/observe.js';
 import { registrationOf, type Registration } from '../../apps/cli/capture/registration.js';
 import { findProvenance } from '../../apps/cli/provenance/provenance.js';
 import { connectHost, type Host, type HostOptions } from '#libs/host/index.js';
 import { projectRoot } from './root.js';
-import type { Answered, TestService } from './service.js';
+import { startService, type Answered, type TestService } from './service.js';
 import { activatePolicy, approve, expecting } from './world.js';
 
 export const EVERYTHING = join(projectRoot, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
@@ -39,3 +40,15 @@ export const scopeOf = (capability: string, more: Answered = { effects: ['read',
   purpose: 'test',
   scope: [{ capability, ...more }],
 });
+
+/** For the tests of a file: a service whose policy allows everything, and a host of it. Both are gone after them. */
+export async function hostedService(): Promise<{ service: TestService; host: Host }> {
+  const service = await startService();
+  await activatePolicy(service);
+  const host = await hostOf(service);
+  after(async () => {
+    await host.close();
+    await service.stop();
+  });
+  return { service, host };
+}

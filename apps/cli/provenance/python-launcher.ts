@@ -4,7 +4,7 @@ export interface EntryPoint {
   readonly attribute: string;
 }
 
-/** Every line that the launchers of pip (distlib), uv and pipx consist of, but for the import and the call. */
+/** Every line of the launchers that pip (distlib), uv and pipx write, except the import and the call. */
 const LINES = new Set(
   [
     '# -*- coding: utf-8 -*-',

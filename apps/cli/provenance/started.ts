@@ -6,7 +6,7 @@ import { INTERPRETERS, LAUNCHERS, SHELLS, type Family } from './programs.js';
 /** The program that reads a script, with the options that it was given before the script. */
 export interface Interpreter {
   readonly family: Family;
-  /** Its path as it was called: a virtual environment of Python is told by it, so links are not followed. */
+  /** Its path as it was called. It identifies a virtual environment of Python, so links are not followed. */
   readonly program: string;
   readonly options: readonly string[];
 }

@@ -43,7 +43,7 @@ export interface OpenCall {
   /** Reads no further message from the client: none is kept that nobody has room for. */
   pause(): void;
   resume(): void;
-  /** Nothing is under way: the call makes way for another one if it has to, which it is told by `end`. */
+  /** Nothing is under way. If another call needs its place, this call is ended through `end`. */
   idle(end: () => void): void;
   busy(): void;
 }

@@ -5,9 +5,9 @@ import { waitingTime } from './waiting-time.js';
 type Listener = (error: Error, socket: Socket) => void;
 
 /**
- * Node's limits on the time of a request run on while its thread is busy, and so a client that has sent everything is told
- * 408 by a service that has not looked. Where the thread was busy within the limit, the client gets that time back. To be
- * called once the server has whoever answers such errors.
+ * Node's limits on the time of a request also count while its thread is busy, so a client that has sent everything can get
+ * a 408 for a request that the service has not read. If the thread was busy within the limit, the client gets that time
+ * back. Call this after the server has its listeners for client errors: they are replaced and called later.
  */
 export function giveTimeBack(server: Server, limitMs: number): void {
   const listeners = server.listeners('clientError') as Listener[];

@@ -73,7 +73,7 @@ export class Hold {
     private readonly returnTo: (amount: number) => void,
   ) {}
 
-  /** Whether there is so much left; then it is taken until it is given back, or until the end. */
+  /** Takes an amount until it is given back, or until the end. False if less than that is left. */
   take(amount: number): boolean {
     if (!this.takeOf(amount)) return false;
     // Whatever is taken after the end is given back at once.

@@ -12,7 +12,7 @@ export class Yielding {
   /** The longest idle first. */
   private readonly idle = new Map<object, Idle>();
 
-  /** From here on the stream makes way if it has to; `end` gives its place back before it returns. */
+  /** From now on the stream makes way for another one if it has to. `end` gives its place back before it returns. */
   rest(stream: object, name: string, end: () => void): void {
     this.idle.delete(stream);
     this.idle.set(stream, { name, end });
