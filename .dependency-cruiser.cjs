@@ -1,6 +1,6 @@
 // Who may import whom. A test plants a violation of each rule and expects it to be found (test/house/boundaries.test.ts).
-const PURE = '^libs/(vocabulary|capability|task|calls|directive|instance|policy|principal|decision)/';
-const DECIDERS = '^libs/(capability|task|calls|directive|instance|policy|principal)/';
+const PURE = '^libs/((vocabulary|capability|task|calls|directive|policy|principal|decision)/|fleet/(decider|rollouts))';
+const DECIDERS = '^libs/((capability|task|calls|directive|policy|principal)/|fleet/(decider|rollouts))';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -38,7 +38,7 @@ module.exports = {
       from: { path: PURE, pathNot: '\\.test\\.ts$' },
       to: {
         path: [
-          '^libs/(event-log|payloads|decision-point|audit|feed|siem|transparency|host)/',
+          '^libs/(event-log|payloads|streams|control|decision-point|audit|feed|siem|transparency|host)/',
           '@nestjs/',
           '^(node:)?(fs|net|http|https|child_process|worker_threads|sqlite|timers|process|os)(/|$)',
         ],
@@ -82,7 +82,13 @@ module.exports = {
       comment: 'what runs in an agent host holds nothing of the service: no log, no deciding, no Nest',
       severity: 'error',
       from: { path: '^libs/(host|feed|wire|mcp)/', pathNot: '\\.test\\.ts$' },
-      to: { path: ['^libs/(event-log/(memory|sqlite)|decision-point|decision|payloads|audit)/', '@nestjs/', '^apps/'] },
+      to: {
+        path: [
+          '^libs/(event-log/(memory|sqlite)|streams|control|decision-point|decision|payloads|audit)/',
+          '@nestjs/',
+          '^apps/',
+        ],
+      },
     },
     {
       name: 'no-frameworks-in-libs',
@@ -98,7 +104,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
       exportsFields: ['exports'],
-      conditionNames: ['sallyport-source', 'import', 'node', 'default'],
+      conditionNames: ['import', 'node', 'default'],
     },
   },
 };

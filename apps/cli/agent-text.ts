@@ -1,6 +1,6 @@
-import { neutraliseMarkers } from '#libs/content/markers.js';
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { pointerTo } from '#libs/kernel/pointer.js';
+import { neutraliseMarkers } from '../../libs/content/markers.js';
+import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { pointerTo } from '../../libs/kernel/pointer.js';
 import { dig, list, printable, visible } from './print.js';
 
 /**

@@ -1,5 +1,5 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { boundedText, whyNoAnswer } from '#libs/kernel/http-answer.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { boundedText, whyNoAnswer } from '../../libs/kernel/http-answer.js';
 import { at } from './print.js';
 
 /** The service answered with RFC 9457 problem+json. `code` is the contract's. */

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { parseStrictJson } from '#libs/kernel/strict-json.js';
-import type { Role } from '#libs/vocabulary/words.js';
+import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { parseStrictJson } from '../../libs/kernel/strict-json.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import type { Call } from './client.js';
 import { connect, type ConnectionOptions } from './connection.js';
 import { jsonText } from './print.js';

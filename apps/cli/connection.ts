@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { isLoopback } from '#libs/kernel/loopback.js';
-import type { Role } from '#libs/vocabulary/words.js';
+import { isJsonObject, ownValue, type Json } from '../../libs/kernel/canonical-json.js';
+import { isLoopback } from '../../libs/kernel/loopback.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import { createCall, type Call } from './client.js';
 import { UsageError, type World } from './world.js';
 

@@ -1,4 +1,4 @@
-import type { Json } from '#libs/kernel/canonical-json.js';
+import type { Json } from '../../libs/kernel/canonical-json.js';
 import { passage } from './agent-text.js';
 import { at, dig, list, printable } from './print.js';
 

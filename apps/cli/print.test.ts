@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quoteText } from '#libs/content/invisible.js';
+import { quoteText } from '../../libs/content/invisible.js';
 import { at, dig, jsonText, list, printable, table } from './print.js';
 
 const HOSTILE = 'a\u001b[2Jb\u0007c\u009bd\u202ee\u200bf\u{e0041}g\nh';

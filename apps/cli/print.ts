@@ -1,6 +1,6 @@
-import { neutraliseMarkers } from '#libs/content/markers.js';
-import type { Json } from '#libs/kernel/canonical-json.js';
-import { UNSEEN_MEMBERS } from '#libs/vocabulary/lookalikes.js';
+import { neutraliseMarkers } from '../../libs/content/markers.js';
+import type { Json } from '../../libs/kernel/canonical-json.js';
+import { UNSEEN_MEMBERS } from '../../libs/vocabulary/lookalikes.js';
 
 /**
  * Characters that a terminal obeys or that a reader does not see: all unseen ones, and every space except the plain one.

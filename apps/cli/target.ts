@@ -1,6 +1,6 @@
-import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { UUID_PATTERN } from '#libs/kernel/ids.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { isJsonObject, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { UUID_PATTERN } from '../../libs/kernel/ids.js';
+import { Effect } from '../../libs/vocabulary/words.js';
 import { at, dig } from './print.js';
 import { UsageError } from './world.js';
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { at, dig, list, printable, table } from './print.js';
 import { targetText } from './target.js';
 

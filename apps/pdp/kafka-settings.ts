@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { z } from 'zod';
-import type { KafkaConnection } from '#libs/kafka/client.js';
-import { isLoopback } from '#libs/kernel/loopback.js';
+import type { KafkaConnection } from '../../libs/kafka/client.js';
+import { isLoopback } from '../../libs/kernel/loopback.js';
 import { setting, SettingsError, whole } from './setting.js';
 
 /** No address with colons: the client would cut it at the first one. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { isLoopback } from '#libs/kernel/loopback.js';
+import { isLoopback } from '../../libs/kernel/loopback.js';
 import { KAFKA_SETTINGS, readKafka, type KafkaSettings } from './kafka-settings.js';
 import { LOG_LEVELS, type LogLevel } from './observability/logger.js';
 import { setting, SettingsError, whole } from './setting.js';

@@ -5,8 +5,8 @@ export const SETTINGS = Symbol('Settings');
 export const RELAY = Symbol('Relay');
 export const INSTALLATION_SECRET = Symbol('InstallationSecret');
 
-export type { EventLog } from '#libs/event-log/port.js';
-export type { Clock } from '#libs/kernel/time.js';
+export type { EventLog } from '../../libs/event-log/port.js';
+export type { Clock } from '../../libs/kernel/time.js';
 export type { Relay } from './relay/relay.js';
 export type { Settings } from './settings.js';
 

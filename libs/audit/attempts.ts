@@ -1,6 +1,6 @@
-import { CallDecided, OutcomeRecorded, ResponseValidated } from '#libs/calls/events.js';
-import { parseEvent, type Event } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
+import { parseEvent, type Event } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
 
 /** One recorded attempt at a call, with what came of it. */
 export interface Attempt {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Target } from '#libs/directive/target.js';
+import type { Target } from '../directive/target.js';
 import { makeWorld, traceOf } from '../../test/support/audit-world.js';
 
 test('the history of a call has every directive that could stop it, and no other', async (t) => {

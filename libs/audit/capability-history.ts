@@ -1,8 +1,8 @@
-import type { CapabilityEvent } from '#libs/capability/events.js';
-import type { Target } from '#libs/directive/target.js';
-import { parseEvent } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import type { Instant } from '#libs/kernel/time.js';
+import type { CapabilityEvent } from '../capability/events.js';
+import type { Target } from '../directive/target.js';
+import { parseEvent } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import type { Instant } from '../kernel/time.js';
 import type { History } from './history.js';
 import { subjectOf, type Moment } from './known-directives.js';
 import { byPosition } from './stored-event.js';

@@ -1,12 +1,12 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
-import { payloadPlace } from '#libs/decision-point/payload-place.js';
-import type { TaskContent } from '#libs/decision-point/task-lane.js';
-import { parseEvent, type Event } from '#libs/event-log/event.js';
-import type { EventLog, EventPlace, RecordedEvent } from '#libs/event-log/port.js';
-import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import type { Keyring } from '#libs/payloads/keyring.js';
-import { openPayload, verifyCommitments } from '#libs/payloads/payload.js';
+import { payloadPlace } from '../payloads/payload-place.js';
+import type { TaskContent } from '../decision-point/task-lane.js';
+import { parseEvent, type Event } from '../event-log/event.js';
+import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
+import { isJsonObject, type Json } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import type { Keyring } from '../payloads/keyring.js';
+import { openPayload, verifyCommitments } from '../payloads/payload.js';
 
 /** Why content is not there: its task's key is gone, or it is not what its event committed to. */
 export type NoContent = 'shredded' | 'damaged';

@@ -1,6 +1,6 @@
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Place } from './index-messages.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Place } from './index/messages.js';
 
 /** The cursor of a list that goes by time: opaque to callers, base64url of `<timeMs>.<seq>`. */
 export const cursorOf = ({ timeMs, seq }: Place): string => Buffer.from(`${timeMs}.${seq}`).toString('base64url');

@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at, uuid } from '../../test/support/given.js';
 import { damaged, forged, withEvents } from '../../test/support/audit-world.js';
-import { directiveDecider, type DirectiveCommand, type DirectiveEvent } from '#libs/directive/decider.js';
-import { targetKey, type Target } from '#libs/directive/target.js';
-import { parseEvent, sealEvent } from '#libs/event-log/event.js';
-import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
-import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
+import { directiveDecider, type DirectiveCommand, type DirectiveEvent } from '../directive/decider.js';
+import { targetKey, type Target } from '../directive/target.js';
+import { parseEvent, sealEvent } from '../event-log/event.js';
+import { MemoryLog } from '../event-log/memory/memory-log.js';
+import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { DirectiveHistory } from './directive-history.js';
 import { Damage } from './soundness.js';
 

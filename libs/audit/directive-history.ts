@@ -1,7 +1,7 @@
-import type { StandingDirectives } from '#libs/directive/decider.js';
-import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { shared } from '#libs/kernel/shared.js';
-import { systemClock, type Clock } from '#libs/kernel/time.js';
+import type { StandingDirectives } from '../directive/decider.js';
+import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { shared } from '../kernel/shared.js';
+import { systemClock, type Clock } from '../kernel/time.js';
 import { KnownDirectives, type FoundEvents, type Moment } from './known-directives.js';
 import { soundPrefix } from './soundness.js';
 

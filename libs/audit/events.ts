@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { capabilityEventSchemas } from '#libs/capability/events.js';
-import type { ControlView } from '#libs/decision-point/control-view.js';
-import { directiveEventSchemas } from '#libs/directive/decider.js';
-import { parseEvent } from '#libs/event-log/event.js';
-import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { policyEventSchemas } from '#libs/policy/decider.js';
-import { principalEventSchemas } from '#libs/principal/decider.js';
-import { RELAY_CATEGORY } from '#libs/relay/events.js';
-import { NameId, PositionText } from '#libs/vocabulary/ids.js';
+import { capabilityEventSchemas } from '../capability/events.js';
+import type { ControlView } from '../control/control-view.js';
+import { directiveEventSchemas } from '../directive/decider.js';
+import { parseEvent } from '../event-log/event.js';
+import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
+import { policyEventSchemas } from '../policy/decider.js';
+import { principalEventSchemas } from '../principal/decider.js';
+import { RELAY_CATEGORY } from '../relay/events.js';
+import { NameId, PositionText } from '../vocabulary/ids.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
 const MAX_EVENTS = 1_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CapabilityState } from '#libs/capability/state.js';
+import type { CapabilityState } from '../capability/state.js';
 import { History } from './history.js';
 import { Damage } from './soundness.js';
 import { damaged, makeWorld, withEvents } from '../../test/support/audit-world.js';

@@ -1,8 +1,8 @@
-import type { DirectiveEvent, DirectiveState, StandingDirectives } from '#libs/directive/decider.js';
-import { targetKey, type Target } from '#libs/directive/target.js';
-import { parseEvent, type Event } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import type { Instant } from '#libs/kernel/time.js';
+import type { DirectiveEvent, DirectiveState, StandingDirectives } from '../directive/decider.js';
+import { targetKey, type Target } from '../directive/target.js';
+import { parseEvent, type Event } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import type { Instant } from '../kernel/time.js';
 import { Damage } from './soundness.js';
 
 /** Where an event of the stream stands; its revision is the epoch. */

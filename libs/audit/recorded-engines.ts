@@ -1,8 +1,8 @@
-import type { CallDecided } from '#libs/calls/events.js';
-import { shownCheck } from '#libs/decision/record.js';
-import type { ArgumentError, Engines } from '#libs/decision/snapshot.js';
-import { ok } from '#libs/kernel/result.js';
-import type { CheckName } from '#libs/vocabulary/words.js';
+import type { CallDecided } from '../calls/events.js';
+import { shownCheck } from '../decision/record.js';
+import type { ArgumentError, Engines } from '../decision/snapshot.js';
+import { ok } from '../kernel/result.js';
+import type { CheckName } from '../vocabulary/words.js';
 
 /**
  * Engines that answer what was recorded, for a call whose content cannot be or need not be read: everything else of its

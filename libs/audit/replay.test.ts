@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import { commitmentTo } from '#libs/kernel/digest.js';
-import { payloadPlace } from '#libs/decision-point/payload-place.js';
-import { sealPayload } from '#libs/payloads/payload.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import { commitmentTo } from '../kernel/digest.js';
+import { payloadPlace } from '../payloads/payload-place.js';
+import { sealPayload } from '../payloads/payload.js';
 import {
   ALLOW_PURPOSE,
   DEFINITION,
@@ -17,7 +17,7 @@ import {
   withEvents,
   type World,
 } from '../../test/support/audit-world.js';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../event-log/port.js';
 
 async function replay(world: World, traceId: string, log?: EventLog) {
   const result = must(await world.audit(log).replay(traceId));

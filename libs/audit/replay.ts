@@ -1,12 +1,12 @@
-import type { CallDecided } from '#libs/calls/events.js';
-import { denyFor, type Decision } from '#libs/decision/decide.js';
-import { decisionDigest, recordedCheck } from '#libs/decision/record.js';
-import type { Basis } from '#libs/decision/snapshot.js';
-import { parseEvent } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import { verifySealed } from '#libs/event-log/verify.js';
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import type { CallDecided } from '../calls/events.js';
+import { denyFor, type Decision } from '../decision/decide.js';
+import { decisionDigest, recordedCheck } from '../decision/record.js';
+import type { Basis } from '../decision/snapshot.js';
+import { parseEvent } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import { verifySealed } from '../event-log/verify.js';
+import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
+import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
 

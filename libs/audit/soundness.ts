@@ -1,5 +1,5 @@
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import { verifySealed } from '#libs/event-log/verify.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import { verifySealed } from '../event-log/verify.js';
 
 /** The log does not hold what it should: evidence that it was damaged or edited, never a reason to guess. */
 export class Damage extends Error {

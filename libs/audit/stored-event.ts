@@ -1,5 +1,5 @@
-import { parseEvent, type Event } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import { parseEvent, type Event } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
 
 /** An event as auditors get it (`contract.md`, Evidence): what was written, and where it stands in the log. */
 export interface StoredEvent extends Event {

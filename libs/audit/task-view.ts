@@ -1,8 +1,8 @@
-import type { TaskContent } from '#libs/decision-point/task-lane.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { taskStatus, type Pin, type TaskState, type TaskStatus, type Unresolved } from '#libs/task/decider.js';
-import type { ScopeEntry } from '#libs/task/scope.js';
+import type { TaskContent } from '../decision-point/task-lane.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import type { Instant } from '../kernel/time.js';
+import { taskStatus, type Pin, type TaskState, type TaskStatus, type Unresolved } from '../task/decider.js';
+import type { ScopeEntry } from '../task/scope.js';
 import type { NoContent } from './contents.js';
 
 /** A task as the wire shows it (`contract.md`, Tasks). */

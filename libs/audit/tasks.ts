@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { foldTask } from '#libs/decision-point/task-lanes.js';
-import type { EventLog } from '#libs/event-log/port.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import { toMs, type Instant } from '#libs/kernel/time.js';
-import { TaskStatus, taskStatus } from '#libs/task/decider.js';
-import { NameId } from '#libs/vocabulary/ids.js';
-import type { CallIndex } from './call-index.js';
+import { foldTask } from '../decision-point/task-lanes.js';
+import type { EventLog } from '../event-log/port.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { toMs, type Instant } from '../kernel/time.js';
+import { TaskStatus, taskStatus } from '../task/decider.js';
+import { NameId } from '../vocabulary/ids.js';
+import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
 import type { TaskView } from './task-view.js';
 

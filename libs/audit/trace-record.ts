@@ -1,14 +1,14 @@
-import { parseEvent } from '#libs/event-log/event.js';
-import type { EventLog, RecordedEvent } from '#libs/event-log/port.js';
-import { verifySealed } from '#libs/event-log/verify.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import { isForeign } from '#libs/decision-point/trace.js';
+import { parseEvent } from '../event-log/event.js';
+import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { verifySealed } from '../event-log/verify.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import { isForeign } from '../decision-point/trace.js';
 import { attemptsOf, type Attempt } from './attempts.js';
-import type { CallIndex } from './call-index.js';
+import type { CallIndex } from './index/call-index.js';
 import type { DirectiveHistory } from './directive-history.js';
-import type { Reference } from './index-messages.js';
-import { IndexUnavailable } from './index-thread.js';
+import type { Reference } from './index/messages.js';
+import { IndexUnavailable } from './index/thread.js';
 import { soundPrefix } from './soundness.js';
 import { byPosition } from './stored-event.js';
 

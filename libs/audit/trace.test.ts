@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
-import { LogUnavailable, type Subscriber } from '#libs/event-log/port.js';
-import { CallIndex } from './call-index.js';
+import { LogUnavailable, type Subscriber } from '../event-log/port.js';
+import { CallIndex } from './index/call-index.js';
 import { DirectiveHistory } from './directive-history.js';
 import type { CallEvidence, ResponseEvidence } from './evidence.js';
 import { TraceAudit, type TraceEvidence } from './trace.js';

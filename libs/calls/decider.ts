@@ -1,9 +1,9 @@
 import equal from 'fast-deep-equal';
-import type { Decider } from '#libs/kernel/decider.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
+import type { Decider } from '../kernel/decider.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
 import type { CallDecided, OutcomeRecorded, ResponseValidated } from './events.js';
 
 export type CallsEvent = { readonly actor: string; readonly time: Instant; readonly position?: bigint } & (

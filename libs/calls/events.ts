@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { ShownProbe } from '#libs/capability/probe.js';
-import { Finding } from '#libs/content/shapes.js';
-import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '#libs/vocabulary/words.js';
+import { ShownProbe } from '../capability/probe.js';
+import { Finding } from '../content/shapes.js';
+import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '../vocabulary/words.js';
 
 /** What a host says that it saw of the server, by the method that it used. Attacker-influenced: compared, never trusted. */
 export const ServerEvidence = z.object({

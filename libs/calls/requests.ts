@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FreeObject, Uuid } from '#libs/vocabulary/ids.js';
+import { FreeObject, Uuid } from '../vocabulary/ids.js';
 import { OutcomeRecorded } from './events.js';
 
 /** A server's response, handed over for validation: either a result or an error, as the server sent it. */

@@ -1,8 +1,8 @@
-import type { Decider } from '#libs/kernel/decider.js';
-import { exceptionRequired, refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import type { ExceptionCode, ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { Decider } from '../kernel/decider.js';
+import { exceptionRequired, refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import type { ExceptionCode, ReviewVerdict } from '../vocabulary/words.js';
 import type { CapabilityEvent } from './events.js';
 import { mayExcept, unenforcedSchemas, weaknessesOf } from './exceptions.js';
 import { observe, type ObserveCommand } from './observe.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { DigestText, FreeObject, Label } from '#libs/vocabulary/ids.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { DigestText, FreeObject, Label } from '../vocabulary/ids.js';
 
 const File = z.strictObject({ path: z.string().min(1).max(1024), digest: DigestText, size: z.int().min(0) });
 const MAX_FILES = 10_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
+import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import type { Definition } from './definition.js';
 import { Diff, diffDefinitions } from './diff.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { pointerTo } from '#libs/kernel/pointer.js';
+import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { pointerTo } from '../kernel/pointer.js';
 import { textOf, type Definition } from './definition.js';
 
 /** Severities, gravest first. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { isJsonObject } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '#libs/vocabulary/words.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
+import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
 import { Probe } from './definition.js';
 import { Diff } from './diff.js';
 import { ServerExpectation, Source } from './manifest.js';

@@ -1,7 +1,7 @@
-import { ownValue } from '#libs/kernel/canonical-json.js';
-import { pointerTo } from '#libs/kernel/pointer.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import { SCHEMA_UNENFORCED, type ExceptionCode } from '#libs/vocabulary/words.js';
+import { ownValue } from '../kernel/canonical-json.js';
+import { pointerTo } from '../kernel/pointer.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { SCHEMA_UNENFORCED, type ExceptionCode } from '../vocabulary/words.js';
 import type { VersionState } from './state.js';
 
 const MAX_ERRORS = 20;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { DigestText, FreeObject, Label, NameId, namesTo, VersionId } from '#libs/vocabulary/ids.js';
-import { sourceFault, SourceType } from '#libs/vocabulary/source.js';
-import { Effect, Kind, Level } from '#libs/vocabulary/words.js';
+import { DigestText, FreeObject, Label, NameId, namesTo, VersionId } from '../vocabulary/ids.js';
+import { sourceFault, SourceType } from '../vocabulary/source.js';
+import { Effect, Kind, Level } from '../vocabulary/words.js';
 import { Definition, Probe } from './definition.js';
 
 const Url = z.string().min(1).max(2048);

@@ -1,5 +1,5 @@
-import type { Digest } from '#libs/kernel/digest.js';
-import { toMs, type Instant } from '#libs/kernel/time.js';
+import type { Digest } from '../kernel/digest.js';
+import { toMs, type Instant } from '../kernel/time.js';
 import type { Diff } from './diff.js';
 import type { CapabilityEvent } from './events.js';
 import type { CapabilityState, VersionState } from './state.js';

@@ -1,5 +1,5 @@
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import { escapedText, hasUnseen, lookOf } from '#libs/vocabulary/lookalikes.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { escapedText, hasUnseen, lookOf } from '../vocabulary/lookalikes.js';
 import { textOf, type Definition } from './definition.js';
 
 /** What is wrong with a name that a definition declares, and where. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { DigestText, FreeObject, Label } from '#libs/vocabulary/ids.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { digestOf } from '../kernel/digest.js';
+import { DigestText, FreeObject, Label } from '../vocabulary/ids.js';
 import { Probe } from './definition.js';
 
 /** A probe as evidence shows it: capabilities that are too long for an event by their digest. */

@@ -1,9 +1,9 @@
-import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
-import { digestOf, digestOfBytes, type Digest } from '#libs/kernel/digest.js';
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { fingerprintDefinition } from '../kernel/definition-digest.js';
+import { digestOf, digestOfBytes, type Digest } from '../kernel/digest.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { CONNECT, declaredOperations, hasReservedPrefix, mayDeclare } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import type { ManifestOperation, VersionProposal } from './manifest.js';

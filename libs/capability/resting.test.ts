@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { digestOf } from '#libs/kernel/digest.js';
+import { digestOf } from '../kernel/digest.js';
 import { restCapability, wakeCapability } from './resting.js';
 import { evolveCapability, type CapabilityState, type MaybeCapability } from './state.js';
 import type { CapabilityEvent } from './events.js';

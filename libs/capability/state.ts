@@ -1,6 +1,6 @@
-import type { Digest } from '#libs/kernel/digest.js';
-import { toMs, type Instant } from '#libs/kernel/time.js';
-import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
+import type { Digest } from '../kernel/digest.js';
+import { toMs, type Instant } from '../kernel/time.js';
+import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
 import type { Probe } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import { mayBeDefault } from './exceptions.js';

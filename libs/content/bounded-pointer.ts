@@ -1,4 +1,4 @@
-import type { JsonPointer } from '#libs/kernel/pointer.js';
+import type { JsonPointer } from '../kernel/pointer.js';
 import { stripInvisible } from './invisible.js';
 
 const MAX_POINTER_LENGTH = 256;

@@ -1,6 +1,6 @@
-import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
-import { isActive } from '#libs/vocabulary/active-media.js';
+import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
+import { digestOfBytes } from '../kernel/digest.js';
+import { isActive } from '../vocabulary/active-media.js';
 import { quoteText } from './invisible.js';
 import type { Part } from './shapes.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { canonicalJson, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOf, digestOfBytes } from '#libs/kernel/digest.js';
+import { canonicalJson, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { digestOf, digestOfBytes } from '../kernel/digest.js';
 import { buildEnvelope } from './envelope.js';
 import { Envelope, type ContentSource, type Part } from './shapes.js';
 

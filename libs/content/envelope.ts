@@ -1,7 +1,7 @@
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
-import type { JsonPointer } from '#libs/kernel/pointer.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { digestOfBytes } from '../kernel/digest.js';
+import type { JsonPointer } from '../kernel/pointer.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { boundedPointer } from './bounded-pointer.js';
 import { quoteText } from './invisible.js';
 import { partsOf, type Response } from './parts.js';

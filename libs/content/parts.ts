@@ -1,6 +1,6 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { labelOf, liftBytes } from './bytes.js';
 import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import type { Part } from './shapes.js';

@@ -1,5 +1,5 @@
 import { RegExpParser, type AST } from '@eslint-community/regexpp';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { propertyMembers } from './unicode-names.js';
 
 /** A regular expression of ECMA-262 without capture groups: what is left decides only whether a text matches. */

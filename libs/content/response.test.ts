@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
+import type { Json, JsonObject } from '../kernel/canonical-json.js';
+import { digestOf } from '../kernel/digest.js';
 import { validateResponse, type ResponseInput } from './response.js';
 import { createSchemaValidator } from './schema-validator.js';
 

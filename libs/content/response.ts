@@ -1,7 +1,7 @@
-import { ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import type { JsonPointer } from '#libs/kernel/pointer.js';
-import { depthOf } from '#libs/kernel/strict-json.js';
+import { ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import type { JsonPointer } from '../kernel/pointer.js';
+import { depthOf } from '../kernel/strict-json.js';
 import { boundedPointer } from './bounded-pointer.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope.js';
 import type { SchemaValidator } from './schema-validator.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Json } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
+import type { Json } from '../kernel/canonical-json.js';
+import { digestOf } from '../kernel/digest.js';
 import { createSchemaValidator, type SchemaError } from './schema-validator.js';
 import { tellingErrors } from './telling-errors.js';
 

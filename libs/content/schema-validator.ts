@@ -1,8 +1,8 @@
 import { _, Ajv2020, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
-import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { digestOf, type Digest } from '../kernel/digest.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { boundedPointer } from './bounded-pointer.js';
 import { isMultipleOf } from './decimal.js';
 import { patternSteps, readPattern, type Pattern } from './pattern.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Json } from '#libs/kernel/canonical-json.js';
+import type { Json } from '../kernel/canonical-json.js';
 import { vetSchema } from './schema-vetting.js';
 
 const parse = (text: string): Json => JSON.parse(text) as Json;

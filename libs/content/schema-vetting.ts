@@ -1,7 +1,7 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import { depthOf } from '#libs/kernel/strict-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import { depthOf } from '../kernel/strict-json.js';
 import { boundedPointer } from './bounded-pointer.js';
 import { readPattern, type Pattern } from './pattern.js';
 import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, EXCLUSIVE_BOUNDS } from './schema-keywords.js';

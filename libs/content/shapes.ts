@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Json } from '#libs/kernel/canonical-json.js';
-import { DigestText } from '#libs/vocabulary/ids.js';
-import { ServerMethod } from '#libs/vocabulary/words.js';
+import type { Json } from '../kernel/canonical-json.js';
+import { DigestText } from '../vocabulary/ids.js';
+import { ServerMethod } from '../vocabulary/words.js';
 
 /** What was noticed about content: where and of what kind, never the content itself. `span` counts UTF-16 units. */
 export const Finding = z.object({

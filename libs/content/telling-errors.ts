@@ -1,4 +1,4 @@
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { boundedPointer } from './bounded-pointer.js';
 
 /** An error of a value: where, by which keyword, and which member is missing there or is not allowed. */

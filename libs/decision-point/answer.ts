@@ -1,10 +1,10 @@
-import type { Attempted } from '#libs/calls/decider.js';
-import type { AuthorizeRequest, ContextItem } from '#libs/decision/call.js';
-import type { Check } from '#libs/decision/check.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { pointerTo, type JsonPointer } from '#libs/kernel/pointer.js';
-import type { Instant } from '#libs/kernel/time.js';
-import type { ReasonCode } from '#libs/vocabulary/words.js';
+import type { Attempted } from '../calls/decider.js';
+import type { AuthorizeRequest, ContextItem } from '../decision/call.js';
+import type { Check } from '../decision/check.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import type { Instant } from '../kernel/time.js';
+import type { ReasonCode } from '../vocabulary/words.js';
 
 /** The only thing that may be sent to the server. */
 export interface Outbound {

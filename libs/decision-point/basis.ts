@@ -1,8 +1,8 @@
-import { POLICY_SET, type Basis, type Snapshot } from '#libs/decision/snapshot.js';
-import type { StandingDirectives } from '#libs/directive/decider.js';
-import type { StreamCheck } from '#libs/event-log/port.js';
-import type { ControlView } from './control-view.js';
-import type { Held } from './resting-states.js';
+import { POLICY_SET, type Basis, type Snapshot } from '../decision/snapshot.js';
+import type { StandingDirectives } from '../directive/decider.js';
+import type { StreamCheck } from '../event-log/port.js';
+import type { ControlView } from '../control/control-view.js';
+import type { Held } from '../control/resting-states.js';
 import type { TaskLane } from './task-lane.js';
 
 /** What is consulted: the live view, or what replay rebuilds of it as of a recorded basis. */

@@ -1,14 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import type { Transferable } from 'node:worker_threads';
-import type { ResponseRequest } from '#libs/calls/requests.js';
-import type { PreparedProposal } from '#libs/capability/proposal.js';
-import type { SchemaValidator } from '#libs/content/schema-validator.js';
-import { LogUnavailable } from '#libs/event-log/port.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Finished } from '#libs/offload/job-thread.js';
-import type { JobPool } from '#libs/offload/job-pool.js';
-import { refuseLargeParts, type PayloadPart } from '#libs/payloads/payload.js';
+import type { ResponseRequest } from '../calls/requests.js';
+import type { PreparedProposal } from '../capability/proposal.js';
+import type { SchemaValidator } from '../content/schema-validator.js';
+import { LogUnavailable } from '../event-log/port.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Finished } from '../offload/job-thread.js';
+import type { JobPool } from '../offload/job-pool.js';
+import { refuseLargeParts, type PayloadPart } from '../payloads/payload.js';
 import {
   openContent,
   prepare,

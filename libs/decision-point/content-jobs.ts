@@ -1,19 +1,19 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
-import { ResponseRequest } from '#libs/calls/requests.js';
-import type { VersionProposal } from '#libs/capability/manifest.js';
-import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
-import { whyUnvettable } from '#libs/content/schema-vetting.js';
-import { validateResponse, type ResponseLimits } from '#libs/content/response.js';
-import type { SchemaValidator } from '#libs/content/schema-validator.js';
-import type { ContentSource, Finding } from '#libs/content/shapes.js';
-import { canonicalJson, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes, keyedDigest, type Digest } from '#libs/kernel/digest.js';
-import type { ValueBounds } from '#libs/kernel/json-values.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import { ok, type Result } from '#libs/kernel/result.js';
-import { readStrictJson } from '#libs/kernel/strict-json.js';
-import { openPayload, payloadPart, sealParts, type PayloadPart } from '#libs/payloads/payload.js';
-import { shapeOf } from '#libs/vocabulary/shape.js';
+import { ResponseRequest } from '../calls/requests.js';
+import type { VersionProposal } from '../capability/manifest.js';
+import { prepareProposal, type PreparedProposal } from '../capability/proposal.js';
+import { whyUnvettable } from '../content/schema-vetting.js';
+import { validateResponse, type ResponseLimits } from '../content/response.js';
+import type { SchemaValidator } from '../content/schema-validator.js';
+import type { ContentSource, Finding } from '../content/shapes.js';
+import { canonicalJson, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { digestOfBytes, keyedDigest, type Digest } from '../kernel/digest.js';
+import type { ValueBounds } from '../kernel/json-values.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { ok, type Result } from '../kernel/result.js';
+import { readStrictJson } from '../kernel/strict-json.js';
+import { openPayload, payloadPart, sealParts, type PayloadPart } from '../payloads/payload.js';
+import { shapeOf } from '../vocabulary/shape.js';
 
 /**
  * What costs in proportion to the content that hosts send. Each job is a function of its input (and of chance), whether the

@@ -1,5 +1,5 @@
-import { createSchemaValidator } from '#libs/content/schema-validator.js';
-import { serveJobs } from '#libs/offload/serve-jobs.js';
+import { createSchemaValidator } from '../content/schema-validator.js';
+import { serveJobs } from '../offload/serve-jobs.js';
 import { openContent, prepare, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
 
 /** Compiled schemas that each thread keeps: the ones used last. */

@@ -1,12 +1,12 @@
-import { ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { createSchemaValidator, type SchemaValidator } from '#libs/content/schema-validator.js';
-import type { Call } from '#libs/decision/call.js';
-import { namedThingErrors } from '#libs/decision/named-thing.js';
-import type { Engines, Snapshot } from '#libs/decision/snapshot.js';
-import type { EventLog } from '#libs/event-log/port.js';
-import { PolicyEngine, type AuthorityRequest } from '#libs/policy/cedar.js';
-import { readJson, readText } from './blobs.js';
+import { ownValue, type Json } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import { createSchemaValidator, type SchemaValidator } from '../content/schema-validator.js';
+import type { Call } from '../decision/call.js';
+import { namedThingErrors } from '../decision/named-thing.js';
+import type { Engines, Snapshot } from '../decision/snapshot.js';
+import type { EventLog } from '../event-log/port.js';
+import { PolicyEngine, type AuthorityRequest } from '../policy/cedar.js';
+import { readJson, readText } from '../event-log/blobs.js';
 
 /** Compiled schemas and their sources that are kept: the ones used last. */
 const MAX_SCHEMAS = 2000;

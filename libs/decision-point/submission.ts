@@ -1,11 +1,11 @@
-import type { ResponseRequest } from '#libs/calls/requests.js';
+import type { ResponseRequest } from '../calls/requests.js';
 import { isSmall, sharedIfLarge, type ContentDesk, type Judged } from './content-desk.js';
 import type { ResponseText } from './content-jobs.js';
-import type { PayloadPart } from '#libs/payloads/payload.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { ok, type Result } from '#libs/kernel/result.js';
-import { UUID_PATTERN } from '#libs/kernel/ids.js';
+import type { PayloadPart } from '../payloads/payload.js';
+import type { Refusal } from '../kernel/refusal.js';
+import type { Digest } from '../kernel/digest.js';
+import { ok, type Result } from '../kernel/result.js';
+import { UUID_PATTERN } from '../kernel/ids.js';
 
 /** A record that was sealed for one place. */
 interface Sealed {

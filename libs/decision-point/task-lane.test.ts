@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
-import { callsDecider } from '#libs/calls/decider.js';
-import { EventTooLarge } from '#libs/event-log/batch.js';
-import { LogUnavailable, type Batch } from '#libs/event-log/port.js';
-import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
-import type { TaskState } from '#libs/task/decider.js';
+import { callsDecider } from '../calls/decider.js';
+import { EventTooLarge } from '../event-log/batch.js';
+import { LogUnavailable, type Batch } from '../event-log/port.js';
+import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
+import type { TaskState } from '../task/decider.js';
 import { at, callDecided, uuid } from '../../test/support/given.js';
-import { sealFact } from './facts.js';
+import { sealFact } from '../streams/facts.js';
 import { TaskLane } from './task-lane.js';
 
 const laneOf = (): TaskLane =>

@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
-import { EventTooLarge } from '#libs/event-log/batch.js';
-import type { SealedEvent } from '#libs/event-log/event.js';
-import { LogOverloaded, type Batch, type Violation } from '#libs/event-log/port.js';
-import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
+import { callsDecider, type CallsEvent, type CallsState } from '../calls/decider.js';
+import { EventTooLarge } from '../event-log/batch.js';
+import type { SealedEvent } from '../event-log/event.js';
+import { LogOverloaded, type Batch, type Violation } from '../event-log/port.js';
+import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
 
 /** What a task's events only commit to. */
 export interface TaskContent {

@@ -1,16 +1,16 @@
 import { createSecretKey } from 'node:crypto';
-import { callsDecider, type CallsEvent, type CallsState } from '#libs/calls/decider.js';
-import { parseEvent } from '#libs/event-log/event.js';
-import type { Batch, RecordedEvent, StreamCheck } from '#libs/event-log/port.js';
-import type { SettledLog } from '#libs/event-log/settled.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
-import { err, type Result } from '#libs/kernel/result.js';
-import type { Keyring } from '#libs/payloads/keyring.js';
-import { openPayload } from '#libs/payloads/payload.js';
-import { taskDecider, type TaskEvent, type TaskState } from '#libs/task/decider.js';
-import type { ControlView } from './control-view.js';
-import { payloadPlace } from './payload-place.js';
+import { callsDecider, type CallsEvent, type CallsState } from '../calls/decider.js';
+import { parseEvent } from '../event-log/event.js';
+import type { Batch, RecordedEvent, StreamCheck } from '../event-log/port.js';
+import type { SettledLog } from '../event-log/settled.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { err, type Result } from '../kernel/result.js';
+import type { Keyring } from '../payloads/keyring.js';
+import { openPayload } from '../payloads/payload.js';
+import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
+import type { ControlView } from '../control/control-view.js';
+import { payloadPlace } from '../payloads/payload-place.js';
 import { TaskLane } from './task-lane.js';
 
 const MAX_LANES = 10_000;

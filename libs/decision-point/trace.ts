@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { parseEvent } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import { parseEvent } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
 
 /** A new W3C trace id. A random UUID is never all zero. */
 export function newTraceId(): string {

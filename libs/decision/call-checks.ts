@@ -1,8 +1,8 @@
-import { isUnenforced, schemaException } from '#libs/capability/exceptions.js';
-import { tellingErrors } from '#libs/content/telling-errors.js';
-import { ok } from '#libs/kernel/result.js';
-import { authorityOver, ruleText } from '#libs/policy/authority.js';
-import { covers } from '#libs/task/scope.js';
+import { isUnenforced, schemaException } from '../capability/exceptions.js';
+import { tellingErrors } from '../content/telling-errors.js';
+import { ok } from '../kernel/result.js';
+import { authorityOver, ruleText } from '../policy/authority.js';
+import { covers } from '../task/scope.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
 

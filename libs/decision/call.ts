@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { ServerEvidence } from '#libs/calls/events.js';
-import { ObservedDefinition, Probe } from '#libs/capability/definition.js';
-import type { ShownProbe } from '#libs/capability/probe.js';
-import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { Level } from '#libs/vocabulary/words.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import type { Instant } from '../kernel/time.js';
+import { ServerEvidence } from '../calls/events.js';
+import { ObservedDefinition, Probe } from '../capability/definition.js';
+import type { ShownProbe } from '../capability/probe.js';
+import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { Level } from '../vocabulary/words.js';
 
 /** A piece of content that the host would like to send along. */
 export const ContextItem = z.object({

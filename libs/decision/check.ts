@@ -1,9 +1,9 @@
-import type { VersionState } from '#libs/capability/state.js';
-import type { OperationFacts } from '#libs/capability/events.js';
-import { CONNECT } from '#libs/capability/definition.js';
-import { ownValue } from '#libs/kernel/canonical-json.js';
-import type { Pin } from '#libs/task/decider.js';
-import type { CheckName, ReasonCode } from '#libs/vocabulary/words.js';
+import type { VersionState } from '../capability/state.js';
+import type { OperationFacts } from '../capability/events.js';
+import { CONNECT } from '../capability/definition.js';
+import { ownValue } from '../kernel/canonical-json.js';
+import type { Pin } from '../task/decider.js';
+import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
 import type { Engines, Snapshot } from './snapshot.js';
 import { targetsOf } from './targets.js';

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PIN, REVIEW, decideIn, observed, type World } from '../../test/support/decision-world.js';
 import { at, digest, uuid } from '../../test/support/given.js';
-import type { Probe } from '#libs/capability/definition.js';
-import type { VersionState } from '#libs/capability/state.js';
-import { targetKey, type Target } from '#libs/directive/target.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { CheckName } from '#libs/vocabulary/words.js';
+import type { Probe } from '../capability/definition.js';
+import type { VersionState } from '../capability/state.js';
+import { targetKey, type Target } from '../directive/target.js';
+import { digestOf } from '../kernel/digest.js';
+import { CheckName } from '../vocabulary/words.js';
 import { denyFor, expiryOf } from './decide.js';
 
 /** One fault for each reason code, with the check that finds it, in the order of the checks. */

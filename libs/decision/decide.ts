@@ -1,6 +1,6 @@
-import { CEDAR_VERSION } from '#libs/policy/cedar.js';
-import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
-import type { CheckName, ReasonCode } from '#libs/vocabulary/words.js';
+import { CEDAR_VERSION } from '../policy/cedar.js';
+import { toInstant, toMs, type Instant } from '../kernel/time.js';
+import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
 import { argumentsValid, capabilityScope, context, credential, taskScope, userAuthority } from './call-checks.js';
 import { fail, questionOf, skip, type Check, type CheckResult, type Question } from './check.js';

@@ -1,6 +1,6 @@
-import type { CapabilityState, VersionState } from '#libs/capability/state.js';
-import { targetKey, type Target } from '#libs/directive/target.js';
-import { ownValue } from '#libs/kernel/canonical-json.js';
+import type { CapabilityState, VersionState } from '../capability/state.js';
+import { targetKey, type Target } from '../directive/target.js';
+import { ownValue } from '../kernel/canonical-json.js';
 import { targetsOf } from './targets.js';
 
 /**

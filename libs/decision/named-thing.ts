@@ -1,5 +1,5 @@
-import { readsUri, uriFault } from '#libs/capability/resource-uri.js';
-import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { readsUri, uriFault } from '../capability/resource-uri.js';
+import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import type { NamedThing, ArgumentError } from './snapshot.js';
 
 /** Operations whose arguments may name once more what the operation names, and the argument that does. */

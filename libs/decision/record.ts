@@ -1,5 +1,5 @@
-import type { CallDecided, RecordedCheck } from '#libs/calls/events.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
+import type { CallDecided, RecordedCheck } from '../calls/events.js';
+import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Check } from './check.js';
 
 /** A check as an event holds it: evidence of the failed one alone, the rest follows from the basis. */

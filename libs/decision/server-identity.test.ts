@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ServerEvidence } from '#libs/calls/events.js';
-import type { ServerExpectation } from '#libs/capability/manifest.js';
+import type { ServerEvidence } from '../calls/events.js';
+import type { ServerExpectation } from '../capability/manifest.js';
 import { compareServer } from './server-identity.js';
 
 /** expected | observed | result */

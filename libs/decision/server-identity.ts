@@ -1,5 +1,5 @@
-import type { ServerEvidence } from '#libs/calls/events.js';
-import type { ServerExpectation } from '#libs/capability/manifest.js';
+import type { ServerEvidence } from '../calls/events.js';
+import type { ServerExpectation } from '../capability/manifest.js';
 
 export type ServerResult = 'verified' | 'mismatch' | 'unauthenticated';
 

@@ -1,12 +1,12 @@
-import type { CapabilityState } from '#libs/capability/state.js';
-import type { StandingDirectives } from '#libs/directive/decider.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import type { JsonPointer } from '#libs/kernel/pointer.js';
-import type { Result } from '#libs/kernel/result.js';
-import type { AuthorityAnswer, AuthorityRequest } from '#libs/policy/cedar.js';
-import type { PolicySetState } from '#libs/policy/decider.js';
-import type { TaskState } from '#libs/task/decider.js';
+import type { CapabilityState } from '../capability/state.js';
+import type { StandingDirectives } from '../directive/decider.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
+import type { JsonPointer } from '../kernel/pointer.js';
+import type { Result } from '../kernel/result.js';
+import type { AuthorityAnswer, AuthorityRequest } from '../policy/cedar.js';
+import type { PolicySetState } from '../policy/decider.js';
+import type { TaskState } from '../task/decider.js';
 
 /** Stream and revision of everything that was consulted. An allow is appended only if none of them has moved. */
 export type Basis = Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
-import type { Source } from '#libs/capability/manifest.js';
-import type { CapabilityState } from '#libs/capability/state.js';
-import { targetKey } from '#libs/directive/target.js';
-import type { Effect } from '#libs/vocabulary/words.js';
+import type { Source } from '../capability/manifest.js';
+import type { CapabilityState } from '../capability/state.js';
+import { targetKey } from '../directive/target.js';
+import type { Effect } from '../vocabulary/words.js';
 
 /** What a call can be stopped by: the keys of all directives that would match it. */
 export function targetsOf(subject: {

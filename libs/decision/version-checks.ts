@@ -1,7 +1,7 @@
-import { probeDifference } from '#libs/capability/probe.js';
-import { lifecycleReason } from '#libs/capability/state.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { taskStatus } from '#libs/task/decider.js';
+import { probeDifference } from '../capability/probe.js';
+import { lifecycleReason } from '../capability/state.js';
+import { digestOf } from '../kernel/digest.js';
+import { taskStatus } from '../task/decider.js';
 import { fail, pass, skip, type CheckResult, type Question } from './check.js';
 import { compareServer } from './server-identity.js';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
-import { digestOf } from '#libs/kernel/digest.js';
+import { digestOf } from '../kernel/digest.js';
 import { activeDirectives, directiveDecider, directiveEventSchemas, isVoid, stateRoot } from './decider.js';
 import type { DirectiveCommand, DirectiveEvent } from './decider.js';
 import { Target, targetKey } from './target.js';

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import type { Decider } from '#libs/kernel/decider.js';
-import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { DigestText, InstantText, Reason, Uuid } from '#libs/vocabulary/ids.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import type { Decider } from '../kernel/decider.js';
+import { digestOfBytes, type Digest } from '../kernel/digest.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { DigestText, InstantText, Reason, Uuid } from '../vocabulary/ids.js';
 import { Target, targetKey } from './target.js';
 
 /** Facts of the one stream `directives`; its revision is the epoch. `stateRoot` is the root after the fact. */

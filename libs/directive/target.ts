@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { unreachable } from '#libs/kernel/result.js';
-import { Label, NameId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { canonicalSource } from '#libs/vocabulary/source.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { unreachable } from '../kernel/result.js';
+import { Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { canonicalSource } from '../vocabulary/source.js';
+import { Effect } from '../vocabulary/words.js';
 
 /** What a directive stops. */
 export const Target = z.discriminatedUnion('type', [

@@ -1,4 +1,4 @@
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOfBytes } from '../kernel/digest.js';
 import type { Batch, StreamWrite } from './port.js';
 
 /** The largest event; facts are small, and content belongs in payloads and blobs. In UTF-16 units. */

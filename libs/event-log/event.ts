@@ -1,6 +1,6 @@
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { uuidV5 } from '#libs/kernel/ids.js';
-import type { Instant } from '#libs/kernel/time.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { uuidV5 } from '../kernel/ids.js';
+import type { Instant } from '../kernel/time.js';
 
 /**
  * One immutable fact. Everything provable about it is in its one canonical JSON string; a store adds a position and

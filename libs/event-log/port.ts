@@ -1,4 +1,4 @@
-import type { Digest } from '#libs/kernel/digest.js';
+import type { Digest } from '../kernel/digest.js';
 import type { SealedEvent } from './event.js';
 
 /** Events for one stream. `expected` is the revision that the stream must have before them; 0 where it must not exist. */

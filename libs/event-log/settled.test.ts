@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { systemClock } from '#libs/kernel/time.js';
+import { systemClock } from '../kernel/time.js';
 import { sealEvent } from './event.js';
 import { MemoryLog, type Fault } from './memory/memory-log.js';
 import {

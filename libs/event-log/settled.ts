@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../kernel/time.js';
 import {
   LogClosed,
   LogUnavailable,

@@ -1,4 +1,4 @@
-import { UUID_PATTERN, uuidV5 } from '#libs/kernel/ids.js';
+import { UUID_PATTERN, uuidV5 } from '../kernel/ids.js';
 import { EVENT_NAMESPACE } from './event.js';
 
 /** What the text of an event says about itself, once its id has been found to be that of its content. */

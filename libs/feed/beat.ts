@@ -1,9 +1,9 @@
 import { sign, verify, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import type { DirectiveState } from '#libs/directive/decider.js';
-import { Target } from '#libs/directive/target.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { DigestText, InstantText, Uuid } from '#libs/vocabulary/ids.js';
+import type { DirectiveState } from '../directive/decider.js';
+import { Target } from '../directive/target.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 
 /** More active directives than this are no feed of ours; hosts take nothing larger in. */
 export const MAX_ACTIVE = 100_000;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { directiveDecider, stateRoot, type DirectiveState } from '#libs/directive/decider.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { toInstant } from '#libs/kernel/time.js';
+import { directiveDecider, stateRoot, type DirectiveState } from '../directive/decider.js';
+import { digestOf } from '../kernel/digest.js';
+import { toInstant } from '../kernel/time.js';
 import { isSigned } from './beat.js';
 import { Beats, type DatedChange } from './beats.js';
 

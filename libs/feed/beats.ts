@@ -5,11 +5,11 @@ import {
   type DirectiveEvent,
   type DirectivesState,
   type DirectiveState,
-} from '#libs/directive/decider.js';
-import type { Event } from '#libs/event-log/event.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { shared } from '#libs/kernel/shared.js';
-import { toInstant, toMs, type Instant } from '#libs/kernel/time.js';
+} from '../directive/decider.js';
+import type { Event } from '../event-log/event.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { shared } from '../kernel/shared.js';
+import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
 
 /** The directives as this process knows them, and the one log that knows better. */

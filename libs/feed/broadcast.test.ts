@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { digest, uuid } from '../../test/support/given.js';
-import { directiveDecider, type DirectiveEvent } from '#libs/directive/decider.js';
+import { directiveDecider, type DirectiveEvent } from '../directive/decider.js';
 import { Beats } from './beats.js';
 import { Broadcast, type Sent, type WatchEnd, type Watcher } from './broadcast.js';
 

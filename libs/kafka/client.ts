@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ISocketFactory, Kafka, SASLOptions } from 'kafkajs';
-import { isLoopback } from '#libs/kernel/loopback.js';
+import { isLoopback } from '../kernel/loopback.js';
 import { kafkaLibrary } from './library.js';
 import { silenceNegativeTimeouts } from './warnings.js';
 

@@ -1,5 +1,5 @@
 import { Partitioners, type Message } from 'kafkajs';
-import { within } from '#libs/kernel/within.js';
+import { within } from '../kernel/within.js';
 import { openClient, type KafkaConnection } from './client.js';
 
 export interface OutgoingRecord {

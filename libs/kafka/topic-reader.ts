@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
-import { within } from '#libs/kernel/within.js';
+import { within } from '../kernel/within.js';
 import { openClient, reasonOf, type KafkaClient, type KafkaConnection } from './client.js';
 import { Pace, type Attempt } from './pace.js';
 

@@ -1,5 +1,5 @@
 import kafkajs, { type Admin } from 'kafkajs';
-import { within } from '#libs/kernel/within.js';
+import { within } from '../kernel/within.js';
 import { openClient, reasonOf, type KafkaConnection } from './client.js';
 
 /** A topic as it was found. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
-import { DIGEST_PATTERN } from '#libs/kernel/digest.js';
-import { err } from '#libs/kernel/result.js';
+import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { DIGEST_PATTERN } from '../kernel/digest.js';
+import { err } from '../kernel/result.js';
 import { openPayload, sealPayload, verifyCommitments } from './payload.js';
 
 const key = randomBytes(32);

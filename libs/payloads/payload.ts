@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { canonicalJson, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { commitmentTo, digestOfBytes, type Digest, type SecretKey } from '#libs/kernel/digest.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { canonicalJson, ownValue, type Json } from '../kernel/canonical-json.js';
+import { commitmentTo, digestOfBytes, type Digest, type SecretKey } from '../kernel/digest.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { freshRandom } from './random.js';
 
 /**

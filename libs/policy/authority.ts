@@ -1,4 +1,4 @@
-import type { Effect } from '#libs/vocabulary/words.js';
+import type { Effect } from '../vocabulary/words.js';
 import type { AuthorityAnswer } from './cedar.js';
 
 /** Asks once for each effect of an operation: the first answer that is no allow is the answer, else all that allowed. */

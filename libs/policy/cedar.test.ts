@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Json } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import type { Json } from '../kernel/canonical-json.js';
+import { digestOfBytes } from '../kernel/digest.js';
 import { heapMiB } from '../../test/support/memory.js';
 import { freshCedar, parsePolicies, PolicyEngine, toCedar, type AuthorityRequest } from './cedar.js';
 

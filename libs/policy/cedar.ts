@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import type { CedarValueJson, DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
-import { canonicalJson, isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Effect, Level } from '#libs/vocabulary/words.js';
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { digestOfBytes, type Digest } from '../kernel/digest.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Effect, Level } from '../vocabulary/words.js';
 import { readsOf, type Readable } from './reads.js';
 import { isSign, policyStarts, tokensOf, unitsOf } from './tokens.js';
 

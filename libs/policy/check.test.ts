@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Effect } from '#libs/vocabulary/words.js';
+import { Effect } from '../vocabulary/words.js';
 import { policySets } from '../../test/support/cedar-grammar.js';
 import { freshCedar } from './cedar.js';
 import { checkPolicies } from './check.js';

@@ -1,5 +1,5 @@
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
+import { Effect } from '../vocabulary/words.js';
 import { parsePolicies, type Cedar, type PolicyFault } from './cedar.js';
 import { formOf } from './forms.js';
 import { CONTEXT_ATTRIBUTES, POLICY_SCHEMA } from './schema.js';

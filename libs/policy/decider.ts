@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Decider } from '#libs/kernel/decider.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { DigestText, NameId, Reason } from '#libs/vocabulary/ids.js';
-import { ReviewVerdict } from '#libs/vocabulary/words.js';
+import type { Decider } from '../kernel/decider.js';
+import type { Digest } from '../kernel/digest.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { DigestText, NameId, Reason } from '../vocabulary/ids.js';
+import { ReviewVerdict } from '../vocabulary/words.js';
 
 /** Facts of stream `policy-<set>`. The Cedar text is the blob `cedar`; an approval puts that version into force. */
 export const PolicyProposed = z.strictObject({

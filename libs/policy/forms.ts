@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
 
 /**
  * An expression of a policy in Cedar's JSON policy format, in the forms that this service understands. The list is

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOfBytes } from '../kernel/digest.js';
 import { policySets, questions, RECORDS, templateSets } from '../../test/support/cedar-grammar.js';
 import { askPolicies, freshCedar, preparePolicies, PolicyEngine } from './cedar.js';
 

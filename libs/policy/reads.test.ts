@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Json } from '#libs/kernel/canonical-json.js';
+import type { Json } from '../kernel/canonical-json.js';
 import { freshCedar } from './cedar.js';
 import { readsOf } from './reads.js';
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { formOf, hasKeys, isEntity, isList } from './forms.js';
 import { CONTEXT_ATTRIBUTES } from './schema.js';
 

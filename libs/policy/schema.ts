@@ -1,5 +1,5 @@
 import type { SchemaJson } from '@cedar-policy/cedar-wasm/nodejs';
-import { Effect } from '#libs/vocabulary/words.js';
+import { Effect } from '../vocabulary/words.js';
 
 /** The attributes of `context` in every question. */
 export const CONTEXT_ATTRIBUTES = ['purpose', 'agent', 'host', 'sensitivity', 'arguments'] as const;

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Decider } from '#libs/kernel/decider.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { DigestText, Label, NameId, Uuid } from '#libs/vocabulary/ids.js';
-import { Role } from '#libs/vocabulary/words.js';
+import type { Decider } from '../kernel/decider.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { DigestText, Label, NameId, Uuid } from '../vocabulary/ids.js';
+import { Role } from '../vocabulary/words.js';
 
 /** What a host's tasks may name at most (an absent list sets no ceiling), and what its word can do. */
 export const HostRights = z.strictObject({

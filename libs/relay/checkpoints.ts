@@ -1,4 +1,4 @@
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../kernel/time.js';
 import type { Lease } from './lease.js';
 
 /** How often progress is recorded at most: what was sent after the last record is sent again by whoever takes over. */

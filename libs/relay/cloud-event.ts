@@ -1,5 +1,5 @@
 import { CloudEvent, Kafka } from 'cloudevents';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import type { RecordedEvent } from '../event-log/port.js';
 import type { OutgoingRecord } from './port.js';
 
 type Tail = Readonly<Record<'id' | 'schemaVersion' | 'stream' | 'time' | 'type', string>> & { traceId?: string };

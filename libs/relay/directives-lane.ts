@@ -1,7 +1,7 @@
-import type { ControlView } from '#libs/decision-point/control-view.js';
-import { beatText, type Beat } from '#libs/feed/beat.js';
-import { changeIn, type Beats, type DatedChange } from '#libs/feed/beats.js';
-import type { TopicRecord } from '#libs/kafka/topic-reader.js';
+import type { ControlView } from '../control/control-view.js';
+import { beatText, type Beat } from '../feed/beat.js';
+import { changeIn, type Beats, type DatedChange } from '../feed/beats.js';
+import type { TopicRecord } from '../kafka/topic-reader.js';
 import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
 import { Bell } from './bell.js';
 import { Checkpoints } from './checkpoints.js';

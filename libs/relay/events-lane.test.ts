@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseEvent } from '#libs/event-log/event.js';
+import { parseEvent } from '../event-log/event.js';
 import { relayGround, until } from '../../test/relay/ground.js';
 import { memoryTopic, type MemoryTopic } from '../../test/relay/memory-topic.js';
 import type { RelayProgress } from './events.js';

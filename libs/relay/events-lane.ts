@@ -1,5 +1,5 @@
-import { categoryOf } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import { categoryOf } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
 import { batchesOf, bytesOf } from './batches.js';
 import { Bell } from './bell.js';
 import { Checkpoints } from './checkpoints.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Uuid } from '#libs/vocabulary/ids.js';
+import { Uuid } from '../vocabulary/ids.js';
 
 const progress = z.strictObject({
   /** The process that sends. */

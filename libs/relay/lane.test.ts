@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { TopicListener } from '#libs/kafka/topic-reader.js';
+import type { TopicListener } from '../kafka/topic-reader.js';
 import { relayGround, until } from '../../test/relay/ground.js';
 import { memoryTopic } from '../../test/relay/memory-topic.js';
 import { UNREAD_MS } from './listening.js';

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { reasonOf } from '#libs/kafka/client.js';
-import { WrongTopic } from '#libs/kafka/topic.js';
-import type { SettledLog } from '#libs/event-log/settled.js';
-import type { Clock, Instant } from '#libs/kernel/time.js';
-import { within } from '#libs/kernel/within.js';
+import { reasonOf } from '../kafka/client.js';
+import { WrongTopic } from '../kafka/topic.js';
+import type { SettledLog } from '../event-log/settled.js';
+import type { Clock, Instant } from '../kernel/time.js';
+import { within } from '../kernel/within.js';
 import type { LaneName } from './events.js';
 import { Lease, LeaseLost } from './lease.js';
 import type { Outlet, Sender } from './port.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseEvent } from '#libs/event-log/event.js';
-import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
-import { settledLog } from '#libs/event-log/settled.js';
-import { systemClock } from '#libs/kernel/time.js';
+import { parseEvent } from '../event-log/event.js';
+import { MemoryLog } from '../event-log/memory/memory-log.js';
+import { settledLog } from '../event-log/settled.js';
+import { systemClock } from '../kernel/time.js';
 import { relayEventSchemas } from './events.js';
 import { Lease, LeaseLost } from './lease.js';
 

@@ -1,7 +1,7 @@
-import { parseEvent, sealEvent, type Event } from '#libs/event-log/event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import type { SettledLog } from '#libs/event-log/settled.js';
-import type { Instant } from '#libs/kernel/time.js';
+import { parseEvent, sealEvent, type Event } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import type { SettledLog } from '../event-log/settled.js';
+import type { Instant } from '../kernel/time.js';
 import type { LaneName, relayEventSchemas, RelayProgress } from './events.js';
 
 /** Somebody else sends now: whatever this process still had to send is theirs. */

@@ -1,4 +1,4 @@
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../kernel/time.js';
 
 /** For so long the topic may go unread until that is a trouble: its reader heals by itself, mostly within seconds. */
 export const UNREAD_MS = 30_000;

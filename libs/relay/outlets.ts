@@ -1,8 +1,8 @@
-import { DIRECTIVES_TOPIC } from '#libs/feed/kafka/kafka-feed.js';
-import type { KafkaConnection } from '#libs/kafka/client.js';
-import { openSender } from '#libs/kafka/sender.js';
-import { endOfTopic, prepareTopic, type ExistingTopic, type TopicSpec } from '#libs/kafka/topic.js';
-import { followTopic } from '#libs/kafka/topic-reader.js';
+import { DIRECTIVES_TOPIC } from '../feed/kafka/kafka-feed.js';
+import type { KafkaConnection } from '../kafka/client.js';
+import { openSender } from '../kafka/sender.js';
+import { endOfTopic, prepareTopic, type ExistingTopic, type TopicSpec } from '../kafka/topic.js';
+import { followTopic } from '../kafka/topic-reader.js';
 import type { Outlet, ReadableOutlet } from './port.js';
 
 export const EVENTS_TOPIC = 'sallyport.events.v1';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_ACTIVE } from '#libs/feed/beat.js';
+import { MAX_ACTIVE } from '../feed/beat.js';
 import { OwnRecords } from './own-records.js';
 
 /** What this process wrote, as it finds it on the topic. */

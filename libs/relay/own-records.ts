@@ -1,4 +1,4 @@
-import { MAX_ACTIVE } from '#libs/feed/beat.js';
+import { MAX_ACTIVE } from '../feed/beat.js';
 
 /** More than a restatement writes, so that it knows all of its own. Beyond that the longest unwritten ones go. */
 const MAX_KEYS = MAX_ACTIVE + 20_000;

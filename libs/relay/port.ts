@@ -1,5 +1,5 @@
-import type { OutgoingRecord, Sender } from '#libs/kafka/sender.js';
-import type { TopicListener } from '#libs/kafka/topic-reader.js';
+import type { OutgoingRecord, Sender } from '../kafka/sender.js';
+import type { TopicListener } from '../kafka/topic-reader.js';
 
 export type { OutgoingRecord, Sender };
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Decider } from '#libs/kernel/decider.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '#libs/vocabulary/ids.js';
-import { ReasonCode } from '#libs/vocabulary/words.js';
+import type { Decider } from '../kernel/decider.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { ReasonCode } from '../vocabulary/words.js';
 import { ScopeEntry } from './scope.js';
 
 export const Pin = z.strictObject({ capability: NameId, version: VersionId, definitionDigest: DigestText });

@@ -1,10 +1,5 @@
-import {
-  defaultVersion,
-  type CapabilityState,
-  type MaybeCapability,
-  type VersionState,
-} from '#libs/capability/state.js';
-import type { ReasonCode } from '#libs/vocabulary/words.js';
+import { defaultVersion, type CapabilityState, type MaybeCapability, type VersionState } from '../capability/state.js';
+import type { ReasonCode } from '../vocabulary/words.js';
 import type { Pin, Unresolved } from './decider.js';
 import type { ScopeEntry } from './scope.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FreeObject, Label, Reason, TraceId, Uuid } from '#libs/vocabulary/ids.js';
+import { FreeObject, Label, Reason, TraceId, Uuid } from '../vocabulary/ids.js';
 import { ScopeEntry } from './scope.js';
 
 const MAX_TTL_MS = 86_400_000;

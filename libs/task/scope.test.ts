@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Effect } from '#libs/vocabulary/words.js';
+import type { Effect } from '../vocabulary/words.js';
 import { contradictoryVersion, covers, ScopeEntry } from './scope.js';
 
 /** entry | operation and its effects | covered? */

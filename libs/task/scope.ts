@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Label, NameId, VersionId } from '#libs/vocabulary/ids.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { Label, NameId, VersionId } from '../vocabulary/ids.js';
+import { Effect } from '../vocabulary/words.js';
 
 /**
  * One entry of a task's scope. Without `operations` it covers those whose effects are all in `effects`; with both, both

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { DIGEST_PATTERN, type Digest } from '#libs/kernel/digest.js';
-import { NAME_PATTERN, TRACE_ID_PATTERN, UUID_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
+import { isJsonObject, type JsonObject } from '../kernel/canonical-json.js';
+import { DIGEST_PATTERN, type Digest } from '../kernel/digest.js';
+import { NAME_PATTERN, TRACE_ID_PATTERN, UUID_PATTERN, VERSION_PATTERN } from '../kernel/ids.js';
 
 /** The id of a capability, publisher, policy set or principal. */
 export const NameId = z.string().regex(NAME_PATTERN, 'needs lower-case letters, digits, ".", "_" or "-"');

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { pointerTo } from '#libs/kernel/pointer.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
+import { pointerTo } from '../kernel/pointer.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
 
 const MAX_ERRORS = 20;
 

@@ -1,9 +1,9 @@
-import { snapshotFor } from '#libs/decision-point/basis.js';
-import { textBlob } from '#libs/decision-point/blobs.js';
-import { DecisionEngines } from '#libs/decision-point/engines.js';
-import type { Call } from '#libs/decision/call.js';
-import { decide } from '#libs/decision/decide.js';
-import type { Blob, EventLog } from '#libs/event-log/port.js';
+import { snapshotFor } from '../../libs/decision-point/basis.js';
+import { textBlob } from '../../libs/event-log/blobs.js';
+import { DecisionEngines } from '../../libs/decision-point/engines.js';
+import type { Call } from '../../libs/decision/call.js';
+import { decide } from '../../libs/decision/decide.js';
+import type { Blob, EventLog } from '../../libs/event-log/port.js';
 import { median, percentile } from './figures.js';
 import { consulted, memoryTask } from './states.js';
 

@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { snapshotFor } from '#libs/decision-point/basis.js';
-import { questionOf } from '#libs/decision/check.js';
-import { ENGINE_VERSIONS } from '#libs/decision/decide.js';
-import { notDisabled } from '#libs/decision/version-checks.js';
-import { activeDirectives, directiveDecider, stateRoot, type DirectivesState } from '#libs/directive/decider.js';
-import type { Target } from '#libs/directive/target.js';
-import { beatText } from '#libs/feed/beat.js';
-import { Beats } from '#libs/feed/beats.js';
-import { digestOf } from '#libs/kernel/digest.js';
+import { snapshotFor } from '../../libs/decision-point/basis.js';
+import { questionOf } from '../../libs/decision/check.js';
+import { ENGINE_VERSIONS } from '../../libs/decision/decide.js';
+import { notDisabled } from '../../libs/decision/version-checks.js';
+import { activeDirectives, directiveDecider, stateRoot, type DirectivesState } from '../../libs/directive/decider.js';
+import type { Target } from '../../libs/directive/target.js';
+import { beatText } from '../../libs/feed/beat.js';
+import { Beats } from '../../libs/feed/beats.js';
+import { digestOf } from '../../libs/kernel/digest.js';
 import { median } from './figures.js';
 import { consulted, memoryTask } from './states.js';
 

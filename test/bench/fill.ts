@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { newTraceId } from '#libs/decision-point/trace.js';
-import { parseEvent, sealEvent, type Event, type SealedEvent } from '#libs/event-log/event.js';
-import type { EventLog, StreamWrite } from '#libs/event-log/port.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { newTraceId } from '../../libs/decision-point/trace.js';
+import { parseEvent, sealEvent, type Event, type SealedEvent } from '../../libs/event-log/event.js';
+import type { EventLog, StreamWrite } from '../../libs/event-log/port.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 
 /**
  * Fills a store with copies of what the service wrote itself: events that are real in all but their ids. The content of

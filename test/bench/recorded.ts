@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { parseEvent } from '#libs/event-log/event.js';
-import { everyEvent } from '#libs/event-log/every-event.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { parseEvent } from '../../libs/event-log/event.js';
+import { everyEvent } from '../../libs/event-log/every-event.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 
 export interface RecordedCall {
   readonly callId: string;

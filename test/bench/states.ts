@@ -1,11 +1,11 @@
-import type { CapabilityState } from '#libs/capability/state.js';
-import type { ConsultedTask, ConsultedView } from '#libs/decision-point/basis.js';
-import { jsonBlob } from '#libs/decision-point/blobs.js';
-import type { Held } from '#libs/decision-point/resting-states.js';
-import { directiveDecider } from '#libs/directive/decider.js';
-import type { Blob } from '#libs/event-log/port.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
-import type { Pin } from '#libs/task/decider.js';
+import type { CapabilityState } from '../../libs/capability/state.js';
+import type { ConsultedTask, ConsultedView } from '../../libs/decision-point/basis.js';
+import { jsonBlob } from '../../libs/event-log/blobs.js';
+import type { Held } from '../../libs/control/resting-states.js';
+import { directiveDecider } from '../../libs/directive/decider.js';
+import type { Blob } from '../../libs/event-log/port.js';
+import { digestOf, type Digest } from '../../libs/kernel/digest.js';
+import type { Pin } from '../../libs/task/decider.js';
 
 /** Folded states without a log: what decisions consult, made in bulk. */
 

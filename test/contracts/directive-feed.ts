@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Beat } from '#libs/feed/beat.js';
-import type { DirectiveFeed, FeedSubscription } from '#libs/feed/port.js';
+import type { Beat } from '../../libs/feed/beat.js';
+import type { DirectiveFeed, FeedSubscription } from '../../libs/feed/port.js';
 import { feedModel, type FeedModel } from '../support/feed-model.js';
 import { uuid } from '../support/given.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { digestOfBytes } from '#libs/kernel/digest.js';
-import { LogClosed, LogOverloaded, type AppendOutcome } from '#libs/event-log/port.js';
+import { digestOfBytes } from '../../libs/kernel/digest.js';
+import { LogClosed, LogOverloaded, type AppendOutcome } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, fact, namesOf, write } from './facts.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
+import { MemoryLog } from '../../libs/event-log/memory/memory-log.js';
 import { eventLogContract } from './event-log.js';
 import { committed, write } from './facts.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Violation } from '#libs/event-log/port.js';
+import type { Violation } from '../../libs/event-log/port.js';
 import type { MakeLog } from './log-under-test.js';
 import { batch, dataOf, write } from './facts.js';
 

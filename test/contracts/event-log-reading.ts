@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { committed, dataOf, namesOf, write } from './facts.js';
 

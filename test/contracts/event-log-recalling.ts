@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Recall } from '#libs/event-log/port.js';
+import type { Recall } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, write } from './facts.js';
 

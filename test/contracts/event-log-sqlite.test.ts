@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { eventLogContract } from './event-log.js';
 
 eventLogContract(

@@ -1,5 +1,5 @@
-import { sealEvent, type SealedEvent } from '#libs/event-log/event.js';
-import type { Batch, EventLog, RecordedEvent, StreamCheck, StreamWrite } from '#libs/event-log/port.js';
+import { sealEvent, type SealedEvent } from '../../libs/event-log/event.js';
+import type { Batch, EventLog, RecordedEvent, StreamCheck, StreamWrite } from '../../libs/event-log/port.js';
 
 /** Small true facts for tests of the log: two with other data are two facts, two with the same are one. */
 export function fact(stream: string, revision: number, data: unknown = {}, payload?: Uint8Array): SealedEvent {

@@ -1,4 +1,4 @@
-import { memoryKeyring } from '#libs/payloads/memory-keyring.js';
+import { memoryKeyring } from '../../libs/payloads/memory-keyring.js';
 import { keyringContract } from './keyring.js';
 
 keyringContract('memory', async () => {

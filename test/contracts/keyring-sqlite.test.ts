@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { KeyringUnavailable } from '#libs/payloads/keyring.js';
-import { openKeyring } from '#libs/payloads/sqlite-keyring.js';
+import { KeyringUnavailable } from '../../libs/payloads/keyring.js';
+import { openKeyring } from '../../libs/payloads/sqlite-keyring.js';
 import { keyringContract } from './keyring.js';
 
 keyringContract('sqlite', async () => {

@@ -1,4 +1,4 @@
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../../libs/event-log/port.js';
 
 /**
  * - `failed`: the answer is `unknown`, and nothing was written.

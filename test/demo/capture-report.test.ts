@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { CapabilityRegistration } from '#libs/capability/manifest.js';
+import { CapabilityRegistration } from '../../libs/capability/manifest.js';
 import { run } from '../../apps/cli/program.js';
 import { startService, type Answered } from '../support/service.js';
 

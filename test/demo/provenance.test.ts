@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { run } from '../../apps/cli/program.js';
 import type { Answered } from '../support/service.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Role } from '#libs/vocabulary/words.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import { run } from '../../apps/cli/program.js';
 import { addPrincipal, scopeOf, unique } from '../support/actors.js';
 import { startService, type TestService } from '../support/service.js';

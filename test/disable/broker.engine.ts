@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DIRECTIVES_TOPIC } from '#libs/feed/kafka/kafka-feed.js';
-import { openClient } from '#libs/kafka/client.js';
+import { DIRECTIVES_TOPIC } from '../../libs/feed/kafka/kafka-feed.js';
+import { openClient } from '../../libs/kafka/client.js';
 import { freePort } from '../bench/running.js';
 import { startKafka, type TestKafka } from '../engines/kafka/kafka.js';
 import { ended, place, type ServiceProcess } from '../process/child.js';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseEvent, type Event } from '#libs/event-log/event.js';
-import { everyEvent } from '#libs/event-log/every-event.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
-import type { Clock } from '#libs/kernel/time.js';
+import { parseEvent, type Event } from '../../libs/event-log/event.js';
+import { everyEvent } from '../../libs/event-log/every-event.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
+import type { Clock } from '../../libs/kernel/time.js';
 import { freePort } from '../bench/running.js';
 import { ended, place } from '../process/child.js';
 import { brokenBy } from '../process/verifier.js';

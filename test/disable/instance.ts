@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { DirectiveFeed } from '#libs/feed/port.js';
-import { kafkaFeed } from '#libs/feed/kafka/kafka-feed.js';
-import { sseFeed } from '#libs/feed/watch/sse.js';
+import type { DirectiveFeed } from '../../libs/feed/port.js';
+import { kafkaFeed } from '../../libs/feed/kafka/kafka-feed.js';
+import { sseFeed } from '../../libs/feed/watch/sse.js';
 import { createClient } from '../../libs/host/client.js';
 import { Follower } from '../../libs/host/follower.js';
 import { askOverHttp } from '../../libs/host/http.js';
 import { feedKeys } from '../../libs/host/keys.js';
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../../libs/kernel/time.js';
 
 /** What an instance of a host is made of in these tests: the follower of the SDK, on the feeds that are asked for. */
 export interface InstanceOptions {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { everyEvent } from '#libs/event-log/every-event.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
-import { openClient } from '#libs/kafka/client.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { everyEvent } from '../../libs/event-log/every-event.js';
+import type { RecordedEvent } from '../../libs/event-log/port.js';
+import { openClient } from '../../libs/kafka/client.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 
 /** Reads the topic of events as a SIEM would, and holds it against the log. */
 

@@ -1,7 +1,7 @@
-import type { DecisionEngines } from '#libs/decision-point/engines.js';
-import type { Engines } from '#libs/decision/snapshot.js';
-import type { AppendOutcome, Batch, EventLog, Recall, RecordedEvent } from '#libs/event-log/port.js';
-import { parseEvent, sealEvent } from '#libs/event-log/event.js';
+import type { DecisionEngines } from '../../libs/decision-point/engines.js';
+import type { Engines } from '../../libs/decision/snapshot.js';
+import type { AppendOutcome, Batch, EventLog, Recall, RecordedEvent } from '../../libs/event-log/port.js';
+import { parseEvent, sealEvent } from '../../libs/event-log/event.js';
 import type { Defect } from './world.js';
 
 /** For each promise at least one way to break it, to see that the simulation would find it. */

@@ -1,24 +1,24 @@
-import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
-import { CapabilityRegistration } from '#libs/capability/manifest.js';
-import { prepareProposal, type PreparedProposal } from '#libs/capability/proposal.js';
-import { DecisionEngines } from '#libs/decision-point/engines.js';
-import { snapshotFor } from '#libs/decision-point/basis.js';
-import { textBlob } from '#libs/decision-point/blobs.js';
-import { ControlPlane } from '#libs/decision-point/control-plane.js';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { writeOf } from '#libs/decision-point/facts.js';
-import { LogTime } from '#libs/decision-point/log-time.js';
-import { capabilityWrites } from '#libs/decision-point/stops.js';
-import { MemoryLog } from '#libs/event-log/memory/memory-log.js';
-import type { Batch, Blob, EventLog } from '#libs/event-log/port.js';
-import { settledLog } from '#libs/event-log/settled.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOf, type Digest } from '#libs/kernel/digest.js';
-import { ok, type Result } from '#libs/kernel/result.js';
-import { systemClock } from '#libs/kernel/time.js';
-import { policyDecider } from '#libs/policy/decider.js';
-import { principalDecider } from '#libs/principal/decider.js';
-import type { Role } from '#libs/vocabulary/words.js';
+import { capabilityDecider, type CapabilityCommand } from '../../libs/capability/decider.js';
+import { CapabilityRegistration } from '../../libs/capability/manifest.js';
+import { prepareProposal, type PreparedProposal } from '../../libs/capability/proposal.js';
+import { DecisionEngines } from '../../libs/decision-point/engines.js';
+import { snapshotFor } from '../../libs/decision-point/basis.js';
+import { textBlob } from '../../libs/event-log/blobs.js';
+import { ControlPlane } from '../../libs/control/control-plane.js';
+import { ControlView } from '../../libs/control/control-view.js';
+import { writeOf } from '../../libs/streams/facts.js';
+import { LogTime } from '../../libs/control/log-time.js';
+import { capabilityWrites } from '../../libs/control/stops.js';
+import { MemoryLog } from '../../libs/event-log/memory/memory-log.js';
+import type { Batch, Blob, EventLog } from '../../libs/event-log/port.js';
+import { settledLog } from '../../libs/event-log/settled.js';
+import type { JsonObject } from '../../libs/kernel/canonical-json.js';
+import { digestOf, type Digest } from '../../libs/kernel/digest.js';
+import { ok, type Result } from '../../libs/kernel/result.js';
+import { systemClock } from '../../libs/kernel/time.js';
+import { policyDecider } from '../../libs/policy/decider.js';
+import { principalDecider } from '../../libs/principal/decider.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 
 /** What every history begins with: principals, two capabilities with an approved version each, a policy in force. */
 

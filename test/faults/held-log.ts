@@ -1,5 +1,11 @@
-import type { MemoryLog } from '#libs/event-log/memory/memory-log.js';
-import { LogOverloaded, LogUnavailable, type Batch, type EventLog, type Subscription } from '#libs/event-log/port.js';
+import type { MemoryLog } from '../../libs/event-log/memory/memory-log.js';
+import {
+  LogOverloaded,
+  LogUnavailable,
+  type Batch,
+  type EventLog,
+  type Subscription,
+} from '../../libs/event-log/port.js';
 import type { Life, Scheduler } from './scheduler.js';
 
 export interface HeldLog extends EventLog {

@@ -1,24 +1,24 @@
-import { attemptsOf } from '#libs/audit/attempts.js';
-import { Contents } from '#libs/audit/contents.js';
-import { History } from '#libs/audit/history.js';
-import { Reconstructor } from '#libs/audit/reconstruct.js';
-import { replayed } from '#libs/audit/replay.js';
-import type { CallDecided } from '#libs/calls/events.js';
-import type { AuthorizeAnswer } from '#libs/decision-point/answer.js';
-import { payloadPlace } from '#libs/decision-point/payload-place.js';
-import type { ResponseAnswer } from '#libs/decision-point/responder.js';
-import { parseEvent } from '#libs/event-log/event.js';
+import { attemptsOf } from '../../libs/audit/attempts.js';
+import { Contents } from '../../libs/audit/contents.js';
+import { History } from '../../libs/audit/history.js';
+import { Reconstructor } from '../../libs/audit/reconstruct.js';
+import { replayed } from '../../libs/audit/replay.js';
+import type { CallDecided } from '../../libs/calls/events.js';
+import type { AuthorizeAnswer } from '../../libs/decision-point/answer.js';
+import { payloadPlace } from '../../libs/payloads/payload-place.js';
+import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
+import { parseEvent } from '../../libs/event-log/event.js';
 import {
   LogOverloaded,
   LogUnavailable,
   type EventLog,
   type EventPlace,
   type RecordedEvent,
-} from '#libs/event-log/port.js';
-import { verifySealed } from '#libs/event-log/verify.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { openPayload, verifyCommitments, type OpenedPayload } from '#libs/payloads/payload.js';
+} from '../../libs/event-log/port.js';
+import { verifySealed } from '../../libs/event-log/verify.js';
+import { canonicalJson } from '../../libs/kernel/canonical-json.js';
+import { digestOf } from '../../libs/kernel/digest.js';
+import { openPayload, verifyCommitments, type OpenedPayload } from '../../libs/payloads/payload.js';
 import type { Answer, AskedCall } from './actors.js';
 import { broken, Oracle, type Breach, type Seen } from './oracle.js';
 import type { World } from './world.js';

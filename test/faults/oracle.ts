@@ -1,6 +1,6 @@
-import type { Event } from '#libs/event-log/event.js';
-import type { CallDecided, OutcomeRecorded, ResponseValidated } from '#libs/calls/events.js';
-import type { ScopeEntry } from '#libs/task/scope.js';
+import type { Event } from '../../libs/event-log/event.js';
+import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../../libs/calls/events.js';
+import type { ScopeEntry } from '../../libs/task/scope.js';
 import { POLICIES } from './ground.js';
 
 /** Which promise is broken, and how. `limits`, `records` and `errors` are the rules beside the eight. */

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import timersPromises from 'node:timers/promises';
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../../libs/kernel/time.js';
 import { chanceOf, type Chance } from '../support/chance.js';
 
 /** What befalls an operation of the log when it is let go. `late`: unknown is answered, and it is written afterwards. */

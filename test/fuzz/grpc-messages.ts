@@ -1,4 +1,4 @@
-import { messageOf } from '#libs/wire/protos.js';
+import { messageOf } from '../../libs/wire/protos.js';
 import { textOf } from './mutations.js';
 
 /**

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
-import { messageOf } from '#libs/wire/protos.js';
+import { messageOf } from '../../libs/wire/protos.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, openTask, readyWorld } from '../support/world.js';
 import { framed } from './grpc-frames.js';

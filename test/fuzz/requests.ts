@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Role } from '#libs/vocabulary/words.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import type { Answered, TestService } from '../support/service.js';

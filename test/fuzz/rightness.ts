@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { parseStrictJson } from '#libs/kernel/strict-json.js';
+import { parseStrictJson } from '../../libs/kernel/strict-json.js';
 import { definitionDigestOf } from '../support/calls.js';
 import type { Answered } from '../support/service.js';
 import { INTEGRITY } from '../support/world.js';

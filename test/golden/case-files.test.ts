@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
-import { Target } from '#libs/directive/target.js';
-import { CheckName, Kind, ReasonCode, ServerMethod } from '#libs/vocabulary/words.js';
+import { Target } from '../../libs/directive/target.js';
+import { CheckName, Kind, ReasonCode, ServerMethod } from '../../libs/vocabulary/words.js';
 import { BLOCKS_FILE, expandSteps, readBlocks, readCases, type Case } from './case.js';
 import { GOLDEN, namesIn, readJson, readYaml, stem } from './files.js';
 

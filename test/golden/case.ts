@@ -1,4 +1,4 @@
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { JsonObject } from '../../libs/kernel/canonical-json.js';
 import { namesIn, readYaml, stem } from './files.js';
 
 /** A step of a world: what one role does over HTTP before the call. `by` names a principal other than the usual one. */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { canonicalJson, type Json } from '#libs/kernel/canonical-json.js';
+import { canonicalJson, type Json } from '../../libs/kernel/canonical-json.js';
 import {
   fingerprintDefinition,
   DEFINITION_FIELD_SET,
   type DigestedDefinition,
-} from '#libs/kernel/definition-digest.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { parseStrictJson } from '#libs/kernel/strict-json.js';
+} from '../../libs/kernel/definition-digest.js';
+import { digestOf } from '../../libs/kernel/digest.js';
+import { parseStrictJson } from '../../libs/kernel/strict-json.js';
 import { startService } from '../support/service.js';
 import { expecting, register } from '../support/world.js';
 import { namesIn, readJson } from './files.js';

@@ -12,7 +12,7 @@ import {
   registration,
 } from '../support/world.js';
 import type { MovableClock } from '../support/clock.js';
-import { runEventsLane } from '#libs/relay/events-lane.js';
+import { runEventsLane } from '../../libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
 import type { Answered, TestService } from '../support/service.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ENGINE_VERSIONS } from '#libs/decision/decide.js';
+import { ENGINE_VERSIONS } from '../../libs/decision/decide.js';
 import { blockOf, type Blocks } from './case.js';
 
 /**

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { parseEvent } from '#libs/event-log/event.js';
-import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { toInstant, toMs } from '#libs/kernel/time.js';
+import { parseEvent } from '../../libs/event-log/event.js';
+import { ownValue, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { digestOf } from '../../libs/kernel/digest.js';
+import { toInstant, toMs } from '../../libs/kernel/time.js';
 import type { Answered, TestService } from '../support/service.js';
 import { median } from '../bench/figures.js';
 import { expecting } from '../support/world.js';

@@ -1,5 +1,5 @@
-import { isJsonObject, type Json } from '#libs/kernel/canonical-json.js';
-import { systemClock, type Clock } from '#libs/kernel/time.js';
+import { isJsonObject, type Json } from '../../libs/kernel/canonical-json.js';
+import { systemClock, type Clock } from '../../libs/kernel/time.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting } from '../support/world.js';
 import { blockOf, type Blocks, type Changes, type Step } from './case.js';

@@ -10,8 +10,8 @@ import {
 } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
 import { fromMessage, toMessage } from '../../apps/pdp/grpc/codec.js';
-import type { Role } from '#libs/vocabulary/words.js';
-import { messageOf, serviceOf, type ServiceName } from '#libs/wire/protos.js';
+import type { Role } from '../../libs/vocabulary/words.js';
+import { messageOf, serviceOf, type ServiceName } from '../../libs/wire/protos.js';
 import type { Answered, TestService, Tokens } from '../support/service.js';
 
 /** What a call ended with: a status, and what its details say. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { messageOf } from '#libs/wire/protos.js';
+import { messageOf } from '../../libs/wire/protos.js';
 import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { addPrincipal, unique } from '../support/actors.js';
 import { startService, type Answered, type TestService } from '../support/service.js';

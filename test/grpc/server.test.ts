@@ -11,7 +11,7 @@ import { openService } from '../../apps/pdp/service.js';
 import { startServer } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
 import { createLogger } from '../../apps/pdp/observability/logger.js';
-import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
+import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
 import { selfSigned } from '../demo/certificate.js';
 import { ended, place } from '../process/child.js';
 import { gate } from '../support/gate.js';

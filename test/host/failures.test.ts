@@ -5,8 +5,8 @@ import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@mo
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { CallRefused, type Host, type HostOptions, type Refusal } from '#libs/host/index.js';
-import type { McpTransport } from '#libs/host/mcp.js';
+import { CallRefused, type Host, type HostOptions, type Refusal } from '../../libs/host/index.js';
+import type { McpTransport } from '../../libs/host/mcp.js';
 import { hostedService, hostOf } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import { MODERN, type ScriptedServer } from '../support/mcp-server.js';

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { CallRefused, type Guarded, type HostOptions } from '#libs/host/index.js';
+import { CallRefused, type Guarded, type HostOptions } from '../../libs/host/index.js';
 import { hostedService, hostOf } from '../support/guarded.js';
 import { NOTES } from '../support/mcp-server.js';
 import { stageOf, type Stage } from '../support/notes.js';

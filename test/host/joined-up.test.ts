@@ -5,7 +5,7 @@ import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { CallRefused, type Guarded, type Host } from '#libs/host/index.js';
+import { CallRefused, type Guarded, type Host } from '../../libs/host/index.js';
 import { cli } from '../support/cli.js';
 import { EVERYTHING, hostOf, registeredServer, scopeOf } from '../support/guarded.js';
 import { startService, type Answered, type TestService } from '../support/service.js';

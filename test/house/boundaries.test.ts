@@ -18,8 +18,8 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
   },
   'nothing-imports-apps': { from: 'libs/audit/a.ts', text: `export { x } from '../../apps/pdp/x.js';\n` },
   'apps-stand-alone': { from: 'apps/cli/a.ts', text: `export { x } from '../pdp/x.js';\n` },
-  'kernel-imports-nothing': { from: 'libs/kernel/a.ts', text: `export { x } from '#libs/audit/x.js';\n` },
-  'rules-are-pure': { from: 'libs/decision/a.ts', text: `export { x } from '#libs/event-log/x.js';\n` },
+  'kernel-imports-nothing': { from: 'libs/kernel/a.ts', text: `export { x } from '../audit/x.js';\n` },
+  'rules-are-pure': { from: 'libs/decision/a.ts', text: `export { x } from '../event-log/x.js';\n` },
   'rules-have-no-randomness': { from: 'libs/task/a.ts', text: `export { randomUUID } from 'node:crypto';\n` },
   'adapters-stand-alone': {
     from: 'libs/event-log/sqlite/a.ts',
@@ -27,10 +27,10 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
   },
   'adapters-are-composed-in-apps': {
     from: 'libs/audit/a.ts',
-    text: `export { x } from '#libs/event-log/sqlite/x.js';\n`,
+    text: `export { x } from '../event-log/sqlite/x.js';\n`,
   },
   'kafka-is-behind-one-library': { from: 'libs/audit/a.ts', text: `export { Kafka } from 'kafkajs';\n` },
-  'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '#libs/decision/x.js';\n` },
+  'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '../decision/x.js';\n` },
   'hosts-stand-alone': {
     from: 'libs/host/a.ts',
     text: `export { x } from '../decision-point/x.js';\n`,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { LogUnavailable, type EventLog } from '#libs/event-log/port.js';
+import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
 import { GrpcHost } from '../grpc/client.js';
 import { addPrincipal, newCapability, versionCommand } from '../support/actors.js';
 import { movableClock } from '../support/clock.js';

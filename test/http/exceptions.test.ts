@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ContentDesk } from '#libs/decision-point/content-desk.js';
+import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { eventsOf, logEnd } from '../support/events.js';

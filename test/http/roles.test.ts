@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { Role } from '#libs/vocabulary/words.js';
+import { Role } from '../../libs/vocabulary/words.js';
 import { addPrincipal } from '../support/actors.js';
 import { refused } from '../support/problems.js';
 import { startService, type TestService } from '../support/service.js';

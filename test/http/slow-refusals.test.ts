@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AppendOutcome, Batch, EventLog } from '#libs/event-log/port.js';
+import type { AppendOutcome, Batch, EventLog } from '../../libs/event-log/port.js';
 import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answer, type TestService } from '../support/service.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../../libs/event-log/port.js';
 import { decide } from '../support/calls.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answered } from '../support/service.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../../libs/event-log/port.js';
 import { GrpcHost, refusal } from '../grpc/client.js';
 import { place } from '../process/child.js';
 import { appendingBy, writesTo } from '../process/logs.js';

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import type { AppendOutcome, Batch } from '#libs/event-log/port.js';
+import type { AppendOutcome, Batch } from '../../libs/event-log/port.js';
 import { eventsOf } from '../support/events.js';
 import { startService, type Answered } from '../support/service.js';
 import { openTask, readyWorld } from '../support/world.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { everyEvent } from '#libs/event-log/every-event.js';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
-import { verifySealed } from '#libs/event-log/verify.js';
+import { everyEvent } from '../../libs/event-log/every-event.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
+import { verifySealed } from '../../libs/event-log/verify.js';
 import type { Answered } from '../support/service.js';
 import { openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';

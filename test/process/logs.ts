@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AppendOutcome, Batch, EventLog } from '#libs/event-log/port.js';
+import type { AppendOutcome, Batch, EventLog } from '../../libs/event-log/port.js';
 
 /** Logs that behave otherwise than the real one beneath them; for `wrapLog`. */
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { EventLog } from '#libs/event-log/port.js';
+import type { EventLog } from '../../libs/event-log/port.js';
 import { unique, versionCommand, type Actor } from '../support/actors.js';
 import { eventsAfter, type SeenEvent } from '../support/events.js';
 import { startService, type Answered, type TestService } from '../support/service.js';

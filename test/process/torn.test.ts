@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openSqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
-import type { RecordedEvent } from '#libs/event-log/port.js';
+import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
+import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { callerOf, startService, tokensOf, type Answered } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { ended, listening, place } from './child.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Beat } from '#libs/feed/beat.js';
-import { stateRoot } from '#libs/directive/decider.js';
-import type { DirectivesLane } from '#libs/relay/directives-lane.js';
+import type { Beat } from '../../libs/feed/beat.js';
+import { stateRoot } from '../../libs/directive/decider.js';
+import type { DirectivesLane } from '../../libs/relay/directives-lane.js';
 import { relayGround, stateOf, until } from './ground.js';
 import { memoryTopic, type MemoryTopic } from './memory-topic.js';
 

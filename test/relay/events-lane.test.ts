@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseEvent } from '#libs/event-log/event.js';
-import { WrongTopic } from '#libs/kafka/topic.js';
+import { parseEvent } from '../../libs/event-log/event.js';
+import { WrongTopic } from '../../libs/kafka/topic.js';
 import { consumed, relayGround, until } from './ground.js';
 import { memoryTopic } from './memory-topic.js';
 

@@ -1,5 +1,5 @@
-import type { TopicListener, TopicRecord } from '#libs/kafka/topic-reader.js';
-import type { OutgoingRecord, ReadableOutlet, Sender } from '#libs/relay/port.js';
+import type { TopicListener, TopicRecord } from '../../libs/kafka/topic-reader.js';
+import type { OutgoingRecord, ReadableOutlet, Sender } from '../../libs/relay/port.js';
 
 /**
  * What befalls one send. - `failed`: nothing is written.   - `persisted`: all is written, and it fails all the same.

@@ -1,7 +1,7 @@
 import type { Service } from '../bench/ours.js';
 import { CEDAR } from '../bench/questions.js';
 import { callerOf, type Answered } from '../support/service.js';
-import type { Role } from '#libs/vocabulary/words.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import type { Chance } from '../support/chance.js';
 import { activatePolicy, approve, callBody, expecting, proposal, registration, taskBody } from '../support/world.js';
 

@@ -4,10 +4,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { systemClock } from '#libs/kernel/time.js';
-import { LogUnavailable, OutcomeUnknown } from '#libs/event-log/port.js';
-import { settledLog } from '#libs/event-log/settled.js';
-import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
+import { systemClock } from '../../libs/kernel/time.js';
+import { LogUnavailable, OutcomeUnknown } from '../../libs/event-log/port.js';
+import { settledLog } from '../../libs/event-log/settled.js';
+import type { SqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { batch, write } from '../contracts/facts.js';
 import { inPlace, type Place } from './place.js';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { openSqliteLog, type SqliteLog, type SqliteLogOptions } from '#libs/event-log/sqlite/sqlite-log.js';
+import { openSqliteLog, type SqliteLog, type SqliteLogOptions } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { committed, write } from '../contracts/facts.js';
 
 /** A folder for one test, gone afterwards, with its logs closed and its processes ended, however the test ended. */

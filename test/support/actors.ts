@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Role } from '#libs/vocabulary/words.js';
+import type { Role } from '../../libs/vocabulary/words.js';
 import type { Answered, TestService } from './service.js';
 import { approve, expecting, proposal, register } from './world.js';
 

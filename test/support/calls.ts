@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { fingerprintDefinition, type DigestedDefinition } from '#libs/kernel/definition-digest.js';
+import { fingerprintDefinition, type DigestedDefinition } from '../../libs/kernel/definition-digest.js';
 import type { Answered, TestService } from './service.js';
 import { callBody, expecting } from './world.js';
 

@@ -1,6 +1,6 @@
-import { capabilityDecider } from '#libs/capability/decider.js';
-import type { Diff } from '#libs/capability/diff.js';
-import { capabilityEventSchemas, type CapabilityEvent } from '#libs/capability/events.js';
+import { capabilityDecider } from '../../libs/capability/decider.js';
+import type { Diff } from '../../libs/capability/diff.js';
+import { capabilityEventSchemas, type CapabilityEvent } from '../../libs/capability/events.js';
 import { at, digest, specified, uuid } from './given.js';
 
 /** Facts of one capability with one version or more, as suites of its decider tell them. */

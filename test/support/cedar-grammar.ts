@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { AuthorityRequest } from '#libs/policy/cedar.js';
+import type { JsonObject } from '../../libs/kernel/canonical-json.js';
+import type { AuthorityRequest } from '../../libs/policy/cedar.js';
 
 /** Policy sets over Cedar's whole grammar, mostly well-typed, and questions that differ in one part of what they ask. */
 

@@ -1,4 +1,4 @@
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../../libs/kernel/time.js';
 
 /** The real clock, which a test may move ahead. */
 export interface MovableClock extends Clock {

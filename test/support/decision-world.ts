@@ -1,13 +1,13 @@
-import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
-import type { Call } from '#libs/decision/call.js';
-import { decide } from '#libs/decision/decide.js';
-import { namedThingErrors } from '#libs/decision/named-thing.js';
-import type { ArgumentError, Engines, Snapshot } from '#libs/decision/snapshot.js';
-import { directiveDecider } from '#libs/directive/decider.js';
-import type { Target } from '#libs/directive/target.js';
-import { fold } from '#libs/kernel/decider.js';
-import { err, ok } from '#libs/kernel/result.js';
-import type { TaskState } from '#libs/task/decider.js';
+import type { CapabilityState, Review, VersionState } from '../../libs/capability/state.js';
+import type { Call } from '../../libs/decision/call.js';
+import { decide } from '../../libs/decision/decide.js';
+import { namedThingErrors } from '../../libs/decision/named-thing.js';
+import type { ArgumentError, Engines, Snapshot } from '../../libs/decision/snapshot.js';
+import { directiveDecider } from '../../libs/directive/decider.js';
+import type { Target } from '../../libs/directive/target.js';
+import { fold } from '../../libs/kernel/decider.js';
+import { err, ok } from '../../libs/kernel/result.js';
+import type { TaskState } from '../../libs/task/decider.js';
 import { at, digest, uuid } from './given.js';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };

@@ -1,4 +1,4 @@
-import { parseEvent, type Event } from '#libs/event-log/event.js';
+import { parseEvent, type Event } from '../../libs/event-log/event.js';
 import type { Answered, TestService } from './service.js';
 
 /** An event as tests look at it. */

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { activeDirectives, directiveDecider, stateRoot } from '#libs/directive/decider.js';
-import type { Target } from '#libs/directive/target.js';
-import { directiveView, signBeat, type Beat, type FeedKey } from '#libs/feed/beat.js';
-import { toInstant } from '#libs/kernel/time.js';
+import { activeDirectives, directiveDecider, stateRoot } from '../../libs/directive/decider.js';
+import type { Target } from '../../libs/directive/target.js';
+import { directiveView, signBeat, type Beat, type FeedKey } from '../../libs/feed/beat.js';
+import { toInstant } from '../../libs/kernel/time.js';
 
 /** What a service says of its directives, without the service: the truth that hosts are held against. */
 export interface FeedModel {

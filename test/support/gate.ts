@@ -1,4 +1,4 @@
-import type { Batch, EventLog } from '#libs/event-log/port.js';
+import type { Batch, EventLog } from '../../libs/event-log/port.js';
 
 /** How long an append that a test waits for may take to come. */
 const ARRIVES_MS = 5000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { z } from 'zod';
-import type { CallDecided } from '#libs/calls/events.js';
-import { fold, type Decider } from '#libs/kernel/decider.js';
-import type { Refusal } from '#libs/kernel/refusal.js';
+import type { CallDecided } from '../../libs/calls/events.js';
+import { fold, type Decider } from '../../libs/kernel/decider.js';
+import type { Refusal } from '../../libs/kernel/refusal.js';
 
 interface AnyEvent {
   readonly type: string;

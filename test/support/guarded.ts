@@ -3,7 +3,7 @@ import { after } from 'node:test';
 import { openServer } from '../../apps/cli/capture/observe.js';
 import { registrationOf, type Registration } from '../../apps/cli/capture/registration.js';
 import { findProvenance } from '../../apps/cli/provenance/provenance.js';
-import { connectHost, type Host, type HostOptions } from '#libs/host/index.js';
+import { connectHost, type Host, type HostOptions } from '../../libs/host/index.js';
 import { projectRoot } from './root.js';
 import { startService, type Answered, type TestService } from './service.js';
 import { activatePolicy, approve, expecting } from './world.js';

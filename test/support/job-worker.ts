@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { serveJobs } from '#libs/offload/serve-jobs.js';
+import { serveJobs } from '../../libs/offload/serve-jobs.js';
 
 /** What the jobs of tests do: they cost time or memory as they are told. */
 export type TestJob =

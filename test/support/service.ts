@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { openService, type Service, type ServiceParts } from '../../apps/pdp/service.js';
 import { startServer, type Server } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
-import { Role } from '#libs/vocabulary/words.js';
+import { Role } from '../../libs/vocabulary/words.js';
 
 export interface Answer {
   readonly status: number;

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Beat } from '#libs/feed/beat.js';
+import type { Beat } from '../../libs/feed/beat.js';
 
 export interface WatchServer {
   readonly url: URL;

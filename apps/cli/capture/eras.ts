@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import type { Channel, Reply } from './rpc.js';
 

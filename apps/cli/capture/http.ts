@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { at } from '../print.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { parseMessage, replyOf, type Channel, type Reply } from './rpc.js';

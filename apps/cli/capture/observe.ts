@@ -1,6 +1,6 @@
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { DefinitionFingerprint } from '#libs/kernel/definition-digest.js';
-import { DefinitionFailure, readDefinition, type ServerDefinition } from '#libs/mcp/definition.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { DefinitionFingerprint } from '../../../libs/kernel/definition-digest.js';
+import { DefinitionFailure, readDefinition, type ServerDefinition } from '../../../libs/mcp/definition.js';
 import { openInitialized, openSession, type Greeting, type Session } from './eras.js';
 import { CaptureFailure, commandName } from './failure.js';
 import { openHttp } from './http.js';

@@ -1,8 +1,8 @@
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { MAX_OPERATIONS } from '#libs/capability/manifest.js';
-import { vetSchema } from '#libs/content/schema-vetting.js';
-import type { Effect } from '#libs/vocabulary/words.js';
-import type { ServerDefinition } from '#libs/mcp/definition.js';
+import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { MAX_OPERATIONS } from '../../../libs/capability/manifest.js';
+import { vetSchema } from '../../../libs/content/schema-vetting.js';
+import type { Effect } from '../../../libs/vocabulary/words.js';
+import type { ServerDefinition } from '../../../libs/mcp/definition.js';
 
 const SCHEMAS = [
   ['input', 'inputSchema'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
 import { CaptureFailure } from './failure.js';
-import type { ServerDefinition } from '#libs/mcp/definition.js';
+import type { ServerDefinition } from '../../../libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
 import { hintsOf, leftOutLines } from './report.js';
 import { effectsOf } from './operations.js';

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
-import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Effect, Kind, Level } from '#libs/vocabulary/words.js';
+import { ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Effect, Kind, Level } from '../../../libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
-import type { ServerDefinition } from '#libs/mcp/definition.js';
+import type { ServerDefinition } from '../../../libs/mcp/definition.js';
 import type { Observation, Target } from './observe.js';
 import { proposeOperations, type LeftOut } from './operations.js';
 import type { Provenance, Source } from '../provenance/evidence.js';

@@ -1,5 +1,5 @@
-import { hasReservedPrefix } from '#libs/capability/definition.js';
-import { ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { hasReservedPrefix } from '../../../libs/capability/definition.js';
+import { ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { at, printable, table } from '../print.js';
 import type { Observation, Target } from './observe.js';
 import type { Provenance } from '../provenance/evidence.js';

@@ -1,6 +1,6 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { parseStrictJson } from '#libs/kernel/strict-json.js';
-import type { McpReply } from '#libs/mcp/definition.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
+import type { McpReply } from '../../../libs/mcp/definition.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 
 export type Reply = McpReply;

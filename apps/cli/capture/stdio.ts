@@ -1,6 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout } from 'node:timers/promises';
-import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { startChild } from '../children.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { answerTo, parseMessage, replyOf, type CaptureEvent, type Channel, type Reply } from './rpc.js';

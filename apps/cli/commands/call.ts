@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
-import { Definition } from '#libs/capability/definition.js';
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { fingerprintDefinition } from '#libs/kernel/definition-digest.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { Definition } from '../../../libs/capability/definition.js';
+import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
+import { Effect } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { describe, listOption, objectOption, readObject, serviceAction, type Exits } from '../command.js';
 import { at, dig, joined, list, printable, visible } from '../print.js';

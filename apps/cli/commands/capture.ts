@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { NAME_PATTERN, VERSION_PATTERN } from '#libs/kernel/ids.js';
-import { Kind, Level } from '#libs/vocabulary/words.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { NAME_PATTERN, VERSION_PATTERN } from '../../../libs/kernel/ids.js';
+import { Kind, Level } from '../../../libs/vocabulary/words.js';
 import { PROTOCOLS, type Protocol } from '../capture/eras.js';
 import type { LeftOut } from '../capture/operations.js';
 import { openServer, type Observation, type OpenServer, type Target } from '../capture/observe.js';

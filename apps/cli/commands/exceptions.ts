@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ExceptionCode } from '#libs/vocabulary/words.js';
+import { ExceptionCode } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { collect, describe, serviceAction, type Exits } from '../command.js';
 import { dig, joined, printable } from '../print.js';

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { path, query, type Call } from '../client.js';
 import { at, dig, joined, list, printable } from '../print.js';
 import { targetText } from '../target.js';

@@ -32,8 +32,8 @@ export function addPolicyFiles(policy: Command, world: World, exits: Exits): voi
 }
 
 async function check(world: World, file: string, options: { registry?: string; json?: boolean }): Promise<number> {
-  const { vetPolicies } = await import('#libs/decision-point/policy-vetting.js');
-  const { unregistered } = await import('#libs/policy/registered.js');
+  const { vetPolicies } = await import('../../../libs/control/policy-vetting.js');
+  const { unregistered } = await import('../../../libs/policy/registered.js');
   const { namesOfRegistry } = await import('../policies/registry-file.js');
   const { registry } = options;
   const names = registry === undefined ? undefined : namesOfRegistry(await readJson(world, registry), registry);

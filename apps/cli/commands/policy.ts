@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Json } from '#libs/kernel/canonical-json.js';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { path } from '../client.js';
 import { describe, readInput, serviceAction, type Exits } from '../command.js';
 import { at, list, printable } from '../print.js';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { Role } from '#libs/vocabulary/words.js';
+import { Role } from '../../../libs/vocabulary/words.js';
 import { everyPage, path } from '../client.js';
 import { collect, describe, serviceAction, type Exits } from '../command.js';
 import { at, dig, joined, jsonLine, list, printable, table } from '../print.js';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Json, JsonObject } from '#libs/kernel/canonical-json.js';
+import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { path, ServiceProblem, ServiceUnreachable, type Call } from '../client.js';
 import { at, dig, list, printable } from '../print.js';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { isJsonObject, ownValue, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { Effect, Kind, VersionStatus } from '#libs/vocabulary/words.js';
+import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { Effect, Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
 import { agentText } from '../agent-text.js';

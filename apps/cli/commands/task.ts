@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { TaskStatus } from '#libs/task/decider.js';
-import { Effect } from '#libs/vocabulary/words.js';
+import { isJsonObject, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { TaskStatus } from '../../../libs/task/decider.js';
+import { Effect } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, objectOption, positiveInteger, readObject, serviceAction, type Exits } from '../command.js';
 import { at, list, moreOf, printable, table } from '../print.js';

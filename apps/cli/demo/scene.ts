@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { isJsonObject, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Role } from '#libs/vocabulary/words.js';
+import { isJsonObject, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Role } from '../../../libs/vocabulary/words.js';
 import { openServer, type OpenServer, type Target } from '../capture/observe.js';
 import { findProvenance } from '../provenance/provenance.js';
 import { registrationOf, type Registration } from '../capture/registration.js';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { path, ServiceProblem, type Call } from '../client.js';
 import { at, dig, list } from '../print.js';
 import { timelineOf } from '../timeline.js';

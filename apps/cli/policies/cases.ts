@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parse } from 'yaml';
-import { Effect, Level } from '#libs/vocabulary/words.js';
+import { Effect, Level } from '../../../libs/vocabulary/words.js';
 
 const Attributes = z.record(z.string(), z.json());
 

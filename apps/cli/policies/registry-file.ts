@@ -1,5 +1,5 @@
-import type { Json } from '#libs/kernel/canonical-json.js';
-import type { RegisteredNames } from '#libs/policy/registered.js';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
+import type { RegisteredNames } from '../../../libs/policy/registered.js';
 import { at, dig, list } from '../print.js';
 import { UsageError } from '../world.js';
 

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { vetPolicies } from '#libs/decision-point/policy-vetting.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
-import { authorityOver, ruleText } from '#libs/policy/authority.js';
-import { PolicyEngine } from '#libs/policy/cedar.js';
+import { vetPolicies } from '../../../libs/control/policy-vetting.js';
+import { digestOfBytes } from '../../../libs/kernel/digest.js';
+import { authorityOver, ruleText } from '../../../libs/policy/authority.js';
+import { PolicyEngine } from '../../../libs/policy/cedar.js';
 import { UsageError } from '../world.js';
 import { parseCases, type Case, type CaseFile, type Question } from './cases.js';
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { Json } from '#libs/kernel/canonical-json.js';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
 import type { Place } from './evidence.js';
 
 const ANSWER_MS = 15_000;

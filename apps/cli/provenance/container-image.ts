@@ -1,4 +1,4 @@
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json } from '../../../libs/kernel/canonical-json.js';
 import { askProgram } from './ask-program.js';
 import { unproven, type Place, type Provenance } from './evidence.js';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestOf, digestOfBytes, type Digest } from '#libs/kernel/digest.js';
+import { digestOf, digestOfBytes, type Digest } from '../../../libs/kernel/digest.js';
 
 /** Where a server comes from, in the words of a registration's `source`. */
 export interface Source {

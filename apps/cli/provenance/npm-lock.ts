@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import { withoutCredentials, type Dependency, type Provenance, type Source } from './evidence.js';
 import { readJson, textOf } from './read-json.js';
 

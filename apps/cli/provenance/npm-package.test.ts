@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { digestOf, digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOf, digestOfBytes } from '../../../libs/kernel/digest.js';
 import { findProvenance } from './provenance.js';
 
 let root = '';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { isJsonObject, ownValue, type Json } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json } from '../../../libs/kernel/canonical-json.js';
 import { digestOfFiles, filesUnder, type Place, type Provenance } from './evidence.js';
 import { lockedAt } from './npm-lock.js';
 import { readJson, textOf } from './read-json.js';

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { digestOf, digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOf, digestOfBytes } from '../../../libs/kernel/digest.js';
 import { findProvenance } from './provenance.js';
 
 const hasPython = spawnSync('python3', ['-c', 'import venv']).status === 0;

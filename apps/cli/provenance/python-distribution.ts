@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import {
   digestOfFiles,
   unproven,

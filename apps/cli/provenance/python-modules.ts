@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path';
-import { isJsonObject, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { askProgram } from './ask-program.js';
 import type { Place } from './evidence.js';
 import type { Interpreter } from './started.js';

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join, posix, sep } from 'node:path';
-import { digestOfBytes } from '#libs/kernel/digest.js';
+import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import type { FileDigest } from './evidence.js';
 
 /** A distribution as it is installed: its folder `<name>-<version>.dist-info` in a folder of packages. */

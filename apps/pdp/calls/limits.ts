@@ -1,5 +1,5 @@
-import type { AuthorizeRequest } from '#libs/decision/call.js';
-import { Problem } from '../http/problem.js';
+import type { AuthorizeRequest } from '../../../libs/decision/call.js';
+import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 
 /** How many times as long JSON may get when it is written again: `1e20` has 21 digits. */

@@ -1,11 +1,11 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Caller } from '#libs/decision-point/caller.js';
-import { ControlPlane } from '#libs/decision-point/control-plane.js';
-import { directiveWrite } from '#libs/decision-point/stops.js';
-import type { DirectiveCommand } from '#libs/directive/decider.js';
-import { ok } from '#libs/kernel/result.js';
-import { unwrap } from '../http/problem.js';
+import type { Caller } from '../../../libs/control/caller.js';
+import { ControlPlane } from '../../../libs/control/control-plane.js';
+import { directiveWrite } from '../../../libs/control/stops.js';
+import type { DirectiveCommand } from '../../../libs/directive/decider.js';
+import { ok } from '../../../libs/kernel/result.js';
+import { unwrap } from '../edge/problem.js';
 
 type WithoutCause<Type> = Type extends unknown ? Omit<Type, 'actor' | 'time' | 'cause' | 'withCause'> : never;
 export type DirectiveRequest = WithoutCause<DirectiveCommand>;

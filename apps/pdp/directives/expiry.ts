@@ -1,8 +1,8 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { activeDirectives } from '#libs/directive/decider.js';
-import { toInstant } from '#libs/kernel/time.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { activeDirectives } from '../../../libs/directive/decider.js';
+import { toInstant } from '../../../libs/kernel/time.js';
 import { CLOCK, type Clock } from '../tokens.js';
 import { DirectivesCommand } from './directives.handler.js';
 

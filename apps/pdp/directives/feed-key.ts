@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestOf } from '#libs/kernel/digest.js';
+import { digestOf } from '../../../libs/kernel/digest.js';
 import type { InstallationSecret } from '../tokens.js';
-import type { FeedKey } from '#libs/feed/beat.js';
+import type { FeedKey } from '../../../libs/feed/beat.js';
 
 /** The signing key of the directive feed, made on the first start and kept in the data folder. */
 export function openFeedKey(dataDir: string): FeedKey {

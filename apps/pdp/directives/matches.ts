@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
-import { CallIndex } from '#libs/audit/call-index.js';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { LogTime } from '#libs/decision-point/log-time.js';
-import { matchesVersion } from '#libs/decision/matches.js';
-import type { Target } from '#libs/directive/target.js';
+import { CallIndex } from '../../../libs/audit/index/call-index.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { LogTime } from '../../../libs/control/log-time.js';
+import { matchesVersion } from '../../../libs/decision/matches.js';
+import type { Target } from '../../../libs/directive/target.js';
 
 /** How much a directive stops as it is committed (`contract.md`, Emergency disable). */
 export interface Matches {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DigestText, InstantText, Uuid } from '#libs/vocabulary/ids.js';
+import { DigestText, InstantText, Uuid } from '../../../libs/vocabulary/ids.js';
 
 /** What an instance acknowledges. What later hosts say beside it is passed over. */
 export const AckRequest = z.object({

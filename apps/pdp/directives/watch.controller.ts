@@ -1,9 +1,9 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Sent, Watcher } from '#libs/feed/broadcast.js';
-import { Access, callerOf } from '../http/access.js';
-import { parseInput } from '../http/body.js';
+import type { Sent, Watcher } from '../../../libs/feed/broadcast.js';
+import { Access, callerOf } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
 import { WatchRequest } from './requests.js';
 import { Watches } from './watches.js';
 

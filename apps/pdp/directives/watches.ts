@@ -1,9 +1,9 @@
-import type { ControlView } from '#libs/decision-point/control-view.js';
-import type { Instances } from '#libs/decision-point/instances.js';
-import { changeIn } from '#libs/feed/beats.js';
-import type { Broadcast, Watcher } from '#libs/feed/broadcast.js';
-import type { Principal } from '../http/access.js';
-import { Problem, unwrap } from '../http/problem.js';
+import type { ControlView } from '../../../libs/control/control-view.js';
+import type { Instances } from '../../../libs/fleet/instances.js';
+import { changeIn } from '../../../libs/feed/beats.js';
+import type { Broadcast, Watcher } from '../../../libs/feed/broadcast.js';
+import type { Principal } from '../edge/access.js';
+import { Problem, unwrap } from '../edge/problem.js';
 import type { Hold, Shares } from '../overload/shares.js';
 
 /** What a watch begins with. */

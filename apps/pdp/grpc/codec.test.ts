@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
-import { OutcomeRequest, ResponseRequest } from '#libs/calls/requests.js';
-import { AuthorizeRequest } from '#libs/decision/call.js';
-import { CloseTask, OpenTask } from '#libs/task/request.js';
-import { JsonText } from '#libs/kernel/json-text.js';
-import { fullName, messageNames, messageOf } from '#libs/wire/protos.js';
-import { Problem } from '../http/problem.js';
+import { OutcomeRequest, ResponseRequest } from '../../../libs/calls/requests.js';
+import { AuthorizeRequest } from '../../../libs/decision/call.js';
+import { CloseTask, OpenTask } from '../../../libs/task/request.js';
+import { JsonText } from '../../../libs/kernel/json-text.js';
+import { fullName, messageNames, messageOf } from '../../../libs/wire/protos.js';
+import { Problem } from '../edge/problem.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
 
 /** Over the wire and back. */

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
-import { JsonText } from '#libs/kernel/json-text.js';
-import type { ValueBounds } from '#libs/kernel/json-values.js';
-import { messageCodec, type Message } from '#libs/wire/codec.js';
-import { fullName, messageOf } from '#libs/wire/protos.js';
-import { parseJson } from '../http/body.js';
-import { Problem } from '../http/problem.js';
-import { valueBoundsOf } from '../http/value-bounds.js';
+import { JsonText } from '../../../libs/kernel/json-text.js';
+import type { ValueBounds } from '../../../libs/kernel/json-values.js';
+import { messageCodec, type Message } from '../../../libs/wire/codec.js';
+import { fullName, messageOf } from '../../../libs/wire/protos.js';
+import { parseJson } from '../edge/body.js';
+import { Problem } from '../edge/problem.js';
+import { valueBoundsOf } from '../edge/value-bounds.js';
 import type { Settings } from '../settings.js';
 
 /** Fields of what is left as it came, for the threads that work on content. */

@@ -6,7 +6,7 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import { service } from 'grpc-health-check';
-import { SERVICE_NAMES, fullName } from '#libs/wire/protos.js';
+import { SERVICE_NAMES, fullName } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 
 /** How long an answer holds: anyone may ask, and each asks the log no more often than this. */

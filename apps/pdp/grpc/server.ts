@@ -12,11 +12,11 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
-import { SERVICE_NAMES, fullName, protos, serviceOf } from '#libs/wire/protos.js';
+import { SERVICE_NAMES, fullName, protos, serviceOf } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
-import { admitted, charge, type Principal } from '../http/access.js';
-import { Problem } from '../http/problem.js';
-import type { Purpose, Quotas } from '../http/quotas.js';
+import { admitted, charge, type Principal } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
+import type { Purpose, Quotas } from '../edge/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';

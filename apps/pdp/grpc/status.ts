@@ -1,6 +1,6 @@
 import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
-import { messageOf } from '#libs/wire/protos.js';
-import type { Problem, ProblemCode } from '../http/problem.js';
+import { messageOf } from '../../../libs/wire/protos.js';
+import type { Problem, ProblemCode } from '../edge/problem.js';
 
 /** The only place where codes become gRPC statuses. */
 const STATUS = {

@@ -1,7 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { charge, type Principal } from '../http/access.js';
-import { Problem } from '../http/problem.js';
-import type { Quotas } from '../http/quotas.js';
+import { charge, type Principal } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
+import type { Quotas } from '../edge/quotas.js';
 import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';

@@ -1,10 +1,10 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { WatchEnd, Watcher } from '#libs/feed/broadcast.js';
+import type { WatchEnd, Watcher } from '../../../libs/feed/broadcast.js';
 import { WatchRequest } from '../directives/requests.js';
 import type { Watches } from '../directives/watches.js';
-import type { Principal } from '../http/access.js';
-import { parseInput } from '../http/body.js';
-import { Problem } from '../http/problem.js';
+import type { Principal } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
+import { Problem } from '../edge/problem.js';
 import type { OpenCall } from '../overload/grpc.js';
 import { toMessage } from './codec.js';
 import { textIn } from './rpcs.js';

@@ -1,7 +1,7 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Readiness } from './readiness.js';
-import { Access } from '../http/access.js';
+import { Access } from '../edge/access.js';
 import { RELAY, type Relay } from '../tokens.js';
 
 @Controller('health')

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { ControlView } from '#libs/decision-point/control-view.js';
+import { ControlView } from '../../../libs/control/control-view.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 const TIMEOUT_MS = 1000;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseInput } from './body.js';
+import { parseInput } from '../edge/body.js';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;

@@ -1,6 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem, type ProblemCode } from './problem.js';
+import { Problem, type ProblemCode } from '../edge/problem.js';
 
 /** What Node's parser and its time limits refuse before there is a request: a status with the code that fits it best. */
 const REFUSALS: Readonly<Record<string, readonly [status: number, code: ProblemCode, detail: string]>> = {

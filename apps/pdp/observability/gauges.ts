@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { z } from 'zod';
-import type { DriftObserved } from '#libs/capability/events.js';
-import type { ControlView } from '#libs/decision-point/control-view.js';
-import type { SqliteLog } from '#libs/event-log/sqlite/sqlite-log.js';
-import type { Instances } from '#libs/decision-point/instances.js';
-import type { Broadcast } from '#libs/feed/broadcast.js';
+import type { DriftObserved } from '../../../libs/capability/events.js';
+import type { ControlView } from '../../../libs/control/control-view.js';
+import type { SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
+import type { Instances } from '../../../libs/fleet/instances.js';
+import type { Broadcast } from '../../../libs/feed/broadcast.js';
 import type { MeasuredLog } from './measured-log.js';
 
 /** Where the values come from that are looked up when somebody asks for the metrics. */

@@ -1,6 +1,6 @@
-import type { Authorizer } from '#libs/decision-point/authorizer.js';
-import type { Clock } from '#libs/kernel/time.js';
-import { problemOf } from '../http/problem.js';
+import type { Authorizer } from '../../../libs/decision-point/authorizer.js';
+import type { Clock } from '../../../libs/kernel/time.js';
+import { problemOf } from '../edge/problem.js';
 import type { Metrics } from './metrics.js';
 
 /** What the transports need of an authorizer, and what its wrappers are. */

@@ -1,7 +1,7 @@
-import { EventTooLarge } from '#libs/event-log/batch.js';
-import { LogOverloaded, type Batch } from '#libs/event-log/port.js';
-import type { SettledLog, SettledOutcome } from '#libs/event-log/settled.js';
-import type { Clock } from '#libs/kernel/time.js';
+import { EventTooLarge } from '../../../libs/event-log/batch.js';
+import { LogOverloaded, type Batch } from '../../../libs/event-log/port.js';
+import type { SettledLog, SettledOutcome } from '../../../libs/event-log/settled.js';
+import type { Clock } from '../../../libs/kernel/time.js';
 import type { Metrics } from './metrics.js';
 
 export interface MeasuredLog extends SettledLog {

@@ -1,7 +1,7 @@
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { Registry } from 'prom-client';
-import { Access } from '../http/access.js';
-import { Problem } from '../http/problem.js';
+import { Access } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
 import { Rate } from '../overload/rate.js';
 
 /** Each answer costs about a millisecond of the thread that decides, and anyone may ask. */

@@ -1,5 +1,5 @@
-import { DecisionEngines } from '#libs/decision-point/engines.js';
-import type { EventLog } from '#libs/event-log/port.js';
+import { DecisionEngines } from '../../../libs/decision-point/engines.js';
+import type { EventLog } from '../../../libs/event-log/port.js';
 import type { Tracing } from './tracing.js';
 
 /**

@@ -1,5 +1,5 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import type { SettledLog } from '#libs/event-log/settled.js';
+import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { Tracing } from './tracing.js';
 
 /** The same log, with a span `append` for each append of a traced call; where it begins, its decision has been made. */

@@ -1,7 +1,7 @@
 import { Transform, type Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { accessOf, callerOf } from '../http/access.js';
-import { Problem } from '../http/problem.js';
+import { accessOf, callerOf } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 import type { Shares } from './shares.js';
 import { onceClosed } from './work.js';

@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { Clock } from '#libs/kernel/time.js';
+import type { Clock } from '../../../libs/kernel/time.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';

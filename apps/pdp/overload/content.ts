@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
-import type { ReadingLimits } from '#libs/decision-point/content-jobs.js';
-import { contentWorker } from '#libs/decision-point/content-desk.js';
-import { JobPool } from '#libs/offload/job-pool.js';
-import { valueBoundsOf } from '../http/value-bounds.js';
+import type { ReadingLimits } from '../../../libs/decision-point/content-jobs.js';
+import { contentWorker } from '../../../libs/decision-point/content-desk.js';
+import { JobPool } from '../../../libs/offload/job-pool.js';
+import { valueBoundsOf } from '../edge/value-bounds.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 

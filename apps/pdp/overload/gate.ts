@@ -1,6 +1,6 @@
-import type { Aside } from '#libs/decision-point/responder.js';
-import type { Clock } from '#libs/kernel/time.js';
-import { Problem } from '../http/problem.js';
+import type { Aside } from '../../../libs/decision-point/responder.js';
+import type { Clock } from '../../../libs/kernel/time.js';
+import { Problem } from '../edge/problem.js';
 
 export interface GateOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ResponseText } from '#libs/decision-point/content-jobs.js';
-import { err } from '#libs/kernel/result.js';
-import { refusal } from '#libs/kernel/refusal.js';
-import { Problem } from '../http/problem.js';
+import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
+import { err } from '../../../libs/kernel/result.js';
+import { refusal } from '../../../libs/kernel/refusal.js';
+import { Problem } from '../edge/problem.js';
 import { gatedResponder, type Responding } from './gated.js';
 import { Gate } from './gate.js';
 import { Shares } from './shares.js';

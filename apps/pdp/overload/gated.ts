@@ -1,7 +1,7 @@
-import { INLINE_BYTES, bytesOf } from '#libs/decision-point/content-desk.js';
-import type { Responder } from '#libs/decision-point/responder.js';
-import type { Tasks } from '#libs/decision-point/tasks.js';
-import { Problem } from '../http/problem.js';
+import { INLINE_BYTES, bytesOf } from '../../../libs/decision-point/content-desk.js';
+import type { Responder } from '../../../libs/decision-point/responder.js';
+import type { Tasks } from '../../../libs/decision-point/tasks.js';
+import { Problem } from '../edge/problem.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Gate } from './gate.js';
 import type { Shares } from './shares.js';

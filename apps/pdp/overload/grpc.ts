@@ -10,8 +10,8 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
-import type { Principal } from '../http/access.js';
-import { Problem } from '../http/problem.js';
+import type { Principal } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import type { Bounds } from './bounds.js';

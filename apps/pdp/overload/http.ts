@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import { accessOf, callerOf, isOfDirectives } from '../http/access.js';
-import { Problem } from '../http/problem.js';
+import { accessOf, callerOf, isOfDirectives } from '../edge/access.js';
+import { Problem } from '../edge/problem.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';

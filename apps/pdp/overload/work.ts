@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { finalize, type Observable } from 'rxjs';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../edge/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -2,15 +2,15 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nest
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { readText } from '#libs/decision-point/blobs.js';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { NameId, Reason } from '#libs/vocabulary/ids.js';
-import { ReviewVerdict } from '#libs/vocabulary/words.js';
-import { Access, callerOf } from '../http/access.js';
-import { parseInput } from '../http/body.js';
-import { idempotencyKeyOf } from '../http/idempotency.js';
-import { Problem } from '../http/problem.js';
+import { readText } from '../../../libs/event-log/blobs.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { digestOf } from '../../../libs/kernel/digest.js';
+import { NameId, Reason } from '../../../libs/vocabulary/ids.js';
+import { ReviewVerdict } from '../../../libs/vocabulary/words.js';
+import { Access, callerOf } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
+import { idempotencyKeyOf } from '../edge/idempotency.js';
+import { Problem } from '../edge/problem.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 import { PoliciesCommand, type PolicyRequest } from './policies.handler.js';
 

@@ -1,18 +1,18 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { textBlob } from '#libs/decision-point/blobs.js';
-import { ControlPlane } from '#libs/decision-point/control-plane.js';
-import { writeOf } from '#libs/decision-point/facts.js';
-import { vetPolicies } from '#libs/decision-point/policy-vetting.js';
-import { registeredNames } from '#libs/decision-point/registered-names.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { ok } from '#libs/kernel/result.js';
-import { findingText } from '#libs/policy/check.js';
-import { policyDecider, proposalWithKey } from '#libs/policy/decider.js';
-import { unregistered } from '#libs/policy/registered.js';
-import type { ReviewVerdict } from '#libs/vocabulary/words.js';
-import type { Principal } from '../http/access.js';
-import { Problem, unwrap } from '../http/problem.js';
+import { textBlob } from '../../../libs/event-log/blobs.js';
+import { ControlPlane } from '../../../libs/control/control-plane.js';
+import { writeOf } from '../../../libs/streams/facts.js';
+import { vetPolicies } from '../../../libs/control/policy-vetting.js';
+import { registeredNames } from '../../../libs/control/registered-names.js';
+import type { Digest } from '../../../libs/kernel/digest.js';
+import { ok } from '../../../libs/kernel/result.js';
+import { findingText } from '../../../libs/policy/check.js';
+import { policyDecider, proposalWithKey } from '../../../libs/policy/decider.js';
+import { unregistered } from '../../../libs/policy/registered.js';
+import type { ReviewVerdict } from '../../../libs/vocabulary/words.js';
+import type { Principal } from '../edge/access.js';
+import { Problem, unwrap } from '../edge/problem.js';
 import { Shares } from '../overload/shares.js';
 
 /** Proposals that are read at once. */

@@ -1,11 +1,11 @@
 import { linkSync, openSync, closeSync, writeSync, fsyncSync, existsSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ControlPlane } from '#libs/decision-point/control-plane.js';
-import { writeOf } from '#libs/decision-point/facts.js';
-import { ok } from '#libs/kernel/result.js';
-import { principalDecider } from '#libs/principal/decider.js';
-import { Role } from '#libs/vocabulary/words.js';
-import { unwrap } from '../http/problem.js';
+import type { ControlPlane } from '../../../libs/control/control-plane.js';
+import { writeOf } from '../../../libs/streams/facts.js';
+import { ok } from '../../../libs/kernel/result.js';
+import { principalDecider } from '../../../libs/principal/decider.js';
+import { Role } from '../../../libs/vocabulary/words.js';
+import { unwrap } from '../edge/problem.js';
 import { newToken } from './token.js';
 
 /** The first start cannot hand out its tokens; one line for an operator. */

@@ -2,15 +2,15 @@ import { Body, Controller, Delete, Get, Header, HttpCode, Inject, Param, Post, Q
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { HostRights } from '#libs/principal/decider.js';
-import { NameId } from '#libs/vocabulary/ids.js';
-import { Role } from '#libs/vocabulary/words.js';
-import { Access, callerOf } from '../http/access.js';
-import { parseInput } from '../http/body.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
+import { HostRights } from '../../../libs/principal/decider.js';
+import { NameId } from '../../../libs/vocabulary/ids.js';
+import { Role } from '../../../libs/vocabulary/words.js';
+import { Access, callerOf } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
 import { pageOf, type Page } from '../http/paging.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../edge/problem.js';
 import { PrincipalsCommand, type PrincipalRequest } from './principals.handler.js';
 import { newToken } from './token.js';
 

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { ControlPlane, type Plan } from '#libs/decision-point/control-plane.js';
-import { writeOf } from '#libs/decision-point/facts.js';
-import { directiveWrite } from '#libs/decision-point/stops.js';
-import type { Digest } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import { principalDecider, type HostRights, type PrincipalCommand } from '#libs/principal/decider.js';
-import type { Role } from '#libs/vocabulary/words.js';
-import type { Principal } from '../http/access.js';
-import { unwrap } from '../http/problem.js';
+import { ControlPlane, type Plan } from '../../../libs/control/control-plane.js';
+import { writeOf } from '../../../libs/streams/facts.js';
+import { directiveWrite } from '../../../libs/control/stops.js';
+import type { Digest } from '../../../libs/kernel/digest.js';
+import { refusal, type Refusal } from '../../../libs/kernel/refusal.js';
+import { err, ok, type Result } from '../../../libs/kernel/result.js';
+import { principalDecider, type HostRights, type PrincipalCommand } from '../../../libs/principal/decider.js';
+import type { Role } from '../../../libs/vocabulary/words.js';
+import type { Principal } from '../edge/access.js';
+import { unwrap } from '../edge/problem.js';
 
 export type PrincipalRequest = { readonly name: string } & (
   | {

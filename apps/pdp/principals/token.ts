@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { digestOfBytes, type Digest } from '#libs/kernel/digest.js';
+import { digestOfBytes, type Digest } from '../../../libs/kernel/digest.js';
 
 /** A new token: 256 random bits. It is given out once; the log knows its digest alone. */
 export function newToken(): { token: string; tokenDigest: Digest } {

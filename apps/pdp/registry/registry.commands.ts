@@ -1,8 +1,8 @@
 import { Command } from '@nestjs/cqrs';
-import type { CapabilityRegistration, VersionProposal } from '#libs/capability/manifest.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { ExceptionCode, ReviewVerdict } from '#libs/vocabulary/words.js';
-import type { Principal } from '../http/access.js';
+import type { CapabilityRegistration, VersionProposal } from '../../../libs/capability/manifest.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { ExceptionCode, ReviewVerdict } from '../../../libs/vocabulary/words.js';
+import type { Principal } from '../edge/access.js';
 
 /** A body as it came, and how long it was. */
 interface Came {

@@ -2,17 +2,24 @@ import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req } from
 import { CommandBus } from '@nestjs/cqrs';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { CapabilityRegistration, MAX_OPERATIONS, VersionProposal } from '#libs/capability/manifest.js';
-import type { CapabilityState, VersionState } from '#libs/capability/state.js';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { afterCommit } from '#libs/event-log/after-commit.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import { Label, NameId, Reason, VersionId } from '#libs/vocabulary/ids.js';
-import { Effect, ExceptionCode, Kind, ReasonCode, ReviewVerdict, VersionStatus } from '#libs/vocabulary/words.js';
-import { Access, callerOf } from '../http/access.js';
-import { parseInput } from '../http/body.js';
+import { CapabilityRegistration, MAX_OPERATIONS, VersionProposal } from '../../../libs/capability/manifest.js';
+import type { CapabilityState, VersionState } from '../../../libs/capability/state.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { afterCommit } from '../../../libs/event-log/after-commit.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { Label, NameId, Reason, VersionId } from '../../../libs/vocabulary/ids.js';
+import {
+  Effect,
+  ExceptionCode,
+  Kind,
+  ReasonCode,
+  ReviewVerdict,
+  VersionStatus,
+} from '../../../libs/vocabulary/words.js';
+import { Access, callerOf } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
 import { pageOf, type Page } from '../http/paging.js';
-import { Problem } from '../http/problem.js';
+import { Problem } from '../edge/problem.js';
 import { RegistryCommand, type RegistryReply, type RegistryRequest } from './registry.commands.js';
 import { VersionViews, type CapabilityView, type VersionView } from './version-view.js';
 

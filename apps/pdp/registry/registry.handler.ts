@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import { capabilityDecider, type CapabilityCommand } from '#libs/capability/decider.js';
-import type { PreparedProposal } from '#libs/capability/proposal.js';
-import { textBlob } from '#libs/decision-point/blobs.js';
-import { ContentDesk } from '#libs/decision-point/content-desk.js';
-import { ControlPlane, type Plan } from '#libs/decision-point/control-plane.js';
-import { capabilityWrites } from '#libs/decision-point/stops.js';
-import { isJsonObject, ownValue } from '#libs/kernel/canonical-json.js';
-import { digestOf } from '#libs/kernel/digest.js';
-import { refusal, type Refusal } from '#libs/kernel/refusal.js';
-import { err, ok, type Result } from '#libs/kernel/result.js';
-import type { Instant } from '#libs/kernel/time.js';
-import { unwrap } from '../http/problem.js';
+import { capabilityDecider, type CapabilityCommand } from '../../../libs/capability/decider.js';
+import type { PreparedProposal } from '../../../libs/capability/proposal.js';
+import { textBlob } from '../../../libs/event-log/blobs.js';
+import { ContentDesk } from '../../../libs/decision-point/content-desk.js';
+import { ControlPlane, type Plan } from '../../../libs/control/control-plane.js';
+import { capabilityWrites } from '../../../libs/control/stops.js';
+import { isJsonObject, ownValue } from '../../../libs/kernel/canonical-json.js';
+import { digestOf } from '../../../libs/kernel/digest.js';
+import { refusal, type Refusal } from '../../../libs/kernel/refusal.js';
+import { err, ok, type Result } from '../../../libs/kernel/result.js';
+import type { Instant } from '../../../libs/kernel/time.js';
+import { unwrap } from '../edge/problem.js';
 import { RegistryCommand, type RegistryReply, type RegistryRequest } from './registry.commands.js';
 
 /** Registers, proposes, reviews, suspends, reinstates and revokes: load, decide, append, reply. */

@@ -1,10 +1,10 @@
 import { Controller, Get, Inject, Query } from '@nestjs/common';
 import { z } from 'zod';
-import { awaitsReview, type CapabilityState, type VersionState } from '#libs/capability/state.js';
-import { ControlView } from '#libs/decision-point/control-view.js';
-import { VersionStatus } from '#libs/vocabulary/words.js';
-import { Access } from '../http/access.js';
-import { parseInput } from '../http/body.js';
+import { awaitsReview, type CapabilityState, type VersionState } from '../../../libs/capability/state.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { VersionStatus } from '../../../libs/vocabulary/words.js';
+import { Access } from '../edge/access.js';
+import { parseInput } from '../edge/body.js';
 import { pageOf, type Page } from '../http/paging.js';
 import { VersionViews, type VersionView } from './version-view.js';
 

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Definition, Probe } from '#libs/capability/definition.js';
-import type { Source, SupplyChain } from '#libs/capability/manifest.js';
-import { trustOf } from '#libs/capability/exceptions.js';
-import type { CapabilityState, Review, VersionState } from '#libs/capability/state.js';
-import { readJson } from '#libs/decision-point/blobs.js';
-import { signatureResult } from '#libs/decision/version-checks.js';
-import type { JsonObject } from '#libs/kernel/canonical-json.js';
-import type { Instant } from '#libs/kernel/time.js';
-import type { Kind, VersionStatus } from '#libs/vocabulary/words.js';
+import type { Definition, Probe } from '../../../libs/capability/definition.js';
+import type { Source, SupplyChain } from '../../../libs/capability/manifest.js';
+import { trustOf } from '../../../libs/capability/exceptions.js';
+import type { CapabilityState, Review, VersionState } from '../../../libs/capability/state.js';
+import { readJson } from '../../../libs/event-log/blobs.js';
+import { signatureResult } from '../../../libs/decision/version-checks.js';
+import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Instant } from '../../../libs/kernel/time.js';
+import type { Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 /** A version as the wire shows it (`contract.md`, Registry). */

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
-import type { SettledLog } from '#libs/event-log/settled.js';
-import type { Beats } from '#libs/feed/beats.js';
-import { runDirectivesLane, type KnownDirectives } from '#libs/relay/directives-lane.js';
-import { runEventsLane } from '#libs/relay/events-lane.js';
-import type { LaneName } from '#libs/relay/events.js';
-import type { Lane, RelayParts } from '#libs/relay/lane.js';
-import { directivesOutlet, eventsOutlet } from '#libs/relay/outlets.js';
+import type { SettledLog } from '../../../libs/event-log/settled.js';
+import type { Beats } from '../../../libs/feed/beats.js';
+import { runDirectivesLane, type KnownDirectives } from '../../../libs/relay/directives-lane.js';
+import { runEventsLane } from '../../../libs/relay/events-lane.js';
+import type { LaneName } from '../../../libs/relay/events.js';
+import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
+import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../kafka-settings.js';
 import { addGauge } from '../observability/gauges.js';
 

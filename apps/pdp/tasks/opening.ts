@@ -1,7 +1,7 @@
-import type { TaskLane } from '#libs/decision-point/task-lane.js';
-import { canonicalJson } from '#libs/kernel/canonical-json.js';
-import { MAX_ATTRIBUTES_BYTES, type OpenTask } from '#libs/task/request.js';
-import { Problem } from '../http/problem.js';
+import type { TaskLane } from '../../../libs/decision-point/task-lane.js';
+import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
+import { MAX_ATTRIBUTES_BYTES, type OpenTask } from '../../../libs/task/request.js';
+import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 
 /** The limits on a task that its schema does not know, over any protocol. */

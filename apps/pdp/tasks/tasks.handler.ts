@@ -1,9 +1,9 @@
 import { Inject } from '@nestjs/common';
 import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
-import type { Caller } from '#libs/decision-point/caller.js';
-import type { TaskLane } from '#libs/decision-point/task-lane.js';
-import { Tasks, type TaskToOpen } from '#libs/decision-point/tasks.js';
-import { unwrap } from '../http/problem.js';
+import type { Caller } from '../../../libs/control/caller.js';
+import type { TaskLane } from '../../../libs/decision-point/task-lane.js';
+import { Tasks, type TaskToOpen } from '../../../libs/decision-point/tasks.js';
+import { unwrap } from '../edge/problem.js';
 
 export interface TaskReply {
   readonly lane: TaskLane;

@@ -1,4 +1,4 @@
-import type { Digest } from '#libs/kernel/digest.js';
+import type { Digest } from '../../kernel/digest.js';
 import { checkBatch } from '../batch.js';
 import { categoryOf } from '../event.js';
 import {

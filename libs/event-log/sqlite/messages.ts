@@ -1,4 +1,4 @@
-import type { Digest } from '#libs/kernel/digest.js';
+import type { Digest } from '../../kernel/digest.js';
 import type { AppendOutcome, Batch, Blob, StreamCheck, Violation } from '../port.js';
 import { PART_BYTES } from './settings.js';
 

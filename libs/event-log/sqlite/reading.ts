@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { digestOfBytes } from '#libs/kernel/digest.js';
-import { unreachable } from '#libs/kernel/result.js';
+import { digestOfBytes } from '../../kernel/digest.js';
+import { unreachable } from '../../kernel/result.js';
 import { categoryOf } from '../event.js';
 import { verifySealed, type VerifiedHead } from '../verify.js';
 import { Damaged } from './errors.js';

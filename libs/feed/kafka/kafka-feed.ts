@@ -1,5 +1,5 @@
-import type { KafkaConnection } from '#libs/kafka/client.js';
-import { followTopic, type TopicRecord } from '#libs/kafka/topic-reader.js';
+import type { KafkaConnection } from '../../kafka/client.js';
+import { followTopic, type TopicRecord } from '../../kafka/topic-reader.js';
 import type { DirectiveFeed } from '../port.js';
 
 export interface KafkaFeedOptions {

@@ -1,5 +1,5 @@
 import { directiveFeedContract } from '../../../test/contracts/directive-feed.js';
-import type { Beat } from '#libs/feed/beat.js';
+import type { Beat } from '../beat.js';
 import { grpcFeed } from './grpc.js';
 
 directiveFeedContract('a stream of beats', (model) => {

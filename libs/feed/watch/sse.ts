@@ -1,4 +1,4 @@
-import { isJsonObject } from '#libs/kernel/canonical-json.js';
+import { isJsonObject } from '../../kernel/canonical-json.js';
 import type { DirectiveFeed } from '../port.js';
 import { resubscribing, type WatchTiming } from './resubscribe.js';
 

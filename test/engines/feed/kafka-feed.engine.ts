@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { kafkaFeed } from '#libs/feed/kafka/kafka-feed.js';
-import { openSender } from '#libs/kafka/sender.js';
-import { directivesOutlet } from '#libs/relay/outlets.js';
+import { kafkaFeed } from '../../../libs/feed/kafka/kafka-feed.js';
+import { openSender } from '../../../libs/kafka/sender.js';
+import { directivesOutlet } from '../../../libs/relay/outlets.js';
 import { directiveFeedContract } from '../../contracts/directive-feed.js';
 import { startKafka } from '../kafka/kafka.js';
 

@@ -1,6 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { silenceNegativeTimeouts } from '#libs/kafka/warnings.js';
+import { silenceNegativeTimeouts } from '../../../libs/kafka/warnings.js';
 
 const ASK_MS = 1000;
 const POLL_MS = 50;

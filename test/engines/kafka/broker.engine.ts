@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import kafkajs, { Kafka, logLevel, type ConfigResourceTypes, type Consumer, type Producer } from 'kafkajs';
 import { startKafka, type TestKafka } from './kafka.js';
-import { silenceNegativeTimeouts } from '#libs/kafka/warnings.js';
+import { silenceNegativeTimeouts } from '../../../libs/kafka/warnings.js';
 
 /** The broker that the other suites rely on: it keeps what it acknowledged, breaks when told, and goes with its test. */
 

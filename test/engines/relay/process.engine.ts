@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { KafkaConnection } from '#libs/kafka/client.js';
-import { DIRECTIVES_TOPIC } from '#libs/feed/kafka/kafka-feed.js';
-import { EVENTS_TOPIC } from '#libs/relay/outlets.js';
+import type { KafkaConnection } from '../../../libs/kafka/client.js';
+import { DIRECTIVES_TOPIC } from '../../../libs/feed/kafka/kafka-feed.js';
+import { EVENTS_TOPIC } from '../../../libs/relay/outlets.js';
 import { ended, place, type ServiceProcess } from '../../process/child.js';
 import { stateOf, until } from '../../relay/ground.js';
 import { callBody, expecting, openTask, readyWorld } from '../../support/world.js';

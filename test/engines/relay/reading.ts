@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { KafkaMessage } from 'kafkajs';
-import { openClient, type KafkaConnection } from '#libs/kafka/client.js';
+import { openClient, type KafkaConnection } from '../../../libs/kafka/client.js';
 
 /** A record as any consumer of the topic gets it. */
 export interface ReadRecord {

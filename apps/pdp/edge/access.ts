@@ -1,0 +1,106 @@
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
+import type { ControlView } from '../../../libs/control/control-view.js';
+import { digestOfBytes } from '../../../libs/kernel/digest.js';
+import type { PrincipalState } from '../../../libs/principal/decider.js';
+import type { Role } from '../../../libs/vocabulary/words.js';
+import { Problem } from './problem.js';
+import type { Asked, Quotas } from './quotas.js';
+
+export type Principal = NonNullable<PrincipalState>;
+
+/** Which of the limits on bodies holds for a route. */
+export type BodyLimit = 'bodyBytes' | 'definitionBytes' | 'responseBytes';
+
+interface RouteAccess {
+  /** `any` principal, or one of these roles; `public` needs no token. */
+  readonly roles: readonly Role[] | 'any' | 'public';
+  readonly body?: BodyLimit;
+}
+
+/** Says who may call a route. A route without it is closed to everyone. */
+export const Access = (roles: RouteAccess['roles'], body?: BodyLimit): MethodDecorator =>
+  RouteConfig({ access: { roles, ...(body === undefined ? {} : { body }) } satisfies RouteAccess });
+
+export function accessOf(request: FastifyRequest): RouteAccess | undefined {
+  return (request.routeOptions.config as { access?: RouteAccess }).access;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; set before the body is read. Absent on public routes. */
+    principal?: Principal;
+    /** Size of the body as it was read. */
+    bodyBytes?: number;
+  }
+}
+
+/** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
+export function authenticate(view: ControlView, quotas: Quotas) {
+  return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
+    const access = accessOf(request);
+    // Before anything of its body is taken in: nobody has shown who they are.
+    if (request.is404) return done(new Problem('not_found', 'no such path'));
+    if (access?.roles === 'public') return done();
+    try {
+      const principal = admitted(view, request.headers.authorization, access?.roles ?? []);
+      charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
+      request.principal = principal;
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  };
+}
+
+/** The principal of an `authorization` header, over any protocol, if it has one of the roles. Throws `Problem`. */
+export function admitted(view: ControlView, authorization: string | undefined, roles: RouteAccess['roles']): Principal {
+  const principal = principalOf(view, authorization);
+  if (principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  if (!mayCall(roles, principal)) {
+    const needed = Array.isArray(roles) ? `: ${roles.join(' or ')}` : '';
+    throw new Problem('forbidden', `the caller lacks the required role${needed}`);
+  }
+  return principal;
+}
+
+/** Takes a request, or bytes that turn up later, from the quota of a host. Throws `Problem` where it is used up. */
+export function charge(quotas: Quotas, principal: Principal, asked: Asked): void {
+  if (!principal.roles.includes('host') || quotas.admit(principal.name, asked)) return;
+  throw new Problem('overloaded', 'the quota of this host is used up');
+}
+
+/** How long the body will be, in bytes; undefined where it comes in pieces. */
+export const lengthOf = (request: FastifyRequest): number | undefined =>
+  request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
+
+/** Once the body has been read: charges what was not announced. */
+export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: number): void {
+  request.bodyBytes = bytes;
+  const { principal } = request;
+  if (lengthOf(request) === undefined && principal !== undefined)
+    charge(quotas, principal, { bytes, requests: 0, purpose: purposeOf(request) });
+}
+
+/** Whether a route is about directives: what hosts ask of them is neither gated nor in the quota of their calls. */
+export const isOfDirectives = (request: FastifyRequest): boolean =>
+  request.routeOptions.url?.startsWith('/v1/directives') === true;
+
+const purposeOf = (request: FastifyRequest) => (isOfDirectives(request) ? 'directives' : 'calls');
+
+function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {
+  if (roles === 'any') return true;
+  return roles !== 'public' && roles.some((role) => principal.roles.includes(role));
+}
+
+/** RFC 6750 bearer tokens. Only the digest of a token is ever looked up or kept. */
+function principalOf(view: ControlView, authorization: string | undefined): Principal | undefined {
+  const token = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(authorization ?? '')?.[1];
+  return token === undefined ? undefined : view.principalByToken(digestOfBytes(token));
+}
+
+/** The caller of a route that is not public. */
+export function callerOf(request: FastifyRequest): Principal {
+  if (request.principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  return request.principal;
+}

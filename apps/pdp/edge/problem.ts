@@ -1,0 +1,111 @@
+import { HttpException } from '@nestjs/common';
+import { EventTooLarge } from '../../../libs/event-log/batch.js';
+import { LogOverloaded, LogUnavailable, OutcomeUnknown } from '../../../libs/event-log/port.js';
+import type { JsonPointer } from '../../../libs/kernel/pointer.js';
+import type { Refusal } from '../../../libs/kernel/refusal.js';
+import type { Result } from '../../../libs/kernel/result.js';
+import { IndexUnavailable } from '../../../libs/audit/index/thread.js';
+import { PoolClosed, PoolOverloaded } from '../../../libs/offload/job-pool.js';
+import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
+import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
+
+/** The only place where codes become HTTP statuses. */
+const STATUS = {
+  malformed_request: 400,
+  unauthenticated: 401,
+  forbidden: 403,
+  self_review: 403,
+  beyond_ceiling: 403,
+  not_found: 404,
+  revision_conflict: 409,
+  already_exists: 409,
+  call_conflict: 409,
+  call_finished: 409,
+  invalid_transition: 409,
+  exception_required: 409,
+  ack_refused: 409,
+  too_large: 413,
+  unsupported_media_type: 415,
+  overloaded: 429,
+  log_unavailable: 503,
+  outcome_unknown: 503,
+  view_stale: 503,
+} as const;
+
+/** When whoever was refused for lack of room may come again, in seconds. */
+const RETRY_AFTER_S = '1';
+
+export type ProblemCode = keyof typeof STATUS;
+
+/** A request that gets a problem document instead of an answer. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[],
+    readonly needed?: readonly string[],
+  ) {
+    super(`${code}: ${detail}`);
+  }
+
+  get status(): number {
+    return STATUS[this.code];
+  }
+
+  /** What goes with it: how to be let in, or when to come again. */
+  get headers(): Readonly<Record<string, string>> {
+    if (this.status === 401) return { 'www-authenticate': 'Bearer' };
+    return this.status === 429 || this.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
+  }
+
+  /** RFC 9457 `application/problem+json`. Says nothing of stacks, SQL, files or secrets. */
+  toJson(): Record<string, unknown> {
+    return {
+      type: `urn:sallyport:problem:${this.code}`,
+      title: this.code.replaceAll('_', ' '),
+      status: this.status,
+      detail: this.detail,
+      code: this.code,
+      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.needed === undefined ? {} : { needed: this.needed }),
+    };
+  }
+}
+
+/** The value of a result; its refusal becomes the answer. */
+export function unwrap<Value>(result: Result<Value, Refusal>): Value {
+  if (result.ok) return result.value;
+  const { code, detail, errors, needed } = result.error;
+  throw new Problem(code, detail, errors, needed);
+}
+
+/** What the framework and the stores throw, in our words. Anything unforeseen is a 503: nothing was promised. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof LogOverloaded || error instanceof PoolOverloaded)
+    return new Problem('overloaded', error.message);
+  if (error instanceof OutcomeUnknown) {
+    return new Problem('outcome_unknown', 'it is not known whether this was recorded: ask with the same request');
+  }
+  if (error instanceof LogUnavailable || error instanceof PoolClosed || error instanceof KeyringUnavailable) {
+    return new Problem('log_unavailable', 'the event log cannot record or read this now');
+  }
+  if (error instanceof EventTooLarge || error instanceof PayloadTooLarge) {
+    return new Problem('too_large', 'this is too large to be recorded in one event');
+  }
+  if (error instanceof IndexUnavailable)
+    return new Problem('view_stale', 'the index of calls is being brought up to date');
+  const { code, statusCode = error instanceof HttpException ? error.getStatus() : undefined } = error as {
+    code?: unknown;
+    statusCode?: unknown;
+  };
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE' || statusCode === 415)
+    return new Problem('unsupported_media_type', 'send application/json');
+  if (statusCode === 413) return new Problem('too_large', 'the body is too large');
+  if (statusCode === 404) return new Problem('not_found', 'no such path');
+  if (typeof statusCode === 'number' && statusCode < 500)
+    return new Problem('malformed_request', 'the request is malformed');
+  return new Problem('log_unavailable', 'the request could not be completed');
+}

@@ -1,0 +1,187 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseEvent } from '../../event-log/event.js';
+import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '../../event-log/port.js';
+import { toMs, type Instant } from '../../kernel/time.js';
+import type {
+  CallFilter,
+  Cell,
+  FoundCalls,
+  FoundTasks,
+  IndexRequest,
+  Mark,
+  Place,
+  Reference,
+  TaskFilter,
+  TaskListFilter,
+} from './messages.js';
+import { IndexThread, IndexUnavailable } from './thread.js';
+import { PositionGate } from '../../control/position-gate.js';
+
+const CATEGORIES = ['calls', 'refusals', 'task'];
+/** Whatever else these categories hold moves the index's mark and nothing more. */
+const INDEXED = new Set(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
+/** Under load the index takes what came in so long at once, unless a question waits for it: many rows cost it less. */
+const INTERVAL_MS = 100;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+
+/**
+ * Where in the log the calls are that a question is about: a projection in a file and a thread of its own, behind the
+ * log by a moment. It holds ids and codes, never content, and answers with places in the log. Whatever makes its file
+ * unfit (damage, another schema version, a log that is not the one it was made from) has it rebuilt from the log.
+ */
+export class CallIndex {
+  private readonly thread: IndexThread;
+  private readonly gate = new PositionGate();
+  private subscription: Subscription | undefined;
+  /** Where the file stands: what is sent next follows on it. */
+  private stored = 0n;
+  private opening: Promise<void> | undefined;
+  private unreadable: LogUnavailable | undefined;
+  private readonly closing = new AbortController();
+
+  private constructor(
+    private readonly log: EventLog,
+    file: string,
+  ) {
+    this.thread = new IndexThread(file, () => this.startOver());
+  }
+
+  /** Opens the index and follows the log; does not wait until it has caught up. Throws `IndexUnavailable`. */
+  static async open(log: EventLog, file: string): Promise<CallIndex> {
+    const index = new CallIndex(log, file);
+    try {
+      await index.follow();
+      return index;
+    } catch (error) {
+      await index.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    await this.opening;
+    await this.subscription?.close();
+    await this.thread.close();
+  }
+
+  /** Everything up to here is in the index; below zero while it is being opened. */
+  get position(): bigint {
+    return this.gate.position;
+  }
+
+  /** Why the index cannot follow the log, where it is the log that cannot be read; undefined as soon as it can. */
+  get logFailure(): LogUnavailable | undefined {
+    return this.unreadable;
+  }
+
+  /** Whether the index reaches a position within `timeoutMs`. */
+  waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
+    this.subscription?.hurry();
+    return this.gate.waitFor(position, timeoutMs);
+  }
+
+  /** Calls that fulfil all of a filter's conditions, newest first by time. Throws `IndexUnavailable`. */
+  async calls(filter: CallFilter, limit: number, before?: Place): Promise<FoundCalls> {
+    return (await this.ask({ kind: 'calls', filter, before, limit })) as FoundCalls;
+  }
+
+  /** Refused calls with a trace id, in order of the log. Throws `IndexUnavailable`. */
+  async refusals(traceId: string, limit: number): Promise<readonly Reference[]> {
+    return (await this.ask({ kind: 'refusals', traceId, limit })) as readonly Reference[];
+  }
+
+  /** Tasks that fulfil all of a filter's conditions, the newest first. Throws `IndexUnavailable`. */
+  async tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks> {
+    return (await this.ask({ kind: 'tasks', filter, before, limit })) as FoundTasks;
+  }
+
+  /**
+   * Whether a host has a task that pins this version and is open at an instant. Says what the index knows so far:
+   * `waitFor` comes first where a task that was opened just now has to count. Throws `IndexUnavailable`.
+   */
+  async hostPinsVersion(host: string, capability: string, version: string, at: Instant): Promise<boolean> {
+    return (await this.ask({ kind: 'pinned', host, capability, version, atMs: toMs(at) })) === true;
+  }
+
+  /** How many such tasks are open at an instant, as far as the index knows. Throws `IndexUnavailable`. */
+  async openTasks(filter: TaskFilter, at: Instant): Promise<number> {
+    return Number(await this.ask({ kind: 'open_tasks', ...filter, atMs: toMs(at) }));
+  }
+
+  private async ask(request: IndexRequest): Promise<unknown> {
+    const reply = await this.thread.ask(request);
+    if (reply.kind === 'done') return reply.value;
+    if (reply.kind === 'start_over') this.startOver();
+    throw new IndexUnavailable(
+      reply.kind === 'failed' ? `the index failed: ${reply.code}` : 'the index is being rebuilt',
+    );
+  }
+
+  private async follow(): Promise<void> {
+    if (!this.thread.running) await this.thread.start();
+    const mark = (await this.ask({ kind: 'mark' })) as Mark | undefined;
+    const fits = mark !== undefined && (await this.isMadeFromThisLog(mark));
+    if (mark !== undefined && !fits) await this.ask({ kind: 'reset' });
+    this.stored = fits ? mark.position : 0n;
+    if (this.closing.signal.aborted) return;
+    this.subscription = this.log.subscribe(
+      { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS },
+      {
+        onEvents: (events) => this.take(events),
+        onCaughtUp: (position) => {
+          this.unreadable = undefined;
+          this.gate.advance(position);
+        },
+        onError: (error) => this.note(error),
+      },
+    );
+  }
+
+  /** The log may have been restored from a backup: then it is shorter, or goes on in another way. */
+  private async isMadeFromThisLog({ position, stream, revision, id }: Mark): Promise<boolean> {
+    if ((await this.log.end()) < position) return false;
+    const events = await this.log.readAll({ after: position - 1n, categories: CATEGORIES, limit: 1 });
+    const last = events.find((event) => event.stream === stream && event.revision === revision);
+    return last?.position === position && parseEvent(last.json).id === id;
+  }
+
+  private note(error: unknown): void {
+    if (error instanceof LogUnavailable) this.unreadable = error;
+  }
+
+  /** The next events come only after these are in the file. */
+  private async take(events: readonly RecordedEvent[]): Promise<void> {
+    const last = events.at(-1);
+    if (last === undefined) return;
+    const cells: Cell[] = [];
+    for (const { position, type, json } of events) if (INDEXED.has(type)) cells.push(position, type, json);
+    const { position, stream, revision } = last;
+    const mark = { position, stream, revision, id: parseEvent(last.json).id };
+    await this.ask({ kind: 'ingest', from: this.stored, mark, cells });
+    this.stored = position;
+    this.gate.advance(position);
+  }
+
+  /** Follows anew from where the file turns out to stand; at once, then ever more slowly. */
+  private startOver(): void {
+    if (this.closing.signal.aborted || this.opening !== undefined) return;
+    this.gate.restart();
+    // Not waited for: this may be called from inside of its own handler.
+    void this.subscription?.close();
+    this.opening = this.reopen().finally(() => (this.opening = undefined));
+  }
+
+  private async reopen(): Promise<void> {
+    const { signal } = this.closing;
+    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+      try {
+        return await this.follow();
+      } catch (error) {
+        this.note(error);
+        await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+    }
+  }
+}

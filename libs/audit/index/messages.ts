@@ -1,0 +1,111 @@
+/** What goes between the index and its worker thread. */
+
+import type { TaskStatus } from '../../task/decider.js';
+
+export type Cell = string | number | bigint;
+
+/** The last event that the index holds, by which it is known whether the log is still the one that it was made from. */
+export interface Mark {
+  readonly position: bigint;
+  readonly stream: string;
+  readonly revision: number;
+  readonly id: string;
+}
+
+/** Conditions on calls; all that are there must hold. Times are in milliseconds since the epoch, both ends included. */
+export interface CallFilter {
+  readonly capability?: string | undefined;
+  readonly version?: string | undefined;
+  readonly task?: string | undefined;
+  /** The user, the agent, the host or the actor. */
+  readonly identity?: string | undefined;
+  readonly host?: string | undefined;
+  readonly decision?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+  /** Only calls of these versions. */
+  readonly versions?: readonly { readonly capability: string; readonly version: string }[] | undefined;
+  /** `versions` are most of those there are: go by time and pass over the others. */
+  readonly manyVersions?: boolean | undefined;
+}
+
+/** Conditions on tasks; all that are there must hold. `atMs` is the instant at which a status is asked for. */
+export interface TaskListFilter {
+  readonly host?: string | undefined;
+  readonly status?: TaskStatus | undefined;
+  readonly atMs: number;
+}
+
+/** Where a page ends: the time and the number of its last call or task. */
+export interface Place {
+  readonly timeMs: number;
+  readonly seq: number;
+}
+
+/** Where an attempt stands in the log. */
+export interface Reference {
+  readonly position: bigint;
+  readonly stream: string;
+  readonly revision: number;
+}
+
+export type IndexRequest =
+  /** Answers the `Mark`, or nothing where the index is empty. */
+  | { readonly kind: 'mark' }
+  /** Empties the index. */
+  | { readonly kind: 'reset' }
+  /** `cells` are of each event: position, type, json. `from` is where the sender takes the index to be. */
+  | { readonly kind: 'ingest'; readonly from: bigint; readonly mark: Mark; readonly cells: readonly Cell[] }
+  /** Answers a `FoundCalls`, newest first. */
+  | { readonly kind: 'calls'; readonly filter: CallFilter; readonly before?: Place | undefined; readonly limit: number }
+  /** Answers `Reference[]`, oldest first. */
+  | { readonly kind: 'refusals'; readonly traceId: string; readonly limit: number }
+  /** Answers a `FoundTasks`, newest first. */
+  | {
+      readonly kind: 'tasks';
+      readonly filter: TaskListFilter;
+      readonly before?: Place | undefined;
+      readonly limit: number;
+    }
+  /** Answers a boolean. */
+  | {
+      readonly kind: 'pinned';
+      readonly host: string;
+      readonly capability: string;
+      readonly version: string;
+      readonly atMs: number;
+    }
+  /** Answers a number. */
+  | ({ readonly kind: 'open_tasks'; readonly atMs: number } & TaskFilter);
+
+/** Tasks of any of these hosts that pin any of these versions; one task alone if it is named. */
+export interface TaskFilter {
+  readonly versions: readonly { readonly capability: string; readonly version: string }[];
+  readonly hosts: readonly string[];
+  readonly task?: string | undefined;
+}
+
+export interface FoundCalls {
+  readonly references: readonly Reference[];
+  /** Of the last one, where there are more. */
+  readonly next?: Place;
+}
+
+export interface FoundTasks {
+  readonly taskIds: readonly string[];
+  /** Of the last one, if there are more. */
+  readonly next?: Place;
+}
+
+/** `start_over`: the index is not where the sender took it to be, or had to be emptied: ask for its mark. */
+export type IndexReply =
+  | { readonly kind: 'done'; readonly value: unknown }
+  | { readonly kind: 'start_over' }
+  | { readonly kind: 'failed'; readonly code: string };
+
+/** Asks the worker to let go of its file and to end. */
+export const CLOSE = 'close';
+
+/** First message of the worker: it is ready, or why it could not open its file. */
+export type Greeting = { readonly ready: true } | { readonly ready: false; readonly code: string };

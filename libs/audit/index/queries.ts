@@ -1,0 +1,167 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { CallFilter, FoundCalls, FoundTasks, IndexRequest, Place, Reference, TaskListFilter } from './messages.js';
+
+const STREAM = "iif(c.trace IS NULL, 'calls-' || task.name, 'refusals-' || host.name) AS stream";
+const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, ${STREAM}`;
+const NAMED = 'JOIN names task ON task.id = c.task JOIN names host ON host.id = c.host';
+
+/** Newest first by time, then by order of the log. Nothing is found where a name has never been seen. */
+export function findCalls(db: DatabaseSync, filter: CallFilter, before: Place | undefined, limit: number): FoundCalls {
+  const conditions = conditionsOf(db, filter);
+  if (conditions === undefined) return { references: [] };
+  // The table that gives the order: by identity it has an index of its own, in the same order.
+  const identity = filter.identity === undefined ? undefined : nameOf(db, filter.identity);
+  if (filter.identity !== undefined && identity === undefined) return { references: [] };
+  const t = identity === undefined ? 'c' : 'i';
+  const from = identity === undefined ? 'calls c' : 'identities i CROSS JOIN calls c ON c.seq = i.seq';
+  if (identity !== undefined) conditions.add('i.identity = ?', identity);
+  if (filter.fromMs !== undefined) conditions.add(`${t}.time_ms >= ?`, filter.fromMs);
+  if (filter.toMs !== undefined) conditions.add(`${t}.time_ms <= ?`, filter.toMs);
+  if (before !== undefined) conditions.add(`(${t}.time_ms, ${t}.seq) < (?, ?)`, before.timeMs, before.seq);
+  const rows = db
+    .prepare(
+      `SELECT ${COLUMNS} FROM (
+         SELECT c.* FROM ${from} WHERE ${conditions.text()} ORDER BY ${t}.time_ms DESC, ${t}.seq DESC LIMIT ?
+       ) c ${NAMED} ORDER BY c.time_ms DESC, c.seq DESC`,
+    )
+    .all(...conditions.values, limit + 1);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const references = page.map(referenceOf);
+  return rows.length > limit && last !== undefined
+    ? { references, next: { timeMs: Number(last['time_ms']), seq: Number(last['seq']) } }
+    : { references };
+}
+
+/** Refused calls of a trace in order of the log. */
+export function findRefusals(db: DatabaseSync, traceId: string, limit: number): Reference[] {
+  const trace = nameOf(db, traceId);
+  if (trace === undefined) return [];
+  const rows = db.prepare(`SELECT ${COLUMNS} FROM calls c ${NAMED} WHERE c.trace = ? ORDER BY c.seq LIMIT ?`);
+  return rows.all(trace, limit).map(referenceOf);
+}
+
+/** Newest first by the time of opening, then by order of the log. */
+export function findTasks(
+  db: DatabaseSync,
+  filter: TaskListFilter,
+  before: Place | undefined,
+  limit: number,
+): FoundTasks {
+  const { host, status, atMs } = filter;
+  const conditions = new Conditions();
+  if (host !== undefined) {
+    const id = nameOf(db, host);
+    if (id === undefined) return { taskIds: [] };
+    conditions.add('t.host = ?', id);
+  }
+  if (status === 'closed') conditions.add('t.closed_ms IS NOT NULL');
+  if (status === 'open') conditions.add('t.closed_ms IS NULL AND t.expires_ms > ?', atMs);
+  if (status === 'expired') conditions.add('t.closed_ms IS NULL AND t.expires_ms <= ?', atMs);
+  if (before !== undefined) conditions.add('(t.opened_ms, t.task) < (?, ?)', before.timeMs, before.seq);
+  const rows = db
+    .prepare(
+      `SELECT n.name, t.opened_ms, t.task FROM tasks t JOIN names n ON n.id = t.task
+       WHERE ${conditions.text()} ORDER BY t.opened_ms DESC, t.task DESC LIMIT ?`,
+    )
+    .all(...conditions.values, limit + 1);
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const taskIds = page.map((row) => String(row['name']));
+  return rows.length > limit && last !== undefined
+    ? { taskIds, next: { timeMs: Number(last['opened_ms']), seq: Number(last['task']) } }
+    : { taskIds };
+}
+
+/** Whether a host has a task that pins a version and is open at a time. */
+export function isPinned(db: DatabaseSync, asked: Extract<IndexRequest, { kind: 'pinned' }>): boolean {
+  const host = nameOf(db, asked.host);
+  const version = versionOf(db, asked.capability, asked.version);
+  if (host === undefined || version === undefined) return false;
+  const found = db
+    .prepare(
+      `SELECT 1 FROM pins p JOIN tasks t ON t.task = p.task
+       WHERE p.version = ? AND p.host = ? AND p.expires_ms > ? AND t.opened_ms <= ?
+         AND (t.closed_ms IS NULL OR t.closed_ms > ?) LIMIT 1`,
+    )
+    .get(version, host, asked.atMs, asked.atMs, asked.atMs);
+  return found !== undefined;
+}
+
+/** How many tasks are open at a time among those that are asked for. */
+export function countOpenTasks(
+  db: DatabaseSync,
+  { versions, hosts, task, atMs }: Extract<IndexRequest, { kind: 'open_tasks' }>,
+): number {
+  const one = task === undefined ? undefined : nameOf(db, task);
+  if (task !== undefined && one === undefined) return 0;
+  // Each version with each host is one seek in the key of `pins`, however many tasks have expired.
+  const row = db
+    .prepare(
+      `SELECT count(DISTINCT p.task) AS count
+       FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'
+       JOIN versions v ON v.version = wanted.value ->> 'version' AND v.capability = n.id
+       CROSS JOIN json_each(?) asked JOIN names h ON h.name = asked.value
+       CROSS JOIN pins p ON p.version = v.id AND p.host = h.id AND p.expires_ms > ?
+       JOIN tasks t ON t.task = p.task
+       WHERE t.opened_ms <= ? AND (t.closed_ms IS NULL OR t.closed_ms > ?) AND (? IS NULL OR p.task = ?)`,
+    )
+    .get(JSON.stringify(versions), JSON.stringify(hosts), atMs, atMs, atMs, one ?? null, one ?? null);
+  return Number(row?.['count'] ?? 0);
+}
+
+class Conditions {
+  private readonly texts: string[] = [];
+  readonly values: SQLInputValue[] = [];
+
+  add(text: string, ...values: readonly SQLInputValue[]): void {
+    this.texts.push(text);
+    this.values.push(...values);
+  }
+
+  text(): string {
+    return this.texts.length === 0 ? 'true' : this.texts.join(' AND ');
+  }
+}
+
+function conditionsOf(db: DatabaseSync, filter: CallFilter): Conditions | undefined {
+  const conditions = new Conditions();
+  for (const column of ['capability', 'task', 'host', 'decision', 'reason'] as const) {
+    const name = filter[column];
+    if (name === undefined) continue;
+    const id = nameOf(db, name);
+    if (id === undefined) return undefined;
+    conditions.add(`c.${column} = ?`, id);
+  }
+  if (filter.version !== undefined) {
+    conditions.add('c.version IN (SELECT id FROM versions WHERE version = ?)', filter.version);
+  }
+  if (filter.versions !== undefined) {
+    // The plus keeps SQLite from gathering the calls of nearly all versions only to sort them.
+    conditions.add(
+      `${filter.manyVersions === true ? '+' : ''}c.version IN (
+         SELECT v.id FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'
+         JOIN versions v ON v.version = wanted.value ->> 'version' AND v.capability = n.id)`,
+      JSON.stringify(filter.versions),
+    );
+  }
+  return conditions;
+}
+
+function nameOf(db: DatabaseSync, name: string): number | undefined {
+  const row = db.prepare('SELECT id FROM names WHERE name = ?').get(name);
+  return row === undefined ? undefined : Number(row['id']);
+}
+
+function versionOf(db: DatabaseSync, capability: string, version: string): number | undefined {
+  const named = nameOf(db, capability);
+  if (named === undefined) return undefined;
+  const row = db.prepare('SELECT id FROM versions WHERE version = ? AND capability = ?').get(version, named);
+  return row === undefined ? undefined : Number(row['id']);
+}
+
+const referenceOf = (row: Readonly<Record<string, unknown>>): Reference => ({
+  position: BigInt(row['position'] as string),
+  stream: String(row['stream']),
+  revision: Number(row['revision']),
+});

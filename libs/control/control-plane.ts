@@ -1,0 +1,62 @@
+import type { Blob, StreamCheck, StreamWrite } from '../event-log/port.js';
+import type { SettledLog } from '../event-log/settled.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { standingOf, type Caller } from './caller.js';
+import type { ControlView } from './control-view.js';
+import type { LogTime } from './log-time.js';
+import { isStop, isUrgent } from './stops.js';
+
+/** What a command comes to: what to append, nothing where all of it is recorded already. */
+export interface Plan {
+  readonly writes: readonly StreamWrite[];
+  readonly checks?: readonly StreamCheck[];
+  readonly blobs?: readonly Blob[];
+}
+
+/** As many commands at once as may race for one stream: of each round one wins, and an emergency stop must not lose. */
+const MAX_TRIES = 64;
+
+/** Carries out commands of the control plane: decide on the view, append what was decided on, fold it in. */
+export class ControlPlane {
+  constructor(
+    private readonly log: SettledLog,
+    readonly view: ControlView,
+    readonly time: LogTime,
+  ) {}
+
+  /**
+   * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The caller's
+   * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
+   * `position` is at or after everything that the command recorded, now or when it came first. Throws what the log
+   * throws: `OutcomeUnknown` if the command may have been carried out. After that a stop may still be, nothing else.
+   */
+  async run(
+    caller: Caller,
+    plan: (now: Instant) => Result<Plan, Refusal> | Promise<Result<Plan, Refusal>>,
+  ): Promise<Result<{ position: bigint }, Refusal>> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const standing = standingOf(this.view, caller);
+      if (!standing.ok) return standing;
+      const planned = await plan(this.time.now());
+      if (!planned.ok) return planned;
+      const { checks = [], blobs = [] } = planned.value;
+      const writes = planned.value.writes.filter((write) => write.events.length > 0);
+      if (writes.length === 0) return ok({ position: await this.log.end() });
+      // A write has its own precondition: a caller may be the very principal that the command is about.
+      const written = new Set(writes.map(({ stream }) => stream));
+      const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
+      const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
+      const urgent = isUrgent({ writes, blobs });
+      const kind = { standing: isStop(writes), ...(urgent ? { urgent } : {}) };
+      const outcome = await this.log.append({ writes, checks: unwritten, blobs, ...kind });
+      if (outcome.kind === 'committed') {
+        this.view.applyCommitted(writes, outcome.position);
+        return ok({ position: outcome.position });
+      }
+      await this.view.refresh(outcome.violations.map((violation) => violation.stream));
+    }
+    return err(refusal('revision_conflict', 'others changed the same thing meanwhile; try again'));
+  }
+}

@@ -1,0 +1,58 @@
+import type { Definition } from '../capability/definition.js';
+import { capabilityDecider } from '../capability/decider.js';
+import type { Diff } from '../capability/diff.js';
+import type { Blob, StreamWrite } from '../event-log/port.js';
+import type { Digest } from '../kernel/digest.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import { jsonBlob } from '../event-log/blobs.js';
+import type { ControlView } from './control-view.js';
+import type { Links } from '../streams/facts.js';
+import { capabilityWrites } from './stops.js';
+
+/** A definition that a host saw in place of the pinned one. */
+export interface Observation {
+  readonly host: string;
+  readonly capability: string;
+  readonly version: string;
+  /** What has changed from the pinned definition to the observed one. */
+  readonly diff: Diff;
+  readonly observed: Definition;
+  readonly observedDigest: Digest;
+  readonly hostPinsVersion: boolean;
+  /** The id of the directive, should it come to one. */
+  readonly directiveId: string;
+  readonly time: Instant;
+  /** The trace and the call in which it was seen, where it was one. */
+  readonly links?: Links;
+}
+
+/** What an observation appends: the drift with its snapshot, and the suspension that it causes. Nothing where it is no news. */
+export function driftWrites(
+  view: ControlView,
+  observation: Observation,
+): Result<{ writes: StreamWrite[]; blobs: Blob[] }, Refusal> {
+  const { host, capability, version, diff, observed, observedDigest, hostPinsVersion, directiveId, time } = observation;
+  const mayStop = view.principal(host).state?.host?.mayStop === true;
+  const snapshot = jsonBlob(observed);
+  const command = {
+    type: 'observe',
+    version,
+    observedDigest,
+    diff,
+    snapshot: snapshot.digest,
+    hostPinsVersion,
+    mayStop,
+    directiveId,
+    actor: host,
+    time,
+  } as const;
+  const decided = capabilityDecider.decide(command, view.capability(capability).state);
+  if (!decided.ok) return decided;
+  if (decided.value.length === 0) return ok({ writes: [], blobs: [] });
+  const writes = capabilityWrites(view, capability, decided.value, observation.links);
+  if (!writes.ok) return writes;
+  const kept = decided.value.some((event) => event.type === 'DriftObserved' && event.data.snapshot !== undefined);
+  return ok({ writes: writes.value, blobs: kept ? [snapshot] : [] });
+}

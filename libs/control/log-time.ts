@@ -1,0 +1,44 @@
+import { parseEvent } from '../event-log/event.js';
+import type { EventLog } from '../event-log/port.js';
+import { toInstant, toMs, type Clock, type Instant } from '../kernel/time.js';
+import type { ControlView } from './control-view.js';
+
+/**
+ * Dates events: the later of the wall clock and the latest event, so that a clock set back never makes a decision older.
+ * Until such a clock has caught up, time goes on by the monotonic one: leases and tasks end as they should.
+ */
+export class LogTime {
+  private readAtMs: number;
+
+  /** `latestMs` is the time of the newest event in the log at the start, in milliseconds since the epoch. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly view: ControlView,
+    private latestMs: number,
+  ) {
+    this.readAtMs = clock.monotonicMs();
+  }
+
+  now(): Instant {
+    const readAtMs = this.clock.monotonicMs();
+    const passed = this.latestMs + Math.max(0, readAtMs - this.readAtMs);
+    this.latestMs = Math.max(passed, this.clock.wallMs(), this.view.latestMs);
+    this.readAtMs = readAtMs;
+    return toInstant(Math.floor(this.latestMs));
+  }
+
+  /** For durations, in milliseconds. */
+  monotonicMs(): number {
+    return this.clock.monotonicMs();
+  }
+}
+
+/** Events at the end of the log that are looked at: times rise along it but for what several writers wrote at once. */
+const TAIL = 256n;
+
+/** Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Throws `LogUnavailable`. */
+export async function newestEventMs(log: EventLog): Promise<number> {
+  const end = await log.end();
+  const tail = await log.readAll({ after: end > TAIL ? end - TAIL : 0n });
+  return Math.max(0, ...tail.map(({ json }) => toMs(parseEvent(json).time)));
+}

@@ -1,0 +1,25 @@
+import { LogUnavailable, type Blob, type EventLog } from './port.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
+import { digestOfBytes, type Digest } from '../kernel/digest.js';
+
+/** Blobs are named by the plain SHA-256 of their bytes: the JCS of a document, or a text as it is. */
+export function jsonBlob(value: unknown): Blob {
+  return textBlob(canonicalJson(value));
+}
+
+export function textBlob(text: string): Blob {
+  return { digest: digestOfBytes(text), bytes: Buffer.from(text, 'utf8') };
+}
+
+/** Reads a blob that an event names, and believes it only by its digest. Throws `LogUnavailable`. */
+export async function readText(log: EventLog, digest: Digest): Promise<string> {
+  const bytes = await log.blob(digest);
+  if (bytes === undefined || digestOfBytes(bytes) !== digest)
+    throw new LogUnavailable(`blob ${digest} is missing or damaged`);
+  return Buffer.from(bytes).toString('utf8');
+}
+
+/** A document of our own making: what was written as JCS is read as it is. Throws `LogUnavailable`. */
+export async function readJson<Document>(log: EventLog, digest: Digest): Promise<Document> {
+  return JSON.parse(await readText(log, digest)) as Document;
+}

@@ -1,0 +1,156 @@
+import { parseEvent } from '../event-log/event.js';
+import { LogOverloaded, type RecordedEvent } from '../event-log/port.js';
+import type { SettledLog } from '../event-log/settled.js';
+import { instanceDecider, type InstanceCommand, type InstanceEvent } from './decider.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import { standingOf, type Caller } from '../control/caller.js';
+import type { ControlView } from '../control/control-view.js';
+import { writeOf } from '../streams/facts.js';
+
+const MAX_WAITING = 4096;
+const MAX_TOGETHER = 256;
+const MAX_TRIES = 16;
+
+export type DeskAnswer = Result<{ position: bigint }, Refusal>;
+
+interface Asked {
+  readonly caller: Caller;
+  readonly command: InstanceCommand;
+  /** Whether it is still to be done when its turn comes. */
+  readonly isStill: () => boolean;
+  readonly answer: PromiseWithResolvers<DeskAnswer>;
+}
+
+/**
+ * The one writer of `instances-<host>` in this process. What comes while it writes is appended together: a directive
+ * brings the acknowledgements of all instances at once.
+ */
+export class InstanceDesk {
+  state = instanceDecider.initialState();
+  private revision = 0;
+  private position = 0n;
+  private waiting: Asked[] = [];
+  private running = false;
+  /** The state holds what may not have been recorded. */
+  isAhead = false;
+
+  constructor(
+    private readonly log: SettledLog,
+    private readonly view: ControlView,
+    private readonly stream: string,
+    /** Told of each fact once it is durable. */
+    private readonly onFact: (event: InstanceEvent) => void,
+  ) {}
+
+  get isBusy(): boolean {
+    return this.running;
+  }
+
+  /** Reads the state again where it holds what may not have been recorded; not while busy. Throws `LogUnavailable`. */
+  async settle(): Promise<void> {
+    if (!this.isAhead || this.running) return;
+    this.running = true;
+    try {
+      await this.readAgain();
+    } finally {
+      this.running = false;
+      if (this.waiting.length > 0) void this.run();
+    }
+  }
+
+  /** Folds in what was read from the log. */
+  apply({ revision, position }: RecordedEvent, event: InstanceEvent): void {
+    if (revision <= this.revision) return;
+    this.state = instanceDecider.evolve(this.state, event);
+    this.revision = revision;
+    this.position = position;
+    this.onFact(event);
+  }
+
+  /** Decides and appends. `position` is at or after all that is known of the host. Throws `LogUnavailable`, `LogOverloaded`. */
+  ask(caller: Caller, command: InstanceCommand, isStill = (): boolean => true): Promise<DeskAnswer> {
+    if (this.waiting.length >= MAX_WAITING) return Promise.reject(new LogOverloaded('too many acknowledge at once'));
+    const answer = Promise.withResolvers<DeskAnswer>();
+    this.waiting.push({ caller, command, isStill, answer });
+    if (!this.running) void this.run();
+    return answer.promise;
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.waiting.length > 0) {
+      const together = this.waiting.splice(0, MAX_TOGETHER);
+      try {
+        await this.record(together);
+      } catch (error) {
+        for (const { answer } of together) answer.reject(error);
+      }
+    }
+    this.running = false;
+  }
+
+  private async record(together: readonly Asked[]): Promise<void> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      if (this.isAhead) await this.readAgain();
+      const { facts, settle, checks } = this.decide(together);
+      if (facts.length === 0) return settle(this.position);
+      this.isAhead = true;
+      const write = writeOf(this.stream, this.revision, facts);
+      const outcome = await this.log.append({ writes: [write], checks });
+      if (outcome.kind === 'committed') {
+        this.isAhead = false;
+        this.revision += facts.length;
+        this.position = outcome.position;
+        for (const fact of facts) this.onFact(fact);
+        return settle(outcome.position);
+      }
+      await this.view.refresh(outcome.violations.map(({ stream }) => stream));
+    }
+    for (const { answer } of together) answer.resolve(err(refusal('revision_conflict', 'try again')));
+  }
+
+  /** Decides on each in turn. The checks are those of the callers: they are tokens of one principal, the host. */
+  private decide(together: readonly Asked[]) {
+    const facts: InstanceEvent[] = [];
+    const checks = new Map<string, number>();
+    const refused = new Map<Asked, Refusal>();
+    for (const asked of together) {
+      if (!asked.isStill()) continue;
+      const standing = standingOf(this.view, asked.caller);
+      const decided = standing.ok ? instanceDecider.decide(asked.command, this.state) : standing;
+      if (!standing.ok || !decided.ok) {
+        if (!decided.ok) refused.set(asked, decided.error);
+        continue;
+      }
+      for (const { stream, expected } of standing.value) checks.set(stream, expected);
+      for (const event of decided.value) {
+        this.state = instanceDecider.evolve(this.state, event);
+        facts.push(event);
+      }
+    }
+    const settle = (position: bigint): void => {
+      for (const asked of together) {
+        const refusal = refused.get(asked);
+        asked.answer.resolve(refusal === undefined ? ok({ position }) : err(refusal));
+      }
+    };
+    return { facts, settle, checks: [...checks].map(([stream, expected]) => ({ stream, expected })) };
+  }
+
+  private async readAgain(): Promise<void> {
+    const state = instanceDecider.initialState();
+    const events = await this.log.read(this.stream);
+    const seen = this.revision;
+    this.state = events.reduce((folded, { json }) => instanceDecider.evolve(folded, instanceIn(json)), state);
+    for (const { json, revision, position } of events) {
+      if (revision <= seen) continue;
+      this.revision = revision;
+      this.position = position;
+      this.onFact(instanceIn(json));
+    }
+    this.isAhead = false;
+  }
+}
+
+const instanceIn = (json: string): InstanceEvent => parseEvent(json) as unknown as InstanceEvent;
