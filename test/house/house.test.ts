@@ -1,30 +1,17 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
 import { projectRoot } from '../support/root.js';
+import { textOf, tracked } from './files.js';
 
 /** Rules of the house that no other tool checks. */
 
 const MAX_LINES = 400;
 
-/** What git tracks or would track; in an unpacked archive without git, there is nothing to say. */
-function sources(...endings: string[]): string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
-    cwd: projectRoot,
-    encoding: 'utf8',
-  });
-  return listed
-    .split('\n')
-    .filter((path) => endings.some((ending) => path.endsWith(ending)) && existsSync(join(projectRoot, path)));
-}
-
-const textOf = (path: string): string => readFileSync(join(projectRoot, path), 'utf8');
-
 test(`no source file has more than ${MAX_LINES} lines`, () => {
-  const long = sources('.ts', '.mjs').filter((path) => textOf(path).split('\n').length > MAX_LINES);
+  const long = tracked('.ts', '.mjs').filter((path) => textOf(path).split('\n').length > MAX_LINES);
   assert.deepEqual(long, []);
 });
 
@@ -32,7 +19,7 @@ test('no note to self is left behind', () => {
   // Written so that this line is not found itself.
   const words = /\b(TO[D]O|FIX[M]E|XX[X])\b/;
   assert.deepEqual(
-    sources('.ts', '.mjs', '.cjs', '.md', '.yaml').filter((path) => words.test(textOf(path))),
+    tracked('.ts', '.mjs', '.cjs', '.md', '.yaml').filter((path) => words.test(textOf(path))),
     [],
   );
 });
