@@ -20,7 +20,7 @@ import {
 import { digest, uuid } from '../../test/support/given.js';
 import { capabilityDecider, type CapabilityCommand } from './decider.js';
 import type { CapabilityEvent } from './events.js';
-import { defaultVersion } from './state.js';
+import { defaultVersion } from './default-version.js';
 
 type Amended = Of<'ExceptionsAmended'>['data'];
 type ReviewCommand = Extract<CapabilityCommand, { type: 'review' }>;

@@ -50,7 +50,3 @@ export function mayExcept(version: VersionState, code: ExceptionCode): boolean {
 /** `low` for a version whose server proves nothing and is used all the same; undefined for every other one. */
 export const trustOf = (version: VersionState): 'low' | undefined =>
   version.server.method === 'none' && isExcepted(version, 'server_unauthenticated') ? 'low' : undefined;
-
-/** Whether a task may get a version without asking for it by name: restricted data needs a server that proves itself. */
-export const mayBeDefault = (version: VersionState): boolean =>
-  version.server.method !== 'none' || version.sensitivity !== 'restricted';

@@ -3,7 +3,6 @@ import { toMs, type Instant } from '../kernel/time.js';
 import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
 import type { Probe } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
-import { mayBeDefault } from './exceptions.js';
 import type { ServerExpectation, Source } from './manifest.js';
 
 export interface Review {
@@ -168,18 +167,6 @@ function settleDrift(version: VersionState): void {
 /** Whether a version is in the review queue: it waits for its review, or for a verdict on a drift. */
 export function awaitsReview({ status, drifted }: VersionState): boolean {
   return status === 'pending' || (drifted && (status === 'approved' || status === 'suspended'));
-}
-
-/**
- * The version that a task gets when it names none: of those that may be the default, the one whose first approval is the
- * latest, if it is still approved.
- */
-export function defaultVersion(state: CapabilityState): VersionState | undefined {
-  let latest: VersionState | undefined;
-  for (const version of state.versions.values()) {
-    if (mayBeDefault(version) && (version.firstApproval ?? 0) > (latest?.firstApproval ?? 0)) latest = version;
-  }
-  return latest;
 }
 
 /** Why a version cannot be used by a host now, or undefined where it can. */

@@ -1,4 +1,5 @@
-import { defaultVersion, type CapabilityState, type MaybeCapability, type VersionState } from '../capability/state.js';
+import { defaultVersion } from '../capability/default-version.js';
+import type { CapabilityState, MaybeCapability, VersionState } from '../capability/state.js';
 import type { ReasonCode } from '../vocabulary/words.js';
 import type { Pin, Unresolved } from './decider.js';
 import type { ScopeEntry } from './scope.js';

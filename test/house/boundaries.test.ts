@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync, cpSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, cpSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -15,6 +15,16 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
     from: 'libs/audit/a.ts',
     text: `import { b } from './b.js';\nexport const a = () => b;\n`,
     also: { 'libs/audit/b.ts': `import { a } from './a.js';\nexport const b = () => a;\n` },
+  },
+  'no-circles-of-files': {
+    from: 'libs/audit/a.ts',
+    text: `import type { B } from './b.js';\nexport type A = B | 1;\n`,
+    also: { 'libs/audit/b.ts': `import type { A } from './a.js';\nexport type B = A | 2;\n` },
+  },
+  'no-circles-of-folders': {
+    from: 'libs/audit/a.ts',
+    text: `export type { B } from '../task/b.js';\n`,
+    also: { 'libs/task/b.ts': `export type B = 1;\n`, 'libs/task/c.ts': `export { x } from '../audit/x.js';\n` },
   },
   'nothing-imports-apps': { from: 'libs/audit/a.ts', text: `export { x } from '../../apps/pdp/x.js';\n` },
   'apps-stand-alone': { from: 'apps/cli/a.ts', text: `export { x } from '../pdp/x.js';\n` },
@@ -51,17 +61,27 @@ const TARGETS = [
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-boundaries-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+const CONFIGS = ['.dependency-cruiser.cjs', '.dependency-cruiser.circles.cjs'];
+
+async function rulesOf(config: string): Promise<string[]> {
+  const { default: read } = (await import(join(projectRoot, config))) as {
+    default: { forbidden: { name: string }[] };
+  };
+  return read.forbidden.map(({ name }) => name);
+}
+
+const rules = new Map(await Promise.all(CONFIGS.map(async (config) => [config, await rulesOf(config)] as const)));
+
 /** The names of the rules that the checker reports for a copy of the layout with these files. */
-function violations(name: string, files: Record<string, string>): string[] {
+function violations(name: string, files: Record<string, string>, config: string): string[] {
   const root = join(folder, name);
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text);
   }
-  for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json'])
-    cpSync(join(projectRoot, file), join(root, file));
+  for (const file of [...CONFIGS, 'tsconfig.json', 'package.json']) cpSync(join(projectRoot, file), join(root, file));
   symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'));
-  const args = ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'apps', 'libs'];
+  const args = ['--config', config, '--output-type', 'json', 'apps', 'libs'];
   const { stdout } = spawnSync(join(root, 'node_modules/.bin/depcruise'), args, { cwd: root, encoding: 'utf8' });
   const report = JSON.parse(stdout) as { summary: { violations: { rule: { name: string } }[]; totalCruised: number } };
   assert.ok(report.summary.totalCruised >= TARGETS.length, 'the checker saw nothing');
@@ -71,18 +91,25 @@ function violations(name: string, files: Record<string, string>): string[] {
 const layout = Object.fromEntries(TARGETS.map((path) => [path, 'export const x = 1;\n']));
 
 describe('import boundaries', { concurrency: true }, () => {
-  test('a layout without a violation is clean', () => {
-    assert.deepEqual(violations('clean', layout), []);
-  });
-  for (const [rule, { from, text, also = {} }] of Object.entries(PLANTED)) {
-    test(`${rule} is found where it is broken`, () => {
-      assert.ok(violations(rule, { ...layout, ...also, [from]: text }).includes(rule));
+  for (const config of CONFIGS) {
+    test(`a layout without a violation is clean for ${config}`, () => {
+      assert.deepEqual(violations(`clean-${config}`, layout, config), []);
     });
   }
-  test('every rule has its planted violation', async () => {
-    const config = (await import(join(projectRoot, '.dependency-cruiser.cjs'))) as {
-      default: { forbidden: { name: string }[] };
+  for (const [rule, { from, text, also = {} }] of Object.entries(PLANTED)) {
+    test(`${rule} is found where it is broken`, () => {
+      const config = CONFIGS.find((each) => rules.get(each)?.includes(rule)) ?? '';
+      assert.ok(violations(rule, { ...layout, ...also, [from]: text }, config).includes(rule));
+    });
+  }
+  test('the checks run with every config', () => {
+    const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
     };
-    assert.deepEqual(config.default.forbidden.map((rule) => rule.name).sort(), Object.keys(PLANTED).sort());
+    for (const config of CONFIGS) assert.match(scripts['check:boundaries'] ?? '', new RegExp(`--config ${config} `));
+    assert.match(scripts['check'] ?? '', /npm run check:boundaries/);
+  });
+  test('every rule has its planted violation', () => {
+    assert.deepEqual([...rules.values()].flat().sort(), Object.keys(PLANTED).sort());
   });
 });

@@ -3,7 +3,7 @@ import type { ControlView } from '../../../libs/control/control-view.js';
 import { AuthorizeRequest } from '../../../libs/decision/call.js';
 import { admitted, charge, type Principal } from '../edge/access.js';
 import { isPacked, parseInput, parseJson } from '../edge/body.js';
-import { lacksHost } from '../http/parser-errors.js';
+import { lacksHost } from '../edge/body.js';
 import { unwrap, type Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
 import { traceparentOf } from '../http/traceparent.js';

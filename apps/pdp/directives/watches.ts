@@ -4,7 +4,7 @@ import { changeIn } from '../../../libs/feed/beats.js';
 import type { Broadcast, Watcher } from '../../../libs/feed/broadcast.js';
 import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
-import type { Hold, Shares } from '../overload/shares.js';
+import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** What a watch begins with. */
 export interface WatchAsked {
@@ -28,7 +28,7 @@ export class Watches {
   constructor(
     private readonly view: ControlView,
     private readonly broadcast: Broadcast,
-    private readonly shares: Shares,
+    private readonly shares: FairShareLimiter,
     private readonly instances: Instances,
   ) {}
 

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { finished, Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, preParsingHookHandler } from 'fastify';
 import type { z } from 'zod';
@@ -9,7 +9,6 @@ import { readStrictJson, type JsonLimits } from '../../../libs/kernel/strict-jso
 import { shapeOf } from '../../../libs/vocabulary/shape.js';
 import type { Settings } from '../settings.js';
 import { accessOf, chargeBody, lengthOf } from './access.js';
-import { lacksHost } from '../http/parser-errors.js';
 import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
 import { valueBoundsOf } from './value-bounds.js';
@@ -66,6 +65,10 @@ function takesLargeResponses(
 
 const isJson = (headers: IncomingHttpHeaders): boolean =>
   /^application\/json\s*(?:;|$)/i.test(headers['content-type'] ?? '');
+
+/** HTTP/1.1 requires a `Host` header (RFC 9112, 3.2). Node would answer its absence with an empty 400. */
+export const lacksHost = ({ httpVersion, headers }: Pick<IncomingMessage, 'httpVersion' | 'headers'>): boolean =>
+  httpVersion === '1.1' && headers.host === undefined;
 
 /** A request without its host, or with a body that is packed: nothing of it is read. */
 function refuseUnreadable(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {

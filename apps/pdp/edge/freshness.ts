@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '../../../libs/control/control-view.js';
 import { PositionText } from '../../../libs/vocabulary/ids.js';
-import { Shares } from '../overload/shares.js';
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { Problem } from './problem.js';
 
 /** How long a query waits for a position that it was asked to have seen. */
@@ -24,7 +24,7 @@ const MAX_WAITING = 1024;
 
 /** Lets a query see what the caller has seen, or says that it cannot yet. Strangers are shown nothing, so wait for nothing. */
 export function awaitFreshness(view: ControlView) {
-  const waiting = new Shares(MAX_WAITING);
+  const waiting = new FairShareLimiter(MAX_WAITING);
   return async ({ method, query, principal }: FastifyRequest): Promise<void> => {
     if (method !== 'GET' || principal === undefined) return;
     const position = positionOf((query as Record<string, unknown>)['minPosition']);

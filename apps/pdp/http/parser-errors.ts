@@ -43,7 +43,3 @@ export function answerExpectations(server: Server): void {
     response.end(body);
   });
 }
-
-/** HTTP/1.1 requires a `Host` (RFC 9112, 3.2). Node would answer its absence with an empty 400. */
-export const lacksHost = ({ httpVersion, headers }: Pick<IncomingMessage, 'httpVersion' | 'headers'>): boolean =>
-  httpVersion === '1.1' && headers.host === undefined;

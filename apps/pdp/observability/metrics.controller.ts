@@ -2,7 +2,7 @@ import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { Access } from '../edge/access.js';
 import { Problem } from '../edge/problem.js';
-import { Rate } from '../overload/rate.js';
+import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
 
 /** Each answer costs about a millisecond of the thread that decides, and anyone may ask. */
 const BURST = 100;
@@ -10,7 +10,7 @@ const PER_S = 25;
 
 @Controller('metrics')
 export class MetricsController {
-  private readonly rate = new Rate(BURST, PER_S);
+  private readonly budget = new TokenBucket(BURST, PER_S);
 
   constructor(@Inject(Registry) private readonly registry: Registry) {}
 
@@ -24,7 +24,7 @@ export class MetricsController {
   @Access('public')
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
   metrics(): Promise<string> {
-    if (!this.rate.take()) throw new Problem('overloaded', 'the metrics are asked for too often');
+    if (!this.budget.take()) throw new Problem('overloaded', 'the metrics are asked for too often');
     return this.registry.metrics();
   }
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { accessOf, callerOf } from '../edge/access.js';
 import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
-import type { Shares } from './shares.js';
+import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { onceClosed } from './work.js';
 
 /** A body that says it is smaller is not counted: a connection holds one at a time, and connections are bounded. */
@@ -14,7 +14,7 @@ export const SMALL_BYTES = 16_384;
  * is a 429 as soon as that shows, and one that is too large for its route a 413. What is announced costs nothing:
  * clients that send a byte at a time keep nobody out.
  */
-export function boundBodies(server: FastifyInstance, shares: Shares, limits: Settings['limits']): void {
+export function boundBodies(server: FastifyInstance, shares: FairShareLimiter, limits: Settings['limits']): void {
   server.addHook('preParsing', (request, reply, payload, done) => {
     const announced = request.headers['content-length'];
     if (request.principal === undefined || (announced !== undefined && Number(announced) <= SMALL_BYTES)) {

@@ -3,7 +3,7 @@ import type { Clock } from '../../../libs/kernel/time.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';
-import { Shares } from './shares.js';
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** Calls over gRPC of those who show no token that are open at once: checks of health, and all that stays open for longer. */
 const MAX_CHECKS = 64;
@@ -14,31 +14,31 @@ export interface Bounds {
   /** Work for hosts. */
   readonly calls: Gate;
   /** Requests under `/v1/audit`. */
-  readonly audits: Shares;
+  readonly audits: FairShareLimiter;
   /** Bytes of larger bodies that are held. */
-  readonly bodies: Shares;
+  readonly bodies: FairShareLimiter;
   /** Bytes of larger responses that are worked on, times the copies that the work makes. */
-  readonly texts: Shares;
+  readonly texts: FairShareLimiter;
   /** Calls over gRPC that are open. */
-  readonly grpcCalls: Shares;
+  readonly grpcCalls: FairShareLimiter;
   /** Calls over gRPC of those who show no token: checks of health, and what stays open, by its connection. */
-  readonly grpcChecks: Shares;
-  readonly grpcStrangers: Shares;
+  readonly grpcChecks: FairShareLimiter;
+  readonly grpcStrangers: FairShareLimiter;
   /** Watches of directives that are open, over HTTP and gRPC. */
-  readonly watches: Shares;
+  readonly watches: FairShareLimiter;
 }
 
 export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, registry: Registry): Bounds {
   const { callsInFlight, callWaitMs, auditQueries, bodiesBytes, grpcCalls, watches } = bounds;
   const opened: Bounds = {
     calls: new Gate({ clock, maxInFlight: callsInFlight, maxWaitMs: callWaitMs }),
-    audits: new Shares(auditQueries, auditQueries),
-    bodies: new Shares(bodiesBytes),
-    texts: new Shares(2 * bodiesBytes),
-    grpcCalls: new Shares(grpcCalls),
-    grpcChecks: new Shares(MAX_CHECKS, MAX_CHECKS),
-    grpcStrangers: new Shares(MAX_STRANGERS, MAX_STRANGERS),
-    watches: new Shares(watches),
+    audits: new FairShareLimiter(auditQueries, auditQueries),
+    bodies: new FairShareLimiter(bodiesBytes),
+    texts: new FairShareLimiter(2 * bodiesBytes),
+    grpcCalls: new FairShareLimiter(grpcCalls),
+    grpcChecks: new FairShareLimiter(MAX_CHECKS, MAX_CHECKS),
+    grpcStrangers: new FairShareLimiter(MAX_STRANGERS, MAX_STRANGERS),
+    watches: new FairShareLimiter(watches),
   };
   const { calls, audits, bodies, texts } = opened;
   addGauge(registry, 'sallyport_calls_in_flight', 'Requests of hosts that are worked on.', () => calls.inFlight);

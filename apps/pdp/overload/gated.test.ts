@@ -6,14 +6,14 @@ import { refusal } from '../../../libs/kernel/refusal.js';
 import { Problem } from '../edge/problem.js';
 import { gatedResponder, type Responding } from './gated.js';
 import { Gate } from './gate.js';
-import { Shares } from './shares.js';
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 const MIB = 1_048_576;
 const overloaded = (error: unknown): boolean => error instanceof Problem && error.code === 'overloaded';
 
 test('larger responses count until their work is over, whatever they came over; half is for one host', async () => {
   const gate = new Gate({ clock: { monotonicMs: () => 0 }, maxInFlight: 100, maxWaitMs: 1000 });
-  const texts = new Shares(12 * MIB);
+  const texts = new FairShareLimiter(12 * MIB);
   const ends: (() => void)[] = [];
   const inner = {
     respond: async (_callId: string, text: ResponseText) => {

@@ -4,7 +4,7 @@ import type { Tasks } from '../../../libs/decision-point/tasks.js';
 import { Problem } from '../edge/problem.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Gate } from './gate.js';
-import type { Shares } from './shares.js';
+import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** What hosts ask, behind one gate. Stops of any kind never go through it: a service that is full can be disabled. */
 
@@ -19,7 +19,7 @@ export const gatedAuthorizer = (inner: Authorizing, gate: Gate): Authorizing => 
 });
 
 /** `texts`: bytes of the larger responses that are worked on. Their work goes on if their client has gone. */
-export const gatedResponder = (inner: Responding, gate: Gate, texts: Shares): Responding => ({
+export const gatedResponder = (inner: Responding, gate: Gate, texts: FairShareLimiter): Responding => ({
   respond: (callId, text, caller) =>
     gate.run(async (aside) => {
       const bytes = bytesOf(text);

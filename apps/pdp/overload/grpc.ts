@@ -16,8 +16,8 @@ import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import type { Bounds } from './bounds.js';
 import { boundConnections, type Connections } from './connections.js';
-import { Overdue } from './overdue.js';
-import type { Hold, Shares } from './shares.js';
+import { DeadlineSweeper } from './deadline-sweeper.js';
+import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { Yielding } from './yielding.js';
 
 /** Largest message of theirs: the name of a service or a symbol. */
@@ -138,8 +138,8 @@ export function boundGrpc({
   const { grpcCalls, grpcChecks, grpcStrangers } = bounds;
   const idleHosts = new Yielding();
   const idleStrangers = new Yielding();
-  const arriving = new Overdue<object>(clientMs);
-  const unread = new Overdue<object>(clientMs);
+  const arriving = new DeadlineSweeper<object>(clientMs);
+  const unread = new DeadlineSweeper<object>(clientMs);
 
   /** Of strangers, the connection that has the most open gives way: its own, or one that still has as many afterwards. */
   const makeWayOf = (peer: string): boolean => {
@@ -155,7 +155,7 @@ export function boundGrpc({
     if (!ours) limitMessages(call, STRANGERS_BYTES);
     endWithReset(call);
     let hold: Hold | undefined;
-    const take = (shares: Shares, name: string, makeRoom: () => boolean): void => {
+    const take = (shares: FairShareLimiter, name: string, makeRoom: () => boolean): void => {
       hold = shares.hold(name);
       if (hold.take(1) || (makeRoom() && hold.take(1))) return;
       throw new Problem('overloaded', 'too many calls are open');

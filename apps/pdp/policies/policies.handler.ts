@@ -13,7 +13,7 @@ import { unregistered } from '../../../libs/policy/registered.js';
 import type { ReviewVerdict } from '../../../libs/vocabulary/words.js';
 import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
-import { Shares } from '../overload/shares.js';
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** Proposals that are read at once. */
 const MAX_VETTING = 4;
@@ -47,7 +47,7 @@ export class PoliciesCommand extends Command<PolicyReply> {
 /** Proposes and reviews policy sets. A set that does not parse, or names what no question holds, is never proposed. */
 @CommandHandler(PoliciesCommand)
 export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
-  private readonly vetting = new Shares(MAX_VETTING, MAX_VETTING);
+  private readonly vetting = new FairShareLimiter(MAX_VETTING, MAX_VETTING);
 
   constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
 

@@ -1,5 +1,8 @@
-/** An amount that many draw from at once: bytes that are held, calls that are open. One name gets at most half of it. */
-export class Shares {
+/**
+ * Bounds an amount that many names share: bytes held, calls open. One name gets at most `each`, by default half of the
+ * total, so that one caller cannot take it all.
+ */
+export class FairShareLimiter {
   private taken = 0;
   private refusals = 0;
   private readonly byName = new Map<string, number>();
@@ -14,29 +17,29 @@ export class Shares {
     return this.taken;
   }
 
-  /** How often it has refused so far. */
+  /** The number of refusals so far. */
   get refused(): number {
     return this.refusals;
   }
 
-  /** How much a name has. */
+  /** The amount that a name holds. */
   of(name: string): number {
     return this.byName.get(name) ?? 0;
   }
 
-  /** Whether a name has all that one name may have. */
+  /** Whether a name holds all that one name may hold. */
   isSpentBy(name: string): boolean {
     return this.of(name) >= this.each;
   }
 
-  /** The name that has the most. */
+  /** The name that holds the most; undefined if nothing is held. */
   largest(): string | undefined {
     let largest: string | undefined;
     for (const [name, amount] of this.byName) if (largest === undefined || amount > this.of(largest)) largest = name;
     return largest;
   }
 
-  /** What one request, stream or piece of work takes for a name, from its beginning to its end. The caller says `end`. */
+  /** Opens a hold for one request, stream or piece of work. The caller must call `end` on it. */
   hold(name: string): Hold {
     return new Hold(
       (amount) => this.take(name, amount),
@@ -63,7 +66,7 @@ export class Shares {
   }
 }
 
-/** What is taken of `Shares` until an end. Its end may come before the beginning: then nothing stays taken. */
+/** The amount that one piece of work holds until it ends. A hold may end before it takes: it then keeps nothing. */
 export class Hold {
   private held = 0;
   private isOver = false;
@@ -73,23 +76,23 @@ export class Hold {
     private readonly returnTo: (amount: number) => void,
   ) {}
 
-  /** Takes an amount until it is given back, or until the end. False if less than that is left. */
+  /** Takes an amount until `giveBack` or `end`. Returns false and takes nothing if the limiter has less left. */
   take(amount: number): boolean {
     if (!this.takeOf(amount)) return false;
-    // Whatever is taken after the end is given back at once.
+    // An amount taken after the end goes back at once.
     if (this.isOver) this.returnTo(amount);
     else this.held += amount;
     return true;
   }
 
-  /** Gives back a part before the end. */
+  /** Gives back part of the amount before the end. */
   giveBack(amount: number): void {
     const given = Math.min(amount, this.held);
     this.held -= given;
     if (given > 0) this.returnTo(given);
   }
 
-  /** Gives back all of it. The second end is none. */
+  /** Gives back the whole amount. A second call does nothing. */
   end(): void {
     this.isOver = true;
     this.giveBack(this.held);

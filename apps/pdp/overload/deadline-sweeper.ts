@@ -1,8 +1,8 @@
 import { waitingTime } from './waiting-time.js';
 
-/** What has to be over within a time that is the same for all of it; looked at now and then, so that it costs no timers. */
-export class Overdue<Key> {
-  /** In order of age. */
+/** Items that share one time limit. A periodic sweep replaces a timer per item. Time while this thread is busy does not count. */
+export class DeadlineSweeper<Key> {
+  /** Oldest first. */
   private readonly watched = new Map<Key, { readonly sinceMs: number; readonly onOverdue: () => void }>();
   private readonly sweep: NodeJS.Timeout;
 

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { Rate } from './rate.js';
-import { Shares } from './shares.js';
+import { FairShareLimiter } from './fair-share-limiter.js';
 
 test('there is no more than there is, and one name gets half of it', () => {
-  const shares = new Shares(10);
+  const shares = new FairShareLimiter(10);
   const [a, b, c] = [shares.hold('a'), shares.hold('b'), shares.hold('c')];
   assert.ok(a.take(5));
   assert.ok(!a.take(1));
@@ -23,7 +22,7 @@ test('there is no more than there is, and one name gets half of it', () => {
 test('what is taken after the end is given back at once, and nothing is given back twice', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.nat(9), fc.constantFrom('give', 'end')), { maxLength: 20 }), (steps) => {
-      const shares = new Shares(20, 20);
+      const shares = new FairShareLimiter(20, 20);
       const others = shares.hold('b');
       others.take(3);
       const hold = shares.hold('a');
@@ -42,15 +41,4 @@ test('what is taken after the end is given back at once, and nothing is given ba
       assert.equal(shares.inUse, 3);
     }),
   );
-});
-
-test('a rate lets so many through at once, and so many a second after that', () => {
-  let nowMs = 0;
-  const rate = new Rate(3, 10, () => nowMs);
-  const taken = (tries: number) => Array.from({ length: tries }, () => rate.take()).filter(Boolean).length;
-  assert.equal(taken(5), 3);
-  nowMs += 200;
-  assert.equal(taken(5), 2);
-  nowMs += 3_600_000;
-  assert.equal(taken(5), 3);
 });
