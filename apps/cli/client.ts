@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { defined } from '../../libs/kernel/defined.js';
 import { boundedText, whyNoAnswer } from '../../libs/kernel/http-answer.js';
 import { at } from './print.js';
 
@@ -53,17 +54,20 @@ export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOpti
     let response: Response;
     let text: string;
     try {
-      response = await fetch(`${base}${path}`, {
-        method,
-        redirect: 'error',
-        signal: AbortSignal.timeout(withinMs),
-        headers: {
-          accept: 'application/json',
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
+      response = await fetch(
+        `${base}${path}`,
+        defined({
+          method,
+          redirect: 'error',
+          signal: AbortSignal.timeout(withinMs),
+          headers: defined({
+            accept: 'application/json',
+            authorization: token === undefined ? undefined : `Bearer ${token}`,
+            'content-type': body === undefined ? undefined : 'application/json',
+          }),
+          body: body === undefined ? undefined : JSON.stringify(body),
+        }),
+      );
       text = await boundedText(response, MAX_ANSWER_BYTES);
     } catch (error) {
       throw new ServiceUnreachable(`no answer from ${server.origin}: ${whyNoAnswer(error)}`);

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { defined } from '../../libs/kernel/defined.js';
 import { CaptureFailure } from './capture/failure.js';
 import { ServiceProblem, ServiceUnreachable } from './client.js';
 import type { Exits } from './command.js';
@@ -126,7 +127,7 @@ function explain(error: unknown, world: World, json: boolean): number {
     const { status, code, errors, needed } = error;
     if (json)
       world.out(
-        `${JSON.stringify({ status, code, detail: error.message, errors, ...(needed.length === 0 ? {} : { needed }) }, undefined, 2)}\n`,
+        `${JSON.stringify(defined({ status, code, detail: error.message, errors, needed: needed.length === 0 ? undefined : needed }), undefined, 2)}\n`,
       );
     say(`${code}: ${error.message}`);
     for (const field of errors.slice(0, 20))

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ControlView } from '../control/control-view.js';
 import type { DecisionEngines } from '../decision-point/engines.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { defined } from '../kernel/defined.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { toMs } from '../kernel/time.js';
@@ -75,18 +76,18 @@ export class CallAudit {
       summaries.set(key, await summaryOf(reconstructor, attempt));
     }
     const items = references.flatMap((reference) => summaries.get(keyOf(reference)) ?? []);
-    return ok({ items, ...(next === undefined ? {} : { next: cursorOf(next) }) });
+    return ok(defined({ items, next: next === undefined ? undefined : cursorOf(next) }));
   }
 
   private async filterOf({ from, to, reviewStatus, ...query }: CallQuery): Promise<CallFilter> {
-    return {
+    return defined({
       ...query,
-      ...(from === undefined ? {} : { fromMs: toMs(from) }),
-      ...(to === undefined ? {} : { toMs: toMs(to) }),
+      fromMs: from === undefined ? undefined : toMs(from),
+      toMs: to === undefined ? undefined : toMs(to),
       ...(reviewStatus === undefined
         ? {}
         : { versions: await this.versionsIn(reviewStatus), manyVersions: reviewStatus === 'approved' }),
-    };
+    });
   }
 
   private async versionsIn(status: VersionStatus): Promise<{ capability: string; version: string }[]> {

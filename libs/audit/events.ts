@@ -5,6 +5,7 @@ import { directiveEventSchemas } from '../directive/decider.js';
 import { parseEvent } from '../event-log/event.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { policyEventSchemas } from '../policy/decider.js';
 import { principalEventSchemas } from '../principal/decider.js';
 import { RELAY_CATEGORY } from '../relay/events.js';
@@ -56,11 +57,7 @@ export async function readEvents(
   const items: StoredEvent[] = [];
   let at = BigInt(cursor);
   for (let scanned = 0; scanned < MAX_SCANNED;) {
-    const page = await log.readAll({
-      after: at,
-      limit: PAGE_EVENTS,
-      ...(categories === undefined ? {} : { categories }),
-    });
+    const page = await log.readAll(defined({ after: at, limit: PAGE_EVENTS, categories }));
     if (page.length === 0) return { items };
     for (const event of page) {
       if (items.length >= limit && event.position !== at) return { items, next: String(at) };

@@ -9,6 +9,7 @@ import type { Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import { signatureResult } from '../decision/version-checks.js';
 import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import type { Kind, CheckName, ResponseVerdict } from '../vocabulary/words.js';
 import type { Attempt } from './attempts.js';
@@ -193,7 +194,7 @@ function registryOf(
   const version = capability.versions.get(decided.version ?? '');
   const trust = version && trustOf(version);
   const signed = version && { result: signatureResult(version.documents.signature !== undefined) };
-  return {
+  return defined({
     capability: id,
     kind,
     category,
@@ -203,8 +204,8 @@ function registryOf(
     definitionDigest: version?.definitionDigest ?? null,
     signature: evidenceIn(checks, 'signature') ?? signed ?? null,
     review: version?.review ?? null,
-    ...(trust === undefined ? {} : { trust }),
-  };
+    trust,
+  });
 }
 
 function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefined): CallEvidence['outbound'] {

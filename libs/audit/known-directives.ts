@@ -2,6 +2,7 @@ import type { DirectiveEvent, DirectiveState, StandingDirectives } from '../dire
 import { targetKey, type Target } from '../directive/target.js';
 import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
+import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import { Damage } from './soundness.js';
 
@@ -139,7 +140,7 @@ function saidBy(recorded: RecordedEvent): Said | undefined {
     const said = { recorded, moment: { epoch, position, time }, id: data.id, traceId };
     if (type !== 'DirectiveIssued') return said;
     const { id, target, cause } = data;
-    const directive = { id, target, ...(cause === undefined ? {} : { cause }) };
+    const directive = defined({ id, target, cause });
     return { ...said, issue: { directive, key: targetKey(target), subject: subjectOf(target) } };
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 import type { TaskContent } from '../decision-point/task-lane.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import { taskStatus, type Pin, type TaskState, type TaskStatus, type Unresolved } from '../task/decider.js';
 import type { ScopeEntry } from '../task/scope.js';
@@ -32,19 +33,19 @@ export interface TaskView {
 export function taskView(task: TaskState, content: TaskContent | NoContent, now: Instant, position?: bigint): TaskView {
   const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, user, scope } = task;
   const { purpose, attributes } = typeof content === 'string' ? { purpose: content, attributes: content } : content;
-  return {
+  return defined({
     taskId,
     traceId,
     pins: [...task.pins.values()],
     unresolved,
     expiresAt,
     epoch,
-    ...(position === undefined ? {} : { position: String(position) }),
+    position: position === undefined ? undefined : String(position),
     host,
     agent,
     user: { id: user.id, roles: user.roles, attributes, attestedBy: user.attestedBy },
     purpose,
     scope,
     status: taskStatus(task, now),
-  };
+  });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { pointerTo } from '../kernel/pointer.js';
 import { textOf, type Definition } from './definition.js';
 
@@ -49,7 +50,7 @@ export function diffDefinitions(before: Definition, after: Definition): Diff {
     }
   }
   const severity = Severity.options.find((each) => found.severities.has(each)) ?? 'none';
-  return { severity, changes: found.changes, ...(found.truncated ? { truncated: true } : {}) };
+  return defined({ severity, changes: found.changes, truncated: found.truncated ? true : undefined });
 }
 
 /** What has been found so far. The severity is that of all changes, also of those that are not kept. */
@@ -84,13 +85,13 @@ function compare(path: readonly string[], before: Json | undefined, after: Json 
     found.truncated = true;
     return;
   }
-  const change: Change = {
+  const change: Change = defined({
     path: cut(pointerTo(...path), MAX_PATH_CHARS),
     kind: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
     severity,
-    ...(before === undefined ? {} : { before: shortened(before) }),
-    ...(after === undefined ? {} : { after: shortened(after) }),
-  };
+    before: before === undefined ? undefined : shortened(before),
+    after: after === undefined ? undefined : shortened(after),
+  });
   found.chars += canonicalJson(change).length;
   found.truncated = found.chars > MAX_DIFF_CHARS;
   if (!found.truncated) found.changes.push(change);

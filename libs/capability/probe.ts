@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { canonicalJson } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { digestOf } from '../kernel/digest.js';
 import { DigestText, FreeObject, Label } from '../vocabulary/ids.js';
 import { Probe } from './definition.js';
@@ -23,11 +24,11 @@ const MAX_SHOWN_CHARS = 1024;
 /** Cuts a probe to what evidence can hold. The same probe is always cut in the same way. */
 export function shownProbe({ protocolVersion, clientCapabilities, credentialScope }: Probe | ShownProbe): ShownProbe {
   const isLong = typeof clientCapabilities !== 'string' && canonicalJson(clientCapabilities).length > MAX_SHOWN_CHARS;
-  return {
+  return defined({
     clientCapabilities: isLong ? digestOf(clientCapabilities) : clientCapabilities,
-    ...(credentialScope === undefined ? {} : { credentialScope }),
+    credentialScope,
     protocolVersion,
-  };
+  });
 }
 
 /** How a server was asked otherwise than at its review; undefined if the probes are equal or one of them is not known. */

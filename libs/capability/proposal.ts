@@ -1,4 +1,5 @@
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import { digestOf, digestOfBytes, type Digest } from '../kernel/digest.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
@@ -75,36 +76,36 @@ export function prepareProposal(
     }
     operations.push([
       name,
-      {
+      defined({
         effects: operation.effects,
-        ...(input === undefined ? {} : { arguments: keep(input.schema) }),
-        ...(output === undefined ? {} : { output: keep(output.schema) }),
-        ...(Object.keys(unenforced).length === 0 ? {} : { unenforced }),
-        ...(declared.get(name)?.ownName === true ? { ownName: true as const } : {}),
-      },
+        arguments: input === undefined ? undefined : keep(input.schema),
+        output: output === undefined ? undefined : keep(output.schema),
+        unenforced: Object.keys(unenforced).length === 0 ? undefined : unenforced,
+        ownName: declared.get(name)?.ownName === true ? true : undefined,
+      }),
     ]);
   }
 
   const { version, source, probe, supplyChain, signature } = proposal;
   const document = (key: string): Digest => keep(ownValue(raw, key) ?? null);
   return ok({
-    proposed: {
+    proposed: defined({
       capability,
       version,
       source,
       definitionDigest: fingerprint.value.digest,
-      ...(probe === undefined ? {} : { probe }),
-      documents: {
+      probe,
+      documents: defined({
         definition: document('definition'),
         manifest: document('manifest'),
-        ...(supplyChain === undefined ? {} : { supplyChain: document('supplyChain') }),
-        ...(signature === undefined ? {} : { signature: document('signature') }),
-      },
+        supplyChain: supplyChain === undefined ? undefined : document('supplyChain'),
+        signature: signature === undefined ? undefined : document('signature'),
+      }),
       operations: Object.fromEntries(operations),
       sensitivity: manifest.sensitivity,
       server: manifest.server,
       requestDigest: digestOf(raw),
-    },
+    }),
     documents,
   });
 }

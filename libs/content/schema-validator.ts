@@ -1,5 +1,6 @@
 import { _, Ajv2020, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
 import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -129,12 +130,12 @@ function schemaErrorOf(error: ErrorObject, pathOf: WeakMap<object, JsonPointer>)
   const place = typeof holder === 'object' && holder !== null ? pathOf.get(holder) : undefined;
   const keyword = KEYWORD_NAMES.get(error.keyword) ?? error.keyword;
   const member = memberOf(error);
-  return {
+  return defined({
     path: boundedPointer(error.instancePath),
     keyword,
-    ...(member === undefined ? {} : { member }),
+    member,
     schemaPath: place === undefined ? '' : boundedPointer(place + pointerTo(keyword)),
-  };
+  });
 }
 
 /** A longer name is not repeated: it is the caller's, and may be content. */

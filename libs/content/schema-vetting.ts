@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { depthOf } from '../kernel/strict-json.js';
@@ -83,7 +84,7 @@ export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
         if (!child.ok) return child;
         const unused = keyword === 'additionalItems' && !Array.isArray(ownValue(schema, 'items'));
         const applies = unused ? 'never' : applicator.applies;
-        node.children.push({ keyword, ...(key === undefined ? {} : { key }), applies, node: child.value });
+        node.children.push(defined({ keyword, key, applies, node: child.value }));
       }
     }
     return ok(node);

@@ -1,5 +1,6 @@
 import type { Blob, StreamCheck, StreamWrite } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
+import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
@@ -49,7 +50,7 @@ export class ControlPlane {
       const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
       const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
       const urgent = isUrgent({ writes, blobs });
-      const kind = { standing: isStop(writes), ...(urgent ? { urgent } : {}) };
+      const kind = defined({ standing: isStop(writes), urgent: urgent ? true : undefined });
       const outcome = await this.log.append({ writes, checks: unwritten, blobs, ...kind });
       if (outcome.kind === 'committed') {
         this.view.applyCommitted(writes, outcome.position);

@@ -2,6 +2,7 @@ import type { Attempted } from '../calls/decider.js';
 import type { AuthorizeRequest, ContextItem } from '../decision/call.js';
 import type { Check } from '../decision/check.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import type { Instant } from '../kernel/time.js';
 import type { ReasonCode } from '../vocabulary/words.js';
@@ -50,26 +51,25 @@ export function answerOf(
 ): AuthorizeAnswer {
   const { callId, taskId, decision, reason, rule, capability, version, operation, basis, expiresAt } = decided;
   const allowed = decision === 'allow';
-  return {
+  return defined({
     callId,
     taskId,
     traceId: more.traceId,
     decision,
     reason,
-    ...(rule === undefined ? {} : { rule }),
+    rule,
     capability,
-    ...(version === undefined ? {} : { version }),
+    version,
     operation,
     checks: more.checks,
-    ...(allowed
-      ? { outbound: outboundOf(request.arguments, request.context?.length ?? 0), targets: more.targets }
-      : {}),
+    outbound: allowed ? outboundOf(request.arguments, request.context?.length ?? 0) : undefined,
+    targets: allowed ? more.targets : undefined,
     obligations: more.obligations,
     epoch: basis['directives'] ?? 0,
     leaseMs: more.leaseMs,
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    expiresAt,
     position: String(more.position),
-  };
+  });
 }
 
 /** Fail-closed until content can be filtered: the arguments have their schema, and every context item is refused. */

@@ -7,6 +7,7 @@ import { validateResponse, type ResponseLimits } from '../content/response.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
 import type { ContentSource, Finding } from '../content/shapes.js';
 import { canonicalJson, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { digestOfBytes, keyedDigest, type Digest } from '../kernel/digest.js';
 import type { ValueBounds } from '../kernel/json-values.js';
 import type { Refusal } from '../kernel/refusal.js';
@@ -114,22 +115,26 @@ export function validate(
   });
   if (job.validation === undefined) return ok(undefined);
   const { source, schema, limits } = job.validation;
-  const { verdict, findings, contentText } = validateResponse({
-    source,
-    ...(result === undefined ? {} : { result }),
-    ...(error === undefined ? {} : { error }),
-    bytes: Buffer.byteLength(text),
-    outputSchema:
-      schema === undefined ? undefined : { digest: schema.digest, load: () => JSON.parse(schema.text) as Json },
-    limits,
-    validator,
-    boundarySeed: () => randomBytes(16).toString('hex'),
-  });
-  return ok({
-    verdict,
-    findings,
-    ...(contentText === undefined ? {} : { content: payloadPart('validated', contentText) }),
-  });
+  const { verdict, findings, contentText } = validateResponse(
+    defined({
+      source,
+      result,
+      error,
+      bytes: Buffer.byteLength(text),
+      outputSchema:
+        schema === undefined ? undefined : { digest: schema.digest, load: () => JSON.parse(schema.text) as Json },
+      limits,
+      validator,
+      boundarySeed: () => randomBytes(16).toString('hex'),
+    }),
+  );
+  return ok(
+    defined({
+      verdict,
+      findings,
+      content: contentText === undefined ? undefined : payloadPart('validated', contentText),
+    }),
+  );
 }
 
 export interface SealJob {

@@ -6,6 +6,7 @@ import { ENGINE_VERSIONS, type Decision } from '../decision/decide.js';
 import { recordedCheck } from '../decision/record.js';
 import type { Basis } from '../decision/snapshot.js';
 import type { Batch, StreamWrite } from '../event-log/port.js';
+import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -42,12 +43,13 @@ export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Cal
     operation,
     arguments: request.arguments,
     contextItems: request.context?.length ?? 0,
-    observed: {
-      ...(digest === undefined ? {} : { definition: digest }),
-      ...(probe === undefined ? {} : { asked: probe, probe: digestOf(probe) }),
+    observed: defined({
+      definition: digest,
+      asked: probe,
+      probe: probe === undefined ? undefined : digestOf(probe),
       server,
-      ...(definition === undefined ? {} : { whole: true as const }),
-    },
+      whole: definition === undefined ? undefined : true,
+    }),
   });
 }
 
@@ -67,33 +69,33 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
   const { commitments, requestDigest, expiresAt, instanceId } = more;
-  return {
+  return defined({
     basis,
     callId,
     capability,
     checks: decision.checks.map(recordedCheck),
     commitments,
     contextItems,
-    ...(counts === undefined ? {} : { counts }),
+    counts,
     decision: decision.decision,
     engines: ENGINE_VERSIONS,
-    ...(expiresAt === undefined ? {} : { expiresAt }),
+    expiresAt,
     host,
-    ...(instanceId === undefined ? {} : { instanceId }),
+    instanceId,
     observed: recordedObservation(call, decision),
     operation,
     reason,
-    ...(requestDigest === undefined ? {} : { requestDigest }),
-    ...(rule === undefined ? {} : { rule }),
+    requestDigest,
+    rule,
     taskId,
-    ...(version === undefined ? {} : { version }),
-  };
+    version,
+  });
 }
 
 /** What the host observed, as the event holds it: the probe by its digest alone, unless the evidence shows its members. */
 function recordedObservation({ observed: { asked, ...observed } }: Call, decision: Decision): CallDecided['observed'] {
   const isShown = decision.checks.at(-1)?.evidence?.['probe'] !== undefined;
-  return { ...(isShown && asked !== undefined ? { asked: shownProbe(asked) } : {}), ...observed };
+  return defined({ asked: isShown && asked !== undefined ? shownProbe(asked) : undefined, ...observed });
 }
 
 /**
@@ -146,5 +148,5 @@ export function decisionBatch(input: {
   const checks = basisChecks(decision.decision === 'allow' ? basis : sawTask, written);
   const blobs = more?.blobs ?? [];
   const urgent = more !== undefined && isUrgent({ writes: more.writes, blobs });
-  return ok({ batch: { writes, checks, blobs, ...(urgent ? { urgent } : {}) }, decided: fact.data });
+  return ok({ batch: defined({ writes, checks, blobs, urgent: urgent ? true : undefined }), decided: fact.data });
 }

@@ -11,6 +11,7 @@ import { targetsOf } from '../decision/targets.js';
 import { isVoid } from '../directive/decider.js';
 import { LogUnavailable, type Batch, type EventLog, type StreamCheck } from '../event-log/port.js';
 import { ownValue } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { Digest } from '../kernel/digest.js';
 import { JsonText } from '../kernel/json-text.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -130,7 +131,7 @@ export class Responder {
     if (!found.ok) return found;
     const { lane, standing } = found.value;
     const { taskId, status, effect, control } = request;
-    const told = { ...(effect === undefined ? {} : { effect }), ...(control === undefined ? {} : { control }) };
+    const told = defined({ effect, control });
     const outcome = { callId, taskId, status, ...told };
     const command = { type: 'record-outcome', outcome, actor: caller.name, time: this.time.now() } as const;
     const decided = callsDecider.decide(command, lane.calls);
@@ -197,7 +198,7 @@ export class Responder {
       attempt: attempt.decided.attempt,
       verdict,
       findings: [...findings],
-      commitments: { raw: raw.commitment, ...(content === undefined ? {} : { validated: content.commitment }) },
+      commitments: defined({ raw: raw.commitment, validated: content === undefined ? undefined : content.commitment }),
       requestDigest,
       epoch: directives.revision,
     };
@@ -215,14 +216,16 @@ export class Responder {
     if (position === undefined) return 'again';
     const recorded = lane.calls.calls.get(callId)?.response;
     if (recorded !== undefined) recorded.position = position;
-    return ok({
-      callId,
-      verdict,
-      ...(content === undefined ? {} : { content: new JsonText(valueOf(content)) }),
-      findings,
-      rawDigest,
-      position: String(position),
-    });
+    return ok(
+      defined({
+        callId,
+        verdict,
+        content: content === undefined ? undefined : new JsonText(valueOf(content)),
+        findings,
+        rawDigest,
+        position: String(position),
+      }),
+    );
   }
 
   /** Why nothing of a response is delivered, whatever is in it. */
@@ -303,7 +306,7 @@ export class Responder {
     if (bytes === undefined) throw new LogUnavailable('the recorded response is missing');
     const record = { key: lane.key, place: payloadPlace(place), bytes };
     const content = await aside(() => this.desk.open(lane.task.host, record));
-    return ok({ ...answer, ...(content === undefined ? {} : { content: new JsonText(content) }), position });
+    return ok(defined({ ...answer, content: content === undefined ? undefined : new JsonText(content), position }));
   }
 
   /** Appends to the calls of the task. No facts: only waits until what is there is durable. */
@@ -315,7 +318,7 @@ export class Responder {
     payload?: Uint8Array,
   ): Promise<bigint | undefined> {
     const { callsStream: stream, calls, task } = lane;
-    const links = { traceId: task.traceId, correlationId: callId, ...(payload === undefined ? {} : { payload }) };
+    const links = defined({ traceId: task.traceId, correlationId: callId, payload });
     const expected = calls.revision;
     const events = facts.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
     if (events.length === 0) return this.lanes.confirm(lane);

@@ -1,5 +1,6 @@
 import { isUnenforced, schemaException } from '../capability/exceptions.js';
 import { tellingErrors } from '../content/telling-errors.js';
+import { defined } from '../kernel/defined.js';
 import { ok } from '../kernel/result.js';
 import { authorityOver, ruleText } from '../policy/authority.js';
 import { covers } from '../task/scope.js';
@@ -83,10 +84,7 @@ export function argumentsValid({ call, engines, operation, version, decider }: Q
   const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
   const valid =
     schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments, decider);
-  const evidence = {
-    ...(schemaDigest === undefined ? {} : { schemaDigest }),
-    ...(unenforced ? { exception: schemaException(call.operation) } : {}),
-  };
+  const evidence = defined({ schemaDigest, exception: unenforced ? schemaException(call.operation) : undefined });
   // Decider 1 did not compare them, and named the errors in the order in which they were found.
   const named = decider === 1 ? [] : engines.named(thing, call.arguments);
   const wrong = valid.ok ? [] : valid.error;

@@ -1,4 +1,5 @@
 import type { CallDecided, RecordedCheck } from '../calls/events.js';
+import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Check } from './check.js';
 
@@ -12,7 +13,7 @@ export function recordedCheck({ check, outcome, evidence }: Check): RecordedChec
 export function shownCheck(recorded: RecordedCheck): Check {
   if (typeof recorded === 'string') return { check: recorded, outcome: 'pass' };
   const [check, outcome, evidence] = recorded;
-  return { check, outcome, ...(evidence === undefined ? {} : { evidence }) };
+  return defined({ check, outcome, evidence });
 }
 
 /** What replay compares: `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */

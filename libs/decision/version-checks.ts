@@ -1,5 +1,6 @@
 import { probeDifference } from '../capability/probe.js';
 import { lifecycleReason } from '../capability/state.js';
+import { defined } from '../kernel/defined.js';
 import { digestOf } from '../kernel/digest.js';
 import { taskStatus } from '../task/decider.js';
 import { fail, pass, skip, type CheckResult, type Question } from './check.js';
@@ -8,7 +9,7 @@ import { compareServer } from './server-identity.js';
 /** Checks 1 to 7: may this version of this capability be talked to at all? */
 
 export function registered({ snapshot, call, versionId, version }: Question): CheckResult {
-  const evidence = { capability: call.capability, ...(versionId === undefined ? {} : { version: versionId }) };
+  const evidence = defined({ capability: call.capability, version: versionId });
   if (snapshot.capability === undefined) return fail('capability_unregistered', evidence);
   if (versionId !== undefined && version === undefined) return fail('version_unregistered', evidence);
   return pass(evidence);
@@ -38,12 +39,12 @@ export function notDisabled({ snapshot, call, version, targets, decider }: Quest
 export function reviewed({ call, version }: Question): CheckResult {
   if (version === undefined) return skip();
   const { status, review } = version;
-  const evidence = {
+  const evidence = defined({
     status,
-    ...(review === undefined ? {} : { by: review.by }),
+    by: review === undefined ? undefined : review.by,
     exceptions: review?.exceptions ?? [],
-    ...(version.suspendedFor.has(call.host) ? { suspendedFor: call.host } : {}),
-  };
+    suspendedFor: version.suspendedFor.has(call.host) ? call.host : undefined,
+  });
   const reason = lifecycleReason(version, call.host);
   return reason === undefined ? pass(evidence) : fail(reason, evidence);
 }

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { defined } from '../kernel/defined.js';
 import type { ReadAllOptions, RecordedEvent, SubscribeOptions, Subscriber, Subscription } from './port.js';
 import { Tail, type Committed } from './tail.js';
 
@@ -132,10 +133,7 @@ class Follower {
   private async readOn(): Promise<void> {
     this.stale = false;
     const { categories } = this.options;
-    const { events, end, more } = await this.readPage({
-      after: this.after,
-      ...(categories === undefined ? {} : { categories }),
-    });
+    const { events, end, more } = await this.readPage(defined({ after: this.after, categories }));
     if (this.stopping.signal.aborted) return;
     const last = events.at(-1);
     if (last !== undefined) {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { DirectiveState } from '../directive/decider.js';
 import { Target } from '../directive/target.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 
 /** More active directives than this are no feed of ours; hosts take nothing larger in. */
@@ -64,7 +65,7 @@ export function signBeat(
   const written = (members: object): string => head + canonicalJson(members).slice(1);
   const rest = { kid, ...said };
   const signature = sign(null, Buffer.from(written(rest)), privateKey).toString('base64url');
-  const beat = { ...rest, ...(active === undefined ? {} : { active }), signature };
+  const beat = defined({ ...rest, active, signature });
   texts.set(beat, written({ ...rest, signature }));
   return beat;
 }
@@ -87,5 +88,5 @@ const signedBytes = (unsigned: object): Buffer => Buffer.from(canonicalJson(unsi
 
 export function directiveView(directive: DirectiveState): DirectiveView {
   const { requestDigest: _, cause, expiresAt, ...shown } = directive;
-  return { ...shown, ...(cause === undefined ? {} : { cause }), ...(expiresAt === undefined ? {} : { expiresAt }) };
+  return defined({ ...shown, cause, expiresAt });
 }

@@ -1,3 +1,4 @@
+import { defined } from '../kernel/defined.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { InstanceEvent } from './decider.js';
 
@@ -86,15 +87,15 @@ export class Rollouts {
       if (reached === undefined) return { ...place, state: 'pending' as const };
       return { ...place, state: reached.state, at: toInstant(reached.atMs), latencyMs: reached.atMs - committedMs };
     });
-    return {
+    return defined({
       id,
       epoch,
       state,
       committedAt: toInstant(committedMs),
       complete,
-      ...(complete ? { effectiveAt: toInstant(lastMs) } : {}),
+      effectiveAt: complete ? toInstant(lastMs) : undefined,
       instances,
-    };
+    });
   }
 
   private settle(key: string, state: 'acknowledged' | 'lease_expired', atMs: number, upTo: number): readonly number[] {

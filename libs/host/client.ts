@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { ScopeEntry } from '../task/scope.js';
 import type { Effect } from '../vocabulary/words.js';
 import { Decision, RegisteredVersion, Task, Validated } from './answers.js';
@@ -161,7 +162,7 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
     version: (capability, version) =>
       send(RegisteredVersion, { method: 'GET', path: path('capabilities', capability, 'versions', version) }),
     async observe(capability, version, { definition, probe, server }) {
-      const body = { definition, ...(probe === undefined ? {} : { probe }), server };
+      const body = defined({ definition, probe, server });
       const where = path('capabilities', capability, 'versions', version, 'observations');
       await send(ANY, { method: 'POST', path: where, body });
     },

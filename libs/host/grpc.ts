@@ -1,5 +1,6 @@
 import { Client, Metadata, credentials, type ServiceError as GrpcError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
+import { defined } from '../kernel/defined.js';
 import { messageCodec, type Message } from '../wire/codec.js';
 import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../wire/protos.js';
 import { ServiceError, type Ask } from './client.js';
@@ -26,12 +27,16 @@ export interface GrpcWay {
 export function askOverGrpc({ address, token, ca }: GrpcOptions): GrpcWay {
   // An installation that is not whole shows here, not at the first call.
   protos();
-  const client = new Client(address, ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca), {
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.keepalive_time_ms': MAX_ADDRESS_IDLE_MS,
-    // The environment may name one: it would read the token of what is not encrypted.
-    ...(ca === undefined ? { 'grpc.enable_http_proxy': 0 } : {}),
-  });
+  const client = new Client(
+    address,
+    ca === undefined ? credentials.createInsecure() : credentials.createSsl(ca),
+    defined({
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.keepalive_time_ms': MAX_ADDRESS_IDLE_MS,
+      // The environment may name one: it would read the token of what is not encrypted.
+      'grpc.enable_http_proxy': ca === undefined ? 0 : undefined,
+    }),
+  );
 
   const methodOf = (rpc: string): MethodDefinition<object, object> => {
     const [service = '', name = ''] = rpc.split('/');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CONNECT, hasReservedPrefix } from '../capability/definition.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { Allow, Envelope, Task } from './answers.js';
 import { ServiceError, type HostClient, type Observed, type Probe, type ServerEvidence } from './client.js';
 import { definitionReader, pinnedFor, type PinnedVersion, type ShownDefinition } from './definition.js';
@@ -130,11 +131,11 @@ export async function guard<Transport extends McpTransport>(
   const probe = (): Probe | undefined => {
     const { protocolVersion, clientCapabilities } = wire;
     if (protocolVersion === undefined || clientCapabilities === undefined) return undefined;
-    return { protocolVersion, clientCapabilities, ...(credentialScope === undefined ? {} : { credentialScope }) };
+    return defined({ protocolVersion, clientCapabilities, credentialScope });
   };
   const observed = (seen: Pick<Observed, 'definition' | 'definitionDigest'>): Observed => {
     const asked = probe();
-    return { ...seen, ...(asked === undefined ? {} : { probe: asked }), server };
+    return defined({ ...seen, probe: asked, server });
   };
 
   /** An allow that still stands on this host. Rejects with `CallRefused`. */
@@ -235,10 +236,10 @@ export async function guard<Transport extends McpTransport>(
     const wantsInput = 'result' in response && asksForInput(response.result);
     const isError = 'error' in response || wantsInput || response.result['isError'] === true;
     const type = pinned?.effectOf(operation);
-    records.outcome(callId, {
-      status: isError ? 'failed' : 'succeeded',
-      ...(type === undefined ? {} : { effect: { type } }),
-    });
+    records.outcome(
+      callId,
+      defined({ status: isError ? 'failed' : 'succeeded', effect: type === undefined ? undefined : { type } }),
+    );
     if (wantsInput) {
       throw new CallRefused({
         reason: 'input_required',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { DirectiveFeed } from '../feed/port.js';
 import { grpcFeed } from '../feed/watch/grpc.js';
 import { sseFeed } from '../feed/watch/sse.js';
+import { defined } from '../kernel/defined.js';
 import { isLoopback } from '../kernel/loopback.js';
 import type { Task } from './answers.js';
 import { createClient, type Ask, type HostClient, type OpenTask } from './client.js';
@@ -64,19 +65,13 @@ export async function connectHost(options: HostOptions): Promise<Host> {
   token();
   if (url.protocol !== 'https:') refuseBeyondLoopback(url.hostname);
   if (options.grpc !== undefined && options.grpc.ca === undefined) refuseBeyondLoopback(hostIn(options.grpc.address));
-  const timed = { instanceId, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const timed = defined({ instanceId, timeoutMs });
   const overHttp = askOverHttp(url, token);
   const keys = feedKeys(options.keys ?? (await createClient(overHttp, timed).keys()));
   const grpc = options.grpc === undefined ? undefined : askOverGrpc({ ...options.grpc, token });
   const client = createClient(grpc === undefined ? overHttp : overGrpc(grpc.ask, overHttp), timed);
   const watch = grpc === undefined ? sseFeed({ url, token, instanceId }) : grpcFeed({ watch: grpc.watch, instanceId });
-  const follower = new Follower({
-    client,
-    feeds: [watch, ...feeds],
-    keys,
-    instanceId,
-    ...(skewMs === undefined ? {} : { skewMs }),
-  });
+  const follower = new Follower(defined({ client, feeds: [watch, ...feeds], keys, instanceId, skewMs }));
   const guards = new Set<Guarded>();
   const close = async (): Promise<void> => {
     await Promise.all([...guards].map((guarded) => guarded.close()));

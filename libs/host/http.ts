@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { boundedText, whyNoAnswer } from '../kernel/http-answer.js';
 import { ServiceError, type Ask } from './client.js';
 
@@ -11,19 +12,22 @@ export function askOverHttp(url: URL, token: () => string): Ask {
     let status: number;
     let text: string;
     try {
-      const response = await fetch(`${base}${path}`, {
-        method,
-        redirect: 'error',
-        signal,
-        headers: {
-          accept: 'application/json',
-          'cache-control': 'no-store',
-          authorization: `Bearer ${token()}`,
-          ...(traceparent === undefined ? {} : { traceparent }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
+      const response = await fetch(
+        `${base}${path}`,
+        defined({
+          method,
+          redirect: 'error',
+          signal,
+          headers: defined({
+            accept: 'application/json',
+            'cache-control': 'no-store',
+            authorization: `Bearer ${token()}`,
+            traceparent,
+            'content-type': body === undefined ? undefined : 'application/json',
+          }),
+          body: body === undefined ? undefined : JSON.stringify(body),
+        }),
+      );
       ({ status } = response);
       text = await boundedText(response, MAX_ANSWER_BYTES);
     } catch (error) {

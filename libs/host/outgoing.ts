@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { McpRequest } from './mcp.js';
 
 /** JSON-RPC error code of what this host refuses; outside of the range that JSON-RPC 2.0 reserves. */
@@ -126,17 +127,17 @@ export function outgoingOf(): Outgoing {
       const trace = met === undefined || HARMLESS.has(method) ? {} : { traceparent: met.traceparent };
       // Nobody decides a notification, so it takes no text of the program with it, such as the reason of a cancellation.
       const withMeta = isRequest ? { ...pick(sent.meta, META_KEYS), ...trace } : {};
-      const reduced = {
+      const reduced = defined({
         ...(isRequest ? without(params, '_meta') : pick(params, ['requestId'])),
-        ...(Object.keys(withMeta).length === 0 ? {} : { _meta: withMeta }),
-      };
+        _meta: Object.keys(withMeta).length === 0 ? undefined : withMeta,
+      });
       return {
-        message: {
+        message: defined({
           jsonrpc: '2.0',
-          ...(isRequest ? { id } : {}),
+          id: isRequest ? id : undefined,
           method,
-          ...(sent.hasParams ? { params: reduced } : {}),
-        },
+          params: sent.hasParams ? reduced : undefined,
+        }),
         signal: met?.signal ?? closing.signal,
         traceparent: met?.traceparent,
       };

@@ -1,3 +1,4 @@
+import { defined } from '../kernel/defined.js';
 import { isActive } from '../vocabulary/active-media.js';
 import type { Envelope, Part } from './answers.js';
 import type { Refusal } from './refusal.js';
@@ -43,7 +44,7 @@ export function toolResult(delivered: {
  */
 export function toolRefusal(refusal: Refusal): GuardedToolResult {
   const { reason, by, callId, errors } = refusal;
-  const text = JSON.stringify({ refused: true, reason, by, callId, ...(errors === undefined ? {} : { errors }) });
+  const text = JSON.stringify(defined({ refused: true, reason, by, callId, errors }));
   return { content: [{ type: 'text', text }], isError: true, callId: refusal.callId, refusal };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from './defined.js';
 import type { JsonPointer } from './pointer.js';
 
 /** Why a command was not carried out; the codes are those of the wire's problem documents. */
@@ -24,11 +25,8 @@ export interface Refusal {
   readonly needed?: readonly string[];
 }
 
-export const refusal = (code: Refusal['code'], detail: string, errors?: Refusal['errors']): Refusal => ({
-  code,
-  detail,
-  ...(errors === undefined ? {} : { errors }),
-});
+export const refusal = (code: Refusal['code'], detail: string, errors?: Refusal['errors']): Refusal =>
+  defined({ code, detail, errors });
 
 /** A version needs exceptions that its review does not name. Nothing was recorded. */
 export const exceptionRequired = (needed: readonly string[], errors?: Refusal['errors']): Refusal => ({

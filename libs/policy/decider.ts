@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Decider } from '../kernel/decider.js';
+import { defined } from '../kernel/defined.js';
 import type { Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok } from '../kernel/result.js';
@@ -73,13 +74,7 @@ export const policyDecider: Decider<PolicySetState, PolicyCommand, PolicyEvent, 
       if (state.versions.size >= MAX_VERSIONS) {
         return err(refusal('too_large', `a policy set has at most ${MAX_VERSIONS} versions`));
       }
-      const data = {
-        set,
-        policyVersion: state.versions.size + 1,
-        cedar,
-        reason,
-        ...(key === undefined ? {} : { key }),
-      };
+      const data = defined({ set, policyVersion: state.versions.size + 1, cedar, reason, key });
       return ok([{ type: 'PolicyProposed', data, actor, time }]);
     }
     const { policyVersion, verdict, reason } = command;

@@ -1,5 +1,6 @@
 import { CloudEvent, Kafka } from 'cloudevents';
 import type { RecordedEvent } from '../event-log/port.js';
+import { defined } from '../kernel/defined.js';
 import type { OutgoingRecord } from './port.js';
 
 type Tail = Readonly<Record<'id' | 'schemaVersion' | 'stream' | 'time' | 'type', string>> & { traceId?: string };
@@ -18,7 +19,7 @@ export function cloudEventOf({ json, position, stream }: RecordedEvent, source: 
   if (dataAt < 0 || idAt < dataAt) throw new Error(`an event of ${stream} is not as it was written`);
   const tail = JSON.parse(`{${json.slice(idAt + 1)}`) as Tail;
   const event = new CloudEvent(
-    {
+    defined({
       id: tail.id,
       type: `sallyport.${tail.type}.v${tail.schemaVersion}`,
       source,
@@ -26,8 +27,8 @@ export function cloudEventOf({ json, position, stream }: RecordedEvent, source: 
       time: tail.time,
       datacontenttype: 'application/json',
       position: String(position),
-      ...(tail.traceId === undefined ? {} : { traceparent: traceparentOf(tail.traceId, tail.id) }),
-    },
+      traceparent: tail.traceId === undefined ? undefined : traceparentOf(tail.traceId, tail.id),
+    }),
     // What is checked there is true of every event of ours, and checking takes longer than all the rest.
     false,
   );

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { reasonOf } from '../kafka/client.js';
 import { WrongTopic } from '../kafka/topic.js';
 import type { SettledLog } from '../event-log/settled.js';
+import { defined } from '../kernel/defined.js';
 import type { Clock, Instant } from '../kernel/time.js';
 import { within } from '../kernel/within.js';
 import type { LaneName } from './events.js';
@@ -187,13 +188,14 @@ export function runLane(
 
   const running = run().finally(() => (state = 'stopped'));
   return {
-    status: () => ({
-      state,
-      position,
-      sent,
-      ...(reason === undefined ? {} : { reason }),
-      ...(acknowledgedAtMs === undefined ? {} : { sinceAckMs: clock.monotonicMs() - acknowledgedAtMs }),
-    }),
+    status: () =>
+      defined({
+        state,
+        position,
+        sent,
+        reason,
+        sinceAckMs: acknowledgedAtMs === undefined ? undefined : clock.monotonicMs() - acknowledgedAtMs,
+      }),
     async stop() {
       stopping.abort();
       await running;

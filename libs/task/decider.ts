@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Decider } from '../kernel/decider.js';
+import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
@@ -80,7 +81,7 @@ export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent,
       return ok([{ type: 'CallCounted', data, actor, time, traceId }]);
     }
     if (state.closed) return ok([]);
-    const data = { taskId, ...(command.reason === undefined ? {} : { reason: command.reason }) };
+    const data = defined({ taskId, reason: command.reason });
     return ok([{ type: 'TaskClosed', data, actor, time, traceId }]);
   },
   evolve(state, event) {

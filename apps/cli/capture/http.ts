@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { at } from '../print.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { parseMessage, replyOf, type Channel, type Reply } from './rpc.js';
@@ -26,14 +27,14 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
     const claimed = isJsonObject(meta) ? ownValue(meta, META_VERSION) : undefined;
     const stateless = typeof claimed === 'string';
     const revision = stateless ? claimed : version;
-    return {
+    return defined({
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
-      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
-      ...(revision === undefined ? {} : { 'mcp-protocol-version': revision }),
-      ...(stateless ? { 'mcp-method': at(message, 'method') } : {}),
-      ...(session === undefined ? {} : { 'mcp-session-id': session }),
-    };
+      authorization: bearer === undefined ? undefined : `Bearer ${bearer}`,
+      'mcp-protocol-version': revision,
+      'mcp-method': stateless ? at(message, 'method') : undefined,
+      'mcp-session-id': session,
+    });
   };
 
   const send = (method: 'POST' | 'DELETE', message: JsonObject, signal: AbortSignal) =>

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { Effect, Kind, Level } from '../../../libs/vocabulary/words.js';
 import { CaptureFailure } from './failure.js';
 import type { ServerDefinition } from '../../../libs/mcp/definition.js';
@@ -70,7 +71,7 @@ export function registrationOf(
     kind: given.kind,
     category: given.category,
     owner: given.owner ?? userInfo().username,
-    version: {
+    version: defined({
       version: given.version ?? versionFrom(releaseOf(found?.source) ?? ownVersion ?? '0'),
       source: sourceOf(target, found),
       definition,
@@ -80,8 +81,8 @@ export function registrationOf(
         sensitivity: given.sensitivity,
         server: expectationOf(target, observation, found),
       },
-      ...(supplyChain === undefined ? {} : { supplyChain }),
-    },
+      supplyChain,
+    }),
   };
   return { registration, leftOut };
 }
@@ -120,11 +121,11 @@ export function commandLine(command: readonly string[]): string {
 
 function supplyChainOf(found: Provenance | undefined): JsonObject | undefined {
   if (found?.lock === undefined) return undefined;
-  return {
-    ...(found.repository === undefined ? {} : { repository: found.repository }),
+  return defined({
+    repository: found.repository,
     lockDigest: found.lock.digest,
     dependencies: found.lock.dependencies.map((one) => ({ ...one })),
-  };
+  });
 }
 
 function textOf(value: JsonObject | undefined, key: string): string | undefined {

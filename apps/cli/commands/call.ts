@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { Definition } from '../../../libs/capability/definition.js';
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
 import { Effect } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
@@ -63,11 +64,15 @@ export function addCall(program: Command, world: World, exits: Exits): void {
   serviceAction<RespondOptions>(respond, world, exits, 'host', async ({ call, args, options, show }) => {
     const { result, error } = options;
     if ((result === undefined) === (error === undefined)) throw new UsageError('give --result or --error');
-    const answer = await call('POST', path('calls', args[0] ?? '', 'response'), {
-      taskId: options.task,
-      ...(result === undefined ? {} : { result: await objectOption(world, '--result', result) }),
-      ...(error === undefined ? {} : { error: await objectOption(world, '--error', error) }),
-    });
+    const answer = await call(
+      'POST',
+      path('calls', args[0] ?? '', 'response'),
+      defined({
+        taskId: options.task,
+        result: result === undefined ? undefined : await objectOption(world, '--result', result),
+        error: error === undefined ? undefined : await objectOption(world, '--error', error),
+      }),
+    );
     show(answer, () => verdictLines(answer));
     return at(answer, 'verdict') === 'accepted' ? EXIT.done : EXIT.denied;
   });
@@ -94,15 +99,16 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     const { effect: type, summary, reference } = options;
     if (type === undefined && (summary ?? reference) !== undefined)
       throw new UsageError('--summary and --reference need --effect');
-    const details = {
-      ...(summary === undefined ? {} : { summary }),
-      ...(reference === undefined ? {} : { reference }),
-    };
-    const answer = await call('POST', path('calls', args[0] ?? '', 'outcome'), {
-      taskId: options.task,
-      status: options.status,
-      ...(type === undefined ? {} : { effect: { type, ...details } }),
-    });
+    const details = defined({ summary, reference });
+    const answer = await call(
+      'POST',
+      path('calls', args[0] ?? '', 'outcome'),
+      defined({
+        taskId: options.task,
+        status: options.status,
+        effect: type === undefined ? undefined : { type, ...details },
+      }),
+    );
     show(answer, () => [printable(`recorded: ${options.status}`)]);
   });
 }
@@ -113,16 +119,16 @@ async function requestOf(world: World, options: AuthorizeOptions): Promise<JsonO
     throw new UsageError('a call needs --task, --capability and --operation (or --file)');
   }
   const seen = options.observed === undefined ? undefined : await readObject(world, options.observed);
-  return {
+  return defined({
     callId: options.call ?? randomUUID(),
     taskId: task,
     capability,
     operation,
     arguments: await objectOption(world, '--arguments', options.arguments),
-    ...(context === undefined ? {} : { context: await listOption(world, '--context', context) }),
-    ...(options.explain === true ? { explain: true } : {}),
+    context: context === undefined ? undefined : await listOption(world, '--context', context),
+    explain: options.explain === true ? true : undefined,
     observed: seen === undefined ? { server: { method: 'none' } } : observedIn(seen, options.submitDefinition === true),
-  };
+  });
 }
 
 /** What a host says that it saw, out of a registration that was captured from the running server. */
@@ -136,12 +142,12 @@ export function observedIn(captured: JsonObject, withDefinition: boolean): JsonO
   const fingerprint = fingerprintDefinition(definition.data);
   if (!fingerprint.ok) throw new UsageError(`--observed: ${fingerprint.error.path} ${fingerprint.error.message}`);
   const probe = ownValue(proposal, 'probe');
-  return {
+  return defined({
     definitionDigest: fingerprint.value.digest,
-    ...(withDefinition ? { definition: definition.data as JsonObject } : {}),
-    ...(isJsonObject(probe) ? { probe } : {}),
+    definition: withDefinition ? (definition.data as JsonObject) : undefined,
+    probe: isJsonObject(probe) ? probe : undefined,
     server,
-  };
+  });
 }
 
 function decisionLines(answer: JsonObject, explain: boolean): string[] {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
+import { defined } from '../../../libs/kernel/defined.js';
 import { mayBeDone, path } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
 import { at, list, printable, table } from '../print.js';
@@ -40,12 +41,11 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     const { call, args, options, show, world } = session;
     const target = parseTarget(args[0] ?? '');
     const { id = randomUUID() } = options;
-    const answer = await call('POST', path('directives'), {
-      id,
-      target,
-      reason: options.reason,
-      ...(options.expiresAt === undefined ? {} : { expiresAt: options.expiresAt }),
-    }).catch((error: unknown) => {
+    const answer = await call(
+      'POST',
+      path('directives'),
+      defined({ id, target, reason: options.reason, expiresAt: options.expiresAt }),
+    ).catch((error: unknown) => {
       if (mayBeDone(error)) world.err(`sallyport: the directive has the id ${id}: send it again with --id ${id}\n`);
       throw error;
     });

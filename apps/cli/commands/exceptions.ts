@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../../../libs/kernel/defined.js';
 import { ExceptionCode } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { collect, describe, serviceAction, type Exits } from '../command.js';
@@ -36,11 +37,11 @@ export function addExceptions(program: Command, world: World, exits: Exits): voi
     assertExceptions('--add', add);
     assertExceptions('--remove', remove);
     const [capability = '', version = ''] = args;
-    const body = {
-      ...(add.length === 0 ? {} : { add }),
-      ...(remove.length === 0 ? {} : { remove }),
+    const body = defined({
+      add: add.length === 0 ? undefined : add,
+      remove: remove.length === 0 ? undefined : remove,
       reason,
-    };
+    });
     const answer = await call('POST', path('capabilities', capability, 'versions', version, 'exceptions'), body);
     show(answer, () => {
       const accepted = joined(dig(answer, 'version', 'review'), 'exceptions');

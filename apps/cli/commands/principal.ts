@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../../../libs/kernel/defined.js';
 import { Role } from '../../../libs/vocabulary/words.js';
 import { everyPage, path } from '../client.js';
 import { collect, describe, serviceAction, type Exits } from '../command.js';
@@ -31,17 +32,17 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     for (const role of options.role) {
       if (!Role.safeParse(role).success) throw new UsageError(`--role: ${role} is none of ${Role.options.join(', ')}`);
     }
-    const host = {
-      ...(options.agent.length === 0 ? {} : { agents: options.agent }),
-      ...(options.userRole.length === 0 ? {} : { userRoles: options.userRole }),
-      ...(options.capability.length === 0 ? {} : { capabilities: options.capability }),
-      ...(options.mayStop === true ? { mayStop: true } : {}),
-    };
-    const answer = await call('POST', path('principals'), {
-      name: args[0] ?? '',
-      roles: options.role,
-      ...(Object.keys(host).length === 0 ? {} : { host }),
+    const host = defined({
+      agents: options.agent.length === 0 ? undefined : options.agent,
+      userRoles: options.userRole.length === 0 ? undefined : options.userRole,
+      capabilities: options.capability.length === 0 ? undefined : options.capability,
+      mayStop: options.mayStop === true ? true : undefined,
     });
+    const answer = await call(
+      'POST',
+      path('principals'),
+      defined({ name: args[0] ?? '', roles: options.role, host: Object.keys(host).length === 0 ? undefined : host }),
+    );
     const name = args[0] ?? '';
     const token = at(answer, 'token');
     const isNew = token !== '';

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { Effect, Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
@@ -61,12 +62,16 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     const [capability = '', version = ''] = args;
     if (options.approve === true && options.yes !== true && !(await showBeforeApproval(session, capability, version)))
       throw new UsageError('not approved: nothing was sent');
-    const answer = await call('POST', path('capabilities', capability, 'versions', version, 'review'), {
-      verdict: options.approve === true ? 'approved' : 'rejected',
-      reason: options.reason,
-      ...(options.exception.length === 0 ? {} : { exceptions: options.exception }),
-      ...(options.expectedRevision === undefined ? {} : { expectedRevision: Number(options.expectedRevision) }),
-    });
+    const answer = await call(
+      'POST',
+      path('capabilities', capability, 'versions', version, 'review'),
+      defined({
+        verdict: options.approve === true ? 'approved' : 'rejected',
+        reason: options.reason,
+        exceptions: options.exception.length === 0 ? undefined : options.exception,
+        expectedRevision: options.expectedRevision === undefined ? undefined : Number(options.expectedRevision),
+      }),
+    );
     show(answer, () => [versionLine(dig(answer, 'version'))]);
   });
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { isJsonObject, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { TaskStatus } from '../../../libs/task/decider.js';
 import { Effect } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
@@ -127,14 +128,14 @@ async function requestOf(world: World, options: OpenOptions): Promise<JsonObject
     options.attributes === undefined
       ? {}
       : { attributes: await objectOption(world, '--attributes', options.attributes) };
-  return {
+  return defined({
     agent,
     user: { id: user, roles: options.role, ...attributes },
     purpose,
     scope: options.scope.map(parseScope),
-    ...(options.ttl === undefined ? {} : { ttlMs: options.ttl * 1000 }),
-    ...(options.trace === undefined ? {} : { traceId: options.trace }),
-  };
+    ttlMs: options.ttl === undefined ? undefined : options.ttl * 1000,
+    traceId: options.trace,
+  });
 }
 
 /** `filesystem:read`, `filesystem@1.0.0:read,write`, or an entry's JSON, which can also name operations and a limit. */
@@ -157,5 +158,5 @@ export function parseScope(text: string): JsonObject {
       `--scope needs capability[@version]:effect,… with effects out of ${known}, or the JSON of an entry`,
     );
   }
-  return { capability, ...(version === undefined ? {} : { version }), effects };
+  return defined({ capability, version, effects });
 }

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { isJsonObject, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { Role } from '../../../libs/vocabulary/words.js';
 import { openServer, type OpenServer, type Target } from '../capture/observe.js';
 import { findProvenance } from '../provenance/provenance.js';
@@ -75,19 +76,23 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
       }),
     closeTask: (task) => host('POST', path('tasks', at(task, 'taskId'), 'close'), { reason: 'the end of the story' }),
     ask: (task, operation, args, change = {}) =>
-      host('POST', path('calls', 'authorize'), {
-        callId: randomUUID(),
-        taskId: at(task, 'taskId'),
-        capability: id,
-        ...(change.version === undefined ? {} : { version: change.version }),
-        operation,
-        arguments: args,
-        observed: {
-          definitionDigest: change.digest ?? observation.fingerprint.digest,
-          probe: observation.probe,
-          server: registration.version.manifest.server,
-        },
-      }),
+      host(
+        'POST',
+        path('calls', 'authorize'),
+        defined({
+          callId: randomUUID(),
+          taskId: at(task, 'taskId'),
+          capability: id,
+          version: change.version,
+          operation,
+          arguments: args,
+          observed: {
+            definitionDigest: change.digest ?? observation.fingerprint.digest,
+            probe: observation.probe,
+            server: registration.version.manifest.server,
+          },
+        }),
+      ),
   };
 }
 

@@ -1,4 +1,5 @@
 import { isJsonObject, ownValue, type Json } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { askProgram } from './ask-program.js';
 import { unproven, type Place, type Provenance } from './evidence.js';
 
@@ -27,7 +28,7 @@ export async function provenanceOfContainer(
   const reference = imageOf(args);
   if (reference === undefined) return unproven(`the command does not say which image ${engine} runs`);
   const { repository, tag, digest } = partsOf(reference);
-  const named = { type: 'oci', name: repository, ...(tag === undefined ? {} : { version: tag }) } as const;
+  const named = defined({ type: 'oci', name: repository, version: tag });
   if (digest !== undefined) {
     const note = 'the command names the image by its digest';
     return { source: { ...named, integrity: digest }, integrity: digest, note };
@@ -75,11 +76,11 @@ export function partsOf(reference: string): { repository: string; tag?: string; 
   const first = short.split('/', 1)[0] ?? '';
   const hasHost = short.includes('/') && (/[.:]/.test(first) || first === 'localhost');
   const repository = hasHost ? short : `docker.io/${short.includes('/') ? '' : 'library/'}${short}`;
-  return {
+  return defined({
     repository,
-    ...(tagged ? { tag: named.slice(colon + 1) } : {}),
-    ...(digest !== undefined && DIGEST.test(digest) ? { digest } : {}),
-  };
+    tag: tagged ? named.slice(colon + 1) : undefined,
+    digest: digest !== undefined && DIGEST.test(digest) ? digest : undefined,
+  });
 }
 
 function digestIn(image: Json, repository: string): string | undefined {

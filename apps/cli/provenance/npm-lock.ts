@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import { withoutCredentials, type Dependency, type Provenance, type Source } from './evidence.js';
 import { readJson, textOf } from './read-json.js';
@@ -30,12 +31,12 @@ export function lockedAt(folder: string, name: string, version: string): Locked 
       if ((textOf(entry, 'name') ?? name) !== name) continue;
       const integrity = textOf(entry, 'integrity');
       const dependencies = closure(packages, path);
-      return {
-        ...(integrity === undefined ? {} : { integrity }),
+      return defined({
+        integrity,
         source: sourceOf(ownValue(entry, 'resolved'), name, version),
         alias: textOf(entry, 'name') !== undefined,
         lock: { file, digest: digestOfBytes(readFileSync(file)), dependencies },
-      };
+      });
     }
     if (root === dirname(root)) return undefined;
   }
@@ -89,5 +90,5 @@ function dependencyAt(packages: JsonObject, path: string): Dependency | undefine
   const name = textOf(entry, 'name') ?? path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
   const version = textOf(entry, 'version');
   const integrity = textOf(entry, 'integrity');
-  return version === undefined ? undefined : { name, version, ...(integrity === undefined ? {} : { integrity }) };
+  return version === undefined ? undefined : defined({ name, version, integrity });
 }

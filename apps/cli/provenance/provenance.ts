@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { defined } from '../../../libs/kernel/defined.js';
 import { provenanceOfContainer } from './container-image.js';
 import { digestOfFile, unproven, type Place, type Provenance } from './evidence.js';
 import { npmOwnerOf, npxPackage, provenanceOfNpm } from './npm-package.js';
@@ -44,7 +45,10 @@ async function lookAt(command: readonly string[], from: Place): Promise<Looked> 
   const { started, place } = startedBy(command, from);
   switch (started.kind) {
     case 'launcher':
-      return { launcher: started.why, ...(started.npx === undefined ? {} : { npx: { args: started.npx, place } }) };
+      return defined({
+        launcher: started.why,
+        npx: started.npx === undefined ? undefined : { args: started.npx, place },
+      });
     case 'unclear':
       return unproven(started.why);
     case 'container':

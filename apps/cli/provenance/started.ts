@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { basename, delimiter, resolve, sep } from 'node:path';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { Place } from './evidence.js';
 import { INTERPRETERS, LAUNCHERS, SHELLS, type Family } from './programs.js';
 
@@ -43,7 +44,7 @@ export function startedBy(command: readonly string[], place: Place, depth = 0): 
   if (wrapped !== undefined && depth < MAX_DEPTH) return startedBy(wrapped.command, wrapped.place, depth + 1);
   if (LAUNCHERS.has(name)) {
     const why = `${name} starts the server, and its process was not seen`;
-    return here({ kind: 'launcher', why, ...(name === 'npx' ? { npx: args } : {}) });
+    return here(defined({ kind: 'launcher', why, npx: name === 'npx' ? args : undefined }));
   }
   const program = onPath(word, place);
   if (program === undefined) return here({ kind: 'launcher', why: 'the program of the process cannot be found' });

@@ -7,6 +7,7 @@ import { Instances } from '../../../libs/fleet/instances.js';
 import { canonicalTarget, Target } from '../../../libs/directive/target.js';
 import { beatText } from '../../../libs/feed/beat.js';
 import { Beats } from '../../../libs/feed/beats.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import type { Propagation } from '../../../libs/fleet/rollouts.js';
 import { InstantText, Label, Reason, Uuid } from '../../../libs/vocabulary/ids.js';
@@ -54,14 +55,7 @@ export class DirectivesController {
     const id = createIdOf(request, this.secret, 'directive', clientId);
     const requestDigest = digestOf(wanted);
     const { target, reason, expiresAt } = wanted;
-    const asked = {
-      type: 'issue',
-      id,
-      target,
-      reason,
-      requestDigest,
-      ...(expiresAt === undefined ? {} : { expiresAt }),
-    } as const;
+    const asked = defined({ type: 'issue', id, target, reason, requestDigest, expiresAt });
     const { position } = await this.commands.execute(new DirectivesCommand(callerOf(request), asked));
     const matches = await this.matches.of(target, position);
     const issued = this.view.directives().state.all.get(id);

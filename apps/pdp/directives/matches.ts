@@ -5,6 +5,7 @@ import { ControlView } from '../../../libs/control/control-view.js';
 import { LogTime } from '../../../libs/control/log-time.js';
 import { matchesVersion } from '../../../libs/decision/matches.js';
 import type { Target } from '../../../libs/directive/target.js';
+import { defined } from '../../../libs/kernel/defined.js';
 
 /** How much a directive stops as it is committed (`contract.md`, Emergency disable). */
 export interface Matches {
@@ -39,10 +40,10 @@ export class TargetMatches {
       for (const { version } of matched) versions.push({ capability: capability.id, version });
     }
     const openTasks = await this.openTasks(target, versions, position);
-    return {
+    return defined({
       ...(isTasks ? { capabilities: 0, versions: 0 } : { capabilities, versions: versions.length }),
-      ...(openTasks === undefined ? {} : { openTasks }),
-    };
+      openTasks,
+    });
   }
 
   private async *capabilities(target: Target) {

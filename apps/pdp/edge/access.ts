@@ -1,6 +1,7 @@
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '../../../libs/control/control-view.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import type { PrincipalState } from '../../../libs/principal/decider.js';
 import type { Role } from '../../../libs/vocabulary/words.js';
@@ -20,7 +21,7 @@ interface RouteAccess {
 
 /** Says who may call a route. A route without it is closed to everyone. */
 export const Access = (roles: RouteAccess['roles'], body?: BodyLimit): MethodDecorator =>
-  RouteConfig({ access: { roles, ...(body === undefined ? {} : { body }) } satisfies RouteAccess });
+  RouteConfig({ access: defined({ roles, body }) satisfies RouteAccess });
 
 export function accessOf(request: FastifyRequest): RouteAccess | undefined {
   return (request.routeOptions.config as { access?: RouteAccess }).access;

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { EventTooLarge } from '../../../libs/event-log/batch.js';
 import { LogOverloaded, LogUnavailable, OutcomeUnknown } from '../../../libs/event-log/port.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { JsonPointer } from '../../../libs/kernel/pointer.js';
 import type { Refusal } from '../../../libs/kernel/refusal.js';
 import type { Result } from '../../../libs/kernel/result.js';
@@ -62,15 +63,15 @@ export class Problem extends Error {
 
   /** RFC 9457 `application/problem+json`. Says nothing of stacks, SQL, files or secrets. */
   toJson(): Record<string, unknown> {
-    return {
+    return defined({
       type: `urn:sallyport:problem:${this.code}`,
       title: this.code.replaceAll('_', ' '),
       status: this.status,
       detail: this.detail,
       code: this.code,
-      ...(this.errors === undefined ? {} : { errors: this.errors }),
-      ...(this.needed === undefined ? {} : { needed: this.needed }),
-    };
+      errors: this.errors,
+      needed: this.needed,
+    });
   }
 }
 

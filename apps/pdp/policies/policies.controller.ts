@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { readText } from '../../../libs/event-log/blobs.js';
 import { ControlView } from '../../../libs/control/control-view.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import { NameId, Reason } from '../../../libs/vocabulary/ids.js';
 import { ReviewVerdict } from '../../../libs/vocabulary/words.js';
@@ -72,7 +73,7 @@ export class PoliciesController {
         cedar: await readText(this.log, cedar),
       })),
     );
-    return { set, ...(active === undefined ? {} : { active }), versions };
+    return defined({ set, active, versions });
   }
 
   private async run(request: FastifyRequest, asked: PolicyRequest): Promise<Record<string, unknown>> {
@@ -80,12 +81,12 @@ export class PoliciesController {
       new PoliciesCommand(callerOf(request), asked),
     );
     const status = this.view.policySet(asked.set).state.versions.get(policyVersion)?.status;
-    return {
+    return defined({
       set: asked.set,
       policyVersion,
       status,
-      ...(warnings.length === 0 ? {} : { warnings }),
+      warnings: warnings.length === 0 ? undefined : warnings,
       position: String(position),
-    };
+    });
   }
 }

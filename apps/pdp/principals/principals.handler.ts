@@ -4,6 +4,7 @@ import { Command, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { ControlPlane, type Plan } from '../../../libs/control/control-plane.js';
 import { writeOf } from '../../../libs/streams/facts.js';
 import { directiveWrite } from '../../../libs/control/stops.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { Digest } from '../../../libs/kernel/digest.js';
 import { refusal, type Refusal } from '../../../libs/kernel/refusal.js';
 import { err, ok, type Result } from '../../../libs/kernel/result.js';
@@ -88,12 +89,7 @@ function commandOf(request: PrincipalRequest, actor: string, time: string, direc
   switch (request.type) {
     case 'add': {
       const { name, roles, host, tokenDigest } = request;
-      const principal = {
-        name,
-        roles: [...new Set(roles)].sort(),
-        tokenDigest,
-        ...(host === undefined ? {} : { host }),
-      };
+      const principal = defined({ name, roles: [...new Set(roles)].sort(), tokenDigest, host });
       return { type: 'add', principal, actor, time };
     }
     case 'rotate':

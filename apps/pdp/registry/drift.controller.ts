@@ -12,6 +12,7 @@ import { CallIndex } from '../../../libs/audit/index/call-index.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import { driftWrites } from '../../../libs/control/drift.js';
 import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
 import { ok } from '../../../libs/kernel/result.js';
 import { NameId, VersionId } from '../../../libs/vocabulary/ids.js';
@@ -99,14 +100,14 @@ export class DriftController {
     const drift = diff === undefined ? {} : { drift: { ...diff, supplyChain: [] } };
     // Found again: the state may have been put to rest and woken meanwhile.
     const { status, suspendedFor } = this.find(id, version);
-    return {
+    return defined({
       definitionDigest: digest,
       ...drift,
-      ...(diff === undefined || otherProbe === undefined ? {} : { probe: otherProbe }),
+      probe: diff === undefined || otherProbe === undefined ? undefined : otherProbe,
       status,
       suspendedFor: [...suspendedFor].sort(),
       position: String(position),
-    };
+    });
   }
 
   /** Waits until the index has seen all that is committed, so that a task opened just now counts. */
@@ -135,9 +136,11 @@ function supplyChainDiff(before: SupplyChain | undefined, after: SupplyChain | u
   return [...new Set([...old.keys(), ...now.keys()])]
     .sort()
     .filter((field) => canonicalJson(old.get(field) ?? null) !== canonicalJson(now.get(field) ?? null))
-    .map((field) => ({
-      field,
-      ...(old.has(field) ? { before: old.get(field) } : {}),
-      ...(now.has(field) ? { after: now.get(field) } : {}),
-    }));
+    .map((field) =>
+      defined({
+        field,
+        before: old.has(field) ? old.get(field) : undefined,
+        after: now.has(field) ? now.get(field) : undefined,
+      }),
+    );
 }

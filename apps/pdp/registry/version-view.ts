@@ -6,6 +6,7 @@ import type { CapabilityState, Review, VersionState } from '../../../libs/capabi
 import { readJson } from '../../../libs/event-log/blobs.js';
 import { signatureResult } from '../../../libs/decision/version-checks.js';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { Instant } from '../../../libs/kernel/time.js';
 import type { Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
@@ -66,7 +67,7 @@ export class VersionViews {
     const manifest = await readJson<JsonObject>(this.log, documents.manifest);
     const supplyChain =
       documents.supplyChain === undefined ? undefined : await readJson<SupplyChain>(this.log, documents.supplyChain);
-    return {
+    return defined({
       capability: capability.id,
       version,
       kind: capability.kind,
@@ -75,16 +76,16 @@ export class VersionViews {
       status,
       source,
       definitionDigest,
-      ...(probe === undefined ? {} : { probe }),
+      probe,
       manifest,
-      ...(supplyChain === undefined ? {} : { supplyChain }),
+      supplyChain,
       signature: { result: signatureResult(documents.signature !== undefined) },
-      ...(review === undefined ? {} : { review }),
-      ...(trust === undefined ? {} : { trust }),
+      review,
+      trust,
       suspendedFor,
       proposedBy,
       proposedAt,
-    };
+    });
   }
 
   definition(state: VersionState): Promise<Definition> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { Beats } from '../../../libs/feed/beats.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { runDirectivesLane, type KnownDirectives } from '../../../libs/relay/directives-lane.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
 import type { LaneName } from '../../../libs/relay/events.js';
@@ -50,12 +51,12 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
   const newest = (): bigint => (view.position > log.latestCommit() ? view.position : log.latestCommit());
   const detailOf = (name: LaneName): LaneDetail => {
     const { state, reason, position, sinceAckMs } = lanes[name].status();
-    return {
+    return defined({
       state,
-      ...(reason === undefined ? {} : { reason: reason.replaceAll(ADDRESS, 'a broker') }),
+      reason: reason === undefined ? undefined : reason.replaceAll(ADDRESS, 'a broker'),
       lag: name === 'events' ? lagOf(newest(), position) : lanes.directives.status().waiting,
-      ...(sinceAckMs === undefined ? {} : { sinceAckMs: Math.round(sinceAckMs) }),
-    };
+      sinceAckMs: sinceAckMs === undefined ? undefined : Math.round(sinceAckMs),
+    });
   };
   for (const name of ['events', 'directives'] as const) {
     const prefix = `sallyport_relay_${name}`;

@@ -1,3 +1,4 @@
+import { defined } from '../../kernel/defined.js';
 import type { DirectiveFeed } from '../port.js';
 import { resubscribing, type WatchTiming } from './resubscribe.js';
 
@@ -13,7 +14,7 @@ export interface GrpcFeedOptions extends WatchTiming {
 /** The service's own feed as a gRPC server stream. */
 export function grpcFeed({ instanceId, watch, ...timing }: GrpcFeedOptions): DirectiveFeed {
   const follow = resubscribing(async function* heard(sinceEpoch, signal, alive) {
-    for await (const beat of watch({ ...(sinceEpoch === undefined ? {} : { sinceEpoch }), instanceId }, signal)) {
+    for await (const beat of watch(defined({ sinceEpoch, instanceId }), signal)) {
       alive();
       yield beat;
     }
