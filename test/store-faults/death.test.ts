@@ -5,7 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../libs/kernel/time.js';
 import { LogUnavailable, type AppendOutcome } from '../../libs/event-log/port.js';
 import { settledLog } from '../../libs/event-log/settled.js';
-import { RESTART_MS } from '../../libs/event-log/sqlite/settings.js';
+import { RESTART_MS } from '../../libs/event-log/sqlite/shared/settings.js';
 import { batch, committed, dataOf, write } from '../contracts/facts.js';
 import { inPlace } from './place.js';
 

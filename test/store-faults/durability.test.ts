@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openForWriting } from '../../libs/event-log/sqlite/schema.js';
+import { openForWriting } from '../../libs/event-log/sqlite/worker/schema.js';
 import { inPlace } from './place.js';
 
 test('a commit is fsynced, and the WAL is folded as often as SQLite would by itself', () =>

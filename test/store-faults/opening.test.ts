@@ -4,8 +4,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, truncateSy
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { LogOpenError, type LogOpenCode } from '../../libs/event-log/sqlite/errors.js';
-import { SCHEMA_VERSION } from '../../libs/event-log/sqlite/schema.js';
+import { LogOpenError, type LogOpenCode } from '../../libs/event-log/sqlite/shared/errors.js';
+import { SCHEMA_VERSION } from '../../libs/event-log/sqlite/worker/schema.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { committed, write } from '../contracts/facts.js';
 import { fill, inPlace } from './place.js';

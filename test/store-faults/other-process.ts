@@ -1,5 +1,5 @@
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
-import { LogOpenError } from '../../libs/event-log/sqlite/errors.js';
+import { LogOpenError } from '../../libs/event-log/sqlite/shared/errors.js';
 import { batch, write } from '../contracts/facts.js';
 
 /**

@@ -1,12 +1,11 @@
 import type { EventLog, EventPlace, ReadAllOptions, RecordedEvent } from '../port.js';
 import { LogClosed } from '../port.js';
 import { Subscriptions } from '../subscription.js';
-import { AppendQueue, type AppendStats } from './appends.js';
-import { NO_PAYLOAD } from './messages.js';
-import { holdLock, preparePlace } from './place.js';
-import type { Found } from './reading.js';
-import { Reads } from './reads.js';
-import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './settings.js';
+import { AppendQueue, type AppendStats } from './main/append-queue.js';
+import { NO_PAYLOAD, type Found } from './shared/query.js';
+import { holdLock, preparePlace } from './main/place.js';
+import { ReadQueue } from './main/read-queue.js';
+import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './shared/settings.js';
 
 export interface SqliteLogOptions {
   /** The log's file; made where it is missing, with its folder. `-wal`, `-shm` and `-lock` stand beside it. */
@@ -33,7 +32,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
     maxQueuedBatches: options.maxQueuedBatches ?? MAX_QUEUED_BATCHES,
     maxQueuedBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
   };
-  const reads = new Reads(path);
+  const reads = new ReadQueue(path);
   const subscriptions = new Subscriptions((all) => reads.page(allQuery(all)));
   const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, (committed) =>
     subscriptions.wake(committed),
@@ -82,7 +81,12 @@ const allQuery = ({ after, categories, limit = PAGE_EVENTS }: ReadAllOptions) =>
   // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
   ({ kind: 'all', after: Number(after), categories: categories ?? null, limit: Math.max(1, limit) }) as const;
 
-async function readMany(reads: Reads, stream: string, after: number, limit: number): Promise<readonly RecordedEvent[]> {
+async function readMany(
+  reads: ReadQueue,
+  stream: string,
+  after: number,
+  limit: number,
+): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];
   for (let more = true; more && events.length < limit;) {
     const from = events.at(-1)?.revision ?? after;

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { LogOpenError } from './errors.js';
-import { RESTART_MS, YOUNG_MIB } from './settings.js';
-import { CLOSE, type Greeting } from './worker.js';
+import { LogOpenError } from '../shared/errors.js';
+import { RESTART_MS, YOUNG_MIB } from '../shared/settings.js';
+import { CLOSE, type Greeting } from '../worker/serve.js';
 
 /** Told of what a worker thread answers, and of its death: all that was posted to it and not answered is lost. */
 export interface ThreadOwner<Answer> {

@@ -1,38 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { digestOfBytes } from '../../kernel/digest.js';
-import { unreachable } from '../../kernel/result.js';
-import { categoryOf } from '../event.js';
-import { verifySealed, type VerifiedHead } from '../verify.js';
-import { Damaged } from './errors.js';
-import { joined, NO_PAYLOAD, type Cell } from './messages.js';
+import { digestOfBytes } from '../../../kernel/digest.js';
+import { unreachable } from '../../../kernel/result.js';
+import { categoryOf } from '../../event.js';
+import { verifySealed, type VerifiedHead } from '../../verify.js';
+import { Damaged } from '../shared/errors.js';
+import { joined } from '../shared/packing.js';
+import { NO_PAYLOAD, type Cell, type Found, type Query } from '../shared/query.js';
 import { BULK_CATEGORIES, FROM_CONTROL_EVENTS, openForReading } from './schema.js';
-import { PAGE_BYTES, PAGE_CHARS } from './settings.js';
-
-/** What can be asked of the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
-export type Query =
-  | { readonly kind: 'head'; readonly stream: string }
-  | { readonly kind: 'stream'; readonly stream: string; readonly after: number; readonly limit: number }
-  | {
-      readonly kind: 'all';
-      readonly after: number;
-      readonly categories: readonly string[] | null;
-      readonly limit: number;
-    }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'payload'; readonly stream: string; readonly revision: number }
-  | { readonly kind: 'payloads'; readonly streams: readonly string[]; readonly revisions: readonly number[] }
-  | { readonly kind: 'blob'; readonly digest: string };
-
-/**
- * - `head`: [revision]   - `end`: [position]   - `payload`, `blob`: no cells, and the bytes where there are any
- * - `payloads`: of each its length, -1 where there is none, and the bytes of all of them
- * - `stream`, `all`: [end of the log, 1 where more may follow, number of events, then of each:
- *   position, stream, revision, type, json]
- */
-export interface Found {
-  readonly cells: readonly Cell[];
-  readonly bytes?: Uint8Array;
-}
+import { PAGE_BYTES, PAGE_CHARS } from '../shared/settings.js';
 
 /** Answers queries. Whatever it answers has been checked to be what was written; else it throws. */
 export interface LogReader {

@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   realpathSync,
@@ -12,7 +11,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { codeOf, LogOpenError, openErrorOf } from './errors.js';
+import { codeOf, LogOpenError, openErrorOf } from '../shared/errors.js';
+import { syncPath } from '../shared/sync-path.js';
 
 /**
  * Makes the folder of a database file where it is missing, and sees that both can be written. Answers the file's real
@@ -41,16 +41,6 @@ export function preparePlace(file: string): string {
     throw new LogOpenError('not_a_database', `${file} is not a file`);
   }
   return path;
-}
-
-/** Makes durable what was written to a file or folder, by whomever. */
-export function syncPath(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /**

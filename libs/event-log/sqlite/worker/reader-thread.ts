@@ -1,10 +1,8 @@
 import { workerData } from 'node:worker_threads';
-import { codeOf, Damaged } from './errors.js';
-import { openLogReader, type Found, type LogReader, type Query } from './reading.js';
-import { serve } from './worker.js';
-
-/** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
-export type Answer = { readonly found: Found } | { readonly failure: string };
+import { codeOf, Damaged } from '../shared/errors.js';
+import type { Answer, Query } from '../shared/query.js';
+import { openLogReader, type LogReader } from './log-reader.js';
+import { serve } from './serve.js';
 
 /** Worker thread: reads the log on a connection of its own. Answers the queries of a message together, in order. */
 serve<readonly Query[]>(() => {

@@ -1,23 +1,17 @@
-import type { Digest } from '../../kernel/digest.js';
-import type { AppendOutcome, Batch, Blob, StreamCheck, Violation } from '../port.js';
+import type { Digest } from '../../../kernel/digest.js';
+import type { Batch, Blob, StreamCheck } from '../../port.js';
+import { joined, Packer, Unpacker, type Packed } from './packing.js';
+import { NO_PAYLOAD } from './query.js';
 import { PART_BYTES } from './settings.js';
 
 /**
- * What goes between the threads. A structured clone costs by the piece, so the writer's messages are three pieces: all
- * texts as one, all numbers (the lengths of the texts among them) as one, all bytes in one buffer that is handed over.
- * Large payloads that stand in shared memory are not copied for it.
+ * A group of batches on its way to the writer. A structured clone costs by the piece, so it is three pieces: texts and
+ * numbers packed, and all bytes in one buffer that is transferred. Large payloads in shared memory are not copied.
  */
-export interface Group {
-  readonly text: string;
-  readonly numbers: Float64Array<ArrayBuffer>;
+export interface Group extends Packed {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly shared: readonly Uint8Array[];
 }
-
-export type Outcomes = Pick<Group, 'text' | 'numbers'>;
-
-/** Answers of the reader: flat arrays, and bytes where there are any. */
-export type Cell = string | number;
 
 /** A batch as the writer takes it: that events follow on `expected` has been checked by the sender. */
 export interface PostedBatch {
@@ -65,13 +59,11 @@ export interface PostedWrite {
   readonly events: readonly PostedEvent[];
 }
 
-/** Stands where the length of a payload would. */
-export const NO_PAYLOAD = -1;
-/** The same for one that is not among the bytes. */
+/** In place of the length of a payload that is not among the bytes, because it is in shared memory. */
 const SHARED_PAYLOAD = -2;
-/** And for one that was written in parts. */
+/** In place of the length of a payload that was written in parts. */
 const PARTED_PAYLOAD = -3;
-/** Stands where the cell of a batch would, for a part. */
+/** In place of the cell of a batch: this is a part of a payload. */
 const PART = -1;
 
 export function encodeGroup(group: readonly Writing[]): Group {
@@ -156,119 +148,4 @@ export function decodeGroup({ bytes, shared, ...packed }: Group): PostedBatch[] 
       blobs: input.list(() => ({ digest: input.text() as Digest, bytes: take(input.number()) })),
     };
   });
-}
-
-const KINDS = ['committed', 'refused', 'unwritten', 'unknown'] as const satisfies readonly AppendOutcome['kind'][];
-
-export function encodeOutcomes(outcomes: readonly AppendOutcome[]): Outcomes {
-  const output = new Packer();
-  output.number(outcomes.length);
-  for (const outcome of outcomes) {
-    output.number(KINDS.indexOf(outcome.kind));
-    switch (outcome.kind) {
-      case 'committed':
-        output.number(Number(outcome.position));
-        break;
-      case 'refused':
-        output.number(outcome.violations.length);
-        for (const { stream, expected, actual } of outcome.violations) {
-          output.text(stream);
-          output.number(expected);
-          output.number(actual);
-        }
-        break;
-      case 'unwritten':
-      case 'unknown':
-        output.text(outcome.cause);
-    }
-  }
-  return output.packed();
-}
-
-export function decodeOutcomes(outcomes: Outcomes): AppendOutcome[] {
-  const input = new Unpacker(outcomes);
-  const violation = (): Violation => ({ stream: input.text(), expected: input.number(), actual: input.number() });
-  return input.list((): AppendOutcome => {
-    const kind = KINDS[input.number()];
-    if (kind === 'committed') return { kind, position: BigInt(input.number()) };
-    if (kind === 'refused') return { kind, violations: input.list(violation) };
-    return { kind: kind === 'unwritten' ? kind : 'unknown', cause: input.text() };
-  });
-}
-
-class Packer {
-  private readonly texts: string[] = [];
-  private readonly numbers: number[] = [];
-
-  text(text: string): void {
-    this.numbers.push(text.length);
-    this.texts.push(text);
-  }
-
-  number(number: number): void {
-    this.numbers.push(number);
-  }
-
-  packed(): Outcomes {
-    return { text: this.texts.join(''), numbers: Float64Array.from(this.numbers) };
-  }
-}
-
-/** Reads in the order in which it was packed. Both ends are ours: what does not fit is a broken program. */
-class Unpacker {
-  private at = 0;
-  private offset = 0;
-
-  constructor(private readonly from: Outcomes) {}
-
-  text(): string {
-    const length = this.number();
-    this.offset += length;
-    if (this.offset > this.from.text.length) throw new TypeError('a message that does not hold what it should');
-    return this.from.text.slice(this.offset - length, this.offset);
-  }
-
-  number(): number {
-    const number = this.from.numbers[this.at++];
-    if (number === undefined) throw new TypeError('a message that does not hold what it should');
-    return number;
-  }
-
-  list<Item>(item: () => Item): Item[] {
-    return Array.from({ length: this.number() }, item);
-  }
-}
-
-/** Reads cells in the order in which they were pushed. Both ends are ours: a wrong cell is a broken program. */
-export class CellReader {
-  private at = 0;
-
-  constructor(private readonly cells: readonly Cell[]) {}
-
-  text(): string {
-    const cell = this.cells[this.at++];
-    if (typeof cell !== 'string') throw new TypeError('a message that does not hold what it should');
-    return cell;
-  }
-
-  number(): number {
-    const cell = this.cells[this.at++];
-    if (typeof cell !== 'number') throw new TypeError('a message that does not hold what it should');
-    return cell;
-  }
-
-  list<Item>(item: () => Item): Item[] {
-    return Array.from({ length: this.number() }, item);
-  }
-}
-
-/** Always a buffer of its own: it is handed over, and the caller's must stay usable for a repeat. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.byteLength;
-  }
-  return bytes;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { SealedEvent } from '../event.js';
+import type { SealedEvent } from '../../event.js';
 import { WaitingAppends, type Waiting } from './waiting-appends.js';
 
 interface Shape {

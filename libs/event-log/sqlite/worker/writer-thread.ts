@@ -1,9 +1,10 @@
 import { workerData } from 'node:worker_threads';
-import { decodeGroup, encodeOutcomes, type Group } from './messages.js';
-import { serve } from './worker.js';
-import { MAX_GROUPS_TOGETHER } from './settings.js';
-import { openGroupWriter } from './writing.js';
-import { Claims } from './claims.js';
+import { decodeGroup, type Group } from '../shared/group-message.js';
+import { encodeOutcomes } from '../shared/outcome-message.js';
+import { serve } from './serve.js';
+import { MAX_GROUPS_TOGETHER } from '../shared/settings.js';
+import { openGroupWriter } from './commit.js';
+import { Claims } from '../shared/claims.js';
 import type { WriterThreadOptions } from './schema.js';
 
 /**

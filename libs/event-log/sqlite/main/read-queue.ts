@@ -1,10 +1,8 @@
-import { LogClosed, LogUnavailable, type RecordedEvent } from '../port.js';
-import { LogOpenError } from './errors.js';
-import { CellReader } from './messages.js';
-import type { Answer } from './reader.js';
-import type { Found, Query } from './reading.js';
-import type { Page } from '../subscription.js';
-import { MAX_POSTED_READS, MAX_WAITING_READS } from './settings.js';
+import { LogClosed, LogUnavailable, type RecordedEvent } from '../../port.js';
+import { LogOpenError } from '../shared/errors.js';
+import { CellReader, type Answer, type Found, type Query } from '../shared/query.js';
+import type { Page } from '../../subscription.js';
+import { MAX_POSTED_READS, MAX_WAITING_READS } from '../shared/settings.js';
 import { Thread } from './thread.js';
 
 interface Waiting {
@@ -13,22 +11,22 @@ interface Waiting {
 }
 
 /** The main thread's side of reading. All that fails is a `LogUnavailable`. */
-export class Reads {
+export class ReadQueue {
   /** Queries are answered in the order in which they were posted. */
   private readonly waiting: Waiting[] = [];
   /** Queries of this turn that have not been posted yet: those that come together go, and are answered, together. */
-  private readonly asked: Query[] = [];
+  private readonly unposted: Query[] = [];
   private readonly reader: Thread<readonly Answer[]>;
   private closed = false;
 
   constructor(path: string) {
     this.reader = new Thread(
-      new URL('./reader.js', import.meta.url),
+      new URL('../worker/reader-thread.js', import.meta.url),
       { path },
       {
         onAnswer: (answers) => answers.forEach((answer) => this.settle(answer)),
         onDeath: () => {
-          this.asked.length = 0;
+          this.unposted.length = 0;
           for (const { reject } of this.waiting.splice(0)) reject(new LogUnavailable('the reader thread died'));
         },
       },
@@ -46,8 +44,8 @@ export class Reads {
     if (this.waiting.length >= MAX_WAITING_READS) throw new LogUnavailable('too many reads are waiting');
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
-      this.asked.push(query);
-      if (this.asked.length === 1) queueMicrotask(() => this.post());
+      this.unposted.push(query);
+      if (this.unposted.length === 1) queueMicrotask(() => this.post());
     });
   }
 
@@ -72,7 +70,7 @@ export class Reads {
   }
 
   private post(): void {
-    while (this.asked.length > 0) this.reader.post(this.asked.splice(0, MAX_POSTED_READS));
+    while (this.unposted.length > 0) this.reader.post(this.unposted.splice(0, MAX_POSTED_READS));
   }
 
   private settle(answer: Answer): void {

@@ -1,11 +1,12 @@
-import { checkBatch } from '../batch.js';
-import { LogClosed, LogOverloaded, type AppendOutcome, type Batch, type Recall } from '../port.js';
-import type { Committed } from '../tail.js';
-import { ClaimCells } from './claims.js';
-import { codeOf, LogOpenError } from './errors.js';
-import { decodeOutcomes, encodeGroup, type Outcomes } from './messages.js';
-import type { WriterOptions, WriterThreadOptions } from './schema.js';
-import { MAX_POSTED_BYTES, MAX_URGENT_BATCHES, POST_FROM_EVENTS } from './settings.js';
+import { checkBatch } from '../../batch.js';
+import { LogClosed, LogOverloaded, type AppendOutcome, type Batch, type Recall } from '../../port.js';
+import type { Committed } from '../../tail.js';
+import { ClaimCells } from '../shared/claims.js';
+import { codeOf, LogOpenError } from '../shared/errors.js';
+import { encodeGroup } from '../shared/group-message.js';
+import { decodeOutcomes, type Outcomes } from '../shared/outcome-message.js';
+import type { WriterOptions, WriterThreadOptions } from '../worker/schema.js';
+import { MAX_POSTED_BYTES, MAX_URGENT_BATCHES, POST_FROM_EVENTS } from '../shared/settings.js';
 import { Thread } from './thread.js';
 import { partedOf, WaitingAppends, type Entry, type Waiting } from './waiting-appends.js';
 
@@ -57,7 +58,7 @@ export class AppendQueue {
   ) {
     this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
     const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
-    this.writer = new Thread(new URL('./writer.js', import.meta.url), threadOptions, {
+    this.writer = new Thread(new URL('../worker/writer-thread.js', import.meta.url), threadOptions, {
       onAnswer: (outcomes) => this.onAnswer(outcomes),
       onDeath: () => this.onDeath(),
     });

@@ -1,6 +1,6 @@
-import type { AppendOutcome, Batch } from '../port.js';
-import { partsOf, type PayloadPart } from './messages.js';
-import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, PART_BYTES } from './settings.js';
+import type { AppendOutcome, Batch } from '../../port.js';
+import { partsOf, type PayloadPart } from '../shared/group-message.js';
+import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, PART_BYTES } from '../shared/settings.js';
 
 /** Appends that are looked at around a large one, besides those that rest on what has not been written. */
 const MAX_LOOKED = 256;

@@ -1,5 +1,5 @@
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import { LogOpenError, type LogOpenCode } from './errors.js';
+import { LogOpenError, type LogOpenCode } from '../shared/errors.js';
 
 /** First message of a worker thread: it is ready, or it could not open the log. */
 export type Greeting =

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { LogOpenError, openErrorOf } from './errors.js';
-import { syncPath } from './place.js';
-import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from './settings.js';
+import { LogOpenError, openErrorOf } from '../shared/errors.js';
+import { syncPath } from '../shared/sync-path.js';
+import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from '../shared/settings.js';
 
 /** "slly" in ASCII: marks the file as a Sallyport event log. */
 const APPLICATION_ID = 0x736c6c79;

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { categoryOf } from '../event.js';
-import type { AppendOutcome, Violation } from '../port.js';
-import { verifySealed } from '../verify.js';
-import type { Claims } from './claims.js';
-import { codeOf, Damaged } from './errors.js';
-import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from './messages.js';
+import { categoryOf } from '../../event.js';
+import type { AppendOutcome, Violation } from '../../port.js';
+import { verifySealed } from '../../verify.js';
+import type { Claims } from '../shared/claims.js';
+import { codeOf, Damaged } from '../shared/errors.js';
+import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from '../shared/group-message.js';
 import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
-import { MAX_REMEMBERED_HEADS } from './settings.js';
+import { MAX_REMEMBERED_HEADS } from '../shared/settings.js';
 
 /** Commits groups of batches. Synchronous, and the only one that writes the log. */
 export interface GroupWriter {

@@ -1,0 +1,57 @@
+/** One value of an answer: answers of the reader are flat arrays, and bytes if there are any. */
+export type Cell = string | number;
+
+/** In place of the length of a payload: there is none. */
+export const NO_PAYLOAD = -1;
+
+/** What can be asked of the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
+export type Query =
+  | { readonly kind: 'head'; readonly stream: string }
+  | { readonly kind: 'stream'; readonly stream: string; readonly after: number; readonly limit: number }
+  | {
+      readonly kind: 'all';
+      readonly after: number;
+      readonly categories: readonly string[] | null;
+      readonly limit: number;
+    }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'payload'; readonly stream: string; readonly revision: number }
+  | { readonly kind: 'payloads'; readonly streams: readonly string[]; readonly revisions: readonly number[] }
+  | { readonly kind: 'blob'; readonly digest: string };
+
+/**
+ * - `head`: [revision]   - `end`: [position]   - `payload`, `blob`: no cells, and the bytes where there are any
+ * - `payloads`: of each its length, -1 where there is none, and the bytes of all of them
+ * - `stream`, `all`: [end of the log, 1 where more may follow, number of events, then of each:
+ *   position, stream, revision, type, json]
+ */
+export interface Found {
+  readonly cells: readonly Cell[];
+  readonly bytes?: Uint8Array;
+}
+
+/** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
+export type Answer = { readonly found: Found } | { readonly failure: string };
+
+/** Reads cells in the order in which they were pushed. Both ends are ours: a wrong cell is a broken program. */
+export class CellReader {
+  private at = 0;
+
+  constructor(private readonly cells: readonly Cell[]) {}
+
+  text(): string {
+    const cell = this.cells[this.at++];
+    if (typeof cell !== 'string') throw new TypeError('a message that does not hold what it should');
+    return cell;
+  }
+
+  number(): number {
+    const cell = this.cells[this.at++];
+    if (typeof cell !== 'number') throw new TypeError('a message that does not hold what it should');
+    return cell;
+  }
+
+  list<Item>(item: () => Item): Item[] {
+    return Array.from({ length: this.number() }, item);
+  }
+}
