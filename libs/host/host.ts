@@ -4,14 +4,15 @@ import { grpcFeed } from '../feed/watch/grpc.js';
 import { sseFeed } from '../feed/watch/sse.js';
 import { defined } from '../kernel/defined.js';
 import { isLoopback } from '../kernel/loopback.js';
-import type { Task } from './answers.js';
-import { createClient, type Ask, type HostClient, type OpenTask } from './client.js';
-import { Follower, type FollowerState } from './follower.js';
-import { askOverGrpc } from './grpc.js';
-import { guard, type Guarded, type GuardOptions } from './guard.js';
-import { askOverHttp } from './http.js';
-import { feedKeys } from './keys.js';
-import type { McpClient, McpTransport } from './mcp.js';
+import type { Task } from './service/answers.js';
+import { createClient, type Ask, type HostClient, type OpenTask } from './service/client.js';
+import { DirectiveFollower, type FollowerState } from './directives/follower.js';
+import { askOverGrpc } from './service/grpc.js';
+import { guard } from './guard/guard.js';
+import type { Guarded, GuardOptions } from './guard/options.js';
+import { askOverHttp } from './service/http.js';
+import { feedKeys } from './directives/keys.js';
+import type { McpClient, McpTransport } from '../mcp/client.js';
 
 export interface HostOptions {
   /** Where the service is. Beyond this machine it has to be `https:`, for the token travels to it. */
@@ -71,7 +72,7 @@ export async function connectHost(options: HostOptions): Promise<Host> {
   const grpc = options.grpc === undefined ? undefined : askOverGrpc({ ...options.grpc, token });
   const client = createClient(grpc === undefined ? overHttp : overGrpc(grpc.ask, overHttp), timed);
   const watch = grpc === undefined ? sseFeed({ url, token, instanceId }) : grpcFeed({ watch: grpc.watch, instanceId });
-  const follower = new Follower(defined({ client, feeds: [watch, ...feeds], keys, instanceId, skewMs }));
+  const follower = new DirectiveFollower(defined({ client, feeds: [watch, ...feeds], keys, instanceId, skewMs }));
   const guards = new Set<Guarded>();
   const close = async (): Promise<void> => {
     await Promise.all([...guards].map((guarded) => guarded.close()));

@@ -1,7 +1,7 @@
 import './node-version.js';
 export { connectHost, type Host, type HostOptions } from './host.js';
-export { ServiceError } from './client.js';
-export type { HostClient, Authorize, Observed, OpenTask, Outcome, Probe, ServerEvidence } from './client.js';
+export { ServiceError } from './service/client.js';
+export type { HostClient, Authorize, Observed, OpenTask, Outcome, Probe, ServerEvidence } from './service/client.js';
 export type {
   Allow,
   ArgumentError,
@@ -12,11 +12,11 @@ export type {
   Part,
   Task,
   Validated,
-} from './answers.js';
-export type { CallOptions, Guarded, GuardOptions } from './guard.js';
-export type { ShownDefinition } from './definition.js';
-export type { GuardedToolResult, ToolContent } from './result.js';
-export { CallRefused, type Refusal } from './refusal.js';
-export type { FeedState, FollowerState } from './follower.js';
-export type { StaleReason } from './view.js';
+} from './service/answers.js';
+export type { CallOptions, Guarded, GuardOptions } from './guard/options.js';
+export type { ShownDefinition } from './guard/definition.js';
+export type { GuardedToolResult, ToolContent } from './guard/result.js';
+export { CallRefused, type Refusal } from './guard/refusal.js';
+export type { FeedState, FollowerState } from './directives/follower.js';
+export type { StaleReason } from './directives/view.js';
 export type { DirectiveFeed, FeedListener, FeedSubscription } from '../feed/port.js';

@@ -1,17 +1,8 @@
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { fingerprintDefinition, type DefinitionFingerprint } from '../kernel/definition-digest.js';
-
-/** JSON-RPC 2.0: a result, or the error that the server answered with. */
-export type McpReply =
-  | { readonly ok: true; readonly result: JsonObject }
-  | { readonly ok: false; readonly code: number; readonly message: string };
-
-/** What a server says of itself in its answer to `initialize` or `server/discover`. */
-export interface Greeted {
-  readonly serverInfo?: JsonObject | undefined;
-  readonly capabilities: JsonObject;
-  readonly instructions?: string | undefined;
-}
+import { METHOD_NOT_FOUND, type McpReply } from './message.js';
+import type { Greeting } from './protocol.js';
 
 /** Everything a server declares, each item whole and as it was received. */
 export interface ServerDefinition {
@@ -31,7 +22,7 @@ export interface DefinitionRead {
   readonly missing: readonly string[];
 }
 
-/** The definition cannot be read. The message holds no text of the server; `said` is the text of its error. */
+/** The definition cannot be read. The message holds no text of the server; `said` is the text of the server's error. */
 export class DefinitionFailure extends Error {
   override readonly name = 'DefinitionFailure';
 
@@ -44,10 +35,10 @@ export class DefinitionFailure extends Error {
   }
 }
 
-/** Bounds on the lists of a server, which is attacker-controlled. A registration may hold as many items. */
+/** Bounds on the lists of a server, which is attacker-controlled. A registration may hold the same number of items. */
 const [MAX_PAGES, MAX_ITEMS] = [100, 2000];
 
-/** Sends one request. Rejects if no answer comes; whoever implements it bounds its time and its bytes. */
+/** Sends one request. Rejects if no answer comes. The implementation bounds its time and its bytes. */
 export type Request = (method: string, params: JsonObject) => Promise<McpReply>;
 
 /**
@@ -56,7 +47,7 @@ export type Request = (method: string, params: JsonObject) => Promise<McpReply>;
  * calls this function, so that `sallyport capture` and a host compute the same digest. Throws `DefinitionFailure`.
  */
 export async function readDefinition(
-  { serverInfo, capabilities, instructions }: Greeted,
+  { serverInfo, capabilities, instructions }: Greeting,
   request: Request,
   also?: 'resources',
 ): Promise<DefinitionRead> {
@@ -68,9 +59,7 @@ export async function readDefinition(
     return { [key]: items ?? [] };
   };
   const definition: ServerDefinition = {
-    ...(serverInfo === undefined ? {} : { serverInfo }),
-    capabilities,
-    ...(instructions === undefined ? {} : { instructions }),
+    ...defined({ serverInfo, capabilities, instructions }),
     ...(await list('tools', 'tools/list', 'tools')),
     ...(await list('prompts', 'prompts/list', 'prompts')),
     ...(await list('resources', 'resources/templates/list', 'resourceTemplates')),
@@ -90,7 +79,7 @@ export async function readDefinition(
   }
 }
 
-/** All pages of a list; undefined if the server does not have it. Cursors are the server's word. */
+/** All pages of a list; undefined if the server does not have it. Cursors are attacker-controlled. */
 async function readList(request: Request, method: string, key: string): Promise<readonly JsonObject[] | undefined> {
   const items: JsonObject[] = [];
   const seen = new Set<string>();
@@ -123,9 +112,8 @@ function itemsOf(result: JsonObject, method: string, key: string): readonly Json
   return items;
 }
 
-const METHOD_NOT_FOUND = -32_601;
 const UNSUPPORTED = /\b(?:method not found|not (?:supported|implemented)|unsupported|unknown method|no such method)\b/i;
 
-/** Whether the server does not know the method. JSON-RPC has a code for that; some servers send another and say so in words. */
+/** Whether the server does not know the method. JSON-RPC has a code for it; some servers send another code and say it in words. */
 const isUnsupported = ({ code, message }: { readonly code: number; readonly message: string }): boolean =>
   code === METHOD_NOT_FOUND || UNSUPPORTED.test(message.slice(0, 300));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Follower } from '../../libs/host/follower.js';
+import type { DirectiveFollower } from '../../libs/host/directives/follower.js';
 import type { Answered, Callable } from '../support/service.js';
 import { approve, activatePolicy, callBody, expecting, openTask, proposal, register } from '../support/world.js';
 import { startInstance, type InstanceOptions } from './instance.js';
@@ -27,7 +27,7 @@ export interface Made {
 }
 
 export interface Caller {
-  readonly follower: Follower;
+  readonly follower: DirectiveFollower;
   readonly made: Made[];
   /** Why calls were not made, and how often. */
   readonly refused: Map<string, number>;

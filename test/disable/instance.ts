@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { DirectiveFeed } from '../../libs/feed/port.js';
 import { kafkaFeed } from '../../libs/feed/kafka/kafka-feed.js';
 import { sseFeed } from '../../libs/feed/watch/sse.js';
-import { createClient } from '../../libs/host/client.js';
-import { Follower } from '../../libs/host/follower.js';
-import { askOverHttp } from '../../libs/host/http.js';
-import { feedKeys } from '../../libs/host/keys.js';
+import { createClient } from '../../libs/host/service/client.js';
+import { DirectiveFollower } from '../../libs/host/directives/follower.js';
+import { askOverHttp } from '../../libs/host/service/http.js';
+import { feedKeys } from '../../libs/host/directives/keys.js';
 import type { Clock } from '../../libs/kernel/time.js';
 
 /** What an instance of a host is made of in these tests: the follower of the SDK, on the feeds that are asked for. */
@@ -22,7 +22,7 @@ export interface InstanceOptions {
 
 const ASK_MS = 2000;
 
-export async function startInstance(options: InstanceOptions): Promise<Follower> {
+export async function startInstance(options: InstanceOptions): Promise<DirectiveFollower> {
   const { url, token, feeds, brokers = [], instanceId = randomUUID(), clock } = options;
   const clientOf = (service: string) =>
     createClient(
@@ -34,7 +34,7 @@ export async function startInstance(options: InstanceOptions): Promise<Follower>
     watch: () => sseFeed({ url: new URL(url), token: () => token, instanceId }),
     kafka: () => kafkaFeed({ connection: { brokers, clientId: `host-${instanceId.slice(0, 8)}` } }),
   };
-  return new Follower({
+  return new DirectiveFollower({
     client: clientOf(options.askUrl ?? url),
     feeds: feeds.map((name) => following[name]()),
     keys: feedKeys(jwks),

@@ -1,4 +1,4 @@
-import type { Follower } from '../../libs/host/follower.js';
+import type { DirectiveFollower } from '../../libs/host/directives/follower.js';
 import { startInstance, type InstanceOptions } from './instance.js';
 
 /** A process with some instances of a host in it. Told what to do, and tells what it sees, over IPC. */
@@ -13,7 +13,7 @@ export type Seen =
   | { readonly kind: 'failed'; readonly why: string };
 
 const READY_MS = 60_000;
-const followers: Follower[] = [];
+const followers: DirectiveFollower[] = [];
 const tell = (seen: Seen): void => void process.send?.(seen);
 
 async function start({ count, instance }: Extract<Order, { kind: 'start' }>): Promise<void> {

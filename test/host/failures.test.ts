@@ -6,7 +6,7 @@ import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/st
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CallRefused, type Host, type HostOptions, type Refusal } from '../../libs/host/index.js';
-import type { McpTransport } from '../../libs/host/mcp.js';
+import type { McpTransport } from '../../libs/mcp/client.js';
 import { hostedService, hostOf } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import { MODERN, type ScriptedServer } from '../support/mcp-server.js';

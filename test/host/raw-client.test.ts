@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Guarded } from '../../libs/host/index.js';
-import { RAW, type McpClient } from '../../libs/host/mcp.js';
+import { RAW, type McpClient } from '../../libs/mcp/client.js';
 import { hostedService } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import type { ScriptedServer } from '../support/mcp-server.js';

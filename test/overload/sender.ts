@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { createClient, ServiceError } from '../../libs/host/client.js';
-import { askOverHttp } from '../../libs/host/http.js';
+import { createClient, ServiceError } from '../../libs/host/service/client.js';
+import { askOverHttp } from '../../libs/host/service/http.js';
 import { COSTLY, type AllowedCalls, type Kind } from './costly.js';
 
 /** Worker thread: one host that posts costly answers as the SDK does, all at once, when it is told to. */

@@ -1,7 +1,7 @@
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import type { Guarded, Host, Probe } from '../../libs/host/index.js';
-import type { McpTransport } from '../../libs/host/mcp.js';
+import type { McpTransport } from '../../libs/mcp/client.js';
 import { scopeOf } from './guarded.js';
 import { MODERN, NOTES, scriptedServer, speakModern, type ScriptedServer } from './mcp-server.js';
 import type { TestService } from './service.js';

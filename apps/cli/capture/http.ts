@@ -2,13 +2,13 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
+import { claimsIn } from '../../../libs/mcp/protocol.js';
+import { messageIn, objectAt, replyOf, type McpReply } from '../../../libs/mcp/message.js';
 import { at } from '../print.js';
 import { CaptureFailure, LIMITS } from './failure.js';
-import { parseMessage, replyOf, type Channel, type Reply } from './rpc.js';
-
-const META_VERSION = 'io.modelcontextprotocol/protocolVersion';
+import { parseMessage, type Channel } from './rpc.js';
 
 /**
  * Speaks MCP's streamable HTTP with one address, redirects not followed: what is captured is that address. The pin is
@@ -22,17 +22,13 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
   let lastId = 0;
 
   const headersFor = (message: JsonObject): Record<string, string> => {
-    const params = ownValue(message, 'params');
-    const meta = isJsonObject(params) ? ownValue(params, '_meta') : undefined;
-    const claimed = isJsonObject(meta) ? ownValue(meta, META_VERSION) : undefined;
-    const stateless = typeof claimed === 'string';
-    const revision = stateless ? claimed : version;
+    const claimed = claimsIn(objectAt(objectAt(message, 'params'), '_meta')).protocolVersion;
     return defined({
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       authorization: bearer === undefined ? undefined : `Bearer ${bearer}`,
-      'mcp-protocol-version': revision,
-      'mcp-method': stateless ? at(message, 'method') : undefined,
+      'mcp-protocol-version': claimed ?? version,
+      'mcp-method': claimed === undefined ? undefined : at(message, 'method'),
       'mcp-session-id': session,
     });
   };
@@ -73,7 +69,7 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
     if (!streamed) each(parseMessage(whole), take);
   };
 
-  const exchange = async (message: JsonObject, id: number | undefined, signal: AbortSignal): Promise<Reply> => {
+  const exchange = async (message: JsonObject, id: number | undefined, signal: AbortSignal): Promise<McpReply> => {
     const response = await send('POST', message, signal);
     try {
       pinned(response);
@@ -82,12 +78,12 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
       const given = response.headers['mcp-session-id'];
       if (typeof given === 'string' && given.length <= 512) session = given;
       if (id === undefined) return { ok: true, result: {} };
-      let reply: Reply | undefined;
+      let reply: McpReply | undefined;
       await read(response, (one) => {
-        const answered = replyOf(one);
+        const read = messageIn(one);
+        if (read.kind !== 'response' || read.response === undefined) return false;
         // An error about a request that could not be read has no id.
-        if (answered !== undefined && (answered.id === id || (status >= 400 && !answered.reply.ok)))
-          reply = answered.reply;
+        if (read.id === id || (status >= 400 && 'error' in read.response)) reply = replyOf(read.response);
         return reply !== undefined;
       });
       if (reply !== undefined) return reply;

@@ -1,12 +1,13 @@
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import type { DefinitionFingerprint } from '../../../libs/kernel/definition-digest.js';
 import { DefinitionFailure, readDefinition, type ServerDefinition } from '../../../libs/mcp/definition.js';
-import { openInitialized, openSession, type Greeting, type Session } from './eras.js';
+import type { McpReply } from '../../../libs/mcp/message.js';
+import { openInitialized, openSession, type Introduction, type Session } from './eras.js';
 import { CaptureFailure, commandName } from './failure.js';
 import { openHttp } from './http.js';
 import { processChain, type RunningProcess } from '../provenance/processes.js';
 import { childEnvironment, openStdio } from './stdio.js';
-import type { CaptureEvent, Channel, Reply } from './rpc.js';
+import type { CaptureEvent, Channel } from './rpc.js';
 
 const RESOURCES_MS = 5000;
 
@@ -27,14 +28,14 @@ export interface Observation {
 /** A running server whose definition was read on this very connection. Whoever opened it closes it. */
 export interface OpenServer {
   readonly observation: Observation;
-  request(method: string, params: JsonObject, timeoutMs: number): Promise<Reply>;
+  request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply>;
   /** The started process and those that it handed its streams to, as they are now; empty if there are none to be seen. */
   processes(): readonly RunningProcess[];
   stderr(): string;
   close(): Promise<void>;
 }
 
-export interface ObserveOptions extends Greeting {
+export interface ObserveOptions extends Introduction {
   /** For all of it: the start, the greeting and the lists. */
   readonly timeoutMs: number;
   /** Receives each line of the server's stderr, and each protocol error, as it comes. */

@@ -1,9 +1,7 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
-import type { McpReply } from '../../../libs/mcp/definition.js';
+import { METHOD_NOT_FOUND, type McpMessage, type McpReply } from '../../../libs/mcp/message.js';
 import { CaptureFailure, LIMITS } from './failure.js';
-
-export type Reply = McpReply;
 
 /** Something that goes by while a server is read; `text` is the server's own and not yet printable. */
 export interface CaptureEvent {
@@ -17,7 +15,7 @@ export interface CaptureEvent {
  */
 export interface Channel {
   /** Throws `CaptureFailure` where the server dies, floods, talks garbage or stays silent for `timeoutMs`. */
-  request(method: string, params: JsonObject, timeoutMs: number): Promise<Reply>;
+  request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply>;
   notify(method: string, params: JsonObject): Promise<void>;
   /** Tells the transport which revision was agreed on; streamable HTTP repeats it in a header. */
   agreed(protocolVersion: string): void;
@@ -42,35 +40,15 @@ export function parseMessage(text: string): Json | undefined {
   throw new CaptureFailure('garbage', `the server sent JSON that has no one meaning: ${parsed.error.message}${place}`);
 }
 
-/** The reply that a message is, with the id that it answers; undefined for everything else. */
-export function replyOf(message: Json): { readonly id: Json | undefined; readonly reply: Reply } | undefined {
-  if (!isJsonObject(message) || ownValue(message, 'method') !== undefined) return undefined;
-  const id = ownValue(message, 'id');
-  const error = ownValue(message, 'error');
-  if (isJsonObject(error)) {
-    const code = ownValue(error, 'code');
-    const text = ownValue(error, 'message');
-    const reply = {
-      ok: false,
-      code: typeof code === 'number' ? code : 0,
-      message: typeof text === 'string' ? text.slice(0, 300) : '',
-    } as const;
-    return { id, reply };
-  }
-  const result = ownValue(message, 'result');
-  return isJsonObject(result) ? { id, reply: { ok: true, result } } : undefined;
-}
-
 /**
- * The answer to what a server asks of its client while it is captured: it is alive, it has no roots, and nothing else
- * can be had. Undefined where the message asks nothing.
+ * The answer to what a server asks of its client while it is captured: it is alive, it has no roots, and nothing else is
+ * available. Undefined if the message asks nothing.
  */
-export function answerTo(message: Json): JsonObject | undefined {
-  if (!isJsonObject(message)) return undefined;
-  const method = ownValue(message, 'method');
-  const id = ownValue(message, 'id');
-  if (typeof method !== 'string' || (typeof id !== 'string' && typeof id !== 'number')) return undefined;
+export function answerTo(asked: McpMessage): JsonObject | undefined {
+  if (asked.kind !== 'request' || (typeof asked.id !== 'string' && typeof asked.id !== 'number')) return undefined;
+  const { id, method } = asked;
   if (method === 'ping') return { jsonrpc: '2.0', id, result: {} };
   if (method === 'roots/list') return { jsonrpc: '2.0', id, result: { roots: [] } };
-  return { jsonrpc: '2.0', id, error: { code: -32601, message: 'not available while the server is captured' } };
+  const error = { code: METHOD_NOT_FOUND, message: 'not available while the server is captured' };
+  return { jsonrpc: '2.0', id, error };
 }

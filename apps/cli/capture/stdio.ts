@@ -1,9 +1,10 @@
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout } from 'node:timers/promises';
 import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { messageIn, replyOf, type McpReply } from '../../../libs/mcp/message.js';
 import { startChild } from '../children.js';
 import { CaptureFailure, LIMITS } from './failure.js';
-import { answerTo, parseMessage, replyOf, type CaptureEvent, type Channel, type Reply } from './rpc.js';
+import { answerTo, parseMessage, type CaptureEvent, type Channel } from './rpc.js';
 
 /** What a server's process may know of the machine; everything else, tokens first of all, is added by name only. */
 const INHERITED = [
@@ -43,7 +44,7 @@ export function openStdio(
 ): Channel {
   const [program = '', ...args] = command;
   const child = startChild(program, args, { env });
-  const waiting = new Map<number, (reply: Reply) => void>();
+  const waiting = new Map<number, (reply: McpReply) => void>();
   const failing = new AbortController();
   const failed = new Promise<never>((_resolve, reject) => {
     failing.signal.addEventListener('abort', () => reject(failing.signal.reason), { once: true });
@@ -57,13 +58,14 @@ export function openStdio(
   const send = (message: JsonObject) => void child.stdin.write(`${JSON.stringify(message)}\n`);
 
   const take = (message: Json): void => {
-    const answered = replyOf(message);
-    if (answered !== undefined && typeof answered.id === 'number') {
-      waiting.get(answered.id)?.(answered.reply);
-      waiting.delete(answered.id);
+    const read = messageIn(message);
+    if (read.kind === 'response') {
+      if (read.response === undefined || typeof read.id !== 'number') return;
+      waiting.get(read.id)?.(replyOf(read.response));
+      waiting.delete(read.id);
       return;
     }
-    const answer = answerTo(message);
+    const answer = answerTo(read);
     if (answer !== undefined) send(answer);
   };
 
@@ -116,7 +118,7 @@ export function openStdio(
   return {
     request: async (method, params, timeoutMs) => {
       const id = (lastId += 1);
-      const replied = new Promise<Reply>((resolve) => waiting.set(id, resolve));
+      const replied = new Promise<McpReply>((resolve) => waiting.set(id, resolve));
       send({ jsonrpc: '2.0', id, method, params });
       let timer: NodeJS.Timeout | undefined;
       const silent = new Promise<never>((_resolve, reject) => {

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { RAW, type McpClient, type McpRequest, type McpResponse, type McpTransport, type Wire } from './mcp.js';
+import { RAW, type McpClient, type McpRequest, type McpTransport } from './client.js';
+import type { Wire } from './intercept.js';
+import type { McpResponse } from './message.js';
 
 /** What became of one request to a server. */
 export interface Exchanged {
-  /** The answer as it is on the wire, an error of the server too; undefined if none came. */
+  /** The answer as it is on the wire, a result or an error; undefined if none came. */
   readonly answer: McpResponse | undefined;
   /** Why the client gave up, if it did. It may quote the server. */
   readonly error: unknown;
@@ -11,7 +13,7 @@ export interface Exchanged {
   readonly hasLeft: boolean;
 }
 
-/** Sends one request through the client, and gives the answer that the transport has received to it. Never rejects. */
+/** Sends one request through the client, and resolves with the answer that the transport received. Never rejects. */
 export type Exchange = (
   request: McpRequest,
   traceparent: string,
@@ -20,14 +22,14 @@ export type Exchange = (
 ) => Promise<Exchanged>;
 
 /**
- * The guard's way to its server. The client checks and cuts what it is answered, in each generation of the SDK otherwise;
- * so the answer is read from the wire. Its owner calls `wire.forget` when the answer is not waited for any longer.
+ * Requests of the wire's owner to the server. Each generation of the SDK checks and cuts an answer in its own way, so the
+ * answer is read from the wire. The owner calls `wire.forget` once it no longer waits for the answer.
  */
 export const exchangeOver =
   <Transport extends McpTransport>(mcp: McpClient<Transport>, transport: Transport, wire: Wire): Exchange =>
   async ({ method, params }, traceparent, signal, timeoutMs) => {
     let error: unknown;
-    // A client that its owner has connected to something else would send the call there.
+    // A client that was connected to something else would send the call there.
     if (mcp.transport === transport) {
       wire.outgoing.expect(traceparent, { method, params: params ?? {} }, signal);
       const options = timeoutMs === undefined ? { signal } : { signal, timeout: timeoutMs };

@@ -1,8 +1,8 @@
 import { Client, Metadata, credentials, type ServiceError as GrpcError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
-import { defined } from '../kernel/defined.js';
-import { messageCodec, type Message } from '../wire/codec.js';
-import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../wire/protos.js';
+import { defined } from '../../kernel/defined.js';
+import { messageCodec, type Message } from '../../wire/codec.js';
+import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../../wire/protos.js';
 import { ServiceError, type Ask } from './client.js';
 
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;

@@ -1,7 +1,7 @@
-import { stateRoot } from '../directive/decider.js';
-import { targetKey } from '../directive/target.js';
-import type { Beat, DirectiveView } from '../feed/beat.js';
-import { err, ok, type Result } from '../kernel/result.js';
+import { stateRoot } from '../../directive/decider.js';
+import { targetKey } from '../../directive/target.js';
+import type { Beat, DirectiveView } from '../../feed/beat.js';
+import { err, ok, type Result } from '../../kernel/result.js';
 
 /** The directives as this host knows them: the state of one epoch, whole and agreed with the root that was signed. */
 export interface Replica {

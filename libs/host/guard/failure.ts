@@ -1,6 +1,6 @@
-import { DefinitionFailure } from '../mcp/definition.js';
-import { NotConnected } from './exchange.js';
-import { REFUSED } from './outgoing.js';
+import { DefinitionFailure } from '../../mcp/definition.js';
+import { NotConnected } from '../../mcp/exchange.js';
+import { REFUSED } from '../../mcp/message.js';
 
 /** Why a server gave no answer. Nothing in it is text of the server, and nothing of it is a secret. */
 export interface ServerFailure {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { isJsonObject, type JsonObject } from '../kernel/canonical-json.js';
-import { defined } from '../kernel/defined.js';
-import type { ScopeEntry } from '../task/scope.js';
-import type { Effect } from '../vocabulary/words.js';
+import { isJsonObject, type JsonObject } from '../../kernel/canonical-json.js';
+import { defined } from '../../kernel/defined.js';
+import type { Instant } from '../../kernel/time.js';
+import type { ScopeEntry } from '../../task/scope.js';
+import type { Effect } from '../../vocabulary/words.js';
 import { Decision, RegisteredVersion, Task, Validated } from './answers.js';
-import type { DirectivesClient } from './follower.js';
 
 /**
  * No answer that could be acted upon. `code` is the contract's (`overloaded`, `forbidden`, …), `unreachable` where nobody
@@ -87,6 +87,22 @@ export interface Outcome {
   readonly status: 'succeeded' | 'failed' | 'unknown';
   readonly effect?: { readonly type: Effect; readonly summary?: string; readonly reference?: string };
   readonly control?: { readonly decision: string; readonly by?: string; readonly reason?: string };
+}
+
+/** How a host states that it has applied an epoch; also sent as a sign of life. */
+export interface Acknowledgement {
+  readonly instanceId: string;
+  readonly epoch: number;
+  readonly stateRoot: string;
+  readonly appliedAt: Instant;
+}
+
+/** The two questions that a follower of directives asks; each rejects within a bounded time, and at once on abort. */
+export interface DirectivesClient {
+  /** The snapshot, as it was received. */
+  directives(signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
+  /** Resolves with false if the service knows another state of that epoch. */
+  acknowledge(ack: Acknowledgement, signal?: AbortSignal): Promise<boolean>;
 }
 
 /** What hosts ask, the same over HTTP and gRPC. Everything rejects with `ServiceError` within the time limit. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ScopeEntry } from '../task/scope.js';
-import { FreeObject } from '../vocabulary/ids.js';
-import { Effect } from '../vocabulary/words.js';
+import { ScopeEntry } from '../../task/scope.js';
+import { FreeObject } from '../../vocabulary/ids.js';
+import { Effect } from '../../vocabulary/words.js';
 
 /** What the service answers, as far as a host reads it. Members beyond these are dropped, so a newer service is no fault. */
 

@@ -1,6 +1,6 @@
-import { isJsonObject, ownValue } from '../kernel/canonical-json.js';
-import { defined } from '../kernel/defined.js';
-import { boundedText, whyNoAnswer } from '../kernel/http-answer.js';
+import { isJsonObject, ownValue } from '../../kernel/canonical-json.js';
+import { defined } from '../../kernel/defined.js';
+import { boundedText, whyNoAnswer } from '../../kernel/http-answer.js';
 import { ServiceError, type Ask } from './client.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { Decision, Difference } from './answers.js';
+import type { Decision, Difference } from '../service/answers.js';
 import type { Refusal } from './refusal.js';
 
 type Deny = Extract<Decision, { decision: 'deny' }>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { Metadata, Server, ServerCredentials, status, type handleUnaryCall } from '@grpc/grpc-js';
-import { messageOf, serviceOf } from '../wire/protos.js';
+import { messageOf, serviceOf } from '../../wire/protos.js';
 import { ServiceError } from './client.js';
 import { askOverGrpc } from './grpc.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { tap } from './mcp.js';
+import { interceptTransport } from './intercept.js';
 
 test('a server that asks without end has so many questions open and no more', async () => {
   let open = 0;
@@ -11,7 +11,7 @@ test('a server that asks without end has so many questions open and no more', as
     start: () => Promise.resolve(),
     send: (message: object) => Promise.resolve(void refused.push(message)),
   };
-  const wire = tap(transport, {
+  const wire = interceptTransport(transport, {
     onListChanged: () => undefined,
     onServerRequest: () => {
       open += 1;
@@ -30,7 +30,7 @@ test('a handler that a transport had before is chained by its client, and each m
   const heard: unknown[] = [];
   const done = () => Promise.resolve();
   const transport = { onmessage: (message: object) => void heard.push(message), send: done, start: done };
-  const wire = tap(transport, {
+  const wire = interceptTransport(transport, {
     onListChanged: () => undefined,
     onServerRequest: () => Promise.reject(new Error('refused')),
   });
@@ -59,7 +59,7 @@ test('a transport that authenticates itself may send the same message again, unt
       return transport.send(message);
     },
   };
-  const wire = tap(transport, {
+  const wire = interceptTransport(transport, {
     onListChanged: () => undefined,
     onServerRequest: () => Promise.reject(new Error('no')),
   });
@@ -86,7 +86,7 @@ test('a transport that authenticates itself may send the same message again, unt
 test('what is sent beside the guard tells nothing of the probe', async () => {
   const done = () => Promise.resolve();
   const transport = { onmessage: undefined as unknown, send: (_message: object) => done(), start: done };
-  const wire = tap(transport, {
+  const wire = interceptTransport(transport, {
     onListChanged: () => undefined,
     onServerRequest: () => Promise.reject(new Error('no')),
   });
@@ -110,7 +110,7 @@ async function guarded() {
     start: () => Promise.resolve(),
     send: (message: object) => Promise.resolve(void left.push(message)),
   };
-  const wire = tap(transport, {
+  const wire = interceptTransport(transport, {
     onListChanged: () => undefined,
     onServerRequest: () =>
       Promise.resolve({ mayAnswer: () => Boolean(told.push('answer')), dropped: () => void told.push('dropped') }),

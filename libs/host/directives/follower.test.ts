@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { feedModel } from '../../test/support/feed-model.js';
-import { uuid } from '../../test/support/given.js';
-import type { Beat } from '../feed/beat.js';
-import type { DirectiveFeed, FeedListener } from '../feed/port.js';
-import { Follower, type Acknowledgement } from './follower.js';
+import { feedModel } from '../../../test/support/feed-model.js';
+import { uuid } from '../../../test/support/given.js';
+import type { Beat } from '../../feed/beat.js';
+import type { DirectiveFeed, FeedListener } from '../../feed/port.js';
+import type { Acknowledgement } from '../service/client.js';
+import { DirectiveFollower } from './follower.js';
 import { feedKeys } from './keys.js';
 
 /** A feed that says what the test says. */
@@ -29,7 +30,7 @@ function followed(t: TestContext, leaseMs = 400) {
   const model = feedModel(Date.now, leaseMs);
   const service = { isUp: true, refuses: false, asked: 0, acks: [] as Acknowledgement[] };
   const [watch, kafka] = [spokenFeed('watch'), spokenFeed('kafka')];
-  const follower = new Follower({
+  const follower = new DirectiveFollower({
     keys: model.keys,
     feeds: [watch.feed, kafka.feed],
     instanceId: randomUUID(),

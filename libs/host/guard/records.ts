@@ -1,4 +1,4 @@
-import type { HostClient, Outcome } from './client.js';
+import type { HostClient, Outcome } from '../service/client.js';
 
 /** What is told to the service after a call, without anybody waiting for it. */
 export interface Records {

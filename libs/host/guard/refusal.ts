@@ -1,5 +1,5 @@
-import type { ArgumentError, Difference, Finding } from './answers.js';
-import { ServiceError } from './client.js';
+import type { ArgumentError, Difference, Finding } from '../service/answers.js';
+import { ServiceError } from '../service/client.js';
 import { failureOf, type ServerFailure } from './failure.js';
 
 /** Why a guarded call did not end with content. `reason` is for programs. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../kernel/time.js';
+import type { Clock } from '../../kernel/time.js';
 
 /** Times of a beat in milliseconds of the service's clock. */
 export interface Timed {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { Beat, isSigned } from '../feed/beat.js';
-import { toInstant, toMs, type Clock, type Instant } from '../kernel/time.js';
+import { Beat, isSigned } from '../../feed/beat.js';
+import { toInstant, toMs, type Clock, type Instant } from '../../kernel/time.js';
 import { Lease, type Sent, type Timed } from './lease.js';
 import { fromLog, isVoid, step, type Fault, type Replica } from './replica.js';
 

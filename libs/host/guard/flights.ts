@@ -1,5 +1,5 @@
-import type { Allow } from './answers.js';
-import type { Follower } from './follower.js';
+import type { Allow } from '../service/answers.js';
+import type { DirectiveFollower } from '../directives/follower.js';
 
 /** Why a call was stopped on its way. */
 export type StopReason = 'disabled' | 'host_stale';
@@ -21,7 +21,7 @@ export interface Flights {
  * allow, and when the host's lease has run out: who cannot hear a directive could be running what it stops. A fault that
  * a snapshot mends within the lease stops nothing that runs.
  */
-export function flightsUnder(follower: Pick<Follower, 'onChange' | 'isVoid' | 'isLeaseOver'>): Flights {
+export function flightsUnder(follower: Pick<DirectiveFollower, 'onChange' | 'isVoid' | 'isLeaseOver'>): Flights {
   const running = new Map<AbortController, Allow>();
   const look = (controller: AbortController, allow: Allow): void => {
     const reason = follower.isVoid(allow) ? 'disabled' : follower.isLeaseOver() ? 'host_stale' : undefined;

@@ -1,6 +1,6 @@
-import { defined } from '../kernel/defined.js';
-import { isActive } from '../vocabulary/active-media.js';
-import type { Envelope, Part } from './answers.js';
+import { defined } from '../../kernel/defined.js';
+import { isActive } from '../../vocabulary/active-media.js';
+import type { Envelope, Part } from '../service/answers.js';
 import type { Refusal } from './refusal.js';
 
 /**

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { textOf } from '../capability/definition.js';
-import { operationsReading } from '../capability/resource-uri.js';
-import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
-import { fingerprintDefinition } from '../kernel/definition-digest.js';
-import { readDefinition } from '../mcp/definition.js';
-import { covers, type ScopeEntry } from '../task/scope.js';
-import { Effects, type RegisteredVersion } from './answers.js';
-import { ServiceError } from './client.js';
-import { traceparentIn, type Exchange } from './exchange.js';
-import type { McpClient } from './mcp.js';
-import type { Effect } from '../vocabulary/words.js';
+import { textOf } from '../../capability/definition.js';
+import { operationsReading } from '../../capability/resource-uri.js';
+import { ownValue, type JsonObject } from '../../kernel/canonical-json.js';
+import { fingerprintDefinition } from '../../kernel/definition-digest.js';
+import type { McpClient } from '../../mcp/client.js';
+import { readDefinition } from '../../mcp/definition.js';
+import { traceparentIn, type Exchange } from '../../mcp/exchange.js';
+import { replyOf } from '../../mcp/message.js';
+import { covers, type ScopeEntry } from '../../task/scope.js';
+import { Effects, type RegisteredVersion } from '../service/answers.js';
+import { ServiceError } from '../service/client.js';
+import type { Effect } from '../../vocabulary/words.js';
 
 /** Everything a server declares, as it sent it, and its digest. */
 export interface ObservedDefinition {
@@ -35,9 +36,7 @@ export const definitionReader =
       const { answer, error } = await exchange({ method, params }, traceparent, signal);
       forget(traceparent);
       if (answer === undefined) throw error;
-      if ('result' in answer) return { ok: true, result: answer.result };
-      const [code, message] = [ownValue(answer.error, 'code'), ownValue(answer.error, 'message')];
-      return { ok: false, code: Number(code), message: typeof message === 'string' ? message : '' };
+      return replyOf(answer);
     });
     return { definition, digest: fingerprint.digest };
   };

@@ -1,25 +1,9 @@
 import { type KeyObject } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DirectiveFeed, FeedSubscription } from '../feed/port.js';
-import { systemClock, toInstant, type Clock, type Instant } from '../kernel/time.js';
-import { ServiceError } from './client.js';
+import type { DirectiveFeed, FeedSubscription } from '../../feed/port.js';
+import { systemClock, toInstant, type Clock, type Instant } from '../../kernel/time.js';
+import { ServiceError, type DirectivesClient } from '../service/client.js';
 import { HostView, type StaleReason, type ViewState } from './view.js';
-
-/** What a host says of itself after each epoch, and as a sign of life. */
-export interface Acknowledgement {
-  readonly instanceId: string;
-  readonly epoch: number;
-  readonly stateRoot: string;
-  readonly appliedAt: Instant;
-}
-
-/** The two questions that following needs; each rejects within a bounded time, and at once where the signal is aborted. */
-export interface DirectivesClient {
-  /** The snapshot, as it was received. */
-  directives(signal?: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
-  /** Answers false where the service knows another state of that epoch. */
-  acknowledge(ack: Acknowledgement, signal?: AbortSignal): Promise<boolean>;
-}
 
 export interface FollowerOptions {
   readonly client: DirectivesClient;
@@ -60,7 +44,7 @@ const CALM_MS = 2000;
  * service what this instance has applied. It makes a call of the service whenever the view asks for one: at the start,
  * after a fault, when clocks are unsure, and when beats fail to renew the lease.
  */
-export class Follower {
+export class DirectiveFollower {
   private readonly view: HostView;
   private readonly subscriptions: readonly FeedSubscription[];
   private readonly feedStates: { name: DirectiveFeed['name']; heardAt?: Instant; interrupted?: string | undefined }[];

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import type { JsonObject } from '../../kernel/canonical-json.js';
+import { defined } from '../../kernel/defined.js';
+import type { McpRequest } from '../../mcp/client.js';
+import { traceparentIn, type Exchange } from '../../mcp/exchange.js';
+import type { Wire } from '../../mcp/intercept.js';
+import { asksForInput, type McpResponse } from '../../mcp/message.js';
+import type { Envelope, Validated } from '../service/answers.js';
+import type { HostClient } from '../service/client.js';
+import type { PinnedVersion } from './definition.js';
+import type { Flights, StopReason } from './flights.js';
+import type { Permit } from './permit.js';
+import type { Records } from './records.js';
+import { CallRefused, refusedBy, refusedByServer } from './refusal.js';
+
+export interface CallParts {
+  readonly taskId: string;
+  readonly client: Pick<HostClient, 'validateResponse'>;
+  readonly permit: Permit;
+  readonly flights: Flights;
+  readonly records: Records;
+  readonly exchange: Exchange;
+  readonly wire: Pick<Wire, 'forget' | 'lateAnswerTo'>;
+  readonly pinned: Pick<PinnedVersion, 'effectOf'>;
+  readonly requestMs: number | undefined;
+  readonly lateMs: number;
+  /** Aborted when the guard is closed: then no late answer is waited for. */
+  readonly closing: AbortSignal;
+}
+
+export interface Call {
+  readonly operation: string;
+  readonly arguments: JsonObject;
+  /** The request that carries the arguments that the decision lets out. */
+  requestOf(outbound: JsonObject): McpRequest;
+  /** Ends the call from the caller's side. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a server returned for one call, after it was validated. */
+export interface Delivered {
+  readonly callId: string;
+  readonly envelope: Envelope;
+  readonly isError: boolean;
+}
+
+/** A call that the service has allowed. */
+interface Running {
+  readonly callId: string;
+  readonly operation: string;
+  readonly traceparent: string;
+  readonly stoppedBy: () => StopReason | 'cancelled' | undefined;
+}
+
+const ABORTED = { code: -31_002, message: 'the call was stopped, and no answer came' };
+
+/** Makes one call, from the question to the service to the recorded outcome. Rejects with `CallRefused`. */
+export async function performCall(parts: CallParts, call: Call): Promise<Delivered> {
+  const { flights, exchange, wire, requestMs } = parts;
+  const { operation, signal: caller } = call;
+  const callId = randomUUID();
+  const allow = await parts.permit({ callId, operation, arguments: call.arguments });
+  const flight = flights.begin(allow);
+  const traceparent = traceparentIn(allow.traceId);
+  const stoppedBy = () => flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
+  const running = { callId, operation, traceparent, stoppedBy };
+  let isAnswerAwaited = false;
+  try {
+    refuseStoppedEarly(running, parts.records);
+    const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
+    const request = call.requestOf(allow.outbound.arguments);
+    const { answer, error, hasLeft } = await exchange(request, traceparent, signal, requestMs);
+    const stopped = stoppedBy();
+    if (stopped !== undefined) {
+      isAnswerAwaited = true;
+      parts.records.later(handInLate(parts, running, stopped));
+      throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped on its way' });
+    }
+    if (answer === undefined) {
+      const control = { decision: hasLeft ? 'no_answer' : 'not_called', by: 'host' };
+      parts.records.outcome(callId, { status: hasLeft ? 'unknown' : 'failed', control });
+      throw refusedByServer(error, callId);
+    }
+    return await deliver(parts, running, answer);
+  } catch (error) {
+    throw refusedBy(error, callId);
+  } finally {
+    flight.end();
+    if (!isAnswerAwaited) wire.forget(traceparent);
+  }
+}
+
+function refuseStoppedEarly({ callId, stoppedBy }: Running, records: Records): void {
+  const reason = stoppedBy();
+  if (reason === undefined) return;
+  records.outcome(callId, { status: 'failed', control: { decision: 'not_called', by: 'host', reason } });
+  throw new CallRefused({ reason, by: 'host', callId, detail: 'the call was stopped before it was made' });
+}
+
+/** Has an answer validated, records the outcome, and delivers the answer as quoted evidence. */
+async function deliver(parts: CallParts, running: Running, answer: McpResponse): Promise<Delivered> {
+  const { client, records, taskId } = parts;
+  const { callId, operation } = running;
+  const validated = await client.validateResponse(callId, { taskId, ...answer }).catch((error: unknown) => {
+    records.outcome(callId, { status: 'unknown', control: { decision: 'not_validated', by: 'host' } });
+    throw error;
+  });
+  const wantsInput = 'result' in answer && asksForInput(answer.result);
+  const isError = 'error' in answer || wantsInput || answer.result['isError'] === true;
+  const type = parts.pinned.effectOf(operation);
+  const effect = type === undefined ? undefined : { type };
+  records.outcome(callId, defined({ status: isError ? 'failed' : 'succeeded', effect }));
+  if (wantsInput) {
+    const detail = 'the server asks for input instead';
+    throw new CallRefused({ reason: 'input_required', by: 'host', callId, detail });
+  }
+  if (validated.verdict !== 'accepted') throw heldBack(callId, validated);
+  // The service may have accepted it before the stop: a repeated answer is as old as the first.
+  const stopped = running.stoppedBy();
+  if (stopped === undefined) return { callId, envelope: validated.content, isError };
+  throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped before its end' });
+}
+
+function heldBack(callId: string, { findings, verdict }: Validated): CallRefused {
+  const reason = findings.some(({ kind }) => kind === 'disabled') ? 'disabled' : `response_${verdict}`;
+  return new CallRefused({ reason, by: 'service', callId, findings });
+}
+
+/** The late answer to a stopped call goes to the service, and to nobody else. */
+async function handInLate(parts: CallParts, { callId, traceparent }: Running, reason: string): Promise<void> {
+  const { client, wire, records, taskId, closing, lateMs } = parts;
+  const waited = AbortSignal.any([closing, AbortSignal.timeout(lateMs)]);
+  const answer = (await wire.lateAnswerTo(traceparent, waited)) ?? { error: ABORTED };
+  wire.forget(traceparent);
+  try {
+    await client.validateResponse(callId, { taskId, ...answer });
+  } finally {
+    records.outcome(callId, { status: 'unknown', control: { decision: 'aborted', by: 'host', reason } });
+  }
+}
