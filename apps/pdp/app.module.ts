@@ -13,7 +13,7 @@ import { Tasks } from '../../libs/decision-point/tasks.js';
 import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CallsController } from './calls/calls.controller.js';
-import { Beats } from '../../libs/feed/beats.js';
+import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
@@ -45,7 +45,7 @@ export class AppModule {
       { provide: SETTINGS, useValue: service.settings },
       { provide: CLOCK, useValue: service.clock },
       { provide: EVENT_LOG, useValue: service.log },
-      { provide: Beats, useValue: service.beats },
+      { provide: BeatSigner, useValue: service.beatSigner },
       { provide: Instances, useValue: service.instances },
       { provide: Watches, useValue: service.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },

@@ -16,7 +16,7 @@ import { POLICY_SET } from '../../libs/decision/snapshot.js';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { settledLog, type SettledLog } from '../../libs/event-log/settled.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
-import { Beats } from '../../libs/feed/beats.js';
+import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { Broadcast } from '../../libs/feed/broadcast.js';
 import { systemClock, type Clock } from '../../libs/kernel/time.js';
 import type { LaneName } from '../../libs/relay/events.js';
@@ -48,7 +48,7 @@ export interface Service {
   readonly clock: Clock;
   readonly log: SettledLog;
   readonly keys: Keyring;
-  readonly beats: Beats;
+  readonly beatSigner: BeatSigner;
   readonly watches: Watches;
   readonly instances: Instances;
   readonly secret: InstallationSecret;
@@ -132,8 +132,8 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     });
     await instances.start();
     closing.push(async () => instances.stop());
-    const beats = new Beats(log, view, feedKey, time, leaseMs);
-    const broadcast = new Broadcast(beats, view, leaseMs, clock);
+    const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs);
+    const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
     registerFeedGauges(metrics.registry, instances, broadcast);
     const watches = new Watches(view, broadcast, bounds.watches, instances);
     const relay =
@@ -142,7 +142,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
         log,
         clock,
         time,
-        beats,
+        beatSigner,
         view,
         registry: metrics.registry,
         onTrouble: parts.onRelayTrouble,
@@ -166,7 +166,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       clock,
       log,
       keys,
-      beats,
+      beatSigner,
       watches,
       instances,
       secret: installationSecret(feedKey),

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { digest, uuid } from '../../test/support/given.js';
 import { directiveDecider, type DirectiveEvent } from '../directive/decider.js';
-import { Beats } from './beats.js';
+import { BeatSigner } from './beat-signer.js';
 import { Broadcast, type Sent, type WatchEnd, type Watcher } from './broadcast.js';
 
 /** A log of which the head is read, in the pace of the test. */
@@ -27,8 +27,8 @@ function world({ leaseMs = 5000 } = {}) {
   };
   // Time goes on while beats are made: a second one in the same millisecond would wait for the next.
   const time = { now: () => new Date(clock.ms++).toISOString() };
-  const beats = new Beats({ head }, known, key, time, leaseMs);
-  const broadcast = new Broadcast(beats, known, leaseMs, clock);
+  const signer = new BeatSigner({ head }, known, key, time, leaseMs);
+  const broadcast = new Broadcast(signer, known, leaseMs, clock);
   const change = (reason = 'r'): void => {
     const event: DirectiveEvent = {
       type: 'DirectiveIssued',

@@ -1,5 +1,5 @@
 import { beatText, type Beat } from './beat.js';
-import type { Beats, Change, DirectivesKnown } from './beats.js';
+import type { BeatSigner, Change, DirectivesKnown } from './beat-signer.js';
 
 const BEAT_MS = 1000;
 /** Changes that are kept for those who come back. */
@@ -54,7 +54,7 @@ export class Broadcast {
   private lastBeatMs: number | undefined;
 
   constructor(
-    private readonly beats: Pick<Beats, 'snapshot' | 'heartbeat' | 'change'>,
+    private readonly signer: Pick<BeatSigner, 'snapshot' | 'heartbeat' | 'change'>,
     private readonly known: Pick<DirectivesKnown, 'directives'>,
     private readonly leaseMs: number,
     private readonly clock: { monotonicMs(): number },
@@ -84,7 +84,7 @@ export class Broadcast {
 
   /** A directive has been committed. */
   changed(change: Change): void {
-    const sent = sentAs('directive', this.beats.change(change));
+    const sent = sentAs('directive', this.signer.change(change));
     this.recent.push({ ...sent, sentMs: this.clock.monotonicMs() });
     if (this.recent.length > MAX_RECENT) this.recent.shift();
     this.publish(sent);
@@ -126,11 +126,11 @@ export class Broadcast {
   private async firstOf(sinceEpoch: number | undefined): Promise<Sent> {
     const isNear = sinceEpoch !== undefined && this.missedSince(sinceEpoch) !== undefined;
     if (isNear) {
-      const beat = await this.beats.heartbeat();
+      const beat = await this.signer.heartbeat();
       // Others may have come in the meantime, so many that what was near is not any more.
       if (this.missedSince(sinceEpoch) !== undefined) return sentAs('heartbeat', beat);
     }
-    return sentAs('snapshot', await this.beats.snapshot());
+    return sentAs('snapshot', await this.signer.snapshot());
   }
 
   /**
@@ -151,7 +151,7 @@ export class Broadcast {
     if (this.beating) return;
     this.beating = true;
     try {
-      const beat = await this.beats.heartbeat();
+      const beat = await this.signer.heartbeat();
       this.lastBeatMs = this.clock.monotonicMs();
       const newest = this.recent.at(-1)?.beat.issuedAt ?? '';
       // A change that overtook it has said more, and hosts count no beat that is not newer.

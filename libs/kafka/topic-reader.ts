@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import { within } from '../kernel/within.js';
 import { openClient, reasonOf, type KafkaClient, type KafkaConnection } from './client.js';
-import { Pace, type Attempt } from './pace.js';
+import { ReaderBackoff, type Attempt } from './reader-backoff.js';
 
 /** A record as it was read: attacker-controlled where others can write to the topic. */
 export interface TopicRecord {
@@ -50,15 +50,15 @@ export function followTopic(options: TopicReaderOptions, listener: TopicListener
   const { signal } = stopping;
 
   async function run(): Promise<void> {
-    const pace = new Pace(options.beatMs);
+    const backoff = new ReaderBackoff(options.beatMs);
     while (!signal.aborted) {
       listener.onStarting?.();
-      const reading = new Reading(options, listener, pace.silenceMs);
+      const reading = new Reading(options, listener, backoff.silenceMs);
       signal.addEventListener('abort', reading.end, { once: true });
       const reason = await reading.run();
       signal.removeEventListener('abort', reading.end);
       if (signal.aborted) return;
-      const dueMs = pace.after(reading);
+      const dueMs = backoff.after(reading);
       listener.onInterrupted(reason);
       await pause(dueMs, undefined, { signal }).catch(() => undefined);
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '../kernel/time.js';
-import type { Lease } from './lease.js';
+import type { RelayLease } from './relay-lease.js';
 
 /** How often progress is recorded at most: what was sent after the last record is sent again by whoever takes over. */
 const EVERY_MS = 5_000;
@@ -12,7 +12,7 @@ export class Checkpoints {
   private position: bigint;
 
   constructor(
-    private readonly lease: Lease,
+    private readonly lease: RelayLease,
     private readonly clock: Pick<Clock, 'monotonicMs'>,
     private readonly everyMs = EVERY_MS,
   ) {

@@ -1,9 +1,9 @@
 import type { ControlView } from '../control/control-view.js';
 import { beatText, type Beat } from '../feed/beat.js';
-import { changeIn, type Beats, type DatedChange } from '../feed/beats.js';
+import { changeIn, type BeatSigner, type DatedChange } from '../feed/beat-signer.js';
 import type { TopicRecord } from '../kafka/topic-reader.js';
 import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
-import { Bell } from './bell.js';
+import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
 import { runLane, type Lane, type LaneStatus, type RelayParts, type Session } from './lane.js';
 import { Listening } from './listening.js';
@@ -35,11 +35,11 @@ export interface DirectivesLane extends Lane {
 export function runDirectivesLane(
   parts: RelayParts,
   outlet: ReadableOutlet,
-  beats: Pick<Beats, 'heartbeat' | 'changes' | 'restatement'>,
+  signer: Pick<BeatSigner, 'heartbeat' | 'changes' | 'restatement'>,
   known: KnownDirectives,
 ): DirectivesLane {
-  const bell = new Bell();
-  const feed = new Outgoing(known, bell.ring);
+  const wakeSignal = new WakeSignal();
+  const feed = new Outgoing(known, wakeSignal.wake);
   const stopListening = known.listen(({ stream, event, position }) => {
     if (stream === 'directives')
       feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
@@ -52,14 +52,14 @@ export function runDirectivesLane(
     () => Promise.resolve(true),
     async (session) => {
       const { signal } = session;
-      signal.addEventListener('abort', bell.ring, { once: true });
-      const current = new Publisher(parts, session, beats, feed, bell, outlet);
+      signal.addEventListener('abort', wakeSignal.wake, { once: true });
+      const current = new Publisher(parts, session, signer, feed, wakeSignal, outlet);
       publisher = current;
       try {
         await current.run();
       } finally {
         publisher = undefined;
-        signal.removeEventListener('abort', bell.ring);
+        signal.removeEventListener('abort', wakeSignal.wake);
         await current.close();
       }
     },
@@ -147,9 +147,9 @@ class Publisher {
   constructor(
     private readonly parts: RelayParts,
     private readonly session: Session,
-    private readonly beats: Pick<Beats, 'heartbeat' | 'changes' | 'restatement'>,
+    private readonly signer: Pick<BeatSigner, 'heartbeat' | 'changes' | 'restatement'>,
     private readonly feed: Outgoing,
-    private readonly bell: Bell,
+    private readonly wakeSignal: WakeSignal,
     private readonly outlet: ReadableOutlet,
   ) {
     this.checkpoints = new Checkpoints(session.lease, parts.clock);
@@ -169,7 +169,7 @@ class Publisher {
       else if (!feed.restating && nowMs >= this.beatDueMs) await this.heartbeat();
       else {
         await this.checkpoints.record();
-        await this.bell.wait((feed.restating ? this.restateDueMs : this.beatDueMs) - nowMs);
+        await this.wakeSignal.wait((feed.restating ? this.restateDueMs : this.beatDueMs) - nowMs);
       }
     }
   }
@@ -183,7 +183,7 @@ class Publisher {
     feed.restating = false;
     this.restateDueMs = this.parts.clock.monotonicMs() + RESTATE_GAP_MS;
     // As it is when the state is read: a lift that comes until then is no longer among the pending ones afterwards.
-    const { snapshot, directives } = await this.beats.restatement(feed.dirty);
+    const { snapshot, directives } = await this.signer.restatement(feed.dirty);
     const ids = directives.flatMap(({ directive }) => (directive === undefined ? [] : [directive.id]));
     feed.dirtiedSince.clear();
     const said = { key: HEARTBEAT_KEY, value: beatText(snapshot) };
@@ -205,7 +205,7 @@ class Publisher {
   private async publishChanges(): Promise<void> {
     const { feed } = this;
     const changes = feed.pending.slice(0, MAX_RECORDS);
-    const beats = await this.beats.changes(changes);
+    const beats = await this.signer.changes(changes);
     const last = beats.at(-1);
     if (last === undefined) return;
     await this.publish(
@@ -221,7 +221,7 @@ class Publisher {
 
   private async heartbeat(): Promise<void> {
     this.beatDueMs = this.parts.clock.monotonicMs() + HEARTBEAT_MS;
-    const beat = await this.beats.heartbeat();
+    const beat = await this.signer.heartbeat();
     // A change that is on its way here: it will be the sign of life.
     if (beat.epoch !== this.feed.epoch) return;
     await this.publish([this.record(beat)], beat, 0);

@@ -1,11 +1,11 @@
 import { categoryOf } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { batchesOf, bytesOf } from './batches.js';
-import { Bell } from './bell.js';
+import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
 import { cloudEventOf } from './cloud-event.js';
 import { RELAY_CATEGORY } from './events.js';
-import { LeaseLost, type Lease } from './lease.js';
+import { LeaseLost, type RelayLease } from './relay-lease.js';
 import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
 import type { Outlet } from './port.js';
 
@@ -26,7 +26,7 @@ export interface EventsLaneOptions {
  * there, and whoever drops positions at or below the last one misses none, however often a batch is sent again.
  */
 export function runEventsLane(parts: RelayParts, outlet: Outlet, options: EventsLaneOptions): Lane {
-  const hasWork = async (lease: Lease): Promise<boolean> => {
+  const hasWork = async (lease: RelayLease): Promise<boolean> => {
     const next = await parts.log.readAll({ after: lease.position, limit: LOOK_EVENTS });
     return next.some(isRelayed);
   };
@@ -41,20 +41,20 @@ interface Page {
 async function relayEvents(parts: RelayParts, options: EventsLaneOptions, session: Session): Promise<void> {
   const { lease, signal, position } = session;
   const checkpoints = new Checkpoints(lease, parts.clock, options.checkpointMs);
-  const bell = new Bell();
+  const wakeSignal = new WakeSignal();
   let page: Page | undefined;
   const subscription = parts.log.subscribe(
     { after: position, intervalMs: GATHER_MS },
     {
       onEvents(events) {
         page = { events, taken: Promise.withResolvers<void>() };
-        bell.ring();
+        wakeSignal.wake();
         return page.taken.promise;
       },
       onCaughtUp: (end) => session.passedOver(end),
     },
   );
-  signal.addEventListener('abort', bell.ring, { once: true });
+  signal.addEventListener('abort', wakeSignal.wake, { once: true });
   let isLost = false;
   try {
     for (;;) {
@@ -66,13 +66,13 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
         taken.resolve();
       }
       await checkpoints.record();
-      await bell.wait(checkpoints.dueMs());
+      await wakeSignal.wait(checkpoints.dueMs());
     }
   } catch (error) {
     isLost = error instanceof LeaseLost;
     throw error;
   } finally {
-    signal.removeEventListener('abort', bell.ring);
+    signal.removeEventListener('abort', wakeSignal.wake);
     const closed = subscription.close();
     page?.taken.resolve();
     await closed;

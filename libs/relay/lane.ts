@@ -6,7 +6,7 @@ import { defined } from '../kernel/defined.js';
 import type { Clock, Instant } from '../kernel/time.js';
 import { within } from '../kernel/within.js';
 import type { LaneName } from './events.js';
-import { Lease, LeaseLost } from './lease.js';
+import { RelayLease, LeaseLost } from './relay-lease.js';
 import type { Outlet, Sender } from './port.js';
 
 /**
@@ -43,7 +43,7 @@ export interface RelayParts {
 /** What a lane does while it holds the lease. Ends by throwing: at the first failure, or when `signal` is aborted. */
 export interface Session {
   readonly sender: Sender;
-  readonly lease: Lease;
+  readonly lease: RelayLease;
   readonly signal: AbortSignal;
   /** The session begins behind it. The lease may say less: progress is recorded only now and then. */
   readonly position: bigint;
@@ -74,13 +74,13 @@ export function runLane(
   name: LaneName,
   parts: RelayParts,
   outlet: Outlet,
-  hasWork: (lease: Lease) => Promise<boolean>,
+  hasWork: (lease: RelayLease) => Promise<boolean>,
   session: (session: Session) => Promise<void>,
 ): Lane {
   const { clock, takeoverMs = TAKEOVER_MS } = parts;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const lease = new Lease(parts.log, name, parts.holder, parts.time);
+  const lease = new RelayLease(parts.log, name, parts.holder, parts.time);
   let state: LaneState = 'connecting';
   let reason: string | undefined;
   let told: string | undefined;

@@ -6,7 +6,7 @@ import { notDisabled } from '../../libs/decision/version-checks.js';
 import { activeDirectives, directiveDecider, stateRoot, type DirectivesState } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
 import { beatText } from '../../libs/feed/beat.js';
-import { Beats } from '../../libs/feed/beats.js';
+import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { digestOf } from '../../libs/kernel/digest.js';
 import { median } from './figures.js';
 import { consulted, memoryTask } from './states.js';
@@ -50,7 +50,7 @@ async function measured(active: number, cellMs: number): Promise<DirectivesResul
   // Beats of one process have a millisecond to themselves: here it is over each time, so that none waits.
   let nowMs = Date.parse(AT);
   const time = { now: () => new Date((nowMs += 1)).toISOString() };
-  const beats = new Beats({ head: async () => state.epoch }, known, key, time, 5000);
+  const signer = new BeatSigner({ head: async () => state.epoch }, known, key, time, 5000);
   const check = checkOf(state);
   const checkUs = await medianUs(cellMs, () => {
     for (let count = 0; count < TOGETHER; count += 1) check();
@@ -59,14 +59,20 @@ async function measured(active: number, cellMs: number): Promise<DirectivesResul
     // Another state object is what another epoch is to the cache.
     const fresh = { ...state };
     const directives = () => ({ state: fresh, revision: fresh.epoch });
-    const other = new Beats({ head: async () => fresh.epoch }, { ...known, directives }, key, { now: () => AT }, 5000);
+    const other = new BeatSigner(
+      { head: async () => fresh.epoch },
+      { ...known, directives },
+      key,
+      { now: () => AT },
+      5000,
+    );
     beatText(await other.snapshot());
   });
   return {
     active,
     checkUs: checkUs / TOGETHER,
-    heartbeatUs: await medianUs(cellMs, async () => beatText(await beats.heartbeat())),
-    snapshotUs: await medianUs(cellMs, async () => beatText(await beats.snapshot())),
+    heartbeatUs: await medianUs(cellMs, async () => beatText(await signer.heartbeat())),
+    snapshotUs: await medianUs(cellMs, async () => beatText(await signer.snapshot())),
     firstSnapshotUs,
     stateRootUs: await medianUs(cellMs, () => stateRoot(activeDirectives(state))),
     issueUs: await medianUs(cellMs, () => directiveDecider.decide(commandOf(active), state)),

@@ -92,7 +92,7 @@ test('a heartbeat that saw a directive before it was sent waits for it', async (
   const heartbeat = async (): Promise<Beat> => {
     // It is committed between the moment in which the lane decides to beat and its look at the log.
     if ((beaten += 1) === 1) await ground.issue();
-    return ground.beats.heartbeat();
+    return ground.beatSigner.heartbeat();
   };
   ground.directives(topic, {}, { heartbeat });
   await until(() => beaten === 2 && topic.records.length >= 3);
@@ -203,7 +203,7 @@ test('a lift that comes while all is said anew stands on the topic, too', async 
         const id = lifting;
         lifting = undefined;
         if (id !== undefined) await ground.lift(id);
-        return ground.beats.restatement(lifted);
+        return ground.beatSigner.restatement(lifted);
       },
     },
   );

@@ -11,7 +11,7 @@ import { MemoryLog } from '../../libs/event-log/memory/memory-log.js';
 import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { settledLog } from '../../libs/event-log/settled.js';
 import type { Beat } from '../../libs/feed/beat.js';
-import { Beats } from '../../libs/feed/beats.js';
+import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { ok } from '../../libs/kernel/result.js';
 import type { Outlet, ReadableOutlet } from '../../libs/relay/port.js';
 import { runDirectivesLane, type DirectivesLane } from '../../libs/relay/directives-lane.js';
@@ -57,7 +57,7 @@ export async function relayGround(t: TestContext) {
   const time = new LogTime(clock, view, 0);
   const plane = new ControlPlane(log, view, time);
   const { privateKey } = generateKeyPairSync('ed25519');
-  const beats = new Beats(
+  const beatSigner = new BeatSigner(
     log,
     view,
     { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } },
@@ -99,7 +99,7 @@ export async function relayGround(t: TestContext) {
     log,
     clock,
     view,
-    beats,
+    beatSigner,
     /** Appends one fact to a stream of its own. */
     fact: () => committed(log, write(`notes-${(facts += 1)}`, 0, { facts })),
     async issue(reason = 'test'): Promise<string> {
@@ -114,10 +114,10 @@ export async function relayGround(t: TestContext) {
       lanes.push(lane);
       return lane;
     },
-    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}, said: Partial<Beats> = {}): DirectivesLane {
-      const { heartbeat } = beats;
-      const changes = beats.changes.bind(beats);
-      const restatement = beats.restatement.bind(beats);
+    directives(outlet: ReadableOutlet, more: Partial<RelayParts> = {}, said: Partial<BeatSigner> = {}): DirectivesLane {
+      const { heartbeat } = beatSigner;
+      const changes = beatSigner.changes.bind(beatSigner);
+      const restatement = beatSigner.restatement.bind(beatSigner);
       const lane = runDirectivesLane(partsOf(more), outlet, { heartbeat, changes, restatement, ...said }, view);
       lanes.push(lane);
       return lane;

@@ -6,7 +6,7 @@ import { ControlView } from '../../../libs/control/control-view.js';
 import { Instances } from '../../../libs/fleet/instances.js';
 import { canonicalTarget, Target } from '../../../libs/directive/target.js';
 import { beatText } from '../../../libs/feed/beat.js';
-import { Beats } from '../../../libs/feed/beats.js';
+import { BeatSigner } from '../../../libs/feed/beat-signer.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import type { Propagation } from '../../../libs/fleet/rollouts.js';
@@ -42,7 +42,7 @@ export class DirectivesController {
   constructor(
     @Inject(CommandBus) private readonly commands: CommandBus,
     @Inject(ControlView) private readonly view: ControlView,
-    @Inject(Beats) private readonly beats: Beats,
+    @Inject(BeatSigner) private readonly signer: BeatSigner,
     @Inject(TargetMatches) private readonly matches: TargetMatches,
     @Inject(Instances) private readonly instances: Instances,
     @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
@@ -82,7 +82,7 @@ export class DirectivesController {
   @Header('content-type', 'application/json; charset=utf-8')
   async list(@Req() request: FastifyRequest): Promise<string> {
     const { instanceId } = parseInput(ListRequest, request.query);
-    const beat = await this.beats.snapshot();
+    const beat = await this.signer.snapshot();
     const caller = callerOf(request);
     if (instanceId !== undefined && caller.roles.includes('host')) this.instances.beatLeft(caller, instanceId);
     return beatText(beat);
@@ -108,6 +108,6 @@ export class DirectivesController {
   @Get('.well-known/jwks.json')
   @Access('public')
   keys(): { keys: readonly Record<string, string>[] } {
-    return { keys: [this.beats.publicKey()] };
+    return { keys: [this.signer.publicKey()] };
   }
 }

@@ -1,6 +1,6 @@
 import type { ControlView } from '../../../libs/control/control-view.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
-import { changeIn } from '../../../libs/feed/beats.js';
+import { changeIn } from '../../../libs/feed/beat-signer.js';
 import type { Broadcast, Watcher } from '../../../libs/feed/broadcast.js';
 import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';

@@ -58,7 +58,7 @@ export async function authorize(
 
 /** Every call with one message each way. All of them are for hosts. */
 export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc>> {
-  const { responder, tasks, time, view, settings, secret, beats, instances } = service;
+  const { responder, tasks, time, view, settings, secret, beatSigner, instances } = service;
   return {
     Decisions: {
       Authorize: {
@@ -93,7 +93,7 @@ export function rpcsOf(service: Service): Record<ServiceName, Record<string, Rpc
         async serve(request, { caller }) {
           const { instanceId } = parseInput(ListRequest, request);
           await awaitPosition(view, positionOf((request as { minPosition?: unknown }).minPosition));
-          const beat = await beats.snapshot();
+          const beat = await beatSigner.snapshot();
           if (instanceId !== undefined) instances.beatLeft(caller, instanceId);
           return beat;
         },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
-import type { Beats } from '../../../libs/feed/beats.js';
+import type { BeatSigner } from '../../../libs/feed/beat-signer.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { runDirectivesLane, type KnownDirectives } from '../../../libs/relay/directives-lane.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
@@ -29,7 +29,7 @@ export interface Relay {
 
 export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'> {
   readonly log: SettledLog & { latestCommit(): bigint };
-  readonly beats: Beats;
+  readonly beatSigner: BeatSigner;
   readonly view: KnownDirectives & { readonly position: bigint };
   readonly registry: Registry;
 }
@@ -39,13 +39,13 @@ const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: 
 
 /** Starts both lanes. They find the brokers by themselves, now or later: a service without Kafka decides all the same. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
-  const { log, beats, view, registry } = relayed;
-  const { kid = '' } = beats.publicKey();
+  const { log, beatSigner, view, registry } = relayed;
+  const { kid = '' } = beatSigner.publicKey();
   // The embedded store lets one process in: whoever held the lanes before is gone.
   const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
   const lanes = {
     events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: `urn:sallyport:${kid}` }),
-    directives: runDirectivesLane(parts, directivesOutlet(connection, sizes), beats, view),
+    directives: runDirectivesLane(parts, directivesOutlet(connection, sizes), beatSigner, view),
   };
 
   const newest = (): bigint => (view.position > log.latestCommit() ? view.position : log.latestCommit());

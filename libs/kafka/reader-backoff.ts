@@ -14,7 +14,7 @@ export interface Attempt {
 }
 
 /** How patient whoever follows a topic is, from one attempt to the next. */
-export class Pace {
+export class ReaderBackoff {
   /** How long an attempt may go without a record. */
   silenceMs: number;
   private refusedMs = RETRY_MS;

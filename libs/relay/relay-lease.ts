@@ -15,7 +15,7 @@ const ACTOR = 'system:relay';
  * Who may send in a lane, and how far it has come: one stream, whose exact revision is the fence. Who writes to it with a
  * revision that is not its last is refused, and knows that it has lost the lane. Not for use by two callers at once.
  */
-export class Lease {
+export class RelayLease {
   readonly stream: string;
   private revision = 0;
   private last: RelayProgress | undefined;

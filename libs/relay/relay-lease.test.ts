@@ -5,7 +5,7 @@ import { MemoryLog } from '../event-log/memory/memory-log.js';
 import { settledLog } from '../event-log/settled.js';
 import { systemClock } from '../kernel/time.js';
 import { relayEventSchemas } from './events.js';
-import { Lease, LeaseLost } from './lease.js';
+import { RelayLease, LeaseLost } from './relay-lease.js';
 
 /** The fence: one stream, one writer, and whoever is not it any more is refused. */
 
@@ -15,7 +15,7 @@ const [ONE, TWO] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-
 function ground() {
   const memory = new MemoryLog();
   const log = settledLog(memory, { clock: systemClock });
-  return { memory, log, lease: (holder: string) => new Lease(log, 'events', holder, TIME) };
+  return { memory, log, lease: (holder: string) => new RelayLease(log, 'events', holder, TIME) };
 }
 
 test('is taken, moves on, and says where the next one begins', async () => {

@@ -5,7 +5,7 @@ import { directiveDecider, stateRoot, type DirectiveState } from '../directive/d
 import { digestOf } from '../kernel/digest.js';
 import { toInstant } from '../kernel/time.js';
 import { isSigned } from './beat.js';
-import { Beats, type DatedChange } from './beats.js';
+import { BeatSigner, type DatedChange } from './beat-signer.js';
 
 /** Beats that are published some time after what they tell of. */
 
@@ -21,7 +21,7 @@ function ground(head: number, nowMs: number) {
     position: 9n,
   };
   const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
-  return new Beats({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS);
+  return new BeatSigner({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS);
 }
 
 test('however often it is asked, what it dates stays with the clock', async () => {
@@ -32,9 +32,9 @@ test('however often it is asked, what it dates stays with the clock', async () =
   };
   const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
   const time = { now: () => toInstant(Date.now()) };
-  const beats = new Beats({ head: () => Promise.resolve(0) }, known, key, time, LEASE_MS);
+  const signer = new BeatSigner({ head: () => Promise.resolve(0) }, known, key, time, LEASE_MS);
   for (let asked = 0; asked < 100; asked += 1) {
-    const { issuedAt } = await (asked % 2 === 0 ? beats.snapshot() : beats.heartbeat());
+    const { issuedAt } = await (asked % 2 === 0 ? signer.snapshot() : signer.heartbeat());
     const aheadMs = Date.parse(issuedAt) - Date.now();
     assert.ok(aheadMs <= 2, `${aheadMs} ms ahead`);
   }
@@ -108,8 +108,8 @@ test('a snapshot agrees with its own root, also where a directive is folded in w
       },
     };
     const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
-    const beats = new Beats(log, known, key, { now: () => toInstant(START_MS) }, LEASE_MS);
-    const { active = [], stateRoot: signed, epoch } = await beats.snapshot();
+    const signer = new BeatSigner(log, known, key, { now: () => toInstant(START_MS) }, LEASE_MS);
+    const { active = [], stateRoot: signed, epoch } = await signer.snapshot();
     assert.equal(stateRoot(active), signed, `at epoch ${epoch}, after ${microtasks} microtasks`);
   }
 });

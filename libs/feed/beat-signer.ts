@@ -51,7 +51,7 @@ const SIGNED_AT_ONCE = 64;
  * Makes and signs the beats of this process. Each takes its time first, then looks at the log: a process that cannot
  * read the head of `directives` gives no beat, and the hosts that hear nothing deny.
  */
-export class Beats {
+export class BeatSigner {
   private lastMs = 0;
 
   constructor(
