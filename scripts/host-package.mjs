@@ -1,19 +1,30 @@
 // Compiles @sallyport/host with its declarations and all that it imports of the other libs, and puts the proto beside it:
-// `node scripts/host-package.mjs [FOLDER]`, by default libs/host, where it becomes the workspace's git-ignored `dist`.
+// `node scripts/host-package.mjs [FOLDER] [--incremental]`, by default libs/host, where it becomes the workspace's
+// git-ignored `dist`. It is compiled from nothing unless the option says otherwise.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
+const { values, positionals } = parseArgs({ options: { incremental: { type: 'boolean' } }, allowPositionals: true });
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = join(root, 'libs', 'host');
-const folder = resolve(process.argv[2] ?? sources);
+const folder = resolve(positionals[0] ?? sources);
 const dist = join(folder, 'dist');
 
-rmSync(dist, { recursive: true, force: true });
+const args = [
+  join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'),
+  '-p',
+  join(root, 'tsconfig.host.json'),
+];
+args.push('--outDir', dist);
+if (values.incremental) {
+  const known = join(root, 'dist', '.host.tsbuildinfo');
+  if (!existsSync(dist)) rmSync(known, { force: true });
+  args.push('--incremental', '--tsBuildInfoFile', known);
+} else rmSync(dist, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-const tsc = join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc');
-const args = [tsc, '-p', join(root, 'tsconfig.host.json'), '--outDir', dist];
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 if (status !== 0) process.exit(status ?? 1);
 cpSync(join(root, 'proto'), join(dist, 'proto'), { recursive: true });

@@ -1,29 +1,21 @@
-// Makes a checkout runnable: installs the packages if they are missing or older than the lock file, and compiles if a
-// source is newer than the last build. It runs before `npm start` and `npm test`, on the machine's own Node (>= 20).
+// Makes a checkout runnable: installs the packages if they are missing or older than the lock file, and compiles what
+// has changed since the last build. It runs before `npm start` and `npm test`, on the machine's own Node (>= 20).
 // The install puts a Node 24 into node_modules/.bin, and npm scripts run on that one. A platform for which the registry
 // has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sources = ['apps', 'libs', 'test'];
-const stamp = join(root, 'dist', '.built');
-const installed = join(root, 'node_modules', '.package-lock.json');
 
 const OLDEST_NODE = [24, 15];
 
-const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, 'dist');
+const hostDist = join(root, 'libs', 'host', 'dist');
+const stamp = join(dist, '.built');
+const onWindows = process.platform === 'win32';
 
-function newestSource() {
-  const files = sources.flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
-      .map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
-  );
-  return Math.max(...[...files, join(root, 'tsconfig.json'), join(root, 'package-lock.json')].map(modified));
-}
+const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
 function run(what, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
@@ -32,33 +24,62 @@ function run(what, command, args) {
   process.exit(status ?? 1);
 }
 
-if (modified(installed) < modified(join(root, 'package-lock.json'))) {
-  console.error('installing packages …');
-  run('npm ci', process.platform === 'win32' ? 'npm.cmd' : 'npm', [
-    'ci',
-    '--no-fund',
-    '--no-audit',
-    '--loglevel=error',
-  ]);
+/** The files below a folder whose path passes `wanted`. */
+function filesIn(folder, wanted) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .filter(wanted);
 }
-const brought = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
-if (!existsSync(brought)) {
+
+const isSource = (file) => file.endsWith('.ts') && !file.startsWith(hostDist);
+const sources = () => ['apps', 'libs', 'test'].flatMap((folder) => filesIn(join(root, folder), isSource));
+
+/** Deletes compiled files whose source is gone, so that no test or module outlives its source. Returns how many. */
+function deleteOutlived(compiled, from) {
+  const sourceOf = (file) => join(from, relative(compiled, file)).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
+  const outlived = filesIn(compiled, (file) => /\.(js|js\.map|d\.ts)$/.test(file) && !existsSync(sourceOf(file)));
+  for (const file of outlived) rmSync(file);
+  return outlived.length;
+}
+
+function install() {
+  const lock = join(root, 'package-lock.json');
+  if (modified(join(root, 'node_modules', '.package-lock.json')) >= modified(lock)) return;
+  console.error('installing packages …');
+  run('npm ci', onWindows ? 'npm.cmd' : 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+}
+
+function checkNode() {
+  if (existsSync(join(root, 'node_modules', '.bin', onWindows ? 'node.cmd' : 'node'))) return;
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_NODE;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    console.error(
-      `no package brings Node for ${process.platform} ${process.arch}: install Node ${OLDEST_NODE.join('.')} or newer` +
-        ` (this is ${process.version})`,
-    );
-    process.exit(1);
-  }
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  console.error(
+    `no package brings Node for ${process.platform} ${process.arch}: install Node ${OLDEST_NODE.join('.')} or newer` +
+      ` (this is ${process.version})`,
+  );
+  process.exit(1);
 }
-const hostPackage = join(root, 'libs', 'host', 'dist', 'host', 'index.js');
-if (modified(stamp) < newestSource() || !existsSync(hostPackage)) {
+
+/** Compiles incrementally: tsc keeps what it knows in dist/.tsbuildinfo. */
+function build() {
+  const files = sources();
+  const compiledOf = (file) => join(dist, relative(root, file)).replace(/\.ts$/, '.js');
+  const isMissing = files.some((file) => !file.endsWith('.d.ts') && !existsSync(compiledOf(file)));
+  const outlived = deleteOutlived(dist, root) + deleteOutlived(hostDist, join(root, 'libs'));
+  const inputs = [...files, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
+  const isCurrent = Math.max(...inputs.map(modified)) < modified(stamp);
+  if (isCurrent && !isMissing && outlived === 0 && existsSync(join(hostDist, 'host', 'index.js'))) return;
   console.error('building …');
-  // From nothing, so that no test or module outlives its source; it takes well under a second more.
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  // tsc does not see that a compiled file is missing, unless it knows nothing.
+  if (isMissing) rmSync(join(dist, '.tsbuildinfo'), { force: true });
   run('the build', process.execPath, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-p', root]);
-  run('the build of @sallyport/host', process.execPath, [join(root, 'scripts', 'host-package.mjs')]);
+  run('the build of @sallyport/host', process.execPath, [join(root, 'scripts', 'host-package.mjs'), '--incremental']);
   writeFileSync(stamp, '');
 }
+
+install();
+checkNode();
+build();

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { stripInvisible } from '../../libs/content/invisible.js';
 import { agentText } from './agent-text.js';
 import { printable } from './print.js';
+import { test } from '../../test/support/testing.js';
 
 const TOOL = {
   name: 'notes',

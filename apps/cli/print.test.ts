@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { quoteText } from '../../libs/content/invisible.js';
 import { at, dig, jsonText, list, printable, table } from './print.js';
+import { test } from '../../test/support/testing.js';
 
 const HOSTILE = 'a\u001b[2Jb\u0007c\u009bd\u202ee\u200bf\u{e0041}g\nh';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { parseScope } from './commands/task.js';
 import { parseTarget, targetText } from './target.js';
 import { UsageError } from './world.js';
+import { test } from '../../test/support/testing.js';
 
 const TASK = '0b9f3a52-7c55-4c1e-8a55-2f6a3a1b7f11';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
 import { selfSigned } from '../../test/demo/certificate.js';
 import { readSettings, SettingsError, type Settings } from './settings.js';
+import { after, test } from '../../test/support/testing.js';
 
 /** How brokers are reached. The passwords here must not be in any line. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { test } from 'node:test';
 import { readSettings, SETTINGS, SettingsError, settingsTable } from './settings.js';
+import { test } from '../../test/support/testing.js';
 
 /** The one line that a wrong setting stops the start with. */
 function wrong(environment: Record<string, string>): string {

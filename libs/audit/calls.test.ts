@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { CallQuery } from './calls.js';
 import { makeWorld, must, tampered, type World, traceOf } from '../../test/support/audit-world.js';
+import { test } from '../../test/support/testing.js';
 
 async function find(world: World, query: object, limit?: number, cursor?: string) {
   assert.equal(await world.caughtUp(), true);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Target } from '../directive/target.js';
 import { makeWorld, traceOf } from '../../test/support/audit-world.js';
+import { test } from '../../test/support/testing.js';
 
 test('the history of a call has every directive that could stop it, and no other', async (t) => {
   const world = await makeWorld(t);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at, uuid } from '../../test/support/given.js';
 import { damaged, forged, withEvents } from '../../test/support/audit-world.js';
@@ -10,6 +9,7 @@ import { MemoryLog } from '../event-log/memory/memory-log.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { DirectiveHistory } from './directive-history.js';
 import { Damage } from './soundness.js';
+import { test } from '../../test/support/testing.js';
 
 /** Targets, and what a directive against each is about. */
 const SUBJECTS: readonly [Target, string][] = [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { EventsQuery, readEvents } from './events.js';
 import { committed, write } from '../../test/contracts/facts.js';
 import { makeWorld, tampered, type World } from '../../test/support/audit-world.js';
+import { test } from '../../test/support/testing.js';
 
 async function all(world: World, query: object): Promise<{ types: string[]; pages: number }> {
   const types: string[] = [];

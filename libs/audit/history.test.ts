@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { CapabilityState } from '../capability/state.js';
 import { History } from './history.js';
 import { Damage } from './soundness.js';
 import { damaged, makeWorld, withEvents } from '../../test/support/audit-world.js';
+import { test } from '../../test/support/testing.js';
 
 test('gives the state of any revision, forwards and back', async (t) => {
   const world = await makeWorld(t);

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { RecordedEvent } from '../event-log/port.js';
 import { commitmentTo } from '../kernel/digest.js';
 import { payloadPlace } from '../payloads/payload-place.js';
@@ -18,6 +17,7 @@ import {
   type World,
 } from '../../test/support/audit-world.js';
 import type { EventLog } from '../event-log/port.js';
+import { test } from '../../test/support/testing.js';
 
 async function replay(world: World, traceId: string, log?: EventLog) {
   const result = must(await world.audit(log).replay(traceId));

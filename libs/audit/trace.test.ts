@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import { LogUnavailable, type Subscriber } from '../event-log/port.js';
 import { CallIndex } from './index/call-index.js';
 import { DirectiveHistory } from './directive-history.js';
 import type { CallEvidence, ResponseEvidence } from './evidence.js';
 import { TraceAudit, type TraceEvidence } from './trace.js';
 import { DEFINITION, makeWorld, must, SERVER, tampered, traceOf, type World } from '../../test/support/audit-world.js';
+import { test } from '../../test/support/testing.js';
 
 const typesOf = (events: readonly { type: string }[]) => events.map(({ type }) => type);
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { at, callDecided, digest, specified, uuid } from '../../test/support/given.js';
 import { callsDecider, MAX_CALLS, type CallsEvent } from './decider.js';
 import { callsEventSchemas, type CallDecided, type OutcomeRecorded, type ResponseValidated } from './events.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(callsDecider, callsEventSchemas);
 const by = { actor: 'hank', time: at(0) };

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import {
   EXCEPTED,
   by,
@@ -21,6 +20,7 @@ import { digest, uuid } from '../../test/support/given.js';
 import { capabilityDecider, type CapabilityCommand } from './decider.js';
 import type { CapabilityEvent } from './events.js';
 import { defaultVersion } from './default-version.js';
+import { test } from '../../test/support/testing.js';
 
 type Amended = Of<'ExceptionsAmended'>['data'];
 type ReviewCommand = Extract<CapabilityCommand, { type: 'review' }>;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
 import type { Definition } from './definition.js';
 import { Diff, diffDefinitions } from './diff.js';
+import { test } from '../../test/support/testing.js';
 
 const tool = {
   name: 'move_file',

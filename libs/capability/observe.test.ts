@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import {
   by,
   diff,
@@ -19,6 +18,7 @@ import type { CapabilityCommand } from './decider.js';
 import type { CapabilityEvent } from './events.js';
 import { MAX_SNAPSHOTS } from './observe.js';
 import { awaitsReview, lifecycleReason } from './state.js';
+import { test } from '../../test/support/testing.js';
 
 const observe = (
   seen: string,

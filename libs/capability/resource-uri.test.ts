@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { UriTemplate } from '@modelcontextprotocol/sdk/shared/uriTemplate.js';
 import { operationsReading, uriFault } from './resource-uri.js';
+import { test } from '../../test/support/testing.js';
 
 /** template | URI | what is wrong with it */
 const TEMPLATES: readonly [string, string, string | undefined][] = [

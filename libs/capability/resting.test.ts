@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { digestOf } from '../kernel/digest.js';
 import { restCapability, wakeCapability } from './resting.js';
 import { evolveCapability, type CapabilityState, type MaybeCapability } from './state.js';
 import type { CapabilityEvent } from './events.js';
+import { test } from '../../test/support/testing.js';
 
 const at = { actor: 'vera', time: '2026-11-22T10:00:00.000Z' };
 const subject = { capability: 'notes', version: '1' };

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Json } from '../kernel/canonical-json.js';
 import { quoteDeep, quoteText, stripInvisible, stripInvisibleDeep } from './invisible.js';
 import { neutraliseMarkers } from './markers.js';
+import { describe, test } from '../../test/support/testing.js';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 200 });
 const tag = (text: string): string =>
@@ -25,26 +25,26 @@ describe('stripInvisible', () => {
     'lone surrogates': '\udfff\ud800',
   };
   for (const [name, text] of Object.entries(gone)) {
-    it(`removes ${name}`, () => {
+    test(`removes ${name}`, () => {
       const between = [...Array.from(text, (character) => `a${character}`), 'b'].join('');
       assert.equal(stripInvisible(between), `${'a'.repeat(Array.from(text).length)}b`);
     });
   }
 
-  it('keeps what is seen, tabs and line breaks', () => {
+  test('keeps what is seen, tabs and line breaks', () => {
     const text = 'Grüße, мир, 世界, שלום, 👍 e\u0301 \u00a0 {"a":\t1}\nnext';
     assert.equal(stripInvisible(text), text);
   });
 
-  it('makes one line break of each kind of line break', () => {
+  test('makes one line break of each kind of line break', () => {
     assert.equal(stripInvisible('a\r\nb\rc\vd\fe\u0085f\u2028g\u2029h\r\u200b\ni'), 'a\nb\nc\nd\ne\nf\ng\nh\ni');
   });
 
-  it('takes emoji sequences apart, as it says', () => {
+  test('takes emoji sequences apart, as it says', () => {
     assert.equal(stripInvisible('👩\u200d💻'), '👩💻');
   });
 
-  it('is idempotent and leaves nothing invisible', () => {
+  test('is idempotent and leaves nothing invisible', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const once = stripInvisible(text);
@@ -59,7 +59,7 @@ describe('stripInvisible', () => {
     );
   });
 
-  it('strips keys and values of any depth', () => {
+  test('strips keys and values of any depth', () => {
     const value = JSON.parse('{"a\u200b":["b\u202e",{"c\ufeff":1}],"__proto__\u200b":"x","n":null}') as Json;
     const stripped = stripInvisibleDeep(value);
     assert.ok(stripped.ok);
@@ -67,14 +67,14 @@ describe('stripInvisible', () => {
     assert.equal(Object.getPrototypeOf(stripped.value), Object.prototype);
   });
 
-  it('refuses two keys that become one, and says where', () => {
+  test('refuses two keys that become one, and says where', () => {
     assert.deepEqual(stripInvisibleDeep({ list: [{ a: 1, 'a\u200b': 2 }] }), {
       ok: false,
       error: { kind: 'key_collision', path: '/list/0' },
     });
   });
 
-  it('refuses what is nested too deep', () => {
+  test('refuses what is nested too deep', () => {
     let value: Json = 1;
     for (let level = 0; level < 10_000; level += 1) value = [value];
     const stripped = stripInvisibleDeep(value);
@@ -141,23 +141,23 @@ const markers = [
 
 describe('neutraliseMarkers', () => {
   for (const marker of markers) {
-    it(`breaks ${JSON.stringify(marker)} with one backslash`, () => {
+    test(`breaks ${JSON.stringify(marker)} with one backslash`, () => {
       const broken = neutraliseMarkers(marker);
       assert.ok(!broken.includes(marker));
       assert.equal(broken.replace('\\', ''), marker);
     });
   }
 
-  it('finds a marker that was put together from invisible pieces', () => {
+  test('finds a marker that was put together from invisible pieces', () => {
     assert.equal(quoteText('<|im_\u200bstart|>'), '<\\|im_start|>');
     assert.equal(quoteText('<\u{e0041}/\ufe0fs>'), '<\\/s>');
   });
 
-  it('finds a marker inside of what looks like another', () => {
+  test('finds a marker inside of what looks like another', () => {
     assert.equal(neutraliseMarkers('<|[INST]|>'), '<|[\\INST]|>');
   });
 
-  it('leaves ordinary text alone', () => {
+  test('leaves ordinary text alone', () => {
     for (const text of [
       'a < b | c > d',
       'x[0]',
@@ -190,7 +190,7 @@ describe('neutraliseMarkers', () => {
   };
 
   for (const [how, spell] of Object.entries(spelled)) {
-    it(`finds each marker ${how}`, () => {
+    test(`finds each marker ${how}`, () => {
       for (const marker of markers) {
         const visible = stripInvisible(spell(marker));
         const quoted = quoteText(spell(marker));
@@ -200,7 +200,7 @@ describe('neutraliseMarkers', () => {
     });
   }
 
-  it('leaves no marker in any spelling, seen by another fold, and nothing else changed', () => {
+  test('leaves no marker in any spelling, seen by another fold, and nothing else changed', () => {
     // What a model may take a text for: compatibility forms folded, in one case, with plain bars.
     const seen = (text: string) => text.normalize('NFKC').toLowerCase().replaceAll('│', '|');
     const forms = [
@@ -224,7 +224,7 @@ describe('neutraliseMarkers', () => {
     );
   });
 
-  it('takes time in proportion to the text, whatever it is', () => {
+  test('takes time in proportion to the text, whatever it is', () => {
     const before = performance.now();
     for (const text of [
       '<',
@@ -248,7 +248,7 @@ describe('neutraliseMarkers', () => {
     assert.ok(performance.now() - before < 20_000);
   });
 
-  it('leaves no marker however they are nested, and is idempotent', () => {
+  test('leaves no marker however they are nested, and is idempotent', () => {
     const pieces = fc.array(fc.constantFrom(...markers, '<', '|', '>', '[', ']', '\n', '\\', 's', 'a'), {
       maxLength: 8,
     });
@@ -263,7 +263,7 @@ describe('neutraliseMarkers', () => {
     );
   });
 
-  it('reaches keys and values of structured content', () => {
+  test('reaches keys and values of structured content', () => {
     const quoted = quoteDeep({ '<|im_start|>': ['</s>'] });
     assert.deepEqual(quoted, { ok: true, value: { '<\\|im_start|>': ['<\\/s>'] } });
   });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { z } from 'zod';
 import { readPattern, type Pattern } from './pattern.js';
+import { describe, test } from '../../test/support/testing.js';
 
 function compiled(source: string): Pattern {
   const read = readPattern(source);
@@ -11,7 +11,7 @@ function compiled(source: string): Pattern {
   assert.ok(pattern.ok, `${source}: ${pattern.ok ? '' : pattern.error}`);
   return pattern.value;
 }
-const test = (source: string, text: string): boolean => compiled(source).test(text);
+const matches = (source: string, text: string): boolean => compiled(source).test(text);
 
 /** Says of each text what V8 says of it, which backtracks: for short texts only. */
 function agrees(source: string, texts: readonly string[], flags = 'u'): void {
@@ -43,15 +43,15 @@ const TEXTS = [
 ];
 
 describe('readPattern', () => {
-  it('reads the escapes of ECMA-262', () => {
-    assert.equal(test('^\\u0041\\u{1F600}\\uD83D\\uDE00$', 'A\u{1F600}\u{1F600}'), true);
-    assert.equal(test('^\\\\u0041$', '\\u0041'), true);
-    assert.equal(test('^\\\\u0041$', 'A'), false);
-    assert.equal(test('^\\cJ\\x41\\0\\/\\-?$'.replace('\\-', '-'), '\nA\0/'), true);
-    assert.equal(test('^(?<year>\\d{4})$', '2026'), true);
+  test('reads the escapes of ECMA-262', () => {
+    assert.equal(matches('^\\u0041\\u{1F600}\\uD83D\\uDE00$', 'A\u{1F600}\u{1F600}'), true);
+    assert.equal(matches('^\\\\u0041$', '\\u0041'), true);
+    assert.equal(matches('^\\\\u0041$', 'A'), false);
+    assert.equal(matches('^\\cJ\\x41\\0\\/\\-?$'.replace('\\-', '-'), '\nA\0/'), true);
+    assert.equal(matches('^(?<year>\\d{4})$', '2026'), true);
   });
 
-  it('means by every class what ECMA-262 means', () => {
+  test('means by every class what ECMA-262 means', () => {
     const every = Array.from({ length: 0x3100 }, (_, code) => String.fromCodePoint(code));
     const texts = [...every, '\ufeff', '\ufefe', '😀', '\u{10ffff}', '٣', 'ſ', 'K'];
     for (const source of [
@@ -84,28 +84,28 @@ describe('readPattern', () => {
     }
   });
 
-  it('takes `[:` in a class for two characters', () =>
+  test('takes `[:` in a class for two characters', () =>
     agrees('^I?\\d+[:|-]\\d+(?:;\\d+[:|-]\\d+)*$', ['1:2', '1|2;3-4', 'I1:2', '1']));
 
-  it('matches anywhere, and to the very end only', () => {
-    assert.equal(test('b', 'abc'), true);
-    assert.equal(test('^a$', 'a\n'), false);
+  test('matches anywhere, and to the very end only', () => {
+    assert.equal(matches('b', 'abc'), true);
+    assert.equal(matches('^a$', 'a\n'), false);
   });
 
-  it('reads what only the older mode of ECMA-262 accepts', () => {
+  test('reads what only the older mode of ECMA-262 accepts', () => {
     for (const source of ['^[\\w-.]+$', "^\\_\\@\\'\\ $", '^{a}$', '^a}]$', '^[\\d-x]$', '^\\-$']) {
       assert.throws(() => new RegExp(source, 'u'));
       agrees(source, [...TEXTS, 'a-.b', "_@' ", '{a}', 'a}]', '5', 'x'], '');
     }
   });
 
-  it('reads the two forms of other dialects that ECMA-262 does not know', () => {
-    assert.equal(test('(?i)^select', 'SELECT 1'), true);
-    assert.equal(test('^(?P<key>[a-z]+)=', 'key=1'), true);
-    assert.equal(test('^[(?P<]+\\(?$', '(?P<'), true);
+  test('reads the two forms of other dialects that ECMA-262 does not know', () => {
+    assert.equal(matches('(?i)^select', 'SELECT 1'), true);
+    assert.equal(matches('^(?P<key>[a-z]+)=', 'key=1'), true);
+    assert.equal(matches('^[(?P<]+\\(?$', '(?P<'), true);
   });
 
-  it('rewrites look-arounds at a place that is fixed', () => {
+  test('rewrites look-arounds at a place that is fixed', () => {
     const texts = [
       ...TEXTS,
       'Aa1!Aa1!',
@@ -134,7 +134,7 @@ describe('readPattern', () => {
     }
   });
 
-  it('reads every pattern that zod writes into a schema', () => {
+  test('reads every pattern that zod writes into a schema', () => {
     const kinds = [
       z.email(),
       z.uuid(),
@@ -208,7 +208,7 @@ describe('readPattern', () => {
     assert.ok(found >= 25, String(found));
   });
 
-  it('repeats as often as the pattern says, however often', () => {
+  test('repeats as often as the pattern says, however often', () => {
     for (const [source, atom, min, max] of [
       ['^.{1,10000}$', 'x', 1, 10_000],
       ['^[\\s\\S]{0,9000}$', '😀', 0, 9000],
@@ -222,15 +222,15 @@ describe('readPattern', () => {
         assert.equal(pattern.test(atom.repeat(count)), count >= min && count <= max, `${source} on ${count}`);
       }
     }
-    assert.equal(test('x{900,10000}', `a${'x'.repeat(900)}`), true);
-    assert.equal(test('x{900,10000}', `a${'x'.repeat(899)}`), false);
-    assert.equal(test('^id-.{1,10000}\\.txt$', `id-${'x'.repeat(10_000)}.txt`), true);
-    assert.equal(test('^id-.{1,10000}\\.txt$', `id-${'x'.repeat(10_001)}.txt`), false);
+    assert.equal(matches('x{900,10000}', `a${'x'.repeat(900)}`), true);
+    assert.equal(matches('x{900,10000}', `a${'x'.repeat(899)}`), false);
+    assert.equal(matches('^id-.{1,10000}\\.txt$', `id-${'x'.repeat(10_000)}.txt`), true);
+    assert.equal(matches('^id-.{1,10000}\\.txt$', `id-${'x'.repeat(10_001)}.txt`), false);
   });
 
-  it('is linear on what makes backtracking explode', () => {
+  test('is linear on what makes backtracking explode', () => {
     const started = performance.now();
-    assert.equal(test('^(a+)+$', `${'a'.repeat(50_000)}!`), false);
+    assert.equal(matches('^(a+)+$', `${'a'.repeat(50_000)}!`), false);
     assert.ok(performance.now() - started < 1500);
   });
 
@@ -253,7 +253,7 @@ describe('readPattern', () => {
     '^(?=a)*b',
     `^${'(?=(?:a|b|c))'.repeat(80)}`,
   ]) {
-    it(`refuses ${source.slice(0, 40)}`, () => {
+    test(`refuses ${source.slice(0, 40)}`, () => {
       const read = readPattern(source);
       assert.equal(read.ok && read.value.compile().ok, false);
     });
@@ -285,7 +285,7 @@ const { source: anySource } = fc.letrec<{ source: string; branch: string; part: 
 }));
 
 describe('readPattern, against the regular expressions of V8', () => {
-  it('says the same of every text, look-arounds included', () => {
+  test('says the same of every text, look-arounds included', () => {
     let compared = 0;
     let looks = 0;
     fc.assert(
@@ -301,7 +301,7 @@ describe('readPattern, against the regular expressions of V8', () => {
     assert.ok(compared > 700 && looks > 100, `${compared} patterns, ${looks} with look-arounds`);
   });
 
-  it('never compiles to much more than was estimated', () => {
+  test('never compiles to much more than was estimated', () => {
     fc.assert(
       fc.property(anySource, (source) => {
         const read = readPattern(source);

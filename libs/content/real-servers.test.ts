@@ -3,7 +3,6 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import type { Json, JsonObject } from '../kernel/canonical-json.js';
@@ -11,6 +10,7 @@ import { digestOf } from '../kernel/digest.js';
 import { validateResponse } from './response.js';
 import { createSchemaValidator } from './schema-validator.js';
 import { vetSchema } from './schema-vetting.js';
+import { after, before, describe, test } from '../../test/support/testing.js';
 
 const resolve = createRequire(import.meta.url).resolve;
 const entryOf = (name: string): string => resolve(`@modelcontextprotocol/${name}/dist/index.js`);
@@ -67,7 +67,7 @@ describe('real MCP servers', () => {
     }
   }
 
-  it('server-filesystem', async () => {
+  test('server-filesystem', async () => {
     const path = join(folder, 'note.txt');
     const answer = await tryOut([entryOf('server-filesystem'), folder], 'read_text_file', { path });
     assert.deepEqual(answer.findings, []);
@@ -75,7 +75,7 @@ describe('real MCP servers', () => {
     assert.ok(text?.type === 'text' && text.text.split('\n')[1] === 'Grüße');
   });
 
-  it('server-everything', async () => {
+  test('server-everything', async () => {
     const answer = await tryOut([entryOf('server-everything'), 'stdio'], 'get-structured-content', {
       location: 'Chicago',
     });

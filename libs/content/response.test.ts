@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import type { Json, JsonObject } from '../kernel/canonical-json.js';
 import { digestOf } from '../kernel/digest.js';
 import { validateResponse, type ResponseInput } from './response.js';
 import { createSchemaValidator } from './schema-validator.js';
+import { describe, test } from '../../test/support/testing.js';
 
 const base = {
   source: {
@@ -115,7 +115,7 @@ function circle(): JsonObject {
 
 describe('validateResponse', () => {
   for (const [name, input] of Object.entries(accepted)) {
-    it(`accepts ${name}, in an envelope`, () => {
+    test(`accepts ${name}, in an envelope`, () => {
       const { verdict, content, findings } = validateResponse({ ...base, ...input });
       assert.equal(verdict, 'accepted');
       assert.equal(content?.integrity, 'untrusted');
@@ -124,7 +124,7 @@ describe('validateResponse', () => {
   }
 
   for (const [name, { input, finding }] of Object.entries(refused)) {
-    it(`refuses ${name}, and delivers nothing`, () => {
+    test(`refuses ${name}, and delivers nothing`, () => {
       assert.deepEqual(validateResponse({ ...base, ...input }), {
         verdict: 'rejected',
         findings: [{ ...finding, ...high }],
@@ -132,7 +132,7 @@ describe('validateResponse', () => {
     });
   }
 
-  it('checks caps before the schema is even loaded', () => {
+  test('checks caps before the schema is even loaded', () => {
     let loaded = false;
     const load = (): Json => ((loaded = true), schema);
     validateResponse({
@@ -143,7 +143,7 @@ describe('validateResponse', () => {
     assert.equal(loaded, false);
   });
 
-  it('validates what the server sent, not what cleaning makes of it', () => {
+  test('validates what the server sent, not what cleaning makes of it', () => {
     const strict = { properties: { a: { const: 'x' } } };
     const result = { structuredContent: { a: 'x\u200b' } };
     const answer = validateResponse({

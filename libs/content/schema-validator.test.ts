@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import type { Json } from '../kernel/canonical-json.js';
 import { digestOf } from '../kernel/digest.js';
 import { createSchemaValidator, type SchemaError } from './schema-validator.js';
 import { tellingErrors } from './telling-errors.js';
+import { describe, test } from '../../test/support/testing.js';
 
 const parse = (text: string): Json => JSON.parse(text) as Json;
 
@@ -185,13 +185,13 @@ const members = (tag: string): Json => ({
 
 describe('schema validator', () => {
   for (const { name, schema, good, bad } of cases) {
-    it(name, () => {
+    test(name, () => {
       for (const value of good) assert.equal(passes(schema, value), true, JSON.stringify(value));
       for (const value of bad) assert.equal(passes(schema, value), false, JSON.stringify(value));
     });
   }
 
-  it('names the instance path, the keyword and where it stands in the schema as it was written', () => {
+  test('names the instance path, the keyword and where it stands in the schema as it was written', () => {
     const schema = { $defs: { row: { properties: { 'a/b': { type: 'string' } } } }, items: { $ref: '#/$defs/row' } };
     assert.deepEqual(firstError(schema, [{}, { 'a/b': 1 }]), {
       path: '/1/a~1b',
@@ -202,7 +202,7 @@ describe('schema validator', () => {
     assert.deepEqual(firstError({ enum: [1] }, 2), { path: '', keyword: 'enum', schemaPath: '/enum' });
   });
 
-  it('names the member that is missing, or that is not allowed', () => {
+  test('names the member that is missing, or that is not allowed', () => {
     const schema = {
       properties: { a: { type: 'object', required: ['b/c'] } },
       propertyNames: { maxLength: 3 },
@@ -222,7 +222,7 @@ describe('schema validator', () => {
     assert.equal(firstError({ additionalProperties: false }, { [`${'x'.repeat(64)}y`]: 1 })?.member, undefined);
   });
 
-  it('tells of the alternative that came furthest first, and each error once', () => {
+  test('tells of the alternative that came furthest first, and each error once', () => {
     const kinds = Array.from({ length: 30 }, (_, index) => ({
       properties: { kind: { const: `k${index}` }, size: { properties: { w: { type: 'number' } } } },
       required: ['kind'],
@@ -238,7 +238,7 @@ describe('schema validator', () => {
     );
   });
 
-  it('never says what the value was', () => {
+  test('never says what the value was', () => {
     const secret = 'hunter2-hunter2';
     const schema = {
       anyOf: [
@@ -256,7 +256,7 @@ describe('schema validator', () => {
     }
   });
 
-  it('bounds pointers and the number of errors', () => {
+  test('bounds pointers and the number of errors', () => {
     const long = 'n'.repeat(5000);
     const schema = { additionalProperties: { type: 'string' } };
     assert.equal(firstError(schema, { [long]: 1 })?.path, '');
@@ -265,7 +265,7 @@ describe('schema validator', () => {
     assert.ok(!result.ok && result.error.length <= 256);
   });
 
-  it('never compiles what is not vetted', () => {
+  test('never compiles what is not vetted', () => {
     assert.deepEqual(firstError({ properties: { a: { $ref: 'http://evil.example/' } } }, {}), {
       path: '',
       keyword: 'schema_refused',
@@ -273,7 +273,7 @@ describe('schema validator', () => {
     });
   });
 
-  it('takes a schema only for its own digest', () => {
+  test('takes a schema only for its own digest', () => {
     const validator = createSchemaValidator({ maxCompiled: 2 });
     const strict = { type: 'string' };
     const result = validator.validate(digestOf(strict), () => true, 1);
@@ -283,14 +283,14 @@ describe('schema validator', () => {
     assert.equal(validator.validate(digestOf(strict), () => strict, 'a').ok, true);
   });
 
-  it('turns an exception into an error, and asks again the next time', () => {
+  test('turns an exception into an error, and asks again the next time', () => {
     const validator = createSchemaValidator({ maxCompiled: 2 });
     const result = validator.validate(digestOf(true), fail, 1);
     assert.deepEqual(result, { ok: false, error: [{ path: '', keyword: 'exception', schemaPath: '' }] });
     assert.equal(validator.validate(digestOf(true), () => true, 1).ok, true);
   });
 
-  it('keeps the most recently used schemas, and no more than it may', () => {
+  test('keeps the most recently used schemas, and no more than it may', () => {
     const validator = createSchemaValidator({ maxCompiled: 2 });
     let loads = 0;
     const use = (schema: Json): void => {
@@ -339,14 +339,14 @@ describe('schema validator', () => {
     },
   ];
   for (const { name, schema, value } of hostile) {
-    it(`refuses within bounded work: ${name}`, () => {
+    test(`refuses within bounded work: ${name}`, () => {
       const started = performance.now();
       assert.equal(firstError(schema, value)?.keyword, 'steps_exceeded');
       assert.ok(performance.now() - started < 5000);
     });
   }
 
-  it('has time enough for honest values', () => {
+  test('has time enough for honest values', () => {
     assert.equal(passes({ $defs: { n: { allOf: [grow, grow] } }, $ref: '#/$defs/n' }, chain(8)), true);
     const row = { id: '123e4567-e89b-12d3-a456-426614174000', name: 'a name', tags: ['a', 'b'], nested: { at: 12 } };
     const uuid = '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$';
@@ -365,7 +365,7 @@ describe('schema validator', () => {
     );
   });
 
-  it('takes linear time where a comparison of each with each would not', () => {
+  test('takes linear time where a comparison of each with each would not', () => {
     const items = Array.from({ length: 50_000 }, (_, index) => ({ index, kind: `k${index % 5000}` }));
     const schema = {
       uniqueItems: true,
@@ -376,7 +376,7 @@ describe('schema validator', () => {
     assert.ok(performance.now() - started < 3000);
   });
 
-  it('compiles schemas as broad and as deep as vetting allows', () => {
+  test('compiles schemas as broad and as deep as vetting allows', () => {
     const broad = {
       properties: Object.fromEntries(
         Array.from({ length: 1000 }, (_, i) => [`p${i}`, { type: 'string', minLength: 2 }]),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Json } from '../kernel/canonical-json.js';
 import { vetSchema } from './schema-vetting.js';
+import { describe, test } from '../../test/support/testing.js';
 
 const parse = (text: string): Json => JSON.parse(text) as Json;
 const many = (count: number, make: (index: number) => [string, Json]): Json =>
@@ -137,10 +137,10 @@ const refused: Record<string, { schema: Json; path: string }> = {
 
 describe('vetSchema', () => {
   for (const [name, schema] of Object.entries(accepted)) {
-    it(`accepts ${name}`, () => assert.deepEqual(vetSchema(schema), { ok: true, value: undefined }));
+    test(`accepts ${name}`, () => assert.deepEqual(vetSchema(schema), { ok: true, value: undefined }));
   }
   for (const [name, { schema, path }] of Object.entries(refused)) {
-    it(`refuses ${name}`, () => {
+    test(`refuses ${name}`, () => {
       const result = vetSchema(schema);
       assert.ok(!result.ok);
       // Where unrolled references end is an accident of the order of reading.
@@ -148,7 +148,7 @@ describe('vetSchema', () => {
     });
   }
 
-  it('accepts a recursion that the same value does not repeat', () => {
+  test('accepts a recursion that the same value does not repeat', () => {
     assert.ok(vetSchema({ $defs: { a: node }, $ref: '#/$defs/a' }).ok);
   });
 
@@ -173,14 +173,14 @@ describe('vetSchema', () => {
     },
   };
   for (const [name, schema] of Object.entries(hostile)) {
-    it(`refuses in no time: ${name}`, () => {
+    test(`refuses in no time: ${name}`, () => {
       const started = performance.now();
       assert.ok(!vetSchema(schema).ok);
       assert.ok(performance.now() - started < 1500);
     });
   }
 
-  it('answers any JSON with a result', () => {
+  test('answers any JSON with a result', () => {
     const keyword = fc.constantFrom(
       'properties',
       'items',

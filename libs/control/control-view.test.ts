@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { makeWorld } from '../../test/support/audit-world.js';
 import { ControlView } from './control-view.js';
+import { test } from '../../test/support/testing.js';
 
 test('a view in which nearly all capabilities rest shows what one shows in which all are awake', async (t) => {
   const world = await makeWorld(t);

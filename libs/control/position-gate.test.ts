@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { PositionGate } from './position-gate.js';
+import { test } from '../../test/support/testing.js';
 
 test('so many may wait for a position; who comes then is told at once that it is not there', async () => {
   const gate = new PositionGate();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { RestingStates } from './resting-states.js';
 import { TextSlots } from './text-slots.js';
+import { test } from '../../test/support/testing.js';
 
 interface Counter {
   count: number;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
-import { after, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createSchemaValidator } from '../content/schema-validator.js';
 import { LogUnavailable } from '../event-log/port.js';
@@ -11,6 +10,7 @@ import { valueOf } from '../payloads/payload.js';
 import { ContentDesk, contentWorker } from './content-desk.js';
 import { validate, type ResponseJob, type ResponseText, type Validation } from './content-jobs.js';
 import { Submission } from './submission.js';
+import { after, test } from '../../test/support/testing.js';
 
 const pool = new JobPool({
   script: contentWorker,

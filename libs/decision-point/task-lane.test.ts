@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
-import { test } from 'node:test';
 import { callsDecider } from '../calls/decider.js';
 import { EventTooLarge } from '../event-log/batch.js';
 import { LogUnavailable, type Batch } from '../event-log/port.js';
@@ -9,6 +8,7 @@ import type { TaskState } from '../task/decider.js';
 import { at, callDecided, uuid } from '../../test/support/given.js';
 import { sealFact } from '../streams/facts.js';
 import { TaskLane } from './task-lane.js';
+import { test } from '../../test/support/testing.js';
 
 const laneOf = (): TaskLane =>
   new TaskLane(

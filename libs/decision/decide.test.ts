@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { PIN, REVIEW, decideIn, observed, type World } from '../../test/support/decision-world.js';
 import { at, digest, uuid } from '../../test/support/given.js';
 import type { Probe } from '../capability/definition.js';
@@ -8,6 +7,7 @@ import { targetKey, type Target } from '../directive/target.js';
 import { digestOf } from '../kernel/digest.js';
 import { CheckName } from '../vocabulary/words.js';
 import { denyFor, expiryOf } from './decide.js';
+import { test } from '../../test/support/testing.js';
 
 /** One fault for each reason code, with the check that finds it, in the order of the checks. */
 const FAULTS: readonly [CheckName, string, (made: World) => void][] = [

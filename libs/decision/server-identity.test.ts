@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { ServerEvidence } from '../calls/events.js';
 import type { ServerExpectation } from '../capability/manifest.js';
 import { compareServer } from './server-identity.js';
+import { test } from '../../test/support/testing.js';
 
 /** expected | observed | result */
 const IDENTITIES: readonly [ServerExpectation, ServerEvidence, string][] = [

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import { digestOf } from '../kernel/digest.js';
 import { activeDirectives, directiveDecider, directiveEventSchemas, isVoid, stateRoot } from './decider.js';
 import type { DirectiveCommand, DirectiveEvent } from './decider.js';
 import { Target, targetKey } from './target.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(directiveDecider, directiveEventSchemas);
 const by = { actor: 'otto', time: at(0) };

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { systemClock } from '../kernel/time.js';
 import { sealEvent } from './event.js';
 import { MemoryLog, type Fault } from './memory/memory-log.js';
@@ -13,6 +12,7 @@ import {
   type StreamCheck,
 } from './port.js';
 import { settledLog } from './settled.js';
+import { test } from '../../test/support/testing.js';
 
 const time = '2026-11-22T10:00:00.000Z';
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { write } from '../../test/contracts/facts.js';
 import type { RecordedEvent, Subscription } from './port.js';
 import { Subscriptions } from './subscription.js';
+import { test } from '../../test/support/testing.js';
 
 /** A log of positions: each even one in `calls`, each odd one in `directives`. Counts how often it is read. */
 function makeLog(beforePage: () => Promise<void> = () => Promise.resolve()) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { sealEvent } from './event.js';
 import { verifySealed } from './verify.js';
+import { test } from '../../test/support/testing.js';
 
 const time = '2026-11-22T10:00:00.000Z';
 const base = { stream: 'calls-1', revision: 3, type: 'CallDecided', schemaVersion: 1, time, actor: 'host:h' };

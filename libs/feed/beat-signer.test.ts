@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { test } from 'node:test';
 import { directiveDecider, stateRoot, type DirectiveState } from '../directive/decider.js';
 import { digestOf } from '../kernel/digest.js';
 import { toInstant } from '../kernel/time.js';
 import { isSigned } from './beat.js';
 import { BeatSigner, type DatedChange } from './beat-signer.js';
+import { test } from '../../test/support/testing.js';
 
 /** Beats that are published some time after what they tell of. */
 

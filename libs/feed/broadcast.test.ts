@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { digest, uuid } from '../../test/support/given.js';
 import { directiveDecider, type DirectiveEvent } from '../directive/decider.js';
 import { BeatSigner } from './beat-signer.js';
 import { Broadcast, type Sent, type WatchEnd, type Watcher } from './broadcast.js';
+import { test } from '../../test/support/testing.js';
 
 /** A log of which the head is read, in the pace of the test. */
 function world({ leaseMs = 5000 } = {}) {

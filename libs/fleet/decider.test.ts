@@ -1,4 +1,3 @@
-import { test } from 'node:test';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import {
   instanceDecider,
@@ -7,6 +6,7 @@ import {
   type InstanceCommand,
   type InstanceEvent,
 } from './decider.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(instanceDecider, instanceEventSchemas);
 const by = { actor: 'host', time: at(0) };

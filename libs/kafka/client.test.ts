@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { selfSigned } from '../../test/demo/certificate.js';
 import { openClient, reasonOf } from './client.js';
 import { openSender } from './sender.js';
 import { prepareTopic } from './topic.js';
+import { test, type TestContext } from '../../test/support/testing.js';
 
 /** What a client does with brokers that are not what they should be: none of it needs a real one. */
 

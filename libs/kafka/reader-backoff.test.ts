@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { ReaderBackoff, type Attempt } from './reader-backoff.js';
+import { test } from '../../test/support/testing.js';
 
 /** Who follows a topic comes back soon where brokers fail, and rarely where the topic itself does. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test } from '../../test/support/testing.js';
 
 const module = join(import.meta.dirname, 'warnings.js');
 const stderrOf = (text: string): string =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { defined } from './defined.js';
+import { test } from '../../test/support/testing.js';
 
 interface Wanted {
   readonly kind: 'a';

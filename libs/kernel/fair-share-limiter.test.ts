@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { FairShareLimiter } from './fair-share-limiter.js';
+import { test } from '../../test/support/testing.js';
 
 test('there is no more than there is, and one name gets half of it', () => {
   const shares = new FairShareLimiter(10);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { exceededBound, type ValueBounds } from './json-values.js';
+import { test } from '../../test/support/testing.js';
 
 /** Each container, item and member value counts once. */
 function valuesIn(value: unknown): number {

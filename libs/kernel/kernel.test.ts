@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { canonicalJson, ownValue } from './canonical-json.js';
 import { fingerprintDefinition } from './definition-digest.js';
 import { commitmentTo, digestOf, digestOfBytes, DIGEST_PATTERN } from './digest.js';
 import { NAME_PATTERN, traceIdOf, UUID_PATTERN, uuidV5, VERSION_PATTERN } from './ids.js';
 import { pointerTo } from './pointer.js';
+import { test } from '../../test/support/testing.js';
 
 test('the canonical form sorts keys by UTF-16 units and writes numbers as ECMAScript does (RFC 8785)', () => {
   assert.equal(canonicalJson({ b: 1, a: [true, null, 'x'], 10: 1, 2: 2 }), '{"10":1,"2":2,"a":[true,null,"x"],"b":1}');

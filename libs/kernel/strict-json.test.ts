@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { depthOf, parseStrictJson, type JsonFault } from './strict-json.js';
+import { test } from '../../test/support/testing.js';
 
 const DEPTH = 64;
 const runs = { numRuns: 300 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { TokenBucket } from './token-bucket.js';
+import { test } from '../../test/support/testing.js';
 
 test('a bucket lets its capacity through at once, and its rate after that', () => {
   let nowMs = 0;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { interceptTransport } from './intercept.js';
+import { test } from '../../test/support/testing.js';
 
 test('a server that asks without end has so many questions open and no more', async () => {
   let open = 0;

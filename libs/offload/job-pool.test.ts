@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { jobWorker, type TestJob } from '../../test/support/job-worker.js';
 import { JobPool, PoolClosed, PoolOverloaded, type PoolOptions } from './job-pool.js';
+import { test, type TestContext } from '../../test/support/testing.js';
 
 function poolOf(t: TestContext, more: Partial<PoolOptions> = {}): JobPool {
   const pool = new JobPool({

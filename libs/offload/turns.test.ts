@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setImmediate as turnOfLoop } from 'node:timers/promises';
 import { Turns } from './turns.js';
+import { test } from '../../test/support/testing.js';
 
 test('one has a turn at a time, and owners take them in turns', async () => {
   const turns = new Turns();

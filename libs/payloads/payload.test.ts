@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { canonicalJson, type Json } from '../kernel/canonical-json.js';
 import { DIGEST_PATTERN } from '../kernel/digest.js';
 import { err } from '../kernel/result.js';
 import { openPayload, sealPayload, verifyCommitments } from './payload.js';
+import { test } from '../../test/support/testing.js';
 
 const key = randomBytes(32);
 const place = 'calls-1@3';

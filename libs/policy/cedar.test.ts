@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Json } from '../kernel/canonical-json.js';
 import { digestOfBytes } from '../kernel/digest.js';
 import { heapMiB } from '../../test/support/memory.js';
 import { freshCedar, parsePolicies, PolicyEngine, toCedar, type AuthorityRequest } from './cedar.js';
+import { test } from '../../test/support/testing.js';
 
 const ALLOW = 'permit(principal, action, resource);';
 const request = (

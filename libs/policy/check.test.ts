@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { Effect } from '../vocabulary/words.js';
 import { policySets } from '../../test/support/cedar-grammar.js';
 import { freshCedar } from './cedar.js';
 import { checkPolicies } from './check.js';
 import { unregistered } from './registered.js';
+import { test } from '../../test/support/testing.js';
 
 const cedar = freshCedar();
 const errorsOf = (text: string): string[] =>

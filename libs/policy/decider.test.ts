@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { at, digest, specified } from '../../test/support/given.js';
 import { policyDecider, policyEventSchemas, type PolicyEvent } from './decider.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(policyDecider, policyEventSchemas);
 const proposed = (policyVersion: number, key?: string, actor = 'rita'): PolicyEvent => ({

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { digestOfBytes } from '../kernel/digest.js';
 import { policySets, questions, RECORDS, templateSets } from '../../test/support/cedar-grammar.js';
 import { askPolicies, freshCedar, preparePolicies, PolicyEngine } from './cedar.js';
+import { test } from '../../test/support/testing.js';
 
 const QUESTIONS = 100_000;
 /** Sets that one pair of engines is given; an engine keeps every set, and its answers, as long as it lives. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Json } from '../kernel/canonical-json.js';
 import { freshCedar } from './cedar.js';
 import { readsOf } from './reads.js';
+import { test } from '../../test/support/testing.js';
 
 const EVERYTHING = ['agent', 'arguments', 'attributes', 'host', 'purpose', 'sensitivity'];
 const cedar = freshCedar();

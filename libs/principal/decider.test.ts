@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import { principalDecider, principalEventSchemas, type PrincipalEvent } from './decider.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(principalDecider, principalEventSchemas);
 const by = { actor: 'adam', time: at(0) };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { relayGround, stateOf, until } from '../../test/relay/ground.js';
 import { memoryTopic } from '../../test/relay/memory-topic.js';
 import { MAX_RECORDS } from './batches.js';
+import { test } from '../../test/support/testing.js';
 
 /** More at once than the lane keeps in order. */
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TopicListener } from '../kafka/topic-reader.js';
 import { relayGround, until } from '../../test/relay/ground.js';
 import { memoryTopic } from '../../test/relay/memory-topic.js';
 import { UNREAD_MS } from './listening.js';
+import { test } from '../../test/support/testing.js';
 
 /** What a lane says of itself: in its status, and once in the log of the service. */
 

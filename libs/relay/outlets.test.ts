@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { directivesTopic, eventsTopic } from './outlets.js';
+import { test } from '../../test/support/testing.js';
 
 /** What the topics are made with, and what is said of existing ones. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { MAX_ACTIVE } from '../feed/beat.js';
 import { OwnRecords } from './own-records.js';
+import { test } from '../../test/support/testing.js';
 
 /** What this process wrote, as it finds it on the topic. */
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { parseEvent } from '../event-log/event.js';
 import { MemoryLog } from '../event-log/memory/memory-log.js';
 import { settledLog } from '../event-log/settled.js';
 import { systemClock } from '../kernel/time.js';
 import { relayEventSchemas } from './events.js';
 import { RelayLease, LeaseLost } from './relay-lease.js';
+import { test } from '../../test/support/testing.js';
 
 /** The fence: one stream, one writer, and whoever is not it any more is refused. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import { taskDecider, taskEventSchemas, taskStatus, type TaskEvent } from './decider.js';
+import { test } from '../../test/support/testing.js';
 
 const given = specified(taskDecider, taskEventSchemas);
 const by = { actor: 'hank', time: at(0) };

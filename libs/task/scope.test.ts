@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Effect } from '../vocabulary/words.js';
 import { contradictoryVersion, covers, ScopeEntry } from './scope.js';
+import { test } from '../../test/support/testing.js';
 
 /** entry | operation and its effects | covered? */
 const TABLE = `

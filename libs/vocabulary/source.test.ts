@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { canonicalSource, sourceFault, type SourceType } from './source.js';
+import { test } from '../../test/support/testing.js';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { judge } from './bars.js';
 import { median, percentile, ratio, shown, table } from './figures.js';
 import { summarised } from './profile.js';
 import { QUESTIONS } from './questions.js';
 import { figuresOf } from './wrk.js';
+import { test } from '../support/testing.js';
 
 test('a median is the middle value whatever the order, and of two the mean', () => {
   assert.equal(median([9, 1, 5]), 5);

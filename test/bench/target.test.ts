@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { QUESTIONS } from './questions.js';
 import { isUp, run, until } from './running.js';
 import { CALL_ID, writeQuestions, wrongAnswers, type Asked, type Target } from './target.js';
+import { test } from '../support/testing.js';
 
 const asked: readonly Asked[] = QUESTIONS.map((question) => ({
   question,

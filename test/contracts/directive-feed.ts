@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Beat } from '../../libs/feed/beat.js';
 import type { DirectiveFeed, FeedSubscription } from '../../libs/feed/port.js';
 import { feedModel, type FeedModel } from '../support/feed-model.js';
 import { uuid } from '../support/given.js';
+import { describe, test } from '../support/testing.js';
 
 /** A feed, and the service's end of it. */
 export interface FeedUnderTest {
@@ -32,7 +32,7 @@ interface Heard {
  */
 export function directiveFeedContract(name: string, make: (model: FeedModel) => Promise<FeedUnderTest>): void {
   const on = (title: string, body: (model: FeedModel, under: FeedUnderTest, follow: Follow) => Promise<void>) =>
-    test(title, { timeout: 60_000 }, async () => {
+    test(title, { timeoutMs: 60_000 }, async () => {
       const model = feedModel();
       const under = await make(model);
       const subscriptions: FeedSubscription[] = [];

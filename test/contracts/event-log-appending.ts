@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { LogClosed, LogOverloaded, type AppendOutcome } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, fact, namesOf, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 export function appending(makeLog: MakeLog): void {
   const on = (name: string, body: Parameters<typeof withLog>[1], options?: Parameters<MakeLog>[0]) =>

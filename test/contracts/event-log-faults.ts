@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { withLog, type FaultName, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 interface FaultCase {
   readonly fault: FaultName;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { EventLog, RecordedEvent, Subscription } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { committed, dataOf, namesOf, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 export function following(makeLog: MakeLog): void {
   const on = (name: string, body: Parameters<typeof withLog>[1]) => test(name, withLog(makeLog, body));

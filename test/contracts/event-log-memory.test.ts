@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { MemoryLog } from '../../libs/event-log/memory/memory-log.js';
 import { eventLogContract } from './event-log.js';
 import { committed, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 eventLogContract(
   'memory',

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Violation } from '../../libs/event-log/port.js';
 import type { MakeLog } from './log-under-test.js';
 import { batch, dataOf, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 /** One step: some streams written at an expectation that is off by `skew`, others checked likewise. */
 interface Step {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { Recall } from '../../libs/event-log/port.js';
 import { withLog, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, write } from './facts.js';
+import { test } from '../support/testing.js';
 
 /** A caller takes a batch back before the store has taken it. A log whose appends cannot be taken back sets nothing. */
 export function recalling(makeLog: MakeLog): void {

@@ -1,4 +1,3 @@
-import { describe } from 'node:test';
 import { appending } from './event-log-appending.js';
 import { faults } from './event-log-faults.js';
 import { following } from './event-log-following.js';
@@ -6,6 +5,7 @@ import { model } from './event-log-model.js';
 import { reading } from './event-log-reading.js';
 import { recalling } from './event-log-recalling.js';
 import type { MakeLog } from './log-under-test.js';
+import { describe } from '../support/testing.js';
 
 /**
  * What the words of the event log port mean. Every adapter runs all of it; only one that cannot be told to fail leaves

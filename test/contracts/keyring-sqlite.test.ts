@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { KeyringUnavailable } from '../../libs/payloads/keyring.js';
 import { openKeyring } from '../../libs/payloads/sqlite-keyring.js';
 import { keyringContract } from './keyring.js';
+import { test } from '../support/testing.js';
 
 keyringContract('sqlite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-keys-'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from '../../libs/payloads/keyring.js';
+import { describe, test } from '../support/testing.js';
 
 export interface KeyringUnderTest {
   readonly keyring: Keyring;

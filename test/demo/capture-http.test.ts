@@ -7,10 +7,10 @@ import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { selfSigned } from './certificate.js';
 import { answer } from './fake-server.js';
+import { after, before, test, type TestContext } from '../support/testing.js';
 
 const MAIN = fileURLToPath(new URL('../../apps/cli/main.js', import.meta.url));
 

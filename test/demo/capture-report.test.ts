@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { CapabilityRegistration } from '../../libs/capability/manifest.js';
 import { run } from '../../apps/cli/program.js';
 import { startService, type Answered } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
 
 const FAKE = fileURLToPath(new URL('./fake-server.js', import.meta.url));
 

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { before, after, test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
@@ -18,6 +17,7 @@ import { registrationOf } from '../../apps/cli/capture/registration.js';
 import { startChild } from '../../apps/cli/children.js';
 import { findProvenance } from '../../apps/cli/provenance/provenance.js';
 import { run } from '../../apps/cli/program.js';
+import { after, before, test, type TestContext } from '../support/testing.js';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const EVERYTHING = join(ROOT, 'node_modules', '@modelcontextprotocol', 'server-everything', 'dist', 'index.js');

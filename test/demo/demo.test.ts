@@ -5,8 +5,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { test, type TestContext } from '../support/testing.js';
 
 const DEMO = fileURLToPath(new URL('../../apps/cli/demo.js', import.meta.url));
 

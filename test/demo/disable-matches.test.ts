@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { run } from '../../apps/cli/program.js';
 import { cli } from '../support/cli.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

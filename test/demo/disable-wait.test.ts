@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { cli } from '../support/cli.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { watchOver } from '../support/watch.js';
 import { expecting } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 async function started(t: TestContext, env: Record<string, string> = {}): Promise<TestService> {
   const service = await startService({ env });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { run } from '../../apps/cli/program.js';
 import type { Answered } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
 
 const FAKE = fileURLToPath(new URL('./fake-server.js', import.meta.url));
 /** Runs the fake server in the place of the script that this stands in. */

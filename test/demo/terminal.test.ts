@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import type { Role } from '../../libs/vocabulary/words.js';
 import { run } from '../../apps/cli/program.js';
 import { addPrincipal, scopeOf, unique } from '../support/actors.js';
 import { startService, type TestService } from '../support/service.js';
 import { callBody, expecting, MEMORY_DEFINITION, openTask, proposal, readyWorld, register } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** The command line as a person at a terminal meets it, against a real service. */
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DIRECTIVES_TOPIC } from '../../libs/feed/kafka/kafka-feed.js';
 import { openClient } from '../../libs/kafka/client.js';
@@ -23,6 +22,7 @@ import {
   type Caller,
 } from './fleet.js';
 import { nothingIsMissing } from './topic.js';
+import { after, before, test, type TestContext } from '../support/testing.js';
 
 /**
  * Emergency disable over a real broker that breaks. One host follows both feeds, one Kafka alone, and one follows Kafka

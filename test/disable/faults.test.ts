@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent, type Event } from '../../libs/event-log/event.js';
 import { everyEvent } from '../../libs/event-log/every-event.js';
@@ -25,6 +24,7 @@ import {
   until,
   type Caller,
 } from './fleet.js';
+import { test } from '../support/testing.js';
 
 /**
  * Emergency disable while things are broken. Whatever it is: a call that a directive stops is made at most a lease and a

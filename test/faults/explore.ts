@@ -62,7 +62,7 @@ export async function explore(options: {
 function againOf({ seed, steps, without = new Set(), stragglers = false }: HistoryName): string {
   const kept = Array.from({ length: steps }, (_, index) => index + 1).filter((step) => !without.has(step));
   const rest = stragglers ? ':stragglers' : '';
-  return `SALLYPORT_SIM_SEED=${seed}:${kept.join(',')}${rest} node --test dist/test/faults/simulation.test.js`;
+  return `SALLYPORT_SIM_SEED=${seed}:${kept.join(',')}${rest} npm test -- test/faults/simulation`;
 }
 
 /** Reads what `againOf` wrote: a seed, with the steps that are taken where not all are. */

@@ -22,11 +22,13 @@ const MAX_SEED = 2 ** 31;
 
 /** Each file ends by itself; together they are what a store and a process can suffer. */
 const REAL = [
-  'store-faults/*.test.js',
+  'test/store-faults/',
   ...['kill', 'race', 'stops', 'unknown', 'late', 'frozen', 'full-disk', 'torn'].map(
-    (name) => `process/${name}.test.js`,
+    (name) => `test/process/${name}.test.js`,
   ),
 ];
+/** The long form of one test takes hours. */
+const TEST_MS = 12 * 3_600_000;
 
 const number = { type: 'string' } as const;
 const { values } = parseArgs({
@@ -49,14 +51,14 @@ const amountOf = (name: keyof typeof amounts): number => Number(values[name] ?? 
 
 /** One file after the other: they are about time and load. */
 async function realFaults(): Promise<boolean> {
-  const files = REAL.map((file) => join(projectRoot, 'dist', 'test', file));
   const env = {
     ...process.env,
     SALLYPORT_TEST_KILLS: String(amountOf('kills')),
     SALLYPORT_TEST_CALLS: String(amountOf('calls')),
     SALLYPORT_TEST_TEARS: String(amountOf('tears')),
   };
-  const child = spawn(process.execPath, ['--test', '--test-concurrency=1', ...files], { env, stdio: 'inherit' });
+  const args = [join(projectRoot, 'scripts/test.mjs'), ...REAL, '--maxWorkers=1', `--testTimeout=${TEST_MS}`];
+  const child = spawn(process.execPath, args, { env, stdio: 'inherit' });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { DEFECTS } from './defects.js';
 import { explore, nameOf } from './explore.js';
 import { makeGround } from './ground.js';
 import { STEPS, tell } from './history.js';
+import { test } from '../support/testing.js';
 
 /** How long the bounded part looks; `npm run test:faults` looks longer. */
 const BOUNDED_MS = 6_000;

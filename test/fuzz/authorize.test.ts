@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { parseEvent } from '../../libs/event-log/event.js';
 import { newCapability, scopeOf } from '../support/actors.js';
@@ -12,6 +11,7 @@ import { whyNotAllowed } from './rightness.js';
 import { TRICKS } from './tricks.js';
 import { FUZZ_RUNS, FUZZ_SEED, fuzzing } from './settings.js';
 import { isSound, isWell, wireTo, type Wire } from './wire.js';
+import { after, before, test } from '../support/testing.js';
 
 /** A refusal outside of any task is paced, so a run that makes many of them hears of it. */
 const RUNS = FUZZ_RUNS * 15;

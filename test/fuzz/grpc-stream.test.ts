@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
-import { after, before, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
@@ -16,6 +15,7 @@ import { whyNotAllowed } from './rightness.js';
 import { FUZZ_SEED, fuzzing } from './settings.js';
 import { TRICKS } from './tricks.js';
 import { isWell } from './wire.js';
+import { after, before, test } from '../support/testing.js';
 
 /** The stream of questions, and what has no message of ours: abused, and judged by what was sent. */
 

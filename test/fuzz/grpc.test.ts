@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
 import { parseEvent } from '../../libs/event-log/event.js';
@@ -16,6 +15,7 @@ import { rightRequests, type Rights } from './requests.js';
 import { whyNotAllowed } from './rightness.js';
 import { FUZZ_RUNS, FUZZ_SEED, fuzzing, IS_LONG } from './settings.js';
 import { isWell } from './wire.js';
+import { after, before, describe, test } from '../support/testing.js';
 
 /** Every call with one message each way, as bytes that are nearly right, in frames and metadata that are nearly right. */
 
@@ -79,9 +79,9 @@ test('every call is fuzzed, and what a right message asks for is done', async ()
   }
 });
 
-test('no nearly right message breaks a call', async (t) => {
+describe('no nearly right message breaks a call', () => {
   for (const [rpc, { type, make }] of Object.entries(CALLS)) {
-    await t.test(rpc, async () => {
+    test(rpc, async () => {
       const statuses = new Map<unknown, number>();
       const earlierMiB = IS_LONG ? heapMiB() : 0;
       const property = fc.asyncProperty(recipes, bentCalls, async ({ mutations, spoiling }, how) => {
@@ -98,7 +98,7 @@ test('no nearly right message breaks a call', async (t) => {
       assert.ok(grownMiB < MAX_GROWTH_MIB, `${grownMiB} MiB are left`);
     });
   }
-  await isWell(service);
+  test('and the service is well after all of them', () => isWell(service));
 });
 
 test('nothing is allowed but a call that is right, and what is right is still allowed', async () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:http2';
-import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, openTask, readyWorld, registration } from '../support/world.js';
@@ -12,6 +11,7 @@ import { heapMiB } from '../support/memory.js';
 import { cooked, mutatedBy, recipes } from './mutations.js';
 import { FUZZ_SEED } from './settings.js';
 import { wireTo, type Wire } from './wire.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What is refused leaves nothing behind: the heap after a collection does not grow with the number of refusals. */
 

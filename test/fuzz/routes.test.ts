@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
-import { startService, type TestService } from '../support/service.js';
+import { startService } from '../support/service.js';
 import { heapMiB, MAX_GROWTH_MIB } from '../support/memory.js';
 import { cooked, recipes, type Recipe } from './mutations.js';
-import { rightRequests, type Right, type Rights } from './requests.js';
+import { rightRequests, type Right } from './requests.js';
 import { FUZZ_SEED, fuzzing, IS_LONG } from './settings.js';
-import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
+import { isSound, isWell, wireTo, type Reply } from './wire.js';
+import { after, describe, test } from '../support/testing.js';
 
-let service: TestService;
-let wire: Wire;
-let rights: Rights;
-before(async () => {
-  service = await startService();
-  wire = wireTo(service.url);
-  rights = await rightRequests(service);
-});
+// Each route is a test of its own, so the routes have to be known when the file is loaded.
+const service = await startService();
+const wire = wireTo(service.url);
+const rights = await rightRequests(service);
 after(async () => {
   console.log(`fuzz: seed ${FUZZ_SEED}, slowest answer ${wire.slowestMs().toFixed(0)} ms`);
   wire.close();
@@ -108,9 +104,9 @@ test('every route is fuzzed, and what a right request asks for is done', async (
   }
 });
 
-test('no nearly right request breaks a route', async (t) => {
+describe('no nearly right request breaks a route', () => {
   for (const [route, make] of Object.entries(rights)) {
-    await t.test(route, async () => {
+    test(route, async () => {
       const method = route.split(' ')[0] ?? '';
       const statuses = new Map<number, number>();
       const earlierMiB = IS_LONG ? heapMiB() : 0;
@@ -130,5 +126,5 @@ test('no nearly right request breaks a route', async (t) => {
       assert.ok(grownMiB < MAX_GROWTH_MIB, `${grownMiB} MiB are left`);
     });
   }
-  await isWell(service);
+  test('and the service is well after all of them', () => isWell(service));
 });

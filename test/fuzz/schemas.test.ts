@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
-import { after, before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { whyUnvettable } from '../../libs/content/schema-vetting.js';
 import type { Json } from '../../libs/kernel/canonical-json.js';
@@ -21,6 +20,7 @@ import {
 import { FUZZ_SEED, fuzzing } from './settings.js';
 import { TRICKS } from './tricks.js';
 import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What vetting may take. */
 const VETTING_MS = 100;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import { Target } from '../../libs/directive/target.js';
 import { CheckName, Kind, ReasonCode, ServerMethod } from '../../libs/vocabulary/words.js';
 import { BLOCKS_FILE, expandSteps, readBlocks, readCases, type Case } from './case.js';
 import { GOLDEN, namesIn, readJson, readYaml, stem } from './files.js';
+import { test } from '../support/testing.js';
 
 const cases = readCases();
 const SCHEMA = readJson<{ $id: string; definitions: Record<string, { enum?: string[] }> }>('decisions.schema.json');

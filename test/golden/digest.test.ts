@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { canonicalJson, type Json } from '../../libs/kernel/canonical-json.js';
 import {
   fingerprintDefinition,
@@ -11,6 +10,7 @@ import { parseStrictJson } from '../../libs/kernel/strict-json.js';
 import { startService } from '../support/service.js';
 import { expecting, register } from '../support/world.js';
 import { namesIn, readJson } from './files.js';
+import { describe, test } from '../support/testing.js';
 
 /** Vectors for whoever computes a digest elsewhere. None of what they expect was computed by the code under test. */
 interface DefinitionVector {

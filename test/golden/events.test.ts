@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { callsDecider } from '../../libs/calls/decider.js';
 import { capabilityDecider } from '../../libs/capability/decider.js';
 import { directiveDecider } from '../../libs/directive/decider.js';
@@ -15,6 +14,7 @@ import { startService } from '../support/service.js';
 import { EVENT_SCHEMAS } from './event-schemas.js';
 import { namesIn, readJson } from './files.js';
 import { liveThrough, relayThrough } from './life.js';
+import { test } from '../support/testing.js';
 
 /**
  * What was written once has to be read for ever: one event of each type and version, kept as it was written. A file is

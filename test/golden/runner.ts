@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
 import { parseEvent } from '../../libs/event-log/event.js';
 import { ownValue, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../libs/kernel/digest.js';
@@ -10,8 +9,8 @@ import { expecting } from '../support/world.js';
 import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent, type Step } from './case.js';
 import { newBindings } from './placeholders.js';
 import { hostOf, isOfTask, isShared, openStage, perform, type Stage } from './stage.js';
+import { after, before, describe, test } from '../support/testing.js';
 
-const AT_ONCE = 4;
 const LEASE_MS = 5000;
 /** Of the JSON of a CallDecided, at the median of all cases: events have to be small. */
 const MEDIAN_BYTES = 1500;
@@ -39,10 +38,10 @@ export type Ask = (
  * exactly as written, and its replay. Cases whose worlds differ in their tasks alone share a service.
  */
 export function goldenDecisions(title: string, ask: Ask): void {
-  describe(title, { concurrency: AT_ONCE }, () => {
+  describe(title, () => {
     after(() => assert.ok(median(sizes) <= MEDIAN_BYTES, `CallDecided has ${median(sizes)} bytes at the median`));
     for (const [world, group] of byWorld()) {
-      describe(world, { concurrency: 1 }, () => {
+      describe(world, () => {
         let stage: Stage;
         before(async () => {
           stage = await openStage();

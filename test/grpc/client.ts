@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { TestContext } from 'node:test';
 import {
   Client,
   Metadata,
@@ -13,6 +12,7 @@ import { fromMessage, toMessage } from '../../apps/pdp/grpc/codec.js';
 import type { Role } from '../../libs/vocabulary/words.js';
 import { messageOf, serviceOf, type ServiceName } from '../../libs/wire/protos.js';
 import type { Answered, TestService, Tokens } from '../support/service.js';
+import type { TestContext } from '../support/testing.js';
 
 /** What a call ended with: a status, and what its details say. */
 export interface Refused {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { isSigned } from '../../libs/feed/beat.js';
 import { Target } from '../../libs/directive/target.js';
@@ -9,6 +8,7 @@ import { startService, type Answered, type TestOptions, type TestService } from 
 import { watchOver } from '../support/watch.js';
 import { expecting } from '../support/world.js';
 import { GrpcHost, refusal, type BeatsHeard } from './client.js';
+import { test, type TestContext } from '../support/testing.js';
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<{ service: TestService; host: GrpcHost }> {
   const service = await startService(options);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { messageOf } from '../../libs/wire/protos.js';
 import { toMessage } from '../../apps/pdp/grpc/codec.js';
@@ -8,6 +7,7 @@ import { addPrincipal, unique } from '../support/actors.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
 import { GrpcHost, refusal } from './client.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Every call with one message each way: the same answers as over HTTP, and the same refusals. */
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
@@ -18,6 +17,7 @@ import { gate } from '../support/gate.js';
 import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
 import { callBody, openTask, readyWorld, taskBody } from '../support/world.js';
 import { GrpcHost, refusal } from './client.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** What the server does beside its own calls: health, reflection, TLS, and going away. */
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { Batch, EventLog } from '../../libs/event-log/port.js';
@@ -11,6 +10,7 @@ import { gate } from '../support/gate.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
 import { GrpcHost, hostOf, refusal, type DecisionsAsked } from './client.js';
+import { after, before, test, type TestContext } from '../support/testing.js';
 
 let service: TestService;
 let host: GrpcHost;

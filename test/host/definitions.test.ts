@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
@@ -9,6 +8,7 @@ import { openServer, type Observation } from '../../apps/cli/capture/observe.js'
 import { TOOLS, type Manner } from '../demo/fake-server.js';
 import { hostedService, scopeOf } from '../support/guarded.js';
 import { approve, INTEGRITY, register } from '../support/world.js';
+import { test } from '../support/testing.js';
 
 const FAKE = fileURLToPath(new URL('../demo/fake-server.js', import.meta.url));
 const SERVER = { method: 'package', integrity: INTEGRITY } as const;

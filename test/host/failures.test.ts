@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -11,6 +10,7 @@ import { hostedService, hostOf } from '../support/guarded.js';
 import { overHttp } from '../support/mcp-http.js';
 import { MODERN, type ScriptedServer } from '../support/mcp-server.js';
 import { stageOf, type Sdk, type StageParts } from '../support/notes.js';
+import { test, type TestContext } from '../support/testing.js';
 
 const { service, host } = await hostedService();
 

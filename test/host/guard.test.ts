@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
@@ -9,6 +8,7 @@ import { NOTES } from '../support/mcp-server.js';
 import { stageOf, type Stage } from '../support/notes.js';
 import { startService, type Answered } from '../support/service.js';
 import { activatePolicy, expecting } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 const { service, host } = await hostedService();
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectHost, ServiceError, type HostOptions } from '../../libs/host/index.js';
 import { hostOf, scopeOf } from '../support/guarded.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, readyWorld } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

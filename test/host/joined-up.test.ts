@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
@@ -10,6 +9,7 @@ import { cli } from '../support/cli.js';
 import { EVERYTHING, hostOf, registeredServer, scopeOf } from '../support/guarded.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 const COMMAND = [process.execPath, EVERYTHING];
 const LEASE_MS = 5000;

@@ -3,10 +3,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { registeredServer } from '../support/guarded.js';
 import { projectRoot } from '../support/root.js';
 import { startService } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
 
 /** The package as someone else installs it: packed, unpacked, and used from outside of the sources. */
 let folder = '';

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { Client as ClientV2, StreamableHTTPClientTransport as HttpV2 } from '@modelcontextprotocol/client';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Guarded } from '../../libs/host/index.js';
@@ -9,6 +8,7 @@ import { overHttp } from '../support/mcp-http.js';
 import type { ScriptedServer } from '../support/mcp-server.js';
 import { clientOf, stageOf, type Sdk, type Stage } from '../support/notes.js';
 import { type Answered } from '../support/service.js';
+import { test, type TestContext } from '../support/testing.js';
 
 const { service, host } = await hostedService();
 

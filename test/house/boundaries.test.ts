@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, cpSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
 import { projectRoot } from '../support/root.js';
+import { after, describe, test } from '../support/testing.js';
 
 /**
  * The boundaries hold because a check says so; here each of its rules is broken once on purpose, in a small copy of the
@@ -90,7 +90,7 @@ function violations(name: string, files: Record<string, string>, config: string)
 
 const layout = Object.fromEntries(TARGETS.map((path) => [path, 'export const x = 1;\n']));
 
-describe('import boundaries', { concurrency: true }, () => {
+describe('import boundaries', () => {
   for (const config of CONFIGS) {
     test(`a layout without a violation is clean for ${config}`, () => {
       assert.deepEqual(violations(`clean-${config}`, layout, config), []);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { readSettings } from '../../apps/pdp/settings.js';
 import { kafkaVersion } from '../engines/kafka/jars.js';
 import { projectRoot, startFlags } from '../support/root.js';
+import { describe, test } from '../support/testing.js';
 
 /** What can be known of the compose file where there is no Docker. */
 

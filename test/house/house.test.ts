@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
 import { projectRoot } from '../support/root.js';
 import { textOf, tracked } from './files.js';
+import { test } from '../support/testing.js';
 
 /** Rules of the house that no other tool checks. */
 

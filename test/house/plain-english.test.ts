@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { ceilings, measured } from './prose/ceilings.js';
 import { commentsOf, paragraphsOf, sentenceLengths, textsOf } from './prose/extract.js';
 import { readProse, turnsIn } from './prose/findings.js';
 import { TURNS, type TurnName } from './prose/words.js';
+import { test } from '../support/testing.js';
 
 /** Plain English: CONTRIBUTING.md has the rule. `npm run prose -- <folder>` shows each place in that folder. */
 

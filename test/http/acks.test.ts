@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
 import { GrpcHost } from '../grpc/client.js';
@@ -13,6 +12,7 @@ import { refused } from '../support/problems.js';
 import { startService, type Answer, type Answered, type TestOptions, type TestService } from '../support/service.js';
 import { watchOver } from '../support/watch.js';
 import { expecting } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** A lease and the skew of clocks, as they are by default. */
 const GRACE_MS = 5500;

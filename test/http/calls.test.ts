@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { addPrincipal, newCapability, scopeOf } from '../support/actors.js';
 import { definitionDigestOf, stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
@@ -8,6 +7,7 @@ import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, MEMORY_DEFINITION, openTask, readyWorld, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const clock = movableClock();
 let service: TestService;

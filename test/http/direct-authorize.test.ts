@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
-import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { takeDirectly } from '../../apps/pdp/calls/direct-authorize.js';
 import { Quotas } from '../../apps/pdp/edge/quotas.js';
@@ -11,6 +10,7 @@ import { systemClock } from '../../libs/kernel/time.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** The way to the authorizer past the frameworks, beside the route that takes whatever it leaves. */
 

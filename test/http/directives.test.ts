@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import canonicalize from 'canonicalize';
 import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
@@ -11,6 +10,7 @@ import { gate } from '../support/gate.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { approve, callBody, expecting, openTask, proposal, readyWorld, registration } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const clock = movableClock();
 const slow = gate();

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import {
   addPrincipal,
   newCapability,
@@ -23,6 +22,7 @@ import {
   proposal,
   taskBody,
 } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const HOUR_MS = 3_600_000;
 const clock = movableClock();

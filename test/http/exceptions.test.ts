@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import { addPrincipal, newCapability, newVersion, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide } from '../support/calls.js';
@@ -7,6 +6,7 @@ import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, approve, expecting, openTask, proposal, register, registration } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Which weaknesses of a version a reviewer has accepted by name, at its approval and afterwards. */
 
@@ -115,12 +115,13 @@ test('a response that is judged while its exception is removed is judged again w
   const { callId } = await decide(service, task);
   let removed = false;
   const { judge } = ContentDesk.prototype;
-  t.mock.method(ContentDesk.prototype, 'judge', async function (this: ContentDesk, ...asked: Parameters<typeof judge>) {
+  t.after(() => (ContentDesk.prototype.judge = judge));
+  ContentDesk.prototype.judge = async function (this: ContentDesk, ...asked: Parameters<typeof judge>) {
     const judged = await judge.apply(this, asked);
     if (!removed) expecting(200, await amend(id, { remove: [SCHEMA] }));
     removed = true;
     return judged;
-  });
+  };
   const body = { taskId: task.taskId, result: { content: [], structuredContent: { any: 1 } } };
   const answer = expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/response`, body));
   assert.equal(answer.verdict, 'rejected');

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { addPrincipal, newCapability, scopeOf, versionCommand } from '../support/actors.js';
 import { stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
@@ -7,6 +6,7 @@ import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, callBody, expecting, openTask } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** A call has one response. A repeat of its question would be answered for a second call, and so never by an allow. */
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { GrpcHost, refusal } from '../grpc/client.js';
 import { unique } from '../support/actors.js';
@@ -16,6 +15,7 @@ import {
   registration,
   taskBody,
 } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /**
  * Canonical JSON may be longer than what came: `1e20` is written out, and what an answer quotes is kept twice. What no

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startService } from '../support/service.js';
+import { test } from '../support/testing.js';
 
 test('a service whose brokers cannot be found is ready, and tells nobody where it looks for them', async (t) => {
   const env = { SALLYPORT_KAFKA_BROKERS: 'kafka-seven.invalid:9092' };

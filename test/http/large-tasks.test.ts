@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { hostOf, refusal } from '../grpc/client.js';
 import { logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What tasks and their calls hold in memory has a bound, whatever one host sends. */
 

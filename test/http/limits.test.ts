@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
@@ -7,6 +6,7 @@ import { logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, registration, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const MIB = 1_048_576;
 

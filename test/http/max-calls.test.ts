@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { decide, stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf } from '../support/events.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const clock = movableClock();
 let service: TestService;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { newCapability, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide, stop } from '../support/calls.js';
 import { logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, register } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const ALMOST_MS = 1900;
 const LATER_MS = 4000;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { newCapability, scopeOf } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, expecting, openTask, proposal } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What a call names in its arguments is what its operation names, and so what every check has looked at. */
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { newCapability, scopeOf, unique } from '../support/actors.js';
 import { decide, stop } from '../support/calls.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, expecting, MEMORY_DEFINITION, openTask, proposal, registration } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { addPrincipal, unique } from '../support/actors.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What the parser refuses before there is a request, and what is refused before a body is read: documents, all of it. */
 

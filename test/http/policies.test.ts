@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { addPrincipal, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, ALLOW_ALL, approve, expecting, openTask, register } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { openService } from '../../apps/pdp/service.js';
 import { readSettings } from '../../apps/pdp/settings.js';
 import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
@@ -12,6 +11,7 @@ import { gate } from '../support/gate.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, readyWorld, registration, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const slow = gate();
 let service: TestService;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
-import { after, before, test } from 'node:test';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { LogOverloaded, LogUnavailable } from '../../libs/event-log/port.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, registration, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** What an append comes to while a fault is on. */
 let fault: (() => Promise<never>) | undefined;

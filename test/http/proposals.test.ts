@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { newCapability, newVersion, unique, versionCommand } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { logEnd } from '../support/events.js';
@@ -15,6 +14,7 @@ import {
   register,
   registration,
 } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { addPrincipal, newCapability, scopeOf, unique, versionCommand } from '../support/actors.js';
 import { decide, definitionDigestOf } from '../support/calls.js';
 import { eventsOf } from '../support/events.js';
@@ -15,6 +14,7 @@ import {
   register,
   registration,
 } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import { Role } from '../../libs/vocabulary/words.js';
 import { addPrincipal } from '../support/actors.js';
 import { refused } from '../support/problems.js';
 import { startService, type TestService } from '../support/service.js';
 import { expecting } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Every route of the service, and the roles that may call it; `any` principal, or `public` without a token. */
 const TABLE = `

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, callBody, expecting, openTask, proposal } from '../support/world.js';
 import { newCapability, scopeOf } from '../support/actors.js';
 import { decide } from '../support/calls.js';
+import { after, before, test } from '../support/testing.js';
 
 let service: TestService;
 before(async () => {

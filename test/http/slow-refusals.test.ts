@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AppendOutcome, Batch, EventLog } from '../../libs/event-log/port.js';
 import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answer, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Refusals of calls that belong to no task are recorded one after another: a log that is slow or away must not pile them up. */
 

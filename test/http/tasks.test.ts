@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, test } from 'node:test';
 import {
   addPrincipal,
   newCapability,
@@ -16,6 +15,7 @@ import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { approve, callBody, expecting, openTask, proposal, readyWorld, register, taskBody } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 const clock = movableClock();
 let service: TestService;

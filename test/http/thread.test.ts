@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
+import { after, before, describe, test } from '../support/testing.js';
 
 /** One thread through the whole house, as a host and an auditor walk it. */
 describe('from registration to evidence', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { decide } from '../support/calls.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answered } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
+import { test } from '../support/testing.js';
 
 test('evidence costs no more for all the directives that came before: they are read once', async (t) => {
   let read = 0;

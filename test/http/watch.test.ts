@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
 import { connect } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Beat, isSigned } from '../../libs/feed/beat.js';
 import { writeOf } from '../../libs/streams/facts.js';
@@ -16,6 +15,7 @@ import { watchOver, type Told, type Watch } from '../support/watch.js';
 import { GrpcHost } from '../grpc/client.js';
 import { metric } from '../overload/load.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
   const service = await startService(options);
@@ -38,7 +38,7 @@ const lift = async (service: TestService, id: string): Promise<Answered> =>
   expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'over' }));
 
 /** Where a place is held for ever, the service would wait for it for ever. */
-const LIMIT = { timeout: 20_000 };
+const LIMIT = { timeoutMs: 20_000 };
 
 const isChange = ({ event }: Told): boolean => event === 'directive';
 const isHeartbeat = ({ event }: Told): boolean => event === 'heartbeat';

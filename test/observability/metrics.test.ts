@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { registerGauges } from '../../apps/pdp/observability/gauges.js';
 import { LogOverloaded, LogUnavailable, type Batch, type EventLog } from '../../libs/event-log/port.js';
@@ -7,6 +6,7 @@ import { ReasonCode } from '../../libs/vocabulary/words.js';
 import { decide, stop } from '../support/calls.js';
 import { startService, type TestService } from '../support/service.js';
 import { callBody, expecting, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
 
 /** When set, what the next appends of decisions throw. */
 let failing: Error | undefined;

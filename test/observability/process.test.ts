@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { test } from 'node:test';
 import { ended, place, until } from '../process/child.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { startReceiver, telemetryEnvironment } from './receiver.js';
+import { test } from '../support/testing.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
 import { startTracing } from '../../apps/pdp/observability/tracing.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { startReceiver, telemetryEnvironment, type Receiver, type Span } from './receiver.js';
+import { after, before, test } from '../support/testing.js';
 
 const CALLER_SPAN = '00f067aa0ba902b7';
 const traceOf = (number: number) => `4bf92f3577b34da6a3ce929d0e0e4${String(number).padStart(3, '0')}`;

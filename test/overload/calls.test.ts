@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import type { EventLog } from '../../libs/event-log/port.js';
@@ -13,6 +12,7 @@ import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
 import { metrics, offer } from './load.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** More is asked than can be answered. */
 
@@ -191,7 +191,7 @@ test('behind a log that takes nothing all but a few are refused, and all is well
 });
 
 // One that is let in waits for ever.
-test('hanging up makes no room for another audit query before the work is done', { timeout: 20_000 }, async (t) => {
+test('hanging up makes no room for another audit query before the work is done', { timeoutMs: 20_000 }, async (t) => {
   const reading = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   const wrapLog = (log: EventLog): EventLog => ({

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { hostOf } from '../grpc/client.js';
@@ -8,6 +7,7 @@ import { startService, type TestService } from '../support/service.js';
 import { callBody, openTask, readyWorld } from '../support/world.js';
 import { CANCEL, data, halfClose, headers, NO_ERROR, opening, reset } from './h2-frames.js';
 import { begin, framed, headersOf, session } from './raw-grpc.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Calls that their client gives up, at every moment: their places are free at once, while the connection goes on. */
 

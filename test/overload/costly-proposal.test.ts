@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { performance, monitorEventLoopDelay } from 'node:perf_hooks';
-import { test } from 'node:test';
 import { startService } from '../support/service.js';
 import { expecting, proposal, registration } from '../support/world.js';
+import { test } from '../support/testing.js';
 
 /** A server whose schemas are costly to vet: 4,000 patterns in a third of a megabyte. */
 const TOOLS = 400;
@@ -26,7 +26,7 @@ function costlySchemas() {
   return version;
 }
 
-test('a proposal whose schemas take seconds to vet holds up nobody', { timeout: 120_000 }, async (t) => {
+test('a proposal whose schemas take seconds to vet holds up nobody', { timeoutMs: 120_000 }, async (t) => {
   const service = await startService({ env: { SALLYPORT_VALIDATION_MS: '30000' } });
   t.after(() => service.stop());
   const body = registration('costly', costlySchemas());
@@ -42,7 +42,7 @@ test('a proposal whose schemas take seconds to vet holds up nobody', { timeout: 
   assert.ok(heldUpMs < tookMs / 4, `${heldUpMs} of ${tookMs} ms`);
 });
 
-test('a proposal whose schemas take longer to vet than they may is refused', { timeout: 120_000 }, async (t) => {
+test('a proposal whose schemas take longer to vet than they may is refused', { timeoutMs: 120_000 }, async (t) => {
   const service = await startService({ env: { SALLYPORT_VALIDATION_MS: '300' } });
   t.after(() => service.stop());
   const answer = await service.call('registrar', 'POST', '/v1/capabilities', registration('costly', costlySchemas()));

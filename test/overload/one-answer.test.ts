@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { place } from '../process/child.js';
 import { readyWorld } from '../support/world.js';
 import { registerCostly } from './costly.js';
 import { decisionsAt, stopsAt, underAttack, type Attacked } from './notice.js';
+import { test } from '../support/testing.js';
 
 /**
  * Two hosts send 16 answers of one malicious server at once, each about 8 MB and as costly as the bounds let it be. What
@@ -36,7 +36,7 @@ function harm({ quiet, busy }: Attacked): number {
 }
 
 for (const kind of KINDS) {
-  test(`costly answers of one server harm nobody else: ${kind}`, { timeout: 300_000 }, async (t) => {
+  test(`costly answers of one server harm nobody else: ${kind}`, { timeoutMs: 300_000 }, async (t) => {
     const service = await place(t).start({ env: { SALLYPORT_LEASE_MS: String(LEASE_MS) } });
     await readyWorld(service);
     await registerCostly(service);

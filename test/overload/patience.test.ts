@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startService, type TestService } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
 
 /** The time of a request counts only while the service waits for its client. */
 

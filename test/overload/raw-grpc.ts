@@ -1,6 +1,6 @@
 import { connect, type ClientHttp2Session, type ClientHttp2Stream, type Settings } from 'node:http2';
-import type { TestContext } from 'node:test';
 import type { TestService } from '../support/service.js';
+import type { TestContext } from '../support/testing.js';
 
 /** HTTP/2 as a client speaks it that keeps to no rules. */
 export function session(t: TestContext, service: TestService, settings: Settings = {}): ClientHttp2Session {

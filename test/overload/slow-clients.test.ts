@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { place, type ServiceProcess } from '../process/child.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { metric, metrics } from './load.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Clients that are slow or silent, against the service in a process of its own: they go, and others do not notice. */
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
 import { connect } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { fullName, messageOf } from '../../libs/wire/protos.js';
@@ -14,6 +13,7 @@ import { startService, type Answered, type TestOptions, type TestService } from 
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { metrics } from './load.js';
 import { begin, framed, headersOf, poured, session } from './raw-grpc.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Hosts and strangers that are slow or silent over gRPC. */
 

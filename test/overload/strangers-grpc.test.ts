@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { ClientHttp2Stream } from 'node:http2';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { startService, type TestService } from '../support/service.js';
 import { begin, framed, headersOf, poured, session } from './raw-grpc.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Whoever has no token may ask over gRPC for health and for what there is: it costs no more than that. */
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { appendingBy } from '../process/logs.js';
 import { refused } from '../support/problems.js';
 import { startService } from '../support/service.js';
 import { ALLOW_ALL, expecting } from '../support/world.js';
+import { test } from '../support/testing.js';
 
 /** What costs more than its asking. */
 

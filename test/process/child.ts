@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { exitOnSignals } from '../../apps/cli/children.js';
 import { projectRoot } from '../support/root.js';
 import { callerOf, tokensOf, type Callable, type Tokens } from '../support/service.js';
+import type { TestContext } from '../support/testing.js';
 
 /** The service as it is run for real: a process of its own, in a process group of its own. */
 
@@ -62,7 +62,7 @@ export interface Place {
 const groups = new Set<number>();
 let hooked = false;
 
-export function place(t: TestContext): Place {
+export function place(t: Pick<TestContext, 'after'>): Place {
   const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-process-'));
   const programs: Program[] = [];
   t.after(async () => {

@@ -1,9 +1,9 @@
-import type { TestContext } from 'node:test';
 import type { AppendOutcome, Batch } from '../../libs/event-log/port.js';
 import { eventsOf } from '../support/events.js';
 import { startService, type Answered } from '../support/service.js';
 import { openTask, readyWorld } from '../support/world.js';
 import { appendingBy, writesTo } from './logs.js';
+import type { TestContext } from '../support/testing.js';
 
 /** `failed`: nothing is written. `persisted`: it is written. `silent`: it is written, and there is no answer at all. */
 export type Fault = 'failed' | 'persisted' | 'silent';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { projectRoot } from '../support/root.js';
 import { openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';
+import { test } from '../support/testing.js';
 
 test('whatever the umask is, the files of the data folder belong to their owner alone', async (t) => {
   const { dataDir, start } = place(t);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Answer, Answered } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { place, until } from './child.js';
+import { test } from '../support/testing.js';
 
 /** A process that is stopped for longer than its lease, as by a debugger, a hypervisor or a machine that swaps. */
 

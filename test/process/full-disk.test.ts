@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { projectRoot } from '../support/root.js';
 import type { Answer, Answered, Callable } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
 import { ended, place, until, type Program, type ServiceProcess } from './child.js';
+import { test } from '../support/testing.js';
 
 /**
  * The whole service on a disk that is full, which anyone can have: no file of the process may grow past a limit that its

@@ -3,10 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { projectRoot } from '../support/root.js';
 import { place } from './child.js';
 import { linkPackages } from './packages.js';
+import { test } from '../support/testing.js';
 
 /** What the image is made of, made without Docker: the same copies, the same build, the same command. */
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { everyEvent } from '../../libs/event-log/every-event.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
@@ -9,6 +8,7 @@ import { openTask, readyWorld } from '../support/world.js';
 import { ended, place } from './child.js';
 import { hammer, isRecorded, moreAnswers, newLedger } from './ledger.js';
 import { amount, chance } from './random.js';
+import { test } from '../support/testing.js';
 
 /** `kill -9` at any moment: what a client was told in whole is on the disk. */
 
@@ -19,7 +19,7 @@ const TASKS = 3;
 const MAX_ANSWERS = 150;
 
 test(`${KILLS} times kill -9 while clients hammer: every allow that was received is in the trace`, async (t) => {
-  const luck = chance(t);
+  const luck = chance();
   const told = `the seed was ${luck.seed}`;
   const { dataDir, start } = place(t);
   let service = await start();

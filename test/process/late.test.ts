@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { stop } from '../support/calls.js';
 import { movableClock } from '../support/clock.js';
 import { eventsOf } from '../support/events.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answered } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Decisions that come too late to be an allow: the commit was slow, or the view was behind again and again. */
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { refused } from '../support/problems.js';
 import type { Answer, TestService } from '../support/service.js';
 import { ALLOW_ALL, expecting, proposal, taskBody } from '../support/world.js';
 import { ALWAYS, faultyWorld } from './faulty-world.js';
+import { test } from '../support/testing.js';
 
 /**
  * A command that opens something and was answered `outcome_unknown` is not carried out afterwards, unless the store had

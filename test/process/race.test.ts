@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { unique, versionCommand, type Actor } from '../support/actors.js';
@@ -11,6 +10,7 @@ import { appendingBy, lateCalls, withoutChecks, writesTo } from './logs.js';
 import type { Chance } from '../support/chance.js';
 import { amount, chance } from './random.js';
 import { brokenBy, policyIdOf } from './verifier.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** Those who stop things race those who call, and afterwards the log says who was first. */
 
@@ -172,7 +172,7 @@ async function wholeLog(service: TestService): Promise<SeenEvent[]> {
 }
 
 async function raced(t: TestContext, decisions: number, wrap: (log: EventLog) => EventLog) {
-  const luck = chance(t);
+  const luck = chance();
   let refusals = 0;
   const service = await startService({
     wrapLog: (log) => {

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { TestContext } from 'node:test';
 import { chanceOf, type Chance } from '../support/chance.js';
 
 /**
@@ -13,8 +12,8 @@ export interface SeededChance extends Chance {
   readonly seed: number;
 }
 
-export function chance(t: TestContext): SeededChance {
+export function chance(): SeededChance {
   const seed = Number(process.env['SALLYPORT_TEST_SEED'] ?? randomInt(2 ** 31));
-  t.diagnostic(`SALLYPORT_TEST_SEED=${seed}`);
+  console.log(`SALLYPORT_TEST_SEED=${seed}`);
   return { seed, ...chanceOf(seed) };
 }

@@ -3,10 +3,10 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { selfSigned } from '../demo/certificate.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { ended, listening, place, until, type Program } from './child.js';
+import { test } from '../support/testing.js';
 
 /** A start that cannot be, ends: one line on stderr that says why, exit code 1, and nothing is touched. */
 

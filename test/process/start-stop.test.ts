@@ -14,13 +14,13 @@ import {
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { projectRoot } from '../support/root.js';
 import { callBody, openTask, readyWorld } from '../support/world.js';
 import { ended, place, until, type Exit, type Program, type ServiceProcess } from './child.js';
 import { linkPackages } from './packages.js';
 import { slowRequest } from './slow-client.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Starting and stopping, as whoever runs the service sees it. */
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import { addPrincipal, unique, versionCommand, type Actor } from '../support/actors.js';
 import { eventsAfter, eventsOf } from '../support/events.js';
 import { gate } from '../support/gate.js';
@@ -9,6 +8,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { activatePolicy, approve, callBody, expecting, registration, taskBody } from '../support/world.js';
 import { withoutChecks } from './logs.js';
 import { brokenBy, policyIdOf } from './verifier.js';
+import { after, before, describe, test } from '../support/testing.js';
 
 /**
  * An allow on its way to the store while somebody stops it: each stop, once with the checks of the append and once
@@ -156,14 +156,16 @@ for (const checked of [true, false]) {
     }
   }
 
-  test(checked ? 'with the checks of the append' : 'without the checks of the append', async (t) => {
-    policies = 0;
-    service = await startService({ wrapLog: (log) => held.wrap(checked ? log : withoutChecks(log)) });
-    t.after(() => service.stop());
-    await activate(service, 'permit');
+  describe(checked ? 'with the checks of the append' : 'without the checks of the append', () => {
+    before(async () => {
+      policies = 0;
+      service = await startService({ wrapLog: (log) => held.wrap(checked ? log : withoutChecks(log)) });
+      await activate(service, 'permit');
+    });
+    after(() => service.stop());
 
     for (const [what, { stop, reason, because }] of Object.entries(STOPS)) {
-      await t.test(`${what} overtakes an allow: ${checked ? 'it is denied' : 'the verifier finds it'}`, async () => {
+      test(`${what} overtakes an allow: ${checked ? 'it is denied' : 'the verifier finds it'}`, async () => {
         const { scene, callId, answer } = await overtaken(stop);
         const { decision, reason: told } = expecting(200, answer);
         const broken = await brokenOf(service, callId);
@@ -179,51 +181,45 @@ for (const checked of [true, false]) {
       });
     }
 
-    await t.test(
-      `the removal of the caller overtakes an allow: ${checked ? '401' : 'the verifier finds it'}`,
-      async () => {
-        const { scene, callId, answer } = await overtaken(async (_, { host }) => {
-          expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${host.name}`));
-          return undefined;
-        });
-        const reasons = (await brokenOf(service, callId)).map(({ because }) => because);
-        if (checked) {
-          refused(401, 'unauthenticated', answer);
-          assert.deepEqual(await eventsOf(service, `calls-${scene.task.taskId}`), []);
-          assert.deepEqual(reasons, []);
-        } else {
-          assert.equal(expecting(200, answer).decision, 'allow');
-          for (const reason of ['principal removed', `host:${scene.host.name}`]) assert.ok(reasons.includes(reason));
-        }
-      },
-    );
+    test(`the removal of the caller overtakes an allow: ${checked ? '401' : 'the verifier finds it'}`, async () => {
+      const { scene, callId, answer } = await overtaken(async (_, { host }) => {
+        expecting(204, await service.call('admin', 'DELETE', `/v1/principals/${host.name}`));
+        return undefined;
+      });
+      const reasons = (await brokenOf(service, callId)).map(({ because }) => because);
+      if (checked) {
+        refused(401, 'unauthenticated', answer);
+        assert.deepEqual(await eventsOf(service, `calls-${scene.task.taskId}`), []);
+        assert.deepEqual(reasons, []);
+      } else {
+        assert.equal(expecting(200, answer).decision, 'allow');
+        for (const reason of ['principal removed', `host:${scene.host.name}`]) assert.ok(reasons.includes(reason));
+      }
+    });
 
-    await t.test(
-      `a directive overtakes a response: ${checked ? 'it is rejected' : 'the verifier finds it'}`,
-      async () => {
-        const scene = await sceneOf(service);
-        const callId = randomUUID();
-        expecting(200, await authorize(service, scene, callId));
-        const hold = held.holdNext('calls-');
-        const body = { taskId: scene.task.taskId, result: { content: [{ type: 'text', text: 'a note' }] } };
-        const answer = service.call(scene.host, 'POST', `/v1/calls/${callId}/response`, body);
-        await hold.arrived;
-        const target = { type: 'task', taskId: scene.task.taskId };
-        expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
-        hold.release();
-        const { verdict, content } = expecting(200, await answer);
-        const broken = await brokenOf(service, callId);
-        if (checked) {
-          assert.deepEqual([verdict, content], ['rejected', undefined]);
-          assert.deepEqual(broken, []);
-        } else {
-          assert.equal(verdict, 'accepted');
-          assert.deepEqual(
-            broken.map(({ because }) => because),
-            [`a response after task:${scene.task.taskId}`],
-          );
-        }
-      },
-    );
+    test(`a directive overtakes a response: ${checked ? 'it is rejected' : 'the verifier finds it'}`, async () => {
+      const scene = await sceneOf(service);
+      const callId = randomUUID();
+      expecting(200, await authorize(service, scene, callId));
+      const hold = held.holdNext('calls-');
+      const body = { taskId: scene.task.taskId, result: { content: [{ type: 'text', text: 'a note' }] } };
+      const answer = service.call(scene.host, 'POST', `/v1/calls/${callId}/response`, body);
+      await hold.arrived;
+      const target = { type: 'task', taskId: scene.task.taskId };
+      expecting(201, await service.call('operator', 'POST', '/v1/directives', { target, reason: 'test' }));
+      hold.release();
+      const { verdict, content } = expecting(200, await answer);
+      const broken = await brokenOf(service, callId);
+      if (checked) {
+        assert.deepEqual([verdict, content], ['rejected', undefined]);
+        assert.deepEqual(broken, []);
+      } else {
+        assert.equal(verdict, 'accepted');
+        assert.deepEqual(
+          broken.map(({ because }) => because),
+          [`a response after task:${scene.task.taskId}`],
+        );
+      }
+    });
   });
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import { refused } from '../support/problems.js';
 import type { Answered } from '../support/service.js';
 import { callBody, expecting, openTask } from '../support/world.js';
 import { ALWAYS, faultyWorld as world } from './faulty-world.js';
+import { test } from '../support/testing.js';
 
 /** A store that does not say what became of an append: it failed, or it was written, or nobody knows for long. */
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { refused } from '../support/problems.js';
 import type { Answered, Callable } from '../support/service.js';
 import {
@@ -16,6 +15,7 @@ import {
   taskBody,
 } from '../support/world.js';
 import { ended, place } from './child.js';
+import { test } from '../support/testing.js';
 
 /** A start on yesterday's data: whoever asks the same gets the same. */
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Beat } from '../../libs/feed/beat.js';
 import { stateRoot } from '../../libs/directive/decider.js';
 import type { DirectivesLane } from '../../libs/relay/directives-lane.js';
 import { relayGround, stateOf, until } from './ground.js';
 import { memoryTopic, type MemoryTopic } from './memory-topic.js';
+import { test } from '../support/testing.js';
 
 /** The lane of directives: what stands last under each key is the truth, whoever else has written there. */
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '../../libs/event-log/event.js';
 import { WrongTopic } from '../../libs/kafka/topic.js';
 import { consumed, relayGround, until } from './ground.js';
 import { memoryTopic } from './memory-topic.js';
+import { test } from '../support/testing.js';
 
 /** The lane of all events: nothing is missing and nothing out of order for a consumer that drops what it has seen. */
 

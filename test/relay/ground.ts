@@ -1,6 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { TestContext } from 'node:test';
 import { ControlPlane } from '../../libs/control/control-plane.js';
 import { ControlView } from '../../libs/control/control-view.js';
 import { LogTime } from '../../libs/control/log-time.js';
@@ -19,6 +18,7 @@ import { runEventsLane } from '../../libs/relay/events-lane.js';
 import type { Lane, RelayParts } from '../../libs/relay/lane.js';
 import { committed, write } from '../contracts/facts.js';
 import { movableClock } from '../support/clock.js';
+import type { TestContext } from '../support/testing.js';
 
 const LEASE_MS = 5_000;
 const WAIT_MS = 10_000;

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { table } from '../../apps/cli/print.js';
 import { startService, type TestService } from '../support/service.js';
 import { installed } from './install.js';
 import { allowAll, notYet, travel, type Journey } from './journey.js';
 import { placedIn, serversToTry } from './table.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Real servers by README's own steps: captured five times, registered, reviewed, connected to and called by the SDK. */
 
@@ -38,7 +38,7 @@ after(async () => {
 });
 
 for (const row of serversToTry()) {
-  test(`${row.name}@${row.version} (${row.registry})`, { timeout: 600_000 }, async (t) => {
+  test(`${row.name}@${row.version} (${row.registry})`, { timeoutMs: 600_000 }, async (t) => {
     const journey = notYet(row.name);
     journeys.push(journey);
     const program = await installed(row);

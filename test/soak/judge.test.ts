@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { chanceOf } from '../support/chance.js';
 import { judge, slopePerS, type Counts, type Sample } from './judge.js';
+import { test } from '../support/testing.js';
 
 /** Thirty intervals as they are when nothing is wrong: noise of some percent, and a start that is slower. */
 function quiet(change: (sample: Sample, index: number) => Partial<Sample> = () => ({})): Sample[] {

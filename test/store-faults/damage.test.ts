@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
 import { batch, committed, dataOf, write } from '../contracts/facts.js';
 import { fill, inPlace } from './place.js';
+import { test } from '../support/testing.js';
 
 const EVENTS = 200;
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
-import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../libs/kernel/time.js';
 import { LogUnavailable, type AppendOutcome } from '../../libs/event-log/port.js';
@@ -8,6 +7,7 @@ import { settledLog } from '../../libs/event-log/settled.js';
 import { RESTART_MS } from '../../libs/event-log/sqlite/shared/settings.js';
 import { batch, committed, dataOf, write } from '../contracts/facts.js';
 import { inPlace } from './place.js';
+import { test } from '../support/testing.js';
 
 /** The worker threads that this process starts, by the last part of their script's name. */
 const workers = new Map<string, Worker>();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { openForWriting } from '../../libs/event-log/sqlite/worker/schema.js';
 import { inPlace } from './place.js';
+import { test } from '../support/testing.js';
 
 test('a commit is fsynced, and the WAL is folded as often as SQLite would by itself', () =>
   inPlace(async ({ file }) => {

@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
 import { systemClock } from '../../libs/kernel/time.js';
 import { LogUnavailable, OutcomeUnknown } from '../../libs/event-log/port.js';
 import { settledLog } from '../../libs/event-log/settled.js';
 import type { SqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { batch, write } from '../contracts/facts.js';
 import { inPlace, type Place } from './place.js';
+import { test } from '../support/testing.js';
 
 const PAD = 'x'.repeat(3_000);
 

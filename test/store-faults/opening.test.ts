@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
 import { LogOpenError, type LogOpenCode } from '../../libs/event-log/sqlite/shared/errors.js';
 import { SCHEMA_VERSION } from '../../libs/event-log/sqlite/worker/schema.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { committed, write } from '../contracts/facts.js';
 import { fill, inPlace } from './place.js';
+import { test } from '../support/testing.js';
 
 async function assertRefused(opening: Promise<unknown>, code: LogOpenCode, message: RegExp): Promise<void> {
   await assert.rejects(opening, (error) => {

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { capabilityDecider, type CapabilityCommand } from '../../libs/capability/decider.js';
 import { CapabilityRegistration } from '../../libs/capability/manifest.js';
 import { prepareProposal } from '../../libs/capability/proposal.js';
@@ -39,6 +38,7 @@ import { CallIndex } from '../../libs/audit/index/call-index.js';
 import { DirectiveHistory } from '../../libs/audit/directive-history.js';
 import { TraceAudit, type TraceEvidence, type TraceLimits } from '../../libs/audit/trace.js';
 import { inlineDesk, RESPONSE_LIMITS, responseText } from './responses.js';
+import type { TestContext } from './testing.js';
 
 /** A small world for tests of evidence, made through the real commands: one capability, one policy, two hosts. */
 

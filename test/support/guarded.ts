@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { after } from 'node:test';
 import { openServer } from '../../apps/cli/capture/observe.js';
 import { registrationOf, type Registration } from '../../apps/cli/capture/registration.js';
 import { findProvenance } from '../../apps/cli/provenance/provenance.js';
@@ -7,6 +6,7 @@ import { connectHost, type Host, type HostOptions } from '../../libs/host/index.
 import { projectRoot } from './root.js';
 import { startService, type Answered, type TestService } from './service.js';
 import { activatePolicy, approve, expecting } from './world.js';
+import { after } from './testing.js';
 
 export const EVERYTHING = join(projectRoot, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
 

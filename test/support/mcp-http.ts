@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
 import type { ScriptedServer } from './mcp-server.js';
+import type { TestContext } from './testing.js';
 
 /** A scripted server at an address of streamable HTTP. A POST of requests without the token is a 401. */
 export async function overHttp(t: TestContext, server: ScriptedServer, token?: string): Promise<URL> {

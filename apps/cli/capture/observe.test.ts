@@ -5,13 +5,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { answer, TOOLS, type Manner } from '../../../test/demo/fake-server.js';
 import type { Protocol } from './eras.js';
 import { CaptureFailure } from './failure.js';
 import { openServer, type Observation, type Target } from './observe.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const FAKE = fileURLToPath(new URL('../../../test/demo/fake-server.js', import.meta.url));

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
 import { CaptureFailure } from './failure.js';
@@ -8,6 +7,7 @@ import type { Observation, Target } from './observe.js';
 import { hintsOf, leftOutLines } from './report.js';
 import { effectsOf } from './operations.js';
 import { commandLine, registrationOf, type Registration } from './registration.js';
+import { test } from '../../../test/support/testing.js';
 
 const GIVEN = { kind: 'mcp-server', category: 'files', owner: 'me', sensitivity: 'confidential' } as const;
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { projectRoot } from '../../../test/support/root.js';
 import { run } from '../program.js';
 import { EXIT } from '../world.js';
+import { after, before, test } from '../../../test/support/testing.js';
 
 let folder: string;
 before(() => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
 import { startStub, type Stub } from '../../../test/demo/stub-service.js';
+import { after, before, beforeEach, test } from '../../../test/support/testing.js';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const TASK = '0b9f3a52-7c55-4c1e-8a55-2f6a3a1b7f11';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { imageOf, partsOf } from './container-image.js';
+import { test } from '../../../test/support/testing.js';
 
 const image = (line: string): string | undefined => imageOf(line.split(' '));
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { digestOf, digestOfBytes } from '../../../libs/kernel/digest.js';
 import { findProvenance } from './provenance.js';
+import { after, before, test } from '../../../test/support/testing.js';
 
 let root = '';
 const LOCK = JSON.stringify({

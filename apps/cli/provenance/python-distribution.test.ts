@@ -13,9 +13,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
-import { after, before, describe, test } from 'node:test';
 import { digestOf, digestOfBytes } from '../../../libs/kernel/digest.js';
 import { findProvenance } from './provenance.js';
+import { after, before, describe, test } from '../../../test/support/testing.js';
 
 const hasPython = spawnSync('python3', ['-c', 'import venv']).status === 0;
 const ENTRY = 'acme_server:main';
@@ -38,7 +38,7 @@ const WHEEL = digestOf({
   version: '1.2',
 });
 
-describe('a server from PyPI', { skip: hasPython ? false : 'there is no python3 with venv on this machine' }, () => {
+(hasPython ? describe : describe.skip)('a server from PyPI', () => {
   let root = '';
   let venv = '';
   let packages = '';

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { z } from 'zod';
 import { OutcomeRequest, ResponseRequest } from '../../../libs/calls/requests.js';
 import { AuthorizeRequest } from '../../../libs/decision/call.js';
@@ -8,6 +7,7 @@ import { JsonText } from '../../../libs/kernel/json-text.js';
 import { fullName, messageNames, messageOf } from '../../../libs/wire/protos.js';
 import { Problem } from '../edge/problem.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 /** Over the wire and back. */
 function roundTrip(type: string, shape: object): unknown {

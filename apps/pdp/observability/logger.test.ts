@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { pino } from 'pino';
 import { failureLog } from './logger.js';
+import { test } from '../../../test/support/testing.js';
 
 test('where every request fails there are few lines, and they say how many were left out', () => {
   const lines: Record<string, unknown>[] = [];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { Gate } from './gate.js';
+import { test } from '../../../test/support/testing.js';
 
 /** A gate on a clock that stands still, and work that ends when it is told to. */
 function stage(maxInFlight: number) {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
 import { err } from '../../../libs/kernel/result.js';
 import { refusal } from '../../../libs/kernel/refusal.js';
@@ -7,6 +6,7 @@ import { Problem } from '../edge/problem.js';
 import { gatedResponder, type Responding } from './gated.js';
 import { Gate } from './gate.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
+import { test } from '../../../test/support/testing.js';
 
 const MIB = 1_048_576;
 const overloaded = (error: unknown): boolean => error instanceof Problem && error.code === 'overloaded';

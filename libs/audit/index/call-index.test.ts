@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test, type TestContext } from 'node:test';
 import { sealEvent } from '../../event-log/event.js';
 import { MemoryLog } from '../../event-log/memory/memory-log.js';
 import type { EventLog } from '../../event-log/port.js';
@@ -14,6 +13,7 @@ import type { CallFilter } from './messages.js';
 import { openIndexStore } from './store.js';
 import { IndexUnavailable } from './thread.js';
 import { tampered } from '../../../test/support/audit-world.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.parse('2026-11-22T10:00:00.000Z');

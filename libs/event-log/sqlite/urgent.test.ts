@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
 import { batch, fact, write } from '../../../test/contracts/facts.js';
 import { LogOverloaded, type Recall } from '../port.js';
 import { openSqliteLog } from './sqlite-log.js';
+import { test } from '../../../test/support/testing.js';
 
 test('an urgent append is taken by a full queue, and committed before what waits in it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-urgent-'));

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { directiveFeedContract } from '../../../test/contracts/directive-feed.js';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { eventOf, watchServer } from '../../../test/support/watch-server.js';
 import { sseFeed, type SseOptions } from './sse.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 const instanceId = randomUUID();
 
@@ -42,7 +42,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(5);
 }
 
-test('the watch says what the host has, and which instance it is', { timeout: 20_000 }, async (t) => {
+test('the watch says what the host has, and which instance it is', { timeoutMs: 20_000 }, async (t) => {
   const { server } = await followed(t);
   await until(() => server.asked.length > 0);
   assert.deepEqual(Object.fromEntries(server.asked[0] ?? []), { sinceEpoch: '7', instanceId });
@@ -62,7 +62,7 @@ test('events come whole through any cut of their bytes, comments and other event
   assert.deepEqual(beats.slice(1), sent);
 });
 
-test('a connection on which nothing comes is dropped and taken up anew', { timeout: 20_000 }, async (t) => {
+test('a connection on which nothing comes is dropped and taken up anew', { timeoutMs: 20_000 }, async (t) => {
   const { server, interruptions, beats, model } = await followed(t, { heartbeatMs: 40 });
   await until(() => beats.length === 1);
   server.greet = 'silence';
@@ -80,7 +80,7 @@ test('a connection on which nothing comes is dropped and taken up anew', { timeo
 
 test(
   'what is refused, unreadable or too large ends the connection and is tried again',
-  { timeout: 20_000 },
+  { timeoutMs: 20_000 },
   async (t) => {
     const { server, interruptions, beats } = await followed(t, { maxEventChars: 2000 });
     const faults: [string, RegExp][] = [

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
@@ -9,6 +8,7 @@ import type { DirectiveFeed, FeedListener } from '../../feed/port.js';
 import type { Acknowledgement } from '../service/client.js';
 import { DirectiveFollower } from './follower.js';
 import { feedKeys } from './keys.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 /** A feed that says what the test says. */
 function spokenFeed(name: DirectiveFeed['name']) {

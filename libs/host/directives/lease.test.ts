@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { Lease } from './lease.js';
+import { test } from '../../../test/support/testing.js';
 
 const [LEASE_MS, SKEW_MS] = [5000, 500];
 /** What the service's clock is ahead of this host's monotonic one. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { feedModel, type FeedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { digestOf } from '../../kernel/digest.js';
 import type { Beat } from '../../feed/beat.js';
 import { fromLog, isVoid, step, type Replica } from './replica.js';
+import { test } from '../../../test/support/testing.js';
 
 const category = (name: string) => ({ type: 'category', category: name }) as const;
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { signBeat, type Beat } from '../../feed/beat.js';
 import { digestOf } from '../../kernel/digest.js';
 import { HostView, type Asked } from './view.js';
+import { test } from '../../../test/support/testing.js';
 
 const [LEASE_MS, SKEW_MS, HOUR_MS] = [5000, 500, 3_600_000];
 const stranger = generateKeyPairSync('ed25519').privateKey;

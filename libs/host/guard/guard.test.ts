@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -13,6 +12,7 @@ import { guard } from './guard.js';
 import type { McpClient, McpTransport } from '../../mcp/client.js';
 import type { CallRefused } from './refusal.js';
 import type { StaleReason } from '../directives/view.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 const fingerprint = fingerprintDefinition(NOTES);
 const digest = fingerprint.ok ? fingerprint.value.digest : '';

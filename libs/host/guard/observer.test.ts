@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { observerOf } from './observer.js';
+import { test } from '../../../test/support/testing.js';
 
 /** An observer of a server that can be told what it declares, and to fail. */
 function world() {

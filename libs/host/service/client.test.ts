@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test, type TestContext } from 'node:test';
 import { createClient, ServiceError, type Authorize } from './client.js';
 import { askOverHttp } from './http.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 const instanceId = randomUUID();
 

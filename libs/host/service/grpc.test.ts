@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
 import { Metadata, Server, ServerCredentials, status, type handleUnaryCall } from '@grpc/grpc-js';
 import { messageOf, serviceOf } from '../../wire/protos.js';
 import { ServiceError } from './client.js';
 import { askOverGrpc } from './grpc.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
 /** A service of which every answer to `Tasks/Get` is the same. */
 async function serviceThat(t: TestContext, get: handleUnaryCall<object, object>) {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { after, test } from 'node:test';
 import { kafkaFeed } from '../../../libs/feed/kafka/kafka-feed.js';
 import { openSender } from '../../../libs/kafka/sender.js';
 import { directivesOutlet } from '../../../libs/relay/outlets.js';
 import { directiveFeedContract } from '../../contracts/directive-feed.js';
 import { startKafka } from '../kafka/kafka.js';
+import { after, test } from '../../support/testing.js';
 
 /** The directive feed over Kafka keeps the port's contract; interrupted is a broker that is killed and started again. */
 

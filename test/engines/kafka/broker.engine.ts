@@ -5,11 +5,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import kafkajs, { Kafka, logLevel, type ConfigResourceTypes, type Consumer, type Producer } from 'kafkajs';
 import { startKafka, type TestKafka } from './kafka.js';
 import { silenceNegativeTimeouts } from '../../../libs/kafka/warnings.js';
+import { after, before, describe, test } from '../../support/testing.js';
 
 /** The broker that the other suites rely on: it keeps what it acknowledged, breaks when told, and goes with its test. */
 

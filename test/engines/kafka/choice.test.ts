@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
 import { chooseKafka, type Machine } from './choice.js';
+import { describe, test } from '../../support/testing.js';
 
 const machine = (environment: Record<string, string>, ...has: ('docker' | 'java' | 'maven')[]): Machine => ({
   environment,

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { after, before, describe, test, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import { parseEvent } from '../../../libs/event-log/event.js';
@@ -13,6 +12,7 @@ import { committed, write } from '../../contracts/facts.js';
 import { relayGround, stateOf, until } from '../../relay/ground.js';
 import { startKafka, type TestKafka } from '../kafka/kafka.js';
 import { keptOf, readTopic } from './reading.js';
+import { after, before, describe, test, type TestContext } from '../../support/testing.js';
 
 /** The relay on a real broker that is killed, frozen, misconfigured and written to by others. */
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KafkaConnection } from '../../../libs/kafka/client.js';
 import { DIRECTIVES_TOPIC } from '../../../libs/feed/kafka/kafka-feed.js';
@@ -10,6 +9,7 @@ import { callBody, expecting, openTask, readyWorld } from '../../support/world.j
 import type { Answered } from '../../support/service.js';
 import { startKafka, type TestKafka } from '../kafka/kafka.js';
 import { keptOf, readTopic } from './reading.js';
+import { after, before, describe, test } from '../../support/testing.js';
 
 /** The service as it is run, with brokers: killed, restarted, and without them for a while. */
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { SealedEvent } from '../../event.js';
 import { WaitingAppends, type Waiting } from './waiting-appends.js';
+import { test } from '../../../../test/support/testing.js';
 
 interface Shape {
   readonly writes: readonly string[];

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { write } from '../../../../test/contracts/facts.js';
 import { heapMiB } from '../../../../test/support/memory.js';
 import { ClaimCells } from '../shared/claims.js';
 import { decodeGroup, encodeGroup } from '../shared/group-message.js';
 import { openGroupWriter } from './commit.js';
+import { test } from '../../../../test/support/testing.js';
 
 const STREAMS = 600;
 /** What each stream's first event and the next append to it hold: 60 MiB in all, twice. */
