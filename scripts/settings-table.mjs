@@ -1,19 +1,6 @@
-// Writes the table of settings into README.md, from the schema that reads them. `--check` only says whether it is there.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// Writes the table of settings into docs/operate/settings.md, from the schema that reads them. `--check` only compares.
+import { join } from 'node:path';
+import { root, writePart } from './part-of-document.mjs';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { settingsTable } = await import(join(root, 'dist/apps/pdp/settings.js'));
-const file = join(root, 'README.md');
-const readme = readFileSync(file, 'utf8');
-const written = readme.replace(
-  /(<!-- settings:begin -->\n)[\s\S]*?(<!-- settings:end -->)/,
-  (_, begin, end) => `${begin}\n${settingsTable()}\n\n${end}`,
-);
-if (process.argv.includes('--check')) {
-  if (written !== readme) {
-    console.error('the table of settings in README.md is not the one of the schema: npm run docs:settings');
-    process.exitCode = 1;
-  }
-} else writeFileSync(file, written);
+writePart('docs/operate/settings.md', 'settings', settingsTable(), 'npm run docs:settings');

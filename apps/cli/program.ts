@@ -16,55 +16,56 @@ import { printable } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
 
 const EPILOGUE = `
-A first round, each step by the role that it needs:
+First steps. Each command uses the token of the role that it needs:
   sallyport capture --id filesystem --out fs.json -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
   sallyport register fs.json
   sallyport review filesystem <version> --approve --reason "…" --exception signature_missing
 
 Connection:
   --server, or SALLYPORT_URL         the service (http://127.0.0.1:7070); capture's --url is the MCP server's address
-  SALLYPORT_HTTP                     else the address that a service with these settings listens on
+  SALLYPORT_HTTP                     without those, the address that a service with these settings listens on
   --token-file, or SALLYPORT_TOKEN   the caller's token; never an argument
-  SALLYPORT_DATA                     else the role's token of $SALLYPORT_DATA/tokens.json (./data), for a service on this machine
+  SALLYPORT_DATA                     without those, the role's token in $SALLYPORT_DATA/tokens.json (./data), if the service
+                                     is on this machine
 
 Exit codes:
   0  done, or allowed
-  1  a replay is not identical, or something went wrong that nobody expected
+  1  a replay is not identical, or an unexpected error occurred
   2  wrong usage
   3  the service cannot be reached, or cannot answer now
   4  the service refused the request
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
-  7  a disable was not effective everywhere within --target-ms; it stands all the same
-  8  a disable matches nothing now; it stands all the same (--ahead says that this is meant)
-  9  nobody can say whether the command was carried out: send the same command again
+  7  a disable was not effective everywhere within --target-ms; it is in force
+  8  a disable matches nothing now; it is in force (--ahead says that this is intended)
+  9  the service does not know whether it carried the command out: send the same command again
   10 a policy file has errors, or a case of a policy test failed
 `;
 
 /** What to do about a problem, by its code (contract, "Rules for all of it"). */
 const NEXT: Readonly<Record<string, string>> = {
   malformed_request: 'correct the fields and send it again',
-  unauthenticated: 'the token is not known: was it rotated, or is it for another service?',
+  unauthenticated: 'the service does not know the token: was it rotated, or is it for another service?',
   forbidden: 'this token lacks the role: use another --token-file',
-  self_review: 'it takes somebody else than the one who proposed or suspended it',
+  self_review: 'another principal has to do this: the one that proposed or suspended it may not',
   beyond_ceiling: 'the host may not name that agent, user role or capability: an admin sets its ceilings',
-  not_found: 'check the id; what belongs to another host is not found either',
-  revision_conflict: 'somebody was faster: look again, then decide again',
-  already_exists: 'it is there already with another content: choose another id, or `propose` a new version',
+  not_found: 'check the id; objects of another host are not found either',
+  revision_conflict: 'another command was faster: look again, then decide again',
+  already_exists: 'the id exists already with other content: choose another id, or `propose` a new version',
   call_conflict: 'a call id is for one call: use a new one',
-  call_finished: 'the call has its response: ask for another call with a new id',
-  ack_refused: 'the host has another state than the service: it has to fetch the snapshot',
+  call_finished: 'the call has its response already: ask for another call with a new id',
+  ack_refused: 'the host and the service have different states: the host has to fetch the snapshot',
   exception_required:
     'read what each means with `sallyport review --help`, then name it with --exception, or reject the version',
-  invalid_transition: 'it is not in a state for that: look at it first',
-  too_large: 'it is over a limit of the service',
+  invalid_transition: 'its state does not permit this: look at it first',
+  too_large: 'the request exceeds a limit of the service: send less',
   overloaded: 'wait a moment and try again',
-  log_unavailable: 'nothing was recorded, nor will be: look at the log of the service, then send it again',
+  log_unavailable: 'nothing was recorded, and nothing will be: look at the log of the service, then send it again',
   outcome_unknown:
-    'The command was carried out or it was not. Send the same command again: it answers what is recorded, or is carried\n' +
-    '  out now. `invalid_transition` or `not_found` then says that it was carried out before. A disable, a suspension and\n' +
-    '  a revocation may still be carried out by themselves; nothing else is.',
-  view_stale: 'the service is behind: try again',
+    'The command was carried out, or it was not. Send the same command again. It answers what is recorded, or it is\n' +
+    '  carried out now. `invalid_transition` or `not_found` then says that it was carried out before. Only a disable, a\n' +
+    '  suspension and a revocation may still be carried out without a repeat.',
+  view_stale: 'the service has not read its newest events yet: try again',
 };
 
 /** Runs one command line (without node and script) and answers with the exit code. Never throws. */
@@ -79,7 +80,8 @@ export async function run(argv: readonly string[], world: World): Promise<number
   }
 }
 
-function buildProgram(world: World, exits: Exits): Command {
+/** The whole command line. Its texts go to `world`; the exit code of the command that runs goes to `exits`. */
+export function buildProgram(world: World, exits: Exits): Command {
   const program = new Command('sallyport')
     .description(
       'A guarded passage between agents and their capabilities: register, review, authorize, disable, prove.',
@@ -90,6 +92,7 @@ function buildProgram(world: World, exits: Exits): Command {
     .configureOutput({
       writeOut: world.out,
       writeErr: world.err,
+      getOutHelpWidth: () => world.columns ?? 80,
       outputError: (text) => world.err(printable(text.trim()) + '\n'),
     })
     .configureHelp({ showGlobalOptions: false })
@@ -120,7 +123,7 @@ function explain(error: unknown, world: World, json: boolean): number {
     return error.kind === 'usage' ? EXIT.usage : EXIT.captureFailed;
   }
   if (error instanceof ServiceUnreachable) {
-    say(`${error.message}. Does it run (npm start), and is --server right?`);
+    say(`${error.message}. Is it running (npm start), and is --server right?`);
     return EXIT.unavailable;
   }
   if (error instanceof ServiceProblem) {

@@ -1,9 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 
-/** What a command needs of the process that it runs in; tests hand in their own. */
+/** A command's view of the process that it runs in. Tests pass their own. */
 export interface World {
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
+  /** The width of help texts, in characters: that of the terminal, or 80. */
+  readonly columns?: number | undefined;
   /** One piece of output, newline included. */
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
@@ -20,7 +22,7 @@ export const EXIT = {
   notIdentical: 1,
   /** A wrong option, an unreadable file, no token. */
   usage: 2,
-  /** The service cannot be reached, or is not able to answer now. */
+  /** The service cannot be reached, or cannot answer now. */
   unavailable: 3,
   /** The service refused the request. */
   refused: 4,
@@ -28,9 +30,9 @@ export const EXIT = {
   denied: 5,
   /** A server could not be captured. */
   captureFailed: 6,
-  /** A disable stands, and is not known to have reached every instance in the time that was asked for. */
+  /** A disable is in force, and did not reach every instance within `--target-ms`. */
   late: 7,
-  /** A disable stands, and matches nothing that is registered or open now. */
+  /** A disable is in force, and matches nothing that is registered or open now. */
   matchesNothing: 8,
   /** The service cannot say whether it carried the command out. */
   outcomeUnknown: 9,
@@ -38,7 +40,7 @@ export const EXIT = {
   policyFailed: 10,
 } as const;
 
-/** The command cannot go on because of how it was called. The message is one line for a person. */
+/** The command line is wrong. The message is one line for a person. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -47,6 +49,7 @@ export function processWorld(): World {
   const { stdin, stdout } = process;
   return {
     ...(stdin.isTTY && stdout.isTTY ? { ask } : {}),
+    columns: stdout.columns,
     env: process.env,
     cwd: process.cwd(),
     out: (text) => void process.stdout.write(text),

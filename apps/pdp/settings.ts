@@ -8,8 +8,8 @@ import { setting, SettingsError, whole } from './setting.js';
 export { SettingsError };
 
 /**
- * Every setting of the service, once: its shape, its default, why it is there and what is dangerous about it. The
- * README's table is printed from here (`npm run docs:settings`), and a test says that it was.
+ * Every setting of the service, once: its shape, its default, its purpose and its danger. The table in
+ * docs/operate/settings.md is printed from here (`npm run docs:settings`), and a house test compares it.
  */
 const endpoint = z
   .string()
@@ -265,7 +265,7 @@ const OF_OTHERS = /^SALLYPORT_(URL|TOKEN|TOKEN_FILE|TEST_.*)$/;
 export function readSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('SALLYPORT_') || Object.hasOwn(SETTINGS, name) || OF_OTHERS.test(name)) continue;
-    throw new SettingsError(`${name} is not a setting; see the table in README.md`);
+    throw new SettingsError(`${name} is not a setting; see docs/operate/settings.md`);
   }
   const read = <Name extends keyof typeof SETTINGS>(name: Name): Parsed<Name> | undefined => {
     const text = environment[name] ?? SETTINGS[name].default;
@@ -330,7 +330,7 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   };
 }
 
-/** The README's table, in Markdown. */
+/** The table of docs/operate/settings.md, in Markdown. */
 export function settingsTable(): string {
   const rows = Object.entries(SETTINGS).map(
     ([name, { default: fallback, meaning, danger }]) =>

@@ -47,11 +47,11 @@ function link(modules: string, name: string): void {
   symlinkSync(join(projectRoot, 'node_modules', name), join(modules, name));
 }
 
-/** The very lines of the README, for another address and another folder of documents. */
+/** The very lines of the SDK's page, for another address and another folder of documents. */
 function exampleFor(url: string, documents: string): string {
-  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
+  const page = readFileSync(join(projectRoot, 'docs/reference/host-sdk.md'), 'utf8');
   const [, lines = ''] =
-    /<!-- host-example:begin -->\n+```ts\n([\s\S]*?)```\n+<!-- host-example:end -->/.exec(readme) ?? [];
+    /<!-- host-example:begin -->\n+```ts\n([\s\S]*?)```\n+<!-- host-example:end -->/.exec(page) ?? [];
   const [imports = '', code = ''] = lines.trim().split('\n\n');
   assert.match(imports, /^import /);
   assert.equal(code.split('\n').length, 10, 'ten lines');
@@ -96,7 +96,7 @@ test('on an older Node each entry says which one it needs', () => {
   }
 });
 
-test('the example of the README compiles and runs against a real server, as a user of the package', async (t) => {
+test('the example of docs/reference/host-sdk.md compiles and runs against a real server, as a user of the package', async (t) => {
   const service = await startService();
   t.after(() => service.stop());
   const user = join(folder, 'user');

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
 import { projectRoot } from '../support/root.js';
 import { textOf, tracked } from './files.js';
 import { test } from '../support/testing.js';
@@ -22,11 +21,6 @@ test('no note to self is left behind', () => {
     tracked('.ts', '.mjs', '.cjs', '.md', '.yaml').filter((path) => words.test(textOf(path))),
     [],
   );
-});
-
-test('README.md has the table of settings that the service reads', () => {
-  assert.ok(textOf('README.md').includes(settingsTable()), 'npm run docs:settings writes it');
-  assert.ok(Object.keys(SETTINGS).length > 0);
 });
 
 test('ARCHITECTURE.md names every folder', () => {

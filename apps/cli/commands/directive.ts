@@ -26,8 +26,9 @@ interface DisableOptions {
 export function addDirective(program: Command, world: World, exits: Exits): void {
   const disable = describe(program, 'disable <target>', {
     about:
-      'Stop something now, on every host and in every running task. Targets: all, capability:x, version:x@1,\n' +
-      'operation:x/op, publisher:x, source:npm:name, category:x, effect:x, host:x, task:<id>',
+      'Stop a target now, on every host and in every running task.\n' +
+      'Targets: all, capability:x, version:x@1, operation:x/op, publisher:x, source:npm:name, category:x, effect:x,\n' +
+      'host:x, task:<id>',
     example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
   })
     .requiredOption('--reason <text>', 'why; it is part of the record')

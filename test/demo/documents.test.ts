@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { projectRoot } from '../support/root.js';
+import { startService } from '../support/service.js';
+
+/** The blocks of documents that are marked `<!-- runnable -->` work when they are followed, on a fresh service. */
+
+/** Somebody who follows documents in a folder of their own, with the tokens of a fresh service, as after `npm start`. */
+interface Reader {
+  /** Runs the runnable blocks of a document in order. What one prints fills the placeholders of the next. */
+  readonly follow: (path: string) => Promise<string>;
+  readonly run: (script: string) => Promise<string>;
+}
+
+/** Placeholders of documents, each with where its value is printed. */
+const PLACEHOLDERS: readonly (readonly [string, RegExp])[] = [
+  ['<taskId>', /^task +([0-9a-f-]{36})$/m],
+  ['<traceId>', /^trace +([0-9a-f]{32})$/m],
+  ['<id>', /sallyport lift ([0-9a-f-]{36})/],
+];
+
+async function reader(t: TestContext): Promise<Reader> {
+  const service = await startService();
+  t.after(() => service.stop());
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-documents-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'data'));
+  mkdirSync(join(folder, 'served'));
+  writeFileSync(join(folder, 'data/tokens.json'), JSON.stringify(service.tokens));
+  const values = new Map<string | RegExp, string>([
+    ['npx sallyport', `node ${join(projectRoot, 'dist/apps/cli/main.js')}`],
+    ['npx -y @modelcontextprotocol/server-filesystem', `node ${SERVER}`],
+    ['http://127.0.0.1:7070', service.url],
+    [/\/tmp(?=[/\s"])/g, join(folder, 'served')],
+    ['2026.8.31', serverVersion()],
+  ]);
+  const run = (script: string): Promise<string> => {
+    for (const [name, value] of values) script = script.replaceAll(name, value);
+    return bash(script, folder, service.url);
+  };
+  const follow = async (path: string): Promise<string> => {
+    let printed = '';
+    for (const block of runnableBlocks(path)) {
+      const out = await run(block);
+      printed += out;
+      for (const [name, place] of PLACEHOLDERS) {
+        const value = place.exec(out)?.[1];
+        if (value !== undefined) values.set(name, value);
+      }
+    }
+    return printed;
+  };
+  return { follow, run };
+}
+
+const SERVER = join(projectRoot, 'node_modules/@modelcontextprotocol/server-filesystem/dist/index.js');
+
+const serverVersion = (): string =>
+  (JSON.parse(readFileSync(join(SERVER, '../../package.json'), 'utf8')) as { version: string }).version;
+
+function runnableBlocks(path: string): string[] {
+  const document = readFileSync(join(projectRoot, path), 'utf8');
+  const blocks = [...document.matchAll(/<!-- runnable -->\n+```sh\n([\s\S]*?)```/g)].map(([, code = '']) => code);
+  assert.ok(blocks.length > 0, path);
+  return blocks;
+}
+
+/** What a script prints. A command that is denied does not end it, as it would not for a reader. */
+async function bash(script: string, cwd: string, url: string): Promise<string> {
+  const path = `${join(process.execPath, '..')}:${process.env['PATH'] ?? ''}`;
+  const env = { ...process.env, SALLYPORT_URL: url, PATH: path };
+  const child = spawn('bash', ['-c', script], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  await new Promise((resolve) => child.once('close', resolve));
+  return out;
+}
+
+/** Each is printed, in this order. */
+function assertPrinted(printed: string, texts: readonly (string | RegExp)[]): void {
+  let rest = printed;
+  for (const text of texts) {
+    const at = typeof text === 'string' ? rest.indexOf(text) : rest.search(text);
+    assert.ok(at >= 0, `${text}\n${printed}`);
+    rest = rest.slice(at);
+  }
+}
+
+test('the call with curl in README.md is allowed, and denied after the disable', async (t) => {
+  const { follow, run } = await reader(t);
+  assert.match(await follow('README.md'), /"decision":"allow"/);
+  assert.match(await run(`npx sallyport disable capability:filesystem --reason 'INC-1'`), /epoch 1/);
+  const [block = ''] = runnableBlocks('README.md');
+  assertPrinted(await run(block.slice(block.indexOf('curl'))), ['"decision":"deny"', '"reason":"disabled"']);
+});
+
+test('the tutorials of the first afternoon work one after the other', async (t) => {
+  const { follow } = await reader(t);
+  const guarded = ['written to', 'registered filesystem', 'approved', 'task ', 'ALLOW', 'DENY', 'outside_task_scope'];
+  assertPrinted(await follow('docs/tutorials/guard-a-server.md'), guarded);
+  const stopped = ['at epoch 1', 'DENY', 'disabled', 'at epoch 2', '2 active', 'effective', 'lifted'];
+  assertPrinted(await follow('docs/tutorials/stop-a-capability.md'), stopped);
+  assertPrinted(await follow('docs/tutorials/follow-a-trace.md'), ['TaskOpened', 'ALLOW', 'identical: all', 'trace ']);
+});
+
+test('the tutorial of policies works on a fresh service', async (t) => {
+  const { follow } = await reader(t);
+  const written = ['no errors', '2 passed, 0 failed', 'proposed policy set', 'approved'];
+  assertPrinted(await follow('docs/tutorials/write-a-policy.md'), written);
+});
