@@ -4,9 +4,9 @@ import { pointerTo } from '../../libs/kernel/pointer.js';
 import { dig, list, printable, visible } from './print.js';
 
 /**
- * What a model reads of a definition, for the eyes of a reviewer: every text of every item, whole. Invisible characters
- * show as `\u{…}`. Only keywords of schemas with a value
- * of a few (`type`, common `format`s, `required` of properties that are shown) are left out.
+ * Lists every text of a definition that a model reads, whole, for a reviewer. Invisible characters show as `\u{…}`.
+ * Only schema keywords with a fixed set of values (`type`, common `format`s, `required` of properties that are shown)
+ * are left out.
  */
 export function agentText(definition: unknown): string[] {
   const { instructions } = isJsonObject(definition) ? definition : {};
@@ -23,7 +23,8 @@ export function agentText(definition: unknown): string[] {
 
 /** One text under its name: on one line if it is short, else as a block that no text can leave. */
 export function passage(name: string, value: Json): string[] {
-  // As a whole: whether a line is a turn of a chat depends on what stands before it.
+  // The markers are neutralised in the whole text, because the text before a line decides if the line is a turn of a
+  // chat.
   const text = neutraliseMarkers(typeof value === 'string' ? value : JSON.stringify(value, undefined, 2));
   const lines = text.split(/\r\n|\n/).map((line) => visible(line, Infinity));
   const [only = ''] = lines;
@@ -33,7 +34,7 @@ export function passage(name: string, value: Json): string[] {
 
 const MAX_INLINE_CHARS = 100;
 
-/** Lists of a definition, what one item is called, and the member that names it. */
+/** The lists of a definition, the word for one item, and the member that names it. */
 const KINDS = [
   ['tools', 'tool', 'name'],
   ['prompts', 'prompt', 'name'],
@@ -46,7 +47,7 @@ interface Text {
   readonly text: string;
 }
 
-/** Texts of one item, what it says of itself before its schemas. */
+/** The texts of one item, before its schemas. */
 function textsOf(item: Json, key: string): Text[] {
   const found: Text[] = [];
   const visit = (value: Json, path: readonly (string | number)[]): void => {
@@ -55,7 +56,7 @@ function textsOf(item: Json, key: string): Text[] {
     else if (Array.isArray(value)) {
       for (const [index, member] of (value as readonly Json[]).entries()) visit(member, [...path, index]);
     } else if (isJsonObject(value)) {
-      // A model reads the names of members too, those of parameters above all.
+      // A model also reads the names of members, above all those of parameters.
       const names = Object.keys(value);
       const isOfNames = NAMING.has(String(path.at(-1)));
       for (const name of names) if (printable(name, Infinity) !== name) found.push({ path: at, text: name });
@@ -72,7 +73,7 @@ function textsOf(item: Json, key: string): Text[] {
 /** Members whose own members are named by the server. */
 const NAMING = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', '_meta']);
 
-/** Keywords of JSON Schema whose value is one of a few that say nothing to a model; any other value is shown. */
+/** JSON Schema keywords whose usual values say nothing to a model. Any other value is shown. */
 const PLAIN: Readonly<Record<string, RegExp>> = {
   type: /^(?:array|boolean|integer|null|number|object|string)$/,
   format: /^(?:date|date-time|email|hostname|ipv4|ipv6|time|uri|url|uuid)$/,

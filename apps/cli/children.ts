@@ -1,14 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
-/** A child process in a process group of its own, so that whatever it starts can be stopped with it. */
+/** A child process in a process group of its own, so that everything it starts can be stopped with it. */
 export interface Child {
   /** Absent if the program could not be started. */
   readonly pid: number | undefined;
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Settles when the process is gone, with how it went: `exit code 1`, `signal SIGKILL`, or why it never started. */
+  /**
+   * Resolves when the process is gone, with the way it ended: `exit code 1`, `signal SIGKILL`, or why it never started.
+   */
   readonly gone: Promise<string>;
   /** Sends a signal to the whole group. */
   signal(signal: NodeJS.Signals): void;
@@ -17,7 +19,7 @@ export interface Child {
 }
 
 export interface ChildOptions {
-  /** The whole environment of the child: nothing is inherited beside it. */
+  /** The whole environment of the child. It inherits nothing else. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
@@ -38,7 +40,7 @@ export function startChild(program: string, args: readonly string[], options: Ch
   if (!hooked) process.once('exit', killAll);
   hooked = true;
   groups.add(child);
-  // Writing to a dead child is an error of the pipe; `gone` tells the same in better words.
+  // Writing to a dead child fails with an error of the pipe. `gone` reports the same more clearly.
   child.stdin.on('error', () => undefined);
   const gone = new Promise<string>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => resolve(`could not start: ${error.code ?? error.message}`));
@@ -57,7 +59,7 @@ export function startChild(program: string, args: readonly string[], options: Ch
         signalGroup(child, 'SIGTERM');
         await within(gone, graceMs);
       }
-      // Also when the process went by itself: what it started may have stayed.
+      // Runs even if the process ended on its own: its children may still be there.
       signalGroup(child, 'SIGKILL');
       await gone;
       groups.delete(child);
@@ -82,7 +84,7 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     if (process.platform === 'win32') child.kill(signal);
     else process.kill(-child.pid, signal);
   } catch {
-    // ESRCH: nobody of the group is left.
+    // ESRCH: the group has no process left.
   }
 }
 

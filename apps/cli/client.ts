@@ -19,12 +19,14 @@ export class ServiceProblem extends Error {
   }
 }
 
-/** Nobody answered, or not in a way that can be understood. */
+/** The service did not answer, or its answer cannot be understood. */
 export class ServiceUnreachable extends Error {
   override readonly name = 'ServiceUnreachable';
 }
 
-/** Whether a command that failed so may have been carried out: the service cannot say, or its answer never came. */
+/**
+ * True if the command that failed may have been carried out: the service does not know, or its answer never arrived.
+ */
 export const mayBeDone = (error: unknown): boolean =>
   error instanceof ServiceUnreachable || (error instanceof ServiceProblem && error.code === 'outcome_unknown');
 
@@ -35,12 +37,12 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
 }
 
-/** Answers with the body of a 2xx, `{}` where it has none. Throws `ServiceProblem` or `ServiceUnreachable`. */
+/** Resolves to the body of a 2xx, or `{}` if it has none. Throws `ServiceProblem` or `ServiceUnreachable`. */
 export type Call = (
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   body?: unknown,
-  /** In place of the caller's own, in whole milliseconds. */
+  /** Replaces the caller's own time-out, in whole milliseconds. */
   timeoutMs?: number,
 ) => Promise<JsonObject>;
 
@@ -84,18 +86,18 @@ export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOpti
   };
 }
 
-/** Path segments, each encoded: an operation's or a version's name may hold anything. */
+/** Path segments, each encoded. The name of an operation or a version may hold any character. */
 export function path(...segments: readonly string[]): string {
   return `/v1/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`;
 }
 
-/** `?a=b…` of the options that are set, or nothing. */
+/** `?a=b…` for the options that are set, or an empty string. */
 export function query(options: Readonly<Record<string, string | undefined>>): string {
   const set = Object.entries(options).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return set.length === 0 ? '' : `?${new URLSearchParams(set).toString()}`;
 }
 
-/** Pages that are asked for at most: a list that never ends is no list. */
+/** Most pages to ask for: a server can answer a list that never ends. */
 const MAX_PAGES = 1000;
 
 /** All items of a list, page after page. */

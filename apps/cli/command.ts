@@ -9,18 +9,18 @@ import { connect, type ConnectionOptions } from './connection.js';
 import { jsonText } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
 
-/** What a command that talks to the service works with. */
+/** The session of a command that speaks to the service. */
 export interface Session<Options> {
   readonly world: World;
   readonly call: Call;
   /** Arguments by position. */
   readonly args: readonly string[];
   readonly options: Options & { readonly json?: boolean };
-  /** Prints the answer: as it is for `--json`, otherwise as lines for a person. */
+  /** Prints the answer: unchanged with `--json`, otherwise as lines for a person. */
   readonly show: (answer: unknown, lines: () => readonly string[]) => void;
 }
 
-/** Sets the exit code of the run; a command that says nothing is done. */
+/** The exit code of the run. A command that sets none exits with 0. */
 export type Exits = { code: number };
 
 export interface CommandText {
@@ -37,7 +37,7 @@ export function describe(parent: Command, usage: string, text: CommandText): Com
   return command.addHelpText('after', `\nExample:\n  ${text.example.split('\n').join('\n  ')}\n`);
 }
 
-/** Gives a command the options of a caller of the service, and runs it in a role. */
+/** Adds the options of a service call to a command, and runs it in a role. */
 export function serviceAction<Options>(
   command: Command,
   world: World,
@@ -46,8 +46,14 @@ export function serviceAction<Options>(
   run: (session: Session<Options>) => Promise<number | void>,
 ): Command {
   return command
-    .option('--server <url>', 'the Sallyport service (SALLYPORT_URL, else SALLYPORT_HTTP; http://127.0.0.1:7070)')
-    .option('--token-file <file>', `a file with the token (else SALLYPORT_TOKEN, else the ${role} of tokens.json)`)
+    .option(
+      '--server <url>',
+      'the Sallyport service (default: SALLYPORT_URL, then SALLYPORT_HTTP, then http://127.0.0.1:7070)',
+    )
+    .option(
+      '--token-file <file>',
+      `a file with the token (default: SALLYPORT_TOKEN, then the ${role} token in tokens.json)`,
+    )
     .addOption(new Option('--plain-http', 'allow http to another machine, in a closed network').hideHelp())
     .option('--json', 'print only JSON on stdout')
     .action(async (...all: unknown[]) => {
@@ -100,7 +106,9 @@ export async function readJson(world: World, name: string): Promise<Json> {
   return valueIn(await readInput(world, name), name === '-' ? 'stdin' : name);
 }
 
-/** A JSON object from a file, or stdin for `-`. What the service would misread (a duplicate key) stops here. */
+/**
+ * A JSON object from a file, or stdin for `-`. Text that the service would misread (a duplicate key) is refused here.
+ */
 export async function readObject(world: World, name: string): Promise<JsonObject> {
   return objectIn(await readInput(world, name), name === '-' ? 'stdin' : name);
 }

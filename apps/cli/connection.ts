@@ -25,7 +25,7 @@ export function connect(world: World, options: ConnectionOptions, role: Role): C
   return createCall({ server, token: tokenFor(world, options.tokenFile, server, role) });
 }
 
-/** The service that the settings of this environment start: `SALLYPORT_HTTP`, over TLS if it has a certificate. */
+/** The address of the service that these settings start: `SALLYPORT_HTTP`, over TLS if there is a certificate. */
 function serverOf({ SALLYPORT_HTTP, SALLYPORT_TLS_CERT }: NodeJS.ProcessEnv): string | undefined {
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(SALLYPORT_HTTP ?? '') ?? [];
   if (host === undefined || port === undefined) return undefined;
@@ -48,7 +48,7 @@ function tokenFor(world: World, tokenFile: string | undefined, server: URL, role
   }
   const own = world.env['SALLYPORT_TOKEN'];
   if (own !== undefined && own !== '') return own;
-  // The tokens of the service on this machine are for that service: they are never sent to another machine.
+  // Tokens of the local service are for that service: they are never sent to another machine.
   const file = join(resolve(world.cwd, world.env['SALLYPORT_DATA'] ?? 'data'), 'tokens.json');
   const token = isLoopback(server.hostname) ? tokenIn(file, role) : undefined;
   if (token !== undefined) return token;
@@ -56,7 +56,7 @@ function tokenFor(world: World, tokenFile: string | undefined, server: URL, role
   throw new UsageError(`no token: set SALLYPORT_TOKEN or give --token-file${where}`);
 }
 
-/** The token in a file: the file's one line, or the role's member where the file is a `tokens.json`. */
+/** The token in a file: the file's one line, or the role's member if the file is a `tokens.json`. */
 function tokenIn(file: string, role: Role): string | undefined {
   let text: string;
   try {

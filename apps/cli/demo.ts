@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * `npm run demo`: the main job on a real MCP server, told step by step. It starts a service of its own in a temporary
- * folder (or uses `--server <url>`), leaves nothing behind, and exits with 1 if any step does not end as it should.
+ * `npm run demo`: the main job on a real MCP server, step by step. It starts a service of its own in a temporary folder
+ * (or uses `--server <url>`). It leaves nothing behind, and exits with 1 if any step ends unexpectedly.
  */
 import { Command } from 'commander';
 import { exitOnSignals } from './children.js';

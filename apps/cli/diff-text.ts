@@ -3,8 +3,8 @@ import { passage } from './agent-text.js';
 import { at, dig, list, printable } from './print.js';
 
 /**
- * A `Diff` for the eyes of a reviewer: each change with its whole text before and after, from the two definitions. The
- * diff itself holds long values cut.
+ * Prints a `Diff` for a reviewer: each change with its whole text before and after, from the two definitions. The diff
+ * itself cuts long values.
  */
 export function diffText(diff: Json, before: Json, after: Json): string[] {
   const lines = [`severity: ${at(diff, 'severity')}`];

@@ -3,17 +3,19 @@ import type { Json } from '../../libs/kernel/canonical-json.js';
 import { UNSEEN_MEMBERS } from '../../libs/vocabulary/lookalikes.js';
 
 /**
- * Characters that a terminal obeys or that a reader does not see: all unseen ones, and every space except the plain one.
- * Servers and agents wrote much of what is printed, so none of these reaches the terminal.
+ * Characters that a terminal obeys or that a reader does not see: all invisible ones, and every space except the plain
+ * one. Servers and agents wrote much of the output, so none of these reaches the terminal.
  */
 const UNPRINTABLE = new RegExp(String.raw`[${UNSEEN_MEMBERS}[\p{Zs}--[ ]]]`, 'gv');
 
-/** One line of text that is safe to print, cut to `maxChars`: a chat marker is written as envelopes write it. */
+/** One line of text that is safe to print, cut to `maxChars`. A chat marker is written as in envelopes. */
 export function printable(text: string, maxChars = 300): string {
   return visible(neutraliseMarkers(text), maxChars);
 }
 
-/** The same for a text of an envelope, whose markers the service has neutralised: its own boundary lines stay whole. */
+/**
+ * The same for a text of an envelope. The service has neutralised its markers, so its own boundary lines stay whole.
+ */
 export function visible(text: string, maxChars = 300): string {
   const safe = text.replaceAll(UNPRINTABLE, (found) => {
     const code = found.codePointAt(0) ?? 0;
@@ -30,12 +32,12 @@ export function jsonText(value: unknown): string {
   );
 }
 
-/** Of one UTF-16 unit. */
+/** Escapes one UTF-16 unit. */
 function escaped(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** Columns as wide as their widest cell, the last one as long as it likes. */
+/** Columns as wide as their widest cell. The last one has any width. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const safe = rows.map((row) => row.map((cell) => printable(cell)));
   const widths: number[] = [];
@@ -55,7 +57,7 @@ export function jsonLine(value: Json | undefined): string {
   return value === undefined ? '' : JSON.stringify(value);
 }
 
-/** `value[path…]` as text; empty where it is not there or no text, number or boolean. */
+/** `value[path…]` as text. Empty if it is missing, or is no text, number or boolean. */
 export function at(value: Json | undefined, ...path: readonly (string | number)[]): string {
   const found = dig(value, ...path);
   return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean' ? String(found) : '';
@@ -83,7 +85,7 @@ export function moreOf(answer: Json): string[] {
   return dig(answer, 'next') === undefined ? [] : ['… and more; narrow it with an option'];
 }
 
-/** `value[path…]` as a list; empty where it is none. */
+/** `value[path…]` as a list. Empty if it is none. */
 export function list(value: Json | undefined, ...path: readonly (string | number)[]): readonly Json[] {
   const found = dig(value, ...path);
   return Array.isArray(found) ? (found as readonly Json[]) : [];

@@ -42,7 +42,7 @@ Exit codes:
   10 a policy file has errors, or a case of a policy test failed
 `;
 
-/** What to do about a problem, by its code (contract, "Rules for all of it"). */
+/** The next step for each problem code. */
 const NEXT: Readonly<Record<string, string>> = {
   malformed_request: 'correct the fields and send it again',
   unauthenticated: 'the service does not know the token: was it rotated, or is it for another service?',
@@ -68,7 +68,7 @@ const NEXT: Readonly<Record<string, string>> = {
   view_stale: 'the service has not read its newest events yet: try again',
 };
 
-/** Runs one command line (without node and script) and answers with the exit code. Never throws. */
+/** Runs one command line (without node and script). Resolves to the exit code. Never throws. */
 export async function run(argv: readonly string[], world: World): Promise<number> {
   const exits: Exits = { code: EXIT.done };
   const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
@@ -109,7 +109,10 @@ export function buildProgram(world: World, exits: Exits): Command {
   return program;
 }
 
-/** One friendly line (two where there is a next step), on stderr. With `--json` the problem is on stdout as JSON too. */
+/**
+ * Writes one line on stderr, or two if there is a next step. With `--json` it also writes the problem as JSON on
+ * stdout.
+ */
 function explain(error: unknown, world: World, json: boolean): number {
   const say = (text: string): void => world.err(`sallyport: ${printable(text, 600)}\n`);
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;

@@ -5,8 +5,8 @@ import { diffText } from './diff-text.js';
 import { at, dig, list } from './print.js';
 
 /**
- * Shows a reviewer at a terminal what an agent will read of a version, and what it changes against the approved one,
- * and asks. Answers whether the review goes on; without a terminal, or with `--json`, it does.
+ * Shows a reviewer at a terminal the texts of a version that an agent will read, and its changes against the approved
+ * version. Then it asks. Resolves to true if the review continues; without a terminal, or with `--json`, it continues.
  */
 export async function showBeforeApproval(
   { world, call, options }: Session<unknown>,

@@ -7,7 +7,7 @@ import { UsageError } from './world.js';
 const GRAMMAR =
   'all, capability:x, version:x@1, operation:x/op, publisher:x, source:npm:name, category:x, effect:x, host:x or task:<id>';
 
-/** Types of target that name one thing, and the member that holds its name. */
+/** Types of target that name one thing, with the member that holds its name. */
 const SIMPLE: Readonly<Record<string, string>> = {
   capability: 'capability',
   publisher: 'publisher',
@@ -18,7 +18,7 @@ const SIMPLE: Readonly<Record<string, string>> = {
   task: 'taskId',
 };
 
-/** Reads the text form of a target of a directive. Throws `UsageError`: a disable must never miss by a misspelling. */
+/** Reads the text form of a target. Throws `UsageError` for anything else: a misspelt disable must never pass. */
 export function parseTarget(text: string): JsonObject {
   if (text === 'all') return { type: 'all' };
   const colon = text.indexOf(':');

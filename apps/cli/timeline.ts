@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/cano
 import { at, dig, list, printable, table } from './print.js';
 import { targetText } from './target.js';
 
-/** A trace as a story: what happened, when, by whom, and on what evidence each call was decided. */
+/** A trace as a story: each event with its time and its actor, and the evidence of each decision. */
 export function timelineOf(trace: JsonObject): string[] {
   const calls = list(trace, 'calls');
   const keyOf = (one: Json | undefined): string => `${at(one, 'callId')}#${at(one, 'attempt')}`;
@@ -26,7 +26,7 @@ export function timelineOf(trace: JsonObject): string[] {
   ];
 }
 
-/** The checks of a decision: what passed, and what failed with its evidence. */
+/** The checks of a decision: those that passed, and the failed one with its evidence. */
 export function checkLines(decision: Json): string[] {
   return list(decision, 'checks').map((check) => {
     const evidence = dig(check, 'evidence');
@@ -113,7 +113,7 @@ function responseText(call: Json): string {
   return `${verdict}, labelled ${at(label, 'capability')}@${at(label, 'version')} ${at(label, 'operation')}`;
 }
 
-/** A member of content that may have been shredded: then that word stands in its place. */
+/** A member of content. If the content was shredded, the word for that. */
 function partText(call: Json, part: string, member: string): string {
   const whole = dig(call, part);
   if (typeof whole === 'string') return whole;

@@ -11,14 +11,14 @@ export interface World {
   readonly err: (text: string) => void;
   /** All of stdin, at most `maxBytes`. */
   readonly readStdin: (maxBytes: number) => Promise<string>;
-  /** Asks a person and gives the line that they answer; absent if no person reads the output at a terminal. */
+  /** Asks a person and resolves to the line that they answer. Absent if nobody reads the output at a terminal. */
   readonly ask?: (question: string) => Promise<string>;
 }
 
 /** Exit codes, documented in `sallyport --help`. */
 export const EXIT = {
   done: 0,
-  /** The command ran and the answer is no: a replay that is not identical. */
+  /** The command ran and the answer is no: a replay is not identical. */
   notIdentical: 1,
   /** A wrong option, an unreadable file, no token. */
   usage: 2,

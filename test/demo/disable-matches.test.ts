@@ -29,7 +29,7 @@ test('a disable that matches nothing stands, names what is near, and exits 8', a
     assert.equal(code, 8, typo);
     assert.match(out, /it matches 0 capabilities, 0 versions, 0 open tasks\n/);
     assert.ok(err.includes(`${typo} matches nothing now; near it: ${near}`), err);
-    assert.match(err, /the directive stands all the same/);
+    assert.match(err, /the directive is in force/);
     assert.equal((await active()).length, standing + 1);
   }
   const json = await disable('capability:memroy', '--json');

@@ -56,25 +56,25 @@ test('disable --wait exits 7 with one clear line where the target is missed, whe
     late.err,
     /^sallyport: effective on all 2 instances \d+ ms after the commit: the target of 300 ms was missed\n$/,
   );
-  assert.match(late.out, /the target of 300 ms is over: 1 of 2 are pending; waiting on\n/);
+  assert.match(late.out, /the target of 300 ms has passed: 1 of 2 are pending; still waiting\n/);
   assert.match(late.out, new RegExp(`lease expired +local-host +${gone}`));
 });
 
-test('disable --wait gives up after its timeout, and the directive stands', async (t) => {
+test('disable --wait gives up after its timeout, and the directive stays in force', async (t) => {
   const service = await started(t);
   await instance(t, service, 60_000);
   const args = ['--target-ms', '100', '--timeout-ms', '400', '--json'];
   const { code, out, err } = await cli(service, ...DISABLE, ...args);
   const { id, inTime, propagation } = JSON.parse(out);
   assert.deepEqual([code, inTime, propagation.instances[0].state], [7, false, 'pending']);
-  assert.match(err, /after 400 ms: 1 of 1 are pending; the directive stands/);
+  assert.match(err, /after 400 ms: 1 of 1 are pending; the directive is in force/);
   const { active } = expecting(200, await service.call('operator', 'GET', '/v1/directives'));
   assert.equal(active[0].id, id);
   const shown = await cli(service, 'propagation', id);
   assert.match(shown.out, /epoch 1, committed .*, not yet effective everywhere\n +pending/);
 });
 
-test('disable --wait whose token ends meanwhile exits 7 all the same, and says which directive stands', async (t) => {
+test('disable --wait whose token ends meanwhile still exits 7, and says which directive is in force', async (t) => {
   const service = await started(t);
   await instance(t, service, 60_000);
   const waiting = cli(service, ...DISABLE, '--json');
@@ -84,5 +84,5 @@ test('disable --wait whose token ends meanwhile exits 7 all the same, and says w
   const { code, out, err } = await waiting;
   assert.equal(code, 7);
   assert.match(JSON.parse(out).id, /^[0-9a-f-]{36}$/);
-  assert.match(err, /not known to be effective everywhere: .*; the directive stands\n$/);
+  assert.match(err, /not known to be effective everywhere: .*; the directive is in force\n$/);
 });

@@ -20,7 +20,7 @@ interface CallsOptions {
 /** Commands about evidence. */
 export function addAudit(program: Command, world: World, exits: Exits): void {
   const trace = describe(program, 'trace <traceId>', {
-    about: 'Everything that is known of a trace, in order',
+    about: 'Show all evidence of a trace, in order',
     example: 'sallyport trace 4bf92f3577b34da6a3ce929d0e0e4736',
   });
   serviceAction(trace, world, exits, 'auditor', async ({ call, args, show }) => {
@@ -29,7 +29,7 @@ export function addAudit(program: Command, world: World, exits: Exits): void {
   });
 
   const calls = describe(program, 'calls', {
-    about: 'Recent calls, the newest first: denials unless asked otherwise',
+    about: 'List recent calls, newest first: denials, unless --decision says otherwise',
     example: 'sallyport calls --capability filesystem --from 2026-11-29T08:00:00.000Z',
   })
     .option('--decision <decision>', 'deny, allow or all', 'deny')
@@ -40,7 +40,7 @@ export function addAudit(program: Command, world: World, exits: Exits): void {
     .option('--identity <name>', 'of a user, an agent, a host or an actor')
     .option('--from <time>', 'not before this RFC 3339 time')
     .option('--to <time>', 'not after this RFC 3339 time')
-    .option('--limit <n>', 'how many at most (50, up to 200)', positiveInteger);
+    .option('--limit <n>', 'the most to list (default: 50, up to 200)', positiveInteger);
   serviceAction<CallsOptions>(calls, world, exits, 'auditor', async ({ call, options, show }) => {
     const { decision, reason, capability, host, task, identity, from, to, limit } = options;
     if (!['deny', 'allow', 'all'].includes(decision)) throw new UsageError('--decision needs deny, allow or all');
@@ -53,7 +53,7 @@ export function addAudit(program: Command, world: World, exits: Exits): void {
         at(one, 'decision').toUpperCase(),
         at(one, 'reason'),
         `${at(one, 'capability')}/${at(one, 'operation')}`,
-        `${at(one, 'user', 'id') || 'nobody known'} on ${at(one, 'host')}`,
+        `${at(one, 'user', 'id') || 'an unknown user'} on ${at(one, 'host')}`,
         `task ${at(one, 'taskId')}`,
       ]);
       return rows.length === 0 ? ['no such call'] : [...table(rows), ...moreOf(answer)];

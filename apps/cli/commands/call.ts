@@ -27,7 +27,7 @@ interface AuthorizeOptions {
 /** Commands about calls: what a host asks before, and tells after, each one. */
 export function addCall(program: Command, world: World, exits: Exits): void {
   const authorize = describe(program, 'authorize', {
-    about: `Ask whether a call may happen; exits with ${EXIT.denied} when it is denied`,
+    about: `Ask for a decision on a call; exits with ${EXIT.denied} if it is denied`,
     example:
       'sallyport capture -- npx -y @modelcontextprotocol/server-filesystem /srv/docs > seen.json\n' +
       `sallyport authorize --task <id> --capability filesystem --operation read_text_file --arguments '{"path":"/srv/docs/a.txt"}' --observed seen.json`,
@@ -37,9 +37,9 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     .option('--operation <name>', 'the operation: a tool, prompt:x, template:x, resource:x, $connect')
     .option('--arguments <json>', 'the arguments: JSON, @file or -', '{}')
     .option('--context <json>', 'context items to send along: a JSON list, @file or -')
-    .option('--observed <file>', 'what the server declares now: a fresh capture of it')
+    .option('--observed <file>', 'a fresh capture of the running server')
     .option('--submit-definition', 'send the observed definition itself, not only its digest')
-    .option('--call <callId>', 'the id of the call (a new one)')
+    .option('--call <callId>', 'the id of the call (default: a new one)')
     .option('--explain', 'show the evidence of every check')
     .option('--file <file>', 'the whole request as JSON, instead of the options above (- reads stdin)');
   serviceAction<AuthorizeOptions>(authorize, world, exits, 'host', async ({ call, options, show }) => {
@@ -50,7 +50,7 @@ export function addCall(program: Command, world: World, exits: Exits): void {
   });
 
   const respond = describe(program, 'respond <callId>', {
-    about: `Hand in what the server answered; prints the envelope that an agent may see, exits with ${EXIT.denied} if it was not accepted`,
+    about: `Hand in a server response and print the envelope for the agent; exits with ${EXIT.denied} if it is not accepted`,
     example: 'sallyport respond <callId> --task <taskId> --result @result.json',
   })
     .requiredOption('--task <taskId>', 'the task that the call belongs to')
@@ -85,7 +85,7 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     readonly reference?: string;
   }
   const outcome = describe(program, 'outcome <callId>', {
-    about: 'Record what became of a call',
+    about: 'Record the outcome of a call',
     example: 'sallyport outcome <callId> --task <taskId> --status succeeded --effect read --summary "one file read"',
   })
     .requiredOption('--task <taskId>', 'the task that the call belongs to')
@@ -131,7 +131,7 @@ async function requestOf(world: World, options: AuthorizeOptions): Promise<JsonO
   });
 }
 
-/** What a host says that it saw, out of a registration that was captured from the running server. */
+/** The observation of a host, from a registration that was captured from the running server. */
 export function observedIn(captured: JsonObject, withDefinition: boolean): JsonObject {
   const inner = ownValue(captured, 'version');
   const proposal = isJsonObject(inner) ? inner : captured;
@@ -173,7 +173,7 @@ function decisionLines(answer: JsonObject, explain: boolean): string[] {
   ];
 }
 
-/** Which arguments are wrong and by which rule of their schema, from the evidence of the check that failed. */
+/** The wrong arguments and the schema keyword of each, from the evidence of the failed check. */
 function errorLines(answer: JsonObject): string[] {
   const errors = list(list(answer, 'checks').at(-1), 'evidence', 'errors');
   return errors.map((error) => printable(`  ${at(error, 'path') || '(all arguments)'}: ${at(error, 'keyword')}`));

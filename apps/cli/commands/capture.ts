@@ -32,7 +32,7 @@ interface CaptureOptions extends Given {
 export function addCapture(program: Command, world: World, exits: Exits): void {
   describe(program, 'capture [command...]', {
     about:
-      'Start a real MCP server (or reach one with --url), read all that it declares, and print a registration.\n' +
+      'Start an MCP server (or reach one with --url), read all that it declares, and print a registration.\n' +
       'Needs no service and no token. The server gets an allow-listed environment and is stopped afterwards.',
     example: [
       'sallyport capture --id filesystem --category files --out filesystem.json -- npx -y @modelcontextprotocol/server-filesystem /srv/docs',
@@ -40,31 +40,30 @@ export function addCapture(program: Command, world: World, exits: Exits): void {
     ].join('\n'),
   })
     .option('--url <url>', 'a server that speaks streamable HTTP, instead of a command')
-    .option(
-      '--bearer-file <file>',
-      "a file with the token that the server at --url wants; it is never part of what's printed",
-    )
-    .option('--id <id>', 'capability id (made of the package or server name)')
-    .addOption(new Option('--kind <kind>', 'what the capability is').choices(Kind.options).default('mcp-server'))
+    .option('--bearer-file <file>', 'a file with the token for the server at --url; it is never printed')
+    .option('--id <id>', 'capability id (default: from the package or server name)')
+    .addOption(new Option('--kind <kind>', 'the kind of the capability').choices(Kind.options).default('mcp-server'))
     .option('--category <category>', 'category, for policies and disables', 'uncategorized')
-    .option('--owner <owner>', 'who answers for it (your user name)')
-    .option('--version <version>', "version (the package's, or the server's own word)")
+    .option('--owner <owner>', 'the responsible person or team (default: your user name)')
+    .option('--version <version>', "version (default: the package's, or the server's claim)")
     .addOption(
-      new Option('--sensitivity <level>', 'what it may be sent').choices(Level.options).default('confidential'),
+      new Option('--sensitivity <level>', 'the highest sensitivity that it may receive')
+        .choices(Level.options)
+        .default('confidential'),
     )
-    .option('--credential-scope <scope>', 'scope of the credential used, where the definition depends on it')
+    .option('--credential-scope <scope>', 'scope of the credential, if the definition depends on it')
     .option(
       '--client-capability <name>',
-      'say that the client has sampling, elicitation, roots (repeatable)',
+      'declare a client capability: sampling, elicitation or roots (repeatable)',
       collect,
       [],
     )
     .addOption(new Option('--protocol <revision>', 'MCP revision to speak').choices(PROTOCOLS).default('auto'))
     .option('--env <NAME[=value]>', "add a variable to the server's environment (repeatable)", collect, [])
-    .option('--timeout <seconds>', 'for all of the capture', positiveInteger, 30)
+    .option('--timeout <seconds>', 'for the whole capture', positiveInteger, 30)
     .option('--out <file>', 'write the registration to a file')
-    .option('--json', 'print only JSON on stdout, and on stderr only what the manifest leaves out')
-    .option('--verbose', "show the server's stderr and protocol errors as they come")
+    .option('--json', 'print only JSON on stdout; stderr names only the operations that the manifest leaves out')
+    .option('--verbose', "show the server's stderr and protocol errors as they arrive")
     .action(async (command: string[], options: CaptureOptions) => {
       exits.code = await capture(world, command, options);
     });
@@ -110,7 +109,7 @@ export interface Captured {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** Captures a server and stops it, whatever happens. */
+/** Captures a server, and always stops it. */
 export async function captureTarget(
   world: World,
   target: Target,
@@ -130,7 +129,8 @@ export async function captureTarget(
     onEvent,
   });
   try {
-    // While it runs: its processes tell what a launcher such as npx has started.
+    // This runs before the server stops, because its processes show the program that a launcher such as npx has
+    // started.
     const found = await provenanceOf(world, target, server);
     return { observation: server.observation, found, ...registrationOf(target, server.observation, found, options) };
   } finally {
@@ -138,7 +138,7 @@ export async function captureTarget(
   }
 }
 
-/** What a started server proves itself by, in the environment that it was given. */
+/** The evidence of a started server's identity, in the environment that it received. */
 async function provenanceOf(world: World, target: Target, server: OpenServer): Promise<Provenance | undefined> {
   if ('url' in target) return undefined;
   const place = { cwd: world.cwd, env: childEnvironment(process.env, target.env) };

@@ -32,12 +32,12 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
   })
     .requiredOption('--reason <text>', 'why; it is part of the record')
-    .option('--id <id>', 'the id of the directive (a new one); the same id again asks what became of it')
-    .option('--expires-at <time>', 'when the service lifts it by itself (RFC 3339)')
-    .option('--ahead', 'the target is not there yet: no warning and no exit 8 if it matches nothing')
-    .option('--wait', 'show each instance of each host as it comes in; exit 7 if they are not all stopped in time')
-    .option('--target-ms <n>', 'with --wait: in what time, from the commit', positiveInteger, TARGET_MS)
-    .option('--timeout-ms <n>', 'with --wait: how long to wait at most', positiveInteger, TIMEOUT_MS);
+    .option('--id <id>', 'the id of the directive (default: a new one); the same id again asks for the outcome')
+    .option('--expires-at <time>', 'when the service lifts it (RFC 3339)')
+    .option('--ahead', 'the target does not exist yet: no warning and no exit 8 if it matches nothing')
+    .option('--wait', 'show each instance of each host as it stops; exit 7 if one is late')
+    .option('--target-ms <n>', 'with --wait: the time to be effective in, from the commit', positiveInteger, TARGET_MS)
+    .option('--timeout-ms <n>', 'with --wait: the longest time to wait', positiveInteger, TIMEOUT_MS);
   serviceAction<DisableOptions>(disable, world, exits, 'operator', async (session) => {
     const { call, args, options, show, world } = session;
     const target = parseTarget(args[0] ?? '');
@@ -52,7 +52,7 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     });
     const lines = [
       printable(
-        `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no call of it is allowed from here on`,
+        `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no matching call is allowed from now on`,
       ),
       printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
       ...matchLines(answer),
@@ -89,7 +89,7 @@ export function addDirective(program: Command, world: World, exits: Exits): void
   });
 
   const propagation = describe(program, 'propagation <id>', {
-    about: 'How far a directive has got: each instance of each host that held a lease when it was committed',
+    about: 'Show the progress of a directive: each instance of each host that held a lease at its commit',
     example: 'sallyport propagation 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10',
   });
   serviceAction(propagation, world, exits, 'operator', async ({ call, args, show }) => {
@@ -101,7 +101,7 @@ export function addDirective(program: Command, world: World, exits: Exits): void
   });
 
   const directives = describe(program, 'directives', {
-    about: 'What is disabled now',
+    about: 'List the active directives',
     example: 'sallyport directives',
   });
   serviceAction(directives, world, exits, 'operator', async ({ call, show }) => {

@@ -6,7 +6,7 @@ import { collect, describe, serviceAction, type Exits } from '../command.js';
 import { dig, joined, printable } from '../print.js';
 import { UsageError, type World } from '../world.js';
 
-/** What each exception accepts, for `--help` and for a review that lacks one. */
+/** The weakness that each exception accepts, for `--help` and for a review that lacks one. */
 const EXCEPTIONS_HELP = `
 Exceptions, each a weakness that a reviewer accepts by name:
   signature_missing              the manifest is not signed: nothing proves who wrote it
@@ -24,7 +24,7 @@ interface AmendOptions {
 /** The command that changes the exceptions of an approved version. */
 export function addExceptions(program: Command, world: World, exits: Exits): void {
   const amend = describe(program, 'exceptions <capability> <version>', {
-    about: 'Change which weaknesses of an approved version are accepted; calls follow at once',
+    about: 'Change the accepted weaknesses of an approved version; the next call is decided by them',
     example: 'sallyport exceptions filesystem 2026.8.31 --remove signature_missing --reason "a signed one is due"',
   })
     .option('--add <code>', 'accept a weakness (repeatable)', collect, [])
@@ -50,12 +50,12 @@ export function addExceptions(program: Command, world: World, exits: Exits): voi
   });
 }
 
-/** Adds what each exception means to the help of a command that takes them. */
+/** Adds the meaning of each exception to the help of a command. */
 export function explainExceptions(command: Command): void {
   command.addHelpText('after', EXCEPTIONS_HELP);
 }
 
-/** Throws `UsageError` for a code that is no exception of any version. */
+/** Throws `UsageError` for a code that no version can have as an exception. */
 export function assertExceptions(option: string, codes: readonly string[]): void {
   for (const code of codes) {
     if (!ExceptionCode.safeParse(code).success) throw new UsageError(`${option}: ${code} is no reason code`);

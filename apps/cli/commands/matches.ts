@@ -5,7 +5,7 @@ import { targetText } from '../target.js';
 
 const MAX_NAMED = 3;
 const PAGE = '200';
-/** Pages of capabilities that are looked through for a near name: nobody waits long in an emergency. */
+/** Most pages of capabilities to search for a similar name: nobody waits long in an emergency. */
 const MAX_PAGES = 10;
 
 const COUNTED = [
@@ -14,7 +14,7 @@ const COUNTED = [
   ['openTasks', 'open task', 'open tasks'],
 ] as const;
 
-/** What a directive matches, for a person; nothing if the service does not say. */
+/** The number of matches of a directive, for a person. Empty if the service does not count them. */
 export function matchLines(answer: JsonObject): string[] {
   const counts = COUNTED.flatMap(([key, one, many]) => {
     const count = at(answer, 'matches', key);
@@ -23,24 +23,24 @@ export function matchLines(answer: JsonObject): string[] {
   return counts.length === 0 ? [] : [printable(`it matches ${counts.join(', ')}`)];
 }
 
-/** Whether a directive stops nothing now. `all` is no name that can be misspelt; what is not counted is not nothing. */
+/** True if a directive stops nothing now. The target `all` cannot be misspelt. A count that is missing is not zero. */
 export function matchesNothing(answer: JsonObject): boolean {
   if (at(answer, 'target', 'type') === 'all') return false;
   return COUNTED.every(([key]) => at(answer, 'matches', key) === '0');
 }
 
-/** What to tell an operator whose directive matches nothing: which names are near, and that the directive stands. */
+/** The lines for an operator whose directive matches nothing: similar names, and that the directive is in force. */
 export async function missLines(call: Call, target: JsonObject): Promise<string[]> {
   const text = targetText(target);
   const known = await namesOf(call, at(target, 'type')).catch(() => []);
   const near = nearest(text, known);
   return [
     printable(`${text} matches nothing now${near.length === 0 ? '' : `; near it: ${near.join(', ')}`}`),
-    'the directive stands all the same: lift it if it is a mistake, or say --ahead if it is meant',
+    'the directive is in force: lift it if it is a mistake, or give --ahead if it is intended',
   ];
 }
 
-/** The targets of one type that name something registered, as texts. */
+/** The registered targets of one type, as texts. */
 async function namesOf(call: Call, type: string): Promise<string[]> {
   const names = new Set<string>();
   let cursor: string | undefined;
@@ -81,7 +81,7 @@ function targetsIn(capability: unknown, type: string): string[] {
   }
 }
 
-/** The names that differ from a text in at most a third of its characters, the nearest first. */
+/** The names that differ from a text in at most a third of its characters, nearest first. */
 export function nearest(text: string, names: readonly string[]): string[] {
   const most = Math.max(2, Math.floor(text.length / 3));
   return names
@@ -92,7 +92,9 @@ export function nearest(text: string, names: readonly string[]): string[] {
     .map(({ name }) => name);
 }
 
-/** Insertions, deletions and replacements from one text to another (Levenshtein); beyond `most` it is no exact number. */
+/**
+ * Insertions, deletions and replacements from one text to another (Levenshtein). Above `most` the number is not exact.
+ */
 function editDistance(from: string, to: string, most: number): number {
   if (Math.abs(from.length - to.length) > most) return most + 1;
   let above = Array.from({ length: to.length + 1 }, (_, index) => index);

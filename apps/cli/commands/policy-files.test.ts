@@ -13,7 +13,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** A command line without a service: an environment that names none, and no token. */
+/** A command line without a service: the environment names none, and no token. */
 async function sallyport(args: readonly string[], stdin = '') {
   let [out, err] = ['', ''];
   const code = await run(args, {

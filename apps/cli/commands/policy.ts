@@ -13,7 +13,7 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
   addPolicyFiles(policy, world, exits);
 
   const propose = describe(policy, 'propose <file>', {
-    about: 'Propose a policy set (Cedar; - reads stdin); it takes effect when somebody else approves it',
+    about: 'Propose a policy set (Cedar; - reads stdin); it takes effect when another principal approves it',
     example: 'sallyport policy propose readers.cedar --reason "the analysts may read files"',
   })
     .requiredOption('--reason <text>', 'why; it is part of the record')
@@ -31,7 +31,7 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
         printable(`proposed policy set ${named}: ${at(answer, 'status')}`),
         ...list(answer, 'warnings').map((warning) => printable(`warning: ${at(warning)}`)),
         printable(
-          `Next, by somebody else: sallyport policy review ${at(answer, 'policyVersion')} --set ${at(answer, 'set')} --approve --reason …`,
+          `Next, by another principal: sallyport policy review ${at(answer, 'policyVersion')} --set ${at(answer, 'set')} --approve --reason …`,
         ),
       ]);
     },
@@ -44,7 +44,7 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
     readonly set: string;
   }
   const review = describe(policy, 'review <policyVersion>', {
-    about: 'Approve (and so activate) or reject a policy set that somebody else proposed',
+    about: 'Approve (and activate) or reject a policy set that another principal proposed',
     example: 'sallyport policy review 1 --approve --reason "matches the ticket"',
   })
     .option('--approve', 'it is used from now on')

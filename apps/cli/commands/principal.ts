@@ -14,19 +14,19 @@ interface AddOptions {
   readonly mayStop?: boolean;
 }
 
-/** Commands about callers of the service. The only ones that ever print a token, and each prints it once. */
+/** Commands about principals. Only these ever print a token, and each prints it once. */
 export function addPrincipal(program: Command, world: World, exits: Exits): void {
-  const principal = program.command('principal').description('Who may call the service');
+  const principal = program.command('principal').description('Principals: the callers of the service');
 
   const add = describe(principal, 'add <name>', {
-    about: 'Add a principal; its token is printed once and kept nowhere',
+    about: 'Add a principal; its token is printed once and stored nowhere',
     example: 'sallyport principal add build-agents --role host --agent builder --capability filesystem',
   })
     .option('--role <role>', `${Role.options.join(', ')} (repeatable)`, collect, [])
     .option('--agent <agent>', 'ceiling of a host: only these agents (repeatable)', collect, [])
     .option('--user-role <role>', 'ceiling of a host: only these roles of users (repeatable)', collect, [])
     .option('--capability <id>', 'ceiling of a host: only these capabilities (repeatable)', collect, [])
-    .option('--may-stop', 'a drift that this host reports suspends the version for all hosts at once');
+    .option('--may-stop', 'a drift that this host reports suspends the version for all hosts');
   serviceAction<AddOptions>(add, world, exits, 'admin', async ({ call, args, options, show }) => {
     if (options.role.length === 0) throw new UsageError('a principal needs a --role');
     for (const role of options.role) {
@@ -53,7 +53,7 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
   });
 
   const all = describe(principal, 'list', {
-    about: 'List who may call the service, with roles and the ceilings of hosts',
+    about: 'List the principals, with their roles and the ceilings of hosts',
     example: 'sallyport principal list',
   });
   serviceAction(all, world, exits, 'admin', async ({ call, show }) => {
@@ -64,7 +64,7 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
   });
 
   const rotate = describe(principal, 'rotate <name>', {
-    about: 'Give a principal a new token, printed once; the old one is dead at once',
+    about: 'Give a principal a new token, printed once; the old one is invalid at once',
     example: 'sallyport principal rotate build-agents',
   });
   serviceAction(rotate, world, exits, 'admin', async ({ call, args, show }) => {
@@ -73,7 +73,7 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
   });
 
   const remove = describe(principal, 'remove <name>', {
-    about: 'Remove a principal; its token is dead at once, in flight too',
+    about: 'Remove a principal; its token is invalid at once, also for requests in flight',
     example: 'sallyport principal remove build-agents',
   });
   serviceAction(remove, world, exits, 'admin', async ({ call, args, show }) => {

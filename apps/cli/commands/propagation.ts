@@ -4,28 +4,28 @@ import { path, ServiceProblem, ServiceUnreachable, type Call } from '../client.j
 import { at, dig, list, printable } from '../print.js';
 
 const POLL_MS = 100;
-/** Of a question that is asked right before the end. */
+/** Time-out of a question that is asked shortly before the end. */
 const LEAST_ASKED_MS = 250;
 
 export interface Waiting {
   readonly call: Call;
   readonly id: string;
-  /** Within what the directive has to be effective, from its commit, on the service's clock. */
+  /** The directive has to be effective within this time from its commit, on the service's clock. */
   readonly targetMs: number;
-  /** After this it is given up; the directive stands. */
+  /** The command gives up after this time. The directive stays in force. */
   readonly timeoutMs: number;
   readonly say: (line: string) => void;
 }
 
 export interface Waited {
-  /** As it was last heard; undefined where it was never. */
+  /** The last answer. Undefined if there was none. */
   readonly propagation: JsonObject | undefined;
   readonly inTime: boolean;
-  /** What came of it, for a person. */
+  /** The result, for a person. */
   readonly verdict: string;
 }
 
-/** Follows a directive until it is effective everywhere, saying each instance as it comes in. */
+/** Follows a directive until it is effective everywhere, and prints each instance as it reports. */
 export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting): Promise<Waited> {
   const startedMs = performance.now();
   const told = new Set<string>();
@@ -36,12 +36,13 @@ export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting
     try {
       propagation = (await asked(call, id, leftMs())) ?? propagation;
     } catch (error) {
-      // The directive stands, and how to lift it is in what is shown: an error of this question takes neither back.
+      // An error of this question changes nothing: the directive is in force, and the output already says how to lift
+      // it.
       const why = error instanceof Error ? error.message : String(error);
       return {
         propagation,
         inTime: false,
-        verdict: `not known to be effective everywhere: ${why}; the directive stands`,
+        verdict: `not known to be effective everywhere: ${why}; the directive is in force`,
       };
     }
     for (const one of list(propagation, 'instances')) {
@@ -62,20 +63,21 @@ export async function waitForAll({ call, id, targetMs, timeoutMs, say }: Waiting
       return { propagation, inTime, verdict: inTime ? verdict : `${verdict}: the target of ${targetMs} ms was missed` };
     }
     const passedMs = performance.now() - startedMs;
-    const left = propagation === undefined ? 'nothing is known of it' : `${count - told.size} of ${count} are pending`;
+    const left =
+      propagation === undefined ? 'no instance has reported' : `${count - told.size} of ${count} are pending`;
     if (passedMs > timeoutMs) {
-      const verdict = `not known to be effective everywhere after ${timeoutMs} ms: ${left}; the directive stands`;
+      const verdict = `not known to be effective everywhere after ${timeoutMs} ms: ${left}; the directive is in force`;
       return { propagation, inTime: false, verdict };
     }
     if (passedMs > targetMs && !missed) {
       missed = true;
-      say(`the target of ${targetMs} ms is over: ${left}; waiting on`);
+      say(`the target of ${targetMs} ms has passed: ${left}; still waiting`);
     }
     await pause(Math.min(POLL_MS, timeoutMs));
   }
 }
 
-/** A service that cannot answer now may do so soon: the directive is committed whatever it says. */
+/** A service that cannot answer now may do so soon. The directive is committed in any case. */
 async function asked(call: Call, id: string, timeoutMs: number): Promise<JsonObject | undefined> {
   try {
     return await call('GET', path('directives', id, 'propagation'), undefined, timeoutMs);
@@ -86,7 +88,7 @@ async function asked(call: Call, id: string, timeoutMs: number): Promise<JsonObj
   }
 }
 
-/** How far a directive has got, for a person. */
+/** The progress of a directive, for a person. */
 export function reach(propagation: Json): string {
   if (at(propagation, 'state') === 'lifted') return 'lifted: it is not in force';
   if (at(propagation, 'complete') === 'true') return `effective everywhere since ${at(propagation, 'effectiveAt')}`;

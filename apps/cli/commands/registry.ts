@@ -28,7 +28,7 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
   const propose = describe(program, 'propose <file>', {
     about: 'Propose a new version of a registered capability, as `capture` wrote it (- reads stdin)',
     example: 'sallyport propose filesystem-2026.9.json',
-  }).option('--capability <id>', 'the capability, where the file holds a version alone');
+  }).option('--capability <id>', 'the capability, if the file holds only a version');
   serviceAction<{ capability?: string }>(propose, world, exits, 'registrar', async ({ call, args, options, show }) => {
     const { capability, proposal } = proposalIn(await readObject(world, args[0] ?? '-'), options.capability);
     const answer = await call('POST', path('capabilities', capability, 'versions'), proposal);
@@ -44,7 +44,7 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     readonly yes?: boolean;
   }
   const review = describe(program, 'review <capability> <version>', {
-    about: 'Approve or reject a version that somebody else proposed; look at `diff` first',
+    about: 'Approve or reject a version that another principal proposed; read `diff` first',
     example:
       'sallyport review filesystem 2026.8.31 --approve --reason "read the source, ran it in a sandbox" --exception signature_missing',
   })
@@ -75,11 +75,11 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     show(answer, () => [versionLine(dig(answer, 'version'))]);
   });
 
-  // A reviewer may suspend too, but nobody may reinstate what they suspended themselves.
+  // A reviewer may suspend too, but cannot reinstate a version that it suspended.
   const moves = [
     ['suspend', 'operator', 'Stop a version in every running task until it is reinstated', 'CVE under investigation'],
-    ['reinstate', 'reviewer', 'Let a suspended version be used again', 'the drift was a new docstring'],
-    ['revoke', 'operator', 'Stop a version for good', 'the maintainer account was taken over'],
+    ['reinstate', 'reviewer', 'Permit a suspended version again', 'the drift was a new docstring'],
+    ['revoke', 'operator', 'Stop a version permanently', 'the maintainer account was taken over'],
   ] as const;
   for (const [move, role, about, reason] of moves) {
     const example = `sallyport ${move} filesystem 2026.8.31 --reason "${reason}"`;
@@ -101,7 +101,7 @@ function addReading(program: Command, world: World, exits: Exits): void {
     readonly [filter: string]: string | undefined;
   }
   const capabilities = describe(program, 'capabilities [id] [version]', {
-    about: 'List the registry, or show a capability or one version of it with its definition',
+    about: 'List the registry, show one capability, or show one version with its definition',
     example: 'sallyport capabilities --status approved\nsallyport capabilities filesystem 2026.8.31 --json',
   })
     .option('--status <status>', VersionStatus.options.join(', '))
@@ -131,14 +131,14 @@ function addReading(program: Command, world: World, exits: Exits): void {
   });
 
   const diff = describe(program, 'diff <capability> <version>', {
-    about: 'What a version changes, each text whole, before and after',
+    about: 'Show the changes of a version, each text whole, before and after',
     example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
   }).requiredOption('--against <version>', 'the version to compare with');
   serviceAction<{ against: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const [capability = '', version = ''] = args;
     const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });
     const answer = await call('GET', target);
-    // The texts are for a person; a program gets the diff alone.
+    // The texts are for a person. A program receives only the diff.
     const both = options.json === true ? [] : [options.against, version];
     const [before, after] = await Promise.all(
       both.map((each) => call('GET', path('capabilities', capability, 'versions', each))),
@@ -147,7 +147,7 @@ function addReading(program: Command, world: World, exits: Exits): void {
   });
 
   const pending = describe(program, 'pending', {
-    about: 'What waits for a review',
+    about: 'List the versions and policies that wait for a review',
     example: 'sallyport pending',
   });
   serviceAction(pending, world, exits, 'reviewer', async ({ call, show }) => {
@@ -159,7 +159,7 @@ function addReading(program: Command, world: World, exits: Exits): void {
   });
 }
 
-/** The capability and the version alone, out of a whole registration or a proposal. */
+/** Only the capability and the version, from a whole registration or a proposal. */
 function proposalIn(object: JsonObject, given: string | undefined): { capability: string; proposal: JsonObject } {
   const version = ownValue(object, 'version');
   const id = ownValue(object, 'id');

@@ -14,7 +14,7 @@ beforeEach(() => stub.reset());
 
 const REGISTRATION = { id: 'fs', kind: 'mcp-server', version: { version: '2', definition: {} } };
 
-/** A command line, and the request that it becomes, by the token of the role that it needs. */
+/** A command line, and the request that it sends, with the token of the role that it needs. */
 const REQUESTS: [string[], string, string, string, unknown][] = [
   [['register', '-'], 'registrar', 'POST', '/v1/capabilities', REGISTRATION],
   [['propose', '-'], 'registrar', 'POST', '/v1/capabilities/fs/versions', REGISTRATION.version],
@@ -157,7 +157,7 @@ for (const [words, role, method, path, body] of REQUESTS) {
     assert.equal(ran.code, 0, ran.err);
     const [asked, ...more] = stub.asked;
     assert.deepEqual(asked, { method, path, token: `token-of-${role}`, body });
-    // What is read for a person to see is read beside the request.
+    // Reads that only show something to a person come in addition to the request.
     assert.ok(more.every((each) => method === 'GET' && each.method === 'GET'));
     stub.asked = [];
     const quiet = await stub.cli([...words, '--json'], {}, JSON.stringify(REGISTRATION));

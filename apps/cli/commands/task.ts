@@ -31,7 +31,7 @@ export function addTask(program: Command, world: World, exits: Exits): void {
   const task = program.command('task').description('Units of agent work, their scope and their pins');
 
   const open = describe(task, 'open', {
-    about: 'Open a task; the versions that it may use are pinned here and stay until it closes',
+    about: 'Open a task; it pins the versions that it may use until it closes',
     example:
       'sallyport task open --agent scribe --user ana --role analyst --purpose "summarise the notes" --scope filesystem:read',
   })
@@ -41,7 +41,7 @@ export function addTask(program: Command, world: World, exits: Exits): void {
     .option('--attributes <json>', 'attributes of the user: JSON, @file or -')
     .option('--purpose <text>', 'what for')
     .option('--scope <scope>', 'capability[@version]:effect,… or the JSON of an entry (repeatable)', collect, [])
-    .option('--ttl <seconds>', 'how long it may last (an hour)', positiveInteger)
+    .option('--ttl <seconds>', 'the longest life of the task (default: an hour)', positiveInteger)
     .option('--trace <traceId>', 'the W3C trace id that its evidence belongs to')
     .option('--file <file>', 'the whole request as JSON, instead of the options above (- reads stdin)');
   serviceAction<OpenOptions>(open, world, exits, 'host', async ({ call, options, show }) => {
@@ -67,7 +67,7 @@ export function addTask(program: Command, world: World, exits: Exits): void {
   })
     .option('--status <status>', TaskStatus.options.join(', '))
     .option('--host <name>', 'of one host')
-    .option('--limit <n>', 'how many at most (50, up to 200)', positiveInteger);
+    .option('--limit <n>', 'the most to list (default: 50, up to 200)', positiveInteger);
   serviceAction<ListOptions>(tasks, world, exits, 'auditor', async ({ call, options, show }) => {
     const { status, host, limit } = options;
     const answer = await call('GET', path('audit', 'tasks') + query({ status, host, limit: limit?.toString() }));
@@ -109,7 +109,7 @@ export function addTask(program: Command, world: World, exits: Exits): void {
   });
 
   const close = describe(task, 'close <taskId>', {
-    about: 'Close a task: nothing is allowed in it any more',
+    about: 'Close a task: no call of it is allowed from now on',
     example: 'sallyport task close 0b9f3a52-7c55-4c1e-8a55-2f6a3a1b7f11 --reason "done"',
   }).option('--reason <text>', 'why');
   serviceAction<{ reason?: string }>(close, world, exits, 'host', async ({ call, args, options, show }) => {

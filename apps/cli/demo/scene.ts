@@ -15,11 +15,11 @@ import { DemoFailure, DOCUMENT, type Stage } from './stage.js';
 
 const TIMEOUT_MS = 30_000;
 
-/** Who plays, and what the host of the story can do. */
+/** The actors of the story, and the steps of its host. */
 export interface Scene {
   readonly id: string;
   readonly version: string;
-  /** A file that the server may read, and one that nobody ever writes. */
+  /** A file that the server may read, and a file that nobody ever writes. */
   readonly file: string;
   readonly forged: string;
   readonly server: OpenServer;
@@ -27,7 +27,7 @@ export interface Scene {
   readonly as: (role: Role) => Call;
   openTask(): Promise<JsonObject>;
   closeTask(task: JsonObject): Promise<JsonObject>;
-  /** Asks for a call of the running server, as a host sees it; `change` makes one thing different. */
+  /** Asks for a call of the running server, as a host observes it. `change` makes one part different. */
   ask(task: JsonObject, operation: string, args: JsonObject, change?: Change): Promise<JsonObject>;
 }
 
@@ -96,7 +96,7 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
   };
 }
 
-/** Calls a tool of the real server with what the decision lets out, and nothing else. */
+/** Calls a tool of the real server with exactly the arguments that the decision lets out. */
 export async function callServer(server: OpenServer, tool: string, outbound: Json | undefined): Promise<JsonObject> {
   if (!isJsonObject(outbound)) throw new DemoFailure('the allow does not say what may be sent');
   const reply = await server.request('tools/call', { name: tool, arguments: outbound }, TIMEOUT_MS);
@@ -104,7 +104,7 @@ export async function callServer(server: OpenServer, tool: string, outbound: Jso
   return reply.result;
 }
 
-/** The code that a request is refused with, or `done`. */
+/** The problem code of a refused request, or `done`. */
 export async function refusalOf(answer: Promise<unknown>): Promise<string> {
   try {
     await answer;

@@ -8,7 +8,7 @@ import { childEnvironment } from '../capture/stdio.js';
 import { startChild, type Child } from '../children.js';
 import { printable } from '../print.js';
 
-/** Where the story plays: a folder of documents, and a service of its own unless another one was named. */
+/** The place of the story: a folder of documents, and a service of its own unless another one is named. */
 export interface Stage {
   readonly server: string;
   readonly env: NodeJS.ProcessEnv;
@@ -18,7 +18,7 @@ export interface Stage {
   clear(): Promise<void>;
 }
 
-/** Something did not end as the story tells it. */
+/** A step of the story ended unexpectedly. */
 export class DemoFailure extends Error {
   override readonly name = 'DemoFailure';
 }
@@ -36,7 +36,7 @@ export async function setStage(server: string | undefined): Promise<Stage> {
   mkdirSync(documents);
   writeFileSync(join(documents, DOCUMENT), `${WORDS}\n`);
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  // Also where the process is told to go in the middle of the story.
+  // This also runs if a signal ends the process in the middle of the story.
   process.once('exit', remove);
   if (server !== undefined) return { server, env: process.env, documents, clear: async () => remove() };
   const data = join(folder, 'data');

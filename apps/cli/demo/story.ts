@@ -12,10 +12,10 @@ const POLICY = `@id("analysts-read-files")
 permit (principal in Role::"analyst", action == Action::"read", resource in Category::"files");
 `;
 
-/** What holds where there is no policy at all. */
+/** The same effect as no policy at all. */
 const NOBODY = '@id("demonstration-is-over")\nforbid (principal, action, resource);\n';
 
-/** How to take back what was done, last first: in a service that somebody else runs, nothing may stay in force. */
+/** The steps that undo the story, last first. In a service that somebody else runs, nothing may stay in force. */
 type Undo = (() => Promise<unknown>)[];
 
 /**
@@ -37,7 +37,7 @@ export async function tellStory(stage: Stage, world: World, teller: Teller): Pro
     await redButton(scene, teller, task, undo);
     await record(scene, teller, task);
   } finally {
-    // What is lifted or closed already refuses to be so again.
+    // A directive that is lifted, or a task that is closed, refuses to be so again.
     for (const step of undo.reverse()) await step().catch(() => undefined);
   }
 }
@@ -47,9 +47,9 @@ async function stranger(scene: Scene, teller: Teller, undo: Undo): Promise<void>
   const { source } = scene.registration.version;
   teller.act('A stranger at the gate');
   teller.tell(
-    `The real ${at(source, 'name')} runs on this machine and offers ${definition.tools?.length ?? 0} tools to whoever asks.`,
+    `The real ${at(source, 'name')} runs on this machine and offers ${definition.tools?.length ?? 0} tools to any client.`,
   );
-  teller.tell(`What it declares has the digest ${fingerprint.digest}.`);
+  teller.tell(`Its definition has the digest ${fingerprint.digest}.`);
   teller.tell('An agent can reach it. Nobody has registered it, and discovery is not trust:');
   const task = await scene.openTask();
   undo.push(() => scene.closeTask(task));
@@ -72,10 +72,10 @@ async function registered(scene: Scene, teller: Teller, undo: Undo): Promise<voi
     exceptions: ['signature_missing'],
   };
   const own = await refusalOf(as('registrar')('POST', lifecycle('review'), verdict));
-  teller.expect('whoever registers does not review: forbidden', own, 'forbidden');
+  teller.expect('a registrar cannot review: forbidden', own, 'forbidden');
   await as('reviewer')('POST', lifecycle('review'), verdict);
   teller.tell(
-    'Somebody else reviews it. It is unsigned: the reviewer accepts signature_missing by name, on the record.',
+    'Another principal reviews it. It is unsigned: the reviewer accepts signature_missing by name, on the record.',
   );
 }
 
@@ -121,7 +121,7 @@ async function guardedCall(scene: Scene, teller: Teller, task: JsonObject): Prom
 }
 
 async function notAskedFor(scene: Scene, teller: Teller, task: JsonObject): Promise<void> {
-  teller.act('What was not asked for does not happen');
+  teller.act('A call out of scope does not happen');
   const write = { path: scene.forged, content: 'The west gate is open.' };
   denied(teller, await scene.ask(task, 'write_file', write), 'outside_task_scope');
   teller.expect('and the file was not written', existsSync(scene.forged), false);
@@ -153,7 +153,7 @@ async function redButton(scene: Scene, teller: Teller, task: JsonObject, undo: U
 async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<void> {
   const auditor = scene.as('auditor');
   const traceId = at(task, 'traceId');
-  teller.act('What stays is the record');
+  teller.act('The record remains');
   const trace = await auditor('GET', path('audit', 'traces', traceId));
   for (const line of timelineOf(trace)) teller.tell(line);
   const replay = await auditor('GET', path('audit', 'traces', traceId, 'replay'));
@@ -174,7 +174,7 @@ function denied(teller: Teller, answer: JsonObject, reason: string): void {
   teller.expect(`${at(answer, 'operation')} is denied: ${reason}`, seen, ['deny', reason]);
 }
 
-/** A service in use has a policy set of its own; the story would put another in its place. */
+/** A service in use has a policy set of its own, which the story would replace. */
 async function refuseToReplacePolicy(call: Call): Promise<void> {
   let policies: JsonObject = {};
   try {

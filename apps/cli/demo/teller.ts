@@ -3,13 +3,13 @@ import { printable, visible } from '../print.js';
 import type { World } from '../world.js';
 import { DemoFailure } from './stage.js';
 
-/** Tells the story, and stops it at the first thing that is not so. */
+/** Tells the story, and stops at the first claim that is false. */
 export interface Teller {
   readonly act: (title: string) => void;
   readonly tell: (line: string) => void;
-  /** A line of an envelope, as an agent gets it. */
+  /** A line of an envelope, as an agent receives it. */
   readonly quote: (line: string) => void;
-  /** A claim, what was seen, and what it has to be. Throws `DemoFailure`. */
+  /** Compares a claim's actual value with the expected one. Throws `DemoFailure`. */
   readonly expect: (claim: string, seen: unknown, wanted: unknown) => void;
 }
 

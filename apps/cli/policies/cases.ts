@@ -26,14 +26,14 @@ export type Question = z.infer<typeof Question>;
 const Case = z.strictObject({
   name: z.string().min(1),
   question: Question,
-  /** `error`: a policy cannot be evaluated, which denies with `policy_error`. */
+  /** `error` says that a policy cannot be evaluated. Such a call is denied with `policy_error`. */
   decision: z.enum(['allow', 'deny', 'error']),
   /** The determining policies, as the `rule` of an answer names them; not compared if absent. */
   rule: z.string().optional(),
 });
 export type Case = z.infer<typeof Case>;
 
-/** A file of cases: the policies that they are asked of, and the cases. */
+/** A file of cases, with the policies that answer them. */
 const CaseFile = z.strictObject({
   /** A Cedar file, relative to the file of cases. */
   policies: z.string().min(1),

@@ -4,8 +4,8 @@ import { at, dig, list } from '../print.js';
 import { UsageError } from '../world.js';
 
 /**
- * The names in a copy of the registry: what `sallyport capabilities --json` prints, one capability of it, or a file that
- * `sallyport capture` wrote. Throws `UsageError` if it holds no capability.
+ * The names in a copy of the registry: the output of `sallyport capabilities --json`, one capability of it, or a file
+ * that `sallyport capture` wrote. Throws `UsageError` if it holds no capability.
  */
 export function namesOfRegistry(registry: Json, file: string): RegisteredNames {
   const items = list(registry, 'items');

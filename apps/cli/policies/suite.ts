@@ -7,10 +7,10 @@ import { PolicyEngine } from '../../../libs/policy/cedar.js';
 import { UsageError } from '../world.js';
 import { parseCases, type Case, type CaseFile, type Question } from './cases.js';
 
-/** How a case went. */
+/** The result of a case. */
 export interface CaseResult {
   readonly name: string;
-  /** Why it failed, in one line; absent if it passed. */
+  /** The cause of a failure, in one line. Absent if the case passed. */
   readonly failure?: string;
 }
 
@@ -40,7 +40,7 @@ function caseFiles(folder: string): string[] {
   }
 }
 
-/** A file that cannot be run is one failed case, so that no report passes over it. */
+/** A file that cannot be run is one failed case, so every report shows it. */
 async function runFile(file: string): Promise<CaseResult[]> {
   try {
     const suite = parseCases(readFileSync(file, 'utf8'));
@@ -50,7 +50,7 @@ async function runFile(file: string): Promise<CaseResult[]> {
   }
 }
 
-/** As the service does: the policies are vetted before they are loaded. */
+/** The policies are vetted before they are loaded, as in the service. */
 async function runCases({ policies, cases }: CaseFile, policyFile: string): Promise<CaseResult[]> {
   const text = readFileSync(policyFile, 'utf8');
   const [error] = (await vetPolicies(text)).errors;
@@ -65,7 +65,7 @@ type Answer = ReturnType<typeof authorityOver>;
 
 function runCase({ name, question, decision, rule }: Case, ask: (question: Question) => Answer): CaseResult {
   const { outcome, determining } = ask(question);
-  // An error decides by no policy, as in an answer of the service.
+  // An error has no determining policy, as in an answer of the service.
   const actual = outcome === 'error' ? '' : ruleText(determining);
   if (outcome !== decision) return { name, failure: `expected ${decision}, got ${outcome}${byRule(actual)}` };
   if (rule !== undefined && rule !== actual) {
