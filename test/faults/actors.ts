@@ -27,7 +27,7 @@ export interface AskedCall {
   readonly finished: boolean;
 }
 
-/** What came of something that an actor did. `error` is what was thrown. */
+/** The result of an actor's action. `error` is the thrown error. */
 export type Answer = { readonly error?: unknown } & (
   | { readonly kind: 'authorize'; readonly asked: AskedCall; readonly result?: Result<AuthorizeAnswer, Refusal> }
   | {
@@ -107,7 +107,7 @@ export class Actors {
     }
   }
 
-  /** The service has died: nobody gets an answer any more. */
+  /** The service has died: no caller receives an answer from now on. */
   hangUp(): void {
     this.inFlight = 0;
   }

@@ -121,7 +121,7 @@ function withAppend(log: EventLog, append: (batch: Batch, recall?: Recall) => Pr
   return { ...log, append };
 }
 
-/** The same engines, but for what they answer. */
+/** The same engines with other answers. */
 function withEngines(engines: DecisionEngines, changed: Partial<Engines>): DecisionEngines {
   return Object.create(engines, { engines: { value: { ...engines.engines, ...changed } } }) as DecisionEngines;
 }

@@ -5,14 +5,17 @@ import type { Defect } from './world.js';
 export interface Found {
   readonly histories: number;
   readonly summary: string;
-  /** What broke and how to see it again; undefined where nothing did. */
+  /** The broken promise, and how to reproduce it. Undefined if none broke. */
   readonly broken: string | undefined;
   readonly told: Told | undefined;
 }
 
 const PROGRESS_MS = 10_000;
 
-/** Tells history after history, from one seed on, until one breaks a promise, all are told or the time is over. */
+/**
+ * Runs history after history, from one seed on. It ends when one breaks a promise, when all have run, or when the time
+ * is over.
+ */
 export async function explore(options: {
   readonly firstSeed: number;
   readonly histories: number;

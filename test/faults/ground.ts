@@ -20,7 +20,7 @@ import { policyDecider } from '../../libs/policy/decider.js';
 import { principalDecider } from '../../libs/principal/decider.js';
 import type { Role } from '../../libs/vocabulary/words.js';
 
-/** What every history begins with: principals, two capabilities with an approved version each, a policy in force. */
+/** The beginning of every history: principals, two capabilities with an approved version each, a policy in force. */
 
 export const INTEGRITY = 'sha512-c2ltdWxhdGlvbg';
 export const HOSTS = ['host-a', 'host-b', 'host-c'] as const;
@@ -60,7 +60,7 @@ export const POLICIES = [
   policy('@id("none") forbid(principal, action, resource);', () => false),
 ];
 
-/** What a server declares. The second version says something else than the first. */
+/** The definition of a server. The second version differs from the first. */
 export const definitionOf = (version: string) => ({
   instructions: `Keeps notes, as of ${version}.`,
   tools: [
@@ -180,7 +180,7 @@ async function activated(plane: ControlPlane, blob: Blob | undefined): Promise<v
 
 const REVIEW = { type: 'review' as const, policyVersion: 1, verdict: 'approved' as const };
 
-/** Engines that have read every policy and schema that a history can come to. */
+/** Engines that have read every policy and schema that a history can use. */
 async function warmed(log: EventLog, view: ControlView): Promise<DecisionEngines> {
   const blobs = new Map(POLICIES.map(({ digest, bytes }) => [digest, bytes]));
   const all: Pick<EventLog, 'blob'> = { blob: async (digest) => blobs.get(digest) ?? log.blob(digest) };

@@ -9,7 +9,7 @@ import {
 import type { Life, Scheduler } from './scheduler.js';
 
 export interface HeldLog extends EventLog {
-  /** Lets go of the subscriptions of a service that has died. */
+  /** Releases the subscriptions of a service that has died. */
   bury(): void;
 }
 

@@ -60,7 +60,7 @@ export class Invariants {
     return digestOf(lines);
   }
 
-  /** What the events and the answers since the last time break, at a step. */
+  /** The promises that the events and the answers since the last step break. */
   async check(answers: readonly Answer[], step: number): Promise<SeenBreach[]> {
     const { arrivals } = this.world.scheduler;
     const breaches = arrivals === this.arrivals ? [] : await this.checkLog(step);
@@ -70,7 +70,7 @@ export class Invariants {
     return breaches.map((breach) => ({ step, ...breach }));
   }
 
-  /** What can be seen only when all is over. */
+  /** The promises that can be judged only at the end. */
   async checkAll(step: number): Promise<SeenBreach[]> {
     const breaches = [...(await this.checkLog(step)), ...(await this.replay())];
     return breaches.map((breach) => ({ step, ...breach }));
@@ -195,7 +195,7 @@ export class Invariants {
     return breaches;
   }
 
-  /** The event that an answer tells of: it has to stand in the log by now, with the same content. */
+  /** The event that an answer names: it has to be in the log by now, with the same content. */
   private recordOf({ host }: AskedCall, answer: AuthorizeAnswer): Seen | undefined {
     return this.seen.findLast(({ event, position }) => {
       if (!DECISIONS.has(event.type)) return false;

@@ -3,7 +3,7 @@ import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../../libs
 import type { ScopeEntry } from '../../libs/task/scope.js';
 import { POLICIES } from './ground.js';
 
-/** Which promise is broken, and how. `limits`, `records` and `errors` are the rules beside the eight. */
+/** The broken promise, and how. `limits`, `records` and `errors` are rules in addition to the eight. */
 export interface Breach {
   readonly promise: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'limits' | 'records' | 'errors';
   readonly what: string;
@@ -35,7 +35,7 @@ interface Task {
   expiresAt: string;
   closed: boolean;
   counted: Map<number, Set<string>>;
-  /** What allows say that they use up, by their own word. */
+  /** The limits that allows claim to use. */
   granted: Map<number, Set<string>>;
 }
 interface Call {
@@ -45,7 +45,7 @@ interface Call {
   response?: ResponseValidated;
   outcomes: OutcomeRecorded['status'][];
 }
-/** What can be stopped. */
+/** The subjects of stops. */
 export interface Subject {
   readonly host: string;
   readonly taskId: string;
@@ -64,8 +64,8 @@ const FOLLOWS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Judges a log, event by event in its order, by the contract alone: plain maps and comparisons, nothing of the rules that
- * it judges. What an event may rest on is all that stands before it.
+ * Judges a log, event by event in its order, by the contract alone. It uses plain maps and comparisons, and none of the
+ * rules that it judges. An event may rest only on the events before it.
  */
 export class Oracle {
   readonly versions = new Map<string, Version>();
@@ -150,7 +150,7 @@ export class Oracle {
     }
   }
 
-  /** What stops a call now; undefined where nothing does. */
+  /** The stop of a call now. Undefined if there is none. */
   stopOf(subject: Subject): string | undefined {
     const { host, capability, taskId } = subject;
     const targets = this.targetsOf(subject);

@@ -4,10 +4,13 @@ import timersPromises from 'node:timers/promises';
 import type { Clock } from '../../libs/kernel/time.js';
 import { chanceOf, type Chance } from '../support/chance.js';
 
-/** What befalls an operation of the log when it is let go. `late`: unknown is answered, and it is written afterwards. */
+/**
+ * The fate of an operation of the log when it is released. `late`: the answer is unknown, and the write happens
+ * afterwards.
+ */
 export type Fate = 'none' | 'failed' | 'persisted' | 'refused' | 'overloaded' | 'late';
 
-/** An operation of the log that waits to be let go: on its way to the store, or its answer on the way back. */
+/** An operation of the log that waits to be released: on its way to the store, or its answer on the way back. */
 export interface Gate {
   readonly kind: 'arrival' | 'answer' | 'read' | 'delivery';
   readonly life: Life;
@@ -39,15 +42,15 @@ const real = {
 const turn = (): Promise<void> => new Promise((resolve) => real.setImmediate(resolve));
 
 /**
- * Owns time, randomness and the order of completions while a history runs: timers fire when the history says so,
- * operations of the log wait at gates until they are let go, and whatever is ready runs to the end in between.
+ * Owns time, randomness and the order of completions while a history runs. Timers fire when the history says so.
+ * Operations of the log wait at gates until they are released. Everything that is ready runs to its end in between.
  */
 export class Scheduler {
-  /** Monotonic; the wall clock stands `wallAheadMs` beside it. */
+  /** Monotonic. The wall clock is ahead of it by `wallAheadMs`. */
   nowMs = 0;
   wallAheadMs = 0;
   wasSetBack = false;
-  /** Appends that were let go so far: where it stands still, so does the log. */
+  /** Appends that were released so far: if the number does not grow, neither does the log. */
   arrivals = 0;
   readonly gates: Gate[] = [];
   private readonly timers = new Map<number, Timer>();

@@ -23,7 +23,7 @@ function inThread(job: Job): Promise<Found> {
   });
 }
 
-/** Tells histories until one breaks a promise, all are told or the time is over. True where none broke. */
+/** Runs histories until one breaks a promise, all have run, or the time is over. True if none broke. */
 export async function simulate(job: Job, threads: number): Promise<boolean> {
   const histories = Math.ceil(job.histories / threads);
   const jobs = Array.from({ length: threads }, (_, index) =>

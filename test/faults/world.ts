@@ -22,7 +22,7 @@ import { heldLog, type HeldLog } from './held-log.js';
 import type { Breach } from './oracle.js';
 import { Scheduler, type Fate, type Gate, type Life } from './scheduler.js';
 
-/** What a planted defect puts in the place of a sound part. Only the tests of the simulation have one. */
+/** The part that a planted defect puts in the place of a sound one. Only the tests of the simulation have one. */
 export interface Defect {
   readonly name: string;
   /** The only promise that is looked at: a defect may break others on the way. */
@@ -31,7 +31,7 @@ export interface Defect {
   readonly settled?: (log: SettledLog) => SettledLog;
   readonly engines?: (engines: DecisionEngines) => DecisionEngines;
   readonly clock?: (clock: Clock) => Clock;
-  /** Done once at some step, beside what the history does. */
+  /** Runs once at some step, in addition to the history. */
   readonly act?: (world: World) => Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export interface Weather {
   /** Share of reads that wait, and that fail. */
   readonly heldReads: number;
   readonly failedReads: number;
-  /** Policies and schemas are loaded anew after each restart. */
+  /** Policies and schemas are loaded again after each restart. */
   readonly coldEngines: boolean;
 }
 
@@ -126,7 +126,7 @@ export class World {
     this.restarts += 1;
     this.scheduler.bury(life, () => this.chance.happens(0.5));
     held.bury();
-    // What its death did not take back has arrived before another process can begin.
+    // Everything that survived its death has arrived before another process can begin.
     if (!this.weather.stragglers) {
       for (const gate of this.scheduler.gates.slice()) this.scheduler.letGo(gate);
     }
@@ -141,7 +141,7 @@ export class World {
     return tokenDigest === undefined ? { name: host } : { name: host, tokenDigest };
   }
 
-  /** A gate that may be let go now, by chance. */
+  /** A gate that may be released now, by chance. */
   anyGate(): Gate | undefined {
     const { gates } = this.scheduler;
     const first = gates.find(({ kind, life }) => kind === 'arrival' && !life.dead);
@@ -198,7 +198,7 @@ export class World {
     const append = async (batch: Batch): Promise<SettledOutcome> => {
       const ids = batch.writes.flatMap(({ events }) => events.map(({ id }) => id));
       const earlier = new Map(ids.map((id) => [id, this.failed.get(id)]));
-      // The same fact may be asked for again, and then come to be.
+      // The same fact may be asked for again, and be recorded then.
       for (const id of ids) {
         this.failed.delete(id);
         this.underWay.set(id, (this.underWay.get(id) ?? 0) + 1);

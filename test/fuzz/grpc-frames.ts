@@ -4,7 +4,7 @@ export type Headers = Readonly<Record<string, string>>;
 
 const PREFIX_BYTES = 5;
 
-/** A message with its prefix: a flag and its length, which may be told otherwise than it is. */
+/** A message with its prefix: a flag and its length, which may be false. */
 export function framed(message: Uint8Array, lengthSaid = message.length, flag = 0): Buffer {
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix[0] = flag;

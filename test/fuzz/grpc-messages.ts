@@ -2,8 +2,8 @@ import { messageOf } from '../../libs/wire/protos.js';
 import { textOf } from './mutations.js';
 
 /**
- * Writes shapes of the contract as protobuf by hand: each value under the number of its field, but with the wire type
- * that the value itself has. So what is of a wrong type gets onto the wire, where a generated encoder would refuse it.
+ * Writes shapes of the contract as protobuf by hand. Each value has the number of its field, and the wire type of the
+ * value itself. So values of a wrong type reach the wire, which a generated encoder would refuse.
  */
 
 interface Field {
@@ -17,7 +17,7 @@ const PACKAGE = 'sallyport.v1';
 const VARINT = 0;
 const FIXED_64 = 1;
 const LENGTH = 2;
-/** Names that are no fields get one of these numbers: some are fields all the same. */
+/** Names that are no fields get one of these numbers. Some of them are fields. */
 const NUMBERS = 24;
 
 const fieldsOf = (type: string): readonly Field[] =>
@@ -25,7 +25,7 @@ const fieldsOf = (type: string): readonly Field[] =>
 const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 const hasValues = (type: string): boolean => fieldsOf(type)[0]?.name === 'values';
 
-/** A shape, right or not, as a message of a type. What is no object is written as the text that it is. */
+/** A shape, right or not, as a message of a type. A value that is no object is written as its text. */
 export function encoded(type: string, shape: unknown): Buffer {
   const message = hasValues(type) && Array.isArray(shape) ? { values: shape } : shape;
   if (typeof message !== 'object' || message === null || Array.isArray(message)) return Buffer.from(textOf(message));
@@ -66,7 +66,7 @@ function written(number: number, value: unknown): Buffer {
   }
 }
 
-/** UTF-8, but for lone surrogates, which are written as if they were characters. */
+/** UTF-8, except for lone surrogates, which are written like characters. */
 function bytesOf(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text);
   return Buffer.concat(
@@ -92,8 +92,8 @@ function varint(value: bigint): Buffer {
 }
 
 /**
- * What a message asks for, as the body that would ask the same over HTTP: its JSON stands in it byte for byte, so that
- * the same rules can judge it. Undefined where it is no message.
+ * The body that would ask the same over HTTP. Its JSON is in it byte for byte, so that the same rules can judge it.
+ * Undefined if it is no message.
  */
 export function bodyIn(bytes: Buffer): Buffer | undefined {
   let message: Record<string, unknown>;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { framed, type Headers } from './grpc-frames.js';
 
-/** What can be wrong with a gRPC call outside of its message: frames and metadata. */
+/** The faults of a gRPC call outside of its message: frames and metadata. */
 
 export interface BentCall {
   readonly framing: Framing;
@@ -10,8 +10,8 @@ export interface BentCall {
 }
 
 /**
- * - `short`: the frame says that it is longer than what comes. - `long`: that it is shorter, so that another frame seems
- * to follow. - `flagged`: it is said to be compressed. - `huge`: it says 4 GiB.
+ * `short`: the frame claims more bytes than it has. `long`: it claims fewer, so that another frame seems to follow.
+ * `flagged`: it claims to be compressed. `huge`: it claims 4 GiB.
  */
 export type Framing = 'whole' | 'split' | 'short' | 'long' | 'twice' | 'nothing' | 'flagged' | 'huge';
 
@@ -62,7 +62,7 @@ export function headersOf({ caller, metadata: more }: BentCall, tokens: { right:
   return { ...Object.fromEntries(more), ...(authorization === undefined ? {} : { authorization }) };
 }
 
-/** Where a message is cut in two for `split`. */
+/** The place at which `split` cuts a message in two. */
 const SPLIT_AT = 3;
 
 export function chunksOf(framing: Framing, message: Buffer): readonly Buffer[] {

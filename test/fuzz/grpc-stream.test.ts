@@ -39,7 +39,7 @@ after(async () => {
   await service.stop();
 });
 
-/** What a client does next on a stream. */
+/** The next action of a client on a stream. */
 type Deed =
   | { readonly kind: 'ask'; readonly recipes: readonly Recipe[] }
   | { readonly kind: 'nothing' | 'many' | 'broken' | 'cut' };

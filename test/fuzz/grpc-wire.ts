@@ -33,7 +33,7 @@ export function grpcWireTo(address: string): GrpcWire {
   const open: GrpcWire['open'] = (path, headers) => {
     if (session === undefined || session.closed || session.destroyed) {
       session = connect(`http://${address}`);
-      // What becomes of it shows in its streams.
+      // The result shows in its streams.
       session.on('error', () => undefined);
     }
     return session.request({
@@ -90,7 +90,7 @@ export function replyOf(stream: ClientHttp2Stream, startedMs = performance.now()
   });
 }
 
-/** What a call may end with while the store is healthy. */
+/** The statuses that a call may end with while the store is healthy. */
 const DOCUMENTED: ReadonlySet<number> = new Set([
   status.OK,
   status.INVALID_ARGUMENT,
@@ -105,7 +105,7 @@ const DOCUMENTED: ReadonlySet<number> = new Set([
   status.UNAUTHENTICATED,
 ]);
 
-/** What holds for every call that ended by itself. Only a position that is still to come is UNAVAILABLE. */
+/** Rules for every call that ended on its own. Only a position that is still to come is UNAVAILABLE. */
 export function isSoundCall(reply: GrpcReply, how?: BentCall): void {
   const { status: given, http, code, ms } = reply;
   assert.ok(ms < INPUT_MS, `took ${ms} ms`);
@@ -117,7 +117,7 @@ export function isSoundCall(reply: GrpcReply, how?: BentCall): void {
   assert.ok(given !== undefined && DOCUMENTED.has(given), `status ${given}, code ${code}, HTTP ${http}`);
 }
 
-/** What the gRPC library itself ends with INTERNAL before a call is ours: no timeout, or not compressed as it says. */
+/** Calls that the gRPC library itself ends with INTERNAL: a bad timeout, or a false claim of compression. */
 function isNoGrpc({ framing, metadata }: BentCall = PLAIN): boolean {
   return metadata.some(
     ([name, value]) => name === 'grpc-timeout' || (framing === 'flagged' && /^(gzip|deflate)$/.test(value)),

@@ -35,7 +35,7 @@ after(async () => {
   await service.stop();
 });
 
-/** What is right over HTTP is right here: the id in the path is a field of the message. */
+/** A request that is right over HTTP is right here: the id in the path is a field of the message. */
 const overHttp = (route: string, ids: (path: string[]) => object) => async (): Promise<Answered> => {
   const { path, body } = (await rights[route]?.()) ?? { path: '' };
   return { ...ids(path.split('/')), ...body };
@@ -104,7 +104,7 @@ describe('no nearly right message breaks a call', () => {
 test('nothing is allowed but a call that is right, and what is right is still allowed', async () => {
   const counts = { allow: 0, deny: 0, problem: 0 };
   const allowed = new Set<string>();
-  // Who does not wait for the answer does not hear of an allow.
+  // A client that does not wait for the answer receives no allow.
   const patient = bentCalls.filter(({ metadata }) => metadata.every(([name]) => name !== 'grpc-timeout'));
   const property = fc.asyncProperty(recipes, patient, async ({ mutations, spoiling }, how) => {
     const message = encoded('AuthorizeRequest', mutatedBy(callBody(task), mutations));

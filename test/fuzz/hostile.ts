@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Answered } from '../support/service.js';
 import { proposal } from '../support/world.js';
 
-/** What a hostile server or owner declares. */
+/** Definitions of hostile servers and owners. */
 
 const parse = (text: string): Answered => JSON.parse(text);
 const many = (count: number, make: (index: number) => [string, Answered]): Answered =>

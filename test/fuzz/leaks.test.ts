@@ -13,7 +13,7 @@ import { FUZZ_SEED } from './settings.js';
 import { wireTo, type Wire } from './wire.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What is refused leaves nothing behind: the heap after a collection does not grow with the number of refusals. */
+/** Refused requests leave nothing behind: the heap after a collection does not grow with their number. */
 
 const ROUND = 400;
 const ROUNDS = 4;
@@ -38,14 +38,14 @@ after(async () => {
 });
 
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
-/** Large ones take long to send and are refused all the same. */
+/** Large requests take long to send, and are still refused. */
 const MAX_BYTES = 10_000;
 const samples = fc
   .sample(recipes, { seed: FUZZ_SEED, numRuns: 200 })
   .filter(({ mutations }) => mutations.every(({ value }) => JSON.stringify(value).length < MAX_BYTES));
 const recipeOf = (at: number) => samples[at % samples.length] ?? { mutations: [], spoiling: { kind: 'none' } as const };
 
-/** Requests none of which may be recorded: each is refused, whatever its number. */
+/** Requests that may not be recorded: each is refused, at any number. */
 const REFUSED: Readonly<Record<string, (at: number) => Promise<unknown>>> = {
   'bodies that are cut': (at) => {
     const text = JSON.stringify(callBody(task));

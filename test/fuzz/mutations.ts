@@ -12,7 +12,7 @@ interface Mutation {
   readonly value: Json;
 }
 
-/** What is done to the bytes afterwards. */
+/** Changes of the finished bytes. */
 type Spoiling =
   | { readonly kind: 'none' }
   | { readonly kind: 'cut'; readonly at: number }
@@ -32,7 +32,7 @@ export interface Sent {
 const own = (key: string, value: Json): Json => Object.fromEntries([[key, value]]);
 const nested = (depth: number, core: Json = 1): Json => (depth === 0 ? core : { a: nested(depth - 1, core) });
 
-/** Written into the text as they stand, not as strings: no double holds these numbers. */
+/** Written into the text unquoted: no double holds these numbers. */
 const RAW = ['9007199254740993', '1e400', '-1e400', '0.10000000000000000001', '1e-400', '-0', '01', 'NaN'];
 const raw = (text: string): string => `RAW:${text}:RAW`;
 /** A key that is written twice. */
@@ -144,13 +144,13 @@ export function cooked(valid: Json, { mutations, spoiling }: Recipe): Sent {
 export const mutatedBy = (valid: Json, mutations: Recipe['mutations']): Json =>
   mutations.reduce<Json>(mutated, valid) ?? null;
 
-/** A mutated value as JSON, or nearly so: numbers that no double holds and keys that stand twice are written out. */
+/** A mutated value as JSON, or nearly so: it holds numbers that no double holds, and keys twice. */
 export const textOf = (value: Json): string =>
   JSON.stringify(value)
     .replaceAll(/"RAW:([^"\\]*):RAW"/g, '$1')
     .replaceAll(/"TWICE:((?:[^"\\]|\\.)*)":/g, '"$1":1,"$1":');
 
-/** What is done to the bytes of a message, whatever they hold, and the headers that come with it. */
+/** Changes of the bytes of a message, and of its headers. */
 export function spoilt(bytes: Buffer, spoiling: Recipe['spoiling']): Sent {
   const headers = { 'content-type': 'application/json' };
   switch (spoiling.kind) {

@@ -26,7 +26,7 @@ export type Rights = Readonly<Record<string, () => Right | Promise<Right>>>;
 
 const VERSIONS_EACH = 400;
 
-/** What `make` gives, made anew after so many uses. */
+/** The result of `make`, made again after this many uses. */
 function rarely<Made>(uses: number, make: () => Promise<Made>): () => Promise<Made> {
   let left = 0;
   let made: Promise<Made> | undefined;

@@ -6,7 +6,7 @@ import { INTEGRITY } from '../support/world.js';
 
 const MAX_DEPTH = 64;
 
-/** What may be done in the ready world, and what of its arguments. */
+/** The permitted calls of the ready world, and their arguments. */
 const OPERATIONS: Readonly<Record<string, (args: Answered) => boolean>> = {
   recall: (args) => Object.hasOwn(args, 'key') && typeof args.key === 'string',
   store: () => true,
@@ -27,7 +27,7 @@ export function whyNotAllowed(bytes: Buffer, task: Answered): string | undefined
     return 'another capability';
   const args = body.arguments;
   if (typeof args !== 'object' || args === null || Array.isArray(args)) return 'no arguments';
-  // Before the first byte to a server nothing is called yet: it may be connected to, whatever the arguments are.
+  // Before the first byte to a server nothing is called yet. The host may connect with any arguments.
   const connecting = body.operation === '$connect';
   if (!connecting && (!Object.hasOwn(OPERATIONS, body.operation) || OPERATIONS[body.operation]?.(args) !== true))
     return 'its arguments';

@@ -18,7 +18,7 @@ after(async () => {
   await service.stop();
 });
 
-/** What replaces a part of a path, or stands in a query. */
+/** Replacements for a part of a path, or for a query. */
 const ODD = fc.oneof(
   fc.constantFrom(
     '',

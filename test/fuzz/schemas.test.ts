@@ -22,7 +22,7 @@ import { TRICKS } from './tricks.js';
 import { isSound, isWell, wireTo, type Reply, type Wire } from './wire.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What vetting may take. */
+/** The longest time for vetting. */
 const VETTING_MS = 100;
 /** By the clock, where a machine that is busy may be slow. */
 const ANSWER_MS = 2000;

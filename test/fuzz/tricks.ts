@@ -1,4 +1,4 @@
-/** Arguments, as text, in a call that is right but for them. */
+/** Arguments, as text, in a call that is right otherwise. */
 export const TRICKS: Readonly<Record<string, string | Uint8Array>> = {
   'an entity': '{"key":"a","x":{"__entity":{"type":"User","id":"root"}}}',
   'an entity in a list': '{"key":"a","x":[[{"__entity":1}]]}',

@@ -53,7 +53,7 @@ export function wireTo(url: string): Wire {
   return { send, slowestMs: () => slowestMs, close: () => agent.destroy() };
 }
 
-/** What holds for every answer while the store is healthy. */
+/** Rules for every answer while the store is healthy. */
 export function isSound({ status, body, ms }: Reply): void {
   assert.ok(status >= 200 && status < 500, `status ${status}: ${JSON.stringify(body).slice(0, 300)}`);
   assert.ok(ms < INPUT_MS, `took ${ms} ms`);

@@ -21,10 +21,10 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A program that was started, whatever becomes of it. */
+/** A started program, alive or not. */
 export interface Program {
   readonly pid: number;
-  /** What it has said so far. */
+  /** Its output so far. */
   readonly stdout: () => string;
   readonly stderr: () => string;
   /** Settles when it has ended and all that it said was read, unless another process holds on to its output. */
@@ -96,7 +96,7 @@ export function listening(program: Program): Promise<string> {
   return until(program, () => /"url":"(https?:[^"]+)"/.exec(program.stdout())?.[1]);
 }
 
-/** What `look` comes to see, asked every few milliseconds. Throws when the program ends first, or the time is over. */
+/** Asks `look` every few milliseconds until it gives a value. Throws if the program ends first, or the time is over. */
 export async function until<Seen>(program: Program, look: () => Seen | undefined | Promise<Seen | undefined>) {
   let exit: Exit | undefined;
   void program.exit.then((gone) => (exit = gone));

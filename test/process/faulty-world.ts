@@ -14,7 +14,10 @@ export const ALWAYS = Number.MAX_SAFE_INTEGER;
 /** A ready service whose store fails as ordered, with a task. */
 export async function faultyWorld(t: TestContext) {
   const faults = { kind: 'failed' as Fault, prefix: '', times: 0 };
-  /** What reached the store for `calls-`, each with what the store said and what it was made to say. */
+  /**
+   * The appends to `calls-` that reached the store, each with the store's answer and the answer that it was made to
+   * give.
+   */
   const sent: { batch: Batch; told: string }[] = [];
   const unanswered: (() => void)[] = [];
   const faulty = async (batch: Batch, append: (batch: Batch) => Promise<AppendOutcome>): Promise<AppendOutcome> => {

@@ -49,7 +49,7 @@ for (const stoppedMs of STOPS_MS) {
       return reason;
     });
     t.diagnostic(JSON.stringify(Object.groupBy(reasons, String), (_, value) => value.length ?? value));
-    // And it goes on: the same calls again are decided anew, and the record tells all of it.
+    // And it continues: the same calls are decided again, and the record holds all of it.
     for (const [index, body] of bodies.entries()) {
       const allowed = await until(service, async () => {
         const answer = await authorize(body);

@@ -9,12 +9,12 @@ import { ended, place, until, type Program, type ServiceProcess } from './child.
 import { test } from '../support/testing.js';
 
 /**
- * The whole service on a disk that is full, which anyone can have: no file of the process may grow past a limit that its
- * shell has set. Room is made by folding the write-ahead log, from outside, where there is no limit.
+ * The whole service on a full disk. No file of the process may grow past a limit that its shell has set. Folding the
+ * write-ahead log from outside, where there is no limit, makes room.
  */
 
 const MAX_KIB = 1024;
-/** So many failures one after the other, and the disk is full for whatever is asked. */
+/** After this many failures in a row the disk counts as full for every request. */
 const ALL_FAIL = 3;
 const PADDING = 'x'.repeat(2_000);
 
@@ -39,7 +39,7 @@ const isFull = ({ status, body }: Answer): void => {
   assert.ok(status === 503 && ['log_unavailable', 'outcome_unknown'].includes(body.code), JSON.stringify(body));
 };
 
-/** What opens something, and how anyone can read whether it has been carried out. */
+/** A command that permits something, and a way for anyone to read if it has been carried out. */
 async function openings(service: Callable) {
   const target = { type: 'category', category: 'other' };
   const versions = '/v1/capabilities/memory/versions';
@@ -65,7 +65,7 @@ async function openings(service: Callable) {
   return { ask, done };
 }
 
-/** Asks until nothing is recorded any more. Gives each allow that was answered. */
+/** Asks until no call is recorded. Gives each allow that was answered. */
 async function fill(service: ServiceProcess, task: Answered): Promise<Answered[]> {
   const allowed: Answered[] = [];
   for (let failures = 0; failures < ALL_FAIL;) {
@@ -122,7 +122,7 @@ test('while the disk is full nothing is allowed, and it goes on by itself when t
   isFull(await service.call('operator', 'POST', '/v1/directives', directive));
   assert.equal((await service.call('nobody', 'GET', '/health/ready')).status, 503);
   assert.equal((await service.call('nobody', 'GET', '/health/live')).status, 200);
-  // What was recorded before is not handed out again as if nothing were the matter.
+  // A recorded allow is not returned as if the disk were well.
   isFull(await authorize(service, allowed.at(-1)?.['body']));
 
   makeRoom(dataDir);
@@ -136,7 +136,7 @@ test('while the disk is full nothing is allowed, and it goes on by itself when t
   for (const asked of Object.values(ask)) assert.ok((await asked()).status < 300);
   assert.deepEqual(await done(), { lift: true, approve: true, addAdmin: true });
   for (const body of refused) {
-    // What had no known fate is settled first, which may take longer than one caller waits.
+    // Batches with an unknown outcome are settled first, which may take longer than one caller waits.
     const answer = await until(service, async () => {
       const { status, body: decided } = await authorize(service, body);
       return status === 200 ? decided : undefined;

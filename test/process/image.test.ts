@@ -8,11 +8,11 @@ import { place } from './child.js';
 import { linkPackages } from './packages.js';
 import { test } from '../support/testing.js';
 
-/** What the image is made of, made without Docker: the same copies, the same build, the same command. */
+/** The content of the image, made without Docker: the same copies, the same build, the same command. */
 
 const [, BUILD = '', RUN = ''] = readFileSync(join(projectRoot, 'deploy', 'Dockerfile'), 'utf8').split(/^FROM /m);
 
-/** What a stage copies: from the project, or from the stage before it. */
+/** The copies of a stage: from the project, or from the stage before it. */
 function copies(stage: string, from: 'project' | 'build'): { what: readonly string[]; to: string }[] {
   const pattern = from === 'build' ? /^COPY --from=build (.+)$/gm : /^COPY (?!--)(.+)$/gm;
   return [...stage.matchAll(pattern)].map(([, words = '']) => {

@@ -10,7 +10,7 @@ import { hammer, isRecorded, moreAnswers, newLedger } from './ledger.js';
 import { amount, chance } from './random.js';
 import { test } from '../support/testing.js';
 
-/** `kill -9` at any moment: what a client was told in whole is on the disk. */
+/** `kill -9` at any moment: every answer that a client received whole is on the disk. */
 
 const KILLS = amount('KILLS', 20);
 const CLIENTS = 8;

@@ -5,7 +5,7 @@ import type { Answered, Callable } from '../support/service.js';
 import { callBody, expecting } from '../support/world.js';
 import type { Chance } from '../support/chance.js';
 
-/** What clients were told in whole, to be held against what is recorded. */
+/** The answers that clients received whole, for comparison with the record. */
 export interface Ledger {
   readonly allows: { taskId: string; callId: string; position: string; body: Answered }[];
   readonly responses: { taskId: string; callId: string; position: string }[];
@@ -15,7 +15,9 @@ export interface Ledger {
 
 export const newLedger = (): Ledger => ({ allows: [], responses: [], outcomes: [], answers: 0 });
 
-/** One client: one call after the other, until the service is gone. Every answer stands in the ledger before the next. */
+/**
+ * One client: one call after the other, until the service is gone. Every answer is in the ledger before the next call.
+ */
 export async function hammer(
   service: Callable,
   tasks: readonly Answered[],
@@ -66,7 +68,7 @@ export async function moreAnswers(ledger: Ledger, count: number, timeoutMs: numb
     await pause(1);
 }
 
-/** All that the clients were told of a task, in its trace and replayed. */
+/** Compares every answer about a task with its trace and its replay. */
 export async function isRecorded(service: Callable, task: Answered, ledger: Ledger, told: string): Promise<void> {
   const path = `/v1/audit/traces/${task.traceId}`;
   const { calls, events } = expecting(200, await service.call('auditor', 'GET', path));
@@ -94,7 +96,7 @@ export async function isRecorded(service: Callable, task: Answered, ledger: Ledg
   }
   for (const { callId, position } of ofTask(ledger.outcomes)) {
     const event = events.find(({ type, data }: Answered) => type === 'OutcomeRecorded' && data.callId === callId);
-    // An outcome that is told again is answered with a position at or after its own.
+    // A repeated outcome is answered with a position at or after its own.
     assert.ok(event !== undefined && BigInt(event.position) <= BigInt(position), `outcome of ${callId}: ${told}`);
   }
   const replay = expecting(200, await service.call('auditor', 'GET', `${path}/replay`));

@@ -5,7 +5,7 @@ import type { AppendOutcome, Batch, EventLog } from '../../libs/event-log/port.j
 
 type Append = (batch: Batch, append: (batch: Batch) => Promise<AppendOutcome>) => Promise<AppendOutcome>;
 
-/** The same log, but for its appends. */
+/** The same log with other appends. */
 export function appendingBy(log: EventLog, append: Append): EventLog {
   return {
     append: (batch) => append(batch, (sent) => log.append(sent)),
@@ -21,7 +21,7 @@ export function appendingBy(log: EventLog, append: Append): EventLog {
   };
 }
 
-/** The switch that only the tests have: what is written is written whatever else has moved meanwhile. */
+/** A switch for tests alone: it writes a batch even if its streams have moved meanwhile. */
 export const withoutChecks = (log: EventLog): EventLog =>
   appendingBy(log, (batch, append) => append(batch.writes.length === 0 ? batch : { ...batch, checks: [] }));
 

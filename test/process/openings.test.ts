@@ -8,19 +8,19 @@ import { ALWAYS, faultyWorld } from './faulty-world.js';
 import { test } from '../support/testing.js';
 
 /**
- * A command that opens something and was answered `outcome_unknown` is not carried out afterwards, unless the store had
- * written it by then; and its fate can be asked.
+ * A command that permits something and was answered `outcome_unknown` is not carried out afterwards, unless the store
+ * had already written it. Anyone can ask for its outcome.
  */
 interface Opening {
   readonly name: string;
   /** The streams whose appends fail. */
   readonly prefix: string;
-  /** What has to be there before. Gives what the command needs to know. */
+  /** Prepares the command. Gives the values that the command needs. */
   readonly before?: (service: TestService) => Promise<string>;
   readonly command: (service: TestService, known: string) => Promise<Answer>;
   /** Whether it has been carried out, as anyone can read it. */
   readonly isDone: (service: TestService, known: string) => Promise<boolean>;
-  /** What the same request is answered once it has been carried out. */
+  /** The answer to the same request after it has been carried out. */
   readonly repeated: readonly [status: number, code?: string];
 }
 
@@ -124,7 +124,7 @@ for (const { name, prefix, before, command, isDone, repeated } of OPENINGS) {
       fail(kind, prefix, ALWAYS);
       refused(503, 'outcome_unknown', await command(service, known));
       heal();
-      // Whatever touches the stream learns the fate first; the feed and readiness ask all the time.
+      // The first access to the stream learns the outcome. The feed and readiness ask all the time.
       assert.equal(await ready(), 200);
       await pause(50);
       assert.equal(await isDone(service, known), kind === 'persisted');

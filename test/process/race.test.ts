@@ -18,7 +18,7 @@ const CALLERS = 12;
 const DECISIONS = 600;
 const MANY_DECISIONS = amount('CALLS', DECISIONS);
 const HOSTS = 4;
-/** To let go of what was stopped, while others move the same streams. */
+/** Lifts the stops, while others move the same streams. */
 const MAX_TRIES = 500;
 const CAPABILITIES = ['alpha', 'beta'] as const;
 const TARGETS = 'all capability version operation publisher source category effect host task'.split(' ');
@@ -27,7 +27,7 @@ interface Host extends Actor {
   tasks: Answered[];
 }
 
-/** What the callers were told: how often which reason or code, and each allow. */
+/** The answers that callers received: the count of each reason or code, and each allow. */
 interface Told {
   readonly reasons: Map<string, number>;
   readonly allows: { callId: string; position: string }[];
@@ -60,7 +60,7 @@ async function race(service: TestService, { whole, of }: Chance, decisions: numb
     const { status, body } = await service.call('registrar', 'POST', '/v1/policies/default', { cedar, reason });
     if (status !== 201) return;
     policies = body.policyVersion;
-    // One that was said to be unavailable may have come to be: then this one is not named by its number.
+    // A command that was answered as unavailable may have been carried out. Then this one has another number.
     if (policies !== next) return;
     const path = `/v1/policies/default/${policies}/review`;
     await service.call('reviewer', 'POST', path, { verdict: 'approved', reason });
@@ -114,8 +114,8 @@ async function race(service: TestService, { whole, of }: Chance, decisions: numb
     };
   };
   /**
-   * Others may be first to move a stream, again and again: what has been stopped is let go all the same. What is told to
-   * be no transition any more was done by a try that had no answer.
+   * Others may move the stream first, again and again, and the stop is still lifted. A try whose answer was lost may
+   * have done it: then the answer is `invalid_transition`.
    */
   const insist = async (command: () => Promise<{ status: number; body: Answered }>): Promise<void> => {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {

@@ -31,7 +31,7 @@ export function slowRequest(
       response.once('end', () => resolve({ status: response.statusCode ?? 0, body: read }));
     });
   });
-  // Whoever waits for the answer hears of it.
+  // The caller that waits for the answer receives the error.
   answer.catch(() => undefined);
   return new Promise((resolve, reject) => {
     sent.once('error', reject);

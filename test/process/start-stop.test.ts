@@ -22,7 +22,7 @@ import { linkPackages } from './packages.js';
 import { slowRequest } from './slow-client.js';
 import { after, before, test } from '../support/testing.js';
 
-/** Starting and stopping, as whoever runs the service sees it. */
+/** Starting and stopping, as an operator sees it. */
 
 const READY_MS = 3_000;
 const GONE_MS = 10_000;

@@ -11,8 +11,8 @@ import { brokenBy, policyIdOf } from './verifier.js';
 import { after, before, describe, test } from '../support/testing.js';
 
 /**
- * An allow on its way to the store while somebody stops it: each stop, once with the checks of the append and once
- * without them, by a switch that only the tests have.
+ * An allow on its way to the store while somebody stops it. Each stop runs once with the checks of the append, and once
+ * without them, by a switch for tests alone.
  */
 
 interface Scene {
@@ -25,9 +25,9 @@ interface Scene {
 interface Stop {
   /** Stops the call of a scene; gives the way back, where others would be stopped too. */
   stop(service: TestService, scene: Scene): Promise<(() => Promise<unknown>) | undefined>;
-  /** What the caller is told. */
+  /** The answer that the caller receives. */
   readonly reason: string;
-  /** What the verifier says of an allow after it. */
+  /** The verifier's finding about an allow after the stop. */
   because(scene: Scene): string;
 }
 

@@ -33,7 +33,7 @@ interface Left {
   readonly luck: SeededChance;
 }
 
-/** What a service leaves that clients had answers from until it was ended by this signal. */
+/** The files of a service that answered clients until this signal ended it. */
 async function leftBy({ dataDir, start }: Place, luck: SeededChance, signal: 'SIGKILL' | 'SIGTERM'): Promise<Left> {
   const service = await start();
   await readyWorld(service);
@@ -72,7 +72,7 @@ async function onCopy(
   }
 }
 
-/** Where the last frame ends that ended a transaction. */
+/** The end of the last frame that ended a transaction. */
 function lastCommit(wal: Buffer): number {
   const salts = wal.subarray(16, 24);
   let end = WAL_HEADER_BYTES;

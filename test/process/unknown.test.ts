@@ -54,7 +54,7 @@ for (const kind of ['failed', 'persisted', 'silent'] as const) {
         [answer.position],
       );
     }
-    // What was written of the first one stands; what was not was never sent again, so each stands once.
+    // The written part of the first batch remains. The rest was never sent again, so each event is there once.
     assert.equal(calls.length, 2);
     if (kind !== 'failed') assert.equal(calls[0]?.callId, first.callId);
   });
@@ -100,7 +100,7 @@ test('while it is unknown whether a directive was written, nothing is allowed', 
   refused(503, 'log_unavailable', await authorize(body));
   assert.deepEqual(await recorded(), []);
   heal();
-  // It was sent again before the call was looked at: what an operator asked for comes to be.
+  // The batch was sent again before the next call was looked at: an operator's command is carried out.
   const { decision, reason } = expecting(200, await authorize(body));
   assert.deepEqual([decision, reason], ['deny', 'disabled']);
 });

@@ -2,14 +2,14 @@ import type { SeenEvent } from '../support/events.js';
 import type { Answered } from '../support/service.js';
 
 /**
- * Reads a whole log in order of position and says what stands in it that must not: written from the contract and not
- * from the deciders, so that the two can disagree.
+ * Reads a whole log in order of position and reports everything that must not be in it. It follows the contract and not
+ * the deciders, so that the two can disagree.
  */
 
 export interface Broken {
   readonly callId: string;
   readonly position: bigint;
-  /** What should have stopped it. */
+  /** The stop that the allow ignored. */
   readonly because: string;
 }
 

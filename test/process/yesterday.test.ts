@@ -17,7 +17,7 @@ import {
 import { ended, place } from './child.js';
 import { test } from '../support/testing.js';
 
-/** A start on yesterday's data: whoever asks the same gets the same. */
+/** A start on yesterday's data: the same question gets the same answer. */
 
 /** Long enough for allows to outlive the restart on a slow machine. */
 const env = { SALLYPORT_LEASE_MS: '60000' };
@@ -87,7 +87,7 @@ async function live(service: Callable): Promise<Yesterday> {
   return { answered, task, counted, stopped, closed, host, oldToken: rotated.token };
 }
 
-/** Everything that can be read, but for what is new in each answer. */
+/** Everything that can be read, except the parts that are new in each answer. */
 async function seen(
   service: Callable,
   { task, counted, stopped, closed }: Yesterday,
@@ -134,7 +134,7 @@ for (const [how, signal, lost] of [
     for (const [path, answer] of Object.entries(seenThen)) assert.deepEqual(seenNow[path], answer, path);
     for (const { who, path, body, answer } of answered) {
       const again = (await service.call(who, 'POST', path, body)).body;
-      // What is recorded of a call has one position; a create that is repeated is told one at or after its own.
+      // The record of a call has one position. A repeated create answers one at or after its own.
       const { position } = path.startsWith('/v1/calls/') ? again : answer;
       assert.deepEqual({ ...again, position }, answer, `${path} again`);
       assert.ok(BigInt(again.position) >= BigInt(answer.position));

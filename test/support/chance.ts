@@ -8,7 +8,10 @@ export interface Chance {
   happens(probability: number): boolean;
 }
 
-/** mulberry32 over a mix of the given numbers: each step of a history has a chance of its own, whatever came before. */
+/**
+ * mulberry32 over a mix of the given numbers: each step of a history has a chance of its own, independent of the steps
+ * before.
+ */
 export function chanceOf(...seeds: readonly number[]): Chance {
   let state = 0x9e3779b9;
   for (const seed of seeds) {

@@ -12,7 +12,7 @@ import { at, digest, uuid } from './given.js';
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
-/** Everything that a decision looks at, in a form that a test can break in one place. It is an allow as it stands. */
+/** Every input of a decision, in a form that a test can break in one place. Unchanged, it is an allow. */
 export interface World {
   version: Partial<Mutable<VersionState>>;
   versions: boolean;

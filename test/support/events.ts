@@ -6,13 +6,13 @@ export interface SeenEvent extends Event<string, Answered> {
   readonly position: bigint;
 }
 
-/** The events of one stream, read from the log beside the service. */
+/** The events of one stream, read from the log and not through the service. */
 export async function eventsOf(service: TestService, stream: string): Promise<SeenEvent[]> {
   const events = await service.service.log.read(stream);
   return events.map(({ json, position }) => ({ ...(parseEvent(json) as Event<string, Answered>), position }));
 }
 
-/** All events after a position, whatever their stream. */
+/** All events after a position, of every stream. */
 export async function eventsAfter(service: TestService, after: bigint): Promise<SeenEvent[]> {
   const events = await service.service.log.readAll({ after, limit: 10_000 });
   return events.map(({ json, position }) => ({ ...(parseEvent(json) as Event<string, Answered>), position }));

@@ -4,7 +4,7 @@ import type { Target } from '../../libs/directive/target.js';
 import { directiveView, signBeat, type Beat, type FeedKey } from '../../libs/feed/beat.js';
 import { toInstant } from '../../libs/kernel/time.js';
 
-/** What a service says of its directives, without the service: the truth that hosts are held against. */
+/** The beats of a service, without the service: the truth for comparison with hosts. */
 export interface FeedModel {
   readonly key: FeedKey;
   /** To verify its beats with, by `kid`. */
@@ -17,7 +17,10 @@ export interface FeedModel {
   snapshot(): Beat;
 }
 
-/** `nowMs` is the service's clock. `issuedAt` rises with each beat, but for a restart (`forgets`) over which it went back. */
+/**
+ * `nowMs` is the service's clock. `issuedAt` rises with each beat, except across a restart (`forgets`) over which the
+ * clock went back.
+ */
 export function feedModel(nowMs: () => number = Date.now, leaseMs = 5000, forgets = () => false): FeedModel {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const { x = '' } = publicKey.export({ format: 'jwk' });

@@ -9,7 +9,7 @@ interface AnyEvent {
   readonly data: unknown;
 }
 
-/** What came of a command: exactly these events, nothing at all, or a refusal with a code. */
+/** The result of a command: exactly these events, nothing at all, or a refusal with a code. */
 export interface Outcome<Event> {
   thenEvents(...events: readonly Event[]): void;
   thenNothing(): void;
@@ -23,8 +23,8 @@ export interface Given<Command, Event, State> {
 }
 
 /**
- * A decider as `given(events).when(command).then…`. Whatever is decided has the shape that its schema demands, and
- * deciding leaves the state as it was.
+ * A decider as `given(events).when(command).then…`. Every decided event has the shape of its schema, and deciding
+ * leaves the state unchanged.
  */
 export function specified<State, Command, Event extends AnyEvent>(
   decider: Decider<State, Command, Event, Refusal>,
@@ -62,16 +62,16 @@ export function specified<State, Command, Event extends AnyEvent>(
   });
 }
 
-/** A digest that stands for any content. */
+/** A digest for any content. */
 export const digest = (of: string): `sha256:${string}` => `sha256:${Buffer.from(of).toString('hex').padEnd(64, '0')}`;
 
-/** A UUID that is told by its number. */
+/** A UUID made of its number. */
 export const uuid = (of: number): string => `00000000-0000-4000-8000-${String(of).padStart(12, '0')}`;
 
 /** Moments of one day, by their minute. */
 export const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22) + minute * 60_000).toISOString();
 
-/** What is decided on a call of task 9. */
+/** The decision on a call of task 9. */
 export const callDecided = (decision: 'allow' | 'deny', more: Partial<CallDecided> = {}): CallDecided => ({
   callId: uuid(1),
   taskId: uuid(9),

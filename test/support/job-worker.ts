@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { serveJobs } from '../../libs/offload/serve-jobs.js';
 
-/** What the jobs of tests do: they cost time or memory as they are told. */
+/** The jobs of tests: they cost the time or the memory that the test asks for. */
 export type TestJob =
   | { readonly kind: 'echo'; readonly value: unknown; readonly busyMs?: number }
   | { readonly kind: 'spin'; readonly part?: unknown }

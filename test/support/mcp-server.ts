@@ -1,11 +1,11 @@
 import type { Answered } from './service.js';
 
-/** An MCP server within the test, spoken to through a transport of either SDK's form. It can be told to misbehave. */
+/** An MCP server within the test, reached through a transport of either SDK's form. A test can make it misbehave. */
 export interface ScriptedServer {
   readonly transport: ScriptedTransport;
   /** Every message that the client sent, in order. */
   readonly received: Answered[];
-  /** What it declares; a list that is changed is declared changed only by `say`. */
+  /** Its definition. Only `say` announces a changed list. */
   readonly tools: Answered[];
   readonly prompts: Answered[];
   /** How a request is answered: a result, an error, nothing, or a promise of one. */

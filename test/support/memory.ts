@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Heap that a route may leave behind in the long form, in MiB: what was recorded stands, in memory too. */
+/** Heap that a route may leave behind in the long form, in MiB: records stay, in memory too. */
 export const MAX_GROWTH_MIB = 64;
 
 let collect: (() => void) | undefined;

@@ -54,7 +54,7 @@ export interface StageParts {
   /** How the server is reached; within the test if it is absent. */
   readonly transportOf?: (server: ScriptedServer) => McpTransport | Promise<McpTransport>;
   readonly requestMs?: number;
-  /** What the version was reviewed with. */
+  /** The exceptions of the version's review. */
   readonly probe?: Probe;
 }
 

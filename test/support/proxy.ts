@@ -8,7 +8,7 @@ export interface Proxy {
   cut(): void;
   /** Connections stay and new ones are taken, but nothing goes through: a network that swallows what it is given. */
   swallow(): void;
-  /** What comes from now on goes through; what was swallowed is lost with its connections. */
+  /** New data passes. Data that was swallowed is lost with its connections. */
   heal(): void;
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import type { ResponseText } from '../../libs/decision-point/content-jobs.js';
 import type { DecisionEngines } from '../../libs/decision-point/engines.js';
 
-/** What a responder of a test takes at most. */
+/** The limits of a test's responder. */
 export const RESPONSE_LIMITS = { maxBytes: 100_000, maxDepth: 32, maxParts: 100, lateMs: 3_600_000 };
 
 const values = { most: 10_000 };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** The project's root; tests run compiled, from `dist/test/support`. */
 export const projectRoot = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
-/** What Node is told when it runs the service, as `npm start` tells it. */
+/** Node's flags for the service, as `npm start` gives them. */
 export function startFlags(): string[] {
   const { scripts } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as {
     readonly scripts: Readonly<Record<string, string>>;

@@ -19,7 +19,7 @@ export type Answered = any;
 
 export type Tokens = Record<Role, string>;
 
-/** Whoever can be asked over HTTP: a service within the test, or one in a process of its own. */
+/** A service that answers over HTTP: within the test, or in a process of its own. */
 export interface Callable {
   /** As the principal of a role, with a token, or with none. */
   call(

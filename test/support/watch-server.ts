@@ -12,7 +12,7 @@ export interface WatchServer {
   write(text: string): void;
   /** Ends all connections as a crash would. */
   cut(): void;
-  /** What a new watch gets: a snapshot, nothing at all, or a refusal. */
+  /** The beginning of a new watch: a snapshot, nothing at all, or a refusal. */
   greet: 'snapshot' | 'silence' | number;
   close(): Promise<void>;
 }

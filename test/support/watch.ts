@@ -25,7 +25,7 @@ export interface Watch {
 
 const WITHIN_MS = 5000;
 
-/** Opens a watch; whoever opens it closes it. Answers that are no stream have their problem as the only event's data. */
+/** Opens a watch. The caller closes it. An answer that is no stream has its problem as the only event's data. */
 export async function watchOver(
   url: string,
   token: string | undefined,

@@ -15,7 +15,7 @@ import { after, before, describe, test } from '../../support/testing.js';
 
 const WAIT_MS = 60_000;
 const POLL_MS = 20;
-/** Long enough for the answer that does not come to be told from one that is slow. */
+/** Long enough to tell a missing answer from a slow one. */
 const FROZEN_MS = 1500;
 
 silenceNegativeTimeouts();

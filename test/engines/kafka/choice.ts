@@ -6,7 +6,7 @@ export type KafkaChoice =
   | { readonly kind: 'kafka-home'; readonly home: string }
   | { readonly kind: 'maven' };
 
-/** How to find out what the machine has; each is asked only when the choice comes to it. */
+/** The questions about the machine. Each is asked only if the earlier choices fail. */
 export interface Machine {
   readonly environment: Readonly<Record<string, string | undefined>>;
   dockerAnswers(): Promise<boolean>;

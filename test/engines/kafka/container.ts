@@ -17,11 +17,14 @@ export async function dockerAnswers(): Promise<boolean> {
   );
 }
 
-/** Starts a broker in a container, and waits until it answers. What removes it when this process dies is testcontainers'. */
+/**
+ * Starts a broker in a container, and waits until it answers. When this process dies, testcontainers removes the
+ * container.
+ */
 export async function startContainerKafka(sessionMs: number): Promise<OtherKafka> {
   const { GenericContainer, getContainerRuntimeClient } = await import('testcontainers');
   const { host } = (await getContainerRuntimeClient()).info.containerRuntime;
-  // The same port outside as clients are told, so it has to be known before the container is there.
+  // Clients receive this port as the address, so it has to be known before the container exists.
   const port = await quietPort();
   const advertised = `${host}:${port}`;
   const properties = singleNode({ listen: `:${PORT}`, advertised, controller: 'localhost:9093', sessionMs });

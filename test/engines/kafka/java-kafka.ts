@@ -35,7 +35,7 @@ export async function startJavaKafka(kind: OwnedKafka['kind'], libs: string, ses
     if (broker === undefined || broker.gone() !== undefined) throw new Error('the broker does not run');
     return broker;
   };
-  /** What the program said belongs to the error that it led to. */
+  /** The output of the program belongs to its error. */
   const explained = async (doing: Promise<unknown>): Promise<void> => {
     await doing.catch((error: Error) => {
       throw new Error(`${error.message}\n${logged().slice(-LOG_CHARACTERS)}`, { cause: error });

@@ -25,7 +25,7 @@ export interface OtherKafka extends Brokers {
 export interface OwnedKafka extends Brokers {
   readonly owned: true;
   readonly kind: 'kafka-home' | 'maven';
-  /** What it has logged so far. */
+  /** Its log so far. */
   log(): string;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
@@ -39,8 +39,8 @@ export interface OwnedKafka extends Brokers {
 
 export interface KafkaOptions {
   /**
-   * `broker.session.timeout.ms`, by default Kafka's own 9 s. A broker that was killed comes back when the session of its
-   * former life is over, and one that was frozen for longer is fenced for a moment when it thaws.
+   * `broker.session.timeout.ms`, by default Kafka's own 9 s. A killed broker returns when the session of its former
+   * life is over. A broker that was frozen for longer is fenced for a moment when it thaws.
    */
   readonly sessionMs?: number;
 }

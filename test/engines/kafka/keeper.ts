@@ -9,13 +9,13 @@ import { join } from 'node:path';
  * started in a session of its own, so that what ends the test's process group does not end it first.
  */
 
-/** What it is told to run, one program at a time; the output goes to the end of the log file. */
+/** Commands of the parent: one program at a time. The output goes to the end of the log file. */
 export interface Order {
   readonly command: readonly [string, ...string[]];
   readonly logFile: string;
 }
 
-/** What it tells: its folder once, then of each program its pid and how it went. */
+/** Messages to the parent: its folder once, then each program's pid and the way it ended. */
 export type Notice = { readonly folder: string } | { readonly pid: number } | { readonly gone: string };
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-kafka-'));
@@ -56,6 +56,6 @@ function remove(): void {
 }
 
 function tell(notice: Notice): void {
-  // Nobody listens any more when it is not connected, and `disconnect` does the rest.
+  // Without a connection nobody listens, and `disconnect` does the rest.
   if (process.connected) process.send?.(notice, undefined, undefined, () => undefined);
 }

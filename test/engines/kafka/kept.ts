@@ -21,10 +21,10 @@ export interface Keeper {
 }
 
 const WAIT_MS = 60_000;
-/** What Java and Maven need; nothing of the test runner's. */
+/** The environment that Java and Maven need, and nothing of the test runner's. */
 const INHERITED = /^(PATH|HOME|USER|TMPDIR|(JAVA|JDK|MAVEN)_\w+)$/;
 
-/** Starts a keeper (`keeper.ts`): what it runs does not outlive this process, whatever becomes of it. */
+/** Starts a keeper (`keeper.ts`). Its programs never outlive this process. */
 export async function startKeeper(): Promise<Keeper> {
   const inherited = Object.entries(process.env).filter(([name]) => INHERITED.test(name));
   const keeper = fork(join(import.meta.dirname, 'keeper.js'), {
@@ -33,7 +33,7 @@ export async function startKeeper(): Promise<Keeper> {
     env: Object.fromEntries(inherited),
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  // A test that forgets to stop its broker ends all the same, and its keeper with it. Each wait below has its own timer.
+  // A test that forgets to stop its broker still ends, and its keeper with it. Each wait below has its own timer.
   keeper.unref();
   keeper.channel?.unref();
 
@@ -55,7 +55,7 @@ export async function startKeeper(): Promise<Keeper> {
     look();
   });
 
-  /** What `see` comes to see after some notice. */
+  /** Waits until `see` gives a value, and asks after each notice. */
   const until = <Seen>(see: () => Seen | undefined, timeoutMs = WAIT_MS): Promise<Seen> =>
     new Promise((resolve, reject) => {
       const done = (settle: () => void): void => {

@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * Below the ports that systems hand out by themselves: while a broker is down, no connection of somebody else gets its
- * port, and no client that keeps trying gets connected to itself. Either would keep the broker from coming back.
+ * Below the ports that systems assign on their own. While a broker is down, no other connection gets its port, and no
+ * client that retries connects to itself. Either would keep the broker from returning.
  */
 const LOWEST = 20_000;
 const PORTS = 12_000;

@@ -1,8 +1,8 @@
 /** One process that is broker and controller, alone in its cluster, as server.properties has it. */
 export interface SingleNode {
-  /** Where it listens, as `host:port`; no host is every address. */
+  /** The address that it listens on, as `host:port`. Without a host it is every address. */
   readonly listen: string;
-  /** What clients are told to connect to. */
+  /** The address that clients receive. */
   readonly advertised: string;
   readonly controller: string;
   /** How long the controller waits for a broker that is silent, in milliseconds. */
@@ -20,7 +20,7 @@ export function singleNode({ listen, advertised, controller, sessionMs }: Single
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'broker.session.timeout.ms': String(sessionMs),
     'broker.heartbeat.interval.ms': String(Math.min(2000, Math.floor(sessionMs / 4))),
-    // Topics are made by whoever needs them, or not at all; groups form at once.
+    // Tests create the topics that they need. Groups form at once.
     'auto.create.topics.enable': 'false',
     'group.initial.rebalance.delay.ms': '0',
     'offsets.topic.replication.factor': '1',

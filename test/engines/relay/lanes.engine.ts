@@ -158,7 +158,7 @@ describe('the relay on a real broker', () => {
     await ground.fact();
     const other = await ground.issue();
     await until(() => /took longer/.test(stops.status().reason ?? ''), undefined, WAIT_MS);
-    // What hangs in the frozen broker is the word of then; meanwhile it is lifted.
+    // The hanging record in the frozen broker is old: the directive is lifted meanwhile.
     await ground.lift(other);
     await until(() => /took longer/.test(lane.status().reason ?? ''), undefined, WAIT_MS);
     kafka.thaw();

@@ -28,7 +28,7 @@ describe('the service with Kafka', () => {
   const env = () => ({ SALLYPORT_KAFKA_BROKERS: kafka.brokers.join(',') });
   const health = async (service: ServiceProcess): Promise<Answered> =>
     expecting(200, await service.call('nobody', 'GET', '/health/ready')).kafka;
-  /** What it says when it has come to be so. */
+  /** Its line of output when it is ready. */
   const healthOnce = async (service: ServiceProcess, so: (kafka: Answered) => boolean): Promise<Answered> => {
     for (const endMs = performance.now() + WAIT_MS; ; await pause(50)) {
       const said = await health(service);
@@ -103,7 +103,7 @@ describe('the service with Kafka', () => {
     );
     await kafka.start();
     const events = await recorded(third);
-    // It knows what the one before it had acknowledged; what stands there of the directives it does not.
+    // It knows the acknowledgements of the process before it, and nothing of the directives on the topic.
     assert.ok(cold.events.lag < events.length - 50 && cold.directives.lag > 0, JSON.stringify(cold));
     const reading = await readTopic(connection, EVENTS_TOPIC);
     const said = await readTopic(connection, DIRECTIVES_TOPIC);

@@ -49,7 +49,7 @@ function recordOf(partition: number, { key, value, headers = {} }: KafkaMessage)
   };
 }
 
-/** What a consumer keeps that does as it is told: in each partition it drops positions at or below the last. */
+/** The records that an obedient consumer keeps: in each partition it drops positions at or below the last. */
 export function keptOf(records: readonly ReadRecord[]): bigint[] {
   const last = new Map<number, bigint>();
   const kept: bigint[] = [];
