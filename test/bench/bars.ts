@@ -5,7 +5,7 @@ import { BATCHES_WAY, HTTP_WAY, type GrpcResult } from './grpc.js';
 import type { HttpReport } from './http.js';
 import type { StoreReport } from './store.js';
 
-/** What the figures have to be, and whether they are. */
+/** The limits of the figures, and if they are met. */
 
 export interface Bar {
   readonly name: string;

@@ -23,7 +23,7 @@ const USAGE = `npm run bench -- [options]
 `;
 const USUAL = ['http', 'grpc', 'decide', 'directives', 'store'] as const;
 const PARTS = [...USUAL, 'profile'] as const;
-/** Whatever hangs, it ends. */
+/** Ends the run even if something hangs. */
 const MAX_MS = 45 * 60_000;
 type Part = (typeof PARTS)[number];
 

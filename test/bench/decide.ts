@@ -12,7 +12,10 @@ import { consulted, memoryTask } from './states.js';
 export type Asking = 'hit' | 'miss' | 'arguments';
 
 export interface DecideResult {
-  /** `hit`: Cedar was asked the like before. `miss`: never. `arguments`: a policy reads them, and they are new. */
+  /**
+   * `hit`: Cedar was asked a similar question before. `miss`: never. `arguments`: a policy reads them, and they are
+   * new.
+   */
   readonly asking: Asking;
   readonly capabilities: number;
   readonly policies: number;

@@ -11,7 +11,7 @@ import { digestOf } from '../../libs/kernel/digest.js';
 import { median } from './figures.js';
 import { consulted, memoryTask } from './states.js';
 
-/** What active directives cost, by how many there are: the check in each decision, and the beats that tell of them. */
+/** The cost of active directives, by their number: the check in each decision, and the beats that carry them. */
 
 export interface DirectivesResult {
   readonly active: number;

@@ -15,7 +15,7 @@ const CAPABILITIES_PER_BATCH = 80;
 const APPENDS_AT_ONCE = 16;
 
 export interface Fill {
-  /** Capabilities beside those that are there: three control events each. */
+  /** More capabilities: three control events each. */
   readonly capabilities: number;
   /** Tasks of 50 events each: opened, joined to a trace of its own, 48 calls. */
   readonly tasks: number;

@@ -11,7 +11,7 @@ import { load } from './wrk.js';
 export interface GrpcResult {
   readonly way: string;
   readonly perS: number;
-  /** What a message waited for its answer: with batches, for all of them. */
+  /** The time that a message waited for its answer: with batches, for all of them. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly cpuUs: number | undefined;

@@ -9,7 +9,7 @@ import { wrongAnswers, writeQuestions, type Target } from './target.js';
 import { notRecorded, recordedCalls, type RecordedCall } from './recorded.js';
 import { load, type Figures } from './wrk.js';
 
-/** Authorize over HTTP beside the peers, in turns within one run. */
+/** Authorize over HTTP, compared with the peers, in turns within one run. */
 
 export interface HttpOptions {
   readonly folder: string;
@@ -45,7 +45,7 @@ export interface HttpReport {
 const CONNECTIONS = [32, 128];
 const PAUSE_MS = 300;
 const WARM_UP_S = 1;
-/** Events before those of the last second, whose sizes are told too. */
+/** Events before those of the last second. The report has their sizes too. */
 const SAMPLED_EVENTS = 20_000n;
 
 interface Round {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
-/** What the figures were measured on. */
+/** The machine of the measurements. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -13,7 +13,7 @@ export interface Machine {
   readonly loadBefore: number;
 }
 
-/** `folder`: where the stores under measurement stand. */
+/** `folder`: the place of the measured stores. */
 export function describeMachine(folder: string): Machine {
   const [first] = cpus();
   return {
@@ -21,7 +21,7 @@ export function describeMachine(folder: string): Machine {
     cores: cpus().length,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
-    // What a vendor appends to the version says nothing of its speed.
+    // The vendor's part of the version says nothing about its speed.
     kernel: `${process.platform} ${release().split('-')[0]}`,
     fileSystem: fileSystemOf(folder),
     loadBefore: loadavg()[0] ?? Number.NaN,

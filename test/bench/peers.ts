@@ -37,7 +37,7 @@ export async function installCerbos(): Promise<string> {
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
   cpSync(join(projectRoot, 'test', 'bench', 'peers', 'package.json'), join(folder, 'package.json'));
-  // What npm hands to its scripts would send this install to the project's own folder.
+  // npm's own variables would send this install to the project's folder.
   const env = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_registry$)/i.test(name));
   await install(
     'npm',

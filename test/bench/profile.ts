@@ -4,7 +4,7 @@ import { startOurs } from './ours.js';
 import { writeQuestions } from './target.js';
 import { load } from './wrk.js';
 
-/** Where the service's main thread spends its time under load: samples, by the file or package that was running. */
+/** The time of the service's main thread under load: samples, by the file or package that was running. */
 
 export interface Profile {
   /** Share of the time in which the thread did something at all, 0 to 1. */

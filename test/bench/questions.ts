@@ -14,7 +14,7 @@ export interface Question {
   readonly action: Action;
   readonly category: Category;
   readonly key: string;
-  /** What the policy says. */
+  /** The expected answers of the policy. */
   readonly allowed: boolean;
 }
 

@@ -7,7 +7,7 @@ import { exitOnSignals } from '../../apps/cli/children.js';
 /** A server under load: a process in a group of its own, its output in a file. */
 export interface Running {
   readonly pid: number;
-  /** What it has said so far. */
+  /** Its output so far. */
   output(): string;
   /** Seconds of processor time that it has used, user and system together; undefined where /proc is not. */
   cpuS(): number | undefined;
@@ -42,7 +42,7 @@ export function run(
   if (pid === undefined) throw new Error(`${program} could not be started`);
   if (!hooked) {
     exitOnSignals();
-    // Before any other listener: whoever removes the files needs the processes to be gone.
+    // Before any other listener: the files can be removed only after the processes are gone.
     process.prependOnceListener('exit', () => groups.forEach(killGroup));
     hooked = true;
   }

@@ -163,8 +163,8 @@ async function indexed(service: Service): Promise<void> {
 }
 
 /**
- * Milliseconds of one query of each trace, one after the other, from the request to the last byte of the answer; what the
- * client makes of it is not counted. Each is checked to hold all its calls.
+ * Milliseconds of one query of each trace, one after the other, from the request to the last byte of the answer. The
+ * client's work on the answer is not counted. Each answer is checked to hold all its calls.
  */
 async function query(service: Service, traces: readonly string[]): Promise<number[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -9,9 +9,9 @@ export interface Target {
   readonly running: Running;
   /** Every request that it is asked, in the order of the load. */
   readonly asked: readonly Asked[];
-  /** What an answer says; undefined where it says neither. */
+  /** The decision of an answer. Undefined if it has none. */
   decision(answer: string): boolean | undefined;
-  /** What it is and what it keeps, for the report. */
+  /** The target and its log, for the report. */
   readonly note: string;
   /** Bytes of log that it has written so far; where it keeps a log. */
   readonly loggedBytes?: () => number;
@@ -27,7 +27,7 @@ export interface Asked {
 
 export const CALL_ID = '00000000-dead-4000-8000-c0ffee000000';
 
-/** Writes the requests for `load.lua`: whole but for the id, which is always of one length. */
+/** Writes the requests for `load.lua`, whole except for the id, which always has one length. */
 export function writeQuestions(file: string, { url, asked }: Pick<Target, 'url' | 'asked'>): void {
   const { host } = new URL(url);
   const pairs = asked.map(({ path, headers, body }) => {
@@ -41,7 +41,7 @@ export function writeQuestions(file: string, { url, asked }: Pick<Target, 'url' 
   writeFileSync(file, `return {\n${pairs.join(',\n')}\n}\n`);
 }
 
-/** JSON's text is Lua's too, but for \u escapes; the questions are plain ASCII and have none. */
+/** JSON's text is also Lua's, except for \u escapes. The questions are plain ASCII and have none. */
 function luaText(text: string): string {
   const json = JSON.stringify(text);
   if (json.includes('\\u')) throw new Error('a request holds a character that Lua would not read');

@@ -11,7 +11,7 @@ export interface FeedUnderTest {
   readonly feed: DirectiveFeed;
   /** Says a beat to all who follow, and to those who follow later as far as the transport keeps it. */
   publish(beat: Beat): Promise<void>;
-  /** Cuts whoever follows now; the feed has to come back by itself. */
+  /** Cuts the present followers. The feed has to reconnect without help. */
   interrupt(): Promise<void>;
   /** Leaves nothing behind. */
   dispose(): Promise<void>;
@@ -27,8 +27,8 @@ interface Heard {
 }
 
 /**
- * What the words of the directive feed port mean. Every adapter runs all of it. `make` gets the model of the service
- * whose directives are told: a transport with snapshots takes them from there.
+ * The meaning of the directive feed port. Every adapter runs all of it. `make` gets the model of the service whose
+ * directives are sent. A transport with snapshots takes them from there.
  */
 export function directiveFeedContract(name: string, make: (model: FeedModel) => Promise<FeedUnderTest>): void {
   const on = (title: string, body: (model: FeedModel, under: FeedUnderTest, follow: Follow) => Promise<void>) =>
@@ -89,7 +89,7 @@ export function directiveFeedContract(name: string, make: (model: FeedModel) => 
       for (let round = 1; round <= 2; round += 1) {
         await under.interrupt();
         await until(() => heard.interruptions.length >= round);
-        // What is said while nobody hears it is known afterwards, by a snapshot or as it was sent.
+        // A change during an outage is known afterwards, by a snapshot or as it was sent.
         await under.publish(model.issue(uuid(1 + round), { type: 'category', category: `c${round}` }));
         await until(() => heard.beats.some(({ beat }) => beat['epoch'] === 1 + round));
         assert.ok(heard.asked > round, 'it asks anew what the host has');
@@ -138,7 +138,7 @@ function idOf(beat: RawBeat): string[] {
 
 const idsIn = (active: unknown) => (active as { id: string }[]).map(({ id }) => id);
 
-/** Waits for what has to come; the test's own time limit ends it where it does not. */
+/** Waits for the expected event. If it does not arrive, the test's own time limit ends it. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(5);
 }

@@ -8,7 +8,7 @@ interface FaultCase {
   readonly answer: 'unknown' | 'unwritten' | 'refused';
   /** Events of the stream after the fault. */
   readonly progress: number;
-  /** What the identical batch is answered when it is sent again, and what another one at the same revision. */
+  /** The answer to the identical batch when it is sent again, and to another one at the same revision. */
   readonly identical: 'committed';
   readonly other: 'committed' | 'refused';
 }

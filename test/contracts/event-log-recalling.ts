@@ -21,7 +21,7 @@ export function recalling(makeLog: MakeLog): void {
     const recall: Recall = {};
     assert.equal((await log.append(batch([write('calls-1', 0, 'there')]), recall)).kind, 'committed');
     assert.notEqual(recall.takeBack?.(), true);
-    // Nor does a late try hit whoever came after it.
+    // A late try does not affect later batches.
     const next = log.append(batch([write('calls-2', 0, 'next')]));
     assert.notEqual(recall.takeBack?.(), true);
     assert.equal((await next).kind, 'committed');

@@ -8,8 +8,8 @@ import type { MakeLog } from './log-under-test.js';
 import { describe } from '../support/testing.js';
 
 /**
- * What the words of the event log port mean. Every adapter runs all of it; only one that cannot be told to fail leaves
- * out the ordered faults, and has tests with real ones instead.
+ * The meaning of the event log port. Every adapter runs all of it. An adapter that cannot fail on command leaves out
+ * the ordered faults, and has tests with real ones instead.
  */
 export function eventLogContract(name: string, makeLog: MakeLog, can: { readonly orderFaults: boolean }): void {
   describe(`event log contract: ${name}`, () => {

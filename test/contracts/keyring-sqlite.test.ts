@@ -26,7 +26,7 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-/** True where the bytes stand in any file of the folder. */
+/** True if any file of the folder holds the bytes. */
 function standsIn(folder: string, bytes: Uint8Array | undefined): boolean {
   return readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(Buffer.from(bytes ?? [])));
 }

@@ -8,7 +8,7 @@ export interface KeyringUnderTest {
   readonly dispose: () => Promise<void>;
 }
 
-/** What the words of the keyring port mean. Every adapter runs all of it. */
+/** The meaning of the keyring port. Every adapter runs all of it. */
 export function keyringContract(name: string, makeKeyring: () => Promise<KeyringUnderTest>): void {
   const on = (title: string, body: (keyring: Keyring) => Promise<void>) =>
     test(title, async () => {

@@ -11,7 +11,7 @@ export type FaultName = 'failed' | 'persisted' | 'untaken' | 'refused';
 /** An empty log of the adapter under test. */
 export interface LogUnderTest {
   readonly log: EventLog;
-  /** The next append meets this fault; absent where an adapter cannot be told to. */
+  /** The next append meets this fault. Absent if an adapter cannot fail on command. */
   readonly failNext?: (fault: FaultName) => void;
   /** Closes the log where a test has not, and leaves nothing behind. */
   readonly dispose: () => Promise<void>;

@@ -13,7 +13,7 @@ async function started(t: TestContext, env: Record<string, string> = {}): Promis
   return service;
 }
 
-/** An instance that watches, and acknowledges each change so long after it came; not at all where that is undefined. */
+/** An instance that watches, and acknowledges each change after this delay. Undefined: never. */
 async function instance(t: TestContext, service: TestService, afterMs: number | undefined): Promise<string> {
   const instanceId = randomUUID();
   const watch = await watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`);

@@ -11,7 +11,7 @@ import { startService } from '../support/service.js';
 
 /** Somebody who follows documents in a folder of their own, with the tokens of a fresh service, as after `npm start`. */
 interface Reader {
-  /** Runs the runnable blocks of a document in order. What one prints fills the placeholders of the next. */
+  /** Runs the runnable blocks of a document in order. The output of one fills the placeholders of the next. */
   readonly follow: (path: string) => Promise<string>;
   readonly run: (script: string) => Promise<string>;
 }
@@ -69,7 +69,7 @@ function runnableBlocks(path: string): string[] {
   return blocks;
 }
 
-/** What a script prints. A command that is denied does not end it, as it would not for a reader. */
+/** The output of a script. A denied command does not end it, as for a reader. */
 async function bash(script: string, cwd: string, url: string): Promise<string> {
   const path = `${join(process.execPath, '..')}:${process.env['PATH'] ?? ''}`;
   const env = { ...process.env, SALLYPORT_URL: url, PATH: path };

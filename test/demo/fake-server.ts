@@ -72,7 +72,7 @@ export type Manner =
   | 'asks-back'
   | 'tells-environment';
 
-/** What a well-mannered server of an era answers. Lists come in pages of two, and backwards in the stateless era. */
+/** The answers of a correct server of an era. Lists arrive in pages of two, and backwards in the stateless era. */
 export function answer(era: string, message: Message): Answer | undefined {
   const { method = '', params = {} } = message;
   const meta = (params['_meta'] ?? {}) as Record<string, unknown>;

@@ -9,7 +9,7 @@ import type { Answered } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
 
 const FAKE = fileURLToPath(new URL('./fake-server.js', import.meta.url));
-/** Runs the fake server in the place of the script that this stands in. */
+/** Runs the fake server in the place of the named script. */
 const SERVE = `process.argv[1] = ${JSON.stringify(FAKE)};\nimport(${JSON.stringify(FAKE)});\n`;
 const MANNER = '2025-11-25';
 const DIGEST = `sha256:${'d'.repeat(64)}`;

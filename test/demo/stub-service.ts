@@ -18,7 +18,7 @@ export interface Ran {
   readonly err: string;
 }
 
-/** A stand-in for the service: it notes what was asked, and answers what the test laid out. */
+/** A substitute for the service. It notes the requests, and answers as the test prepared. */
 export interface Stub {
   /** Working folder of the command line, with a `tokens.json` of each role. */
   readonly folder: string;

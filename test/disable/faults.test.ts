@@ -27,8 +27,8 @@ import {
 import { test } from '../support/testing.js';
 
 /**
- * Emergency disable while things are broken. Whatever it is: a call that a directive stops is made at most a lease and a
- * skew after the commit, none is recorded as allowed, and all is well again by itself.
+ * Emergency disable during faults. In each of them, a call that a directive stops is made at most a lease and a skew
+ * after the commit, and none is recorded as allowed. Everything recovers without help.
  */
 
 const SETTINGS = { SALLYPORT_LEASE_MS: String(LEASE_MS), SALLYPORT_SKEW_MS: String(SKEW_MS) };
@@ -140,7 +140,7 @@ test('the service is killed with -9 and comes back: hosts end their calls with t
 
 test('a disk that takes longer than the lease: beats that come late renew nothing', async () => {
   let slowMs = 0;
-  // Shorter than the time after which an append is given up: the operator's directive gets through all the same.
+  // Shorter than the time-out of an append: the operator's directive still passes.
   const leaseMs = 1000;
   const service = await startService({
     env: { ...SETTINGS, SALLYPORT_LEASE_MS: String(leaseMs) },

@@ -8,7 +8,7 @@ import { startInstance, type InstanceOptions } from './instance.js';
 
 /** Hosts that call all the time, as the guard of the SDK does, and a book of every call that was made. */
 
-/** What gets disabled, and what stays: by the latter it shows that a host is well again. */
+/** The disabled capability, and the other one: calls of the latter show that a host has recovered. */
 export const STOPPED = 'memory';
 export const RUNNING = 'files';
 export const LEASE_MS = 2000;
@@ -18,7 +18,7 @@ const EVERY_MS = 20;
 const ASK_MS = 1500;
 const WAIT_MS = 40_000;
 
-/** A call that left for its server: nothing could stop it any more. */
+/** A call that left for its server: nothing can stop it from here on. */
 export interface Made {
   readonly capability: string;
   readonly callId: string;

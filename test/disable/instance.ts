@@ -8,7 +8,7 @@ import { askOverHttp } from '../../libs/host/service/http.js';
 import { feedKeys } from '../../libs/host/directives/keys.js';
 import type { Clock } from '../../libs/kernel/time.js';
 
-/** What an instance of a host is made of in these tests: the follower of the SDK, on the feeds that are asked for. */
+/** The parts of a host's instance in these tests: the follower of the SDK, on the given feeds. */
 export interface InstanceOptions {
   readonly url: string;
   readonly token: string;
@@ -16,7 +16,7 @@ export interface InstanceOptions {
   readonly brokers?: readonly string[];
   readonly instanceId?: string;
   readonly clock?: Clock;
-  /** Where the two questions of the host go, where not to `url`. */
+  /** The address of the host's two questions, if it is not `url`. */
   readonly askUrl?: string;
 }
 

@@ -17,7 +17,7 @@ interface Arrived {
   readonly position: bigint;
 }
 
-/** What has arrived in `sallyport.events.v1`, from its beginning until nothing has come for a while and `done` says so. */
+/** The records of `sallyport.events.v1`, from its beginning until none has arrived for a while and `done` agrees. */
 async function arrivals(brokers: readonly string[], done: (seen: ReadonlySet<string>) => boolean): Promise<Arrived[]> {
   const client = openClient({ brokers, clientId: 'siem' });
   const consumer = client.kafka.consumer({ groupId: `siem-${randomUUID()}` });

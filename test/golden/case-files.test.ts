@@ -13,7 +13,7 @@ const SCHEMA = readJson<{ $id: string; definitions: Record<string, { enum?: stri
 
 const STRICT = { allErrors: true, strict: true, strictRequired: false } as const;
 
-/** What needs a part of the service that is yet to come; each leaves this list with its own cases. */
+/** Reason codes that need a future part of the service. Each leaves this list with its own cases. */
 const NOT_REACHABLE_YET = new Set<string>([
   'signature_invalid',
   'publisher_unknown',
@@ -24,7 +24,7 @@ const NOT_REACHABLE_YET = new Set<string>([
   'filter_failed',
   'credential_unavailable',
 ]);
-/** What no request can bring about by itself; their tests take the service apart. */
+/** Reason codes that no request can cause on its own. Their tests take the service apart. */
 const OF_FAULTS = new Set<string>(['internal_error', 'view_stale']);
 
 test('every case file has the shape that editors know', () => {

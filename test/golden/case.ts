@@ -43,7 +43,7 @@ export type Step =
   /** Milliseconds that the service's clock is put forward by. */
   | { readonly wait: number };
 
-/** What to put in the place of which part of a block, by JSON Pointer. */
+/** Replacements for parts of a block, by JSON Pointer. */
 export type Changes = Readonly<Record<string, unknown>>;
 
 interface VersionStop {
@@ -68,7 +68,7 @@ export interface Case {
   readonly request: JsonObject;
   readonly answer: JsonObject & { readonly reason: string };
   readonly recorded: ExpectedEvent;
-  /** What else is appended with the decision, in order; nothing where it is absent. */
+  /** The other events of the batch, in order. Absent if there are none. */
   readonly events?: readonly ExpectedEvent[];
 }
 

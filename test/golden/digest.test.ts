@@ -12,7 +12,7 @@ import { expecting, register } from '../support/world.js';
 import { namesIn, readJson } from './files.js';
 import { describe, test } from '../support/testing.js';
 
-/** Vectors for whoever computes a digest elsewhere. None of what they expect was computed by the code under test. */
+/** Vectors for other implementations of the digest. None of the expected values was computed by the code under test. */
 interface DefinitionVector {
   readonly name: string;
   readonly definition: DigestedDefinition;

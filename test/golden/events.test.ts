@@ -17,8 +17,8 @@ import { liveThrough, relayThrough } from './life.js';
 import { test } from '../support/testing.js';
 
 /**
- * What was written once has to be read for ever: one event of each type and version, kept as it was written. A file is
- * never changed; data of another shape is the next version, with a file of its own and an upcaster.
+ * Every written event has to be readable for ever: one event of each type and version, kept as it was written. A file
+ * is never changed. Data of another shape is the next version, with a file of its own and an upcaster.
  */
 const files = namesIn('events');
 const events = files.map((name) => readJson<Event>('events', name));

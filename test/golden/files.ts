@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 /** The golden files themselves: they stay with the sources and are not compiled. */
 export const GOLDEN = join(dirname(fileURLToPath(import.meta.url)), '../../../test/golden');
 
-/** Names of all files of a golden folder, whatever they are. */
+/** Names of all files of a golden folder. */
 export const namesIn = (folder: string): string[] => readdirSync(join(GOLDEN, folder)).sort();
 
 export const readYaml = <Document>(...path: string[]): Document =>

@@ -96,7 +96,7 @@ async function call(service: TestService, task: Answered, structuredContent: obj
   expecting(200, await service.call('host', 'POST', `${of}/outcome`, { taskId, ...outcome }));
 }
 
-/** What a relay records while it sends all of that. */
+/** The events that a relay records while it sends all of that. */
 export async function relayThrough({ service: { log, clock, time } }: TestService): Promise<void> {
   const end = await log.end();
   const lane = runEventsLane({ log, clock, time, holder: randomUUID(), exclusive: true }, memoryTopic(), {

@@ -3,8 +3,8 @@ import { ENGINE_VERSIONS } from '../../libs/decision/decide.js';
 import { blockOf, type Blocks } from './case.js';
 
 /**
- * Words such as `$task` or `$directive.other` that stand for values which differ from run to run. The first segment is
- * the kind and says what such a value has to look like. Anything else behind a `$` (the operation `$connect`) is itself.
+ * Words such as `$task` or `$directive.other` are placeholders for values that differ from run to run. The first
+ * segment is the kind and gives the shape of the value. Any other word with a `$` (the operation `$connect`) is itself.
  */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
@@ -33,14 +33,14 @@ const FIXED = new Set(['digest', 'definition', 'decider']);
 
 const WORD = /\$([a-z][A-Za-z]*)((?:\.[A-Za-z0-9]+(?:-[A-Za-z][A-Za-z0-9]*)*)*)/g;
 
-/** What the placeholders of one case stand for. */
+/** The values of the placeholders of one case. */
 export interface Bindings {
   bind(name: string, value: string): void;
   /** For sending: ids that are not known yet are made up, blocks put in. Throws where another kind is not known. */
   fill(value: unknown): unknown;
   /**
-   * For comparing: what is known is put in; what is not yet is taken from the same place of `actual`, if it looks like
-   * its kind and no other placeholder of the kind stands for it. What is left over shows as a difference.
+   * For comparing. Known placeholders are replaced. An unknown one takes the value at the same place of `actual`, if
+   * the value looks like its kind and no other placeholder of the kind has it. The rest shows as a difference.
    */
   settle(expected: unknown, actual: unknown): unknown;
 }

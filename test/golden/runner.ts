@@ -34,8 +34,8 @@ export type Ask = (
 ) => Promise<Answered>;
 
 /**
- * Every case of `decisions/`, asked over one protocol: the answer, the record and what was appended beside it, each
- * exactly as written, and its replay. Cases whose worlds differ in their tasks alone share a service.
+ * Every case of `decisions/`, asked over one protocol: the answer, the record and the other events, each exactly as
+ * written, and its replay. Cases whose worlds differ only in their tasks share a service.
  */
 export function goldenDecisions(title: string, ask: Ask): void {
   describe(title, () => {
@@ -54,7 +54,10 @@ export function goldenDecisions(title: string, ask: Ask): void {
   });
 }
 
-/** The cases by how their worlds begin; one that does or records more than what concerns its own task stands alone. */
+/**
+ * The cases, grouped by the beginning of their worlds. A case that affects more than its own task has a service of its
+ * own.
+ */
 function byWorld(): Map<string, Group> {
   const groups = new Map<string, Group>();
   for (const [name, golden] of cases) {

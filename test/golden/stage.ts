@@ -19,7 +19,7 @@ export async function openStage(): Promise<Stage> {
   return { service, tokens: new Map(), wait: (ms) => void (aheadMs += ms) };
 }
 
-/** What a task says of itself where its step does not. */
+/** The defaults of a task, if its step does not give them. */
 const TASK = { agent: 'assistant', user: { id: 'ada', roles: ['staff'] }, purpose: 'golden case' };
 const REASON = 'golden case';
 

@@ -14,7 +14,7 @@ import { messageOf, serviceOf, type ServiceName } from '../../libs/wire/protos.j
 import type { Answered, TestService, Tokens } from '../support/service.js';
 import type { TestContext } from '../support/testing.js';
 
-/** What a call ended with: a status, and what its details say. */
+/** The end of a call: a status, and its details. */
 export interface Refused {
   readonly status: number;
   readonly code: string | undefined;
@@ -142,7 +142,7 @@ export interface BeatsHeard {
   next(): Promise<Answered>;
 }
 
-/** What an error says, in its status and in its details. */
+/** The content of an error, in its status and in its details. */
 export function refusedWith(error: unknown): Refused {
   const { code: status, metadata } = error as ServiceError;
   const bytes = metadata?.get('grpc-status-details-bin')[0];

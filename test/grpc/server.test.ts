@@ -19,7 +19,7 @@ import { callBody, openTask, readyWorld, taskBody } from '../support/world.js';
 import { GrpcHost, refusal } from './client.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** What the server does beside its own calls: health, reflection, TLS, and going away. */
+/** The other duties of the server: health, reflection, TLS, and shutting down. */
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
   const service = await startService(options);

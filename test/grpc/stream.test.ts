@@ -27,7 +27,7 @@ after(async () => {
 const bodies = (task: Answered, count: number): Answered[] => Array.from({ length: count }, () => callBody(task));
 const idsOf = (answers: Answered[] | undefined): string[] => (answers ?? []).map(({ callId }) => callId);
 
-/** The end of the log, once nothing is recorded any more. */
+/** The end of the log, when no more events are recorded. */
 async function quiet(): Promise<bigint> {
   for (let end = await logEnd(service); ;) {
     await pause(300);

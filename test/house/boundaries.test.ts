@@ -7,8 +7,8 @@ import { projectRoot } from '../support/root.js';
 import { after, describe, test } from '../support/testing.js';
 
 /**
- * The boundaries hold because a check says so; here each of its rules is broken once on purpose, in a small copy of the
- * layout, and has to be found. A rule that is not planted here is a rule that nobody knows to work.
+ * Each boundary rule is broken once on purpose, in a small copy of the layout, and has to be found. A rule without a
+ * planted violation is a rule that nobody knows to work.
  */
 const PLANTED: Record<string, { from: string; text: string; also?: Record<string, string> }> = {
   'no-circles': {

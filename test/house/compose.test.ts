@@ -7,7 +7,7 @@ import { kafkaVersion } from '../engines/kafka/jars.js';
 import { projectRoot, startFlags } from '../support/root.js';
 import { describe, test } from '../support/testing.js';
 
-/** What can be known of the compose file where there is no Docker. */
+/** Checks of the compose file that need no Docker. */
 
 interface Service {
   readonly image?: string;

@@ -9,7 +9,7 @@ import { CheckName, ReasonCode, Role } from '../../libs/vocabulary/words.js';
 import { projectRoot } from '../support/root.js';
 import { textOf, tracked } from './files.js';
 
-/** Documents say what the code says. What a document lists comes from the code's own tables. */
+/** Documents agree with the code. Their lists are compared with the code's own tables. */
 
 const MAX_README_BYTES = 8000;
 
@@ -108,7 +108,7 @@ test('every metric and setting that a document names is in the sources', () => {
 /** How `apps/pdp/relay` writes the name of a lane's metric. */
 const laneMetric = (name: string): string => name.replace(/^sallyport_relay_(events|directives)_/, '${prefix}_');
 
-/** What a build or a start makes is not there in a fresh checkout. */
+/** Files that a build or a start creates are not in a fresh checkout. */
 const isMade = (path: string): boolean => /^(data|dist|node_modules|deploy\/certs)\//.test(path);
 
 const withoutFences = (document: string): string => document.replaceAll(/^\s*```[\s\S]*?^\s*```/gm, '');

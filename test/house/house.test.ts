@@ -30,7 +30,7 @@ test('ARCHITECTURE.md names every folder', () => {
       .filter((entry) => entry.isDirectory())
       .map((entry) => `${top}/${entry.name}`),
   );
-  // What only supports the tests needs no paragraph.
+  // A folder that only supports the tests needs no paragraph.
   const missing = folders.filter((folder) => folder !== 'test/support' && !map.includes(`\`${folder}\``));
   assert.deepEqual(missing, []);
 });

@@ -14,14 +14,15 @@ import { callBody, openTask, readyWorld } from '../support/world.js';
 import { startReceiver, telemetryEnvironment } from './receiver.js';
 
 /**
- * What observing costs; run by hand on a quiet machine, with `wrk` in the path:
- * `node dist/test/observability/cost.js [rounds] [seconds]`. Prints the wrappers' own time a call, and the throughput of
- * authorize over HTTP without tracing, with it, and with a caller that has every call traced, in alternating rounds.
+ * The cost of observing. Run it by hand on a quiet machine, with `wrk` in the path: `node
+ * dist/test/observability/cost.js [rounds] [seconds]`. It prints the wrappers' own time for each call. Then it prints
+ * the throughput of authorize over HTTP without tracing, with it, and with a caller that has every call traced, in
+ * alternating rounds.
  */
 const [rounds = 3, seconds = 3] = process.argv.slice(2).map(Number);
 const CONNECTIONS = 32;
 
-/** Microseconds a call that the counters and timers add: the same calls through them and past them. */
+/** Microseconds a call that the counters and timers add: the same calls with them and without them. */
 async function microsOfWrappers(): Promise<number> {
   const metrics = createMetrics();
   const bareLog = { append: () => Promise.resolve({ kind: 'committed', position: 1n }) } as unknown as SettledLog;

@@ -19,7 +19,7 @@ const USAGE = `npm run bench:answers -- [options]
 const LEASE_MS = 5000;
 const EACH = 8;
 const QUIET_MS = 5000;
-/** Whatever hangs, it ends. */
+/** Ends the run even if something hangs. */
 const MAX_MS = 10 * 60_000;
 
 interface Measured extends Attacked {

@@ -14,7 +14,7 @@ import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/
 import { metrics, offer } from './load.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** More is asked than can be answered. */
+/** The service receives more requests than it can answer. */
 
 const GAUGES = [
   'sallyport_calls_in_flight',
@@ -82,7 +82,7 @@ test('a process that is asked far more than its bound refuses the rest quickly, 
 
 const BOUND = 32;
 
-/** A service whose gate holds so many already, until they are let go. */
+/** A service whose gate holds this many requests already, until they are released. */
 async function busy(t: TestContext, held: number) {
   const env = { SALLYPORT_CALLS_IN_FLIGHT: String(BOUND), SALLYPORT_CALL_WAIT_MS: '60000' };
   const service = await startService({ env });
@@ -121,7 +121,7 @@ test('past the bound all that hosts ask is a 429, before its body is read; a sto
     assert.equal(answer.headers.get('retry-after'), '1');
   }
   assert.equal((await eventsOf(service, `calls-${task.taskId}`)).length, 0);
-  // Whoever has to stop something is not among those who wait.
+  // A stop is not among the requests that wait.
   const lift = await stop(service, { type: 'all' });
   await lift();
   await letGo();

@@ -112,7 +112,7 @@ for (const method of METHODS) {
   });
 }
 
-/** Begins calls and cancels them in the same turn: this client sends them all the same, and never says that it is gone. */
+/** Begins calls and cancels them in the same turn. This client still sends them, and never says that it is gone. */
 async function givenUp(t: TestContext, service: TestService, path: string, calls: number): Promise<Client> {
   const client = new Client(service.server.grpc, credentials.createInsecure());
   t.after(() => client.close());

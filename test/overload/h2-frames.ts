@@ -11,7 +11,7 @@ const END_HEADERS = 4;
 export const CANCEL = 8;
 export const NO_ERROR = 0;
 
-/** What a client begins a connection with. */
+/** The preface of a client's connection. */
 export const opening = (): Buffer => Buffer.concat([Buffer.from(PREFACE), frame(SETTINGS, 0, 0, Buffer.alloc(0))]);
 
 /** HPACK (RFC 7541): literals without a table and without Huffman codes. */

@@ -2,7 +2,7 @@ import { percentile } from '../bench/figures.js';
 import type { Answer, Answered, Callable } from '../support/service.js';
 import { callBody } from '../support/world.js';
 
-/** Clients that ask and ask again for as long as they are told to, and what became of it. */
+/** Clients that ask again and again until they are stopped, and the results. */
 export interface Offered {
   readonly answers: readonly { readonly answer: Answer; readonly tookMs: number; readonly body: Answered }[];
   /** Of the answers with this status. */

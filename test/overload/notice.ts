@@ -8,7 +8,7 @@ import { callBody, expecting, openTask } from '../support/world.js';
 import { allowedCalls, type Kind } from './costly.js';
 import type { SenderData } from './sender.js';
 
-/** What others notice while costly answers are worked on: for the test and for `npm run bench:answers`. */
+/** The effect of costly answers on others: for the test and for `npm run bench:answers`. */
 
 /** A stop each so many milliseconds, a decision each so many. */
 export const STOP_EVERY_MS = 200;

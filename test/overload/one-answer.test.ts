@@ -6,8 +6,9 @@ import { decisionsAt, stopsAt, underAttack, type Attacked } from './notice.js';
 import { test } from '../support/testing.js';
 
 /**
- * Two hosts send 16 answers of one malicious server at once, each about 8 MB and as costly as the bounds let it be. What
- * others notice is judged against what they noticed before: the machine may be busy. `npm run bench:answers` has the figures.
+ * Two hosts send 16 answers of one malicious server at once, each about 8 MB and as costly as the bounds allow. The
+ * effect on others is compared with the time before, because the machine may be busy. `npm run bench:answers` has the
+ * figures.
  */
 
 const LEASE_MS = 5000;

@@ -36,7 +36,7 @@ export function framed(message: Buffer, announced = message.length): Buffer {
   return Buffer.concat([head, message]);
 }
 
-/** What a call begins with; its status, where it ends with that. */
+/** The headers of a call. Its status, if it ends with them. */
 export const headersOf = (stream: ClientHttp2Stream): Promise<Record<string, unknown>> =>
   new Promise((resolve) => stream.once('response', resolve));
 

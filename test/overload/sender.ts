@@ -5,7 +5,7 @@ import { createClient, ServiceError } from '../../libs/host/service/client.js';
 import { askOverHttp } from '../../libs/host/service/http.js';
 import { COSTLY, type AllowedCalls, type Kind } from './costly.js';
 
-/** Worker thread: one host that posts costly answers as the SDK does, all at once, when it is told to. */
+/** Worker thread: one host that posts costly answers as the SDK does, all at once, on a message. */
 
 export interface SenderData extends AllowedCalls {
   readonly url: string;

@@ -9,7 +9,7 @@ import { test, type TestContext } from '../support/testing.js';
 /** Clients that are slow or silent, against the service in a process of its own: they go, and others do not notice. */
 
 const CLIENT_MS = 1500;
-/** A while after which whatever was slow has to be gone, on a machine that is busy. */
+/** The time after which every slow client has to be gone, on a busy machine. */
 const GONE_MS = 15_000;
 
 /** So many connections that each send `first`, and then a byte now and then for as long as they may. */
@@ -76,7 +76,7 @@ for (const [what, first] of [
     await served(service, 20);
     await gone(service, 10);
     assert.equal(await metric(service, 'sallyport_calls_in_flight'), 0);
-    // None of them was let go of for free: they were cut off, or answered.
+    // None of them was released for nothing: they were cut off, or answered.
     for (const endMs = performance.now() + GONE_MS; sockets.some((each) => !isClosed(each)); await pause(50)) {
       assert.ok(performance.now() < endMs, 'a connection is still open');
     }
@@ -90,7 +90,7 @@ test('strangers that fill the connections make way for a host that has a token, 
   const { sockets, stop } = clients(t, service, 200, 'GET /health/live HTTP/1.1\r\nx: ', '');
   await pause(300);
   for (let each = 0; each < 10; each += 1) {
-    // A connection of its own each time, as of a host that comes anew.
+    // A connection of its own each time, as of a host that reconnects.
     const headers = { connection: 'close' };
     const answer = await service.call('host', 'POST', '/v1/calls/authorize', callBody(task), headers);
     assert.equal(expecting(200, answer).decision, 'allow');

@@ -123,7 +123,7 @@ test('calls that a client gives up cost it neither its connection nor its other 
   const task = await openTask(service);
   const on = session(t, service);
   const open = (rpc: string) => begin(on, `sallyport.v1.${rpc}`, service.tokens.host).pause();
-  // It ends with an error when nobody is there any more: the position never comes.
+  // It ends with an error when its client is gone: the position never arrives.
   const get = open('Tasks/Get');
   get.end(framed(encodedAs('GetTaskRequest', { taskId: task.taskId, minPosition: '999999999' })));
   // Its answer is on the way when it is given up.

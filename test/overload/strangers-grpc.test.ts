@@ -7,7 +7,7 @@ import { startService, type TestService } from '../support/service.js';
 import { begin, framed, headersOf, poured, session } from './raw-grpc.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** Whoever has no token may ask over gRPC for health and for what there is: it costs no more than that. */
+/** A caller without a token may ask over gRPC for health and reflection, and cost no more than that. */
 
 type Headers = Record<string, unknown>;
 type Three = [ClientHttp2Stream, ClientHttp2Stream, ClientHttp2Stream];

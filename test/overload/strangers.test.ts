@@ -5,7 +5,7 @@ import { startService } from '../support/service.js';
 import { ALLOW_ALL, expecting } from '../support/world.js';
 import { test } from '../support/testing.js';
 
-/** What costs more than its asking. */
+/** Requests that cost more than their asking. */
 
 test('however many ask whether it is ready, the log is asked once at a time', async (t) => {
   let appends = 0;

@@ -7,21 +7,21 @@ import { relayGround, stateOf, until } from './ground.js';
 import { memoryTopic, type MemoryTopic } from './memory-topic.js';
 import { test } from '../support/testing.js';
 
-/** The lane of directives: what stands last under each key is the truth, whoever else has written there. */
+/** The lane of directives: the last record under each key is the truth, even if others have written there. */
 
 const HEARTBEAT = 'heartbeat';
-/** What relays wrote, in order. */
+/** The records of relays, in order. */
 const beatsIn = (topic: MemoryTopic): Beat[] =>
   topic.records.filter(({ value }) => value.includes('"signature"')).map(({ value }) => JSON.parse(value) as Beat);
 
-/** What a host makes of the topic when it reads it from the beginning: its active directives have to have the root. */
+/** A host's view of the topic, read from the beginning: its active directives have to have the root. */
 function assertSound(topic: MemoryTopic, active: readonly string[]): void {
   const state = stateOf(topic.records);
   const newest = [...state.values()].reduce((a, b) => (b.epoch >= a.epoch && b.issuedAt >= a.issuedAt ? b : a));
   const directives = [...state.values()].flatMap(({ directive }) => (directive?.state === 'active' ? [directive] : []));
   assert.deepEqual(directives.map(({ id }) => id).sort(), [...active].sort());
   assert.equal(stateRoot(directives), newest.stateRoot);
-  // No beat claims an epoch before the directive of that epoch stands there.
+  // No beat claims an epoch before the directive of that epoch is on the topic.
   let epoch = 0;
   for (const beat of beatsIn(topic)) {
     if (beat.directive === undefined && beat.active === undefined) assert.ok(beat.epoch <= epoch, 'a hasty heartbeat');

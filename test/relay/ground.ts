@@ -37,7 +37,7 @@ export async function until<Seen>(
   }
 }
 
-/** What came of a record, by a consumer that does as the README says: it drops positions at or below the last. */
+/** The effect of a record on a consumer that follows docs/operate/kafka.md: it drops positions at or below the last. */
 export function consumed(records: readonly { readonly headers?: Readonly<Record<string, string>> }[]): bigint[] {
   const kept: bigint[] = [];
   for (const { headers } of records) {
@@ -47,7 +47,7 @@ export function consumed(records: readonly { readonly headers?: Readonly<Record<
   return kept;
 }
 
-/** A log with its view and its beats, and relays over it: each stands for a process of its own. */
+/** A log with its view and its beats, and relays over it. Each represents a process of its own. */
 export async function relayGround(t: TestContext) {
   const memory = new MemoryLog();
   const clock = movableClock();
@@ -129,7 +129,7 @@ export async function relayGround(t: TestContext) {
   };
 }
 
-/** The last beat of each key, as whoever reads the topic from its beginning sees it. */
+/** The last beat of each key, as a reader from the beginning sees it. */
 export function stateOf(records: readonly { readonly key: string; readonly value: string }[]): Map<string, Beat> {
   const last = new Map(records.map(({ key, value }) => [key, value]));
   return new Map([...last].map(([key, value]) => [key, JSON.parse(value) as Beat]));

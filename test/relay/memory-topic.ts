@@ -12,13 +12,13 @@ export interface MemoryTopic extends ReadableOutlet {
   readonly records: readonly OutgoingRecord[];
   /** The next sends meet these faults, one each. */
   failNext(...faults: readonly SendFault[]): void;
-  /** What a sender that was given up on had on its way is written now. */
+  /** Batches in flight of an abandoned sender are written now. */
   thaw(): void;
   /** Somebody else writes. */
   write(record: OutgoingRecord): void;
   /** While there is an error, the brokers cannot be reached, or the topic not be used. */
   error: Error | undefined;
-  /** Who has loaded the topic and is told of each record from now on: what is written before is only found in the load. */
+  /** Readers that have loaded the topic and receive each record from now on. Earlier records are only in the load. */
   readonly readers: number;
   readonly opened: number;
   readonly discarded: number;

@@ -10,7 +10,10 @@ const run = promisify(execFile);
 const CACHE = join(realpathSync(join(projectRoot, 'node_modules')), '.cache', 'servers');
 const INSTALL_MS = 300_000;
 
-/** What pip, or the start of Python, says if nothing can be had from PyPI at all; a wrong version says something else. */
+/**
+ * The message of pip, or of Python's start, if nothing can be had from PyPI at all. A wrong version has another
+ * message.
+ */
 const UNAVAILABLE = /from versions: none|NewConnectionError|timed out|ENOENT|No module named (venv|ensurepip)/;
 
 /**

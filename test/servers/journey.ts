@@ -9,7 +9,10 @@ import { hostOf } from '../support/guarded.js';
 import type { Answered, TestService } from '../support/service.js';
 import type { Row } from './table.js';
 
-/** How far a server came on the way that README describes; a row of the table that is printed at the end. */
+/**
+ * The progress of a server through the steps of docs/tutorials/guard-a-server.md: a row of the table that is printed at
+ * the end.
+ */
 export interface Journey {
   readonly name: string;
   tools: number;
@@ -104,7 +107,7 @@ export async function travel(service: TestService, row: Row, program: string, fo
   }
 }
 
-/** Lets everybody of the staff do everything, as README's steps make a policy. */
+/** Permits everything to the staff, with a policy made by the steps of the tutorial. */
 export async function allowAll(service: TestService, folder: string): Promise<void> {
   const file = join(folder, 'staff.cedar');
   writeFileSync(file, '@id("staff") permit(principal in Role::"staff", action, resource);\n');

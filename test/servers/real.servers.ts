@@ -9,7 +9,10 @@ import { allowAll, notYet, travel, type Journey } from './journey.js';
 import { placedIn, serversToTry } from './table.js';
 import { after, before, test } from '../support/testing.js';
 
-/** Real servers by README's own steps: captured five times, registered, reviewed, connected to and called by the SDK. */
+/**
+ * Real servers by the steps of the tutorial: captured five times, registered, reviewed, connected to and called by the
+ * SDK.
+ */
 
 const journeys: Journey[] = [];
 let folder = '';

@@ -13,7 +13,7 @@ const Row = z.strictObject({
   bin: z.string(),
   args: z.array(z.string()).default([]),
   env: z.record(z.string(), z.string()).default({}),
-  /** What to ask of it. */
+  /** The call of the server. */
   call: z.strictObject({ tool: z.string(), arguments: z.record(z.string(), z.unknown()) }),
   /** `.ci/run` tries it. */
   ci: z.boolean().default(false),
@@ -32,7 +32,7 @@ export function serversToTry(wanted = process.env['SALLYPORT_TEST_SERVERS'] ?? '
   return found;
 }
 
-/** A row with `{folder}` filled in wherever it stands. */
+/** A row with each `{folder}` replaced. */
 export function placedIn(row: Row, folder: string): Row {
   return Row.parse(JSON.parse(JSON.stringify(row).replaceAll('{folder}', folder)));
 }

@@ -7,7 +7,7 @@ export interface Inspected {
 
 const ANSWER_MS = 20_000;
 
-/** `output`: what the process has said, in which its inspector's address stands. */
+/** `output`: the output of the process, which holds its inspector's address. */
 export async function inspect(output: string): Promise<Inspected> {
   const address = /ws:\/\/\S+/.exec(output)?.[0];
   if (address === undefined) throw new Error('the process has no inspector');

@@ -1,6 +1,6 @@
 import { median } from '../bench/figures.js';
 
-/** What was seen in one interval of the run. */
+/** The measurements of one interval of the run. */
 export interface Sample {
   /** From the start of the run. */
   readonly atS: number;
@@ -14,12 +14,12 @@ export interface Sample {
   readonly walMiB: number;
   /** All files of the service together, its write-ahead logs left out. */
   readonly filesMiB: number;
-  /** Open files beside the connections of the load. */
+  /** Open files without the connections of the load. */
   readonly handles: number;
   readonly lagP99Ms: number;
   /** Processor time of the service for one request, in microseconds. */
   readonly cpuUs: number;
-  /** What the yardstick took, in microseconds: how fast the machine was. */
+  /** The time of the yardstick, in microseconds: the speed of the machine. */
   readonly yardstickUs: number;
 }
 
@@ -78,7 +78,7 @@ const FLAT: readonly Flat[] = [
   { name: 'p99 of decisions', of: ({ p99Ms }) => p99Ms, share: 0.5, slack: 10, unit: 'ms' },
 ];
 
-/** Whether what has to stay as it is did, and whether nothing was lost. */
+/** Judges that the steady values are steady, and that nothing was lost. */
 export function judge(samples: readonly Sample[], counts: Counts): Verdict[] {
   const warm = samples.slice(Math.floor(samples.length * WARM_UP));
   return [...FLAT.map((flat) => judgeFlat(warm, flat)), ...judgeCounts(counts)];

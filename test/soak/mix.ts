@@ -5,15 +5,15 @@ import type { Role } from '../../libs/vocabulary/words.js';
 import type { Chance } from '../support/chance.js';
 import { activatePolicy, approve, callBody, expecting, proposal, registration, taskBody } from '../support/world.js';
 
-/** What hosts, owners, reviewers, operators and auditors do all day, and whether the answers are what they have to be. */
+/** The daily work of hosts, owners, reviewers, operators and auditors, with a check of each answer. */
 
-/** What came of the requests of an interval, or of a run. */
+/** The results of an interval, or of a run. */
 export interface Tally {
   requests: number;
   refused: number;
   /** How long decisions took, from when they were due. */
   decisionsMs: number[];
-  /** What was wrong, in words; the first few, and how many. */
+  /** The wrong answers, in words: the first few, and their number. */
   readonly wrong: string[];
   wrongCount: number;
 }
@@ -55,7 +55,7 @@ export async function startMix(service: Service, chance: Chance): Promise<Mix> {
     tally.wrongCount += 1;
     if (tally.wrong.length < MAX_WRONG_KEPT) tally.wrong.push(what);
   };
-  /** The body of a 2xx; undefined where it was refused for overload. What is neither is wrong. */
+  /** The body of a 2xx. Undefined if it was refused for overload. Any other answer is wrong. */
   async function ask(who: Role, method: string, path: string, body?: unknown): Promise<Answered> {
     tally.requests += 1;
     try {
@@ -93,7 +93,7 @@ export async function startMix(service: Service, chance: Chance): Promise<Mix> {
     if (replay?.identical === false) fault('a replay that differs');
   }
 
-  /** Each question of the mix, and what has to come out. */
+  /** Each question of the mix, with its expected answer. */
   const DENIED: readonly (readonly [Record<string, unknown>, string])[] = [
     [{ operation: 'fly' }, 'operation_unknown'],
     [{ arguments: {} }, 'arguments_invalid'],

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Whoever asks closed is as fast as the answers; whoever asks open keeps to the clock, however slow they are. */
+/** A closed load is as fast as the answers. An open load keeps to the clock, however slow they are. */
 
 /** So many clients, one step after the other, for a while. */
 export async function closed(clients: number, durationMs: number, step: (dueMs: number) => Promise<void>) {
@@ -12,7 +12,7 @@ export async function closed(clients: number, durationMs: number, step: (dueMs: 
 }
 
 const TICK_MS = 5;
-/** Steps under way at once; past it the load waits, and what is due is late. */
+/** Most steps in flight. Above this limit the load waits, and later steps are late. */
 const MAX_UNDER_WAY = 512;
 
 /** So many steps a second until `signal` is aborted; then what is under way is finished. */

@@ -7,11 +7,10 @@ const ROUNDS = 15;
 const WORK = JSON.stringify(Array.from({ length: 100 }, (_, index) => ({ index, text: `entry ${index}` })));
 
 /**
- * How long this thread takes for a fixed piece of work, in microseconds: about a millisecond of what the service does too.
- * The machine's speed drifts by a third within an hour, and what got slower together with this did not grow.
- *
- * It is the time that a quarter of the pieces stayed below, by the clock: kernels tell a thread's processor time in steps
- * longer than a piece, and a piece that was interrupted says nothing. The load goes on between two pieces.
+ * The time of a fixed piece of work on this thread, in microseconds: about a millisecond of the service's own kind of
+ * work. The machine's speed drifts by a third within an hour. A value that rises together with this one did not grow.
+ * The result is the time that a quarter of the pieces stayed below, by the clock. Kernels measure a thread's CPU time
+ * in steps longer than a piece, and an interrupted piece says nothing. The load continues between two pieces.
  */
 export async function yardstickUs(): Promise<number> {
   const tookUs: number[] = [];

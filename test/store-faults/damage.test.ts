@@ -71,7 +71,7 @@ test('a changed character that SQLite does not notice is noticed, and its positi
     for (const reading of [log.read('calls-2'), log.readAll({ after: 0n })]) {
       await assert.rejects(reading, { name: 'LogUnavailable', message: /position 13 is damaged/ });
     }
-    // What is whole can be read, and what follows no damaged event can be appended.
+    // Whole events can be read. Streams without a damaged event accept appends.
     assert.equal((await log.read('calls-2', 3)).length, 1);
     assert.equal((await log.readAll({ after: 13n })).length, 7);
     await committed(log, write('calls-2', 4, 'next'));
@@ -154,7 +154,7 @@ test('a follower reports damage, waits before it, and goes on when it is healed'
     await subscription.close();
   }));
 
-/** Changes rows behind the log's back, as a failing disk would, but for SQLite's own structure. */
+/** Changes rows behind the log's back, as a failing disk would, and leaves SQLite's own structure whole. */
 function change(file: string, sql: string): void {
   const db = new DatabaseSync(file, { timeout: 1_000 });
   db.exec(sql);

@@ -22,7 +22,7 @@ test('a file that may not grow: unknown, nothing lost, and it goes on when there
     other.exec('CREATE TABLE filler (bytes BLOB)');
     for (let index = 0; index < 50; index += 1) other.exec('INSERT INTO filler VALUES (zeroblob(4000))');
     const log = await place.open({ maxPages });
-    // What writes nothing needs no room within a file that may not grow, but some on a disk that is full.
+    // A commit of mere checks needs no room in a file that may not grow. It needs some on a full disk.
     await fillsUpAndHeals(log, () => other.exec('DELETE FROM filler'), 'committed');
     other.close();
     await allReadableAfterwards(place, log);
@@ -50,8 +50,8 @@ test('a file system that is full: unknown, nothing lost, and it goes on when the
   }));
 
 /**
- * Appends until the disk is full, then makes room. What was acknowledged must be there, and what stops something. All else
- * that was answered as failed must not.
+ * Appends until the disk is full, then makes room. Acknowledged batches must be there, and stops too. All other failed
+ * batches must not.
  */
 async function fillsUpAndHeals(
   log: SqliteLog,
@@ -70,7 +70,7 @@ async function fillsUpAndHeals(
   // Again and again, and alone or in a group: the same answer, and no other harm.
   const next = batch([write('calls-1', revision, PAD)]);
   assert.equal((await log.append(next)).kind, 'unknown');
-  // What writes nothing is not answered either: readiness asks so, and so does the repeat of an allow.
+  // A commit of mere checks is not answered either. Readiness and the repeat of an allow ask in this way.
   assert.equal((await log.append(batch([], [{ stream: 'calls-1', expected: revision }]))).kind, checked);
   assert.equal(await log.head('calls-1'), revision);
   const stop = { ...batch([write('calls-3', 0, PAD)]), standing: true };
@@ -80,7 +80,7 @@ async function fillsUpAndHeals(
   ]);
 
   makeRoom();
-  // Whoever touches a stream learns first what became of earlier batches: the one was not sent again, the stop was.
+  // The first append to a stream learns the outcome of earlier batches: the usual one was not sent again, the stop was.
   const touching = batch([write('calls-2', 0, 1)], [{ stream: 'calls-1', expected: revision }]);
   assert.equal((await onceAvailable(() => settled.append(touching))).kind, 'committed');
   assert.equal(await log.head('calls-1'), revision);

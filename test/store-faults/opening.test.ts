@@ -131,7 +131,7 @@ test('a second process is refused until the first has ended, however it ended', 
     const second = spawn(['hold', file]);
     assert.match((await second.line()) ?? '', /^in_use: another process is using/);
     await second.kill();
-    // And nothing that it did has let go of our lock.
+    // And none of its work has released our lock.
     await assertRefused(open(), 'in_use', /another process is using/);
     await committed(log, write('a-1', 1, 2));
   }));
