@@ -29,7 +29,7 @@ const launcher = (python: string, import_ = 'from acme_server import main'): str
   `#!${python}\n# -*- coding: utf-8 -*-\nimport re\nimport sys\n${import_}\nif __name__ == '__main__':\n` +
   `    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])\n    sys.exit(main())\n`;
 
-/** The digest that README defines, of the wheel's own files. */
+/** The file list digest of docs/reference/servers.md, of the wheel's own files. */
 const WHEEL = digestOf({
   files: Object.entries(FILES)
     .map(([path, text]) => [path, digestOfBytes(text)] as const)
