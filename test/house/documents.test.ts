@@ -3,7 +3,6 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 import { commandReference } from '../../apps/cli/reference.js';
-import { PROBLEM_STATUS } from '../../apps/pdp/edge/problem.js';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
 import { CheckName, ReasonCode, Role } from '../../libs/vocabulary/words.js';
 import { projectRoot } from '../support/root.js';
@@ -49,14 +48,6 @@ test('docs/concepts.md has every check in order, every reason code and every rol
   assert.deepEqual(
     Role.options.filter((role) => !concepts.includes(`| \`${role}\` |`)),
     [],
-  );
-});
-
-test('docs/reference/http.md has every problem code with its status', () => {
-  const documented = textOf('docs/reference/http.md').matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm);
-  assert.deepEqual(
-    Object.fromEntries([...documented].map(([, status, code]) => [code, Number(status)])),
-    PROBLEM_STATUS,
   );
 });
 

@@ -11,7 +11,7 @@ import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
 import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
 
 /** The only place where codes become HTTP statuses. */
-export const PROBLEM_STATUS = {
+const STATUS = {
   malformed_request: 400,
   unauthenticated: 401,
   forbidden: 403,
@@ -36,7 +36,7 @@ export const PROBLEM_STATUS = {
 /** When whoever was refused for lack of room may come again, in seconds. */
 const RETRY_AFTER_S = '1';
 
-export type ProblemCode = keyof typeof PROBLEM_STATUS;
+export type ProblemCode = keyof typeof STATUS;
 
 /** A request that gets a problem document instead of an answer. */
 export class Problem extends Error {
@@ -52,7 +52,7 @@ export class Problem extends Error {
   }
 
   get status(): number {
-    return PROBLEM_STATUS[this.code];
+    return STATUS[this.code];
   }
 
   /** What goes with it: how to be let in, or when to come again. */
