@@ -67,13 +67,11 @@ test('every relative link of a document leads to a file, and to a heading of it'
 });
 
 test('every path that a document names exists', () => {
-  const tops = readdirSync(projectRoot).filter((name) => statSync(join(projectRoot, name)).isDirectory());
+  const tops = new Set(readdirSync(projectRoot).filter((name) => statSync(join(projectRoot, name)).isDirectory()));
   const missing = tracked('.md').flatMap((path) =>
     [...withoutFences(textOf(path)).matchAll(/`([\w.-]+\/[\w./-]+?)\/?`/g)]
       .map(([, named = '']) => named)
-      .filter(
-        (named) => tops.includes(named.split('/')[0] ?? '') && !isMade(named) && !existsSync(join(projectRoot, named)),
-      )
+      .filter((named) => tops.has(named.split('/')[0] ?? '') && !isMade(named) && !existsSync(join(projectRoot, named)))
       .map((named) => `${path}: ${named}`),
   );
   assert.deepEqual(missing, []);
