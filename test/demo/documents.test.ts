@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
 import { projectRoot } from '../support/root.js';
 import { startService } from '../support/service.js';
+import { test, type TestContext } from '../support/testing.js';
 
 /** The blocks of documents that are marked `<!-- runnable -->` work when they are followed, on a fresh service. */
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
-import { test } from 'node:test';
 import { commandReference } from '../../apps/cli/reference.js';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
 import { CheckName, ReasonCode, Role } from '../../libs/vocabulary/words.js';
 import { projectRoot } from '../support/root.js';
 import { textOf, tracked } from './files.js';
+import { test } from '../support/testing.js';
 
 /** Documents agree with the code. Their lists are compared with the code's own tables. */
 
