@@ -1,6 +1,41 @@
 import { z } from 'zod';
-import { FreeObject, Uuid } from '../vocabulary/ids.js';
-import { OutcomeRecorded } from './events.js';
+import { ObservedDefinition, Probe } from '../capability/definition.js';
+import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { Level } from '../vocabulary/words.js';
+import { OutcomeRecorded, ServerEvidence } from './events.js';
+
+/** A piece of content that the host would like to send along. */
+export const ContextItem = z.object({
+  id: z.string().min(1).max(256),
+  source: z.string().min(1).max(1024),
+  level: Level.optional(),
+  categories: z.array(z.string().min(1).max(128)).max(64).optional(),
+  content: z.string(),
+});
+export type ContextItem = z.infer<typeof ContextItem>;
+
+/**
+ * The body of an authorize request. Unknown fields are dropped; what is left is what a repeat is compared by. The fields
+ * stand in the order of RFC 8785, in which they are written fastest.
+ */
+export const AuthorizeRequest = z.object({
+  arguments: FreeObject,
+  callId: Uuid,
+  capability: NameId,
+  context: z.array(ContextItem).optional(),
+  explain: z.boolean().optional(),
+  instanceId: Uuid.optional(),
+  observed: z.object({
+    definition: ObservedDefinition.optional(),
+    definitionDigest: DigestText.optional(),
+    probe: Probe.strip().optional(),
+    server: ServerEvidence,
+  }),
+  operation: Label,
+  taskId: Uuid,
+  version: VersionId.optional(),
+});
+export type AuthorizeRequest = z.infer<typeof AuthorizeRequest>;
 
 /** A server's response, handed over for validation: either a result or an error, as the server sent it. */
 export const ResponseRequest = z

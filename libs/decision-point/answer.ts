@@ -1,5 +1,5 @@
 import type { Attempted } from '../calls/decider.js';
-import type { AuthorizeRequest, ContextItem } from '../decision/call.js';
+import type { AuthorizeRequest, ContextItem } from '../calls/requests.js';
 import type { Check } from '../decision/check.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';

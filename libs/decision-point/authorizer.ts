@@ -3,7 +3,8 @@ import { finished, otherBody, type Attempted, type AttemptState, type CallState 
 import type { Definition } from '../capability/definition.js';
 import { diffDefinitions } from '../capability/diff.js';
 import { probeDifference } from '../capability/probe.js';
-import type { AuthorizeRequest, Call } from '../decision/call.js';
+import type { AuthorizeRequest } from '../calls/requests.js';
+import type { Call } from '../decision/call.js';
 import { decide, denyFor, expiryOf, type Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import { targetsOf } from '../decision/targets.js';

@@ -1,7 +1,8 @@
 import { callsDecider } from '../calls/decider.js';
 import type { CallDecided } from '../calls/events.js';
 import { shownProbe } from '../capability/probe.js';
-import type { AuthorizeRequest, Call } from '../decision/call.js';
+import type { AuthorizeRequest } from '../calls/requests.js';
+import type { Call } from '../decision/call.js';
 import { ENGINE_VERSIONS, type Decision } from '../decision/decide.js';
 import { recordedCheck } from '../decision/record.js';
 import type { Basis } from '../decision/snapshot.js';

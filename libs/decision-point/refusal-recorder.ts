@@ -1,4 +1,5 @@
-import type { AuthorizeRequest, Call } from '../decision/call.js';
+import type { AuthorizeRequest } from '../calls/requests.js';
+import type { Call } from '../decision/call.js';
 import { decide } from '../decision/decide.js';
 import { shownCheck } from '../decision/record.js';
 import { LogOverloaded, LogUnavailable } from '../event-log/port.js';

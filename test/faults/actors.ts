@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthorizeAnswer } from '../../libs/decision-point/answer.js';
 import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
-import type { AuthorizeRequest } from '../../libs/decision/call.js';
+import type { AuthorizeRequest } from '../../libs/calls/requests.js';
 import { fingerprintDefinition } from '../../libs/kernel/definition-digest.js';
 import type { Digest } from '../../libs/kernel/digest.js';
 import type { Refusal } from '../../libs/kernel/refusal.js';

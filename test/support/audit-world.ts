@@ -18,7 +18,7 @@ import { Responder } from '../../libs/decision-point/responder.js';
 import { capabilityWrites, directiveWrite } from '../../libs/control/stops.js';
 import { TaskLanes } from '../../libs/decision-point/task-lanes.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
-import type { AuthorizeRequest } from '../../libs/decision/call.js';
+import type { AuthorizeRequest } from '../../libs/calls/requests.js';
 import type { Target } from '../../libs/directive/target.js';
 import { sealEvent, parseEvent, type Event } from '../../libs/event-log/event.js';
 import { MemoryLog } from '../../libs/event-log/memory/memory-log.js';

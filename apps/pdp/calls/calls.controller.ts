@@ -1,10 +1,9 @@
 import { Body, Controller, Header, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { OutcomeRequest } from '../../../libs/calls/requests.js';
+import { AuthorizeRequest, OutcomeRequest } from '../../../libs/calls/requests.js';
 import type { AuthorizeAnswer } from '../../../libs/decision-point/answer.js';
 import { Authorizer } from '../../../libs/decision-point/authorizer.js';
 import { Responder, type OutcomeAnswer, type ResponseAnswer } from '../../../libs/decision-point/responder.js';
-import { AuthorizeRequest } from '../../../libs/decision/call.js';
 import type { JsonText } from '../../../libs/kernel/json-text.js';
 import { Uuid } from '../../../libs/vocabulary/ids.js';
 import { Access, callerOf } from '../edge/access.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { ControlView } from '../../../libs/control/control-view.js';
-import { AuthorizeRequest } from '../../../libs/decision/call.js';
+import { AuthorizeRequest } from '../../../libs/calls/requests.js';
 import { admitted, charge, type Principal } from '../edge/access.js';
 import { isPacked, parseInput, parseJson } from '../edge/body.js';
 import { lacksHost } from '../edge/body.js';

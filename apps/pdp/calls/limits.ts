@@ -1,4 +1,4 @@
-import type { AuthorizeRequest } from '../../../libs/decision/call.js';
+import type { AuthorizeRequest } from '../../../libs/calls/requests.js';
 import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { OutcomeRequest, ResponseRequest } from '../../../libs/calls/requests.js';
-import { AuthorizeRequest } from '../../../libs/decision/call.js';
+import { AuthorizeRequest } from '../../../libs/calls/requests.js';
 import { CloseTask, OpenTask } from '../../../libs/task/request.js';
 import { JsonText } from '../../../libs/kernel/json-text.js';
 import { fullName, messageNames, messageOf } from '../../../libs/wire/protos.js';

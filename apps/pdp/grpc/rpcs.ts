@@ -1,8 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { taskView } from '../../../libs/audit/task-view.js';
-import { OutcomeRequest } from '../../../libs/calls/requests.js';
-import { AuthorizeRequest } from '../../../libs/decision/call.js';
+import { AuthorizeRequest, OutcomeRequest } from '../../../libs/calls/requests.js';
 import type { AuthorizeAnswer } from '../../../libs/decision-point/answer.js';
 import { traceIdOf } from '../../../libs/kernel/ids.js';
 import type { JsonText } from '../../../libs/kernel/json-text.js';
