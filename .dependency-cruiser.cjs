@@ -81,7 +81,7 @@ module.exports = {
       name: 'hosts-stand-alone',
       comment: 'what runs in an agent host holds nothing of the service: no log, no deciding, no Nest',
       severity: 'error',
-      from: { path: '^libs/(host|feed|wire|mcp)/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^libs/(host|feed|wire|mcp|contract)/', pathNot: '\\.test\\.ts$' },
       to: {
         path: [
           '^libs/(event-log/(memory|sqlite)|streams|control|decision-point|decision|payloads|audit)/',

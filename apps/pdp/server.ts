@@ -3,18 +3,20 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { traceIdOf } from '../../libs/kernel/ids.js';
 import { AppModule } from './app.module.js';
-import { takeDirectly } from './calls/direct-authorize.js';
+import { routeAuthorize, takeDirectly } from './calls/direct-authorize.js';
 import { startGrpc } from './grpc/server.js';
 import { Readiness } from './health/readiness.js';
 import { authenticate } from './edge/access.js';
+import type { Handled } from './edge/asked.js';
 import { acceptStrictJson } from './edge/body.js';
 import { awaitFreshness } from './edge/freshness.js';
+import { handledBy } from './http/handles.js';
 import { answerExpectations, answerParserError } from './http/parser-errors.js';
 import { Problem, problemOf } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
@@ -87,13 +89,14 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   app.useGlobalFilters(new ProblemFilter(logFailure));
   const told = (error: unknown, traceparent: string | undefined): Problem =>
     logged(error, logFailure, traceIdOf(traceparent));
+  const hotPath = { authorizer: service.authorizer, limits: settings.limits };
+  routeAuthorize(server, hotPath);
   takeDirectly(server.server, {
-    authorizer: service.authorizer,
+    ...hotPath,
     view,
     quotas,
     gate: service.bounds.calls,
     connections,
-    limits: settings.limits,
     tracing,
     keepsConnections: () => !draining,
     problemOf: told,
@@ -108,6 +111,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     readiness,
     tls: pem,
     problemOf: told,
+    handled: handledIn(app),
   }).catch(async (error: unknown) => {
     await app.close();
     throw error;
@@ -133,6 +137,12 @@ function readTls(tls: { cert: string; key: string }): { cert: Buffer; key: Buffe
   }
   return pem;
 }
+
+/** The operations that the controllers serve. */
+const handledIn = (app: INestApplication): Handled[] =>
+  [...app.get(ModulesContainer).values()]
+    .flatMap(({ controllers }) => [...controllers.values()])
+    .flatMap(({ instance }) => handledBy(instance));
 
 /** Whatever is thrown behind a route becomes a problem document, in this one place. */
 @Catch()

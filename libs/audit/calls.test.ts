@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CallQuery } from './calls.js';
+import { CallQuery } from '../contract/audit.js';
 import { makeWorld, must, tampered, type World, traceOf } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';
 

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import { AUDIT_PAGE, type CallQuery } from '../contract/audit.js';
+import type { CallSummary } from '../contract/evidence.js';
 import type { ControlView } from '../control/control-view.js';
 import type { DecisionEngines } from '../decision-point/engines.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
@@ -6,43 +7,17 @@ import { defined } from '../kernel/defined.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { toMs } from '../kernel/time.js';
-import { InstantText, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { ReasonCode, VersionStatus } from '../vocabulary/words.js';
+import { VersionStatus } from '../vocabulary/words.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
-import { summaryOf, type CallSummary } from './evidence.js';
+import { summaryOf } from './evidence.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { History } from './history.js';
 import type { CallFilter, Reference } from './index/messages.js';
 import { Reconstructor } from './reconstruct.js';
 import { byPosition } from './stored-event.js';
 import { eventAt } from './trace-record.js';
-
-/**
- * The query of `GET /v1/audit/calls`; all conditions that are there must hold. `from` and `to` are both included.
- *
- * `reviewStatus` is the status that the version has *now*. What it was at the decision the reason says already (any
- * allow had an approved one); what an auditor asks after a revocation is which calls went to what nobody trusts any
- * more, and no other condition answers that.
- */
-export const CallQuery = z.object({
-  capability: NameId.optional(),
-  version: VersionId.optional(),
-  task: Uuid.optional(),
-  identity: Label.optional(),
-  host: NameId.optional(),
-  reviewStatus: VersionStatus.optional(),
-  decision: z.enum(['allow', 'deny']).optional(),
-  reason: z.union([z.literal('ok'), ReasonCode]).optional(),
-  from: InstantText.optional(),
-  to: InstantText.optional(),
-});
-export type CallQuery = z.infer<typeof CallQuery>;
-
-/** Calls of one page at most, and where none is named. */
-export const MAX_CALLS = 200;
-export const DEFAULT_CALLS = 50;
 
 /** Finds calls by what is asked about them, whatever trace they belong to. */
 export class CallAudit {
@@ -61,12 +36,12 @@ export class CallAudit {
    */
   async find(
     query: CallQuery,
-    limit = DEFAULT_CALLS,
+    limit: number = AUDIT_PAGE.defaultLimit,
     cursor?: string,
   ): Promise<Result<{ items: CallSummary[]; next?: string }, Refusal>> {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
-    const size = Math.min(Math.max(1, limit), MAX_CALLS);
+    const size = Math.min(Math.max(1, limit), AUDIT_PAGE.maxLimit);
     const { references, next } = await this.index.calls(await this.filterOf(query), size, before.value);
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));

@@ -1,4 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { NoContent } from '../contract/tasks.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import type { TaskContent } from '../decision-point/task-lane.js';
 import { parseEvent, type Event } from '../event-log/event.js';
@@ -7,9 +8,6 @@ import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import type { Keyring } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
-
-/** Why content is not there: its task's key is gone, or it is not what its event committed to. */
-export type NoContent = 'shredded' | 'damaged';
 
 /** As events hold them; what was not there has none. */
 export type Commitments = Readonly<Record<string, Digest | undefined>>;

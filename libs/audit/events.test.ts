@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { EventsQuery, readEvents } from './events.js';
+import { EventsQuery } from '../contract/audit.js';
+import { readEvents } from './events.js';
 import { committed, write } from '../../test/contracts/facts.js';
 import { makeWorld, tampered, type World } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';

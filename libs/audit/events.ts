@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { capabilityEventSchemas } from '../capability/events.js';
+import type { EventsQuery } from '../contract/audit.js';
 import type { ControlView } from '../control/control-view.js';
 import { directiveEventSchemas } from '../directive/decider.js';
 import { parseEvent } from '../event-log/event.js';
@@ -9,38 +9,12 @@ import { defined } from '../kernel/defined.js';
 import { policyEventSchemas } from '../policy/decider.js';
 import { principalEventSchemas } from '../principal/decider.js';
 import { RELAY_CATEGORY } from '../relay/events.js';
-import { NameId, PositionText } from '../vocabulary/ids.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
-const MAX_EVENTS = 1_000;
 const DEFAULT_EVENTS = 100;
 /** Events that one request looks at; past it the page ends, with a cursor, however little has matched. */
 const MAX_SCANNED = 5_000;
 const PAGE_EVENTS = 500;
-
-/**
- * The query of `GET /v1/audit/events`. `types` are names of event types, parted by commas. `after` is a
- * position; the cursor of a page is one, too, and goes before it.
- */
-export const EventsQuery = z.object({
-  after: PositionText.optional(),
-  cursor: PositionText.optional(),
-  types: z
-    .string()
-    .max(2000)
-    .regex(/^[A-Za-z]+(,[A-Za-z]+)*$/, 'needs names parted by commas')
-    .optional(),
-  capability: NameId.optional(),
-  format: z.literal('json').optional(),
-  /** One beyond the largest page gets the largest page. */
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .transform((limit) => Math.min(limit, MAX_EVENTS))
-    .optional(),
-});
-export type EventsQuery = z.infer<typeof EventsQuery>;
 
 /**
  * Events of the log after a position, in its order. `next` is the cursor of the following page and is absent at the end

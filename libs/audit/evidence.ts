@@ -1,102 +1,19 @@
-import type { CallDecided, OutcomeRecorded, RecordedCheck } from '../calls/events.js';
+import type { CallDecided, RecordedCheck } from '../calls/events.js';
 import { trustOf } from '../capability/exceptions.js';
-import type { Source } from '../capability/manifest.js';
-import type { CapabilityState, Review } from '../capability/state.js';
-import type { Envelope, Finding } from '../content/shapes.js';
-import { outboundOf, type Outbound } from '../decision-point/answer.js';
+import type { CapabilityState } from '../capability/state.js';
+import type { Envelope } from '../content/shapes.js';
+import type { CallEvidence, CallFacts, CallSummary, RegistryEvidence } from '../contract/evidence.js';
+import { outboundOf } from '../decision-point/answer.js';
 import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import { signatureResult } from '../decision/version-checks.js';
-import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
-import type { Instant } from '../kernel/time.js';
-import type { Kind, CheckName, ResponseVerdict } from '../vocabulary/words.js';
+import type { CheckName } from '../vocabulary/words.js';
 import type { Attempt } from './attempts.js';
-import type { Contents, NoContent } from './contents.js';
+import type { Contents } from './contents.js';
 import { redecide, type Reconstruction, type Reconstructor } from './reconstruct.js';
-import type { StoredEvent } from './stored-event.js';
-
-/**
- * The evidence of one recorded attempt (`contract.md`, Evidence; the pattern's eight items of audit evidence). Content
- * that is not what its event committed to is `damaged`: it is not shown, and not mistaken for shredded content.
- */
-export interface CallEvidence extends CallFacts {
-  /** A4: what the host was given to send; null for a deny. */
-  readonly outbound: Outbound | NoContent | null;
-  /** A6: what came back for this attempt. */
-  readonly response: ResponseEvidence | NoContent | null;
-  /** A8: see `capabilityHistory`. */
-  readonly capabilityHistory: readonly StoredEvent[];
-}
-
-/** The same without content and history, as lists show it. Nothing is decrypted for it. */
-export interface CallSummary extends CallFacts {
-  readonly outbound: Pick<Outbound, 'redactions' | 'refusals'> | null;
-  readonly response: Pick<ResponseEvidence, 'verdict' | 'findings'> | null;
-}
-
-export interface CallFacts {
-  readonly callId: string;
-  readonly taskId: string;
-  readonly host: string;
-  /** On the host's word, as `attestedBy` says; null where the call belongs to no task of the host. */
-  readonly user: { readonly id: string; readonly roles: readonly string[]; readonly attestedBy: string } | null;
-  readonly time: Instant;
-  readonly attempt: number;
-  readonly capability: string;
-  readonly version: string | null;
-  readonly operation: string;
-  readonly decision: 'allow' | 'deny';
-  readonly reason: string;
-  readonly position: string;
-  /** With all evidence, by deciding again; with what was recorded alone where that does not come out the same. */
-  readonly checks: readonly Check[];
-  /** A1, as of the decision; the version's fields are null where the call reached no registered version. */
-  readonly registry: RegistryEvidence | null;
-  /** A2; null where the check was not reached. */
-  readonly serverAuthentication: Evidence | null;
-  /** A3: the evidence of each check, null where it was not reached or not asked. */
-  readonly scopeCheck: {
-    readonly capability: Evidence | null;
-    readonly task: Evidence | null;
-    readonly user: Evidence | null;
-    readonly rule: string | null;
-    readonly reason: string;
-  };
-  /** A5: nothing is issued yet. */
-  readonly credential: null;
-  /** A7. */
-  readonly outcome: {
-    readonly status: OutcomeRecorded['status'];
-    readonly effect: OutcomeRecorded['effect'] | null;
-    readonly control: OutcomeRecorded['control'] | null;
-  } | null;
-}
-
-export interface RegistryEvidence {
-  readonly capability: string;
-  readonly kind: Kind;
-  readonly category: string;
-  readonly owner: string;
-  readonly source: Source | null;
-  readonly version: string | null;
-  readonly definitionDigest: string | null;
-  readonly signature: Evidence | null;
-  readonly review: Review | null;
-  /** Present if a reviewer accepted that nothing proves which server this is. */
-  readonly trust?: 'low';
-}
-
-export interface ResponseEvidence {
-  /** `{result}` or `{error}`, as the server sent it. */
-  readonly raw: Json;
-  /** What the agent was given; null where nothing was delivered. */
-  readonly validated: Envelope | null;
-  readonly sourceLabel: Envelope['source'] | null;
-  readonly verdict: ResponseVerdict;
-  readonly findings: readonly Finding[];
-}
 
 /** Evidence without content, for a list. */
 export async function summaryOf(reconstructor: Reconstructor, attempt: Attempt): Promise<CallSummary> {

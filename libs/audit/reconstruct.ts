@@ -9,7 +9,8 @@ import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-jso
 import { err, ok, type Result } from '../kernel/result.js';
 import type { TaskState } from '../task/decider.js';
 import type { Attempt } from './attempts.js';
-import type { Commitments, Contents, NoContent } from './contents.js';
+import type { NoContent } from '../contract/tasks.js';
+import type { Commitments, Contents } from './contents.js';
 import { History } from './history.js';
 import { recordedEngines } from './recorded-engines.js';
 import { Damage } from './soundness.js';

@@ -191,7 +191,7 @@ test('for records of decider 1 a policy sees no null, and multiples are those of
 });
 
 /** Of the check that failed. */
-const evidenceIn = ({ checks }: { checks: readonly { evidence?: Readonly<Record<string, unknown>> }[] }) =>
+const evidenceIn = ({ checks }: { checks: readonly { evidence?: Readonly<Record<string, unknown>> | undefined }[] }) =>
   checks.at(-1)?.evidence ?? {};
 
 test('a deny that was made an allow does not come out as one', async (t) => {

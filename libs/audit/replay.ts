@@ -1,4 +1,5 @@
 import type { CallDecided } from '../calls/events.js';
+import type { ComparedDecision, ReplayedCall } from '../contract/evidence.js';
 import { denyFor, type Decision } from '../decision/decide.js';
 import { decisionDigest, recordedCheck } from '../decision/record.js';
 import type { Basis } from '../decision/snapshot.js';
@@ -6,30 +7,9 @@ import { parseEvent } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
-import { digestOf, type Digest } from '../kernel/digest.js';
+import { digestOf } from '../kernel/digest.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
-
-/** A decision as replay compares it; `digest` is `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */
-export interface ComparedDecision {
-  readonly decision: 'allow' | 'deny';
-  readonly reason: string;
-  readonly digest: Digest;
-}
-
-export interface ReplayedCall {
-  readonly callId: string;
-  readonly attempt: number;
-  readonly position: string;
-  readonly recorded: ComparedDecision;
-  /** A deny `internal_error` where the log no longer holds what the decision rested on. */
-  readonly redecided: ComparedDecision;
-  /**
-   * `shredded`: the content's key is gone. All that does not need it was decided again and agrees; what needs it (the
-   * user's authority, the arguments) answered what is recorded, and the commitments are those of the event.
-   */
-  readonly identical: boolean | 'shredded';
-}
 
 /** Decides a recorded attempt again, at the revisions and the time of then. */
 export async function replayed(reconstructor: Reconstructor, attempt: Attempt): Promise<ReplayedCall> {

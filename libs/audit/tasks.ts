@@ -1,27 +1,13 @@
-import { z } from 'zod';
+import type { TaskQuery } from '../contract/audit.js';
+import type { TaskSummary } from '../contract/evidence.js';
 import { foldTask } from '../decision-point/task-lanes.js';
 import type { EventLog } from '../event-log/port.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { toMs, type Instant } from '../kernel/time.js';
-import { TaskStatus, taskStatus } from '../task/decider.js';
-import { NameId } from '../vocabulary/ids.js';
+import { taskStatus } from '../task/decider.js';
 import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
-import type { TaskView } from './task-view.js';
-
-/** The query of `GET /v1/audit/tasks`; all conditions that are there must hold. */
-export const TaskQuery = z.object({ host: NameId.optional(), status: TaskStatus.optional() });
-export type TaskQuery = z.infer<typeof TaskQuery>;
-
-/** A task without its content: purpose and user attributes are in its trace. */
-export interface TaskSummary extends Pick<
-  TaskView,
-  'taskId' | 'traceId' | 'host' | 'agent' | 'scope' | 'pins' | 'expiresAt' | 'status'
-> {
-  readonly user: { readonly id: string; readonly roles: readonly string[]; readonly attestedBy: string };
-  readonly openedAt: Instant;
-}
 
 /** Finds tasks, of any host. */
 export class TaskAudit {

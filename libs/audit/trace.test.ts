@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { LogUnavailable, type Subscriber } from '../event-log/port.js';
 import { CallIndex } from './index/call-index.js';
 import { DirectiveHistory } from './directive-history.js';
-import type { CallEvidence, ResponseEvidence } from './evidence.js';
-import { TraceAudit, type TraceEvidence } from './trace.js';
+import type { TraceEvidence } from '../contract/audit.js';
+import type { CallEvidence, ResponseEvidence } from '../contract/evidence.js';
+import { TraceAudit } from './trace.js';
 import { DEFINITION, makeWorld, must, SERVER, tampered, traceOf, type World } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';
 

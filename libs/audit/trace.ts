@@ -11,30 +11,17 @@ import type { CallIndex } from './index/call-index.js';
 import { capabilityHistory, type Window } from './capability-history.js';
 import { Contents } from './contents.js';
 import type { DirectiveHistory } from './directive-history.js';
-import { evidenceOf, type CallEvidence } from './evidence.js';
+import { evidenceOf } from './evidence.js';
 import { History } from './history.js';
 import { Reconstructor } from './reconstruct.js';
-import { replayed, unreplayable, type ReplayedCall } from './replay.js';
-import { storedText, type StoredEvent } from './stored-event.js';
-import { taskView, type TaskView } from './task-view.js';
+import { replayed, unreplayable } from './replay.js';
+import { storedText } from './stored-event.js';
+import type { TraceReplay } from '../contract/audit.js';
+import type { ReplayedCall } from '../contract/evidence.js';
+import type { TaskView } from '../contract/tasks.js';
+import { taskView } from './task-view.js';
 import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
 import { utf8Of } from './utf8.js';
-
-/** `GET /v1/audit/traces/{traceId}`, as JSON. */
-export interface TraceEvidence {
-  readonly traceId: string;
-  readonly tasks: readonly TaskView[];
-  readonly calls: readonly CallEvidence[];
-  readonly events: readonly StoredEvent[];
-}
-
-/** `GET /v1/audit/traces/{traceId}/replay`. */
-export interface TraceReplay {
-  readonly traceId: string;
-  /** No call came out otherwise, and no event of the trace is damaged or missing. Shredded calls do not make it false. */
-  readonly identical: boolean;
-  readonly calls: readonly ReplayedCall[];
-}
 
 /** Bounds of one answer. `maxChars` counts the calls with their content and histories, and the events. */
 export interface TraceLimits {

@@ -1,40 +1,10 @@
 import type { Attempted } from '../calls/decider.js';
-import type { AuthorizeRequest, ContextItem } from '../calls/requests.js';
+import type { AuthorizeRequest } from '../calls/requests.js';
+import type { AuthorizeAnswer, Outbound } from '../contract/calls.js';
 import type { Check } from '../decision/check.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
+import { pointerTo } from '../kernel/pointer.js';
 import { defined } from '../kernel/defined.js';
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import type { Instant } from '../kernel/time.js';
-import type { ReasonCode } from '../vocabulary/words.js';
-
-/** The only thing that may be sent to the server. */
-export interface Outbound {
-  readonly arguments: JsonObject;
-  readonly context: readonly ContextItem[];
-  readonly redactions: readonly { path: JsonPointer; type: string; count: number }[];
-  readonly refusals: readonly { path: JsonPointer; reason: ReasonCode }[];
-}
-
-/** The answer to an authorize request (`contract.md`, Calls). */
-export interface AuthorizeAnswer {
-  readonly callId: string;
-  readonly taskId: string;
-  readonly traceId: string;
-  readonly decision: 'allow' | 'deny';
-  readonly reason: 'ok' | ReasonCode;
-  readonly rule?: string;
-  readonly capability: string;
-  readonly version?: string;
-  readonly operation: string;
-  readonly checks: readonly Check[];
-  readonly outbound?: Outbound;
-  readonly targets?: readonly string[];
-  readonly obligations: readonly string[];
-  readonly epoch: number;
-  readonly leaseMs: number;
-  readonly expiresAt?: Instant;
-  readonly position: string;
-}
 
 /** Spells a recorded decision out for the host that asked. `checks` are shown as they come, with what evidence they have. */
 export function answerOf(

@@ -111,7 +111,7 @@ export class BeatSigner {
   }
 
   /** The JWK (RFC 7517) that beats are verified with. */
-  publicKey(): Readonly<Record<string, string>> {
+  publicKey(): FeedKey['jwk'] & { readonly kid: string; readonly use: 'sig'; readonly alg: 'EdDSA' } {
     return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
   }
 

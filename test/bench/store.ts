@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import type { TraceEvidence } from '../../libs/audit/trace.js';
+import type { TraceEvidence } from '../../libs/contract/audit.js';
 import { callBody, expecting, openTask } from '../support/world.js';
 import { median, percentile } from './figures.js';
 import { CALLS_PER_TASK, fill } from './fill.js';

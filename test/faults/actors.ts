@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuthorizeAnswer } from '../../libs/decision-point/answer.js';
+import type { AuthorizeAnswer } from '../../libs/contract/calls.js';
 import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
 import type { AuthorizeRequest } from '../../libs/calls/requests.js';
 import { fingerprintDefinition } from '../../libs/kernel/definition-digest.js';

@@ -4,7 +4,7 @@ import { History } from '../../libs/audit/history.js';
 import { Reconstructor } from '../../libs/audit/reconstruct.js';
 import { replayed } from '../../libs/audit/replay.js';
 import type { CallDecided } from '../../libs/calls/events.js';
-import type { AuthorizeAnswer } from '../../libs/decision-point/answer.js';
+import type { AuthorizeAnswer } from '../../libs/contract/calls.js';
 import { payloadPlace } from '../../libs/payloads/payload-place.js';
 import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
 import { parseEvent } from '../../libs/event-log/event.js';

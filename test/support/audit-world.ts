@@ -36,7 +36,8 @@ import type { Role } from '../../libs/vocabulary/words.js';
 import { CallAudit } from '../../libs/audit/calls.js';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
 import { DirectiveHistory } from '../../libs/audit/directive-history.js';
-import { TraceAudit, type TraceEvidence, type TraceLimits } from '../../libs/audit/trace.js';
+import { TraceAudit, type TraceLimits } from '../../libs/audit/trace.js';
+import type { TraceEvidence } from '../../libs/contract/audit.js';
 import { inlineDesk, RESPONSE_LIMITS, responseText } from './responses.js';
 import type { TestContext } from './testing.js';
 

@@ -1,24 +1,31 @@
-import { Controller, Get, Header, Inject, Param, Query, UseInterceptors } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
+import { CallAudit } from '../../../libs/audit/calls.js';
+import { readEvents } from '../../../libs/audit/events.js';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
-import { CallAudit, CallQuery, DEFAULT_CALLS, MAX_CALLS } from '../../../libs/audit/calls.js';
-import { EventsQuery, readEvents } from '../../../libs/audit/events.js';
-import type { CallSummary } from '../../../libs/audit/evidence.js';
 import type { StoredEvent } from '../../../libs/audit/stored-event.js';
-import { TaskAudit, TaskQuery, type TaskSummary } from '../../../libs/audit/tasks.js';
-import { TraceAudit, type TraceReplay } from '../../../libs/audit/trace.js';
+import { TaskAudit } from '../../../libs/audit/tasks.js';
+import { TraceAudit } from '../../../libs/audit/trace.js';
+import {
+  findCalls,
+  findTasks,
+  getTrace,
+  listEvents,
+  replayTrace,
+  type TraceReplay,
+} from '../../../libs/contract/audit.js';
+import type { CallSummary, TaskSummary } from '../../../libs/contract/evidence.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
-import { TraceId } from '../../../libs/vocabulary/ids.js';
-import { Access } from '../edge/access.js';
-import { parseInput } from '../edge/body.js';
+import type { Asked } from '../edge/asked.js';
 import { FRESHNESS_MS } from '../edge/freshness.js';
-import { pagingOf, type Page } from '../http/paging.js';
 import { Problem, unwrap } from '../edge/problem.js';
-import { WorkInterceptor } from '../overload/work.js';
+import { Handles } from '../http/handles.js';
+import type { Page } from '../http/paging.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
+const asWritten = (text: Buffer): Buffer => text;
+
 /** Evidence: for auditors alone. */
-@Controller('v1/audit')
-@UseInterceptors(WorkInterceptor)
+@Controller()
 export class AuditController {
   constructor(
     @Inject(TraceAudit) private readonly traces: TraceAudit,
@@ -29,41 +36,32 @@ export class AuditController {
     @Inject(EVENT_LOG) private readonly log: EventLog,
   ) {}
 
-  @Get('traces/:traceId')
-  @Access(['auditor'])
-  @Header('content-type', 'application/json; charset=utf-8')
-  async trace(@Param('traceId') traceId: string): Promise<Buffer> {
-    return found(unwrap(await this.traces.trace(parseInput(TraceId, traceId), this.plane.time.now())));
+  /** Most of the answer is the log's own text. */
+  @Handles(getTrace, asWritten)
+  async trace({ params: { traceId } }: Asked<typeof getTrace>): Promise<Buffer> {
+    return found(unwrap(await this.traces.trace(traceId, this.plane.time.now())));
   }
 
-  @Get('traces/:traceId/replay')
-  @Access(['auditor'])
-  async replay(@Param('traceId') traceId: string): Promise<TraceReplay> {
-    return found(unwrap(await this.traces.replay(parseInput(TraceId, traceId))));
+  @Handles(replayTrace)
+  async replay({ params: { traceId } }: Asked<typeof replayTrace>): Promise<TraceReplay> {
+    return found(unwrap(await this.traces.replay(traceId)));
   }
 
-  @Get('calls')
-  @Access(['auditor'])
-  async calls(@Query() query: unknown): Promise<Page<CallSummary>> {
-    const asked = parseInput(CallQuery, query);
-    const { limit, cursor } = pagingOf(query, DEFAULT_CALLS, MAX_CALLS);
+  @Handles(findCalls)
+  async calls({ query, page: { limit, cursor } }: Asked<typeof findCalls>): Promise<Page<CallSummary>> {
     await this.awaitIndex();
-    return unwrap(await this.callAudit.find(asked, limit, cursor));
+    return unwrap(await this.callAudit.find(query, limit, cursor));
   }
 
-  @Get('tasks')
-  @Access(['auditor'])
-  async tasks(@Query() query: unknown): Promise<Page<TaskSummary>> {
-    const asked = parseInput(TaskQuery, query);
-    const { limit, cursor } = pagingOf(query, DEFAULT_CALLS, MAX_CALLS);
+  @Handles(findTasks)
+  async tasks({ query, page: { limit, cursor } }: Asked<typeof findTasks>): Promise<Page<TaskSummary>> {
     await this.awaitIndex();
-    return unwrap(await this.taskAudit.find(asked, this.plane.time.now(), limit, cursor));
+    return unwrap(await this.taskAudit.find(query, this.plane.time.now(), limit, cursor));
   }
 
-  @Get('events')
-  @Access(['auditor'])
-  events(@Query() query: unknown): Promise<Page<StoredEvent>> {
-    return readEvents(this.log, this.plane.view, parseInput(EventsQuery, query));
+  @Handles(listEvents)
+  events({ query }: Asked<typeof listEvents>): Promise<Page<StoredEvent>> {
+    return readEvents(this.log, this.plane.view, query);
   }
 
   /** Evidence is whole or it is not given: what is committed by now has to be in the index. */

@@ -1,42 +1,54 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { authorizeCall } from '../../../libs/contract/calls.js';
 import type { ControlView } from '../../../libs/control/control-view.js';
-import { AuthorizeRequest } from '../../../libs/calls/requests.js';
-import { admitted, charge, type Principal } from '../edge/access.js';
-import { isPacked, parseInput, parseJson } from '../edge/body.js';
+import { admitted, callerOf, charge, type Principal } from '../edge/access.js';
+import { isPacked, parseJson } from '../edge/body.js';
 import { lacksHost } from '../edge/body.js';
-import { unwrap, type Problem } from '../edge/problem.js';
+import type { Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
 import { traceparentOf } from '../http/traceparent.js';
 import { valueBoundsOf } from '../edge/value-bounds.js';
-import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Tracing } from '../observability/tracing.js';
 import { SMALL_BYTES } from '../overload/bodies.js';
 import type { Connections } from '../overload/connections.js';
 import type { Gate } from '../overload/gate.js';
-import type { Settings } from '../settings.js';
-import { refuseTooLarge } from './limits.js';
+import { authorize, type AuthorizeParts } from './authorize.js';
 
-const PATH = '/v1/calls/authorize';
+const { path: PATH, method: METHOD } = authorizeCall;
 const PLAIN_JSON = new Set(['application/json', 'application/json; charset=utf-8']);
 
-interface Parts {
-  readonly authorizer: Authorizing;
+interface Parts extends AuthorizeParts {
   readonly view: ControlView;
   readonly quotas: Quotas;
   readonly gate: Pick<Gate, 'isFull'>;
   readonly connections: Pick<Connections, 'known'>;
-  readonly limits: Settings['limits'];
   readonly tracing: Tracing | undefined;
-  /** Whether there may be more requests on the connection that this one came on. */
+  /** Whether more requests may come on the connection of this one. */
   readonly keepsConnections: () => boolean;
-  /** What a caller is told of an error, which is logged where it was not foreseen. */
+  /** The problem that the caller gets for an error; an unforeseen error is logged. */
   readonly problemOf: (error: unknown, traceparent: string | undefined) => Problem;
 }
 
+/** The route of the hot path. It takes the requests that `takeDirectly` leaves, errors included. */
+export function routeAuthorize(server: FastifyInstance, parts: AuthorizeParts): void {
+  server.route({
+    method: METHOD,
+    url: PATH,
+    config: { operation: authorizeCall },
+    handler: (request) =>
+      authorize(parts, request.body, {
+        caller: callerOf(request),
+        bytes: request.bodyBytes ?? 0,
+        traceparent: traceparentOf(request),
+      }),
+  });
+}
+
 /**
- * A way to the authorizer past the frameworks, whose routing, hooks and streams cost about as much as the decision. It
- * takes plain requests alone: this path, a caller with the role and some quota, a small body of JSON that is announced,
- * and room to work. All others, errors among them, go on to the route of `CallsController`, which answers all alike.
+ * Answers plain requests of the hot path without the frameworks, whose routing, hooks and streams cost about as much as
+ * the decision. A plain request has this path, a caller with the role and quota, and a small announced JSON body, and
+ * comes while there is room to work. All others go on to the route.
  */
 export function takeDirectly(server: Server, parts: Parts): void {
   const listeners = server.listeners('request') as RequestListener[];
@@ -50,7 +62,7 @@ export function takeDirectly(server: Server, parts: Parts): void {
 
 /** Who calls; undefined where the request is not a plain one. */
 function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefined {
-  if (request.url !== PATH || request.method !== 'POST') return undefined;
+  if (request.url !== PATH || request.method !== METHOD) return undefined;
   const { headers } = request;
   const bytes = Number(headers['content-length']);
   if (
@@ -62,7 +74,7 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
     return undefined;
   if (parts.gate.isFull()) return undefined;
   try {
-    const principal = admitted(parts.view, headers.authorization, ['host']);
+    const principal = admitted(parts.view, headers.authorization, authorizeCall.roles);
     // Last: what has been charged is not charged again by the route.
     charge(parts.quotas, principal, { bytes });
     parts.connections.known(request.socket);
@@ -87,17 +99,13 @@ async function answer(
   parts: Parts,
 ): Promise<void> {
   const traceparent = traceparentOf(request);
-  const { authorizer, limits, tracing } = parts;
+  const { limits, tracing } = parts;
   try {
-    const asked = parseInput(
-      AuthorizeRequest,
-      parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits).definitionBytes }),
-    );
-    refuseTooLarge(asked, body.length, limits);
-    const authorize = () => authorizer.authorize(asked, principal, traceparent);
+    const json = parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits).definitionBytes });
+    const decide = () => authorize(parts, json, { caller: principal, bytes: body.length, traceparent });
     const tell = (traceresponse: string): void => void response.setHeader('traceresponse', traceresponse);
-    const result = await (tracing === undefined ? authorize() : tracing.responses.run(tell, authorize));
-    write(response, 200, 'application/json; charset=utf-8', JSON.stringify(unwrap(result)), parts);
+    const decision = await (tracing === undefined ? decide() : tracing.responses.run(tell, decide));
+    write(response, 200, 'application/json; charset=utf-8', JSON.stringify(decision), parts);
   } catch (error) {
     const problem = parts.problemOf(error, traceparent);
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);

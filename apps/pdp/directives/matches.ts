@@ -1,19 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
+import type { Matches } from '../../../libs/contract/directives.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { LogTime } from '../../../libs/control/log-time.js';
 import { matchesVersion } from '../../../libs/decision/matches.js';
 import type { Target } from '../../../libs/directive/target.js';
 import { defined } from '../../../libs/kernel/defined.js';
-
-/** How much a directive stops as it is committed (`contract.md`, Emergency disable). */
-export interface Matches {
-  readonly capabilities: number;
-  readonly versions: number;
-  /** Open tasks that pin a version that the target can stop; absent if the index of tasks cannot say in time. */
-  readonly openTasks?: number;
-}
 
 /** How long the answer to a directive may wait for the index of tasks, in milliseconds: the directive holds already. */
 const INDEX_MS = 200;

@@ -1,40 +1,36 @@
-import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import { watchDirectives } from '../../../libs/contract/directives.js';
 import type { Sent, Watcher } from '../../../libs/feed/broadcast.js';
-import { Access, callerOf } from '../edge/access.js';
+import type { Asked } from '../edge/asked.js';
 import { parseInput } from '../edge/body.js';
-import { WatchRequest } from './requests.js';
+import { Handles } from '../http/handles.js';
 import { Watches } from './watches.js';
-
-const Epoch = z
-  .string()
-  .regex(/^\d{1,15}$/, 'needs an epoch')
-  .transform(Number);
-const WatchQuery = WatchRequest.extend({ sinceEpoch: Epoch.optional() });
 
 /** The live feed of directives as server-sent events (WHATWG HTML, 9.2). */
 @Controller()
 export class WatchController {
   constructor(@Inject(Watches) private readonly watches: Watches) {}
 
-  @Get('v1/directives/watch')
-  @Access(['host'])
-  async watch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { sinceEpoch = lastEventId(request), instanceId } = parseInput(WatchQuery, request.query);
+  @Handles(watchDirectives)
+  async watch(
+    { query, caller }: Asked<typeof watchDirectives>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const { sinceEpoch = lastEventId(request), instanceId } = query;
     if (request.method === 'HEAD') return void reply.send();
     // It may have waited for a position until its client had gone: then nobody would ever say that it is closed.
     if (reply.raw.closed) return void reply.hijack();
     const watcher = watcherOver(reply);
     reply.raw.once('close', () => this.watches.closed(watcher));
-    await this.watches.watch(callerOf(request), { sinceEpoch, instanceId }, watcher);
+    await this.watches.watch(caller, { sinceEpoch, instanceId }, watcher);
   }
 }
 
 /** What a browser's EventSource sends when it comes back. */
-function lastEventId(request: FastifyRequest): number | undefined {
-  const sinceEpoch = request.headers['last-event-id'];
-  return parseInput(WatchQuery, { sinceEpoch }).sinceEpoch;
+function lastEventId({ headers }: FastifyRequest): number | undefined {
+  return parseInput(watchDirectives.query, { sinceEpoch: headers['last-event-id'] }).sinceEpoch;
 }
 
 function watcherOver(reply: FastifyReply): Watcher {

@@ -1,30 +1,16 @@
-import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
 import type { ControlView } from '../../../libs/control/control-view.js';
-import { defined } from '../../../libs/kernel/defined.js';
+import type { Operation } from '../../../libs/contract/operation.js';
 import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import type { PrincipalState } from '../../../libs/principal/decider.js';
-import type { Role } from '../../../libs/vocabulary/words.js';
 import { Problem } from './problem.js';
 import type { Asked, Quotas } from './quotas.js';
 
 export type Principal = NonNullable<PrincipalState>;
 
-/** Which of the limits on bodies holds for a route. */
-export type BodyLimit = 'bodyBytes' | 'definitionBytes' | 'responseBytes';
-
-interface RouteAccess {
-  /** `any` principal, or one of these roles; `public` needs no token. */
-  readonly roles: readonly Role[] | 'any' | 'public';
-  readonly body?: BodyLimit;
-}
-
-/** Says who may call a route. A route without it is closed to everyone. */
-export const Access = (roles: RouteAccess['roles'], body?: BodyLimit): MethodDecorator =>
-  RouteConfig({ access: defined({ roles, body }) satisfies RouteAccess });
-
-export function accessOf(request: FastifyRequest): RouteAccess | undefined {
-  return (request.routeOptions.config as { access?: RouteAccess }).access;
+/** The operation of the contract that a request is for; undefined if no route takes it. */
+export function operationOf(request: FastifyRequest): Operation | undefined {
+  return (request.routeOptions.config as { operation?: Operation }).operation;
 }
 
 declare module 'fastify' {
@@ -39,12 +25,12 @@ declare module 'fastify' {
 /** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
 export function authenticate(view: ControlView, quotas: Quotas) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
-    const access = accessOf(request);
+    const roles = operationOf(request)?.roles ?? [];
     // Before anything of its body is taken in: nobody has shown who they are.
     if (request.is404) return done(new Problem('not_found', 'no such path'));
-    if (access?.roles === 'public') return done();
+    if (roles === 'public') return done();
     try {
-      const principal = admitted(view, request.headers.authorization, access?.roles ?? []);
+      const principal = admitted(view, request.headers.authorization, roles);
       charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
       request.principal = principal;
     } catch (error) {
@@ -55,7 +41,7 @@ export function authenticate(view: ControlView, quotas: Quotas) {
 }
 
 /** The principal of an `authorization` header, over any protocol, if it has one of the roles. Throws `Problem`. */
-export function admitted(view: ControlView, authorization: string | undefined, roles: RouteAccess['roles']): Principal {
+export function admitted(view: ControlView, authorization: string | undefined, roles: Operation['roles']): Principal {
   const principal = principalOf(view, authorization);
   if (principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
   if (!mayCall(roles, principal)) {
@@ -83,13 +69,9 @@ export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: numbe
     charge(quotas, principal, { bytes, requests: 0, purpose: purposeOf(request) });
 }
 
-/** Whether a route is about directives: what hosts ask of them is neither gated nor in the quota of their calls. */
-export const isOfDirectives = (request: FastifyRequest): boolean =>
-  request.routeOptions.url?.startsWith('/v1/directives') === true;
+const purposeOf = (request: FastifyRequest) => operationOf(request)?.quota ?? 'calls';
 
-const purposeOf = (request: FastifyRequest) => (isOfDirectives(request) ? 'directives' : 'calls');
-
-function mayCall(roles: RouteAccess['roles'], principal: Principal): boolean {
+function mayCall(roles: Operation['roles'], principal: Principal): boolean {
   if (roles === 'any') return true;
   return roles !== 'public' && roles.some((role) => principal.roles.includes(role));
 }

@@ -8,7 +8,7 @@ import { JsonText } from '../../../libs/kernel/json-text.js';
 import { readStrictJson, type JsonLimits } from '../../../libs/kernel/strict-json.js';
 import { shapeOf } from '../../../libs/vocabulary/shape.js';
 import type { Settings } from '../settings.js';
-import { accessOf, chargeBody, lengthOf } from './access.js';
+import { chargeBody, lengthOf, operationOf } from './access.js';
 import { Problem, unwrap } from './problem.js';
 import type { Quotas } from './quotas.js';
 import { valueBoundsOf } from './value-bounds.js';
@@ -47,7 +47,7 @@ function takesLargeResponses(
 ): preParsingHookHandler {
   return (request, _reply, payload, done) => {
     const length = lengthOf(request);
-    const isOne = accessOf(request)?.body === 'responseBytes' && isJson(request.headers);
+    const isOne = operationOf(request)?.rawBody === true && isJson(request.headers);
     if (!isOne || length === undefined || length <= INLINE_BYTES || length > responseBytes) return done(null, payload);
     const bytes = new Uint8Array(new SharedArrayBuffer(length));
     let at = 0;
@@ -84,10 +84,10 @@ export const isPacked = (headers: IncomingHttpHeaders): boolean =>
   (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
 function parse(request: FastifyRequest, body: Uint8Array, limits: Settings['limits']): unknown {
-  const kind = accessOf(request)?.body ?? 'bodyBytes';
+  const { bodyLimit: kind = 'bodyBytes', rawBody } = operationOf(request) ?? {};
   const limit = limits[kind];
   if (body.length > limit) throw new Problem('too_large', `the body is larger than ${limit} bytes`);
-  if (kind === 'responseBytes') return new JsonText(sharedIfLarge(body));
+  if (rawBody === true) return new JsonText(sharedIfLarge(body));
   return body.length === 0 ? {} : parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits)[kind] });
 }
 

@@ -1,17 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { FastifyRequest } from 'fastify';
 import { keyedDigest } from '../../../libs/kernel/digest.js';
 import { uuidV5 } from '../../../libs/kernel/ids.js';
-import { callerOf } from './access.js';
+import type { Principal } from './access.js';
 import type { InstallationSecret } from '../tokens.js';
 import { Problem } from './problem.js';
 
 const NAMESPACE = '9a3c0d8e-2f57-5e0a-9d2b-6c1f7b0e4a55';
-
-/** The `Idempotency-Key` of a create, as sent. */
-export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
-  return checkedKey(request.headers['idempotency-key']);
-}
 
 /** An `Idempotency-Key` as it came, over any protocol. */
 export function checkedKey(key: unknown): string | undefined {
@@ -22,21 +16,20 @@ export function checkedKey(key: unknown): string | undefined {
   return key;
 }
 
-/** The id of what a create over HTTP makes. */
+/** The id of what a create makes: the client's own, or one that follows from its `Idempotency-Key`. */
 export function createIdOf(
-  request: FastifyRequest,
+  { caller, idempotencyKey }: { readonly caller: Principal; readonly idempotencyKey: unknown },
   secret: InstallationSecret,
   what: string,
   clientId: string | undefined,
 ): string {
-  if (clientId !== undefined) return clientId;
-  return idOfKey(secret, callerOf(request).name, what, idempotencyKeyOf(request));
+  return clientId ?? idOfKey(secret, caller.name, what, checkedKey(idempotencyKey));
 }
 
 /**
  * The id of what a create without a client's own makes: one that follows from the caller's key, else a new one. `secret`
  * keeps others from working the id out and taking it first.
  */
-export function idOfKey(secret: InstallationSecret, caller: string, what: string, key: string | undefined): string {
+function idOfKey(secret: InstallationSecret, caller: string, what: string, key: string | undefined): string {
   return key === undefined ? randomUUID() : uuidV5(NAMESPACE, keyedDigest(secret, `${caller}\n${what}\n${key}`));
 }

@@ -1,4 +1,5 @@
 import { HttpException } from '@nestjs/common';
+import { PROBLEMS, type ProblemCode, type ProblemDocument } from '../../../libs/contract/problem.js';
 import { EventTooLarge } from '../../../libs/event-log/batch.js';
 import { LogOverloaded, LogUnavailable, OutcomeUnknown } from '../../../libs/event-log/port.js';
 import { defined } from '../../../libs/kernel/defined.js';
@@ -10,33 +11,8 @@ import { PoolClosed, PoolOverloaded } from '../../../libs/offload/job-pool.js';
 import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
 import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
 
-/** The only place where codes become HTTP statuses. */
-const STATUS = {
-  malformed_request: 400,
-  unauthenticated: 401,
-  forbidden: 403,
-  self_review: 403,
-  beyond_ceiling: 403,
-  not_found: 404,
-  revision_conflict: 409,
-  already_exists: 409,
-  call_conflict: 409,
-  call_finished: 409,
-  invalid_transition: 409,
-  exception_required: 409,
-  ack_refused: 409,
-  too_large: 413,
-  unsupported_media_type: 415,
-  overloaded: 429,
-  log_unavailable: 503,
-  outcome_unknown: 503,
-  view_stale: 503,
-} as const;
-
 /** When whoever was refused for lack of room may come again, in seconds. */
 const RETRY_AFTER_S = '1';
-
-export type ProblemCode = keyof typeof STATUS;
 
 /** A request that gets a problem document instead of an answer. */
 export class Problem extends Error {
@@ -52,7 +28,7 @@ export class Problem extends Error {
   }
 
   get status(): number {
-    return STATUS[this.code];
+    return PROBLEMS[this.code].status;
   }
 
   /** What goes with it: how to be let in, or when to come again. */
@@ -62,7 +38,7 @@ export class Problem extends Error {
   }
 
   /** RFC 9457 `application/problem+json`. Says nothing of stacks, SQL, files or secrets. */
-  toJson(): Record<string, unknown> {
+  toJson(): ProblemDocument {
     return defined({
       type: `urn:sallyport:problem:${this.code}`,
       title: this.code.replaceAll('_', ' '),

@@ -1,6 +1,6 @@
+import type { BodyLimit } from '../../../libs/contract/operation.js';
 import type { ValueBounds } from '../../../libs/kernel/json-values.js';
 import type { Settings } from '../settings.js';
-import type { BodyLimit } from './access.js';
 
 type Limits = Pick<Settings['limits'], 'argumentsValues' | 'bodyValues' | 'definitionValues' | 'responseValues'>;
 

@@ -12,11 +12,14 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
+import { authorizeCall } from '../../../libs/contract/calls.js';
+import { watchDirectives } from '../../../libs/contract/directives.js';
 import { SERVICE_NAMES, fullName, protos, serviceOf } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 import { admitted, charge, type Principal } from '../edge/access.js';
+import type { Handled } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
-import type { Purpose, Quotas } from '../edge/quotas.js';
+import type { Quotas } from '../edge/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
@@ -44,6 +47,8 @@ export interface GrpcParts {
   readonly readiness: Readiness;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
   readonly problemOf: ProblemOf;
+  /** The operations that the controllers serve. */
+  readonly handled: readonly Handled[];
 }
 
 export interface GrpcServer {
@@ -94,16 +99,17 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
     }
   };
-  const unary = ({ requestType, responseType }: MethodTypes, rpc: Rpc, purpose: Purpose) => {
+  const unary = ({ requestType, responseType }: MethodTypes, { operation, serve }: Rpc) => {
+    const { admission, bodyLimit = 'bodyBytes', quota = 'calls' } = operation;
     const answer = async (call: UnaryCall): Promise<object> => {
       const { request: message, metadata } = call;
       const caller = admit(call.metadata);
-      if (rpc.gated) bounds.calls.refuseIfFull();
-      charge(quotas, caller, { bytes: message.length, purpose });
-      const limit = settings.limits[rpc.body];
+      if (admission === 'calls') bounds.calls.refuseIfFull();
+      charge(quotas, caller, { bytes: message.length, purpose: quota });
+      const limit = settings.limits[bodyLimit];
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage(requestType, readMessage(requestType, message), limits);
-      return toMessage(responseType, await rpc.serve(request, { caller, metadata, bytes: message.length }));
+      return toMessage(responseType, await serve(request, { caller, metadata, bytes: message.length }));
     };
     const reply = async (call: UnaryCall, callback: sendUnaryData<object>): Promise<void> => {
       let message: object;
@@ -130,14 +136,18 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     }
   };
 
-  const rpcs = rpcsOf(service);
-  const streams = { Decisions: { AuthorizeStream: stream }, Tasks: {}, Directives: { Watch: watch } };
+  const rpcs = rpcsOf(service, parts.handled);
+  const streams = new Map<string, HandleCall>([
+    [authorizeCall.rpcStream, stream],
+    [watchDirectives.rpcStream, watch],
+  ]);
   for (const name of SERVICE_NAMES) {
     const definition = serviceOf(name);
-    const implementation: UntypedServiceImplementation = { ...streams[name] };
-    const purpose = name === 'Directives' ? 'directives' : 'calls';
-    for (const [method, rpc] of Object.entries(rpcs[name])) {
-      implementation[method] = unary(typesOf(definition[method]), rpc, purpose);
+    const implementation: UntypedServiceImplementation = {};
+    for (const method of Object.keys(definition)) {
+      const rpc = rpcs.get(`${name}/${method}`);
+      const serve = rpc === undefined ? streams.get(`${name}/${method}`) : unary(typesOf(definition[method]), rpc);
+      if (serve !== undefined) implementation[method] = serve;
     }
     server.addService(withRawRequests(definition), implementation);
   }
@@ -167,6 +177,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
 }
 
 type UnaryCall = ServerUnaryCall<Buffer, object>;
+type HandleCall = UntypedServiceImplementation[string];
 
 interface MethodTypes {
   readonly requestType: string;

@@ -1,29 +1,7 @@
 import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
+import { PROBLEMS } from '../../../libs/contract/problem.js';
 import { messageOf } from '../../../libs/wire/protos.js';
-import type { Problem, ProblemCode } from '../edge/problem.js';
-
-/** The only place where codes become gRPC statuses. */
-const STATUS = {
-  malformed_request: status.INVALID_ARGUMENT,
-  unauthenticated: status.UNAUTHENTICATED,
-  forbidden: status.PERMISSION_DENIED,
-  self_review: status.PERMISSION_DENIED,
-  beyond_ceiling: status.PERMISSION_DENIED,
-  not_found: status.NOT_FOUND,
-  revision_conflict: status.ABORTED,
-  already_exists: status.ALREADY_EXISTS,
-  call_conflict: status.ALREADY_EXISTS,
-  call_finished: status.FAILED_PRECONDITION,
-  exception_required: status.FAILED_PRECONDITION,
-  invalid_transition: status.FAILED_PRECONDITION,
-  ack_refused: status.FAILED_PRECONDITION,
-  too_large: status.RESOURCE_EXHAUSTED,
-  unsupported_media_type: status.INVALID_ARGUMENT,
-  overloaded: status.RESOURCE_EXHAUSTED,
-  log_unavailable: status.UNAVAILABLE,
-  outcome_unknown: status.UNAVAILABLE,
-  view_stale: status.UNAVAILABLE,
-} as const satisfies Record<ProblemCode, status>;
+import type { Problem } from '../edge/problem.js';
 
 /** When a client that retries by itself is to ask again. */
 const RETRY_AFTER_MS = '1000';
@@ -34,7 +12,7 @@ const MAX_FIELDS_BYTES = 4096;
 /** A problem as the status that ends a call. Its code is the reason of an ErrorInfo, its fields a BadRequest. */
 export function statusOf(problem: Problem): StatusObject {
   const { code: reason, detail, errors } = problem;
-  const code = STATUS[reason];
+  const code = status[PROBLEMS[reason].grpc];
   const details = [any('google.rpc.ErrorInfo', { reason, domain: 'sallyport' })];
   if (errors !== undefined) details.push(any('google.rpc.BadRequest', { field_violations: violations(errors) }));
   const metadata = new Metadata();

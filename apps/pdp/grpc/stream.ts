@@ -5,7 +5,7 @@ import type { Quotas } from '../edge/quotas.js';
 import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
-import { authorize, textIn, type Asking } from './rpcs.js';
+import { authorizeOver, textIn, type Calling } from './rpcs.js';
 import { statusOf } from './status.js';
 
 /** Most requests in a message, and how many a stream may have in flight before its next message has to wait. */
@@ -99,8 +99,8 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
       if (refused === undefined && !hold.take(bytes.length)) refused = NO_ROOM;
       const held = refused === undefined ? bytes.length : 0;
       count(size, held);
-      const asking = { caller, metadata: call.metadata, bytes: bytes.length };
-      const answers = Promise.all(requests.map((request) => answer(parts, request, asking, refused)));
+      const calling = { caller, metadata: call.metadata, bytes: bytes.length };
+      const answers = Promise.all(requests.map((request) => answer(parts, request, calling, refused)));
       done = send(done, answers, () => count(-size, -held));
     } catch (error) {
       fail(error);
@@ -136,19 +136,19 @@ function requestsIn(bytes: Buffer, maxBytes: number): readonly WireRequest[] {
 async function answer(
   { service, quotas, problemOf }: StreamParts,
   request: WireRequest,
-  asking: Asking,
+  calling: Calling,
   refused: Problem | undefined,
 ): Promise<object> {
   const { call_id: asked } = request;
   const callId = typeof asked === 'string' ? asked : undefined;
   try {
     if (refused !== undefined) throw refused;
-    charge(quotas, asking.caller, { bytes: 0 });
+    charge(quotas, calling.caller, { bytes: 0 });
     // As deep as a body of its own may be.
     const shape = fromMessage('AuthorizeRequest', request, messageLimits(service.settings.limits));
-    return { callId, decision: await authorize(service, shape, asking) };
+    return { callId, decision: await authorizeOver(service, shape, calling) };
   } catch (error) {
-    const { code, detail, errors = [] } = problemOf(error, textIn(asking.metadata, 'traceparent'));
+    const { code, detail, errors = [] } = problemOf(error, textIn(calling.metadata, 'traceparent'));
     return { callId, problem: { code, detail, errors } };
   }
 }

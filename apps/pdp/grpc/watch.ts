@@ -1,6 +1,7 @@
 import type { ServerWritableStream } from '@grpc/grpc-js';
+import { z } from 'zod';
+import { watchDirectives } from '../../../libs/contract/directives.js';
 import type { WatchEnd, Watcher } from '../../../libs/feed/broadcast.js';
-import { WatchRequest } from '../directives/requests.js';
 import type { Watches } from '../directives/watches.js';
 import type { Principal } from '../edge/access.js';
 import { parseInput } from '../edge/body.js';
@@ -21,6 +22,9 @@ const ENDS: Readonly<Record<WatchEnd, Problem>> = {
   revoked: new Problem('unauthenticated', 'the caller or its token is not valid any more'),
   leaving: new Problem('log_unavailable', 'the service is going away'),
 };
+
+/** The query of the HTTP operation; the epoch is a number here. */
+const WatchRequest = watchDirectives.query.extend({ sinceEpoch: z.int().min(0).optional() });
 
 /** Sends the feed of directives, with the same bounds as over HTTP. `request` is in the contract's shape, as it came. */
 export async function serveWatch(

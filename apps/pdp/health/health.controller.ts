@@ -1,31 +1,35 @@
-import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { Controller, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { Readiness } from './readiness.js';
-import { Access } from '../edge/access.js';
+import type { AnswerOf } from '../../../libs/contract/operation.js';
+import { live, ready } from '../../../libs/contract/health.js';
+import { defined } from '../../../libs/kernel/defined.js';
+import type { Asked } from '../edge/asked.js';
+import { Handles } from '../http/handles.js';
 import { RELAY, type Relay } from '../tokens.js';
+import { Readiness } from './readiness.js';
 
-@Controller('health')
+@Controller()
 export class HealthController {
   constructor(
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(RELAY) private readonly relay: Relay | undefined,
   ) {}
 
-  /** The process runs. */
-  @Get('live')
-  @Access('public')
-  live(): { status: 'live' } {
+  @Handles(live)
+  live(): AnswerOf<typeof live> {
     return { status: 'live' };
   }
 
-  /** 200 only when the service could allow a call now, Kafka or not; else 503 with the reason. */
-  @Get('ready')
-  @Access('public')
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Record<string, unknown>> {
+  /** 503 if the service could not allow a call now. */
+  @Handles(ready)
+  async ready(
+    _: Asked<typeof ready>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<AnswerOf<typeof ready>> {
     const reason = await this.readiness.whyNot();
-    const kafka = this.relay === undefined ? {} : { kafka: this.relay.details() };
-    if (reason === undefined) return { status: 'ready', ...kafka };
+    const kafka = this.relay?.details();
+    if (reason === undefined) return defined({ status: 'ready', kafka });
     reply.status(503);
-    return { status: 'not_ready', reason, ...kafka };
+    return defined({ status: 'not_ready', reason, kafka });
   }
 }

@@ -4,11 +4,13 @@ import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 const TIMEOUT_MS = 1000;
 
+export type NotReady = 'shutting_down' | 'log_unavailable' | 'view_stale';
+
 /** Whether the service could allow a call: the log takes a commit, and the view has seen all of it. */
 @Injectable()
 export class Readiness {
   private draining = false;
-  private asked: Promise<string | undefined> | undefined;
+  private asked: Promise<NotReady | undefined> | undefined;
 
   constructor(
     @Inject(EVENT_LOG) private readonly log: EventLog,
@@ -21,13 +23,13 @@ export class Readiness {
   }
 
   /** Anyone may ask: whoever comes while the log is being asked gets the same answer. */
-  async whyNot(): Promise<string | undefined> {
+  async whyNot(): Promise<NotReady | undefined> {
     if (this.draining) return 'shutting_down';
     this.asked ??= this.ask().finally(() => (this.asked = undefined));
     return this.asked;
   }
 
-  private async ask(): Promise<string | undefined> {
+  private async ask(): Promise<NotReady | undefined> {
     try {
       // Writes nothing, but takes the way of every append: through the queue and into the store.
       const probe = await this.log.append({ writes: [], checks: [{ stream: 'health', expected: 0 }] });

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Problem, type ProblemCode } from '../edge/problem.js';
+import type { ProblemCode } from '../../../libs/contract/problem.js';
+import { Problem } from '../edge/problem.js';
 
 /** What Node's parser and its time limits refuse before there is a request: a status with the code that fits it best. */
 const REFUSALS: Readonly<Record<string, readonly [status: number, code: ProblemCode, detail: string]>> = {

@@ -1,10 +1,10 @@
 import { Transform, type Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { accessOf, callerOf } from '../edge/access.js';
+import { callerOf, operationOf } from '../edge/access.js';
 import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
-import { onceClosed } from './work.js';
+import { onceClosed } from '../http/work.js';
 
 /** A body that says it is smaller is not counted: a connection holds one at a time, and connections are bounded. */
 export const SMALL_BYTES = 16_384;
@@ -20,7 +20,7 @@ export function boundBodies(server: FastifyInstance, shares: FairShareLimiter, l
     if (request.principal === undefined || (announced !== undefined && Number(announced) <= SMALL_BYTES)) {
       return done(null, payload);
     }
-    const limit = limits[accessOf(request)?.body ?? 'bodyBytes'];
+    const limit = limits[operationOf(request)?.bodyLimit ?? 'bodyBytes'];
     if (Number(announced) > limit) {
       reply.header('connection', 'close');
       return done(tooLarge(limit));

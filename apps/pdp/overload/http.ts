@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
-import { accessOf, callerOf, isOfDirectives } from '../edge/access.js';
+import { callerOf, operationOf } from '../edge/access.js';
 import { Problem } from '../edge/problem.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';
 import type { Bounds } from './bounds.js';
-import { onceClosed } from './work.js';
+import { onceClosed } from '../http/work.js';
 import { boundConnections, type Connections } from './connections.js';
 
 /** How long the head of a request may take at most. */
@@ -38,14 +38,11 @@ export function boundHttp(
   server.addHook('onRequest', (request, reply, done) => {
     if (request.principal === undefined) return done();
     connections.known(request.raw.socket);
-    const roles = accessOf(request)?.roles;
-    const { url: route = '' } = request.routeOptions;
+    const admission = operationOf(request)?.admission;
     try {
-      // Before the body is read. Closing a task gives something back, and who acknowledges is known to be there.
-      const isHosts = request.method !== 'GET' && roles?.includes('host') === true;
-      const asks = isHosts && !route.endsWith('/close') && !isOfDirectives(request);
-      if (asks) calls.refuseIfFull();
-      if (route.startsWith('/v1/audit')) {
+      // Before the body is read.
+      if (admission === 'calls') calls.refuseIfFull();
+      if (admission === 'audits') {
         const hold = audits.hold(callerOf(request).name);
         if (!hold.take(1)) throw new Problem('overloaded', 'too many audit queries are under way');
         onceClosed(reply.raw, () => void Promise.resolve(request.work).then(() => hold.end()));

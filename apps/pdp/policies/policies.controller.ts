@@ -1,27 +1,28 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import { CommandBus } from '@nestjs/cqrs';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { readText } from '../../../libs/event-log/blobs.js';
+import {
+  getPolicySet,
+  proposePolicy,
+  reviewPolicy,
+  type PolicyAnswer,
+  type PolicySet,
+} from '../../../libs/contract/policies.js';
 import { ControlView } from '../../../libs/control/control-view.js';
+import { readText } from '../../../libs/event-log/blobs.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
-import { NameId, Reason } from '../../../libs/vocabulary/ids.js';
-import { ReviewVerdict } from '../../../libs/vocabulary/words.js';
-import { Access, callerOf } from '../edge/access.js';
-import { parseInput } from '../edge/body.js';
-import { idempotencyKeyOf } from '../edge/idempotency.js';
+import type { Principal } from '../edge/access.js';
+import type { Asked } from '../edge/asked.js';
+import { checkedKey } from '../edge/idempotency.js';
 import { Problem } from '../edge/problem.js';
+import { Handles } from '../http/handles.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 import { PoliciesCommand, type PolicyRequest } from './policies.handler.js';
 
-const ProposeBody = z.strictObject({ cedar: z.string().min(1).max(1_000_000), reason: Reason });
-const ReviewBody = z.strictObject({ verdict: ReviewVerdict, reason: Reason });
 /** Of the versions of a set, the newest are shown with their texts, and the one in force. */
 const MAX_SHOWN = 50;
-const PolicyVersion = z.coerce.number().int().min(1);
 
-@Controller('v1/policies')
+@Controller()
 export class PoliciesController {
   constructor(
     @Inject(CommandBus) private readonly commands: CommandBus,
@@ -29,37 +30,21 @@ export class PoliciesController {
     @Inject(EVENT_LOG) private readonly log: EventLog,
   ) {}
 
-  @Post(':set')
-  @Access(['registrar'])
-  propose(
-    @Req() request: FastifyRequest,
-    @Param('set') set: string,
-    @Body() body: unknown,
-  ): Promise<Record<string, unknown>> {
-    const proposal = parseInput(ProposeBody, body);
-    const key = idempotencyKeyOf(request);
-    const keyed = key === undefined ? {} : { key: digestOf({ by: callerOf(request).name, key }) };
-    return this.run(request, { type: 'propose', set: parseInput(NameId, set), ...proposal, ...keyed });
+  @Handles(proposePolicy)
+  propose({ params, body, caller, idempotencyKey }: Asked<typeof proposePolicy>): Promise<PolicyAnswer> {
+    const clientKey = checkedKey(idempotencyKey);
+    const key = clientKey === undefined ? undefined : digestOf({ by: caller.name, key: clientKey });
+    return this.run(caller, { type: 'propose', ...params, ...body, key });
   }
 
-  @Post(':set/:policyVersion/review')
-  @HttpCode(200)
-  @Access(['reviewer'])
-  review(
-    @Req() request: FastifyRequest,
-    @Param('set') set: string,
-    @Param('policyVersion') policyVersion: string,
-    @Body() body: unknown,
-  ): Promise<Record<string, unknown>> {
-    const review = parseInput(ReviewBody, body);
-    const subject = { set: parseInput(NameId, set), policyVersion: parseInput(PolicyVersion, policyVersion) };
-    return this.run(request, { type: 'review', ...subject, ...review });
+  @Handles(reviewPolicy)
+  review({ params, body, caller }: Asked<typeof reviewPolicy>): Promise<PolicyAnswer> {
+    return this.run(caller, { type: 'review', ...params, ...body });
   }
 
-  @Get(':set')
-  @Access('any')
-  async get(@Param('set') set: string): Promise<Record<string, unknown>> {
-    const { state } = this.view.policySet(parseInput(NameId, set));
+  @Handles(getPolicySet)
+  async get({ params: { set } }: Asked<typeof getPolicySet>): Promise<PolicySet> {
+    const { state } = this.view.policySet(set);
     if (state.versions.size === 0) throw new Problem('not_found', 'no such policy set');
     const active = state.active?.policyVersion;
     // Copied before the wait: the state is live.
@@ -76,17 +61,11 @@ export class PoliciesController {
     return defined({ set, active, versions });
   }
 
-  private async run(request: FastifyRequest, asked: PolicyRequest): Promise<Record<string, unknown>> {
-    const { policyVersion, position, warnings } = await this.commands.execute(
-      new PoliciesCommand(callerOf(request), asked),
-    );
-    const status = this.view.policySet(asked.set).state.versions.get(policyVersion)?.status;
-    return defined({
-      set: asked.set,
-      policyVersion,
-      status,
-      warnings: warnings.length === 0 ? undefined : warnings,
-      position: String(position),
-    });
+  private async run(caller: Principal, request: PolicyRequest): Promise<PolicyAnswer> {
+    const { policyVersion, position, warnings } = await this.commands.execute(new PoliciesCommand(caller, request));
+    const { set } = request;
+    const { status = 'pending' } = this.view.policySet(set).state.versions.get(policyVersion) ?? {};
+    const shown = warnings.length === 0 ? undefined : warnings;
+    return defined({ set, policyVersion, status, warnings: shown, position: String(position) });
   }
 }

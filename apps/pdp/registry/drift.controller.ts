@@ -1,36 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { ServerEvidence } from '../../../libs/calls/events.js';
-import { Definition, Probe } from '../../../libs/capability/definition.js';
-import { diffDefinitions, type Diff } from '../../../libs/capability/diff.js';
-import { probeDifference } from '../../../libs/capability/probe.js';
-import type { SupplyChain } from '../../../libs/capability/manifest.js';
-import type { VersionState } from '../../../libs/capability/state.js';
+import { Controller, Inject } from '@nestjs/common';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
+import { diffDefinitions } from '../../../libs/capability/diff.js';
+import type { SupplyChain } from '../../../libs/capability/manifest.js';
+import { probeDifference } from '../../../libs/capability/probe.js';
+import type { VersionState } from '../../../libs/capability/state.js';
+import type { AnswerOf } from '../../../libs/contract/operation.js';
+import { diffVersions, observeVersion, type VersionDiff } from '../../../libs/contract/registry.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import { driftWrites } from '../../../libs/control/drift.js';
 import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
-import { defined } from '../../../libs/kernel/defined.js';
 import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { ok } from '../../../libs/kernel/result.js';
-import { NameId, VersionId } from '../../../libs/vocabulary/ids.js';
-import { Access, callerOf } from '../edge/access.js';
-import { parseInput } from '../edge/body.js';
+import type { Asked } from '../edge/asked.js';
 import { FRESHNESS_MS } from '../edge/freshness.js';
 import { Problem, unwrap } from '../edge/problem.js';
+import { Handles } from '../http/handles.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 import { VersionViews } from './version-view.js';
 
-const ObservationBody = z.strictObject({
-  definition: Definition,
-  probe: Probe.optional(),
-  server: ServerEvidence.optional(),
-});
-
 /** What has changed: between two versions, and between a version and what a host sees of it. */
-@Controller('v1/capabilities/:id/versions/:version')
+@Controller()
 export class DriftController {
   constructor(
     @Inject(ControlPlane) private readonly plane: ControlPlane,
@@ -39,15 +30,10 @@ export class DriftController {
     @Inject(EVENT_LOG) private readonly log: EventLog,
   ) {}
 
-  @Get('diff')
-  @Access('any')
-  async diff(
-    @Param('id') id: string,
-    @Param('version') version: string,
-    @Query('against') against: unknown,
-  ): Promise<Diff & { supplyChain: SupplyChainDiff }> {
+  @Handles(diffVersions)
+  async diff({ params: { id, version }, query }: Asked<typeof diffVersions>): Promise<VersionDiff> {
     const after = this.find(id, version);
-    const before = this.find(id, parseInput(VersionId, against));
+    const before = this.find(id, query.against);
     const diff = diffDefinitions(await this.views.definition(before), await this.views.definition(after));
     return {
       ...diff,
@@ -55,17 +41,10 @@ export class DriftController {
     };
   }
 
-  @Post('observations')
-  @HttpCode(200)
-  @Access(['host'], 'definitionBytes')
-  async observe(
-    @Req() request: FastifyRequest,
-    @Param('id') id: string,
-    @Param('version') version: string,
-    @Body() body: unknown,
-  ): Promise<Record<string, unknown>> {
-    const { definition: observed, probe } = parseInput(ObservationBody, body);
-    const caller = callerOf(request);
+  @Handles(observeVersion)
+  async observe({ params, body, caller }: Asked<typeof observeVersion>): Promise<AnswerOf<typeof observeVersion>> {
+    const { id, version } = params;
+    const { definition: observed, probe } = body;
     const state = this.find(id, version);
     const fingerprint = fingerprintDefinition(observed);
     if (!fingerprint.ok) {
@@ -119,18 +98,14 @@ export class DriftController {
   }
 
   private find(id: string, version: string): VersionState {
-    const state = this.plane.view
-      .capability(parseInput(NameId, id))
-      .state?.versions.get(parseInput(VersionId, version));
+    const state = this.plane.view.capability(id).state?.versions.get(version);
     if (state === undefined) throw new Problem('not_found', 'no such version');
     return state;
   }
 }
 
-type SupplyChainDiff = { readonly field: string; readonly before?: unknown; readonly after?: unknown }[];
-
 /** The fields of the supply-chain record that differ, each with both values; empty where nothing does. */
-function supplyChainDiff(before: SupplyChain | undefined, after: SupplyChain | undefined): SupplyChainDiff {
+function supplyChainDiff(before: SupplyChain | undefined, after: SupplyChain | undefined): VersionDiff['supplyChain'] {
   const old = new Map(Object.entries(before ?? {}));
   const now = new Map(Object.entries(after ?? {}));
   return [...new Set([...old.keys(), ...now.keys()])]

@@ -1,14 +1,12 @@
-import { Controller, Get, Inject, Query } from '@nestjs/common';
-import { z } from 'zod';
+import { Controller, Inject } from '@nestjs/common';
 import { awaitsReview, type CapabilityState, type VersionState } from '../../../libs/capability/state.js';
+import { listReviews, type VersionView } from '../../../libs/contract/registry.js';
 import { ControlView } from '../../../libs/control/control-view.js';
-import { VersionStatus } from '../../../libs/vocabulary/words.js';
-import { Access } from '../edge/access.js';
-import { parseInput } from '../edge/body.js';
+import type { VersionStatus } from '../../../libs/vocabulary/words.js';
+import type { Asked } from '../edge/asked.js';
+import { Handles } from '../http/handles.js';
 import { pageOf, type Page } from '../http/paging.js';
-import { VersionViews, type VersionView } from './version-view.js';
-
-const ReviewsQuery = z.object({ status: VersionStatus.default('pending') });
+import { VersionViews } from './version-view.js';
 
 interface Queued {
   readonly capability: CapabilityState;
@@ -16,21 +14,19 @@ interface Queued {
 }
 
 /** The review queue: what waits for a reviewer (`pending`, drifted versions among it), or the versions in another status. */
-@Controller('v1/reviews')
+@Controller()
 export class ReviewsController {
   constructor(
     @Inject(ControlView) private readonly view: ControlView,
     @Inject(VersionViews) private readonly views: VersionViews,
   ) {}
 
-  @Get()
-  @Access('any')
-  async list(@Query() query: unknown): Promise<Page<VersionView>> {
-    const { status } = parseInput(ReviewsQuery, query);
+  @Handles(listReviews)
+  async list({ query: { status }, page }: Asked<typeof listReviews>): Promise<Page<VersionView>> {
     const { items, ...more } = await pageOf(
       (cursor) => this.inStatus(status, cursor),
       ({ capability, version }) => `${capability.id}@${version.version}`,
-      query,
+      page,
     );
     return {
       items: await Promise.all(items.map(({ capability, version }) => this.views.version(capability, version))),

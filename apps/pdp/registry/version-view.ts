@@ -1,47 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Definition, Probe } from '../../../libs/capability/definition.js';
-import type { Source, SupplyChain } from '../../../libs/capability/manifest.js';
+import type { Definition } from '../../../libs/capability/definition.js';
+import type { SupplyChain } from '../../../libs/capability/manifest.js';
 import { trustOf } from '../../../libs/capability/exceptions.js';
-import type { CapabilityState, Review, VersionState } from '../../../libs/capability/state.js';
+import type { CapabilityState, VersionState } from '../../../libs/capability/state.js';
+import type { CapabilityView, ManifestView, VersionView } from '../../../libs/contract/registry.js';
 import { readJson } from '../../../libs/event-log/blobs.js';
 import { signatureResult } from '../../../libs/decision/version-checks.js';
-import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
-import type { Instant } from '../../../libs/kernel/time.js';
-import type { Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
-
-/** A version as the wire shows it (`contract.md`, Registry). */
-export interface VersionView {
-  readonly capability: string;
-  readonly version: string;
-  readonly kind: Kind;
-  readonly category: string;
-  readonly owner: string;
-  readonly status: VersionStatus;
-  readonly source: Source;
-  readonly definitionDigest: string;
-  readonly probe?: Probe;
-  readonly manifest: JsonObject;
-  readonly supplyChain?: SupplyChain;
-  readonly signature: { readonly result: string };
-  readonly review?: Review;
-  /** A reviewer accepted that nothing proves which server this is. */
-  readonly trust?: 'low';
-  /** Hosts for which alone the version is suspended; `status` says whether it is for all. */
-  readonly suspendedFor: readonly string[];
-  readonly proposedBy: string;
-  readonly proposedAt: Instant;
-}
-
-export interface CapabilityView {
-  readonly id: string;
-  readonly kind: Kind;
-  readonly category: string;
-  readonly owner: string;
-  readonly publishers: readonly string[];
-  readonly versions: readonly VersionView[];
-}
 
 /** Spells versions out: what the state holds, and the documents that it only names. */
 @Injectable()
@@ -64,7 +30,7 @@ export class VersionViews {
     const { version, status, source, definitionDigest, probe, review, proposedBy, proposedAt, documents } = state;
     const trust = trustOf(state);
     const suspendedFor = [...state.suspendedFor].sort();
-    const manifest = await readJson<JsonObject>(this.log, documents.manifest);
+    const manifest = await readJson<ManifestView>(this.log, documents.manifest);
     const supplyChain =
       documents.supplyChain === undefined ? undefined : await readJson<SupplyChain>(this.log, documents.supplyChain);
     return defined({

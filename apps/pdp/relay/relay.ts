@@ -40,7 +40,7 @@ const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: 
 /** Starts both lanes. They find the brokers by themselves, now or later: a service without Kafka decides all the same. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
   const { log, beatSigner, view, registry } = relayed;
-  const { kid = '' } = beatSigner.publicKey();
+  const { kid } = beatSigner.publicKey();
   // The embedded store lets one process in: whoever held the lanes before is gone.
   const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
   const lanes = {

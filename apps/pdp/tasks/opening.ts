@@ -1,3 +1,4 @@
+import type { TaskOpened } from '../../../libs/contract/tasks.js';
 import type { TaskLane } from '../../../libs/decision-point/task-lane.js';
 import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
 import { MAX_ATTRIBUTES_BYTES, type OpenTask } from '../../../libs/task/request.js';
@@ -13,7 +14,7 @@ export function refuseLargeTask({ scope, user: { attributes } }: OpenTask, { sco
 }
 
 /** What the host learns of the task that it opened (`contract.md`, Tasks). */
-export function openedAnswer({ task }: TaskLane, position: bigint): Record<string, unknown> {
+export function openedAnswer({ task }: TaskLane, position: bigint): TaskOpened {
   const { taskId, traceId, unresolved, expiresAt, epoch } = task;
   return { taskId, traceId, pins: [...task.pins.values()], unresolved, expiresAt, epoch, position: String(position) };
 }

@@ -1,0 +1,74 @@
+import type { z } from 'zod';
+import type { BodyOf, Operation, ParamsOf, QueryOf } from '../../../libs/contract/operation.js';
+import { Paging } from '../../../libs/contract/shapes.js';
+import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
+import type { Principal } from './access.js';
+import { parseInput } from './body.js';
+
+/** Which page of a list is wanted. */
+export interface PageAsked {
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+/** The headers of a request that matter to handlers. They are the same over HTTP and gRPC. */
+export interface Asking {
+  /** The trace that the caller is in (W3C Trace Context), as sent. */
+  readonly traceparent: string | undefined;
+  /** The `Idempotency-Key`, as sent. */
+  readonly idempotencyKey: unknown;
+  /** Size of the body or message as it was read. */
+  readonly bytes: number;
+}
+
+/** A request for an operation, read by the schemas of the contract. It is the same over HTTP and gRPC. */
+export interface Asked<Op extends Operation> extends Asking {
+  readonly caller: Op['roles'] extends 'public' ? undefined : Principal;
+  readonly params: ParamsOf<Op>;
+  readonly query: QueryOf<Op>;
+  readonly body: Op extends { readonly rawBody: true } ? ResponseText : BodyOf<Op>;
+  /** The body before its schema. */
+  readonly raw: unknown;
+  /** Of an operation that answers a page. */
+  readonly page: PageAsked;
+}
+
+/** An operation with the function that serves it over every protocol. */
+export interface Handled {
+  readonly operation: Operation;
+  readonly handle: (asked: Asked<Operation>) => unknown;
+}
+
+/** A request before it is read. */
+export interface Received {
+  readonly caller: Principal | undefined;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** Reads a request by the schemas of its operation. Throws `Problem` (`malformed_request`) with the fields that are wrong. */
+export function askedFor<Op extends Operation>(op: Op, { caller, ...received }: Received, asking: Asking): Asked<Op> {
+  const { params, query, body } = received;
+  const asked = {
+    ...asking,
+    caller,
+    params: read(op.params, params),
+    query: read(op.query, query),
+    body: op.rawBody === true ? body : read(op.body, body),
+    raw: body,
+    page: pageIn(op, query),
+  };
+  // The members have just been read by the schemas that their types come from.
+  return asked as Asked<Op>;
+}
+
+const read = (schema: z.ZodType | undefined, value: unknown): unknown =>
+  schema === undefined ? undefined : parseInput(schema, value);
+
+/** `limit` and `cursor` of a list; a limit beyond the largest page gets the largest page. */
+function pageIn({ paging }: Operation, query: unknown): PageAsked {
+  if (paging === undefined) return { limit: 0, cursor: undefined };
+  const { limit = paging.defaultLimit, cursor } = parseInput(Paging, query);
+  return { limit: Math.min(limit, paging.maxLimit), cursor };
+}

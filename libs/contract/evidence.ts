@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import { OutcomeRecorded } from '../calls/events.js';
+import { Source } from '../capability/manifest.js';
+import { ContentSource, Envelope, Finding } from '../content/shapes.js';
+import { Pin, TaskStatus } from '../task/decider.js';
+import { ScopeEntry } from '../task/scope.js';
+import { DigestText, InstantText } from '../vocabulary/ids.js';
+import { Kind, ResponseVerdict } from '../vocabulary/words.js';
+import { Check, Evidence, Outbound } from './calls.js';
+import { named } from './components.js';
+import type { Shape } from './shape.js';
+import { Review } from './registry.js';
+import { Position } from './shapes.js';
+import { NoContent, TaskView } from './tasks.js';
+
+/** The shapes of audit evidence. Content that is gone or damaged is named, never left out silently. */
+
+export const StoredEvent = named(
+  'StoredEvent',
+  z.object({
+    position: Position,
+    stream: z.string(),
+    revision: z.int().min(1),
+    id: z.string(),
+    type: z.string(),
+    schemaVersion: z.int().min(1),
+    time: z.string(),
+    actor: z.string(),
+    traceId: z.string().optional(),
+    correlationId: z.string().optional(),
+    causationId: z.string().optional(),
+    data: z.unknown(),
+  }),
+  { description: 'An event as it was written, with its position. `docs` describes the data of each type.' },
+);
+
+export type StoredEvent = Shape<typeof StoredEvent>;
+
+export const RegistryEvidence = named(
+  'RegistryEvidence',
+  z.object({
+    capability: z.string(),
+    kind: Kind,
+    category: z.string(),
+    owner: z.string(),
+    source: Source.nullable(),
+    version: z.string().nullable(),
+    definitionDigest: z.string().nullable(),
+    signature: Evidence.nullable(),
+    review: Review.nullable(),
+    trust: z.literal('low').optional().describe('A reviewer accepted that nothing proves which server this is.'),
+  }),
+  { description: 'A1: the registry as of the decision. Members are null if no registered version was reached.' },
+);
+export type RegistryEvidence = Shape<typeof RegistryEvidence>;
+
+export const ResponseEvidence = named(
+  'ResponseEvidence',
+  z.object({
+    raw: z.unknown().describe('`{result}` or `{error}`, as the server sent it.'),
+    validated: Envelope.nullable().describe('The envelope that the agent was given; null if nothing was delivered.'),
+    sourceLabel: ContentSource.nullable(),
+    verdict: ResponseVerdict,
+    findings: z.array(Finding),
+  }),
+);
+export type ResponseEvidence = Shape<typeof ResponseEvidence>;
+
+const Outcome = z.object({
+  status: OutcomeRecorded.shape.status,
+  effect: OutcomeRecorded.shape.effect.unwrap().nullable(),
+  control: OutcomeRecorded.shape.control.unwrap().nullable(),
+});
+
+const AttestedUser = z.object({ id: z.string(), roles: z.array(z.string()), attestedBy: z.string() });
+
+export const CallFacts = z.object({
+  callId: z.string(),
+  taskId: z.string(),
+  host: z.string(),
+  user: AttestedUser.nullable().describe('On the word of the host; null if the call belongs to no task of the host.'),
+  time: InstantText,
+  attempt: z.int(),
+  capability: z.string(),
+  version: z.string().nullable(),
+  operation: z.string(),
+  decision: z.enum(['allow', 'deny']),
+  reason: z.string(),
+  position: Position,
+  checks: z
+    .array(Check)
+    .describe('With all evidence, by deciding again; with the recorded evidence if that does not come out the same.'),
+  registry: RegistryEvidence.nullable(),
+  serverAuthentication: Evidence.nullable().describe('A2; null if the check was not reached.'),
+  scopeCheck: z
+    .object({
+      capability: Evidence.nullable(),
+      task: Evidence.nullable(),
+      user: Evidence.nullable(),
+      rule: z.string().nullable(),
+      reason: z.string(),
+    })
+    .describe('A3: the evidence of each check; null if it was not reached.'),
+  credential: z.null().describe('A5: no credential is issued yet.'),
+  outcome: Outcome.nullable().describe('A7.'),
+});
+export type CallFacts = Shape<typeof CallFacts>;
+
+export const CallEvidence = named(
+  'CallEvidence',
+  CallFacts.extend({
+    outbound: z
+      .union([Outbound, NoContent])
+      .nullable()
+      .describe('A4: the arguments and context that the host was given to send.'),
+    response: z.union([ResponseEvidence, NoContent]).nullable().describe('A6: the response of the server.'),
+    capabilityHistory: z.array(StoredEvent).describe('A8: the events of the capability around the task.'),
+  }),
+  { description: 'The evidence of one recorded attempt.' },
+);
+export type CallEvidence = Shape<typeof CallEvidence>;
+
+export const CallSummary = named(
+  'CallSummary',
+  CallFacts.extend({
+    outbound: Outbound.pick({ redactions: true, refusals: true }).nullable(),
+    response: ResponseEvidence.pick({ verdict: true, findings: true }).nullable(),
+  }),
+  { description: 'The evidence of an attempt without content and history.' },
+);
+export type CallSummary = Shape<typeof CallSummary>;
+
+export const TaskSummary = named(
+  'TaskSummary',
+  TaskView.pick({ taskId: true, traceId: true, host: true, agent: true, expiresAt: true }).extend({
+    user: AttestedUser,
+    scope: z.array(ScopeEntry),
+    pins: z.array(Pin),
+    openedAt: InstantText,
+    status: TaskStatus,
+  }),
+  { description: 'A task without its content.' },
+);
+export type TaskSummary = Shape<typeof TaskSummary>;
+
+const ComparedDecision = z.object({
+  decision: z.enum(['allow', 'deny']),
+  reason: z.string(),
+  digest: DigestText.describe('SHA-256 of the RFC 8785 form of {decision, reason, rule, checks, commitments, basis}.'),
+});
+export type ComparedDecision = Shape<typeof ComparedDecision>;
+
+export const ReplayedCall = named(
+  'ReplayedCall',
+  z.object({
+    callId: z.string(),
+    attempt: z.int(),
+    position: Position,
+    recorded: ComparedDecision,
+    redecided: ComparedDecision,
+    identical: z.union([z.boolean(), z.literal('shredded')]),
+  }),
+);
+export type ReplayedCall = Shape<typeof ReplayedCall>;

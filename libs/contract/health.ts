@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { named } from './components.js';
+import { operation } from './operation.js';
+
+const LaneDetail = named(
+  'LaneDetail',
+  z.object({
+    state: z.string(),
+    reason: z.string().optional(),
+    lag: z.int().min(0).describe('Positions of the log that wait to be sent.'),
+    sinceAckMs: z.number().optional().describe('Since the brokers last acknowledged something.'),
+  }),
+);
+const kafka = z
+  .object({ events: LaneDetail, directives: LaneDetail })
+  .optional()
+  .describe('Present if brokers are set.');
+
+export const live = operation({
+  id: 'live',
+  tag: 'health',
+  summary: 'Whether the process runs',
+  method: 'GET',
+  path: '/health/live',
+  roles: 'public',
+  answers: { 200: z.object({ status: z.literal('live') }) },
+});
+
+export const ready = operation({
+  id: 'ready',
+  tag: 'health',
+  summary: 'Whether the service could allow a call now',
+  description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
+  method: 'GET',
+  path: '/health/ready',
+  roles: 'public',
+  answers: {
+    200: z.object({ status: z.literal('ready'), kafka }),
+    503: z.object({
+      status: z.literal('not_ready'),
+      reason: z.enum(['shutting_down', 'log_unavailable', 'view_stale']),
+      kafka,
+    }),
+  },
+});
+
+export const metrics = operation({
+  id: 'metrics',
+  tag: 'health',
+  summary: 'Metrics in the Prometheus text format',
+  description: 'Counts, sizes, durations and closed words; nothing here names a task, host, user or capability.',
+  method: 'GET',
+  path: '/metrics',
+  roles: 'public',
+  answers: { 200: z.string() },
+  media: 'text/plain',
+  problems: ['overloaded'],
+});

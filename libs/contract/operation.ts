@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import type { Role } from '../vocabulary/words.js';
+import type { ProblemCode } from './problem.js';
+import type { Shape } from './shape.js';
+
+export type Method = 'GET' | 'POST' | 'DELETE';
+
+/** Which setting limits the size of a request body. */
+export type BodyLimit = 'bodyBytes' | 'definitionBytes' | 'responseBytes';
+
+/** One operation of the service, described once for every protocol, for the documentation and for clients. */
+export interface Operation {
+  /** Unique; the OpenAPI `operationId`. */
+  readonly id: string;
+  /** The noun that it belongs to; the OpenAPI tag. */
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly method: Method;
+  /** A path template: `{name}` stands for the parameter of this name. */
+  readonly path: `/${string}`;
+  /** The gRPC method that does the same, `Service/Method`; absent if only HTTP has it. Over gRPC only hosts may call. */
+  readonly rpc?: string;
+  /** The streaming gRPC method that does the same. */
+  readonly rpcStream?: string;
+  /** The caller needs one of these roles; `any` means every principal; `public` needs no token. */
+  readonly roles: readonly Role[] | 'any' | 'public';
+  /** The bound on concurrent work that it counts against. Above the bound the answer is `overloaded`. */
+  readonly admission?: 'calls' | 'audits';
+  /** The quota that a request of a host is charged to; `calls` if absent. */
+  readonly quota?: 'calls' | 'directives';
+  /** `bodyBytes` if absent. */
+  readonly bodyLimit?: BodyLimit;
+  /** It makes something whose id the caller does not have to give: the caller may send `Idempotency-Key` instead. */
+  readonly idempotencyKey?: true;
+  /** It answers a page, and takes `limit` and `cursor`. */
+  readonly paging?: { readonly defaultLimit: number; readonly maxLimit: number };
+  /** The parameters in the path. */
+  readonly params?: z.ZodObject;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodType;
+  /** The body is handed over as bytes, and is read elsewhere by the schema of `body`. */
+  readonly rawBody?: true;
+  /** By HTTP status. `z.void()` is an answer without a body. If it is not JSON, `media` names the type. */
+  readonly answers: Readonly<Record<number, z.ZodType>>;
+  /** The media type of a success; `application/json` if absent. Of an event stream, the schema describes each event's data. */
+  readonly media?: 'text/event-stream' | 'text/plain';
+  /** Response headers that it always sets. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Problems of this operation, in addition to those that `problemsOf` derives. */
+  readonly problems?: readonly ProblemCode[];
+}
+
+/** Keeps the exact type of an operation: its schemas type the handlers and the clients. */
+export const operation = <const Spec extends Operation>(spec: Spec): Spec => spec;
+
+type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+/** The types that a handler gets, after the schemas. */
+export type ParamsOf<Op extends Operation> = Output<Op['params']>;
+export type QueryOf<Op extends Operation> = Output<Op['query']>;
+export type BodyOf<Op extends Operation> = Output<Op['body']>;
+
+/** Any answer of an operation that is no problem. */
+export type AnswerOf<Op extends Operation> = Shape<Op['answers'][keyof Op['answers']] & z.ZodType>;
+
+/** The HTTP status of a success. */
+export const statusOf = ({ answers }: Operation): number => Math.min(...Object.keys(answers).map(Number));

@@ -1,0 +1,26 @@
+import * as audit from './audit.js';
+import * as calls from './calls.js';
+import * as directives from './directives.js';
+import * as health from './health.js';
+import type { Operation } from './operation.js';
+import * as policies from './policies.js';
+import * as principals from './principals.js';
+import * as registry from './registry.js';
+import * as tasks from './tasks.js';
+
+const isOperation = (value: unknown): value is Operation =>
+  typeof value === 'object' && value !== null && 'path' in value && 'answers' in value;
+
+/** Every operation of the service, in the order of the documentation. A noun that is missing here has no routes. */
+export const OPERATIONS: readonly Operation[] = [
+  tasks,
+  calls,
+  directives,
+  registry,
+  policies,
+  principals,
+  audit,
+  health,
+]
+  .flatMap((noun) => Object.values(noun))
+  .filter(isOperation);

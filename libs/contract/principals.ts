@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { HostRights } from '../principal/decider.js';
+import { NameId } from '../vocabulary/ids.js';
+import { Role } from '../vocabulary/words.js';
+import { named } from './components.js';
+import { operation } from './operation.js';
+import type { Shape } from './shape.js';
+import { MAX_PAGE, pageOf, Position } from './shapes.js';
+
+named('HostRights', HostRights, {
+  description: 'Ceilings for the tasks of a host. An absent list sets no ceiling.',
+});
+
+export const AddPrincipal = named(
+  'AddPrincipal',
+  z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: HostRights.optional() }),
+  { examples: [{ name: 'agents-eu', roles: ['host'], host: { capabilities: ['memory'] } }] },
+);
+export type AddPrincipal = z.infer<typeof AddPrincipal>;
+
+export const PrincipalView = named(
+  'Principal',
+  z.object({ name: NameId, roles: z.array(Role), host: HostRights.optional() }),
+);
+export type PrincipalView = Shape<typeof PrincipalView>;
+
+const Token = z.string().describe('The bearer token. The service shows it once and keeps only its SHA-256.');
+
+const OfPrincipal = z.object({ name: NameId });
+const noStore = { 'cache-control': 'no-store' } as const;
+
+export const addPrincipal = operation({
+  id: 'addPrincipal',
+  tag: 'principals',
+  summary: 'Add a principal',
+  description: 'The token is in the first answer only: the same request again is answered without it.',
+  method: 'POST',
+  path: '/v1/principals',
+  roles: ['admin'],
+  body: AddPrincipal,
+  answers: {
+    201: named(
+      'PrincipalAdded',
+      z.object({ name: NameId, roles: z.array(Role), token: Token.optional(), position: Position }),
+    ),
+  },
+  headers: noStore,
+  problems: ['already_exists'],
+});
+
+export const listPrincipals = operation({
+  id: 'listPrincipals',
+  tag: 'principals',
+  summary: 'List principals',
+  description: 'In order of their names, without those that were removed. No answer holds a token.',
+  method: 'GET',
+  path: '/v1/principals',
+  roles: ['admin'],
+  paging: MAX_PAGE,
+  answers: { 200: pageOf(PrincipalView) },
+});
+
+export const rotateToken = operation({
+  id: 'rotateToken',
+  tag: 'principals',
+  summary: "Replace a principal's token",
+  description: 'The old token is void at once, also for requests in flight and open watches.',
+  method: 'POST',
+  path: '/v1/principals/{name}/rotate',
+  roles: ['admin'],
+  params: OfPrincipal,
+  body: z.strictObject({}).nullish(),
+  answers: { 200: named('TokenRotated', z.object({ token: Token, position: Position })) },
+  headers: noStore,
+});
+
+export const removePrincipal = operation({
+  id: 'removePrincipal',
+  tag: 'principals',
+  summary: 'Remove a principal',
+  description:
+    'The last admin cannot be removed. Removing a host also issues a directive against `host:<name>`, which stops its ' +
+    'running tasks.',
+  method: 'DELETE',
+  path: '/v1/principals/{name}',
+  roles: ['admin'],
+  params: OfPrincipal,
+  answers: { 204: z.void() },
+  problems: ['invalid_transition'],
+});

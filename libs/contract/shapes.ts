@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { named } from './components.js';
+
+/** Shapes that several nouns share. */
+
+/** A position of the log in an answer: a decimal string that orders events; compare as an integer. */
+export const Position = named('Position', z.string().regex(/^\d{1,20}$/), {
+  description: 'A decimal string that orders everything recorded. Compare it as an integer.',
+  examples: ['1042'],
+});
+
+/** Of a list: one page of it. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    items: z.array(item),
+    next: z.string().optional().describe('The `cursor` of the next page; absent on the last one.'),
+  });
+
+export const Paging = z.object({
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Items of a page at most; a larger limit gets the largest page.'),
+  cursor: z.string().max(1024).optional().describe('`next` of the page before.'),
+});
+
+export const MAX_PAGE = { defaultLimit: 100, maxLimit: 1000 } as const;

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { Pin, TaskStatus, Unresolved } from '../task/decider.js';
+import { CloseTask, OpenTask } from '../task/request.js';
+import { ScopeEntry } from '../task/scope.js';
+import { FreeObject, InstantText, TraceId, Uuid } from '../vocabulary/ids.js';
+import { named } from './components.js';
+import { operation } from './operation.js';
+import type { Shape } from './shape.js';
+import { Position } from './shapes.js';
+
+named('ScopeEntry', ScopeEntry, {
+  description:
+    'The part of a capability that a task may use. Without `operations` it covers those whose effects are all in `effects`; ' +
+    'with both, both must hold; with neither, it covers nothing.',
+});
+named('OpenTask', OpenTask, {
+  description: 'The agent, the user that it acts for, the purpose, and the capabilities that it may use.',
+  examples: [
+    {
+      agent: 'assistant',
+      user: { id: 'ada', roles: ['staff'] },
+      purpose: 'answer a question about last week',
+      scope: [{ capability: 'memory', effects: ['read'] }],
+    },
+  ],
+});
+named('CloseTask', CloseTask);
+named('Pin', Pin, { description: 'The version of a capability that the task is bound to.' });
+named('Unresolved', Unresolved, { description: 'A capability without a usable version, and why.' });
+
+const opened = {
+  taskId: Uuid,
+  traceId: TraceId,
+  pins: z.array(Pin),
+  unresolved: z.array(Unresolved),
+  expiresAt: InstantText,
+  epoch: z.int().min(0),
+};
+
+export const TaskOpened = named('TaskOpened', z.object({ ...opened, position: Position }));
+export type TaskOpened = Shape<typeof TaskOpened>;
+
+/** Why content is not there: its task's key is gone, or it is not what its event committed to. */
+export const NoContent = z.enum(['shredded', 'damaged']);
+export type NoContent = z.infer<typeof NoContent>;
+
+export const TaskView = named(
+  'Task',
+  z.object({
+    ...opened,
+    position: Position.optional(),
+    host: z.string(),
+    agent: z.string(),
+    user: z.object({
+      id: z.string(),
+      roles: z.array(z.string()),
+      attributes: z.union([FreeObject, NoContent]),
+      attestedBy: z.string(),
+    }),
+    purpose: z.string(),
+    scope: z.array(ScopeEntry),
+    status: TaskStatus,
+  }),
+  { description: 'A task. If its content was erased, `shredded` replaces the purpose and the attributes.' },
+);
+export type TaskView = Shape<typeof TaskView>;
+
+const OfTask = z.object({ taskId: Uuid });
+
+export const openTask = operation({
+  id: 'openTask',
+  tag: 'tasks',
+  summary: 'Open a task',
+  description:
+    'A task states who acts for whom and what it may use. Opening it pins one version of each capability. The same ' +
+    '`taskId` or `Idempotency-Key` with the same body answers what was recorded.',
+  method: 'POST',
+  path: '/v1/tasks',
+  rpc: 'Tasks/Open',
+  roles: ['host'],
+  admission: 'calls',
+  idempotencyKey: true,
+  body: OpenTask,
+  answers: { 201: TaskOpened },
+  problems: ['beyond_ceiling', 'already_exists'],
+});
+
+export const getTask = operation({
+  id: 'getTask',
+  tag: 'tasks',
+  summary: 'Get a task',
+  description: 'A task belongs to the host that opened it; another host gets `not_found`.',
+  method: 'GET',
+  path: '/v1/tasks/{taskId}',
+  rpc: 'Tasks/Get',
+  roles: ['host'],
+  admission: 'calls',
+  params: OfTask,
+  answers: { 200: TaskView },
+});
+
+export const closeTask = operation({
+  id: 'closeTask',
+  tag: 'tasks',
+  summary: 'Close a task',
+  description: 'No call of a closed task is allowed. Closing it again changes nothing.',
+  method: 'POST',
+  path: '/v1/tasks/{taskId}/close',
+  rpc: 'Tasks/Close',
+  roles: ['host'],
+  params: OfTask,
+  body: CloseTask.nullish(),
+  answers: { 200: TaskView },
+});
