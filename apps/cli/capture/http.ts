@@ -4,24 +4,63 @@ import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
-import { claimsIn } from '../../../libs/mcp/protocol.js';
 import { messageIn, objectAt, replyOf, type McpReply } from '../../../libs/mcp/message.js';
+import { claimsIn } from '../../../libs/mcp/protocol.js';
+import { EventTooLarge, serverSentEvents } from '../../../libs/wire/server-sent-events.js';
 import { at } from '../print.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { parseMessage, type Channel } from './rpc.js';
 
 /**
- * Speaks MCP's streamable HTTP with one address, redirects not followed: what is captured is that address. The pin is
- * taken from the very connections that carried the messages; two different certificates are a failure.
+ * Speaks MCP's streamable HTTP with one address. Redirects are not followed: what is captured is that address. The pin is
+ * taken from the connections that carried the messages; two different certificates are a failure.
  */
-export function openHttp(url: URL, bearer: string | undefined): Channel {
-  let session: string | undefined;
-  let version: string | undefined;
-  let pin: string | undefined;
-  let received = 0;
-  let lastId = 0;
+export const openHttp = (url: URL, bearer: string | undefined): Channel => new HttpChannel(url, bearer);
 
-  const headersFor = (message: JsonObject): Record<string, string> => {
+class HttpChannel implements Channel {
+  readonly pid = undefined;
+  private session: string | undefined;
+  private version: string | undefined;
+  private pin: string | undefined;
+  private receivedChars = 0;
+  private lastId = 0;
+
+  constructor(
+    private readonly url: URL,
+    private readonly bearer: string | undefined,
+  ) {}
+
+  request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply> {
+    const id = (this.lastId += 1);
+    const message = { jsonrpc: '2.0', id, method, params };
+    return this.within(timeoutMs, method, (signal) => this.exchange(message, id, signal));
+  }
+
+  async notify(method: string, params: JsonObject): Promise<void> {
+    const message = { jsonrpc: '2.0', method, params };
+    await this.within(LIMITS.probeMs, method, (signal) => this.exchange(message, undefined, signal));
+  }
+
+  agreed(version: string): void {
+    this.version = version;
+  }
+
+  spki(): string | undefined {
+    return this.pin;
+  }
+
+  stderr(): string {
+    return '';
+  }
+
+  async close(): Promise<void> {
+    if (this.session === undefined) return;
+    const ended = this.within(LIMITS.probeMs, 'DELETE', (signal) => this.send('DELETE', {}, signal));
+    await ended.then((response) => response.destroy()).catch(() => undefined);
+  }
+
+  private headersFor(message: JsonObject): Record<string, string> {
+    const { bearer, session, version } = this;
     const claimed = claimsIn(objectAt(objectAt(message, 'params'), '_meta')).protocolVersion;
     return defined({
       'content-type': 'application/json',
@@ -31,105 +70,99 @@ export function openHttp(url: URL, bearer: string | undefined): Channel {
       'mcp-method': claimed === undefined ? undefined : at(message, 'method'),
       'mcp-session-id': session,
     });
-  };
+  }
 
-  const send = (method: 'POST' | 'DELETE', message: JsonObject, signal: AbortSignal) =>
-    new Promise<IncomingMessage>((resolve, reject) => {
+  private send(method: 'POST' | 'DELETE', message: JsonObject, signal: AbortSignal): Promise<IncomingMessage> {
+    const { url } = this;
+    return new Promise((resolve, reject) => {
       const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const sent = make(url, { method, headers: headersFor(message), signal, agent: false }, resolve);
+      const sent = make(url, { method, headers: this.headersFor(message), signal, agent: false }, resolve);
       sent.once('error', (error: NodeJS.ErrnoException) => reject(unreachable(url, error)));
       sent.end(method === 'POST' ? JSON.stringify(message) : undefined);
     });
+  }
 
-  const pinned = (response: IncomingMessage): void => {
-    if (!(response.socket instanceof TLSSocket)) return;
-    const raw = response.socket.getPeerCertificate().raw as Buffer | undefined;
-    if (raw === undefined) return;
-    const key = new X509Certificate(raw).publicKey.export({ type: 'spki', format: 'der' });
-    const now = `sha256:${createHash('sha256').update(key).digest('hex')}`;
-    if (pin !== undefined && pin !== now) {
-      throw new CaptureFailure('protocol', 'the address answered with two different certificates');
-    }
-    pin = now;
-  };
-
-  /** Hands over the messages of a body, one JSON text or server-sent events, until `take` has what it wants. */
-  const read = async (response: IncomingMessage, take: (message: Json) => boolean): Promise<void> => {
-    const streamed = /^text\/event-stream\b/i.test(response.headers['content-type'] ?? '');
-    const events = eventReader();
-    let whole = '';
-    response.setEncoding('utf8');
-    for await (const chunk of response as AsyncIterable<string>) {
-      received += chunk.length;
-      if (received > LIMITS.totalBytes)
-        throw new CaptureFailure('flood', `the server sent over ${LIMITS.totalBytes} bytes`);
-      if (!streamed) whole += chunk;
-      else for (const data of events(chunk)) if (each(parseMessage(data), take)) return;
-    }
-    if (!streamed) each(parseMessage(whole), take);
-  };
-
-  const exchange = async (message: JsonObject, id: number | undefined, signal: AbortSignal): Promise<McpReply> => {
-    const response = await send('POST', message, signal);
+  /** Sends a message. With an `id`, resolves with the reply to it. */
+  private async exchange(message: JsonObject, id: number | undefined, signal: AbortSignal): Promise<McpReply> {
+    const response = await this.send('POST', message, signal);
     try {
-      pinned(response);
+      this.pinTo(response);
       const status = response.statusCode ?? 0;
-      refuseStatus(status, url);
-      const given = response.headers['mcp-session-id'];
-      if (typeof given === 'string' && given.length <= 512) session = given;
+      refuseStatus(status, this.url);
+      const session = response.headers['mcp-session-id'];
+      if (typeof session === 'string' && session.length <= 512) this.session = session;
       if (id === undefined) return { ok: true, result: {} };
-      let reply: McpReply | undefined;
-      await read(response, (one) => {
-        const read = messageIn(one);
-        if (read.kind !== 'response' || read.response === undefined) return false;
-        // An error about a request that could not be read has no id.
-        if (read.id === id || (status >= 400 && 'error' in read.response)) reply = replyOf(read.response);
-        return reply !== undefined;
-      });
+      const reply = await this.replyIn(response, id, status);
       if (reply !== undefined) return reply;
       if (status >= 400) return { ok: false, code: -status, message: `HTTP ${status}` };
       throw new CaptureFailure('garbage', 'the server answered with something that is not JSON-RPC');
     } finally {
       response.destroy();
     }
-  };
+  }
 
-  const within = async <Value>(timeoutMs: number, method: string, work: (signal: AbortSignal) => Promise<Value>) => {
+  /** Reads a body, one JSON text or server-sent events, up to the reply to `id`. */
+  private async replyIn(response: IncomingMessage, id: number, status: number): Promise<McpReply | undefined> {
+    for await (const text of this.textsIn(response)) {
+      const parsed = parseMessage(text);
+      for (const message of Array.isArray(parsed) ? (parsed as readonly Json[]) : [parsed]) {
+        const read = messageIn(message);
+        if (read.kind !== 'response' || read.response === undefined) continue;
+        // An error about a request that could not be read has no id.
+        if (read.id === id || (status >= 400 && 'error' in read.response)) return replyOf(read.response);
+      }
+    }
+    return undefined;
+  }
+
+  private async *textsIn(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
+    const chunks = this.chunksOf(response);
+    if (/^text\/event-stream\b/i.test(response.headers['content-type'] ?? '')) {
+      for await (const { data } of serverSentEvents(chunks, LIMITS.messageBytes)) yield data;
+      return;
+    }
+    let whole = '';
+    for await (const chunk of chunks) whole += chunk;
+    yield whole;
+  }
+
+  private async *chunksOf(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
+    response.setEncoding('utf8');
+    for await (const chunk of response as AsyncIterable<string>) {
+      this.receivedChars += chunk.length;
+      if (this.receivedChars > LIMITS.totalBytes)
+        throw new CaptureFailure('flood', `the server sent over ${LIMITS.totalBytes} bytes`);
+      yield chunk;
+    }
+  }
+
+  private pinTo({ socket }: IncomingMessage): void {
+    if (!(socket instanceof TLSSocket)) return;
+    const raw = socket.getPeerCertificate().raw as Buffer | undefined;
+    if (raw === undefined) return;
+    const key = new X509Certificate(raw).publicKey.export({ type: 'spki', format: 'der' });
+    const pin = `sha256:${createHash('sha256').update(key).digest('hex')}`;
+    if (this.pin !== undefined && this.pin !== pin)
+      throw new CaptureFailure('protocol', 'the address answered with two different certificates');
+    this.pin = pin;
+  }
+
+  private async within<Value>(
+    timeoutMs: number,
+    method: string,
+    work: (signal: AbortSignal) => Promise<Value>,
+  ): Promise<Value> {
     const signal = AbortSignal.timeout(Math.max(1, Math.ceil(timeoutMs)));
     try {
       return await work(signal);
     } catch (error) {
-      if (error instanceof CaptureFailure && !signal.aborted) throw error;
       if (signal.aborted) throw new CaptureFailure('silent', `the server left ${method} unanswered`);
-      throw unreachable(url, error as NodeJS.ErrnoException);
+      if (error instanceof CaptureFailure) throw error;
+      if (error instanceof EventTooLarge)
+        throw new CaptureFailure('flood', `the server sent a message of over ${LIMITS.messageBytes} bytes`);
+      throw unreachable(this.url, error as NodeJS.ErrnoException);
     }
-  };
-
-  return {
-    request: (method, params, timeoutMs) => {
-      const id = (lastId += 1);
-      return within(timeoutMs, method, (signal) => exchange({ jsonrpc: '2.0', id, method, params }, id, signal));
-    },
-    notify: async (method, params) => {
-      await within(LIMITS.probeMs, method, (signal) => exchange({ jsonrpc: '2.0', method, params }, undefined, signal));
-    },
-    agreed: (agreedOn) => {
-      version = agreedOn;
-    },
-    spki: () => pin,
-    pid: undefined,
-    stderr: () => '',
-    close: async () => {
-      if (session === undefined) return;
-      const ended = within(LIMITS.probeMs, 'DELETE', (signal) => send('DELETE', {}, signal));
-      await ended.then((response) => response.destroy()).catch(() => undefined);
-    },
-  };
-}
-
-function each(message: Json | undefined, take: (message: Json) => boolean): boolean {
-  if (message === undefined) return false;
-  return Array.isArray(message) ? (message as readonly Json[]).some(take) : take(message);
+  }
 }
 
 function refuseStatus(status: number, url: URL): void {
@@ -145,22 +178,4 @@ function refuseStatus(status: number, url: URL): void {
 
 function unreachable(url: URL, error: NodeJS.ErrnoException): CaptureFailure {
   return new CaptureFailure('unreachable', `cannot speak with ${url.origin}: ${error.code ?? error.message}`);
-}
-
-/** Server-sent events (WHATWG HTML, 9.2): the data of each whole event, within the bound on one message. */
-function eventReader(): (chunk: string) => string[] {
-  let rest = '';
-  return (chunk) => {
-    const blocks = (rest + chunk).replaceAll('\r\n', '\n').split('\n\n');
-    rest = blocks.pop() ?? '';
-    if (rest.length > LIMITS.messageBytes) {
-      throw new CaptureFailure('flood', `the server sent a message of over ${LIMITS.messageBytes} bytes`);
-    }
-    return blocks.map(dataOf).filter((data) => data !== '');
-  };
-}
-
-function dataOf(block: string): string {
-  const lines = block.split('\n').filter((line) => line.startsWith('data:'));
-  return lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');
 }

@@ -74,21 +74,26 @@ export async function openServer(target: Target, options: ObserveOptions): Promi
   }
 }
 
-/** A channel that tells of each error that the server answers with, and of each request that fails. */
+/** A channel that reports each error that the server answers with, and each request that fails. */
 function reporting(channel: Channel, onEvent: NonNullable<ObserveOptions['onEvent']>): Channel {
-  const tell = (method: string, text: string): void => onEvent({ kind: 'protocol', text: `${method}: ${text}` });
+  const report = (method: string, text: string): void => onEvent({ kind: 'protocol', text: `${method}: ${text}` });
   return {
-    ...channel,
     request: async (method, params, timeoutMs) => {
       try {
         const reply = await channel.request(method, params, timeoutMs);
-        if (!reply.ok) tell(method, `error ${reply.code}: ${reply.message}`);
+        if (!reply.ok) report(method, `error ${reply.code}: ${reply.message}`);
         return reply;
       } catch (error) {
-        tell(method, error instanceof Error ? error.message : 'failed');
+        report(method, error instanceof Error ? error.message : 'failed');
         throw error;
       }
     },
+    notify: (method, params) => channel.notify(method, params),
+    agreed: (protocolVersion) => channel.agreed(protocolVersion),
+    spki: () => channel.spki(),
+    pid: channel.pid,
+    stderr: () => channel.stderr(),
+    close: () => channel.close(),
   };
 }
 

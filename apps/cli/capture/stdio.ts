@@ -2,19 +2,19 @@ import { StringDecoder } from 'node:string_decoder';
 import { setTimeout } from 'node:timers/promises';
 import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { messageIn, replyOf, type McpReply } from '../../../libs/mcp/message.js';
-import { startChild } from '../children.js';
+import { startChild, type Child } from '../children.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { answerTo, parseMessage, type CaptureEvent, type Channel } from './rpc.js';
 
-/** What a server's process may know of the machine; everything else, tokens first of all, is added by name only. */
+/** The variables of the environment that a server's process gets. All others, above all tokens, are added by name. */
 const INHERITED = [
   ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TMPDIR', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'TERM'],
-  // Where authorities and caches are, so that npx and uvx reach a registry. Proxies are left out: they may hold passwords.
+  // The places of authorities and caches, so that npx and uvx reach a registry. Proxies are left out: they may hold passwords.
   ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'],
   ['SYSTEMROOT', 'PATHEXT', 'COMSPEC', 'TEMP', 'TMP', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA'],
 ].flat();
 
-/** How long the output of a dead process is waited for. */
+/** How long the rest of a dead process's output may take to arrive. */
 const DRAIN_MS = 200;
 const MAX_SHOWN_CHARS = 500;
 
@@ -37,120 +37,149 @@ export function childEnvironment(own: NodeJS.ProcessEnv, additions: readonly str
 }
 
 /** Starts a server and speaks newline-delimited JSON-RPC with it (MCP, stdio transport). */
-export function openStdio(
+export const openStdio = (
   command: readonly string[],
   env: Record<string, string>,
   onEvent: (event: CaptureEvent) => void = () => undefined,
-): Channel {
-  const [program = '', ...args] = command;
-  const child = startChild(program, args, { env });
-  const waiting = new Map<number, (reply: McpReply) => void>();
-  const failing = new AbortController();
-  const failed = new Promise<never>((_resolve, reject) => {
-    failing.signal.addEventListener('abort', () => reject(failing.signal.reason), { once: true });
-  });
-  failed.catch(() => undefined);
-  let lastId = 0;
-  let foreign = 0;
-  let messages = 0;
-  let stderr = '';
+): Channel => new StdioChannel(command, env, onEvent);
 
-  const send = (message: JsonObject) => void child.stdin.write(`${JSON.stringify(message)}\n`);
+class StdioChannel implements Channel {
+  private readonly child: Child;
+  private readonly waiting = new Map<number, (reply: McpReply) => void>();
+  private readonly failed = Promise.withResolvers<never>();
+  private readonly stderrLines: BoundedLines;
+  private stderrText = '';
+  private lastId = 0;
+  private messages = 0;
+  private foreignLines = 0;
 
-  const take = (message: Json): void => {
-    const read = messageIn(message);
-    if (read.kind === 'response') {
-      if (read.response === undefined || typeof read.id !== 'number') return;
-      waiting.get(read.id)?.(replyOf(read.response));
-      waiting.delete(read.id);
-      return;
+  constructor(
+    [program = '', ...args]: readonly string[],
+    env: Record<string, string>,
+    private readonly onEvent: (event: CaptureEvent) => void,
+  ) {
+    this.failed.promise.catch(() => undefined);
+    this.child = startChild(program, args, { env });
+    const { stdout, stderr } = this.child;
+    const takeChunk = lineReader((line) => this.takeLine(line));
+    stdout.on('data', (chunk: Buffer) => {
+      try {
+        takeChunk(chunk);
+      } catch (error) {
+        // Nothing more is read: a flood then stays in the pipe, and its sender waits until it is killed.
+        stdout.pause().removeAllListeners('data');
+        this.fail(error instanceof CaptureFailure ? error : new CaptureFailure('garbage', 'the server sent garbage'));
+      }
+    });
+    this.stderrLines = boundedLines((line) => {
+      this.stderrText = `${this.stderrText}${line}\n`.slice(-LIMITS.stderrBytes);
+      onEvent({ kind: 'stderr', text: line });
+    });
+    stderr.on('data', this.stderrLines.take).once('close', this.stderrLines.end);
+    void this.watchEnd(new Promise((resolve) => stdout.once('close', resolve)));
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  async request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply> {
+    const id = (this.lastId += 1);
+    const replied = new Promise<McpReply>((resolve) => this.waiting.set(id, resolve));
+    this.send({ jsonrpc: '2.0', id, method, params });
+    let timer: NodeJS.Timeout | undefined;
+    const silent = new Promise<never>((_resolve, reject) => {
+      timer = globalThis.setTimeout(() => {
+        const other = this.foreignLines > 0 ? ` (it wrote ${this.foreignLines} lines that are not JSON-RPC)` : '';
+        reject(new CaptureFailure('silent', `the server left ${method} unanswered${other}`));
+      }, timeoutMs);
+    });
+    try {
+      return await Promise.race([replied, this.failed.promise, silent]);
+    } finally {
+      clearTimeout(timer);
+      this.waiting.delete(id);
     }
-    const answer = answerTo(read);
-    if (answer !== undefined) send(answer);
-  };
+  }
 
-  const takeLine = (line: string): void => {
+  notify(method: string, params: JsonObject): Promise<void> {
+    this.send({ jsonrpc: '2.0', method, params });
+    return Promise.resolve();
+  }
+
+  agreed(): void {
+    // Messages over stdio do not repeat the revision.
+  }
+
+  spki(): undefined {
+    return undefined;
+  }
+
+  stderr(): string {
+    this.stderrLines.end();
+    return this.stderrText;
+  }
+
+  close(): Promise<void> {
+    return this.child.stop();
+  }
+
+  private send(message: JsonObject): void {
+    this.child.stdin.write(`${JSON.stringify(message)}\n`);
+  }
+
+  private takeLine(line: string): void {
     if (line.trim() === '') return;
-    messages += 1;
-    if (messages > LIMITS.messages)
+    this.messages += 1;
+    if (this.messages > LIMITS.messages)
       throw new CaptureFailure('flood', `the server sent over ${LIMITS.messages} messages`);
     const message = parseMessage(line);
-    if (message === undefined || typeof message !== 'object' || message === null) {
-      foreign += 1;
-      onEvent({ kind: 'protocol', text: `no JSON-RPC on stdout: ${line.slice(0, MAX_SHOWN_CHARS)}` });
-      if (foreign > LIMITS.foreignLines) {
-        throw new CaptureFailure(
-          'garbage',
-          `the server's stdout is not JSON-RPC: over ${LIMITS.foreignLines} other lines`,
-        );
-      }
+    if (typeof message !== 'object' || message === null) return this.takeForeign(line);
+    for (const one of Array.isArray(message) ? (message as readonly Json[]) : [message]) this.take(one);
+  }
+
+  private takeForeign(line: string): void {
+    this.foreignLines += 1;
+    this.onEvent({ kind: 'protocol', text: `no JSON-RPC on stdout: ${line.slice(0, MAX_SHOWN_CHARS)}` });
+    if (this.foreignLines <= LIMITS.foreignLines) return;
+    const found = `over ${LIMITS.foreignLines} other lines`;
+    throw new CaptureFailure('garbage', `the server's stdout is not JSON-RPC: ${found}`);
+  }
+
+  private take(message: Json): void {
+    const read = messageIn(message);
+    if (read.kind !== 'response') {
+      const answer = answerTo(read);
+      if (answer !== undefined) this.send(answer);
       return;
     }
-    if (Array.isArray(message)) for (const one of message as readonly Json[]) take(one);
-    else take(message);
-  };
+    if (read.response === undefined || typeof read.id !== 'number') return;
+    this.waiting.get(read.id)?.(replyOf(read.response));
+    this.waiting.delete(read.id);
+  }
 
-  const lines = lineReader(takeLine);
-  child.stdout.on('data', (chunk: Buffer) => {
-    try {
-      lines(chunk);
-    } catch (error) {
-      // Nothing more is read: a flood then stands in the pipe, and its sender waits to be killed.
-      child.stdout.pause().removeAllListeners('data');
-      failing.abort(error instanceof CaptureFailure ? error : new CaptureFailure('garbage', 'the server sent garbage'));
-    }
-  });
-  const stderrLines = boundedLines((line) => {
-    stderr = `${stderr}${line}\n`.slice(-LIMITS.stderrBytes);
-    onEvent({ kind: 'stderr', text: line });
-  });
-  child.stderr.on('data', stderrLines.take).once('close', stderrLines.end);
-  const readToEnd = new Promise<void>((resolve) => child.stdout.once('close', resolve));
-  const watchEnd = async (): Promise<void> => {
-    const how = await child.gone;
-    // What it wrote before it went may still be in the pipe, which something that it started may hold open.
+  /** The first failure counts. */
+  private fail(failure: CaptureFailure): void {
+    this.failed.reject(failure);
+  }
+
+  private async watchEnd(readToEnd: Promise<void>): Promise<void> {
+    const how = await this.child.gone;
+    // What it wrote before it ended may still be in the pipe, which a process that it started may hold open.
     await Promise.race([readToEnd, setTimeout(DRAIN_MS, undefined, { ref: false })]);
-    const said = foreign > 0 ? `, after ${foreign} lines that are not JSON-RPC` : '';
-    failing.abort(new CaptureFailure('gone', `the server's process ended (${how})${said}`));
-  };
-  void watchEnd();
-
-  return {
-    request: async (method, params, timeoutMs) => {
-      const id = (lastId += 1);
-      const replied = new Promise<McpReply>((resolve) => waiting.set(id, resolve));
-      send({ jsonrpc: '2.0', id, method, params });
-      let timer: NodeJS.Timeout | undefined;
-      const silent = new Promise<never>((_resolve, reject) => {
-        timer = globalThis.setTimeout(() => {
-          const other = foreign > 0 ? ` (it wrote ${foreign} lines that are not JSON-RPC)` : '';
-          reject(new CaptureFailure('silent', `the server left ${method} unanswered${other}`));
-        }, timeoutMs);
-      });
-      try {
-        return await Promise.race([replied, failed, silent]);
-      } finally {
-        clearTimeout(timer);
-        waiting.delete(id);
-      }
-    },
-    notify: async (method, params) => send({ jsonrpc: '2.0', method, params }),
-    agreed: () => undefined,
-    spki: () => undefined,
-    pid: child.pid,
-    stderr: () => {
-      stderrLines.end();
-      return stderr;
-    },
-    close: () => child.stop(),
-  };
+    const foreign = this.foreignLines > 0 ? `, after ${this.foreignLines} lines that are not JSON-RPC` : '';
+    this.fail(new CaptureFailure('gone', `the server's process ended (${how})${foreign}`));
+  }
 }
 
-/** Cuts bytes into lines. A line that is longer than a failure would quote comes in pieces. */
-function boundedLines(takeLine: (line: string) => void): {
+interface BoundedLines {
   readonly take: (chunk: Buffer) => void;
+  /** Hands over the line that is not ended yet. */
   readonly end: () => void;
-} {
+}
+
+/** Cuts bytes into lines. A line that is longer than a failure quotes comes in pieces. */
+function boundedLines(takeLine: (line: string) => void): BoundedLines {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   const end = (): void => {

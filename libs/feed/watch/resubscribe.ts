@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Backoff } from '../../kernel/backoff.js';
 import type { DirectiveFeed } from '../port.js';
 
-/** What one connection hands over. `alive` is called whenever bytes arrive, also such that make no beat. */
+/** Opens one connection and yields its beats. Calls `alive` whenever bytes arrive, even if they make no beat. */
 export type OpenWatch = (
   sinceEpoch: number | undefined,
   signal: AbortSignal,
@@ -9,21 +10,21 @@ export type OpenWatch = (
 ) => AsyncIterable<Readonly<Record<string, unknown>>>;
 
 export interface WatchTiming {
-  /** The service sends a beat at least as often; after three times as long without a byte the connection is dropped. */
+  /** The service sends a beat at least this often. After three times as long without a byte the connection is dropped. */
   readonly heartbeatMs?: number;
-  /** Longest wait between two attempts to connect. */
+  /** Longest wait between two attempts to connect, in milliseconds. */
   readonly maxWaitMs?: number;
 }
 
 const MIN_WAIT_MS = 50;
 
-/** A watch that is taken up again for as long as nobody closes it, after waits that grow and are spread by chance. */
+/** A watch that reconnects until it is closed, after waits that grow. */
 export function resubscribing(open: OpenWatch, timing: WatchTiming = {}): DirectiveFeed['follow'] {
   const { heartbeatMs = 1000, maxWaitMs = 2000 } = timing;
   return (sinceEpoch, listener) => {
     const closing = new AbortController();
     const isClosed = () => closing.signal.aborted;
-    let waitMs = MIN_WAIT_MS;
+    const backoff = new Backoff(MIN_WAIT_MS, maxWaitMs);
 
     const connection = async (): Promise<string> => {
       const silence = new AbortController();
@@ -33,7 +34,7 @@ export function resubscribing(open: OpenWatch, timing: WatchTiming = {}): Direct
         for await (const beat of open(sinceEpoch(), signal, () => timer.refresh())) {
           if (isClosed()) break;
           if (silence.signal.aborted) throw silence.signal.reason;
-          waitMs = MIN_WAIT_MS;
+          backoff.reset();
           listener.onBeat(beat);
         }
         return 'the service ended the watch';
@@ -49,9 +50,7 @@ export function resubscribing(open: OpenWatch, timing: WatchTiming = {}): Direct
         const reason = await connection();
         if (isClosed()) return;
         listener.onInterrupted(reason);
-        // Many hosts lose their service in the same moment, and are not to come back in the same one.
-        await delay(waitMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(() => undefined);
-        waitMs = Math.min(waitMs * 2, maxWaitMs);
+        await delay(backoff.nextMs(), undefined, { signal: closing.signal }).catch(() => undefined);
       }
     })();
 
@@ -64,7 +63,7 @@ export function resubscribing(open: OpenWatch, timing: WatchTiming = {}): Direct
   };
 }
 
-/** Short, and without an address that might hold a secret. */
+/** A short reason without the address, which may hold a secret. */
 function whyOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   const cause = error.cause instanceof Error ? error.cause : error;

@@ -62,7 +62,7 @@ test('events come whole through any cut of their bytes, comments and other event
   assert.deepEqual(beats.slice(1), sent);
 });
 
-test('a connection on which nothing comes is dropped and taken up anew', { timeoutMs: 20_000 }, async (t) => {
+test('a connection on which nothing comes is dropped and opened again', { timeoutMs: 20_000 }, async (t) => {
   const { server, interruptions, beats, model } = await followed(t, { heartbeatMs: 40 });
   await until(() => beats.length === 1);
   server.greet = 'silence';
@@ -86,7 +86,7 @@ test(
     const faults: [string, RegExp][] = [
       ['event: heartbeat\ndata: {"epoch":\n\n', /JSON/],
       ['event: heartbeat\ndata: [1]\n\n', /no beat/],
-      [`event: heartbeat\ndata: ${'x'.repeat(3000)}`, /too long/],
+      [`event: heartbeat\ndata: ${'x'.repeat(3000)}`, /too large/],
       [`event: heartbeat\n${`data: ${'x'.repeat(900)}\n`.repeat(3)}\n`, /too large/],
     ];
     for (const [index, [text, reason]] of faults.entries()) {

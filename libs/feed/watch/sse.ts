@@ -1,15 +1,16 @@
 import { isJsonObject } from '../../kernel/canonical-json.js';
+import { serverSentEvents } from '../../wire/server-sent-events.js';
 import type { DirectiveFeed } from '../port.js';
 import { resubscribing, type WatchTiming } from './resubscribe.js';
 
 export interface SseOptions extends WatchTiming {
   /** Where the service is. */
   readonly url: URL;
-  /** Bearer token of a host; asked for anew with each connection, and never shown. */
+  /** Bearer token of a host; read again for each connection, and never shown. */
   readonly token: () => string;
-  /** Of this process: the service counts the watch as a sign of life. */
+  /** The id of this process: the service counts the watch as a sign of life. */
   readonly instanceId: string;
-  /** Largest event that is taken in, in characters: a snapshot of everything that may be active. */
+  /** Largest event in UTF-16 units. The default fits a snapshot of the most directives that may be active. */
   readonly maxEventChars?: number;
 }
 
@@ -30,7 +31,8 @@ export function sseFeed(options: SseOptions): DirectiveFeed {
       await response.body?.cancel();
       throw new Error(response.ok ? 'the answer is no event stream' : `HTTP ${response.status}`);
     }
-    for await (const { event, data } of eventsIn(response.body, maxEventChars, alive)) {
+    const chunks = decoded(response.body, alive);
+    for await (const { event, data } of serverSentEvents(chunks, maxEventChars)) {
       if (!EVENTS.has(event)) continue;
       const beat: unknown = JSON.parse(data);
       if (!isJsonObject(beat)) throw new Error('an event that is no beat');
@@ -40,51 +42,11 @@ export function sseFeed(options: SseOptions): DirectiveFeed {
   return { name: 'watch', follow };
 }
 
-interface SseEvent {
-  readonly event: string;
-  readonly data: string;
-}
-
-/** The events of a stream (lines end with LF or CRLF). Attacker-controlled: throws past `maxChars` for one event. */
-async function* eventsIn(
-  body: AsyncIterable<Uint8Array>,
-  maxChars: number,
-  alive: () => void,
-): AsyncIterable<SseEvent> {
-  let event = 'message';
-  let data: string[] = [];
-  let chars = 0;
-  for await (const line of linesIn(body, maxChars, alive)) {
-    if (line === '') {
-      if (data.length > 0) yield { event, data: data.join('\n') };
-      event = 'message';
-      data = [];
-      chars = 0;
-      continue;
-    }
-    const [, field, value = ''] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
-    if (field === 'event') event = value;
-    if (field !== 'data') continue;
-    chars += value.length + 1;
-    if (chars > maxChars) throw new Error('an event is too large');
-    data.push(value);
-  }
-}
-
-async function* linesIn(body: AsyncIterable<Uint8Array>, maxChars: number, alive: () => void): AsyncIterable<string> {
+/** The text of a body. Throws if it is not UTF-8. */
+async function* decoded(body: AsyncIterable<Uint8Array>, alive: () => void): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  let parts: string[] = [];
-  let chars = 0;
   for await (const chunk of body) {
     alive();
-    const [first = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
-    parts.push(first);
-    chars += first.length;
-    for (const other of others) {
-      yield parts.join('').replace(/\r$/, '');
-      parts = [other];
-      chars = other.length;
-    }
-    if (chars > maxChars) throw new Error('a line is too long');
+    yield decoder.decode(chunk, { stream: true });
   }
 }
