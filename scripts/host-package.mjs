@@ -1,4 +1,5 @@
-// Compiles @sallyport/host with its declarations and all that it imports of the other libs, and puts the proto beside it:
+// Compiles @sallyport/host with its declarations and all that it imports of the other libs, and adds the proto. In another
+// folder it adds the package's README and licence too:
 // `node scripts/host-package.mjs [FOLDER] [--incremental]`, by default libs/host, where it becomes the workspace's
 // git-ignored `dist`. It is compiled from nothing unless the option says otherwise.
 import { spawnSync } from 'node:child_process';
@@ -28,4 +29,5 @@ mkdirSync(folder, { recursive: true });
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 if (status !== 0) process.exit(status ?? 1);
 cpSync(join(root, 'proto'), join(dist, 'proto'), { recursive: true });
-if (folder !== sources) cpSync(join(sources, 'package.json'), join(folder, 'package.json'));
+if (folder !== sources)
+  for (const name of ['package.json', 'README.md', 'LICENSE']) cpSync(join(sources, name), join(folder, name));

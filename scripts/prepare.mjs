@@ -3,7 +3,7 @@
 // The install puts a Node 24 into node_modules/.bin, and npm scripts run on that one. A platform for which the registry
 // has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -76,6 +76,8 @@ function build() {
   // tsc does not see that a compiled file is missing, unless it knows nothing.
   if (isMissing) rmSync(join(dist, '.tsbuildinfo'), { force: true });
   run('the build', process.execPath, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-p', root]);
+  // `npx sallyport` links the program once, and starts it as a program.
+  chmodSync(join(dist, 'apps', 'cli', 'main.js'), 0o755);
   run('the build of @sallyport/host', process.execPath, [join(root, 'scripts', 'host-package.mjs'), '--incremental']);
   writeFileSync(stamp, '');
 }

@@ -15,53 +15,53 @@ import { feedKeys } from './directives/keys.js';
 import type { McpClient, McpTransport } from '../mcp/client.js';
 
 export interface HostOptions {
-  /** Where the service is. Beyond this machine it has to be `https:`, for the token travels to it. */
+  /** The service's address. For another machine it has to be `https:`, because the token is sent to it. */
   readonly url: string | URL;
-  /** Of a principal with the role `host`; a function where it may be rotated. */
+  /** Token of a principal with the role `host`; a function if it may be rotated. */
   readonly token: string | (() => string);
-  /** Asks for decisions, and watches, over gRPC instead: `host:port`, and the authority of its certificate as PEM. */
+  /** Asks and watches over gRPC instead: `host:port`, and the authority of the service's certificate as PEM. */
   readonly grpc?: { readonly address: string; readonly ca?: Buffer };
-  /** Feeds beside the service's own, such as Kafka's: either renews the lease. */
+  /** Feeds in addition to the service's own, such as Kafka's. A beat from any of them renews the lease. */
   readonly feeds?: readonly DirectiveFeed[];
-  /** The feed's key set (RFC 7517) as it came with the enrolment; fetched once at the start where it is absent. */
+  /** The feed's key set (RFC 7517). If absent, it is fetched once at the start. */
   readonly keys?: unknown;
-  /** Of this process; made where it is absent. */
+  /** Id of this process, a UUID. If absent, a new one is made. */
   readonly instanceId?: string;
-  /** For each question to the service. */
+  /** Milliseconds for each question to the service. */
   readonly timeoutMs?: number;
-  /** How long the start may take until calls may be made. */
+  /** Milliseconds that the start may take until calls may be made. */
   readonly readyMs?: number;
   /** The service's `SALLYPORT_SKEW_MS`. */
   readonly skewMs?: number;
 }
 
-/** An agent host's tie to Sallyport: it follows the directives, and denies by itself where it cannot hear them. */
+/** An agent host's connection to Sallyport: it follows the directives, and denies locally when it no longer hears them. */
 export interface Host {
   readonly instanceId: string;
-  /** The plain questions, for hosts that guard something else than an MCP client. */
+  /** The plain questions, for hosts that guard something other than an MCP client. */
   readonly client: HostClient;
-  /** `epoch`, `leaseUntil`, `lastBeat`, and `stale`: false, or why this host denies. */
+  /** The epoch, the lease and the last beat. `stale` is false, or tells why this host denies. */
   state(): FollowerState;
-  /** Called when the epoch has moved, and when the host becomes stale or ceases to be. Answers with the way to stop it. */
+  /** Calls `listener` when the epoch moves, and when the host becomes stale or stops being stale. Returns the way to end that. */
   onChange(listener: (state: FollowerState) => void): () => void;
   openTask(task: OpenTask): Promise<Task>;
   closeTask(task: Pick<Task, 'taskId'>, reason?: string): Promise<void>;
-  /** Rejects with `CallRefused` where the server may not be connected to. */
+  /** Rejects with `CallRefused` if the server may not be used. */
   guard<Transport extends McpTransport>(
     client: McpClient<Transport>,
     options: GuardOptions<Transport>,
   ): Promise<Guarded>;
-  /** Closes what it guards, then itself. */
+  /** Closes all guards, then the connection. */
   close(): Promise<void>;
 }
 
 const READY_MS = 10_000;
 
-/** Connects to the service and resolves once calls may be made. Rejects with `ServiceError`, or where it is not ready in time. */
+/** Connects to the service and resolves once calls may be made. Rejects with `ServiceError`, or if that takes too long. */
 export async function connectHost(options: HostOptions): Promise<Host> {
   const { instanceId = randomUUID(), readyMs = READY_MS, skewMs, timeoutMs, feeds = [] } = options;
   const url = new URL(options.url);
-  if (url.username !== '' || url.password !== '') throw new Error('the URL is to hold no name and no password');
+  if (url.username !== '' || url.password !== '') throw new Error('the URL must not contain a user name or a password');
   const token = () => sendable(typeof options.token === 'string' ? options.token : options.token());
   token();
   if (url.protocol !== 'https:') refuseBeyondLoopback(url.hostname);
@@ -108,7 +108,7 @@ export async function connectHost(options: HostOptions): Promise<Host> {
   };
 }
 
-/** What only HTTP has is asked over HTTP. */
+/** Questions that gRPC does not have go over HTTP. */
 const overGrpc =
   (grpc: Ask, http: Ask): Ask =>
   (question, signal) =>
@@ -116,14 +116,14 @@ const overGrpc =
 
 function refuseBeyondLoopback(hostname: string): void {
   if (isLoopback(hostname)) return;
-  throw new Error('a token goes to another machine over TLS alone');
+  throw new Error('a token is sent to another machine only over TLS');
 }
 
 const hostIn = (address: string): string => address.replace(/:\d+$/, '');
 
-/** A token as a header can carry it; whoever else refuses one quotes it in the error. A file of one ends with a newline. */
+/** A token as a header can carry it, without a file's newline. Checked here because other libraries quote it in their errors. */
 function sendable(token: string): string {
   const trimmed = token.trim();
-  if (!/^[!-~]+$/.test(trimmed)) throw new Error('the token holds a character that no token has, or nothing');
+  if (!/^[!-~]+$/.test(trimmed)) throw new Error('the token is empty or contains an invalid character');
   return trimmed;
 }

@@ -1,6 +1,6 @@
 /**
- * `@sallyport/host/kafka`: the feed of hosts that follow the topic of directives, beside the service's own. It needs
- * `kafkajs`, an optional peer of this package: without it the import fails and says what to install.
+ * `@sallyport/host/kafka`: a directive feed from a Kafka topic, in addition to the service's own. It needs `kafkajs`, an
+ * optional peer of this package: without it the import fails and says what to install.
  */
 import './node-version.js';
 import { kafkaLibrary } from '../kafka/library.js';

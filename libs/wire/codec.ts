@@ -2,7 +2,7 @@ import { fullName, messageOf } from './protos.js';
 
 export type Message = Readonly<Record<string, unknown>>;
 
-/** What JSON in a message may be: how deep it nests, and whatever else its reader knows of. */
+/** Bounds on JSON in a message: how deep it nests. A reader may add bounds of its own. */
 export interface ReadLimits {
   readonly maxDepth: number;
 }
@@ -11,9 +11,9 @@ export interface ReadLimits {
 export type ReadJson<Limits extends ReadLimits> = (bytes: Buffer, limits: Limits, name: string) => unknown;
 
 export interface MessageCodec<Limits extends ReadLimits> {
-  /** A message as the contract's shape, to be judged by its schema; JSON in it nests up to `maxDepth`, counted from here. */
+  /** A message in the contract's shape, for validation by its schema. JSON in it nests up to `maxDepth`, counted from here. */
   readonly fromMessage: (type: string, message: Message, limits: Limits) => unknown;
-  /** A shape of the contract as a message. Members that the proto does not have are left out. */
+  /** A shape of the contract as a message, without members that the proto lacks. */
   readonly toMessage: (type: string, shape: unknown) => Message;
 }
 
@@ -37,7 +37,7 @@ const isList = (fields: readonly { readonly proto: string }[]): boolean =>
   fields.length === 1 && fields[0]?.proto === 'values';
 
 /**
- * Messages of the proto to and from the JSON shapes of the wire contract, for both of its ends. Names change between
+ * Converts messages of the proto to and from the JSON shapes of the contract, for both ends of the wire. Names change between
  * snake_case and camelCase, `bytes` hold JSON, and a message of nothing but `values` is a list that may be absent.
  * `type` is always a name in our own package.
  */

@@ -7,7 +7,7 @@ import {
   type ServiceDefinition,
 } from '@grpc/proto-loader';
 
-/** The proto files are not compiled: they stay at the root of the sources, or lie beside the compiled package of the SDK. */
+/** The proto files are not compiled. They are at the root of the sources, or next to the compiled package of the SDK. */
 const PROTO_DIRS = ['../proto', '../../../proto'].map((path) => join(import.meta.dirname, path));
 const PACKAGE = 'sallyport.v1';
 
@@ -19,8 +19,8 @@ export type MessageType = MessageTypeDefinition<object, object>;
 let loaded: PackageDefinition | undefined;
 
 /**
- * Everything that the proto files define. What an `optional` field lacks is absent; the rest has its default. Throws where
- * the files are not there: the installation is not whole.
+ * Everything that the proto files define. An `optional` field without a value is absent; any other has its default. Throws
+ * if the files are missing: the installation is incomplete.
  */
 export function protos(): PackageDefinition {
   if (loaded !== undefined) return loaded;

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { after, before, test } from 'node:test';
 import { projectRoot } from '../support/root.js';
 import { startService, type TestService } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
 
 /** Each example runs as its README says, with a service that is running already. */
 let service: TestService;
@@ -78,7 +78,7 @@ test('a refusal is a result for the model, a sentence for a person, and an error
   assert.match(out, /^person: everything: The task does not use this server\./m);
 });
 
-test('a disable ends a call that is running, and the next call is refused', { timeout: 120_000 }, async () => {
+test('a disable ends a call that is running, and the next call is refused', { timeoutMs: 120_000 }, async () => {
   const [host = '', disable = ''] = commandsIn('stop/README.md');
   const running = ran(host);
   try {

@@ -47,22 +47,40 @@ function link(modules: string, name: string): void {
   symlinkSync(join(projectRoot, 'node_modules', name), join(modules, name));
 }
 
-/** The very lines of the SDK's page, for another address and another folder of documents. */
-function exampleFor(url: string, documents: string): string {
-  const page = readFileSync(join(projectRoot, 'docs/reference/host-sdk.md'), 'utf8');
+/** The example of a document, as it is. */
+function exampleIn(document: string): string {
+  const text = readFileSync(join(projectRoot, document), 'utf8');
   const [, lines = ''] =
-    /<!-- host-example:begin -->\n+```ts\n([\s\S]*?)```\n+<!-- host-example:end -->/.exec(page) ?? [];
+    /<!-- host-example:begin -->\n+```ts\n([\s\S]*?)```\n+<!-- host-example:end -->/.exec(text) ?? [];
   const [imports = '', code = ''] = lines.trim().split('\n\n');
   assert.match(imports, /^import /);
   assert.equal(code.split('\n').length, 10, 'ten lines');
-  return lines.replaceAll('http://127.0.0.1:7070', url).replaceAll('/tmp/docs', documents);
+  return lines;
 }
+
+/** The very lines of the package's README, for another address and another folder of documents. */
+function exampleFor(url: string, documents: string): string {
+  return exampleIn('libs/host/README.md').replaceAll('http://127.0.0.1:7070', url).replaceAll('/tmp/docs', documents);
+}
+
+test('the manual shows the same example as the README of the package', () => {
+  assert.equal(exampleIn('docs/reference/host-sdk.md'), exampleIn('libs/host/README.md'));
+});
 
 test('what is packed holds what is needed and nothing of the service', () => {
   const installed = join(folder, 'user/node_modules/@sallyport/host');
   const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
   assert.ok(files.includes('dist/host/index.js') && files.includes('dist/host/index.d.ts'));
   assert.ok(files.includes('dist/proto/sallyport/v1/sallyport.proto'));
+  for (const name of ['README.md', 'LICENSE']) assert.ok(files.includes(name), name);
+  const licence = (path: string) => readFileSync(join(path, 'LICENSE'), 'utf8');
+  assert.equal(licence(installed), licence(projectRoot));
+  const { keywords, license } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as {
+    keywords: string[];
+    license: string;
+  };
+  assert.equal(license, 'Apache-2.0');
+  assert.ok(keywords.includes('mcp'));
   assert.deepEqual(
     files.filter((path) => /test|decision|event-log|sqlite|nest|\.map$/.test(path)),
     [],
@@ -96,7 +114,7 @@ test('on an older Node each entry says which one it needs', () => {
   }
 });
 
-test('the example of docs/reference/host-sdk.md compiles and runs against a real server, as a user of the package', async (t) => {
+test('the example of its README compiles and runs against a real server, as a user of the package', async (t) => {
   const service = await startService();
   t.after(() => service.stop());
   const user = join(folder, 'user');

@@ -6,7 +6,7 @@ export interface KafkaFeedOptions {
   readonly connection: KafkaConnection;
   /** `sallyport.directives.v1`. */
   readonly topic?: string;
-  /** Where the brokers' rules ask for a prefix of the names of groups. */
+  /** Prefix of the names of consumer groups, if the brokers' access rules require one. */
   readonly groupPrefix?: string;
 }
 
@@ -15,8 +15,8 @@ export const DIRECTIVES_TOPIC = 'sallyport.directives.v1';
 const BEAT_MS = 1_000;
 
 /**
- * The directive feed over Kafka: each instance reads the whole topic, in a group of its own, and keeps no offsets. What is
- * no JSON object is handed over as an empty beat, so that the host treats it as any other that it cannot trust.
+ * The directive feed over Kafka: each instance reads the whole topic, in a group of its own, and keeps no offsets. A record
+ * that is no JSON object becomes an empty beat, which the host treats as any beat that it cannot trust.
  */
 export function kafkaFeed({ connection, topic, groupPrefix }: KafkaFeedOptions): DirectiveFeed {
   const options = {
@@ -29,9 +29,9 @@ export function kafkaFeed({ connection, topic, groupPrefix }: KafkaFeedOptions):
     name: 'kafka',
     follow: (sinceEpoch, listener) =>
       followTopic(options, {
-        // Asked as of every feed; this one hands over the whole state each time.
+        // Every feed calls it; this one passes the whole state each time.
         onStarting: () => void sinceEpoch(),
-        // A tombstone says nothing of a key: a directive ends by a beat that says so.
+        // A tombstone carries no state: a directive ends with a beat that says so.
         onLoaded: (records) => listener.onLoaded(records.filter(({ value }) => value !== null).map(beatOf)),
         onRecord: (record) => listener.onBeat(beatOf(record)),
         onInterrupted: (reason) => listener.onInterrupted(reason),

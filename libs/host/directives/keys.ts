@@ -1,13 +1,13 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 
-/** RFC 7517 key set as the service publishes it. Other kinds of keys in it are not for beats. */
+/** The key set (RFC 7517) that the service publishes. It may hold other kinds of keys. */
 export const Jwks = z.object({ keys: z.array(z.looseObject({ kid: z.string().optional() })).max(64) });
 export type Jwks = z.infer<typeof Jwks>;
 
 const FeedJwk = z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string().max(64), kid: z.string() });
 
-/** The Ed25519 keys of a set by `kid`, to verify beats with. Throws where there is none. */
+/** The Ed25519 keys of a set by `kid`, to verify beats with. Throws if the set holds none. */
 export function feedKeys(jwks: unknown): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>();
   for (const jwk of Jwks.parse(jwks).keys) {

@@ -4,13 +4,13 @@ import { toInstant, toMs, type Clock, type Instant } from '../../kernel/time.js'
 import { Lease, type Sent, type Timed } from './lease.js';
 import { fromLog, isVoid, step, type Fault, type Replica } from './replica.js';
 
-/** Why a host denies by itself. */
+/** Why a host denies without asking the service. */
 export type StaleReason =
   'starting' | 'closed' | 'lease_expired' | 'clock_unsure' | 'bad_signature' | 'bad_shape' | 'ack_refused' | Fault;
 
 type RawBeat = Readonly<Record<string, unknown>>;
 
-/** A question that is under way: when it was sent, and how many faults were known. */
+/** A question that has no answer yet: when it was sent, and how many faults were known. */
 export interface Asked {
   readonly sent: Sent;
   readonly faults: number;
@@ -29,17 +29,17 @@ export interface ViewState {
 
 /**
  * What a host knows of the directives, and whether it may rely on it: the replica, the lease, and the last fault. It does
- * no I/O; whoever owns it makes a round trip whenever `wantsRoundTrip`.
+ * no I/O; its owner makes a round trip whenever `wantsRoundTrip`.
  *
- * State and time are judged apart: a directive that is truly signed and follows on is applied however late it comes,
- * but only a beat that is fresh renews the lease.
+ * State and time are judged separately. A signed directive that follows the known epoch is applied however late it comes.
+ * Only a fresh beat renews the lease.
  */
 export class HostView {
   private readonly lease: Lease;
   private replica: Replica | undefined;
   private fault: StaleReason | undefined;
   private faults = 0;
-  /** The latest epoch that a truly signed beat spoke of. */
+  /** The latest epoch that a signed beat has named. */
   private heardEpoch = 0;
   private lastBeat: Instant | undefined;
   private leaseMs: number | undefined;
@@ -61,7 +61,7 @@ export class HostView {
   /** The last beats of the keys of a log that was read to its end. Attacker-controlled. */
   loaded(raws: readonly RawBeat[]): void {
     const beats = raws.flatMap((raw) => this.read(raw) ?? []);
-    // Something in the log is not signed by the service: the snapshot says what holds.
+    // The log holds a record that the service did not sign: only a snapshot can tell the state.
     if (beats.length < raws.length) return;
     const stepped = fromLog(this.replica, beats);
     if (!stepped.ok) return this.fail(stepped.error);
@@ -70,14 +70,14 @@ export class HostView {
     for (const beat of beats) if (beat.epoch === this.replica.epoch) this.renewed(beat);
   }
 
-  /** To be called right before a snapshot is asked for. */
+  /** Call this right before you ask for a snapshot. */
   asking(): Asked {
     return { sent: this.lease.now(), faults: this.faults };
   }
 
   /**
-   * The snapshot that was asked for. It alone measures the service's clock, begins a lease that has run out, and ends a
-   * fault that was known when it was asked for.
+   * The snapshot that was asked for. Only a snapshot measures the service's clock, begins a lease after one has expired,
+   * and ends a fault that was known when the question was sent.
    */
   answered(raw: RawBeat, { sent, faults }: Asked): void {
     const beat = this.read(raw);
@@ -92,18 +92,18 @@ export class HostView {
     this.counted(beat);
   }
 
-  /** The host denies from now on, until a snapshot that is asked for later has been taken. */
+  /** The host denies from now on, until it has taken a snapshot that it asks for later. */
   fail(reason: StaleReason): void {
     this.fault = reason;
     this.faults += 1;
   }
 
-  /** Whether a snapshot is to be asked for, as soon as the last one has been answered. */
+  /** Whether the owner should ask for a snapshot, once the last question is answered. */
   wantsRoundTrip(): boolean {
     return this.replica === undefined || this.fault !== undefined || this.lease.wantsMeasuring();
   }
 
-  /** Undefined where the host may rely on what it knows; else why it denies. */
+  /** Why the host denies; undefined if it may rely on what it knows. */
   stale(): StaleReason | undefined {
     if (this.fault !== undefined) return this.fault;
     if (this.replica === undefined) return 'starting';
@@ -111,17 +111,17 @@ export class HostView {
     return standing === 'held' ? undefined : standing;
   }
 
-  /** Whether the lease has run out by the monotonic clock, whatever else may be wrong. */
+  /** Whether the lease has expired by the monotonic clock. */
   isLeaseOver(): boolean {
     return this.lease.remainingMs() === 0;
   }
 
-  /** At most the service's time now, in milliseconds. */
+  /** The service's time now in milliseconds, or earlier. */
   serviceMs(): number {
     return this.lease.serviceMs();
   }
 
-  /** Whether an allow may no longer be acted upon: a later directive matches it, or that cannot be ruled out. */
+  /** Whether an allow may no longer be used: a later directive matches it, or that cannot be ruled out. */
   isVoid(allow: { readonly epoch: number; readonly targets: readonly string[] }): boolean {
     return this.replica === undefined || isVoid(this.replica, allow);
   }
@@ -152,7 +152,7 @@ export class HostView {
     return parsed.data;
   }
 
-  /** Whether the beat agrees with what is known now, that is, with itself applied. */
+  /** Applies the beat. Returns whether it agrees with the state that is known then. */
   private take(beat: Beat): boolean {
     const stepped = step(this.replica, beat);
     if (!stepped.ok) this.fail(stepped.error);
@@ -177,7 +177,7 @@ function signed(raw: RawBeat, keys: ReadonlyMap<string, KeyObject>): boolean {
   try {
     return isSigned(raw, keys);
   } catch {
-    // What has no canonical form was signed by nobody.
+    // A value without a canonical form cannot have been signed.
     return false;
   }
 }

@@ -12,7 +12,7 @@ import { Effects, type RegisteredVersion } from '../service/answers.js';
 import { ServiceError } from '../service/client.js';
 import type { Effect } from '../../vocabulary/words.js';
 
-/** Everything a server declares, as it sent it, and its digest. */
+/** Everything that a server declares, as it was sent, and its digest. */
 export interface ObservedDefinition {
   readonly definition: object;
   readonly digest: string;
@@ -21,7 +21,7 @@ export interface ObservedDefinition {
 /** Reads what a connected server declares. */
 export type ReadDefinition = (signal: AbortSignal) => Promise<ObservedDefinition>;
 
-/** Reads all lists over an exchange. Throws `DefinitionFailure`, or what the client throws if no answer comes. */
+/** Reads all lists over an exchange. Rejects with `DefinitionFailure`, or with the client's error if no answer comes. */
 export const definitionReader =
   (client: McpClient<never>, exchange: Exchange, forget: (traceparent: string) => void): ReadDefinition =>
   async (signal) => {
@@ -41,24 +41,24 @@ export const definitionReader =
     return { definition, digest: fingerprint.digest };
   };
 
-/** What an agent is shown: the pinned definition, cut to what its task may do. */
+/** What an agent is shown: the pinned definition, reduced to what its task may do. */
 export interface ShownDefinition {
   readonly instructions: string | undefined;
   readonly tools: readonly JsonObject[];
   readonly prompts: readonly JsonObject[];
   readonly resourceTemplates: readonly JsonObject[];
-  /** Operations of resources that may be read one by one: their URIs. */
+  /** URIs of the resources that the task may read one by one. */
   readonly resources: readonly string[];
 }
 
 /** A pinned version as one task may use it. */
 export interface PinnedVersion {
   readonly shown: ShownDefinition;
-  /** What the operation does, where that is one thing. */
+  /** The effect of the operation; undefined if it has several or none. */
   effectOf(operation: string): Effect | undefined;
   /**
    * The operation by which a resource is read, over the whole manifest: its own, else a template that matches, one in
-   * scope first. A template never stands in for an operation that is out of scope or disabled. Undefined if none reads it.
+   * scope first. A template never replaces an operation that is out of scope or disabled. Undefined if none reads it.
    */
   readerOf(uri: string): string | undefined;
 }

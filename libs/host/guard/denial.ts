@@ -3,7 +3,7 @@ import type { Refusal } from './refusal.js';
 
 type Deny = Extract<Decision, { decision: 'deny' }>;
 
-/** A denial of the service as a refusal, with what a person or an agent can act upon. */
+/** A denial of the service as a refusal, with the details that help a person or an agent to correct it. */
 export function denialOf({ reason, checks }: Deny, callId: string): Refusal {
   const denied = { reason, by: 'service', callId } as const;
   const evidence = checks.findLast(({ outcome }) => outcome === 'fail')?.evidence;
@@ -11,7 +11,7 @@ export function denialOf({ reason, checks }: Deny, callId: string): Refusal {
   const { errors, ...difference } = evidence;
   if (reason === 'arguments_invalid' && errors !== undefined && errors.length > 0) {
     const faults = errors.map(({ path, keyword }) => `${path === '' ? 'the arguments' : path} (${keyword})`);
-    return { ...denied, errors, detail: `not as the pinned schema wants it: ${faults.join(', ')}` };
+    return { ...denied, errors, detail: `the pinned schema does not accept ${faults.join(', ')}` };
   }
   if (reason !== 'definition_drifted') return denied;
   return { ...denied, difference, detail: sentenceOf(difference) };

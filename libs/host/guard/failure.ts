@@ -2,11 +2,11 @@ import { DefinitionFailure } from '../../mcp/definition.js';
 import { NotConnected } from '../../mcp/exchange.js';
 import { REFUSED } from '../../mcp/message.js';
 
-/** Why a server gave no answer. Nothing in it is text of the server, and nothing of it is a secret. */
+/** Why a server gave no answer. It holds no text of the server and no secret. */
 export interface ServerFailure {
   readonly reason:
     'server_unreachable' | 'server_timeout' | 'server_protocol_error' | 'server_definition' | 'call_changed';
-  /** What kind of thing went wrong; a program can act upon it. */
+  /** The kind of failure, for programs. */
   readonly kind: 'cannot_start' | 'cannot_connect' | 'timed_out' | 'protocol_error' | 'not_sent';
   /** The code of the error: of the system (`ENOENT`), of JSON-RPC (`-32601`), of HTTP (`HTTP 404`) or of the MCP SDK. */
   readonly cause: string;
@@ -16,7 +16,7 @@ export interface ServerFailure {
 
 /**
  * Reads an error of an MCP client, of either generation of its SDK. Undefined if the program is at fault (a `TypeError`):
- * that one is nobody's to explain, and its owner has to see it.
+ * the author of the program has to see that error.
  */
 export function failureOf(error: unknown): ServerFailure | undefined {
   if (error instanceof DefinitionFailure) {
@@ -42,7 +42,7 @@ export function failureOf(error: unknown): ServerFailure | undefined {
   }
   const status = httpStatusIn(error);
   if (status !== undefined) return unreachable(`HTTP ${status}`, `the server answered HTTP ${status}`);
-  if (name === 'UnauthorizedError') return unreachable('HTTP 401', 'the server wants an authorized caller');
+  if (name === 'UnauthorizedError') return unreachable('HTTP 401', 'the server requires an authorized caller');
   if (code === REFUSED) {
     const detail = 'the MCP client changed the call, so it was not sent';
     return { reason: 'call_changed', kind: 'not_sent', cause: String(code), detail };
@@ -103,13 +103,13 @@ function systemErrorIn(error: unknown): SystemError | undefined {
   return undefined;
 }
 
-/** `fetch` says with a `TypeError` that no connection came about. */
+/** `fetch` reports a failed connection as a `TypeError`. */
 export const isProgramming = (error: unknown): error is Error =>
   (error instanceof TypeError && !/^(?:fetch failed|terminated|Failed to fetch)$/.test(error.message)) ||
   error instanceof ReferenceError ||
   error instanceof RangeError;
 
-/** The first generation of the SDK has codes of JSON-RPC for what no server has answered. */
+/** The first generation of the SDK uses JSON-RPC codes for failures of the connection. */
 const isOfFirstSdk = (error: unknown, code: number): boolean =>
   error instanceof Error &&
   error.name === 'McpError' &&

@@ -1,7 +1,7 @@
 import type { Allow } from '../service/answers.js';
 import type { DirectiveFollower } from '../directives/follower.js';
 
-/** Why a call was stopped on its way. */
+/** Why a call was stopped on its way to the server. */
 export type StopReason = 'disabled' | 'host_stale';
 
 export interface Flight {
@@ -17,9 +17,9 @@ export interface Flights {
 }
 
 /**
- * The calls that are on their way to a server. One is stopped as soon as a later directive matches a target of its
- * allow, and when the host's lease has run out: who cannot hear a directive could be running what it stops. A fault that
- * a snapshot mends within the lease stops nothing that runs.
+ * The calls that are on their way to a server. A call is stopped as soon as a later directive matches a target of its
+ * allow. All calls are stopped when the host's lease expires: the host might have missed a directive. A fault that a
+ * snapshot repairs within the lease stops no running call.
  */
 export function flightsUnder(follower: Pick<DirectiveFollower, 'onChange' | 'isVoid' | 'isLeaseOver'>): Flights {
   const running = new Map<AbortController, Allow>();

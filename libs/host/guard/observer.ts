@@ -1,24 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ObservedDefinition, ReadDefinition } from './definition.js';
 
-/** What a server declares, as this host saw it last. */
+/** What a server declares, as this host last read it. */
 export interface Observer {
-  /** Reads it for the first time. Throws where it cannot be read. */
+  /** Reads it for the first time. Rejects if it cannot be read. */
   begin(stopped: AbortSignal): Promise<ObservedDefinition>;
-  /** Reads it again; calls that ask for the digest meanwhile wait. `submit` tells of it also where it has not changed. */
+  /** Reads it again; meanwhile `digest` waits. With `submit`, `onNews` is called even if nothing has changed. */
   again(why?: 'submit'): void;
-  /** Undefined where it could not be read, or not within that time: unknown is not unchanged. */
+  /** Undefined if it could not be read, or not within `withinMs`: unknown does not mean unchanged. */
   digest(withinMs?: number): Promise<string | undefined>;
 }
 
-/** A server that hangs has no definition. */
+/** A server that takes longer has no definition. */
 const OBSERVE_MS = 30_000;
-/** A server need not say that it has changed: what was read longer ago is read again before the next call. */
+/** A server may change without saying so: an older definition is read again before the next call. */
 const FRESH_MS = 60_000;
-/** What could not be read is tried again by the next call after this. */
+/** After a failed reading, the next call after this time reads again. */
 const RETRY_MS = 500;
 
-/** `onNews` is told of each definition that is another one than before. */
+/** Calls `onNews` with each definition that differs from the one before. */
 export function observerOf(
   read: ReadDefinition,
   closing: AbortSignal,
@@ -38,7 +38,7 @@ export function observerOf(
       latest = first.catch(() => undefined);
       return first;
     },
-    /** One at a time, and one that waits: what changes while it reads is seen by the next. */
+    /** One reading at a time, and one that waits: it sees a change that happens during the first. */
     again(why) {
       if (isNext || latest === undefined || closing.aborted) return;
       isNext = true;

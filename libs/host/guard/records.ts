@@ -1,18 +1,18 @@
 import type { HostClient, Outcome } from '../service/client.js';
 
-/** What is told to the service after a call, without anybody waiting for it. */
+/** Reports to the service after a call. No call waits for them. */
 export interface Records {
   outcome(callId: string, outcome: Outcome): void;
-  /** Any other work of that kind; that it fails is nobody's to handle. */
+  /** Any other work of that kind. Its failure is ignored. */
   later(work: Promise<unknown>): void;
-  /** Resolves when all of it is done. */
+  /** Resolves when all reports are done. */
   settled(): Promise<void>;
 }
 
 export function recordsTo(client: HostClient, taskId: string): Records {
   const underWay = new Set<Promise<void>>();
   const later = (work: Promise<unknown>): void => {
-    // The service has been asked several times by then, and the call is over: there is nobody to tell.
+    // The client has repeated the question by then, and the call is over: nobody can handle the failure.
     const done = work.then(
       () => undefined,
       () => undefined,

@@ -2,33 +2,33 @@ import type { ArgumentError, Difference, Finding } from '../service/answers.js';
 import { ServiceError } from '../service/client.js';
 import { failureOf, type ServerFailure } from './failure.js';
 
-/** Why a guarded call did not end with content. `reason` is for programs. */
+/** Why a guarded call has no content. `reason` is for programs. */
 export interface Refusal {
   /**
    * A reason code of the decision (`outside_task_scope`, `disabled`, …), a code of the service's problems (`overloaded`,
-   * `unreachable`, …), or what the guard itself says: `host_stale`, `expired`, `cancelled`, `input_required`,
+   * `unreachable`, …), or a reason of the guard itself: `host_stale`, `expired`, `cancelled`, `input_required`,
    * `server_unreachable`, `server_timeout`, `server_protocol_error`, `server_definition`, `call_changed`,
    * `response_rejected`, `response_quarantined`, `internal_error`.
    */
   readonly reason: string;
-  /** Who refused: the service decided so, or this host by itself. */
+  /** Who refused: the service, or this host without asking. */
   readonly by: 'service' | 'host';
   readonly callId: string;
   readonly detail?: string;
   readonly findings?: readonly Finding[];
-  /** What the server failed in, if it is the server that failed. */
+  /** The kind of failure, if the server failed. */
   readonly kind?: ServerFailure['kind'];
-  /** The code of the error that the server failed with: `ENOENT`, `ECONNREFUSED`, `-32601`, `HTTP 404`, … */
+  /** The code of the server's failure: `ENOENT`, `ECONNREFUSED`, `-32601`, `HTTP 404`, … */
   readonly cause?: string;
-  /** For `arguments_invalid`: which argument fails which keyword of the schema, so that an agent can correct itself. */
+  /** For `arguments_invalid`: which argument fails which keyword of the schema, so that the agent can correct it. */
   readonly errors?: readonly ArgumentError[];
-  /** For `definition_drifted`: in what the server differs from its review. */
+  /** For `definition_drifted`: how the server differs from its review. */
   readonly difference?: Difference;
 }
 
 /**
- * A call was refused. Nothing that the server may have said is in its message and its refusal. `cause` is the error of the
- * MCP client, if there was one: it may quote the server, so show it to no model.
+ * A call was refused. The message and the refusal hold no text of the server. `cause` is the error of the MCP client, if
+ * there was one: it may quote the server, so show it to no model.
  */
 export class CallRefused extends Error {
   override readonly name = 'CallRefused';
@@ -41,7 +41,7 @@ export class CallRefused extends Error {
   }
 }
 
-/** Any error as a refusal: there is no error after which a call goes on. */
+/** Any error as a refusal: every error ends the call. */
 export function refusedBy(error: unknown, callId: string): CallRefused {
   if (error instanceof CallRefused) return error;
   if (error instanceof ServiceError) {
@@ -51,7 +51,7 @@ export function refusedBy(error: unknown, callId: string): CallRefused {
   return new CallRefused({ reason: 'internal_error', by: 'host', callId, cause: name }, { cause: error });
 }
 
-/** The failure of a server as a refusal. Rethrows what is a fault of the program. */
+/** The failure of a server as a refusal. Rethrows an error of the program. */
 export function refusedByServer(error: unknown, callId: string): CallRefused {
   const failure = failureOf(error);
   if (failure === undefined) throw error;

@@ -4,14 +4,14 @@ import type { Envelope, Part } from '../service/answers.js';
 import type { Refusal } from './refusal.js';
 
 /**
- * The result of a guarded tool call, in the form of an MCP tool result. All text in it is quoted; what a program reads
- * without showing it to a model stands in `envelope.parts`.
+ * The result of a guarded tool call, in the form of an MCP tool result. All text in it is quoted. A program that shows
+ * nothing to a model reads `envelope.parts` instead.
  */
 export interface GuardedToolResult {
   readonly content: readonly ToolContent[];
   readonly isError: boolean;
   readonly callId: string;
-  /** The evidence that `content` was made of: source label, boundary, digest. Absent where the call was refused. */
+  /** The evidence that `content` was made from: source label, boundary, digest. Absent if the call was refused. */
   readonly envelope?: Envelope;
   /** Why there is no content. */
   readonly refusal?: Refusal;
@@ -40,7 +40,7 @@ export function toolResult(delivered: {
 }
 
 /**
- * The model reads the reason, and which of its own arguments are wrong. It reads nothing of what the server said.
+ * The model reads the reason, and which of its own arguments are wrong. It reads no text of the server.
  */
 export function toolRefusal(refusal: Refusal): GuardedToolResult {
   const { reason, by, callId, errors } = refusal;
@@ -51,13 +51,13 @@ export function toolRefusal(refusal: Refusal): GuardedToolResult {
 function contentOf(part: Part, { boundary, source }: Envelope): ToolContent[] {
   if (part.type === 'text') return [{ type: 'text', text: part.text }];
   if (part.type === 'structured') {
-    // The boundary occurs in no part, in this one neither.
+    // The boundary occurs in no part.
     const label = `${source.capability}@${source.version} ${source.operation}`;
     const text = `<<untrusted ${boundary} ${label}>>\n${JSON.stringify(part.value)}\n<<end ${boundary}>>`;
     return [{ type: 'text', text }];
   }
   const { data, mimeType, digest } = part;
-  // SVG is a document that programs run: it stays bytes.
+  // SVG may hold scripts, so it is passed on as bytes.
   if (mimeType.startsWith('image/') && !isActive(mimeType)) return [{ type: 'image', data, mimeType }];
   if (mimeType.startsWith('audio/')) return [{ type: 'audio', data, mimeType }];
   return [{ type: 'resource', resource: { uri: digest, mimeType, blob: data } }];

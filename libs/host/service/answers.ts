@@ -3,7 +3,7 @@ import { ScopeEntry } from '../../task/scope.js';
 import { FreeObject } from '../../vocabulary/ids.js';
 import { Effect } from '../../vocabulary/words.js';
 
-/** What the service answers, as far as a host reads it. Members beyond these are dropped, so a newer service is no fault. */
+/** The service's answers, as far as a host reads them. Other members are dropped, so that a newer service works too. */
 
 const Pin = z.object({ capability: z.string(), version: z.string(), definitionDigest: z.string() });
 
@@ -27,7 +27,7 @@ const Answered = z.object({
 });
 
 const ArgumentError = z.object({ path: z.string(), keyword: z.string() });
-/** A JSON Pointer into the arguments, and the keyword of the schema that the value there fails; never the value. */
+/** A JSON Pointer (RFC 6901) into the arguments and the schema keyword that fails there; never the value. */
 export type ArgumentError = z.infer<typeof ArgumentError>;
 
 const Difference = z.object({
@@ -38,7 +38,7 @@ const Difference = z.object({
 /** Digests of the reviewed and the observed definition, and the members in which the probes differ. */
 export type Difference = z.infer<typeof Difference>;
 
-/** A check that failed, as far as a refusal shows its evidence. Evidence in another form is left out. */
+/** A failed check, as far as a refusal shows its evidence. Evidence in another form is left out. */
 const FailedCheck = z.object({
   check: z.string(),
   outcome: z.string(),
@@ -47,7 +47,7 @@ const FailedCheck = z.object({
     .catch(undefined),
 });
 
-/** An allow counts only whole: what may be sent, until when, and by what it may be stopped. */
+/** An allow is complete or it is none: what may be sent, until when, and which targets stop it. */
 export const Decision = z.discriminatedUnion('decision', [
   Answered.extend({
     decision: z.literal('allow'),
@@ -67,7 +67,7 @@ const Part = z.discriminatedUnion('type', [
 ]);
 export type Part = z.infer<typeof Part>;
 
-/** What a server answered, as quoted evidence. */
+/** A server's answer as quoted evidence. */
 export const Envelope = z.object({
   integrity: z.literal('untrusted'),
   source: z.object({

@@ -9,8 +9,8 @@ import type { Effect } from '../../vocabulary/words.js';
 import { Decision, RegisteredVersion, Task, Validated } from './answers.js';
 
 /**
- * No answer that could be acted upon. `code` is the contract's (`overloaded`, `forbidden`, …), `unreachable` where nobody
- * answered in time, or `unintelligible` where the answer is none of this service.
+ * The service gave no usable answer. `code` is the contract's (`overloaded`, `forbidden`, …), `unreachable` if no answer
+ * came in time, or `unintelligible` if the answer is not one of this service.
  */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
@@ -23,18 +23,18 @@ export class ServiceError extends Error {
   }
 }
 
-/** One question in both of its spellings. `message` is what goes over gRPC, `body` what goes over HTTP. */
+/** One question in both of its forms: `message` goes over gRPC, `body` over HTTP. */
 export interface Question {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: object;
-  /** `Service/Method`; absent where only HTTP has it. */
+  /** `Service/Method`; absent if only HTTP has the question. */
   readonly rpc?: string;
   readonly message?: object;
   readonly traceparent?: string | undefined;
 }
 
-/** Answers with the JSON object of a success. Rejects with `ServiceError`. */
+/** Resolves with the JSON object of a success. Rejects with `ServiceError`. */
 export type Ask = (question: Question, signal: AbortSignal) => Promise<unknown>;
 
 export interface OpenTask {
@@ -47,7 +47,7 @@ export interface OpenTask {
   readonly ttlMs?: number;
 }
 
-/** What a host saw of a server, in the words of the contract's `ServerEvidence`. */
+/** What a host knows of a server's identity: the contract's `ServerEvidence`. */
 export interface ServerEvidence {
   readonly method: 'package' | 'tls' | 'spiffe' | 'mtls' | 'oauth-resource' | 'none';
   readonly integrity?: string;
@@ -105,7 +105,7 @@ export interface DirectivesClient {
   acknowledge(ack: Acknowledgement, signal?: AbortSignal): Promise<boolean>;
 }
 
-/** What hosts ask, the same over HTTP and gRPC. Everything rejects with `ServiceError` within the time limit. */
+/** The questions of a host, the same over HTTP and gRPC. Each rejects with `ServiceError` within the time limit. */
 export interface HostClient extends DirectivesClient {
   openTask(task: OpenTask): Promise<Task>;
   getTask(taskId: string): Promise<Task>;
@@ -124,19 +124,19 @@ export interface HostClient extends DirectivesClient {
   keys(): Promise<unknown>;
 }
 
-/** Nothing was done, or nothing can be done twice: the question may be asked again. */
+/** After these codes the question may be repeated: nothing was done, or doing it twice changes nothing. */
 const AGAIN = new Set(['unreachable', 'overloaded', 'log_unavailable', 'outcome_unknown', 'view_stale']);
 const WAITS_MS = [50, 250];
 
 export interface ClientOptions {
   readonly instanceId: string;
-  /** For each question, repeats included. */
+  /** Milliseconds for each question, repeats included. */
   readonly timeoutMs?: number;
 }
 
 /**
- * A client over one way of asking. Each question carries the id of what it makes (task, call), so that one without an
- * answer is asked again, twice at most, without doing anything twice.
+ * A client over HTTP or gRPC. Each question carries the id of what it makes (task, call), so that a question without an
+ * answer is repeated, at most twice, and nothing is done twice.
  */
 export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientOptions): HostClient {
   const send = async <Shape extends z.ZodType>(shape: Shape, question: Question): Promise<z.infer<Shape>> => {
@@ -183,7 +183,7 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
       await send(ANY, { method: 'POST', path: where, body });
     },
     keys: () => send(ANY, { method: 'GET', path: '/.well-known/jwks.json' }),
-    // These two are asked once: the follower measures its clock by them, and asks again by itself.
+    // These two are not repeated: the follower measures the service's clock with them, and repeats them itself.
     async directives(signal) {
       const where = `${path('directives')}?instanceId=${instanceId}`;
       const question = { method: 'GET', path: where, rpc: 'Directives/List', message: { instanceId } } as const;

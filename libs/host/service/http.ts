@@ -5,7 +5,7 @@ import { ServiceError, type Ask } from './client.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** Asks over HTTP. Redirects are not followed: a token goes to the service and nowhere else. */
+/** Asks over HTTP. Redirects are not followed, so that the token goes to the service only. */
 export function askOverHttp(url: URL, token: () => string): Ask {
   const base = url.href.replace(/\/+$/, '');
   return async ({ method, path, body, traceparent }, signal) => {
@@ -37,7 +37,7 @@ export function askOverHttp(url: URL, token: () => string): Ask {
     if (status >= 200 && status < 300 && isJsonObject(answer)) return answer;
     const problem = isJsonObject(answer) ? answer : {};
     const [code, detail] = [ownValue(problem, 'code'), ownValue(problem, 'detail')];
-    // What is no problem document comes from something between, so whether the question arrived is not known.
+    // An answer that is no problem document comes from an intermediary: whether the question arrived is unknown.
     if (typeof code !== 'string') throw new ServiceError('unreachable', `HTTP ${status} without a reason`);
     throw new ServiceError(code, typeof detail === 'string' ? detail : code);
   };
