@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { VERSION } from '../../libs/kernel/version.js';
 import { startStub, type Stub } from '../../test/demo/stub-service.js';
 import { after, before, beforeEach, test } from '../../test/support/testing.js';
 
@@ -277,7 +278,7 @@ test('a trace is told as a story', async () => {
 test('the built command runs as a program', () => {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
   const ran = spawnSync(process.execPath, [main, '--version'], { encoding: 'utf8' });
-  assert.deepEqual([ran.status, ran.stdout, ran.stderr], [0, '0.1.0\n', '']);
+  assert.deepEqual([ran.status, ran.stdout, ran.stderr], [0, `${VERSION}\n`, '']);
   const failed = spawnSync(process.execPath, [main, 'capture', '--', '/nowhere'], { encoding: 'utf8' });
   assert.deepEqual([failed.status, failed.stdout], [6, '']);
 });

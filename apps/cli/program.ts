@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { defined } from '../../libs/kernel/defined.js';
+import { VERSION } from '../../libs/kernel/version.js';
 import { CaptureFailure } from './capture/failure.js';
 import { ServiceProblem, ServiceUnreachable } from './client.js';
 import type { Exits } from './command.js';
@@ -11,6 +12,7 @@ import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
+import { addServe } from './commands/serve.js';
 import { addTask } from './commands/task.js';
 import { printable } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
@@ -86,7 +88,7 @@ export function buildProgram(world: World, exits: Exits): Command {
     .description(
       'A guarded passage between agents and their capabilities: register, review, authorize, disable, prove.',
     )
-    .version('0.1.0', '-V, --version')
+    .version(VERSION, '-V, --version')
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
@@ -97,6 +99,7 @@ export function buildProgram(world: World, exits: Exits): Command {
     })
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', EPILOGUE);
+  addServe(program, world, exits);
   addCapture(program, world, exits);
   addRegistry(program, world, exits);
   addExceptions(program, world, exits);

@@ -23,6 +23,9 @@ function withSkipped(result) {
 
 const [{ globalConfig, test }] = await once(process, 'message');
 globalThis.testTimeoutMs = test.context.config.testTimeout;
+// Without the runner nobody waits for the result: end, and what the file has started with it.
+const giveUp = () => process.exit(1);
+process.once('disconnect', giveUp);
 let message;
 // With one worker the light runner stays in its own process, which is this one.
 await new LightRunner({ ...globalConfig, maxWorkers: 1 }).runTests(
@@ -32,4 +35,5 @@ await new LightRunner({ ...globalConfig, maxWorkers: 1 }).runTests(
   async (_test, result) => void (message = { result: withSkipped(result) }),
   async (_test, error) => void (message = { error }),
 );
-process.send(message, () => process.disconnect());
+process.off('disconnect', giveUp);
+if (process.connected) process.send(message, () => process.disconnect());

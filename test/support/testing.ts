@@ -37,9 +37,12 @@ type Body = (t: TestContext) => unknown;
 type Describe = (title: string, body: () => void) => void;
 export const describe: Describe & { readonly skip: Describe } = jestDescribe;
 
-export const before = (setUp: () => unknown): void => beforeAll(async () => void (await setUp()));
-export const beforeEach = (setUp: () => unknown): void => beforeEachTest(async () => void (await setUp()));
-export const after = (cleanUp: () => unknown): void => afterAll(async () => void (await cleanUp()));
+export const before = (setUp: () => unknown): void => beforeAll(bounded(setUp));
+export const beforeEach = (setUp: () => unknown): void => beforeEachTest(bounded(setUp));
+export const after = (cleanUp: () => unknown): void => afterAll(bounded(cleanUp));
+
+/** A hook has the time of a test. */
+const bounded = (hook: () => unknown) => () => within(globalThis.testTimeoutMs, async () => hook());
 
 export function test(name: string, ...rest: [Body] | [TestOptions, Body]): void {
   const [options, body] = rest.length === 1 ? [{}, ...rest] : rest;
@@ -85,7 +88,7 @@ async function perform(body: Body, timeoutMs: number): Promise<void> {
 async function within(timeoutMs: number, body: () => Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the test takes longer than ${timeoutMs} ms`)), timeoutMs);
+    timer = setTimeout(() => reject(new Error(`not done within ${timeoutMs} ms`)), timeoutMs);
   });
   try {
     await Promise.race([body(), late]);

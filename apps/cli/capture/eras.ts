@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { VERSION } from '../../../libs/kernel/version.js';
 import { INITIALIZED, type McpReply } from '../../../libs/mcp/message.js';
 import { greetingIn, META, STATELESS, WITH_INITIALIZE, type Greeting } from '../../../libs/mcp/protocol.js';
 import { CaptureFailure, LIMITS } from './failure.js';
@@ -8,7 +9,7 @@ import type { Channel } from './rpc.js';
 export const PROTOCOLS = ['auto', STATELESS, ...WITH_INITIALIZE] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-const CLIENT = { name: 'sallyport', version: '0.1.0' };
+const CLIENT = { name: 'sallyport', version: VERSION };
 
 /** A server that has greeted, in the era that it speaks. */
 export interface Session extends Greeting {
