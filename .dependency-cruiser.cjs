@@ -1,6 +1,6 @@
 // Who may import whom. A test plants a violation of each rule and expects it to be found (test/house/boundaries.test.ts).
-const PURE = '^libs/((vocabulary|capability|task|calls|directive|policy|principal|decision)/|fleet/(decider|rollouts))';
-const DECIDERS = '^libs/((capability|task|calls|directive|policy|principal)/|fleet/(decider|rollouts))';
+const DECIDERS = '^libs/((capability|task|calls|directive|instance|policy|principal)/|fleet/rollouts)';
+const PURE = `${DECIDERS}|^libs/(vocabulary|decision)/`;
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -76,6 +76,20 @@ module.exports = {
       severity: 'error',
       from: { path: DECIDERS, pathNot: '\\.test\\.ts$' },
       to: { path: '^libs/decision/' },
+    },
+    {
+      name: 'catalogue-knows-rules-alone',
+      comment: 'the catalogue imports deciders and the port of the event log, so that every room may read through it',
+      severity: 'error',
+      from: { path: '^libs/streams/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^libs/', pathNot: [DECIDERS, '^libs/(kernel|vocabulary|streams)/', '^libs/event-log/[^/]+$'] },
+    },
+    {
+      name: 'logs-know-no-catalogue',
+      comment: 'a store takes any event: it knows categories by their names, and no rules',
+      severity: 'error',
+      from: { path: '^libs/event-log/', pathNot: '\\.test\\.ts$' },
+      to: { path: [DECIDERS, '^libs/streams/'] },
     },
     {
       name: 'hosts-stand-alone',

@@ -1,6 +1,6 @@
-import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { at, dig, list, printable, table } from './print.js';
-import { targetText } from './target.js';
+import { decisionWord, operationOf, SENTENCES } from './sentences.js';
 
 /** A trace as a story: each event with its time and its actor, and the evidence of each decision. */
 export function timelineOf(trace: JsonObject): string[] {
@@ -13,7 +13,8 @@ export function timelineOf(trace: JsonObject): string[] {
     const call = evidence.get(keyOf(data));
     if (call !== undefined && at(event, 'type') === 'CallDecided') operations.set(keyOf(data), operationOf(data, call));
     const type = at(event, 'type');
-    return [at(event, 'time').replace('T', ' '), at(event, 'actor'), type, sayingOf(type, data, call)];
+    const sentence = ownValue(SENTENCES, type)?.(data, call) ?? at(data, 'reason');
+    return [at(event, 'time').replace('T', ' '), at(event, 'actor'), type, sentence];
   });
   return [
     printable(
@@ -33,46 +34,6 @@ export function checkLines(decision: Json): string[] {
     const told = evidence === undefined ? '' : ` ${JSON.stringify(evidence)}`;
     return printable(`  ${at(check, 'outcome').padEnd(7)} ${at(check, 'check')}${told}`, 600);
   });
-}
-
-function sayingOf(type: string, data: Json | undefined, call: Json | undefined): string {
-  const version = `${at(data, 'capability')}@${at(data, 'version')}`;
-  switch (type) {
-    case 'TaskOpened':
-      return `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim();
-    case 'CallDecided':
-      return `${decisionWord(data)} ${operationOf(data, call)}${at(data, 'decision') === 'deny' ? `: ${at(data, 'reason')}` : ''}`;
-    case 'ResponseValidated':
-      return `${at(data, 'verdict')}${list(data, 'findings').length === 0 ? '' : `, ${list(data, 'findings').length} findings`}`;
-    case 'OutcomeRecorded':
-      return [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', ');
-    case 'DirectiveIssued':
-      return `${targetText(isJsonObject(data) ? data : {})}: ${at(data, 'reason')}`;
-    case 'DirectiveLifted':
-      return at(data, 'reason');
-    case 'VersionReviewed':
-      return `${version} ${at(data, 'verdict')}: ${at(data, 'reason')}`;
-    case 'DriftObserved':
-      return `${version} seen by ${at(data, 'host')}: ${at(data, 'diff', 'severity')}`;
-    case 'VersionSuspended': {
-      const host = at(data, 'host');
-      return `${version}${host === '' ? '' : ` for ${host}`} ${at(data, 'reason')}`.trim();
-    }
-    case 'ExceptionsAmended': {
-      const changes = [...words(data, 'added', '+'), ...words(data, 'removed', '-')];
-      return `${version} exceptions ${changes.join(' ')}: ${at(data, 'reason')}`;
-    }
-    case 'VersionProposed':
-    case 'VersionReinstated':
-    case 'VersionRevoked':
-      return `${version} ${at(data, 'reason')}`.trim();
-    default:
-      return at(data, 'reason');
-  }
-}
-
-function words(data: Json | undefined, key: string, sign: string): string[] {
-  return list(data, key).map((word) => `${sign}${typeof word === 'string' ? word : ''}`);
 }
 
 function callLines(call: Json, operation: string): string[] {
@@ -119,13 +80,4 @@ function partText(call: Json, part: string, member: string): string {
   if (typeof whole === 'string') return whole;
   const value = dig(whole, member);
   return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function decisionWord(data: Json | undefined): string {
-  return at(data, 'decision') === 'allow' ? 'ALLOW' : 'DENY ';
-}
-
-function operationOf(data: Json | undefined, call: Json | undefined): string {
-  const capability = at(data, 'capability') || at(call, 'registry', 'capability');
-  return [capability, at(data, 'operation')].filter((word) => word !== '').join('/');
 }

@@ -19,7 +19,7 @@ import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { Broadcast } from '../../libs/feed/broadcast.js';
 import { systemClock, type Clock } from '../../libs/kernel/time.js';
-import type { LaneName } from '../../libs/relay/events.js';
+import type { LaneName } from '../../libs/streams/relay-events.js';
 import type { Keyring } from '../../libs/payloads/keyring.js';
 import { openKeyring } from '../../libs/payloads/sqlite-keyring.js';
 import { installationSecret, openFeedKey } from './directives/feed-key.js';

@@ -1,14 +1,15 @@
-import { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
-import { parseEvent, type Event } from '../event-log/event.js';
+import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
+import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
+import { families, type EventsOf } from '../streams/catalogue.js';
 
-/** One recorded attempt at a call, with what came of it. */
+/** One recorded attempt at a call, with its response and outcome. */
 export interface Attempt {
   /** Its CallDecided or CallRefused. */
   readonly event: RecordedEvent;
   readonly envelope: Event;
   readonly decided: CallDecided;
-  /** Refused: it belongs to no task, and nothing of its content was kept. */
+  /** The call belongs to no task of its host, so none of its content was kept. */
   readonly refused: boolean;
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated };
   outcome?: OutcomeRecorded;
@@ -16,7 +17,7 @@ export interface Attempt {
 
 export interface Attempts {
   readonly attempts: readonly Attempt[];
-  /** Decisions whose record is not one: they cannot be shown or decided again, and must not go unseen. */
+  /** Decisions whose record is unreadable: they cannot be shown or decided again, and must not be hidden. */
   readonly unreadable: readonly RecordedEvent[];
 }
 
@@ -30,29 +31,30 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
   const byNumber = new Map<string, Attempt>();
   const allowed = new Map<string, Attempt>();
   for (const event of events) {
-    const envelope = parseEvent(event.json);
-    const { data } = envelope;
-    if (event.type === 'CallDecided' || event.type === 'CallRefused') {
-      if (!CallDecided.safeParse(data).success) {
-        unreadable.push(event);
-        continue;
-      }
-      // As it was recorded: what a schema hands back may have been normalised.
-      const decided = data as CallDecided;
-      const attempt: Attempt = { event, envelope, decided, refused: event.type === 'CallRefused' };
+    const envelope = readCall(event);
+    if (envelope === undefined) {
+      if (event.type === 'CallDecided' || event.type === 'CallRefused') unreadable.push(event);
+    } else if (envelope.type === 'CallDecided' || envelope.type === 'CallRefused') {
+      const { data: decided } = envelope;
+      const attempt: Attempt = { event, envelope, decided, refused: envelope.type === 'CallRefused' };
       attempts.push(attempt);
       if (attempt.refused) continue;
       byNumber.set(`${decided.callId}#${decided.attempt}`, attempt);
       if (decided.decision === 'allow') allowed.set(decided.callId, attempt);
-    } else if (event.type === 'ResponseValidated' && ResponseValidated.safeParse(data).success) {
-      const validated = data as ResponseValidated;
+    } else if (envelope.type === 'ResponseValidated') {
+      const { data: validated } = envelope;
       const attempt = byNumber.get(`${validated.callId}#${validated.attempt}`);
       if (attempt !== undefined) attempt.response = { event, validated };
-    } else if (event.type === 'OutcomeRecorded' && OutcomeRecorded.safeParse(data).success) {
-      const outcome = data as OutcomeRecorded;
-      const attempt = allowed.get(outcome.callId);
-      if (attempt !== undefined) attempt.outcome = outcome;
+    } else {
+      const attempt = allowed.get(envelope.data.callId);
+      if (attempt !== undefined) attempt.outcome = envelope.data;
     }
   }
   return { attempts, unreadable };
+}
+
+/** An event of a call whose data has the shape of its type, in every member; else undefined. */
+function readCall({ stream, json }: RecordedEvent): EventsOf<'calls'> | EventsOf<'refusals'> | undefined {
+  const read = families.refusals.has(stream) ? families.refusals.readWhole(json) : families.calls.readWhole(json);
+  return read.ok ? read.value : undefined;
 }

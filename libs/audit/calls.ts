@@ -8,6 +8,7 @@ import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { toMs } from '../kernel/time.js';
 import { VersionStatus } from '../vocabulary/words.js';
+import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
@@ -30,8 +31,8 @@ export class CallAudit {
   ) {}
 
   /**
-   * A page of recorded attempts, newest first by time; `next` is the opaque cursor of the following one. An attempt whose
-   * record cannot be read is left out here and shows in the replay of its trace. Throws `LogUnavailable`,
+   * A page of recorded attempts, newest first by time; `next` is the opaque cursor of the following page. An attempt with
+   * an unreadable record is missing here, and visible in the replay of its trace. Throws `LogUnavailable`,
    * `IndexUnavailable`.
    */
   async find(
@@ -74,7 +75,7 @@ export class CallAudit {
     return found;
   }
 
-  /** What came of an attempt stands after it in the same stream: each stream is read once, from its first attempt on. */
+  /** Response and outcome follow their attempt in the same stream: each stream is read once, from its first attempt on. */
   private async attemptsAt(references: readonly Reference[]): Promise<Map<string, Attempt>> {
     const found = new Map<string, Attempt>();
     const wanted = new Set(references.map(keyOf));
@@ -86,7 +87,7 @@ export class CallAudit {
     };
     for (const reference of references) {
       const { stream, revision } = reference;
-      if (stream.startsWith('calls-')) firsts.set(stream, Math.min(revision, firsts.get(stream) ?? revision));
+      if (families.calls.has(stream)) firsts.set(stream, Math.min(revision, firsts.get(stream) ?? revision));
       else take([await eventAt(this.log, reference)].filter((event) => event !== undefined));
     }
     for (const [stream, first] of firsts) take(await this.log.read(stream, first - 1));

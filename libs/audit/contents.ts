@@ -2,12 +2,12 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { NoContent } from '../contract/tasks.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import type { TaskContent } from '../decision-point/task-lane.js';
-import { parseEvent, type Event } from '../event-log/event.js';
 import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
 import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import type { Keyring } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
+import { families } from '../streams/catalogue.js';
 
 /** As events hold them; what was not there has none. */
 export type Commitments = Readonly<Record<string, Digest | undefined>>;
@@ -23,20 +23,20 @@ interface HeldTask {
   content?: TaskContent | NoContent;
 }
 
-/** Payloads that are asked for at once; the log answers with fewer where they are large. */
+/** Payloads in one read; the log answers with fewer if they are large. */
 const MAX_AHEAD = 256;
-/** Tasks whose key and content are kept: as many as one trace may have. */
+/** Tasks whose key and content are kept: the most that one trace may have. */
 const MAX_TASKS = 20_000;
 
 /**
- * Opens payload records for auditors, and believes them only where they are what their events committed to. For one
- * request: what it has read it does not read again.
+ * Opens payload records for auditors, and checks each against the commitment in its event. An instance serves one
+ * request, and reads no record twice.
  */
 export class Contents {
   private readonly tasks = new Map<string, HeldTask>();
   private expected: readonly EventPlace[] = [];
   private readonly order = new Map<string, number>();
-  /** Read ahead and not asked for yet: at most one page of the log. */
+  /** Payloads that were read ahead and are not used yet: at most one page of the log. */
   private ahead = new Map<string, Uint8Array | undefined>();
 
   constructor(
@@ -44,14 +44,14 @@ export class Contents {
     private readonly keys: Keyring,
   ) {}
 
-  /** Says whose content will be asked for and in which order, so that it is read many at a time. */
+  /** Announces the events whose content will be opened, in their order, so that many are read at a time. */
   expect(places: readonly EventPlace[]): void {
     this.expected = places;
     this.order.clear();
     for (const [index, place] of places.entries()) this.order.set(payloadPlace(place), index);
   }
 
-  /** Reads the first of them before anyone asks. Throws what the log throws. */
+  /** Reads the first of them ahead. Throws what the log throws. */
   async readAhead(): Promise<void> {
     if (this.expected.length > 0) await this.readFrom(0);
   }
@@ -76,8 +76,9 @@ export class Contents {
   }
 
   private async readTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
-    const { data } = parseEvent(opened.json) as Event<string, { commitments: Commitments }>;
-    const content = await this.of(opened, taskId, data.commitments);
+    const read = families.task.readWhole(opened.json);
+    if (!read.ok || read.value.type !== 'TaskOpened') return 'damaged';
+    const content = await this.of(opened, taskId, read.value.data.commitments);
     if (typeof content === 'string') return content;
     const { purpose, attributes } = content.parts;
     return typeof purpose === 'string' && isJsonObject(attributes) ? { purpose, attributes } : 'damaged';

@@ -5,7 +5,7 @@ import type { Place } from './index/messages.js';
 /** The cursor of a list that goes by time: opaque to callers, base64url of `<timeMs>.<seq>`. */
 export const cursorOf = ({ timeMs, seq }: Place): string => Buffer.from(`${timeMs}.${seq}`).toString('base64url');
 
-/** The place that a cursor names; undefined without a cursor. A text that is no cursor is `malformed_request`. */
+/** The place of a cursor; undefined without a cursor. Any other text is `malformed_request`. */
 export function placeIn(cursor: string | undefined): Result<Place | undefined, Refusal> {
   if (cursor === undefined) return ok(undefined);
   const parts = /^(\d{1,15})\.(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'));

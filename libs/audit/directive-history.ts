@@ -2,28 +2,29 @@ import type { StandingDirectives } from '../directive/decider.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { shared } from '../kernel/shared.js';
 import { systemClock, type Clock } from '../kernel/time.js';
-import { KnownDirectives, type FoundEvents, type Moment } from './known-directives.js';
+import { families } from '../streams/catalogue.js';
+import { DirectiveTimeline, type FoundEvents, type Moment } from './directive-timeline.js';
 import { soundPrefix } from './soundness.js';
 
-const STREAM = 'directives';
+const STREAM = families.directives.stream();
 /** Events that are read and verified in one turn. */
 const PAGE = 500;
-/** Events of the stream that are read in vain rather than asked for apart. */
+/** Unneeded events between two needed ones that are read along, instead of a second read. */
 const MAX_GAP = 100;
 const MAX_AT_ONCE = 32;
-/** What was found sound is believed for so long. */
+/** Verified events are trusted for this long; then they are read and verified again. */
 const MAX_AGE_MS = 60_000;
 
-/** Events of directives by epoch, as one request has read them. */
+/** Events of directives by epoch that one request has read. */
 export type ShownDirectives = Map<number, RecordedEvent>;
 
 /**
- * Every directive there ever was, as of any epoch. All evidence rests on this one stream, which only grows, so it is
- * read and verified for many requests together, and what is appended later is added to it. It is no second copy of the
- * evidence: after a minute it is read anew, and the events are read from the log wherever they are shown.
+ * All directives, as of any epoch. All evidence rests on this one stream, which only grows, so many requests share one
+ * verified reading of it, and later events are added. It is no second copy of the evidence: every minute it starts over,
+ * and events that are shown are read from the log.
  */
 export class DirectiveHistory {
-  private known = new KnownDirectives();
+  private known = new DirectiveTimeline();
   private readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -31,25 +32,25 @@ export class DirectiveHistory {
     private readonly clock: Pick<Clock, 'monotonicMs'> = systemClock,
   ) {}
 
-  /** Takes in what had been appended when it was called. Throws `LogUnavailable`. */
+  /** Takes in all events that were appended before the call. Throws `LogUnavailable`. */
   readonly refresh: () => Promise<void> = shared(async () => {
     const nowMs = this.clock.monotonicMs();
     if (nowMs - this.readAtMs < MAX_AGE_MS) return this.readInto(this.known);
-    const known = new KnownDirectives();
+    const known = new DirectiveTimeline();
     await this.readInto(known);
-    // All at once: until then others rest on what was known before.
+    // Replaced in one step: until then other requests use the earlier reading.
     this.known = known;
     this.readAtMs = nowMs;
   });
 
-  /** The directives as they stood at an epoch. Throws `Damage` where the log, as last read, is not sound up to there. */
+  /** The directives in force at an epoch. Throws `Damage` if the log, as last read, is not sound up to that epoch. */
   asOf(epoch: number): StandingDirectives {
     return this.known.asOf(epoch);
   }
 
   /**
-   * The events of all directives about these subjects (`subjectOf`), and of their lifting, as far as they are wanted.
-   * What is in `shown` already is not read again. Throws `LogUnavailable`.
+   * The wanted events of all directives about these subjects (`subjectOf`), and of their lifting. Events in `shown` are
+   * not read again. Throws `LogUnavailable`.
    */
   about(
     subjects: ReadonlySet<string>,
@@ -64,7 +65,7 @@ export class DirectiveHistory {
     return this.read(this.known.ofTrace(traceId), new Map());
   }
 
-  private async readInto(known: KnownDirectives): Promise<void> {
+  private async readInto(known: DirectiveTimeline): Promise<void> {
     for (let more = true; more;) {
       const events = await this.log.read(STREAM, known.epoch, PAGE);
       const taken = known.take(events.slice(0, soundPrefix(STREAM, events, known.epoch)));
@@ -73,7 +74,7 @@ export class DirectiveHistory {
     }
   }
 
-  /** In order; neighbours are read together. */
+  /** The events in order. One read serves neighbours. */
   private async read({ epochs, unsound }: FoundEvents, shown: ShownDirectives): Promise<RecordedEvent[]> {
     const ordered = [...new Set(epochs)].sort((a, b) => a - b);
     const runs: { readonly first: number; last: number }[] = [];

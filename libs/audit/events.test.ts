@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { EventsQuery } from '../contract/audit.js';
 import { readEvents } from './events.js';
 import { committed, write } from '../../test/contracts/facts.js';
+import { families } from '../streams/catalogue.js';
+import { writeOf } from '../streams/facts.js';
 import { makeWorld, tampered, type World } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';
+
+/** Each event type with its family. */
+const KNOWN_TYPES = Object.values(families).flatMap((family) =>
+  Object.keys(family.types).map((type) => [type, family] as const),
+);
 
 async function all(world: World, query: object): Promise<{ types: string[]; pages: number }> {
   const types: string[] = [];
@@ -62,6 +69,33 @@ test('filters by type and by the capability that an event names', async (t) => {
   ]);
   assert.deepEqual((await all(world, { capability: 'mail', types: 'DirectiveIssued' })).types, ['DirectiveIssued']);
   assert.deepEqual((await all(world, { types: 'NoSuchType' })).types, []);
+});
+
+test('a query for types reads the streams that can hold them, and no others', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId } = await world.open();
+  for (let call = 0; call < 5; call += 1) await world.authorize(taskId);
+  const { taskId: closed } = await world.open();
+  await world.authorize(closed);
+  const fact = { type: 'InstanceSeen', data: { instanceId: taskId }, actor: 'host-1', time: world.now() };
+  await committed(world.log, writeOf(families.instances.stream('host-1'), 0, [fact]));
+  for (const [type, family] of KNOWN_TYPES) {
+    const read: string[] = [];
+    const watched = tampered(world.log, {
+      readAll: async (options) => {
+        const page = await world.log.readAll(options);
+        read.push(...page.map(({ stream }) => stream));
+        return page;
+      },
+    });
+    await readEvents(watched, world.view, EventsQuery.parse({ types: type }));
+    assert.deepEqual(
+      [...new Set(read)].filter((stream) => !family.has(stream)),
+      [],
+      type,
+    );
+    if (type === 'HostStale') assert.equal(read.length, 1);
+  }
 });
 
 test('a page that found nothing still moves on, and looks at a bounded number of events', async (t) => {

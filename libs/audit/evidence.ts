@@ -28,7 +28,7 @@ export async function summaryOf(reconstructor: Reconstructor, attempt: Attempt):
   };
 }
 
-/** All evidence of an attempt but its history. */
+/** All evidence of an attempt except its history. */
 export async function evidenceOf(
   reconstructor: Reconstructor,
   contents: Contents,
@@ -36,7 +36,7 @@ export async function evidenceOf(
 ): Promise<Omit<CallEvidence, 'capabilityHistory'>> {
   const inputs = await reconstructor.reconstruct(attempt);
   const reconstruction = inputs.ok ? inputs.value : undefined;
-  // Before anything is waited for: the states are live.
+  // Before the next await: the states are live.
   const facts = factsOf(attempt, reconstruction);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
   return { ...facts, outbound, response: await responseEvidence(contents, attempt) };
@@ -79,7 +79,7 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFact
   };
 }
 
-/** The recorded checks, with the evidence that the basis pins where deciding again gives just these checks. */
+/** The recorded checks. If deciding again gives the same checks, with the evidence that the basis pins. */
 function checksOf({ checks }: CallDecided, again: Decision | undefined): readonly Check[] {
   const same =
     again?.checks.length === checks.length &&
@@ -87,7 +87,7 @@ function checksOf({ checks }: CallDecided, again: Decision | undefined): readonl
   return same ? again.checks : checks.map(shownCheck);
 }
 
-/** Most of them are bare names. */
+/** Most recorded checks are bare names, which compare at once. */
 function isSameCheck(again: RecordedCheck, recorded: RecordedCheck | undefined): boolean {
   return again === recorded || (recorded !== undefined && canonicalJson(again) === canonicalJson(recorded));
 }
@@ -137,7 +137,7 @@ async function responseEvidence(contents: Contents, { response, decided }: Attem
   const content = await contents.of(response.event, decided.taskId, commitments);
   if (typeof content === 'string') return content;
   const { raw = null, validated } = content.parts;
-  // It is what the Responder wrote: the commitments have just been verified.
+  // The Responder wrote it: its commitments have just been verified.
   const envelope = (validated ?? null) as Envelope | null;
   return { raw, validated: envelope, sourceLabel: envelope?.source ?? null, verdict, findings };
 }

@@ -1,59 +1,44 @@
-import { capabilityDecider } from '../capability/decider.js';
 import type { MaybeCapability } from '../capability/state.js';
 import type { ConsultedView } from '../decision-point/basis.js';
 import type { Held } from '../control/resting-states.js';
 import type { Basis } from '../decision/snapshot.js';
 import type { StandingDirectives } from '../directive/decider.js';
-import { categoryOf, parseEvent } from '../event-log/event.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
-import { ownValue } from '../kernel/canonical-json.js';
-import { policyDecider, type PolicySetState } from '../policy/decider.js';
-import { principalDecider, type PrincipalState } from '../principal/decider.js';
-import { taskDecider } from '../task/decider.js';
+import type { PolicySetState } from '../policy/decider.js';
+import type { PrincipalState } from '../principal/decider.js';
+import { families, foldedFamilyOf } from '../streams/catalogue.js';
+import type { FoldedFamily } from '../streams/family.js';
 import { DirectiveHistory, type ShownDirectives } from './directive-history.js';
-import type { Moment } from './known-directives.js';
+import type { Moment } from './directive-timeline.js';
 import { Damage, soundPrefix } from './soundness.js';
 
-interface Folder {
-  initialState(): unknown;
-  evolve(state: unknown, event: unknown): unknown;
-}
-
-/** Whatever a basis may name, but for the directives: they are not folded for each request. */
-const FOLDERS = {
-  capability: capabilityDecider,
-  policy: policyDecider,
-  principal: principalDecider,
-  task: taskDecider,
-} as unknown as Readonly<Record<string, Folder>>;
-
-/** One stream with its state at one revision; the state moves forward and starts over where it has to go back. */
+/** One stream with its state at one revision. The state moves forward; to go back it starts over. */
 interface Folded {
-  readonly folder: Folder;
+  readonly family: FoldedFamily;
   readonly events: readonly RecordedEvent[];
-  /** How many events from the start on are whole and in their place. */
+  /** The number of events, from the first on, that are whole and in their place. */
   readonly sound: number;
   revision: number;
   state: unknown;
 }
 
-/** Streams that are kept at once; the longest unused is read again when it is next needed. */
+/** Streams that are kept at once. The least recently used is dropped, and read again when it is next needed. */
 const MAX_STREAMS = 256;
 /** Streams that are read together. */
 const MAX_AT_ONCE = 16;
 
 /**
- * States as of recorded revisions, for one request. A state that is handed out is live until the next one of the same
- * stream is asked for: use one History from one chain of awaits alone, and ask in order of position, because going back
- * folds the stream anew. What is appended after a stream was first read is not seen.
+ * States as of recorded revisions, for one request. A state is live until the next state of the same stream is requested:
+ * use a History from one chain of awaits only. Request states in order of position, because going back folds the stream
+ * again. Events that were appended after the first read of a stream are not visible.
  */
 export class History {
   /** In order of use, the longest unused first. */
   private readonly streams = new Map<string, Folded>();
   private readonly shown: ShownDirectives = new Map();
-  /** What was appended to them later concerns another request. */
+  /** Later directives concern other requests. */
   private knowsDirectives: Promise<void> | undefined;
-  /** The view that was asked for last, until a state is moved. */
+  /** The view that was requested last, until a state is moved. */
   private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
   constructor(
@@ -61,7 +46,7 @@ export class History {
     private readonly directives = new DirectiveHistory(log),
   ) {}
 
-  /** Takes over a stream that has been read from its start; where too many are held, it is read again. */
+  /** Takes over a stream that was read from its first event on. If too many are held, it is read again. */
   keep(stream: string, events: readonly RecordedEvent[]): void {
     this.hold(stream, foldedOf(stream, events));
   }
@@ -71,12 +56,12 @@ export class History {
     return (await this.folded(stream)).events;
   }
 
-  /** A stream's state at a revision. Throws `Damage` where the log does not reach it or its events are not whole. */
+  /** A stream's state at a revision. Throws `Damage` if the log does not reach it or its events are not whole. */
   async at<State>(stream: string, revision: number): Promise<Held<State>> {
     const folded = await this.folded(stream);
     if (revision > folded.sound) throw new Damage(`${stream} cannot be read up to revision ${revision}`);
     if (revision !== folded.revision) this.latest = undefined;
-    if (revision < folded.revision) Object.assign(folded, { revision: 0, state: folded.folder.initialState() });
+    if (revision < folded.revision) Object.assign(folded, { revision: 0, state: folded.family.initialState() });
     for (const { json } of folded.events.slice(folded.revision, revision)) {
       folded.state = evolved(folded, json);
       folded.revision += 1;
@@ -86,8 +71,8 @@ export class History {
 
   /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
   async view(basis: Basis): Promise<ConsultedView> {
-    const consulted = Object.entries(basis).filter(([stream]) => categoryOf(stream) !== 'task');
-    // The calls of a task mostly rest on the same.
+    const consulted = Object.entries(basis).filter(([stream]) => !families.task.has(stream));
+    // The calls of a task mostly have the same basis.
     const name = JSON.stringify(consulted);
     if (this.latest?.name !== name) this.latest = { name, view: await this.viewOf(consulted) };
     return this.latest.view;
@@ -97,7 +82,7 @@ export class History {
     const held = new Map<string, Held<unknown>>();
     await this.load(consulted.map(([stream]) => stream));
     for (const [stream, revision] of consulted) {
-      const isDirectives = stream === 'directives';
+      const isDirectives = families.directives.has(stream);
       held.set(
         stream,
         isDirectives ? { revision, state: this.directives.asOf(revision) } : await this.at(stream, revision),
@@ -109,27 +94,33 @@ export class History {
       return state as Held<State>;
     };
     return {
-      capability: (id) => of<MaybeCapability>(`capability-${id}`),
-      policySet: (set) => of<PolicySetState>(`policy-${set}`),
-      principal: (name) => of<PrincipalState>(`principal-${name}`),
-      directives: () => of<StandingDirectives>('directives'),
+      capability: (id) => of<MaybeCapability>(families.capability.stream(id)),
+      policySet: (set) => of<PolicySetState>(families.policy.stream(set)),
+      principal: (name) => of<PrincipalState>(families.principal.stream(name)),
+      directives: () => of<StandingDirectives>(families.directives.stream()),
     };
   }
 
   private async folded(stream: string): Promise<Folded> {
-    if (!isFolded(stream)) throw new Damage('a basis with a stream that nothing can rest on');
-    return this.hold(stream, this.streams.get(stream) ?? foldedOf(stream, await this.log.read(stream)));
+    return this.hold(stream, this.streams.get(stream) ?? (await this.readFolded(stream)));
   }
 
-  /** The events of directives about these subjects, as far as they are wanted; none of them is read twice. */
+  private async readFolded(stream: string): Promise<Folded> {
+    if (foldedHere(stream) === undefined) throw new Damage('a basis with a stream that nothing can rest on');
+    return foldedOf(stream, await this.log.read(stream));
+  }
+
+  /** The wanted events of directives about these subjects. None of them is read twice. */
   async directivesAbout(subjects: ReadonlySet<string>, wanted: (at: Moment) => boolean): Promise<RecordedEvent[]> {
     await this.knowDirectives();
     return this.directives.about(subjects, wanted, this.shown);
   }
 
-  /** Reads what is missing of the first of these streams, and the directives, at once rather than one after the other. */
+  /** Reads the missing ones of the first `MAX_AT_ONCE` streams, and the directives, concurrently. */
   async load(streams: readonly string[]): Promise<void> {
-    const missing = streams.filter((stream) => !this.streams.has(stream) && isFolded(stream)).slice(0, MAX_AT_ONCE);
+    const missing = streams
+      .filter((stream) => !this.streams.has(stream) && foldedHere(stream) !== undefined)
+      .slice(0, MAX_AT_ONCE);
     const [read] = await Promise.all([
       Promise.all(missing.map((stream) => this.log.read(stream))),
       streams.length > 0 ? this.knowDirectives() : undefined,
@@ -149,16 +140,23 @@ export class History {
   }
 }
 
-const isFolded = (stream: string): boolean => Object.hasOwn(FOLDERS, categoryOf(stream));
-
-function foldedOf(stream: string, events: readonly RecordedEvent[]): Folded {
-  const folder = ownValue(FOLDERS, categoryOf(stream)) as Folder;
-  return { folder, events, sound: soundPrefix(stream, events), revision: 0, state: folder.initialState() };
+/** The family of a stream that a basis may name. Not the directives: requests share them (`directive-history.ts`). */
+function foldedHere(stream: string): FoldedFamily | undefined {
+  const family = foldedFamilyOf(stream);
+  const isBasis = (family?.role === 'control' || family?.role === 'task') && !families.directives.has(stream);
+  return isBasis ? family : undefined;
 }
 
-function evolved({ folder, state }: Folded, json: string): unknown {
+/** Throws `Damage` for a stream that no basis may name. */
+function foldedOf(stream: string, events: readonly RecordedEvent[]): Folded {
+  const family = foldedHere(stream);
+  if (family === undefined) throw new Damage('a basis with a stream that nothing can rest on');
+  return { family, events, sound: soundPrefix(stream, events), revision: 0, state: family.initialState() };
+}
+
+function evolved({ family, state }: Folded, json: string): unknown {
   try {
-    return folder.evolve(state, parseEvent(json));
+    return family.evolve(state, family.read(json));
   } catch {
     throw new Damage('a history that cannot have happened');
   }

@@ -7,7 +7,7 @@ import type { Engines, Snapshot } from '../decision/snapshot.js';
 import { LogUnavailable, type EventLog } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
-import type { TaskState } from '../task/decider.js';
+import { families, type StateOf } from '../streams/catalogue.js';
 import type { Attempt } from './attempts.js';
 import type { NoContent } from '../contract/tasks.js';
 import type { Commitments, Contents } from './contents.js';
@@ -15,7 +15,7 @@ import { History } from './history.js';
 import { recordedEngines } from './recorded-engines.js';
 import { Damage } from './soundness.js';
 
-/** The content of a call: with that of its task, or why there is none. `unread` where nobody asked for it. */
+/** The content of a call and of its task, or the reason why there is none. `unread` if content was not requested. */
 type CallContent =
   | {
       readonly arguments: JsonObject;
@@ -26,33 +26,33 @@ type CallContent =
   | NoContent
   | 'unread';
 
-/** The inputs of a recorded decision. The states in `snapshot` are those of a `History`: decide before the next await. */
+/** The inputs of a recorded decision. `snapshot` holds live states of a `History`: decide before the next await. */
 export interface Reconstruction {
   readonly snapshot: Snapshot;
   readonly call: Call;
   readonly engines: Engines;
-  /** `none`: a refused call, whose content was never kept. */
+  /** `none`: a refused call, which has no recorded content. */
   readonly content: 'whole' | 'none' | NoContent | 'unread';
-  /** Arguments of the call, where they could be read. */
+  /** The arguments of the call, if they could be read. */
   readonly arguments: JsonObject | undefined;
-  /** Computed anew; where the content cannot be read, those of the event if the key was shredded, else none. */
+  /** Computed from the content. Without content: those of the event if the key was shredded, else none. */
   readonly commitments: Commitments;
 }
 
 const NO_TASK_CONTENT: TaskContent = { purpose: '', attributes: {} };
 const MAX_LOADS = 3;
 
-/** Brings back what a recorded decision was made from, as of its basis. For one request, like its History. */
+/** Restores the inputs of a recorded decision, as of its basis. For one request, like its History. */
 export class Reconstructor {
   constructor(
     private readonly log: EventLog,
     private readonly engines: DecisionEngines,
     private readonly history = new History(log),
-    /** Absent where content is not to be read: then the engines answer what was recorded. */
+    /** Absent if content must not be read: then the engines answer from the record. */
     private readonly contents?: Contents,
   ) {}
 
-  /** An error is `Damage`: the log does not hold what the decision rested on. Throws what log and keyring throw. */
+  /** An error is `Damage`: the log lacks an input of the decision. Throws what log and keyring throw. */
   async reconstruct(attempt: Attempt): Promise<Result<Reconstruction, Damage>> {
     try {
       return ok(await this.inputsOf(attempt));
@@ -65,7 +65,7 @@ export class Reconstructor {
   private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
     const { decided, envelope, refused } = attempt;
     const { host, capability, basis, taskId } = decided;
-    const stream = refused ? `refusals-${host}` : `calls-${taskId}`;
+    const stream = refused ? families.refusals.stream(host) : families.calls.stream(taskId);
     if (attempt.event.stream !== stream) throw new Damage('a call in a stream where it does not belong');
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
@@ -98,7 +98,7 @@ export class Reconstructor {
 
   private async contentOf({ event, decided }: Attempt): Promise<CallContent> {
     if (this.contents === undefined) return 'unread';
-    const [opened] = await this.history.events(`task-${decided.taskId}`);
+    const [opened] = await this.history.events(families.task.stream(decided.taskId));
     if (opened === undefined) throw new Damage('a call of a task that is not there');
     const task = await this.contents.ofTask(opened, decided.taskId);
     const content = await this.contents.of(event, decided.taskId, decided.commitments);
@@ -110,15 +110,15 @@ export class Reconstructor {
   }
 
   private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {
-    const taskStream = `task-${decided.taskId}`;
+    const taskStream = families.task.stream(decided.taskId);
     const revision = decided.basis[taskStream];
     if (revision === undefined) throw new Damage(`a basis without ${taskStream}`);
-    const { state } = await this.history.at<TaskState | undefined>(taskStream, revision);
+    const { state } = await this.history.at<StateOf<'task'>>(taskStream, revision);
     if (state === undefined) throw new Damage(`a basis before ${taskStream} was opened`);
     return { task: state, taskStream, taskRevision: revision, content };
   }
 
-  /** Loads the policies and schemas of then. Others load theirs meanwhile and may push these out again. */
+  /** Loads the policies and schemas of that time. Concurrent requests may evict them, so it tries `MAX_LOADS` times. */
   private async prepare(snapshot: Snapshot, call: Call): Promise<void> {
     try {
       for (let loads = 0; loads < MAX_LOADS; loads += 1) {
@@ -132,7 +132,7 @@ export class Reconstructor {
     }
   }
 
-  /** A document that is gone from a log that can be read is damage, and no outage that will pass. */
+  /** A document that is missing in a readable log is damage, not an outage. */
   private async assertDocuments({ capability, policySet }: Snapshot, call: Call): Promise<void> {
     const operations = capability?.versions.get(call.version ?? '')?.operations ?? {};
     for (const digest of [policySet.active?.cedar, ownValue(operations, call.operation)?.arguments]) {

@@ -5,9 +5,9 @@ import { ok } from '../kernel/result.js';
 import type { CheckName } from '../vocabulary/words.js';
 
 /**
- * Engines that answer what was recorded, for a call whose content cannot be or need not be read: everything else of its
- * decision is still computed. Which policies determined a pass is known from `rule` alone: nothing where a later check
- * failed, and names that hold ", " come apart. Throws where the record has no answer.
+ * Engines that answer from the record, for a call whose content is not read; the rest of its decision is still computed.
+ * The policies that determined a pass are known from `rule` alone: none if a later check failed, and a name with ", "
+ * counts as two. Throws if the record has no answer.
  */
 export function recordedEngines({ checks, rule, reason }: CallDecided): Engines {
   const recorded = (name: CheckName) => {

@@ -11,6 +11,7 @@ import {
   forged,
   makeWorld,
   must,
+  newer,
   tampered,
   traceOf,
   withEvents,
@@ -342,4 +343,22 @@ test('a policy that is gone from the store is damage', async (t) => {
   await world.authorize(taskId);
   const { identical, calls } = await replay(world, traceId, tampered(world.log, { blob: async () => undefined }));
   assert.deepEqual([identical, calls[0]?.redecided.reason], [false, 'internal_error']);
+});
+
+test('an event that a newer version wrote makes no replay identical', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  assert.equal((await replay(world, traceId)).identical, true);
+  for (const type of [
+    'CallDecided',
+    'TaskOpened',
+    'TaskJoined',
+    'VersionReviewed',
+    'PolicyReviewed',
+    'PrincipalAdded',
+  ]) {
+    const log = withEvents(world.log, (event) => (event.type === type ? newer(event) : event));
+    assert.equal((await replay(world, traceId, log)).identical, false, type);
+  }
 });

@@ -39,7 +39,7 @@ function compared(decision: Decision, commitments: CallDecided['commitments'], b
   return { decision: decision.decision, reason, digest };
 }
 
-/** An event that says it is a decision and does not hold one: named with what it does hold, and never identical. */
+/** An event with the type of a decision and other data: shown with the members that it has, and never identical. */
 export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
   const data = parseEvent(json).data as Json;
   const member = (name: string) => (isJsonObject(data) ? ownValue(data, name) : undefined);

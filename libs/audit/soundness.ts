@@ -1,12 +1,12 @@
 import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 
-/** The log does not hold what it should: evidence that it was damaged or edited, never a reason to guess. */
+/** The log lacks events or holds other ones: evidence of damage or edits. The caller must not guess their content. */
 export class Damage extends Error {
   override readonly name = 'Damage';
 }
 
-/** How many events of a stream, which follow upon revision `after`, are what was sealed and stand where they were written. */
+/** The number of events after revision `after` of a stream, from the first on, that are as sealed and in their place. */
 export function soundPrefix(stream: string, events: readonly RecordedEvent[], after = 0): number {
   const broken = events.findIndex(({ json, type }, index) => {
     const head = verifySealed(json);

@@ -1,7 +1,10 @@
 import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 
-/** An event as auditors get it (`contract.md`, Evidence): what was written, and where it stands in the log. */
+/**
+ * An event as auditors receive it (`contract.md`, Evidence): as it was written, at the version of that time, with its
+ * position in the log.
+ */
 export interface StoredEvent extends Event {
   /** Decimal; compare as an integer. */
   readonly position: string;
@@ -16,7 +19,7 @@ export function storedText({ position, json }: Pick<RecordedEvent, 'position' | 
   return `{"position":"${position}",${json.slice(1)}`;
 }
 
-/** In order of position; events of one position keep the order in which they come here. */
+/** Orders by position. Events with the same position keep their order. */
 export function byPosition(a: Pick<RecordedEvent, 'position'>, b: Pick<RecordedEvent, 'position'>): number {
   return a.position < b.position ? -1 : a.position > b.position ? 1 : 0;
 }

@@ -4,7 +4,7 @@ import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import { taskStatus, type TaskState } from '../task/decider.js';
 
-/** Spells a task out. Where its content is gone or is not what was committed to, that word stands in its place. */
+/** The wire shape of a task. A reason (`NoContent`) replaces content that is shredded or damaged. */
 export function taskView(task: TaskState, content: TaskContent | NoContent, now: Instant, position?: bigint): TaskView {
   const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, user, scope } = task;
   const { purpose, attributes } = typeof content === 'string' ? { purpose: content, attributes: content } : content;

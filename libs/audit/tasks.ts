@@ -1,6 +1,5 @@
 import type { TaskQuery } from '../contract/audit.js';
 import type { TaskSummary } from '../contract/evidence.js';
-import { foldTask } from '../decision-point/task-lanes.js';
 import type { EventLog } from '../event-log/port.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Refusal } from '../kernel/refusal.js';
@@ -8,6 +7,7 @@ import { toMs, type Instant } from '../kernel/time.js';
 import { taskStatus } from '../task/decider.js';
 import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
+import { families } from '../streams/catalogue.js';
 
 /** Finds tasks, of any host. */
 export class TaskAudit {
@@ -31,7 +31,7 @@ export class TaskAudit {
   }
 
   private async summaryOf(taskId: string, now: Instant): Promise<TaskSummary | undefined> {
-    const task = foldTask(await this.log.read(`task-${taskId}`));
+    const task = families.task.fold(await this.log.read(families.task.stream(taskId)));
     if (task === undefined) return undefined;
     const { traceId, host, agent, user, scope, pins, openedAt, expiresAt } = task;
     const { id, roles, attestedBy } = user;

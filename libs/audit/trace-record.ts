@@ -1,9 +1,10 @@
-import { parseEvent } from '../event-log/event.js';
+import { categoryOf, parseEvent } from '../event-log/event.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { isForeign } from '../decision-point/trace.js';
+import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import type { CallIndex } from './index/call-index.js';
 import type { DirectiveHistory } from './directive-history.js';
@@ -12,7 +13,7 @@ import { IndexUnavailable } from './index/thread.js';
 import { soundPrefix } from './soundness.js';
 import { byPosition } from './stored-event.js';
 
-/** All that the log holds under a trace id, as of one position. */
+/** All events of a trace, as of one position. */
 export interface TraceRecord {
   readonly traceId: string;
   /** The end of the log when the record was read. */
@@ -27,12 +28,12 @@ export interface TraceRecord {
   readonly sound: boolean;
 }
 
-/** How long a trace may wait for the index of refusals to be as new as the log. */
+/** The time in which the index of refusals must catch up with the log. */
 const INDEX_WAIT_MS = 2_000;
 
 /**
- * Reads a trace; undefined where there is nothing under this id, `too_large` past `maxEvents`. Throws `LogUnavailable`,
- * and `IndexUnavailable` where the refusals of the trace are not known in time.
+ * Reads a trace; undefined if it has no events, `too_large` above `maxEvents`. Throws `LogUnavailable`, and
+ * `IndexUnavailable` if the index of refusals does not catch up in time.
  */
 export async function readTrace(
   log: EventLog,
@@ -41,7 +42,7 @@ export async function readTrace(
   traceId: string,
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
-  const traceStream = `trace-${traceId}`;
+  const traceStream = families.trace.stream(traceId);
   const toEnd = log.end();
   const [end, refusals, joined] = await Promise.all([
     toEnd,
@@ -56,17 +57,22 @@ export async function readTrace(
     sound: soundPrefix(traceStream, joined) === joined.length,
   };
   const within = (events: readonly RecordedEvent[]) => events.filter(({ position }) => position <= end);
-  const taskIds = new Set(joined.map(({ json }) => (parseEvent(json).data as { taskId: string }).taskId));
+  const taskIds = new Set<string>();
+  for (const { json } of joined) {
+    const read = families.trace.readWhole(json);
+    if (read.ok) taskIds.add(read.value.data.taskId);
+    else record.sound = false;
+  }
   const tasks: { taskId: string; events: readonly RecordedEvent[] }[] = [];
   for (const taskId of taskIds) {
     if (left < 0) break;
-    const streams = [`task-${taskId}`, `calls-${taskId}`] as const;
+    const streams = [families.task.stream(taskId), families.calls.stream(taskId)] as const;
     const [task, calls] = await Promise.all([log.read(streams[0], 0, left + 1), log.read(streams[1], 0, left + 1)]);
     left -= task.length + calls.length;
     if (soundPrefix(streams[0], task) < task.length || soundPrefix(streams[1], calls) < calls.length) {
       record.sound = false;
     }
-    // Where one position is shared, in the order in which they were appended.
+    // Events with the same position stay in the order of their append.
     record.events.push(...within(calls), ...within(task));
     tasks.push({ taskId, events: within(task) });
     take(record, within(calls));
@@ -76,7 +82,7 @@ export async function readTrace(
   for (const reference of refusals) {
     const event = await eventAt(log, reference);
     if (event === undefined || verifySealed(event.json)?.stream !== event.stream) record.sound = false;
-    if (event === undefined || isForeign(joined, event.stream.slice('refusals-'.length))) continue;
+    if (event === undefined || isForeign(joined, families.refusals.idOf(event.stream) ?? '')) continue;
     record.events.push(event);
     take(record, [event]);
   }
@@ -86,7 +92,7 @@ export async function readTrace(
   return ok({ traceId, end, tasks, ...record });
 }
 
-/** Asks before it is known how far the log goes: mostly the index has come there already. */
+/** Queries the index before the end of the log is known, because it has mostly caught up already. */
 async function refusalsUpTo(
   end: Promise<bigint>,
   index: CallIndex,
@@ -102,7 +108,7 @@ async function refusalsUpTo(
   return index.refusals(traceId, limit);
 }
 
-/** What calls of the trace brought about elsewhere: the drift that they saw, and the suspension with its directive. */
+/** The effects of the trace's calls in other streams: the drift that they observed, and the suspension with its directive. */
 async function driftOf(
   log: EventLog,
   directives: DirectiveHistory,
@@ -114,7 +120,7 @@ async function driftOf(
   await directives.refresh();
   const events = await directives.ofTrace(traceId);
   for (const capability of new Set(drifted.map(({ decided }) => decided.capability))) {
-    const own = await log.read(`capability-${capability}`);
+    const own = await log.read(families.capability.stream(capability));
     events.push(...own.filter(({ json }) => parseEvent(json).traceId === traceId));
   }
   return events;
@@ -133,13 +139,12 @@ function take(record: Reading, events: readonly RecordedEvent[]): void {
   record.unreadable.push(...unreadable);
 }
 
-/** The event at a place in the log, without reading the rest of its stream; undefined where it is not there. */
+/** The event at a place in the log, without reading the rest of its stream; undefined if it is not there. */
 export async function eventAt(log: EventLog, place: Reference): Promise<RecordedEvent | undefined> {
   const { position, stream, revision } = place;
-  const category = stream.slice(0, stream.indexOf('-'));
-  const events = await log.readAll({ after: position - 1n, categories: [category], limit: 1 });
+  const events = await log.readAll({ after: position - 1n, categories: [categoryOf(stream)], limit: 1 });
   return events.find((event) => event.stream === stream && event.revision === revision);
 }
 
 export const tooLarge = (): Refusal =>
-  refusal('too_large', 'the trace holds more than one answer can: ask for its calls and events in pages');
+  refusal('too_large', 'the trace is too large for one answer: request its calls and events in pages');

@@ -1,10 +1,10 @@
 import type { DecisionEngines } from '../decision-point/engines.js';
-import { foldTask } from '../decision-point/task-lanes.js';
 import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import type { Keyring } from '../payloads/keyring.js';
+import { families } from '../streams/catalogue.js';
 import type { TaskState } from '../task/decider.js';
 import type { Attempt } from './attempts.js';
 import type { CallIndex } from './index/call-index.js';
@@ -31,7 +31,7 @@ export interface TraceLimits {
 
 const LIMITS: TraceLimits = { maxEvents: 20_000, maxChars: 67_108_864 };
 
-/** Everything that is known under a trace id, and whether it all comes out the same again. */
+/** The evidence of a trace, and its replay. */
 export class TraceAudit {
   constructor(
     private readonly log: EventLog,
@@ -43,8 +43,8 @@ export class TraceAudit {
   ) {}
 
   /**
-   * All evidence of a trace, as the JSON of a `TraceEvidence` in UTF-8: most of it is the log's own text. Undefined where
-   * there is nothing under this id, `too_large` past the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
+   * All evidence of a trace, as the JSON of a `TraceEvidence` in UTF-8: most of it is the log's own text. Undefined if the
+   * trace has no events, `too_large` above the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
    * `IndexUnavailable`.
    */
   async trace(traceId: string, now: Instant): Promise<Result<Buffer | undefined, Refusal>> {
@@ -66,7 +66,7 @@ export class TraceAudit {
     return ok(utf8Of([head, ...calls.value, '],"events":[', ...listed(record.value.events), ']}']));
   }
 
-  /** Decides every recorded attempt of a trace again. As `trace` where it cannot. */
+  /** Decides every recorded attempt of a trace again. Errors as for `trace`. */
   async replay(traceId: string): Promise<Result<TraceReplay | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
@@ -80,7 +80,7 @@ export class TraceAudit {
     return ok({ traceId, identical, calls });
   }
 
-  /** What the attempts of a trace rest on; the first of it has been read, in one go. */
+  /** The sources for the attempts of a trace, with the first reads done concurrently. */
   private async sourcesOf(
     record: TraceRecord,
     withResponses: boolean,
@@ -132,7 +132,7 @@ function listed(events: readonly RecordedEvent[]): string[] {
   return events.map((event, index) => (index === 0 ? storedText(event) : `,${storedText(event)}`));
 }
 
-/** Whose content is opened, in the order in which it is. */
+/** The events whose content is opened, in that order. */
 function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
   const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
   const called = attempts
@@ -141,14 +141,14 @@ function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolea
   return [...opened, ...called];
 }
 
-/** A history that has the streams of the tasks already. */
+/** A history that already holds the streams of the tasks. */
 function historyOf(log: EventLog, directives: DirectiveHistory, { tasks }: TraceRecord): History {
   const history = new History(log, directives);
-  for (const { taskId, events } of tasks) history.keep(`task-${taskId}`, events);
+  for (const { taskId, events } of tasks) history.keep(families.task.stream(taskId), events);
   return history;
 }
 
-/** Up to the end of the task: its closing or its expiry, whichever came first. Up to now where there is no such end. */
+/** Up to the end of the task: its closing or its expiry, whichever is earlier. Up to now if there is no such end. */
 function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: TaskState | undefined): Window {
   if (state === undefined) return { position: end };
   const closed = tasks
@@ -157,10 +157,10 @@ function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: Task
   return { position: closed?.position ?? end, time: state.expiresAt };
 }
 
-/** Undefined where the events are no history of a task; what they do hold is among the events of the trace. */
-function stateOf(events: Parameters<typeof foldTask>[0]): TaskState | undefined {
+/** Undefined if the events are no history of a task. The trace shows the events in any case. */
+function stateOf(events: readonly RecordedEvent[]): TaskState | undefined {
   try {
-    return foldTask(events);
+    return families.task.fold(events);
   } catch {
     return undefined;
   }

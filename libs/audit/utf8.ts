@@ -1,6 +1,6 @@
 /**
- * Pieces of a text, one after the other, as UTF-8. A large text that is joined first is copied several times; here each
- * piece is encoded where it comes to stand. What stands in many places had better be encoded once: bytes are copied.
+ * Pieces of a text in order, as UTF-8. Joining a large text first would copy it several times; here each piece is encoded
+ * at its final place. Encode a piece once if it occurs many times: bytes are copied as they are.
  */
 export function utf8Of(pieces: readonly (string | Uint8Array)[]): Buffer {
   const length = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);

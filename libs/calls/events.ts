@@ -101,4 +101,8 @@ export const OutcomeRecorded = z.strictObject({
 });
 export type OutcomeRecorded = z.infer<typeof OutcomeRecorded>;
 
-export const callsEventSchemas = { CallDecided, CallRefused: CallDecided, ResponseValidated, OutcomeRecorded } as const;
+/** Facts of stream `calls-<taskId>`. */
+export const callsEventSchemas = { CallDecided, ResponseValidated, OutcomeRecorded } as const;
+
+/** Facts of stream `refusals-<host>`. */
+export const refusalsEventSchemas = { CallRefused: CallDecided } as const;

@@ -1,24 +1,25 @@
 import type { StreamCheck } from '../event-log/port.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
+import { families } from '../streams/catalogue.js';
 import type { ControlView } from './control-view.js';
 
-/** Who acts: a principal by the token that it showed, or a part of the service itself, `system:<part>`. */
+/** The principal of a request, by its token, or a part of the service itself: `system:<part>`. */
 export interface Caller {
   readonly name: string;
-  /** SHA-256 of the token; absent where none was shown. */
+  /** SHA-256 of the token; absent if the request had none. */
   readonly tokenDigest?: string;
 }
 
 /**
- * What every act of a caller rests on: it has not been removed, nor its token rotated, since it was let in. The check
- * goes into the append, so that both work at once, in flight too.
+ * The precondition of every append for a caller: since it was authenticated, nobody removed it or rotated its token. As
+ * part of the append it also stops requests that are in flight.
  */
-export function standingOf(view: ControlView, caller: Caller): Result<readonly StreamCheck[], Refusal> {
+export function callerPrecondition(view: ControlView, caller: Caller): Result<readonly StreamCheck[], Refusal> {
   if (caller.name.startsWith('system:')) return ok([]);
   const { state, revision } = view.principal(caller.name);
   if (state?.removed !== false || (caller.tokenDigest ?? state.tokenDigest) !== state.tokenDigest) {
-    return err(refusal('unauthenticated', 'the caller or its token is not valid any more'));
+    return err(refusal('unauthenticated', 'the caller was removed, or its token was replaced'));
   }
-  return ok([{ stream: `principal-${caller.name}`, expected: revision }]);
+  return ok([{ stream: families.principal.stream(caller.name), expected: revision }]);
 }

@@ -4,22 +4,22 @@ import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import { standingOf, type Caller } from './caller.js';
+import { callerPrecondition, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
 import type { LogTime } from './log-time.js';
 import { isStop, isUrgent } from './stops.js';
 
-/** What a command comes to: what to append, nothing where all of it is recorded already. */
+/** The appends of a command: none if all of it is recorded already. */
 export interface Plan {
   readonly writes: readonly StreamWrite[];
   readonly checks?: readonly StreamCheck[];
   readonly blobs?: readonly Blob[];
 }
 
-/** As many commands at once as may race for one stream: of each round one wins, and an emergency stop must not lose. */
+/** More than the commands that may race for one stream. One of them wins each round, and an emergency stop must not lose. */
 const MAX_TRIES = 64;
 
-/** Carries out commands of the control plane: decide on the view, append what was decided on, fold it in. */
+/** Runs commands of the control plane: decides on the view, appends the facts, and folds them into the view. */
 export class ControlPlane {
   constructor(
     private readonly log: SettledLog,
@@ -28,24 +28,24 @@ export class ControlPlane {
   ) {}
 
   /**
-   * Plans and appends. A plan that was overtaken is made again on the newer state, `MAX_TRIES` times; then 409. The caller's
-   * own stream is checked by each append, so that a principal who is removed stops at once, in flight too.
-   * `position` is at or after everything that the command recorded, now or when it came first. Throws what the log
-   * throws: `OutcomeUnknown` if the command may have been carried out. After that a stop may still be, nothing else.
+   * Plans and appends. If another append was first, it plans again on the newer state, up to `MAX_TRIES` times; then it
+   * answers 409. Each append checks the caller's own stream, so removing a principal also stops its commands in flight.
+   * `position` is at or after everything that the command recorded, now or at its first attempt. Throws what the log
+   * throws: `OutcomeUnknown` if the command may have been carried out. After that error only a stop may still take effect.
    */
   async run(
     caller: Caller,
     plan: (now: Instant) => Result<Plan, Refusal> | Promise<Result<Plan, Refusal>>,
   ): Promise<Result<{ position: bigint }, Refusal>> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const standing = standingOf(this.view, caller);
+      const standing = callerPrecondition(this.view, caller);
       if (!standing.ok) return standing;
       const planned = await plan(this.time.now());
       if (!planned.ok) return planned;
       const { checks = [], blobs = [] } = planned.value;
       const writes = planned.value.writes.filter((write) => write.events.length > 0);
       if (writes.length === 0) return ok({ position: await this.log.end() });
-      // A write has its own precondition: a caller may be the very principal that the command is about.
+      // A write has its own precondition, and the command may be about the caller itself.
       const written = new Set(writes.map(({ stream }) => stream));
       const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
       const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { makeWorld } from '../../test/support/audit-world.js';
+import { makeWorld, newer, withEvents } from '../../test/support/audit-world.js';
+import { UnreadableEvent } from '../streams/unreadable.js';
 import { ControlView } from './control-view.js';
 import { test } from '../../test/support/testing.js';
 
@@ -34,4 +35,14 @@ test('a view in which nearly all capabilities rest shows what one shows in which
     (await listed(resting, 'cat-2')).map(({ id }) => id),
     all.slice(3),
   );
+});
+
+test('a log that a newer version wrote is not loaded: a stop in it must not be passed over', async (t) => {
+  const world = await makeWorld(t);
+  await world.issue({ type: 'all' });
+  const log = withEvents(world.log, (event) => (event.type === 'DirectiveIssued' ? newer(event) : event));
+  const isNewer = (error: unknown) =>
+    error instanceof UnreadableEvent &&
+    error.message === 'DirectiveIssued version 2 at directives@1 was written by a newer version of Sallyport';
+  await assert.rejects(new ControlView(log).start(), isNewer);
 });

@@ -1,35 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { capabilityDecider } from '../capability/decider.js';
 import { restCapability, wakeCapability } from '../capability/resting.js';
 import type { CapabilityState, MaybeCapability } from '../capability/state.js';
-import { directiveDecider, type DirectivesState } from '../directive/decider.js';
-import { categoryOf, parseEvent, type Event } from '../event-log/event.js';
+import type { DirectivesState } from '../directive/decider.js';
+import type { Event } from '../event-log/event.js';
 import type { EventLog, RecordedEvent, StreamWrite, Subscription } from '../event-log/port.js';
-import type { Decider } from '../kernel/decider.js';
 import { toMs } from '../kernel/time.js';
-import { policyDecider, type PolicySetState } from '../policy/decider.js';
-import { principalDecider, type PrincipalState } from '../principal/decider.js';
+import type { PolicySetState } from '../policy/decider.js';
+import type { PrincipalState } from '../principal/decider.js';
+import { categoriesWith, families, foldedFamilyOf, type EventsOf } from '../streams/catalogue.js';
+import type { FoldedFamily } from '../streams/family.js';
 import { PositionGate } from './position-gate.js';
 import { RestingStates, type Held, type Resting } from './resting-states.js';
 
-type Folder = Pick<Decider<unknown, never, unknown, never>, 'initialState' | 'evolve'>;
-
-/** The streams that decisions rest on, by category. All of them are held in memory; tasks and calls are not. */
-const DECIDERS: ReadonlyMap<string, Folder> = new Map<string, unknown>([
-  ['capability', capabilityDecider],
-  ['directives', directiveDecider],
-  ['policy', policyDecider],
-  ['principal', principalDecider],
-]) as Map<string, Folder>;
-
-export const CONTROL_CATEGORIES: readonly string[] = [...DECIDERS.keys()];
+/** The categories that the view holds in memory: decisions rest on all of them. */
+const CATEGORIES = categoriesWith('control');
 const PAGE = 256;
-const CAPABILITY = 'capability-';
 const CAPABILITY_AT_REST: Resting<unknown> = {
   rest: (state) => restCapability(state as CapabilityState),
   wake: wakeCapability,
 };
-/** Capabilities that are looked at before others have their turn. */
+/** Capabilities that are listed before other work has its turn. */
 const SLICE = 256;
 
 /** An event that the view has just folded in. */
@@ -38,19 +28,19 @@ export interface Applied {
   readonly event: Event;
   /** At or after the event. */
   readonly position: bigint;
-  /** It was written here, and became durable just now; others were read from the log some time after. */
+  /** This process wrote it, and it became durable just now. Other events were read from the log some time later. */
   readonly isOwn: boolean;
 }
 
 type SealedOrRecorded = Pick<RecordedEvent, 'stream' | 'revision' | 'json'>;
 
 /**
- * The control streams folded in memory, in step with the log: fed by a subscription, and by each commit of this process
- * at once. A state that is handed out is the live one: read it before the next await, and never change it.
+ * The control streams, folded in memory and kept in step with the log: by a subscription, and at once by each commit of
+ * this process. A state that it answers is the live one: read it before the next await, and never change it.
  */
 export class ControlView {
   private readonly streams = new Map<string, Held<unknown>>();
-  /** Of capabilities there may be very many. */
+  /** There may be 100,000 of them. */
   private readonly capabilities: RestingStates<unknown>;
   private readonly byToken = new Map<string, string>();
   private subscription: Subscription | undefined;
@@ -59,7 +49,7 @@ export class ControlView {
   private lastEventMs = 0;
   private readonly listeners = new Set<(applied: Applied) => void>();
 
-  /** `maxAwake`: capabilities that are kept as objects; the others rest as text until they are asked for. */
+  /** `maxAwake`: capabilities that are kept as objects. The others rest as text until they are needed. */
   constructor(
     private readonly log: EventLog,
     maxAwake?: number,
@@ -67,13 +57,13 @@ export class ControlView {
     this.capabilities = new RestingStates(CAPABILITY_AT_REST, maxAwake);
   }
 
-  /** Loads what is there, then follows the log. */
+  /** Loads all control events, then follows the log. Throws `LogUnavailable`, `UnreadableEvent`. */
   async start(): Promise<void> {
     let after = 0n;
-    const page = () => this.log.readAll({ after, categories: CONTROL_CATEGORIES, limit: PAGE });
+    const page = () => this.log.readAll({ after, categories: CATEGORIES, limit: PAGE });
     for (let events = await page(); events.length > 0;) {
       after = events.at(-1)?.position ?? after;
-      // Read while this one is folded.
+      // The next page is read while this one is folded.
       const next = page();
       next.catch(() => undefined);
       for (const event of events) this.apply(event, event.position);
@@ -82,7 +72,7 @@ export class ControlView {
     }
     const started = Promise.withResolvers<void>();
     this.subscription = this.log.subscribe(
-      { after, categories: CONTROL_CATEGORIES },
+      { after, categories: CATEGORIES },
       {
         onEvents: (events) => events.forEach((event) => this.apply(event, event.position)),
         onCaughtUp: (position) => {
@@ -98,54 +88,56 @@ export class ControlView {
     await this.subscription?.close();
   }
 
-  /** Tells each event at once when it has been folded in; a listener must not throw. Answers how to stop. */
+  /** Calls the listener with each event as soon as it is folded in; it must not throw. Answers a function that ends this. */
   listen(listener: (applied: Applied) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
   }
 
-  /** Folds an event in, once: what the view has already is passed over. */
+  /** Folds an event in, once: events that the view already has are passed over. */
   private apply(sealed: SealedOrRecorded, position: bigint, isOwn = false): void {
-    const held = this.held(sealed.stream);
-    if (held === undefined || sealed.revision <= held.revision) return;
+    const family = controlFamilyOf(sealed.stream);
+    if (family === undefined) return;
+    const held = this.held(sealed.stream, family);
+    if (sealed.revision <= held.revision) return;
     if (sealed.revision !== held.revision + 1) throw new Error(`a gap in ${sealed.stream} before ${sealed.revision}`);
-    const event = parseEvent(sealed.json);
+    const event = family.read(sealed.json);
     const before = held.state;
-    held.state = folderOf(sealed.stream)?.evolve(before, event);
+    held.state = family.evolve(before, event);
     held.revision = sealed.revision;
-    if (sealed.stream.startsWith(CAPABILITY)) this.capabilities.set(sealed.stream, held);
+    if (families.capability.has(sealed.stream)) this.capabilities.set(sealed.stream, held);
     else this.streams.set(sealed.stream, held);
     this.lastEventMs = Math.max(this.lastEventMs, toMs(event.time));
-    if (event.type.startsWith('Principal') || event.type === 'TokenRotated')
-      this.indexToken(event, before as PrincipalState);
+    if (families.principal.owns(event)) this.indexToken(event, before as PrincipalState);
     for (const tell of this.listeners) tell({ stream: sealed.stream, event, position, isOwn });
   }
 
-  /** Folds a commit of this process in, without waiting for the subscription to bring it. */
+  /** Folds in a commit of this process, without waiting for the subscription. */
   applyCommitted(writes: readonly StreamWrite[], position: bigint): void {
     if (position > this.seen) this.seen = position;
     for (const { events } of writes) for (const event of events) this.apply(event, position, true);
   }
 
-  /** Reads the named streams again, from where the view stands; other than control streams are passed over. */
+  /** Reads the events of these streams that the view does not have yet. Streams of other roles are passed over. */
   async refresh(streams: Iterable<string>): Promise<void> {
     for (const stream of streams) {
-      const held = this.held(stream);
-      if (held === undefined) continue;
-      for (const event of await this.log.read(stream, held.revision)) this.apply(event, event.position);
+      const family = controlFamilyOf(stream);
+      if (family === undefined) continue;
+      const { revision } = this.held(stream, family);
+      for (const event of await this.log.read(stream, revision)) this.apply(event, event.position);
     }
   }
 
   capability(id: string): Held<MaybeCapability> {
-    return this.of(`capability-${id}`);
+    return this.of(families.capability, id);
   }
 
   /**
-   * Capabilities in order of their ids, from one on. Others have their turn in between, so a list of many holds up no
-   * decision; each state is to be read before the next one is asked for.
+   * Capabilities in order of their ids, from `id` on. Decisions have their turn in between, so a long list delays none.
+   * Read each state before the next one is requested.
    */
   async *capabilitiesFrom(id = ''): AsyncGenerator<CapabilityState> {
-    const first = CAPABILITY + id;
+    const first = families.capability.stream(id);
     const streams = this.capabilities.streams().filter((stream) => stream >= first);
     for (const [index, stream] of streams.sort().entries()) {
       if (index % SLICE === SLICE - 1) await nextTurn();
@@ -155,31 +147,31 @@ export class ControlView {
   }
 
   policySet(set: string): Held<PolicySetState> {
-    return this.of(`policy-${set}`);
+    return this.of(families.policy, set);
   }
 
   principal(name: string): Held<PrincipalState> {
-    return this.of(`principal-${name}`);
+    return this.of(families.principal, name);
   }
 
   principals(): PrincipalState[] {
     return [...this.streams]
-      .filter(([stream]) => categoryOf(stream) === 'principal')
+      .filter(([stream]) => families.principal.has(stream))
       .map(([, held]) => held.state as PrincipalState);
   }
 
   directives(): Held<DirectivesState> {
-    return this.of('directives');
+    return this.of(families.directives);
   }
 
-  /** Who a token belongs to now; `tokenDigest` is its SHA-256. */
+  /** The principal that a token belongs to now; `tokenDigest` is its SHA-256. */
   principalByToken(tokenDigest: string): NonNullable<PrincipalState> | undefined {
     const name = this.byToken.get(tokenDigest);
     const state = name === undefined ? undefined : this.principal(name).state;
     return state === undefined || state.removed ? undefined : state;
   }
 
-  /** Time of the latest control event: a decision is never dated before what it rests on. */
+  /** Time of the latest control event. A decision is never dated before the events that it rests on. */
   get latestMs(): number {
     return this.lastEventMs;
   }
@@ -194,25 +186,26 @@ export class ControlView {
     return this.gate.waitFor(position, timeoutMs);
   }
 
-  private of<State>(stream: string): Held<State> {
-    return this.held(stream) as Held<State>;
+  private of<State, Events extends Event, Id extends readonly string[]>(
+    family: FoldedFamily<State, Events, Id>,
+    ...id: Id
+  ): Held<State> {
+    return this.held(family.stream(...id), family) as Held<State>;
   }
 
-  /** The held state, or a fresh one that is not kept: a name that nobody registered must cost no memory. */
-  private held(stream: string): Held<unknown> | undefined {
-    const held = stream.startsWith(CAPABILITY) ? this.capabilities.get(stream) : this.streams.get(stream);
-    if (held !== undefined) return held;
-    const folder = folderOf(stream);
-    return folder === undefined ? undefined : { revision: 0, state: folder.initialState() };
+  /** The held state, or a fresh one that is not kept: an unregistered name must cost no memory. */
+  private held(stream: string, family: Pick<FoldedFamily, 'initialState'>): Held<unknown> {
+    const held = families.capability.has(stream) ? this.capabilities.get(stream) : this.streams.get(stream);
+    return held ?? { revision: 0, state: family.initialState() };
   }
 
-  private indexToken(event: Event, before: PrincipalState): void {
-    const { name, tokenDigest } = event.data as { name: string; tokenDigest?: string };
+  private indexToken({ type, data }: EventsOf<'principal'>, before: PrincipalState): void {
     if (before !== undefined) this.byToken.delete(before.tokenDigest);
-    if (tokenDigest !== undefined) this.byToken.set(tokenDigest, name);
+    if (type !== 'PrincipalRemoved') this.byToken.set(data.tokenDigest, data.name);
   }
 }
 
-function folderOf(stream: string): Folder | undefined {
-  return DECIDERS.get(categoryOf(stream));
+function controlFamilyOf(stream: string): FoldedFamily | undefined {
+  const family = foldedFamilyOf(stream);
+  return family?.role === 'control' ? family : undefined;
 }

@@ -11,24 +11,24 @@ import type { ControlView } from './control-view.js';
 import type { Links } from '../streams/facts.js';
 import { capabilityWrites } from './stops.js';
 
-/** A definition that a host saw in place of the pinned one. */
+/** A definition that a host observed instead of the pinned one. */
 export interface Observation {
   readonly host: string;
   readonly capability: string;
   readonly version: string;
-  /** What has changed from the pinned definition to the observed one. */
+  /** The changes from the pinned definition to the observed one. */
   readonly diff: Diff;
   readonly observed: Definition;
   readonly observedDigest: Digest;
   readonly hostPinsVersion: boolean;
-  /** The id of the directive, should it come to one. */
+  /** The id of the directive, if the observation causes one. */
   readonly directiveId: string;
   readonly time: Instant;
-  /** The trace and the call in which it was seen, where it was one. */
+  /** The trace and the call of the observation; absent if no call made it. */
   readonly links?: Links;
 }
 
-/** What an observation appends: the drift with its snapshot, and the suspension that it causes. Nothing where it is no news. */
+/** The appends of an observation: the drift with its snapshot, and the suspension that it causes. None if nothing is new. */
 export function driftWrites(
   view: ControlView,
   observation: Observation,

@@ -4,8 +4,8 @@ import { toInstant, toMs, type Clock, type Instant } from '../kernel/time.js';
 import type { ControlView } from './control-view.js';
 
 /**
- * Dates events: the later of the wall clock and the latest event, so that a clock set back never makes a decision older.
- * Until such a clock has caught up, time goes on by the monotonic one: leases and tasks end as they should.
+ * Dates events with the later of the wall clock and the latest event: a clock that is set back makes no decision older.
+ * Until that clock has caught up, time advances by the monotonic clock, so leases and tasks still end on time.
  */
 export class LogTime {
   private readAtMs: number;
@@ -33,7 +33,7 @@ export class LogTime {
   }
 }
 
-/** Events at the end of the log that are looked at: times rise along it but for what several writers wrote at once. */
+/** Events at the end of the log whose times are read. Times rise along the log, except among concurrent writers. */
 const TAIL = 256n;
 
 /** Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Throws `LogUnavailable`. */

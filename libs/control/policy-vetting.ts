@@ -2,13 +2,13 @@ import { Worker } from 'node:worker_threads';
 import type { CheckedPolicies } from '../policy/check.js';
 
 const TIMEOUT_MS = 10_000;
-/** Half of what the main thread has: what fits in here with its evaluation fits there with all that is around it. */
+/** Half of the main thread's stack, so a set that can be evaluated here can be evaluated there, deeper in the stack. */
 const STACK_MB = 0.5;
 const MAX_HEAP_MB = 512;
 
 /**
- * Checks a proposed policy set and asks it once, in a thread of its own that is thrown away: a text can be made to break
- * the engine that reads it, and nobody has reviewed this one yet.
+ * Checks a proposed policy set and evaluates it once, in a thread that ends afterwards. A hostile text can break the
+ * engine that reads it, and nobody has reviewed this one yet. It answers within `TIMEOUT_MS`.
  */
 export async function vetPolicies(text: string): Promise<CheckedPolicies> {
   const worker = new Worker(new URL('./policy-vetting-worker.js', import.meta.url), {

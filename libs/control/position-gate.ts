@@ -3,15 +3,15 @@ interface Waiter {
   readonly done: () => void;
 }
 
-/** Each step of the projection looks at all who wait. Above what queries may have, so that health has room as well. */
+/** Each step of the projection visits all waiters. It is more than the limit for queries, so health checks have room too. */
 const MAX_WAITING = 2048;
 
-/** How far a projection has come, and those who wait for it to come further. */
+/** The position of a projection, and the callers that wait for a later one. */
 export class PositionGate {
   private reached = -1n;
   private readonly waiting = new Set<Waiter>();
 
-  /** Everything up to here is in the projection; below zero before anything is known. */
+  /** Everything up to this position is in the projection. It is negative before the first event. */
   get position(): bigint {
     return this.reached;
   }
@@ -21,12 +21,12 @@ export class PositionGate {
     for (const waiter of this.waiting) if (waiter.position <= position) waiter.done();
   }
 
-  /** The projection begins anew. */
+  /** The projection starts over. */
   restart(): void {
     this.reached = -1n;
   }
 
-  /** Whether the projection comes to a position within `timeoutMs`; false at once where too many wait already. */
+  /** Whether the projection reaches a position within `timeoutMs`; false at once if too many callers wait already. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     if (this.reached >= position) return Promise.resolve(true);
     if (this.waiting.size >= MAX_WAITING) return Promise.resolve(false);

@@ -2,7 +2,7 @@ import type { ExpectedName } from '../policy/check.js';
 import type { RegisteredNames } from '../policy/registered.js';
 import type { ControlView } from './control-view.js';
 
-/** The registry as policies name it. Categories are looked for only if a policy set names one. */
+/** The registry as policies name it. It searches for categories only if a policy set names one. */
 export async function registeredNames(view: ControlView, names: readonly ExpectedName[]): Promise<RegisteredNames> {
   const known = new Map<string, ReadonlySet<string> | undefined>();
   const sought = new Set(names.filter(({ type }) => type === 'Category').map(({ id }) => id));

@@ -1,12 +1,12 @@
 import { TextSlots } from './text-slots.js';
 
-/** State of one stream and the revision that it stands for; revision 0 is a stream that does not exist. */
+/** The state of a stream at a revision; revision 0 is a stream that does not exist. */
 export interface Held<State> {
   revision: number;
   state: State;
 }
 
-/** How a state becomes a text and comes back from it. */
+/** Turns a state into text and back. */
 export interface Resting<State> {
   readonly rest: (state: State) => string;
   readonly wake: (text: string) => State;
@@ -16,9 +16,8 @@ export interface Resting<State> {
 const MAX_AWAKE = 4_096;
 
 /**
- * States by stream, however many there are: the ones that were asked for last are objects, all others rest as text
- * outside of the heap, half as large and nothing for the garbage collector to walk through or to leave room for. Waking
- * one takes some ten microseconds.
+ * States of any number of streams. The states used last are objects; all others rest as text outside of the heap, where
+ * they are smaller and cost the garbage collector nothing. Waking one takes some ten microseconds.
  */
 export class RestingStates<State> {
   /** In order of use, the longest unused first. */
@@ -39,7 +38,7 @@ export class RestingStates<State> {
     return held;
   }
 
-  /** The state to look at and to let go of: who goes through all of them leaves everything as it is. */
+  /** The state for one look, without any change to the order of use. For loops over all states. */
   peek(stream: string): Held<State> | undefined {
     const held = this.awake.get(stream);
     if (held !== undefined) return held;
@@ -57,7 +56,7 @@ export class RestingStates<State> {
     this.rest(this.maxAwake);
   }
 
-  /** Puts the longest unused to rest until no more than these are awake. */
+  /** Puts the least recently used states to rest until at most this many are awake. */
   rest(awake: number): void {
     for (const [stream, { revision, state }] of this.awake) {
       if (this.awake.size <= awake) return;
@@ -68,14 +67,14 @@ export class RestingStates<State> {
   }
 
   /**
-   * Puts all of them to rest where there are more than may be awake: while many are loaded they had better go at once,
-   * because what survives a few collections makes the heap grow.
+   * Puts all states to rest if there are more than may be awake. During a load they go at once, because objects that
+   * survive a few collections make the heap grow.
    */
   settle(): void {
     if (this.awake.size + this.asleep.size > this.maxAwake) this.rest(0);
   }
 
-  /** Names of all streams, in no order. */
+  /** The names of all streams, in no order. */
   streams(): string[] {
     return [...this.awake.keys(), ...this.asleep.keys()];
   }

@@ -4,9 +4,10 @@ import type { Batch, StreamWrite } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import type { ControlView } from './control-view.js';
+import { families } from '../streams/catalogue.js';
 import { writeOf, type Links } from '../streams/facts.js';
 
-/** The facts that stop something, and what comes with them. Only a batch of these may be sent again after its answer. */
+/** The facts that stop something, and those that accompany them. Only a batch of these may be sent again after its answer. */
 const STOPPING: ReadonlySet<string> = new Set([
   'DirectiveIssued',
   'DriftObserved',
@@ -15,13 +16,13 @@ const STOPPING: ReadonlySet<string> = new Set([
   'VersionSuspended',
 ]);
 
-/** Whether a batch does nothing but stop: carried out late, it can only deny. */
+/** Whether a batch only stops things. If it takes effect late, it can only deny. */
 export const isStop = (writes: readonly StreamWrite[]): boolean =>
   writes.every(({ events }) => events.every(({ type }) => STOPPING.has(type)));
 
 /**
- * The writes for facts of a capability, with the directive that a stop for all brings with it (or that a reinstatement
- * lifts) in the same batch: hosts hear of every stop through one feed.
+ * The writes for facts of a capability. A stop for all hosts issues a directive in the same batch, and a reinstatement
+ * lifts it, so hosts hear of every stop through one feed.
  */
 export function capabilityWrites(
   view: ControlView,
@@ -29,7 +30,7 @@ export function capabilityWrites(
   events: readonly CapabilityEvent[],
   links: Links = {},
 ): Result<StreamWrite[], Refusal> {
-  const stream = `capability-${capability}`;
+  const stream = families.capability.stream(capability);
   const facts = writeOf(stream, view.capability(capability).revision, events, links);
   for (const [index, event] of events.entries()) {
     const command = directiveOf(event, facts.events[index]?.id ?? '');
@@ -41,19 +42,19 @@ export function capabilityWrites(
 }
 
 /**
- * Whether a batch may be a stop, or what takes one back: directives, principals, and the life of a version. Proposals and
- * what hosts have seen bring their documents along, and wait with all others unless they stop something for all.
+ * Whether a batch may be a stop or the end of one: directives, principals, and the life of a version. Proposals and
+ * observations carry documents; they wait in the queue unless they issue a directive.
  */
 export function isUrgent({ writes, blobs = [] }: Pick<Batch, 'writes' | 'blobs'>): boolean {
   return writes.some(
     ({ stream }) =>
-      stream === 'directives' ||
-      stream.startsWith('principal-') ||
-      (stream.startsWith('capability-') && blobs.length === 0),
+      families.directives.has(stream) ||
+      families.principal.has(stream) ||
+      (families.capability.has(stream) && blobs.length === 0),
   );
 }
 
-/** The write of a directive command, without events where there is nothing new to say. */
+/** The write of a directive command. It has no events if nothing is new. */
 export function directiveWrite(
   view: ControlView,
   command: DirectiveCommand,
@@ -63,10 +64,10 @@ export function directiveWrite(
   const decided = directiveDecider.decide(command, state);
   if (!decided.ok) return decided;
   const cause = command.type === 'issue' && command.cause !== undefined ? { causationId: command.cause } : {};
-  return ok(writeOf('directives', revision, decided.value, { ...links, ...cause }));
+  return ok(writeOf(families.directives.stream(), revision, decided.value, { ...links, ...cause }));
 }
 
-/** At most one fact of a batch stops or reinstates. */
+/** The directive command of a fact, if it has one. At most one fact of a batch does. */
 function directiveOf(event: CapabilityEvent, cause: string): DirectiveCommand | undefined {
   const { actor, time } = event;
   if (event.type === 'VersionSuspended' || event.type === 'VersionRevoked') {

@@ -1,20 +1,20 @@
-/** Memory is taken from the system in pieces of this size; what is larger gets a piece of its own. */
+/** Memory comes from the system in slabs of this size. A larger text gets a slab of its own. */
 const SLAB_BYTES = 1_048_576;
-/** A slot is a multiple of this: what grows a little mostly fits in the slot of another that did. */
+/** A slot is a multiple of this, so a text that grew a little mostly fits into a slot that another one gave back. */
 const GRAIN_BYTES = 64;
 const LENGTH_BYTES = 4;
 
 /**
- * Texts outside of the heap, side by side in large pieces: a buffer for each would cost 350 bytes more, half of them in
- * the heap. A slot that was given back is taken by the next text of its size; pieces are kept for good.
+ * Texts outside of the heap, next to one another in large slabs. A buffer for each text would cost 350 bytes more, half of
+ * them in the heap. The next text of its size reuses a returned slot; slabs are never returned to the system.
  */
 export class TextSlots {
   private readonly slabs: Buffer[] = [];
-  /** Slots that were given back, by their size in grains. */
+  /** Returned slots by their size in grains. */
   private readonly free = new Map<number, number[]>();
   private used = SLAB_BYTES;
 
-  /** Copies a text in; answers where it is. */
+  /** Copies a text in, and answers its slot. */
   put(text: string): number {
     const bytes = Buffer.byteLength(text, 'utf8');
     const grains = grainsOf(bytes);
@@ -31,7 +31,7 @@ export class TextSlots {
     return slab.toString('utf8', start, start + slab.readUInt32LE(offset));
   }
 
-  /** Gives a slot back. */
+  /** Returns a slot. */
   delete(slot: number): void {
     const [slab, offset] = this.at(slot);
     const grains = grainsOf(slab.readUInt32LE(offset));

@@ -21,7 +21,7 @@ import type { AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
 import { basisChecks, snapshotFor } from './basis.js';
 import { readJson } from '../event-log/blobs.js';
-import { standingOf, type Caller } from '../control/caller.js';
+import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
 import { driftWrites } from '../control/drift.js';
 import type { DecisionEngines } from './engines.js';
@@ -112,7 +112,7 @@ export class Authorizer {
   ): Try | Promise<Try> {
     if (lane.givenUp) return 'again';
     const { request, forced } = asked;
-    const caller = standingOf(this.view, asked.caller);
+    const caller = callerPrecondition(this.view, asked.caller);
     if (!caller.ok) return caller;
     const requestDigest = keyedDigest(lane.key, canonicalJson(request));
     const earlier = lane.calls.calls.get(request.callId);

@@ -10,7 +10,7 @@ import { ok, type Result } from '../kernel/result.js';
 import type { AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
 import { snapshotFor } from './basis.js';
-import { standingOf, type Caller } from '../control/caller.js';
+import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
 import type { DecisionEngines } from './engines.js';
 import { sealFact } from '../streams/facts.js';
@@ -75,7 +75,7 @@ export class RefusalRecorder {
     const traceId = await this.traceFor(call.host, traceparent);
     const stream = `refusals-${call.host}`;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const standing = standingOf(this.view, caller);
+      const standing = callerPrecondition(this.view, caller);
       if (!standing.ok) return standing;
       const snapshot = snapshotFor(this.view, undefined, call.host, call.capability);
       const dated: Call = { ...call, decidedAt: this.time.now() };

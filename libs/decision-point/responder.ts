@@ -20,7 +20,7 @@ import type { Instant } from '../kernel/time.js';
 import { Turns } from '../offload/turns.js';
 import { valueOf, type PayloadPart } from '../payloads/payload.js';
 import type { ResponseVerdict } from '../vocabulary/words.js';
-import { standingOf, type Caller } from '../control/caller.js';
+import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { ContentDesk } from './content-desk.js';
 import { rejected, type ResponseText, type Validation, type Verdict } from './content-jobs.js';
 import type { ControlView } from '../control/control-view.js';
@@ -146,7 +146,7 @@ export class Responder {
       const lane = await this.lanes.get(taskId);
       if (lane === undefined || lane.task.host !== caller.name) return err(refusal('not_found', 'no such task'));
       if (lane.givenUp) continue;
-      const standing = standingOf(this.view, caller);
+      const standing = callerPrecondition(this.view, caller);
       return standing.ok ? ok({ lane, standing: standing.value }) : standing;
     }
   }

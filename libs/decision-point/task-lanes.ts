@@ -1,14 +1,12 @@
 import { createSecretKey } from 'node:crypto';
-import { callsDecider, type CallsEvent, type CallsState } from '../calls/decider.js';
-import { parseEvent } from '../event-log/event.js';
-import type { Batch, RecordedEvent, StreamCheck } from '../event-log/port.js';
+import type { Batch, StreamCheck } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, type Result } from '../kernel/result.js';
 import type { Keyring } from '../payloads/keyring.js';
 import { openPayload } from '../payloads/payload.js';
-import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
+import { families } from '../streams/catalogue.js';
 import type { ControlView } from '../control/control-view.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { TaskLane } from './task-lane.js';
@@ -133,7 +131,7 @@ export class TaskLanes {
   }
 
   private async load(taskId: string): Promise<TaskLane | undefined> {
-    const opened = await this.log.read(`task-${taskId}`);
+    const opened = await this.log.read(families.task.stream(taskId));
     const first = opened[0];
     if (first === undefined) return undefined;
     const key = await this.keys.get(taskId);
@@ -141,15 +139,15 @@ export class TaskLanes {
     if (key === undefined || payload === undefined) return undefined;
     const content = openPayload(key, payloadPlace(first), payload);
     if (!content.ok) throw new Error(`the payload of ${first.stream} cannot be opened`);
-    const task = foldTask(opened);
-    const calls = await this.log.read(`calls-${taskId}`);
+    const task = families.task.fold(opened);
+    const calls = await this.log.read(families.calls.stream(taskId));
     if (task === undefined) return undefined;
     const { purpose, attributes } = content.value.parts;
     const { scope, user } = task;
     return new TaskLane(
       task,
       opened.length,
-      foldCalls(calls),
+      families.calls.fold(calls),
       { purpose: typeof purpose === 'string' ? purpose : '', attributes: (attributes ?? {}) as JsonObject },
       createSecretKey(key),
       first.position,
@@ -183,20 +181,6 @@ export class TaskLanes {
       this.forget(taskId, held);
     }
   }
-}
-
-export function foldTask(events: readonly RecordedEvent[]): TaskState | undefined {
-  let state = taskDecider.initialState();
-  for (const event of events) state = taskDecider.evolve(state, parseEvent(event.json) as TaskEvent);
-  return state;
-}
-
-export function foldCalls(events: readonly RecordedEvent[]): CallsState {
-  let state = callsDecider.initialState();
-  for (const { json, position } of events) {
-    state = callsDecider.evolve(state, { ...(parseEvent(json) as CallsEvent), position });
-  }
-  return state;
 }
 
 /** About how many bytes of memory a value of JSON takes: what is in small pieces takes many times its text. */

@@ -14,7 +14,7 @@ import { taskDecider } from '../task/decider.js';
 import { resolvePins } from '../task/pins.js';
 import { DEFAULT_TTL_MS, type OpenTask } from '../task/request.js';
 import { contradictoryVersion } from '../task/scope.js';
-import { standingOf, type Caller } from '../control/caller.js';
+import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { ControlPlane } from '../control/control-plane.js';
 import { sealFact } from '../streams/facts.js';
 import { payloadPlace } from '../payloads/payload-place.js';
@@ -92,7 +92,7 @@ export class Tasks {
       const lane = await this.lanes.get(taskId);
       if (lane === undefined || lane.task.host !== host) return err(refusal('not_found', 'no such task'));
       if (lane.givenUp) continue;
-      const standing = standingOf(view, caller);
+      const standing = callerPrecondition(view, caller);
       if (!standing.ok) return standing;
       const decided = taskDecider.decide({ type: 'close', reason, actor: host, time: time.now() }, lane.task);
       if (!decided.ok) return decided;

@@ -53,7 +53,7 @@ export interface DirectivesState {
   readonly roots: Digest[];
 }
 
-/** What a decision asks of the directives as they stand at one epoch. */
+/** The directives in force at one epoch, as decisions look them up. */
 export interface StandingDirectives {
   readonly epoch: number;
   readonly active: {
@@ -143,7 +143,7 @@ function lift(command: Extract<DirectiveCommand, { type: 'lift' }>, state: Direc
   if (directive === undefined) return err(refusal('not_found', 'no such directive'));
   if (directive.state === 'lifted') return err(refusal('invalid_transition', 'the directive has been lifted'));
   if (directive.cause !== undefined && command.withCause !== true) {
-    return err(refusal('invalid_transition', 'it stands as long as its cause: reinstate what was suspended'));
+    return err(refusal('invalid_transition', 'a suspension issued it: reinstate the version instead'));
   }
   const root = stateRoot(activeDirectives(state).filter((other) => other.id !== id));
   return ok([{ type: 'DirectiveLifted', actor, time, data: { id, reason, stateRoot: root } }]);

@@ -4,7 +4,7 @@ import { Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { canonicalSource } from '../vocabulary/source.js';
 import { Effect } from '../vocabulary/words.js';
 
-/** What a directive stops. */
+/** The calls that a directive stops. */
 export const Target = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('all') }),
   z.strictObject({ type: z.literal('capability'), capability: NameId }),

@@ -6,14 +6,13 @@ import {
   type DirectivesState,
   type DirectiveState,
 } from '../directive/decider.js';
-import type { Event } from '../event-log/event.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { shared } from '../kernel/shared.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
 
 /** The directives as this process knows them, and the one log that knows better. */
-export interface DirectivesKnown {
+export interface LiveDirectives {
   directives(): { readonly state: DirectivesState; readonly revision: number };
   /** Reads the named streams again from where the view stands. */
   refresh(streams: Iterable<string>): Promise<void>;
@@ -32,9 +31,13 @@ export interface Change {
 /** A change with the time of its own event: before that moment nothing can have followed it. */
 export type DatedChange = Change & { readonly time: Instant };
 
+interface RevisionOf {
+  readonly revision: number;
+}
+
 /** The change that an event of the stream `directives` is; `state` holds all up to it, at least. */
-export function changeIn(event: Event, position: bigint, state: DirectivesState): Change {
-  const { type, data } = event as unknown as DirectiveEvent;
+export function changeIn(event: DirectiveEvent & RevisionOf, position: bigint, state: DirectivesState): Change {
+  const { type, data } = event;
   const directive = state.all.get(data.id);
   if (directive === undefined) throw new Error(`${type} of an unknown directive`);
   const stands = { ...directive, state: type === 'DirectiveIssued' ? 'active' : 'lifted' } as const;
@@ -56,7 +59,7 @@ export class BeatSigner {
 
   constructor(
     private readonly log: { head(stream: string): Promise<number> },
-    private readonly known: DirectivesKnown,
+    private readonly known: LiveDirectives,
     private readonly key: FeedKey,
     /** The time by which decisions are dated: it never goes back, also over a restart. */
     private readonly time: { now(): Instant },

@@ -1,5 +1,5 @@
 import { beatText, type Beat } from './beat.js';
-import type { BeatSigner, Change, DirectivesKnown } from './beat-signer.js';
+import type { BeatSigner, Change, LiveDirectives } from './beat-signer.js';
 
 const BEAT_MS = 1000;
 /** Changes that are kept for those who come back. */
@@ -55,7 +55,7 @@ export class Broadcast {
 
   constructor(
     private readonly signer: Pick<BeatSigner, 'snapshot' | 'heartbeat' | 'change'>,
-    private readonly known: Pick<DirectivesKnown, 'directives'>,
+    private readonly known: Pick<LiveDirectives, 'directives'>,
     private readonly leaseMs: number,
     private readonly clock: { monotonicMs(): number },
   ) {}

@@ -1,11 +1,11 @@
-import { parseEvent } from '../event-log/event.js';
 import { LogOverloaded, type RecordedEvent } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
-import { instanceDecider, type InstanceCommand, type InstanceEvent } from './decider.js';
+import { instanceDecider, type InstanceCommand, type InstanceEvent } from '../instance/decider.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
-import { standingOf, type Caller } from '../control/caller.js';
+import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
+import { families } from '../streams/catalogue.js';
 import { writeOf } from '../streams/facts.js';
 
 const MAX_WAITING = 4096;
@@ -17,29 +17,29 @@ export type DeskAnswer = Result<{ position: bigint }, Refusal>;
 interface Asked {
   readonly caller: Caller;
   readonly command: InstanceCommand;
-  /** Whether it is still to be done when its turn comes. */
+  /** Whether the command is still needed when its turn comes. */
   readonly isStill: () => boolean;
   readonly answer: PromiseWithResolvers<DeskAnswer>;
 }
 
 /**
- * The one writer of `instances-<host>` in this process. What comes while it writes is appended together: a directive
- * brings the acknowledgements of all instances at once.
+ * The only writer of `instances-<host>` in this process. Commands that arrive during an append share the next one, because
+ * all instances acknowledge a directive at about the same time.
  */
-export class InstanceDesk {
+export class InstanceStreamWriter {
   state = instanceDecider.initialState();
   private revision = 0;
   private position = 0n;
   private waiting: Asked[] = [];
   private running = false;
-  /** The state holds what may not have been recorded. */
+  /** The state may hold facts that were not recorded. */
   isAhead = false;
 
   constructor(
     private readonly log: SettledLog,
     private readonly view: ControlView,
     private readonly stream: string,
-    /** Told of each fact once it is durable. */
+    /** Called with each fact once it is durable. */
     private readonly onFact: (event: InstanceEvent) => void,
   ) {}
 
@@ -47,7 +47,7 @@ export class InstanceDesk {
     return this.running;
   }
 
-  /** Reads the state again where it holds what may not have been recorded; not while busy. Throws `LogUnavailable`. */
+  /** Reads the state again if it may hold unrecorded facts; does nothing while busy. Throws `LogUnavailable`. */
   async settle(): Promise<void> {
     if (!this.isAhead || this.running) return;
     this.running = true;
@@ -59,7 +59,7 @@ export class InstanceDesk {
     }
   }
 
-  /** Folds in what was read from the log. */
+  /** Folds in an event that was read from the log. */
   apply({ revision, position }: RecordedEvent, event: InstanceEvent): void {
     if (revision <= this.revision) return;
     this.state = instanceDecider.evolve(this.state, event);
@@ -68,9 +68,10 @@ export class InstanceDesk {
     this.onFact(event);
   }
 
-  /** Decides and appends. `position` is at or after all that is known of the host. Throws `LogUnavailable`, `LogOverloaded`. */
+  /** Decides and appends. `position` is at or after all facts of the host. Throws `LogUnavailable`, `LogOverloaded`. */
   ask(caller: Caller, command: InstanceCommand, isStill = (): boolean => true): Promise<DeskAnswer> {
-    if (this.waiting.length >= MAX_WAITING) return Promise.reject(new LogOverloaded('too many acknowledge at once'));
+    if (this.waiting.length >= MAX_WAITING)
+      return Promise.reject(new LogOverloaded('too many instances acknowledge at once'));
     const answer = Promise.withResolvers<DeskAnswer>();
     this.waiting.push({ caller, command, isStill, answer });
     if (!this.running) void this.run();
@@ -110,14 +111,14 @@ export class InstanceDesk {
     for (const { answer } of together) answer.resolve(err(refusal('revision_conflict', 'try again')));
   }
 
-  /** Decides on each in turn. The checks are those of the callers: they are tokens of one principal, the host. */
+  /** Decides each command in turn. The checks are the callers' preconditions, all of one principal: the host. */
   private decide(together: readonly Asked[]) {
     const facts: InstanceEvent[] = [];
     const checks = new Map<string, number>();
     const refused = new Map<Asked, Refusal>();
     for (const asked of together) {
       if (!asked.isStill()) continue;
-      const standing = standingOf(this.view, asked.caller);
+      const standing = callerPrecondition(this.view, asked.caller);
       const decided = standing.ok ? instanceDecider.decide(asked.command, this.state) : standing;
       if (!standing.ok || !decided.ok) {
         if (!decided.ok) refused.set(asked, decided.error);
@@ -139,18 +140,15 @@ export class InstanceDesk {
   }
 
   private async readAgain(): Promise<void> {
-    const state = instanceDecider.initialState();
     const events = await this.log.read(this.stream);
     const seen = this.revision;
-    this.state = events.reduce((folded, { json }) => instanceDecider.evolve(folded, instanceIn(json)), state);
+    this.state = families.instances.fold(events);
     for (const { json, revision, position } of events) {
       if (revision <= seen) continue;
       this.revision = revision;
       this.position = position;
-      this.onFact(instanceIn(json));
+      this.onFact(families.instances.read(json));
     }
     this.isAhead = false;
   }
 }
-
-const instanceIn = (json: string): InstanceEvent => parseEvent(json) as unknown as InstanceEvent;

@@ -1,9 +1,8 @@
-import { rootAt, type DirectiveEvent } from '../directive/decider.js';
-import { parseEvent } from '../event-log/event.js';
+import { rootAt } from '../directive/decider.js';
 import { everyEvent } from '../event-log/every-event.js';
-import { LogOverloaded, type RecordedEvent } from '../event-log/port.js';
+import { LogOverloaded } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
-import type { InstanceCommand, InstanceEvent } from './decider.js';
+import type { InstanceCommand } from '../instance/decider.js';
 import { Rollouts, type Propagation } from './rollouts.js';
 import type { Digest } from '../kernel/digest.js';
 import type { Refusal } from '../kernel/refusal.js';
@@ -11,7 +10,8 @@ import type { Result } from '../kernel/result.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { Caller } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
-import { InstanceDesk } from './instance-stream-writer.js';
+import { families, type EventsOf } from '../streams/catalogue.js';
+import { InstanceStreamWriter } from './instance-stream-writer.js';
 import type { LogTime } from '../control/log-time.js';
 
 export interface Acknowledgement {
@@ -24,38 +24,37 @@ export interface Acknowledgement {
 export interface InstancesOptions {
   readonly leaseMs: number;
   readonly skewMs: number;
-  /** An instance has acknowledged a directive so long after its commit. */
+  /** Called when an instance acknowledges a directive, with the time since the commit in milliseconds. */
   readonly onAcknowledged?: (latencyMs: number) => void;
 }
 
 const LOOK_MS = 250;
-const PREFIX = 'instances-';
-const CATEGORIES = ['directives', 'instances'];
+const CATEGORIES = [families.directives.category, families.instances.category];
 const LOSING = { name: 'system:lease' };
-/** Rollouts that are worked out from the log at once: each reads all there is of directives and instances. */
+/** Rollouts that are computed from the log at once. Each reads all events of directives and instances. */
 const MAX_READ_BACK = 2;
 
-/** When an instance last showed that it is there, by the monotonic clock. */
+/** The last sign of life of an instance, by the monotonic clock. */
 interface Sign {
-  /** A beat that left for it, or anything that it sent. */
+  /** The time of the last beat to it, or of its last request. */
   lastMs: number;
-  /** What it acknowledged; undefined where it is not known to do so except where there is news. */
+  /** The time of its last acknowledgement without news. Undefined if it acknowledges only news. */
   ackMs?: number | undefined;
 }
 
 /**
- * The instances of hosts: which hold a lease, how far each has applied the directives, and with that how far each
- * directive has got. An instance of which nothing was heard for a lease and the skew of its clock is stale.
+ * The instances of hosts: their leases, the epochs that they applied, and with these the rollout of each directive. An
+ * instance is stale after a silence of the lease plus the allowed skew of clocks.
  */
 export class Instances {
-  private readonly desks = new Map<string, InstanceDesk>();
+  private readonly writers = new Map<string, InstanceStreamWriter>();
   private readonly signs = new Map<string, Sign>();
   private readonly rollouts = new Rollouts();
   private readonly graceMs: number;
   private timer: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
   private readingBack = 0;
-  /** Told of an instance that used to acknowledge as a sign of life, without news, and does not any more. */
+  /** Called for an instance that used to acknowledge without news, as a sign of life, and stopped doing so. */
   onSilent: (host: string, instanceId: string) => void = () => undefined;
 
   constructor(
@@ -67,16 +66,18 @@ export class Instances {
     this.graceMs = options.leaseMs + options.skewMs;
   }
 
-  /** Reads what is known of instances; each that held a lease then counts as heard of now. Throws `LogUnavailable`. */
+  /**
+   * Reads all events of instances. An instance with a lease counts as heard of now. Throws `LogUnavailable`,
+   * `UnreadableEvent`.
+   */
   async start(): Promise<void> {
     for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
-      const event = parseEvent(recorded.json);
-      if (recorded.stream === 'directives') issuedIn(this.rollouts, event as never, recorded.revision);
-      else this.deskOf(hostOf(recorded)).apply(recorded, event as unknown as InstanceEvent);
+      const host = families.instances.idOf(recorded.stream);
+      if (host === undefined) issuedIn(this.rollouts, families.directives.read(recorded.json));
+      else this.writerOf(host).apply(recorded, families.instances.read(recorded.json));
     }
-    this.stopListening = this.view.listen(({ stream, event, isOwn }) => {
-      if (stream !== 'directives') return;
-      issuedIn(this.rollouts, event as never, event.revision, isOwn ? this.nowMs() : undefined);
+    this.stopListening = this.view.listen(({ event, isOwn }) => {
+      if (families.directives.owns(event)) issuedIn(this.rollouts, event, isOwn ? this.nowMs() : undefined);
     });
     this.timer = setInterval(() => this.look(), LOOK_MS);
   }
@@ -86,48 +87,48 @@ export class Instances {
     this.stopListening?.();
   }
 
-  /** An instance has begun to listen. Throws `LogUnavailable`, `LogOverloaded`. */
+  /** Records that an instance began to listen. Throws `LogUnavailable`, `LogOverloaded`. */
   see(host: Caller, instanceId: string): Promise<Result<{ position: bigint }, Refusal>> {
     return this.ask(host, { type: 'see', instanceId, actor: host.name, time: this.time.now() });
   }
 
-  /** An instance says how far it has applied the directives. Throws `LogUnavailable`, `LogOverloaded`. */
+  /** Records the epoch that an instance has applied. Throws `LogUnavailable`, `LogOverloaded`. */
   async acknowledge(host: Caller, ack: Acknowledgement): Promise<Result<{ position: bigint }, Refusal>> {
     const time = this.time.now();
     const nowMs = this.time.monotonicMs();
-    const acknowledged = this.deskOf(host.name).state.get(ack.instanceId)?.acknowledged;
+    const acknowledged = this.writerOf(host.name).state.get(ack.instanceId)?.acknowledged;
     const expectedRoot = rootAt(this.view.directives().state, ack.epoch);
     const answer = await this.ask(host, { type: 'acknowledge', ...ack, expectedRoot, actor: host.name, time });
     const sign = this.signs.get(signOf(host.name, ack.instanceId));
     if (!answer.ok || sign === undefined) return answer;
     const isNews = acknowledged === undefined || ack.epoch > acknowledged;
-    // Nobody owes more than one acknowledgement of each epoch.
+    // An instance owes one acknowledgement of each epoch.
     if (!isNews || sign.ackMs !== undefined) sign.ackMs = nowMs;
     return answer;
   }
 
-  /** A beat has left for an instance. One that was stale for want of beats has its lease back. */
+  /** A beat was sent to an instance. An instance that was stale for lack of beats regains its lease. */
   beatLeft(host: Caller, instanceId: string): void {
     const sign = this.signs.get(signOf(host.name, instanceId));
     if (sign !== undefined) sign.lastMs = this.time.monotonicMs();
-    // Where it cannot be recorded, the next beat tries again.
+    // If it cannot be recorded, the next beat tries again.
     else this.see(host, instanceId).catch(() => undefined);
   }
 
-  /** How far a directive has got; undefined where there is none with this id. Throws `LogUnavailable`, `LogOverloaded`. */
+  /** The rollout of a directive; undefined if there is none with this id. Throws `LogUnavailable`, `LogOverloaded`. */
   async propagation(id: string): Promise<Propagation | undefined> {
     const directive = this.view.directives().state.all.get(id);
     if (directive === undefined) return undefined;
     const kept = this.rollouts.of(id, directive.state);
     if (kept !== undefined) return kept;
-    if (this.readingBack >= MAX_READ_BACK) throw new LogOverloaded('too many old directives are asked about');
+    if (this.readingBack >= MAX_READ_BACK) throw new LogOverloaded('too many queries for old directives at once');
     this.readingBack += 1;
     try {
       const only = new Rollouts(id);
       for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
-        const event = parseEvent(recorded.json);
-        if (recorded.stream === 'directives') issuedIn(only, event as never, recorded.revision);
-        else only.apply(hostOf(recorded), event as unknown as InstanceEvent);
+        const host = families.instances.idOf(recorded.stream);
+        if (host === undefined) issuedIn(only, families.directives.read(recorded.json));
+        else only.apply(host, families.instances.read(recorded.json));
       }
       return only.of(id, directive.state);
     } finally {
@@ -138,7 +139,7 @@ export class Instances {
   counts(): { readonly live: number; readonly stale: number } {
     let live = 0;
     let all = 0;
-    for (const { state } of this.desks.values()) {
+    for (const { state } of this.writers.values()) {
       all += state.size;
       for (const { stale } of state.values()) if (!stale) live += 1;
     }
@@ -146,7 +147,7 @@ export class Instances {
   }
 
   private async ask(caller: Caller, command: InstanceCommand): Promise<Result<{ position: bigint }, Refusal>> {
-    const answer = await this.deskOf(caller.name).ask(caller, command);
+    const answer = await this.writerOf(caller.name).ask(caller, command);
     if (answer.ok) this.signed(caller.name, command.instanceId);
     return answer;
   }
@@ -159,30 +160,30 @@ export class Instances {
     else sign.lastMs = lastMs;
   }
 
-  private deskOf(host: string): InstanceDesk {
-    const known = this.desks.get(host);
+  private writerOf(host: string): InstanceStreamWriter {
+    const known = this.writers.get(host);
     if (known !== undefined) return known;
-    const desk = new InstanceDesk(this.log, this.view, `${PREFIX}${host}`, (event) => {
+    const writer = new InstanceStreamWriter(this.log, this.view, families.instances.stream(host), (event) => {
       const { instanceId } = event.data;
       if (event.type === 'HostStale') this.signs.delete(signOf(host, instanceId));
       else if (!this.signs.has(signOf(host, instanceId))) this.signed(host, instanceId);
       for (const latencyMs of this.rollouts.apply(host, event)) this.options.onAcknowledged?.(latencyMs);
     });
-    this.desks.set(host, desk);
-    return desk;
+    this.writers.set(host, writer);
+    return writer;
   }
 
-  /** Looks for those of which nothing was heard for too long. */
+  /** Finds instances that were silent for too long. */
   private look(): void {
     const nowMs = this.time.monotonicMs();
-    for (const [host, desk] of this.desks) {
-      if (desk.isBusy) continue;
-      if (desk.isAhead) {
-        // Of whom it does not know that they are there, it would not find that they are gone.
-        desk.settle().catch(() => undefined);
+    for (const [host, writer] of this.writers) {
+      if (writer.isBusy) continue;
+      if (writer.isAhead) {
+        // It cannot miss an instance that it does not know, so it reads the state first.
+        writer.settle().catch(() => undefined);
         continue;
       }
-      for (const [instanceId, { stale }] of desk.state) {
+      for (const [instanceId, { stale }] of writer.state) {
         const sign = stale ? undefined : this.signs.get(signOf(host, instanceId));
         if (sign === undefined) continue;
         const { lastMs, ackMs } = sign;
@@ -196,8 +197,8 @@ export class Instances {
         const leaseEndedAt = toInstant(Math.floor(toMs(time) - lateMs));
         const isStill = (): boolean => sign.lastMs === lastMs;
         const command = { type: 'lose', instanceId, leaseEndedAt, actor: LOSING.name, time } as const;
-        // Where it cannot be recorded, it is found again.
-        desk.ask(LOSING, command, isStill).catch(() => undefined);
+        // If it cannot be recorded, the next look finds it again.
+        writer.ask(LOSING, command, isStill).catch(() => undefined);
       }
     }
   }
@@ -208,8 +209,8 @@ export class Instances {
 }
 
 const signOf = (host: string, instanceId: string): string => `${host} ${instanceId}`;
-const hostOf = ({ stream }: Pick<RecordedEvent, 'stream'>): string => stream.slice(PREFIX.length);
 
-function issuedIn(rollouts: Rollouts, event: DirectiveEvent, epoch: number, committedMs = toMs(event.time)): void {
-  if (event.type === 'DirectiveIssued') rollouts.issued(event.data.id, epoch, committedMs);
+/** The revision of the stream `directives` is the epoch. */
+function issuedIn(rollouts: Rollouts, event: EventsOf<'directives'>, committedMs = toMs(event.time)): void {
+  if (event.type === 'DirectiveIssued') rollouts.issued(event.data.id, event.revision, committedMs);
 }

@@ -1,17 +1,17 @@
 import { defined } from '../kernel/defined.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
-import type { InstanceEvent } from './decider.js';
+import type { InstanceEvent } from '../instance/decider.js';
 
-/** How far a directive has got. */
+/** The rollout of a directive, as the wire shows it. */
 export interface Propagation {
   readonly id: string;
   readonly epoch: number;
   /** Whether the directive is in force. */
   readonly state: 'active' | 'lifted';
   readonly committedAt: Instant;
-  /** No instance that held a lease at the commit can make a call that the directive stops: never true once it is lifted. */
+  /** No instance with a lease at the commit can still make a call that the directive stops. False once it is lifted. */
   readonly complete: boolean;
-  /** Since when that is so, on the service's clock. */
+  /** The time from which that holds, by the service's clock. */
   readonly effectiveAt?: Instant;
   readonly instances: readonly {
     readonly host: string;
@@ -33,22 +33,22 @@ interface Rollout {
   readonly epoch: number;
   readonly committedMs: number;
   readonly settled: Map<string, { readonly state: 'acknowledged' | 'lease_expired'; readonly atMs: number }>;
-  /** Those that held a lease at the commit. */
+  /** The instances with a lease at the commit. */
   readonly concerned: ReadonlyMap<string, Place>;
 }
 
-/** Directives whose rollout is kept, and instances of all of them together; older ones are worked out from the log. */
+/** Directives whose rollout is kept, and the sum of their instances. Older rollouts are computed from the log. */
 const MAX_ROLLOUTS = 256;
 const MAX_CONCERNED = 100_000;
 
-/** The rollouts of the latest directives, folded from directives and from what is known of instances, in order. */
+/** The rollouts of the latest directives, folded from the events of directives and instances in order. */
 export class Rollouts {
   /** In order of their epochs. */
   private readonly rollouts = new Map<string, Rollout>();
   private readonly live = new Map<string, Place>();
   private concerned = 0;
 
-  /** `onlyId`: of all directives this one alone. */
+  /** `onlyId`: follow this directive alone. */
   constructor(private readonly onlyId?: string) {}
 
   /** `committedMs`: since the Unix epoch. */
@@ -64,7 +64,7 @@ export class Rollouts {
     }
   }
 
-  /** A fact about an instance. Answers the latencies of what it acknowledges, in milliseconds. */
+  /** Takes a fact about an instance. Answers the latencies of the directives that it acknowledges, in milliseconds. */
   apply(host: string, { type, data, time }: InstanceEvent): readonly number[] {
     const { instanceId } = data;
     const key = `${host} ${instanceId}`;
@@ -75,7 +75,7 @@ export class Rollouts {
     return [];
   }
 
-  /** Undefined where the directive is unknown, or its rollout is not kept any more. */
+  /** Undefined if the directive is unknown, or its rollout is no longer kept. */
   of(id: string, state: Propagation['state']): Propagation | undefined {
     const rollout = this.rollouts.get(id);
     if (rollout === undefined) return undefined;
@@ -102,7 +102,7 @@ export class Rollouts {
     const latenciesMs: number[] = [];
     for (const { epoch, committedMs, settled, concerned } of this.rollouts.values()) {
       if (epoch > upTo || !concerned.has(key) || settled.has(key)) continue;
-      // A commit is noticed a moment later than it is durable: nobody is told to have been before it.
+      // A commit is noticed a moment after it is durable. No instance may seem to have been earlier than the commit.
       const settledMs = Math.max(atMs, committedMs);
       settled.set(key, { state, atMs: settledMs });
       latenciesMs.push(settledMs - committedMs);

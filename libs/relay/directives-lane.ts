@@ -2,6 +2,7 @@ import type { ControlView } from '../control/control-view.js';
 import { beatText, type Beat } from '../feed/beat.js';
 import { changeIn, type BeatSigner, type DatedChange } from '../feed/beat-signer.js';
 import type { TopicRecord } from '../kafka/topic-reader.js';
+import { families } from '../streams/catalogue.js';
 import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
 import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
@@ -14,7 +15,7 @@ export const HEARTBEAT_KEY = 'heartbeat';
 const HEARTBEAT_MS = 1_000;
 /** Between two restatements: somebody else who writes to the topic gets no more than this out of us. */
 const RESTATE_GAP_MS = 250;
-export type KnownDirectives = Pick<ControlView, 'directives' | 'listen'>;
+export type ObservedDirectives = Pick<ControlView, 'directives' | 'listen'>;
 
 export interface DirectivesLane extends Lane {
   status(): LaneStatus & {
@@ -36,12 +37,12 @@ export function runDirectivesLane(
   parts: RelayParts,
   outlet: ReadableOutlet,
   signer: Pick<BeatSigner, 'heartbeat' | 'changes' | 'restatement'>,
-  known: KnownDirectives,
+  known: ObservedDirectives,
 ): DirectivesLane {
   const wakeSignal = new WakeSignal();
   const feed = new Outgoing(known, wakeSignal.wake);
-  const stopListening = known.listen(({ stream, event, position }) => {
-    if (stream === 'directives')
+  const stopListening = known.listen(({ event, position }) => {
+    if (families.directives.owns(event))
       feed.arrived({ ...changeIn(event, position, known.directives().state), time: event.time });
   });
   let publisher: Publisher | undefined;
@@ -93,7 +94,7 @@ class Outgoing {
   private isSaid = false;
 
   constructor(
-    private readonly known: KnownDirectives,
+    private readonly known: ObservedDirectives,
     private readonly ring: () => void,
   ) {}
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { parseEvent } from '../event-log/event.js';
 import { relayGround, until } from '../../test/relay/ground.js';
 import { memoryTopic, type MemoryTopic } from '../../test/relay/memory-topic.js';
-import type { RelayProgress } from './events.js';
+import type { RelayProgress } from '../streams/relay-events.js';
 import { test } from '../../test/support/testing.js';
 
 /** What was acknowledged stays so: over the failures of a session, and over the loss of the lane. */

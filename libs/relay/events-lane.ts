@@ -1,10 +1,9 @@
-import { categoryOf } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { batchesOf, bytesOf } from './batches.js';
 import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
 import { cloudEventOf } from './cloud-event.js';
-import { RELAY_CATEGORY } from './events.js';
+import { families } from '../streams/catalogue.js';
 import { LeaseLost, type RelayLease } from './relay-lease.js';
 import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
 import type { Outlet } from './port.js';
@@ -104,4 +103,4 @@ async function sendPage(
   }
 }
 
-const isRelayed = ({ stream }: RecordedEvent): boolean => categoryOf(stream) !== RELAY_CATEGORY;
+const isRelayed = ({ stream }: RecordedEvent): boolean => !families.relay.has(stream);

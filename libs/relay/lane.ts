@@ -5,7 +5,7 @@ import type { SettledLog } from '../event-log/settled.js';
 import { defined } from '../kernel/defined.js';
 import type { Clock, Instant } from '../kernel/time.js';
 import { within } from '../kernel/within.js';
-import type { LaneName } from './events.js';
+import type { LaneName } from '../streams/relay-events.js';
 import { RelayLease, LeaseLost } from './relay-lease.js';
 import type { Outlet, Sender } from './port.js';
 

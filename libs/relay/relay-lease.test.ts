@@ -3,7 +3,7 @@ import { parseEvent } from '../event-log/event.js';
 import { MemoryLog } from '../event-log/memory/memory-log.js';
 import { settledLog } from '../event-log/settled.js';
 import { systemClock } from '../kernel/time.js';
-import { relayEventSchemas } from './events.js';
+import { relayEventSchemas } from '../streams/relay-events.js';
 import { RelayLease, LeaseLost } from './relay-lease.js';
 import { test } from '../../test/support/testing.js';
 

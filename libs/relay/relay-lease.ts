@@ -1,8 +1,9 @@
-import { parseEvent, sealEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import type { Instant } from '../kernel/time.js';
-import type { LaneName, relayEventSchemas, RelayProgress } from './events.js';
+import { families } from '../streams/catalogue.js';
+import { writeOf } from '../streams/facts.js';
+import type { LaneName, relayEventSchemas, RelayProgress } from '../streams/relay-events.js';
 
 /** Somebody else sends now: whatever this process still had to send is theirs. */
 export class LeaseLost extends Error {
@@ -27,7 +28,7 @@ export class RelayLease {
     readonly holder: string,
     private readonly time: { now(): Instant },
   ) {
-    this.stream = `relay-${lane}`;
+    this.stream = families.relay.stream(lane);
   }
 
   /** Reads how things stand. Throws `LogUnavailable`. */
@@ -37,7 +38,7 @@ export class RelayLease {
     const event = (await this.log.read(this.stream, head - 1)).at(-1);
     if (event === undefined) return;
     this.revision = event.revision;
-    this.last = (parseEvent(event.json) as Event<string, RelayProgress>).data;
+    this.last = families.relay.read(event.json).data;
   }
 
   get isMine(): boolean {
@@ -67,7 +68,7 @@ export class RelayLease {
   /** Whether an event of the log says that another process has taken the lane since. */
   isOvertakenBy({ stream, revision, json }: Pick<RecordedEvent, 'stream' | 'revision' | 'json'>): boolean {
     if (stream !== this.stream || revision <= this.revision) return false;
-    return (parseEvent(json) as Event<string, RelayProgress>).data.holder !== this.holder;
+    return families.relay.read(json).data.holder !== this.holder;
   }
 
   /** Whether it is still ours, asked of the log. Throws `LeaseLost`, `LogUnavailable`. */
@@ -79,8 +80,8 @@ export class RelayLease {
     const { stream, holder, revision } = this;
     const data: RelayProgress = { holder, position: String(position) };
     const time = this.time.now();
-    const event = sealEvent({ stream, revision: revision + 1, type, schemaVersion: 1, time, actor: ACTOR, data });
-    const outcome = await this.log.append({ writes: [{ stream, expected: revision, events: [event] }], checks: [] });
+    const write = writeOf(stream, revision, [{ type, data, actor: ACTOR, time }]);
+    const outcome = await this.log.append({ writes: [write], checks: [] });
     if (outcome.kind === 'refused') return false;
     this.revision = revision + 1;
     this.last = data;

@@ -1,8 +1,9 @@
 import { sealEvent, type SealedEvent } from '../event-log/event.js';
 import type { StreamWrite } from '../event-log/port.js';
 import type { Instant } from '../kernel/time.js';
+import { familyOf } from './catalogue.js';
 
-/** What a decider answers with: a fact that does not know its stream, revision and id yet. */
+/** An event as a decider answers it: without stream, revision and id. */
 export interface Fact {
   readonly type: string;
   readonly data: unknown;
@@ -11,17 +12,14 @@ export interface Fact {
   readonly traceId?: string | undefined;
 }
 
-/** Version of the data of every event type so far. An event that changes shape gets the next number and an upcaster. */
-const SCHEMA_VERSION = 1;
-
-/** What an event belongs to: its trace, the call that it is about, the event that brought it about. */
+/** The trace of an event, the call that it is about, and the event that caused it. */
 export interface Links {
   readonly traceId?: string;
   readonly correlationId?: string;
   readonly causationId?: string;
 }
 
-/** Gives a fact its place in a stream. */
+/** Gives a fact its place in a stream. Throws `RangeError` if the stream is not of the family of the fact's type. */
 export function sealFact(
   stream: string,
   revision: number,
@@ -36,7 +34,7 @@ export function sealFact(
       stream,
       revision,
       type,
-      schemaVersion: SCHEMA_VERSION,
+      schemaVersion: versionIn(stream, type),
       time,
       actor,
       data,
@@ -47,8 +45,14 @@ export function sealFact(
   );
 }
 
-/** Facts as the next events of a stream whose last revision is `expected`. */
+/** The write that appends facts to a stream whose last revision is `expected`. */
 export function writeOf(stream: string, expected: number, facts: readonly Fact[], links: Links = {}): StreamWrite {
   const events = facts.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
   return { stream, expected, events };
+}
+
+function versionIn(stream: string, type: string): number {
+  const family = familyOf(stream);
+  if (family === undefined) throw new RangeError(`${stream} is no stream of the catalogue`);
+  return family.versionOf(type);
 }

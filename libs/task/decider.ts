@@ -18,7 +18,7 @@ export const TaskStatus = z.enum(['open', 'closed', 'expired']);
 export type TaskStatus = z.infer<typeof TaskStatus>;
 
 /**
- * Facts of stream `task-<id>`. Purpose and user attributes are content: they stand in the event's payload record, and
+ * Facts of stream `task-<id>`. Purpose and user attributes are content, kept in the event's payload record;
  * `commitments` binds the event to them. `user` is the host's word, as `attestedBy` says.
  */
 export const TaskOpened = z.strictObject({
@@ -39,7 +39,8 @@ export const CallCounted = z.strictObject({ taskId: Uuid, entry: z.int().min(0),
 export const TaskClosed = z.strictObject({ taskId: Uuid, reason: Reason.optional() });
 /** Fact of stream `trace-<traceId>`: a trace is its tasks. */
 export const TaskJoined = z.strictObject({ taskId: Uuid, host: NameId });
-export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed, TaskJoined } as const;
+export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed } as const;
+export const traceEventSchemas = { TaskJoined } as const;
 
 export type TaskEvent = { readonly actor: string; readonly time: Instant; readonly traceId?: string | undefined } & (
   | { readonly type: 'TaskOpened'; readonly data: z.infer<typeof TaskOpened> }

@@ -1,21 +1,7 @@
 import type { z } from 'zod';
-import { callsEventSchemas } from '../../libs/calls/events.js';
-import { capabilityEventSchemas } from '../../libs/capability/events.js';
-import { directiveEventSchemas } from '../../libs/directive/decider.js';
-import { instanceEventSchemas } from '../../libs/fleet/decider.js';
-import { policyEventSchemas } from '../../libs/policy/decider.js';
-import { principalEventSchemas } from '../../libs/principal/decider.js';
-import { relayEventSchemas } from '../../libs/relay/events.js';
-import { taskEventSchemas } from '../../libs/task/decider.js';
+import { families } from '../../libs/streams/catalogue.js';
 
-/** The schema of the data of every event type there is. */
-export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
-  ...capabilityEventSchemas,
-  ...policyEventSchemas,
-  ...principalEventSchemas,
-  ...taskEventSchemas,
-  ...callsEventSchemas,
-  ...directiveEventSchemas,
-  ...instanceEventSchemas,
-  ...relayEventSchemas,
-};
+/** The schema of the data of every event type there is, by the type's name. */
+export const EVENT_SCHEMAS: Readonly<Record<string, z.ZodType>> = Object.fromEntries(
+  Object.values(families).flatMap(({ types }) => Object.entries(types).map(([type, { schema }]) => [type, schema])),
+);

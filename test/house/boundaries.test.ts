@@ -41,6 +41,12 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
   },
   'kafka-is-behind-one-library': { from: 'libs/audit/a.ts', text: `export { Kafka } from 'kafkajs';\n` },
   'deciders-know-no-decision': { from: 'libs/task/a.ts', text: `export { x } from '../decision/x.js';\n` },
+  'catalogue-knows-rules-alone': { from: 'libs/streams/a.ts', text: `export { x } from '../audit/x.js';\n` },
+  'logs-know-no-catalogue': {
+    from: 'libs/event-log/a.ts',
+    text: `export { x } from '../streams/x.js';\n`,
+    also: { 'libs/streams/x.ts': 'export const x = 1;\n' },
+  },
   'hosts-stand-alone': {
     from: 'libs/host/a.ts',
     text: `export { x } from '../decision-point/x.js';\n`,

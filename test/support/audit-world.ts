@@ -333,6 +333,12 @@ export function forged(
   return { ...event, json: sealEvent({ ...rest, data: change(rest.data) }).json };
 }
 
+/** An event as a later version of Sallyport would write it: the next schema version, and an id that fits it. */
+export function newer(event: RecordedEvent): RecordedEvent {
+  const { id: _, ...rest } = parseEvent(event.json);
+  return { ...event, json: sealEvent({ ...rest, schemaVersion: rest.schemaVersion + 1 }).json };
+}
+
 /** A flipped bit: other text under the same id. */
 export const damaged = (event: RecordedEvent, from: string, to: string): RecordedEvent => ({
   ...event,

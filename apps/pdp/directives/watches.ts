@@ -2,6 +2,7 @@ import type { ControlView } from '../../../libs/control/control-view.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
 import { changeIn } from '../../../libs/feed/beat-signer.js';
 import type { Broadcast, Watcher } from '../../../libs/feed/broadcast.js';
+import { families } from '../../../libs/streams/catalogue.js';
 import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
 import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
@@ -33,9 +34,10 @@ export class Watches {
   ) {}
 
   start(): void {
-    this.stopListening = this.view.listen(({ stream, event, position }) => {
-      if (stream === 'directives') this.broadcast.changed(changeIn(event, position, this.view.directives().state));
-      else if (stream.startsWith('principal-')) this.endRevoked();
+    this.stopListening = this.view.listen(({ event, position }) => {
+      if (families.directives.owns(event))
+        this.broadcast.changed(changeIn(event, position, this.view.directives().state));
+      else if (families.principal.owns(event)) this.endRevoked();
     });
     this.instances.onSilent = (host, instanceId) => this.endSilent(host, instanceId);
     this.broadcast.start();

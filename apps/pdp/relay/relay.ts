@@ -3,9 +3,9 @@ import type { Registry } from 'prom-client';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { BeatSigner } from '../../../libs/feed/beat-signer.js';
 import { defined } from '../../../libs/kernel/defined.js';
-import { runDirectivesLane, type KnownDirectives } from '../../../libs/relay/directives-lane.js';
+import { runDirectivesLane, type ObservedDirectives } from '../../../libs/relay/directives-lane.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
-import type { LaneName } from '../../../libs/relay/events.js';
+import type { LaneName } from '../../../libs/streams/relay-events.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
 import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../kafka-settings.js';
@@ -30,7 +30,7 @@ export interface Relay {
 export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'> {
   readonly log: SettledLog & { latestCommit(): bigint };
   readonly beatSigner: BeatSigner;
-  readonly view: KnownDirectives & { readonly position: bigint };
+  readonly view: ObservedDirectives & { readonly position: bigint };
   readonly registry: Registry;
 }
 

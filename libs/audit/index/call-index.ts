@@ -16,10 +16,11 @@ import type {
 } from './messages.js';
 import { IndexThread, IndexUnavailable } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
+import { categoriesOf, type KnownType } from '../../streams/catalogue.js';
 
-const CATEGORIES = ['calls', 'refusals', 'task'];
-/** Whatever else these categories hold moves the index's mark and nothing more. */
-const INDEXED = new Set(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
+/** All other events of their categories move the index's mark and nothing more. */
+const INDEXED: ReadonlySet<string> = new Set<KnownType>(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
+const CATEGORIES = categoriesOf(INDEXED) ?? [];
 /** Under load the index takes what came in so long at once, unless a question waits for it: many rows cost it less. */
 const INTERVAL_MS = 100;
 const FIRST_RETRY_MS = 250;

@@ -1,12 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { digestOfBytes } from '../../../kernel/digest.js';
 import { unreachable } from '../../../kernel/result.js';
+import { BULK_CATEGORIES } from '../../bulk.js';
 import { categoryOf } from '../../event.js';
 import { verifySealed, type VerifiedHead } from '../../verify.js';
 import { Damaged } from '../shared/errors.js';
 import { joined } from '../shared/packing.js';
 import { NO_PAYLOAD, type Cell, type Found, type Query } from '../shared/query.js';
-import { BULK_CATEGORIES, FROM_CONTROL_EVENTS, openForReading } from './schema.js';
+import { FROM_CONTROL_EVENTS, openForReading } from './schema.js';
 import { PAGE_BYTES, PAGE_CHARS } from '../shared/settings.js';
 
 /** Answers queries. Whatever it answers has been checked to be what was written; else it throws. */

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { BULK_CATEGORIES } from '../../bulk.js';
 import { LogOpenError, openErrorOf } from '../shared/errors.js';
 import { syncPath } from '../shared/sync-path.js';
 import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from '../shared/settings.js';
@@ -8,11 +9,7 @@ import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from '../shared/
 const APPLICATION_ID = 0x736c6c79;
 export const SCHEMA_VERSION = 2;
 
-/**
- * The categories that hold nearly all events of a log. All others are in a partial index, so that 10^5 control events
- * load in under a second from among 10^6. Written into the schema: a change is a new schema version.
- */
-export const BULK_CATEGORIES = ['calls', 'refusals'] as const;
+/** All categories but the bulk are in a partial index. The words stand in the file: a change is a new schema version. */
 const IS_CONTROL = `category NOT IN ('${BULK_CATEGORIES.join("', '")}')`;
 /** The start of a query that reads control events only; SQLite takes the index where the same words stand in both. */
 export const FROM_CONTROL_EVENTS = `FROM events INDEXED BY control_events WHERE ${IS_CONTROL}`;

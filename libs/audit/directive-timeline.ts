@@ -1,12 +1,12 @@
-import type { DirectiveEvent, DirectiveState, StandingDirectives } from '../directive/decider.js';
+import type { DirectiveState, StandingDirectives } from '../directive/decider.js';
 import { targetKey, type Target } from '../directive/target.js';
-import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
+import { families } from '../streams/catalogue.js';
 import { Damage } from './soundness.js';
 
-/** Where an event of the stream stands; its revision is the epoch. */
+/** The place of an event in the stream; its revision is the epoch. */
 export interface Moment {
   readonly epoch: number;
   readonly position: bigint;
@@ -20,18 +20,18 @@ interface Span {
   lifted?: Moment;
 }
 
-/** What an event of the stream says. */
+/** An event of the stream, as far as the timeline needs it. */
 interface Said {
   readonly recorded: RecordedEvent;
   readonly moment: Moment;
   readonly id: string;
   readonly traceId: string | undefined;
-  /** Absent where the event is a lifting. */
+  /** Absent if the event lifts a directive. */
   readonly issue?: Pick<Span, 'directive'> & { readonly key: string; readonly subject: string };
 }
 
-/** What is known of the directives up to one epoch, and of what stands behind it without being sound. */
-export class KnownDirectives {
+/** The directives up to one epoch, and the unsound events after it. */
+export class DirectiveTimeline {
   private soundUpTo = 0;
   private unsound: readonly Said[] = [];
   private readonly byId = new Map<string, Span>();
@@ -43,7 +43,7 @@ export class KnownDirectives {
     return this.soundUpTo;
   }
 
-  /** Takes in what follows upon its epoch, as far as it could have happened; answers how many events that are. */
+  /** Takes in the events after its epoch, up to the first that cannot have happened. Answers how many it took. */
   take(events: readonly RecordedEvent[]): number {
     let taken = 0;
     for (const event of events) {
@@ -55,12 +55,12 @@ export class KnownDirectives {
     return taken;
   }
 
-  /** What stands behind the epoch, in place of what was found there before: nothing rests on it, but it can be shown. */
+  /** Replaces the unsound events after the epoch. Nothing rests on them, but they can be shown. */
   takeUnsound(events: readonly RecordedEvent[]): void {
     this.unsound = events.map(saidBy).filter((said) => said !== undefined);
   }
 
-  /** The directives as they stood at an epoch. Throws `Damage` where that is not known. */
+  /** The directives in force at an epoch. Throws `Damage` for an epoch after the last sound one. */
   asOf(epoch: number): StandingDirectives {
     if (epoch > this.epoch) throw new Damage(`directives cannot be read up to revision ${epoch}`);
     const stood = ({ issued, lifted }: Span): boolean =>
@@ -76,7 +76,7 @@ export class KnownDirectives {
     return { epoch, active: { get } };
   }
 
-  /** The events of all directives about these subjects, and of their lifting, as far as they are wanted. */
+  /** The wanted events of all directives about these subjects, and of their lifting. */
   about(subjects: ReadonlySet<string>, wanted: (at: Moment) => boolean): FoundEvents {
     const epochs: number[] = [];
     const ids = new Set<string>();
@@ -121,21 +121,21 @@ export class KnownDirectives {
   }
 }
 
-/** Epochs of events to be read from the log, and what stands behind them without being sound. */
+/** Epochs of events to be read from the log, and the unsound events after them. */
 export interface FoundEvents {
   readonly epochs: readonly number[];
   readonly unsound: readonly RecordedEvent[];
 }
 
-/** What a directive is about: one against a version or an operation is about the capability. */
+/** The subject of a directive. A directive against a version or an operation has its capability as subject. */
 export function subjectOf(target: Target): string {
   return 'capability' in target ? targetKey({ type: 'capability', capability: target.capability }) : targetKey(target);
 }
 
-/** Undefined where it is no event of a directive: anything may stand in what was damaged or forged. */
+/** Undefined if it is no event of a directive. A damaged or forged event may hold anything. */
 function saidBy(recorded: RecordedEvent): Said | undefined {
   try {
-    const { type, data, time, traceId } = parseEvent(recorded.json) as Event & DirectiveEvent;
+    const { type, data, time, traceId } = families.directives.read(recorded.json);
     const { revision: epoch, position } = recorded;
     const said = { recorded, moment: { epoch, position, time }, id: data.id, traceId };
     if (type !== 'DirectiveIssued') return said;

@@ -6,7 +6,7 @@ import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 
-/** Instances of one host that are known at once. Where there are more, stale ones are forgotten first. */
+/** Instances of one host that are known at once. Above it, the oldest stale instance is forgotten. */
 export const MAX_INSTANCES = 1000;
 
 /** Facts of the stream `instances-<host>`. */
@@ -19,7 +19,7 @@ export const DirectiveAcknowledged = z.strictObject({
   /** By the clock of the host: evidence only. */
   appliedAt: InstantText,
 });
-/** Nothing was heard of the instance for so long that its lease is over, whatever it got. */
+/** The instance was silent until its lease must have ended, even if it received the last beat. */
 export const HostStale = z.strictObject({ instanceId: Uuid, leaseEndedAt: InstantText });
 export const HostRecovered = z.strictObject({ instanceId: Uuid });
 export const instanceEventSchemas = { InstanceSeen, DirectiveAcknowledged, HostStale, HostRecovered } as const;

@@ -1,0 +1,71 @@
+import { isJsonObject, type Json } from '../../libs/kernel/canonical-json.js';
+import { at, list } from './print.js';
+import { targetText } from './target.js';
+
+/** What the timeline says of an event. `call` is the evidence of the call that the event belongs to, if there is one. */
+type Sentence = (data: Json | undefined, call: Json | undefined) => string;
+
+/** The last column of the timeline, for each event type. A test holds its names against the catalogue of events. */
+export const SENTENCES: Readonly<Record<string, Sentence>> = {
+  CapabilityRegistered: (data) => `${at(data, 'capability')} (${at(data, 'kind')}), owned by ${at(data, 'owner')}`,
+  VersionProposed: (data) => versionText(data),
+  VersionReviewed: (data) => `${versionText(data)} ${verdictText(data)}`,
+  ExceptionsAmended: (data) => {
+    const changes = [...words(data, 'added', '+'), ...words(data, 'removed', '-')];
+    return `${versionText(data)} exceptions ${changes.join(' ')}: ${at(data, 'reason')}`;
+  },
+  DriftObserved: (data) => `${versionText(data)} seen by ${at(data, 'host')}: ${at(data, 'diff', 'severity')}`,
+  VersionSuspended: (data) => {
+    const host = at(data, 'host');
+    return `${versionText(data)}${host === '' ? '' : ` for ${host}`} ${at(data, 'reason')}`.trim();
+  },
+  VersionReinstated: (data) => `${versionText(data)} ${at(data, 'reason')}`.trim(),
+  VersionRevoked: (data) => `${versionText(data)} ${at(data, 'reason')}`.trim(),
+  PolicyProposed: (data) => `${policyText(data)}: ${at(data, 'reason')}`,
+  PolicyReviewed: (data) => `${policyText(data)} ${verdictText(data)}`,
+  PrincipalAdded: (data) => `${at(data, 'name')}: ${words(data, 'roles', '').join(', ')}`,
+  TokenRotated: (data) => at(data, 'name'),
+  PrincipalRemoved: (data) => at(data, 'name'),
+  DirectiveIssued: (data) => `${targetText(isJsonObject(data) ? data : {})}: ${at(data, 'reason')}`,
+  DirectiveLifted: (data) => at(data, 'reason'),
+  TaskOpened: (data) => `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim(),
+  CallCounted: (data) => `call ${at(data, 'callId')} counts against scope entry ${at(data, 'entry')}`,
+  TaskClosed: (data) => at(data, 'reason') || 'no reason given',
+  TaskJoined: (data) => `task ${at(data, 'taskId')}`,
+  CallDecided: (data, call) => decisionText(data, call),
+  CallRefused: (data, call) => decisionText(data, call),
+  ResponseValidated: (data) => {
+    const findings = list(data, 'findings').length;
+    return `${at(data, 'verdict')}${findings === 0 ? '' : `, ${findings} findings`}`;
+  },
+  OutcomeRecorded: (data) => [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', '),
+  InstanceSeen: (data) => `instance ${at(data, 'instanceId')}`,
+  DirectiveAcknowledged: (data) => `instance ${at(data, 'instanceId')} applied epoch ${at(data, 'epoch')}`,
+  HostStale: (data) => `instance ${at(data, 'instanceId')}, lease ended at ${at(data, 'leaseEndedAt')}`,
+  HostRecovered: (data) => `instance ${at(data, 'instanceId')}`,
+  RelayLeaseTaken: (data) => `process ${at(data, 'holder')} sends from position ${at(data, 'position')}`,
+  RelayCheckpointed: (data) => `sent up to position ${at(data, 'position')}`,
+};
+
+export function decisionWord(data: Json | undefined): string {
+  return at(data, 'decision') === 'allow' ? 'ALLOW' : 'DENY ';
+}
+
+/** `<capability>/<operation>`, from the event or else from the evidence of its call. */
+export function operationOf(data: Json | undefined, call: Json | undefined): string {
+  const capability = at(data, 'capability') || at(call, 'registry', 'capability');
+  return [capability, at(data, 'operation')].filter((word) => word !== '').join('/');
+}
+
+function decisionText(data: Json | undefined, call: Json | undefined): string {
+  const reason = at(data, 'decision') === 'deny' ? `: ${at(data, 'reason')}` : '';
+  return `${decisionWord(data)} ${operationOf(data, call)}${reason}`;
+}
+
+const versionText = (data: Json | undefined): string => `${at(data, 'capability')}@${at(data, 'version')}`;
+const policyText = (data: Json | undefined): string => `${at(data, 'set')} version ${at(data, 'policyVersion')}`;
+const verdictText = (data: Json | undefined): string => `${at(data, 'verdict')}: ${at(data, 'reason')}`;
+
+function words(data: Json | undefined, key: string, sign: string): string[] {
+  return list(data, key).map((word) => `${sign}${typeof word === 'string' ? word : ''}`);
+}

@@ -1,0 +1,153 @@
+import { callsDecider } from '../calls/decider.js';
+import { callsEventSchemas, refusalsEventSchemas } from '../calls/events.js';
+import { capabilityDecider } from '../capability/decider.js';
+import { capabilityEventSchemas } from '../capability/events.js';
+import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
+import { categoryOf } from '../event-log/event.js';
+import { instanceDecider, instanceEventSchemas } from '../instance/decider.js';
+import { policyDecider, policyEventSchemas } from '../policy/decider.js';
+import { principalDecider, principalEventSchemas } from '../principal/decider.js';
+import { taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decider.js';
+import { foldedStreams, streams } from './declare.js';
+import { unchanged } from './event-types.js';
+import { FoldedFamily, type Role, type StreamFamily } from './family.js';
+import { relayEventSchemas } from './relay-events.js';
+
+/**
+ * Every stream and every event, one entry for each family. All lists of streams and event types are derived from it.
+ * CONTRIBUTING.md has the recipe for a new one.
+ */
+export const families = {
+  capability: foldedStreams('capability', {
+    id: 'id',
+    role: 'control',
+    writers: ['control', 'decision-point'],
+    types: unchanged(capabilityEventSchemas),
+    decider: capabilityDecider,
+  }),
+  policy: foldedStreams('policy', {
+    id: 'set',
+    role: 'control',
+    writers: ['control'],
+    types: unchanged(policyEventSchemas),
+    decider: policyDecider,
+  }),
+  principal: foldedStreams('principal', {
+    id: 'name',
+    role: 'control',
+    writers: ['control'],
+    types: unchanged(principalEventSchemas),
+    decider: principalDecider,
+  }),
+  /** One stream; its revision is the epoch. */
+  directives: foldedStreams('directives', {
+    role: 'control',
+    writers: ['control', 'decision-point'],
+    types: unchanged(directiveEventSchemas),
+    decider: directiveDecider,
+  }),
+  task: foldedStreams('task', {
+    id: 'taskId',
+    role: 'task',
+    writers: ['decision-point'],
+    types: unchanged(taskEventSchemas),
+    decider: taskDecider,
+  }),
+  trace: streams('trace', {
+    id: 'traceId',
+    role: 'task',
+    writers: ['decision-point'],
+    types: unchanged(traceEventSchemas),
+  }),
+  calls: foldedStreams('calls', {
+    id: 'taskId',
+    role: 'evidence',
+    writers: ['decision-point'],
+    types: unchanged(callsEventSchemas),
+    decider: callsDecider,
+  }),
+  refusals: streams('refusals', {
+    id: 'host',
+    role: 'evidence',
+    writers: ['decision-point'],
+    types: unchanged(refusalsEventSchemas),
+  }),
+  instances: foldedStreams('instances', {
+    id: 'host',
+    role: 'evidence',
+    writers: ['fleet'],
+    types: unchanged(instanceEventSchemas),
+    decider: instanceDecider,
+  }),
+  relay: streams('relay', {
+    id: 'lane',
+    role: 'bookkeeping',
+    writers: ['relay'],
+    types: unchanged(relayEventSchemas),
+  }),
+} as const;
+
+type Families = typeof families;
+
+/** The name of a family, which is the category of its streams. */
+export type Category = keyof Families;
+
+/** The events of a family, as a union that `type` tells apart. */
+export type EventsOf<Name extends Category> =
+  Families[Name] extends StreamFamily<infer Events, infer _> ? Events : never;
+
+/** Any event of the catalogue. */
+export type KnownEvent = { [Name in Category]: EventsOf<Name> }[Category];
+
+export type KnownType = KnownEvent['type'];
+
+/** The event of a type: `EventOf<'TaskOpened'>`. */
+export type EventOf<Type extends KnownType> = Extract<KnownEvent, { readonly type: Type }>;
+
+/** The family that a type belongs to: `FamilyOf<'TaskOpened'>` is `'task'`. */
+export type FamilyOf<Type extends KnownType> = {
+  [Name in Category]: Type extends EventsOf<Name>['type'] ? Name : never;
+}[Category];
+
+/** The state of a stream of a family. */
+export type StateOf<Name extends Category> =
+  Families[Name] extends FoldedFamily<infer State, infer _Events, infer _Id> ? State : never;
+
+const BY_CATEGORY: ReadonlyMap<string, StreamFamily> = new Map<string, StreamFamily>(Object.entries(families));
+
+const BY_TYPE: ReadonlyMap<string, StreamFamily> = new Map(
+  [...BY_CATEGORY.values()].flatMap((family) => Object.keys(family.types).map((type) => [type, family] as const)),
+);
+
+/** The family of a stream; undefined for a stream that is none of ours. */
+export function familyOf(stream: string): StreamFamily | undefined {
+  const family = BY_CATEGORY.get(categoryOf(stream));
+  return family?.has(stream) === true ? family : undefined;
+}
+
+/** The family of a stream that has a state; undefined for any other stream. */
+export function foldedFamilyOf(stream: string): FoldedFamily | undefined {
+  const family = familyOf(stream);
+  return family instanceof FoldedFamily ? family : undefined;
+}
+
+/** The family of an event type; undefined for a type that the catalogue does not have. */
+export function familyOfType(type: string): StreamFamily | undefined {
+  return BY_TYPE.get(type);
+}
+
+/** The categories with a role. */
+export function categoriesWith(role: Role): string[] {
+  return [...BY_CATEGORY.values()].filter((family) => family.role === role).map(({ category }) => category);
+}
+
+/** The categories whose streams hold events of these types. Undefined if one of the types is not in the catalogue. */
+export function categoriesOf(types: Iterable<string>): string[] | undefined {
+  const categories = new Set<string>();
+  for (const type of types) {
+    const family = BY_TYPE.get(type);
+    if (family === undefined) return undefined;
+    categories.add(family.category);
+  }
+  return [...categories];
+}

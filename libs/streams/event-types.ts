@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+import type { Event } from '../event-log/event.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
+import { UnreadableEvent } from './unreadable.js';
+
+/** Turns the data of one schema version into the data of the next. It makes a new object, and never throws on such data. */
+export type Upcaster = (data: unknown) => unknown;
+
+/** One event type: the schema of the data that is written today, and how older data becomes that. */
+export interface EventType<Data = unknown> {
+  readonly schema: z.ZodType<Data>;
+  /** In order: the first takes version 1 to version 2. The version written today is one more than their number. */
+  readonly upcasters: readonly Upcaster[];
+}
+
+/** The event types of a family by their names. */
+export type EventTypes = Readonly<Record<string, EventType>>;
+
+/** The events of a family, as a union that `type` tells apart. */
+export type EventsIn<Types extends EventTypes> = {
+  [Type in keyof Types & string]: Event<Type, Types[Type] extends EventType<infer Data> ? Data : never>;
+}[keyof Types & string];
+
+type Unchanged<Schemas extends Readonly<Record<string, z.ZodType>>> = {
+  readonly [Type in keyof Schemas]: EventType<z.infer<Schemas[Type]>>;
+};
+
+/** Event types at version 1: their data has had one shape ever since. */
+export function unchanged<Schemas extends Readonly<Record<string, z.ZodType>>>(schemas: Schemas): Unchanged<Schemas> {
+  const types = Object.entries(schemas).map(([type, schema]) => [type, { schema, upcasters: [] }]);
+  return Object.fromEntries(types) as Unchanged<Schemas>;
+}
+
+/** An event type whose data changed its shape: one upcaster from each older version to the next. */
+export const changed = <Data>(schema: z.ZodType<Data>, ...upcasters: readonly Upcaster[]): EventType<Data> => ({
+  schema,
+  upcasters,
+});
+
+/** The schema version that is written today. */
+export const versionOf = ({ upcasters }: EventType): number => upcasters.length + 1;
+
+/** The type with a name that may come from a damaged log. */
+export function ownType(types: EventTypes, type: string): EventType | undefined {
+  return Object.hasOwn(types, type) ? types[type] : undefined;
+}
+
+/** Brings the data of an event to the version that is written today. Throws `UnreadableEvent`. */
+export function upcast(event: Event, type: EventType): Event {
+  const { schemaVersion } = event;
+  const current = versionOf(type);
+  if (schemaVersion > current) throw new UnreadableEvent('newer_version', event);
+  if (!Number.isInteger(schemaVersion) || schemaVersion < 1) throw new UnreadableEvent('malformed', event);
+  const data = type.upcasters.slice(schemaVersion - 1).reduce((older, next) => next(older), event.data);
+  if (!isJsonObject(data)) throw new UnreadableEvent('malformed', event);
+  return { ...event, schemaVersion: current, data };
+}
