@@ -20,6 +20,7 @@ import { DirectiveExpiry } from './directives/expiry.js';
 import { TargetMatches } from './directives/matches.js';
 import { WatchController } from './directives/watch.controller.js';
 import { Watches } from './directives/watches.js';
+import { DocsController } from './docs/docs.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './observability/metrics.controller.js';
@@ -76,6 +77,7 @@ export class AppModule {
         AuditController,
         HealthController,
         MetricsController,
+        DocsController,
       ],
       providers: [
         ...parts,

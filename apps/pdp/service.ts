@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
+import type { Operation } from '../../libs/contract/operation.js';
 import { Authorizer } from '../../libs/decision-point/authorizer.js';
 import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import { ControlPlane } from '../../libs/control/control-plane.js';
@@ -66,6 +67,7 @@ export interface Service {
   readonly tracing: Tracing | undefined;
   /** Undefined where no brokers are named. */
   readonly relay: Relay | undefined;
+  readonly onGrpcAnswer: ServiceParts['onGrpcAnswer'];
   /** The file with the tokens of the first start, if this was one. */
   readonly tokensFile: string | undefined;
   /** Finishes what is queued and lets go of everything. */
@@ -79,6 +81,8 @@ export interface ServiceParts {
   readonly tracing?: Tracing | undefined;
   /** Told when a lane to Kafka meets a new trouble; the text holds no secret. */
   readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+  /** Gets each answer over gRPC in its JSON shape; tests hold it against the contract. */
+  readonly onGrpcAnswer?: ((operation: Operation, answer: object) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
   readonly wrapLog?: (log: EventLog) => EventLog;
 }
@@ -187,6 +191,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       bounds,
       tracing,
       relay,
+      onGrpcAnswer: parts.onGrpcAnswer,
       tokensFile,
       close,
     };

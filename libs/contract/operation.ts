@@ -66,3 +66,20 @@ export type AnswerOf<Op extends Operation> = Shape<Op['answers'][keyof Op['answe
 
 /** The HTTP status of a success. */
 export const statusOf = ({ answers }: Operation): number => Math.min(...Object.keys(answers).map(Number));
+
+const BODY: readonly ProblemCode[] = ['unsupported_media_type', 'too_large'];
+/** Anything unforeseen is `log_unavailable`: nothing was promised. */
+const ALWAYS: readonly ProblemCode[] = ['malformed_request', 'unsupported_media_type', 'log_unavailable'];
+
+/** Every code that an operation can answer with: its own, and those that follow from what it takes and who may call it. */
+export function problemsOf(op: Operation): readonly ProblemCode[] {
+  const codes = new Set<ProblemCode>([...ALWAYS, ...(op.problems ?? [])]);
+  const add = (...more: readonly ProblemCode[]) => more.forEach((code) => codes.add(code));
+  if (op.roles !== 'public') add('unauthenticated', 'overloaded');
+  if (Array.isArray(op.roles)) add('forbidden');
+  if (op.params !== undefined && Object.keys(op.params.shape).length > 0) add('not_found');
+  if (op.method === 'GET' && op.roles !== 'public') add('view_stale');
+  if (op.body !== undefined) add(...BODY);
+  if (op.method !== 'GET') add('outcome_unknown');
+  return [...codes];
+}

@@ -1,6 +1,7 @@
 import * as audit from './audit.js';
 import * as calls from './calls.js';
 import * as directives from './directives.js';
+import * as docs from './docs.js';
 import * as health from './health.js';
 import type { Operation } from './operation.js';
 import * as policies from './policies.js';
@@ -21,6 +22,7 @@ export const OPERATIONS: readonly Operation[] = [
   principals,
   audit,
   health,
+  docs,
 ]
   .flatMap((noun) => Object.values(noun))
   .filter(isOperation);

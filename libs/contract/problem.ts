@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { named } from './components.js';
 import type { Shape } from './shape.js';
 
 /** An HTTP status, the name of the gRPC status (google.rpc.Code), and what a caller reads about the code. */
@@ -117,14 +118,18 @@ export const PROBLEM_CODES = Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCo
 const FieldError = z.object({ path: z.string().describe('A JSON Pointer (RFC 6901).'), message: z.string() });
 
 /** The body of every answer that is not a success: RFC 9457, `application/problem+json`. */
-export const ProblemDocument = z.object({
-  type: z.string().startsWith('urn:sallyport:problem:'),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  code: z.enum(PROBLEM_CODES),
-  errors: z.array(FieldError).optional(),
-  /** With `exception_required`: the exceptions that the review must name. */
-  needed: z.array(z.string()).optional(),
-});
+export const ProblemDocument = named(
+  'Problem',
+  z.object({
+    type: z.string().startsWith('urn:sallyport:problem:'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.enum(PROBLEM_CODES),
+    errors: z.array(FieldError).optional(),
+    /** With `exception_required`: the exceptions that the review must name. */
+    needed: z.array(z.string()).optional(),
+  }),
+  { description: 'Why there is no answer (RFC 9457).' },
+);
 export type ProblemDocument = Shape<typeof ProblemDocument>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PositionText } from '../vocabulary/ids.js';
 import { named } from './components.js';
 
 /** Shapes that several nouns share. */
@@ -7,6 +8,13 @@ import { named } from './components.js';
 export const Position = named('Position', z.string().regex(/^\d{1,20}$/), {
   description: 'A decimal string that orders everything recorded. Compare it as an integer.',
   examples: ['1042'],
+});
+
+/** The parameter of every query that needs a token. */
+export const Freshness = z.object({
+  minPosition: PositionText.optional().describe(
+    'Waits up to 2 seconds until the service has seen this position; then `view_stale`.',
+  ),
 });
 
 /** Of a list: one page of it. */

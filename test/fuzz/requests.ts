@@ -175,6 +175,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /health/live': get('nobody', '/health/live'),
     'GET /health/ready': get('nobody', '/health/ready'),
     'GET /metrics': get('nobody', '/metrics'),
+    'GET /openapi.json': get('nobody', '/openapi.json'),
     // Last: a directive that came out otherwise than meant may stop all the others.
     'POST /v1/directives': post('operator', '/v1/directives', () => ({
       id: randomUUID(),

@@ -50,6 +50,7 @@ const TABLE = `
   GET    /health/live                                          public
   GET    /health/ready                                         public
   GET    /metrics                                              public
+  GET    /openapi.json                                         public
 `;
 
 interface Row {

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { openService, type Service, type ServiceParts } from '../../apps/pdp/service.js';
 import { startServer, type Server } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
+import { AnswerCheck } from './answers.js';
 import { Role } from '../../libs/vocabulary/words.js';
 
 export interface Answer {
@@ -51,10 +52,17 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sallyport-test-'));
   const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0' };
   const settings = readSettings({ SALLYPORT_DATA: dataDir, ...ports, ...options.env });
-  const service = await openService(settings, options);
+  const answers = new AnswerCheck();
+  const service = await openService(settings, { onGrpcAnswer: answers.overGrpc, ...options });
   const server = await startServer(service, pino({ enabled: false }));
+  answers.overHttp(server.app.getHttpServer());
   const tokens = tokensOf(dataDir);
-  const call = callerOf(server.url, tokens);
+  const ask = callerOf(server.url, tokens);
+  const call: Callable['call'] = async (...asked) => {
+    const answer = await ask(...asked);
+    answers.look();
+    return answer;
+  };
   return {
     url: server.url,
     dataDir,
@@ -65,6 +73,7 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
     async stop(keep) {
       await server.close();
       if (keep !== 'keep') rmSync(dataDir, { recursive: true, force: true });
+      answers.look();
     },
   };
 }

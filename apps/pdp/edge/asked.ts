@@ -36,7 +36,7 @@ export interface Asked<Op extends Operation> extends Asking {
 /** An operation with the function that serves it over every protocol. */
 export interface Handled {
   readonly operation: Operation;
-  readonly handle: (asked: Asked<Operation>) => unknown;
+  readonly handle: (asked: Asked<Operation>, ...more: unknown[]) => unknown;
 }
 
 /** A request before it is read. */

@@ -94,7 +94,12 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), limits);
       const open = bound.openOf(call.metadata);
-      void serveWatch(call, caller, request, { watches: service.watches, problemOf, open });
+      void serveWatch(call, caller, request, {
+        watches: service.watches,
+        problemOf,
+        open,
+        onAnswer: service.onGrpcAnswer,
+      });
     } catch (error) {
       call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
     }
@@ -109,7 +114,9 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       const limit = settings.limits[bodyLimit];
       if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
       const request = fromMessage(requestType, readMessage(requestType, message), limits);
-      return toMessage(responseType, await serve(request, { caller, metadata, bytes: message.length }));
+      const shape = await serve(request, { caller, metadata, bytes: message.length });
+      service.onGrpcAnswer?.(operation, shape);
+      return toMessage(responseType, shape);
     };
     const reply = async (call: UnaryCall, callback: sendUnaryData<object>): Promise<void> => {
       let message: object;

@@ -1,4 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { authorizeCall } from '../../../libs/contract/calls.js';
 import { charge, type Principal } from '../edge/access.js';
 import { Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
@@ -146,7 +147,9 @@ async function answer(
     charge(quotas, calling.caller, { bytes: 0 });
     // As deep as a body of its own may be.
     const shape = fromMessage('AuthorizeRequest', request, messageLimits(service.settings.limits));
-    return { callId, decision: await authorizeOver(service, shape, calling) };
+    const decision = await authorizeOver(service, shape, calling);
+    service.onGrpcAnswer?.(authorizeCall, decision);
+    return { callId, decision };
   } catch (error) {
     const { code, detail, errors = [] } = problemOf(error, textIn(calling.metadata, 'traceparent'));
     return { callId, problem: { code, detail, errors } };

@@ -7,6 +7,7 @@ import type { Principal } from '../edge/access.js';
 import { parseInput } from '../edge/body.js';
 import { Problem } from '../edge/problem.js';
 import type { OpenCall } from '../overload/grpc.js';
+import type { Service } from '../service.js';
 import { toMessage } from './codec.js';
 import { textIn } from './rpcs.js';
 import { statusOf } from './status.js';
@@ -31,7 +32,12 @@ export async function serveWatch(
   call: WatchCall,
   caller: Principal,
   request: unknown,
-  parts: { readonly watches: Watches; readonly problemOf: ProblemOf; readonly open: OpenCall },
+  parts: {
+    readonly watches: Watches;
+    readonly problemOf: ProblemOf;
+    readonly open: OpenCall;
+    readonly onAnswer: Service['onGrpcAnswer'];
+  },
 ): Promise<void> {
   const { watches, problemOf, open } = parts;
   const fail = (error: unknown): void => {
@@ -41,6 +47,7 @@ export async function serveWatch(
   const watcher: Watcher = {
     send({ beat }, taken) {
       if (call.cancelled) return;
+      parts.onAnswer?.(watchDirectives, beat);
       call.write(toMessage('Beat', beat), (error: unknown) => {
         if (error === undefined || error === null) taken();
       });

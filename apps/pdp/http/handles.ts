@@ -69,8 +69,8 @@ export function Handles(op: Operation, write?: (answer: never) => unknown) {
     const { value: handle } = descriptor as { value: Handled['handle'] };
     AskedOverHttp(op)(target, key, 0);
     if (write !== undefined) {
-      descriptor.value = async function (this: object, asked: Asked<Operation>) {
-        return write((await handle.call(this, asked)) as never);
+      descriptor.value = async function (this: object, ...args: [Asked<Operation>, ...unknown[]]) {
+        return write((await handle.apply(this, args)) as never);
       };
     }
     Reflect.defineMetadata(HANDLED, { operation: op, handle } satisfies Handled, descriptor.value as object);
