@@ -129,6 +129,11 @@ test('a replay that is not identical exits with 1', async () => {
   assert.match(ran.out, /DIFFERS[^]*NOT IDENTICAL/);
   stub.reply.body = { identical: true, calls: [] };
   assert.equal((await stub.cli(['replay', TRACE, '--json'])).code, 0);
+  stub.reply.body = { identical: 'engine_gone', calls: [{ identical: true }, { identical: 'engine_gone' }] };
+  const gone = await stub.cli(['replay', TRACE]);
+  assert.equal(gone.code, 11);
+  assert.match(gone.out, /same[^]*ENGINE GONE[^]*nothing differs/);
+  assert.doesNotMatch(gone.out, /DIFFERS/);
 });
 
 test('a problem is told with its code, its fields and the next step', async () => {

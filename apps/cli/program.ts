@@ -42,6 +42,7 @@ Exit codes:
   8  a disable matches nothing now; it is in force (--ahead says that this is intended)
   9  the service does not know whether it carried the command out: send the same command again
   10 a policy file has errors, or a case of a policy test failed
+  11 no decision of a replay differs, but the service lacks an engine (decider or Cedar version) that some were made with
 `;
 
 /** The next step for each problem code. */

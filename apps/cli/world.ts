@@ -38,6 +38,8 @@ export const EXIT = {
   outcomeUnknown: 9,
   /** A policy file has errors, or a case of a policy test failed. */
   policyFailed: 10,
+  /** No decision of a replay differs, but this build of the service lacks an engine that some were made with. */
+  engineGone: 11,
 } as const;
 
 /** The command line is wrong. The message is one line for a person. */

@@ -62,6 +62,7 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFact
     reason,
     position: String(event.position),
     checks,
+    ...(inputs?.engineGone === true ? { engine: 'engine_gone' as const } : {}),
     registry: registryOf(inputs?.snapshot.capability, decided, checks),
     serverAuthentication: server && pick(server, ['method', 'result', 'expected', 'observed']),
     scopeCheck: {

@@ -1,9 +1,13 @@
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
-import type { DecisionEngines } from '../decision-point/engines.js';
+import type { DecisionEngines, RulesOfThen } from '../decision-point/engines.js';
 import type { TaskContent } from '../decision-point/task-lane.js';
+import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
-import { decide, denyFor, type Decision } from '../decision/decide.js';
-import type { Engines, Snapshot } from '../decision/snapshot.js';
+import { denyFor, type Decide, type Decision } from '../decision/decide.js';
+import { shownCheck } from '../decision/record.js';
+import type { Basis, Engines, Snapshot } from '../decision/snapshot.js';
+import { CONTROL_CATEGORIES } from '../control/control-view.js';
+import { categoryOf } from '../event-log/event.js';
 import { LogUnavailable, type EventLog } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -30,11 +34,15 @@ type CallContent =
 export interface Reconstruction {
   readonly snapshot: Snapshot;
   readonly call: Call;
+  /** Decides by the rules of then; undefined if this build does not have them. */
+  readonly decide: Decide | undefined;
   readonly engines: Engines;
   /** `none`: a refused call, which has no recorded content. */
   readonly content: 'whole' | 'none' | NoContent | 'unread';
   /** The arguments of the call, if they could be read. */
   readonly arguments: JsonObject | undefined;
+  /** The rules of then, or the Cedar that was asked, are not in this build: that part answers what is recorded. */
+  readonly engineGone: boolean;
   /** Computed from the content. Without content: those of the event if the key was shredded, else none. */
   readonly commitments: Commitments;
 }
@@ -62,6 +70,22 @@ export class Reconstructor {
     }
   }
 
+  /** Whether this build can decide a record by the rules that it names. */
+  hasRulesOf({ decided }: Attempt): boolean {
+    return this.engines.rulesOf(decided.engines) !== undefined;
+  }
+
+  /** Whether the content of a call, if its key is there, is what its event commits to. */
+  async holdsContent(attempt: Attempt): Promise<boolean> {
+    if (attempt.refused) return true;
+    try {
+      return (await this.contentOf(attempt)) !== 'damaged';
+    } catch (error) {
+      if (error instanceof Damage) return false;
+      throw error;
+    }
+  }
+
   private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
     const { decided, envelope, refused } = attempt;
     const { host, capability, basis, taskId } = decided;
@@ -69,7 +93,8 @@ export class Reconstructor {
     if (attempt.event.stream !== stream) throw new Damage('a call in a stream where it does not belong');
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
-    const view = await this.history.view(basis);
+    const rules = this.engines.rulesOf(decided.engines);
+    const view = await this.history.view(rules === undefined ? knownPart(basis) : basis);
     const task = refused ? undefined : await this.taskOf(attempt, opened?.task ?? NO_TASK_CONTENT);
     const snapshot = snapshotFor(view, task, host, capability);
     const call: Call = {
@@ -85,11 +110,14 @@ export class Reconstructor {
       decidedAt: envelope.time,
     };
     const live = refused || opened !== undefined;
-    if (live) await this.prepare(snapshot, call);
+    if (live && rules !== undefined) await this.prepare(rules, snapshot, call);
     return {
       snapshot,
       call,
-      engines: live ? this.engines.unremembered : recordedEngines(decided),
+      decide: rules?.decide,
+      engines: live && rules !== undefined ? liveEngines(rules, decided) : recordedEngines(decided),
+      engineGone:
+        rules === undefined || (content !== 'shredded' && rules.policies === undefined && askedCedar(decided)),
       content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
       arguments: opened?.arguments,
       commitments: opened?.commitments ?? (content === 'shredded' ? decided.commitments : {}),
@@ -119,10 +147,10 @@ export class Reconstructor {
   }
 
   /** Loads the policies and schemas of that time. Concurrent requests may evict them, so it tries `MAX_LOADS` times. */
-  private async prepare(snapshot: Snapshot, call: Call): Promise<void> {
+  private async prepare(rules: RulesOfThen, snapshot: Snapshot, call: Call): Promise<void> {
     try {
       for (let loads = 0; loads < MAX_LOADS; loads += 1) {
-        const loading = this.engines.prepare(snapshot, call);
+        const loading = this.engines.prepareAgain(rules, snapshot, call);
         if (loading === undefined) return;
         await loading;
       }
@@ -141,10 +169,27 @@ export class Reconstructor {
   }
 }
 
-/** Decides a call again from the inputs and by the rules of then. What was denied outside of the checks is denied so again. */
-export function redecide({ decided }: Attempt, { snapshot, call, engines }: Reconstruction): Decision {
-  const { decision, reason, checks, version, engines: made } = decided;
+/** Engines that ask the Cedar of then; if this build does not have it, the policies answer what is recorded. */
+function liveEngines({ engines, policies }: RulesOfThen, decided: CallDecided): Engines {
+  return policies === undefined ? { ...engines, authority: recordedEngines(decided).authority } : engines;
+}
+
+/** Rules that this build does not have may have consulted streams that it does not know either. */
+const knownPart = (basis: Basis): Basis =>
+  Object.fromEntries(Object.entries(basis).filter(([stream]) => CONTROL_CATEGORIES.includes(categoryOf(stream))));
+
+/** Whether the policies had a say in a decision. */
+const askedCedar = ({ checks }: CallDecided): boolean =>
+  checks.map(shownCheck).some(({ check, outcome }) => check === 'user_authority' && outcome !== 'skipped');
+
+/**
+ * Decides a call again from the inputs and by the rules of then. What was denied outside of the checks is denied so
+ * again. Undefined if this build does not have those rules.
+ */
+export function redecide({ decided }: Attempt, inputs: Reconstruction): Decision | undefined {
+  const { decision, reason, checks, version } = decided;
+  const { snapshot, call, engines, decide } = inputs;
   const outside =
     decision === 'deny' && checks.length === 0 && (reason === 'view_stale' || reason === 'internal_error');
-  return outside ? denyFor(reason, version) : decide(snapshot, call, engines, made.decider);
+  return outside ? denyFor(reason, version) : decide?.(snapshot, call, engines);
 }

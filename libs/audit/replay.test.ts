@@ -14,6 +14,7 @@ import {
   newer,
   tampered,
   traceOf,
+  withEngines,
   withEvents,
   type World,
 } from '../../test/support/audit-world.js';
@@ -189,6 +190,15 @@ test('for records of decider 1 a policy sees no null, and multiples are those of
   assert.deepEqual(await identical(), [true, true, true, true, true]);
   assert.deepEqual(await identical(asDecider(1)), [true, true, true, true, true]);
   assert.deepEqual(await identical(asDecider(2)), [false, false, false, false, true]);
+});
+
+test('for records of decider 1 a shredded denial by its arguments agrees with what is recorded', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId, { arguments: { key: 7 } });
+  await world.keys.shred(taskId);
+  const log = withEngines(world.log, { decider: 1 });
+  assert.deepEqual((await replay(world, traceId, log)).calls[0]?.identical, 'shredded');
 });
 
 /** Of the check that failed. */

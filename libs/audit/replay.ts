@@ -11,26 +11,36 @@ import { digestOf } from '../kernel/digest.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
 
+const GONE = 'engine_gone' as const;
+
 /** Decides a recorded attempt again, at the revisions and the time of then. */
 export async function replayed(reconstructor: Reconstructor, attempt: Attempt): Promise<ReplayedCall> {
   const { decided, event } = attempt;
   const { callId, decision, reason } = decided;
   const recorded = { decision, reason, digest: decisionDigest(decided) };
-  const inputs = await reconstructor.reconstruct(attempt);
-  const again = inputs.ok
-    ? compared(redecide(attempt, inputs.value), inputs.value.commitments, inputs.value.snapshot.basis)
-    : compared(denyFor('internal_error', undefined), {}, {});
-  const content = inputs.ok ? inputs.value.content : 'damaged';
-  const same = content !== 'damaged' && isWhole(event) && again.digest === recorded.digest;
-  return {
-    callId,
-    attempt: decided.attempt,
-    position: String(event.position),
-    recorded,
-    redecided: again,
-    identical: same && content === 'shredded' ? 'shredded' : same,
-  };
+  const again = reconstructor.hasRulesOf(attempt)
+    ? await decidedAgain(reconstructor, attempt, recorded)
+    : { redecided: recorded, identical: isWhole(event) && (await reconstructor.holdsContent(attempt)) ? GONE : false };
+  return { callId, attempt: decided.attempt, position: String(event.position), recorded, ...again };
 }
+
+async function decidedAgain(
+  reconstructor: Reconstructor,
+  attempt: Attempt,
+  recorded: ComparedDecision,
+): Promise<Pick<ReplayedCall, 'redecided' | 'identical'>> {
+  const inputs = await reconstructor.reconstruct(attempt);
+  const decision = inputs.ok ? redecide(attempt, inputs.value) : undefined;
+  if (!inputs.ok || decision === undefined) return { redecided: nothingDecided(), identical: false };
+  const { content, commitments, snapshot, engineGone } = inputs.value;
+  const redecided = compared(decision, commitments, snapshot.basis);
+  const isSame = content !== 'damaged' && isWhole(attempt.event) && redecided.digest === recorded.digest;
+  if (!isSame) return { redecided, identical: false };
+  if (engineGone) return { redecided, identical: GONE };
+  return { redecided, identical: content === 'shredded' ? 'shredded' : true };
+}
+
+const nothingDecided = (): ComparedDecision => compared(denyFor('internal_error', undefined), {}, {});
 
 function compared(decision: Decision, commitments: CallDecided['commitments'], basis: Basis): ComparedDecision {
   const checks = decision.checks.map(recordedCheck);
@@ -44,7 +54,7 @@ export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
   const data = parseEvent(json).data as Json;
   const member = (name: string) => (isJsonObject(data) ? ownValue(data, name) : undefined);
   const [callId, attempt] = [member('callId'), member('attempt')];
-  const nothing = compared(denyFor('internal_error', undefined), {}, {});
+  const nothing = nothingDecided();
   return {
     callId: typeof callId === 'string' ? callId : '',
     attempt: typeof attempt === 'number' ? attempt : 0,

@@ -76,8 +76,9 @@ export class TraceAudit {
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
-    const identical = sound && calls.every((call) => call.identical !== false);
-    return ok({ traceId, identical, calls });
+    const agrees = sound && calls.every((call) => call.identical !== false);
+    const isGone = calls.some((call) => call.identical === 'engine_gone');
+    return ok({ traceId, identical: agrees && isGone ? 'engine_gone' : agrees, calls });
   }
 
   /** The sources for the attempts of a trace, with the first reads done concurrently. */

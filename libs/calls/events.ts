@@ -65,8 +65,8 @@ export const CallDecided = z.strictObject({
   counts: z.int().min(0).optional(),
   expiresAt: InstantText.optional(),
   instanceId: Uuid.optional(),
-  /** Versions of the deciding software. */
-  engines: z.strictObject({ decider: z.int(), cedar: z.string() }),
+  /** Versions of the deciding software. A member of another name is an engine that this build does not know. */
+  engines: z.looseObject({ decider: z.int(), cedar: z.string() }),
 });
 export type CallDecided = z.infer<typeof CallDecided>;
 

@@ -74,7 +74,12 @@ export const TraceReplay = named(
   'TraceReplay',
   z.object({
     traceId: TraceId,
-    identical: z.boolean().describe('No call came out otherwise, and no event of the trace is damaged or missing.'),
+    identical: z
+      .union([z.boolean(), z.literal('engine_gone')])
+      .describe(
+        'true if no call came out otherwise, and no event of the trace is damaged or missing. engine_gone if the same ' +
+          'holds, but this build lacks an engine that a call was decided with.',
+      ),
     calls: z.array(ReplayedCall),
   }),
 );

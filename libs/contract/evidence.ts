@@ -90,6 +90,10 @@ export const CallFacts = z.object({
   checks: z
     .array(Check)
     .describe('With all evidence, by deciding again; with the recorded evidence if that does not come out the same.'),
+  engine: z
+    .literal('engine_gone')
+    .optional()
+    .describe('Present if this build lacks an engine that the record names: what it said is shown as recorded.'),
   registry: RegistryEvidence.nullable(),
   serverAuthentication: Evidence.nullable().describe('A2; null if the check was not reached.'),
   scopeCheck: z
@@ -158,7 +162,12 @@ export const ReplayedCall = named(
     position: Position,
     recorded: ComparedDecision,
     redecided: ComparedDecision,
-    identical: z.union([z.boolean(), z.literal('shredded')]),
+    identical: z
+      .union([z.boolean(), z.enum(['shredded', 'engine_gone'])])
+      .describe(
+        'shredded: the key of the content is gone, and all else agrees. engine_gone: this build lacks the decider, the ' +
+          'Cedar or another engine of the record; record and content are whole, and what that engine said is as recorded.',
+      ),
   }),
 );
 export type ReplayedCall = Shape<typeof ReplayedCall>;

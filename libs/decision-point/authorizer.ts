@@ -142,7 +142,8 @@ export class Authorizer {
     const startedMs = this.time.monotonicMs();
     const { basis } = snapshot;
     const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, call.decidedAt, this.leaseMs) : undefined;
-    const planned = decisionBatch({ lane, request, requestDigest, call, decision, basis, expiresAt, more });
+    const { versions: engines } = this.engines;
+    const planned = decisionBatch({ lane, request, requestDigest, call, decision, basis, engines, expiresAt, more });
     if (!planned.ok) return planned;
     const { batch, decided } = planned.value;
     const position = await this.lanes.commit(lane, batch);

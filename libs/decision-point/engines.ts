@@ -1,11 +1,14 @@
 import { ownValue, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { createSchemaValidator, type SchemaValidator } from '../content/schema-validator.js';
+import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
+import type { Decide } from '../decision/decide.js';
+import { CURRENT_DECIDER, deciders, type EngineRules } from '../decision/deciders/registry.js';
 import { namedThingErrors } from '../decision/named-thing.js';
 import type { Engines, Snapshot } from '../decision/snapshot.js';
 import type { EventLog } from '../event-log/port.js';
-import { PolicyEngine, type AuthorityRequest } from '../policy/cedar.js';
+import { PolicyEngine, type AuthorityAnswer, type AuthorityRequest } from '../policy/cedar.js';
 import { readJson, readText } from '../event-log/blobs.js';
 
 /** Compiled schemas and their sources that are kept: the ones used last. */
@@ -14,6 +17,9 @@ const MAX_SCHEMAS = 2000;
 const MAX_EARLIER = 50;
 /** Texts of schemas that are kept for other threads. */
 const MAX_TEXTS = 200;
+
+/** Of a Cedar that this build does not have. */
+const NO_ENGINE: AuthorityAnswer = { outcome: 'error', determining: [] };
 
 /** A question that is no call's. */
 const NOBODY: AuthorityRequest = {
@@ -25,43 +31,94 @@ const NOBODY: AuthorityRequest = {
   context: { purpose: '', agent: '', host: '', sensitivity: 'public', arguments: {} },
 };
 
+/** Versions of the deciding software, as a record names them. */
+export type EngineVersions = CallDecided['engines'];
+
+/** By what a record is decided again: its own decider, with engines that answer by the rules of then. */
+export interface RulesOfThen {
+  readonly decide: Decide;
+  /** They remember nothing: a replay must not confirm a wrong answer from memory. */
+  readonly engines: Engines;
+  /** The Cedar that the record names; undefined if this build does not have it. */
+  readonly policies: PolicyEngine | undefined;
+}
+
 /** What decisions compute with: policies and schemas, loaded from their blobs when first needed and kept. */
 export class DecisionEngines {
-  private readonly policies = new PolicyEngine();
+  private readonly policies: PolicyEngine;
+  /** Cedar's engines by their version. */
+  private readonly cedars: ReadonlyMap<string, PolicyEngine>;
+  /** What decides new calls, as their records name it. */
+  readonly versions: EngineVersions;
   private readonly schemas = new Map<Digest, Json>();
   private readonly schemaTexts = new Map<Digest, string>();
   readonly validator: SchemaValidator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
-  /** For records of decider 1. */
-  private readonly earlierValidator = createSchemaValidator({ maxCompiled: MAX_EARLIER, multiples: 'doubles' });
+  /** For records whose rules divide doubles. */
+  private readonly validatorOfDoubles = createSchemaValidator({ maxCompiled: MAX_EARLIER, multiples: 'doubles' });
 
-  constructor(private readonly log: EventLog) {}
+  /**
+   * `earlier` are engines of other Cedar versions, to decide their records again. There is none today: a record of
+   * another version than the installed one is `engine_gone`, because Cedar promises no equal answers across versions.
+   */
+  constructor(
+    private readonly log: EventLog,
+    earlier: readonly PolicyEngine[] = [],
+  ) {
+    this.policies = new PolicyEngine();
+    this.cedars = new Map([...earlier, this.policies].map((policies) => [policies.version, policies]));
+    this.versions = { cedar: this.policies.version, decider: CURRENT_DECIDER };
+  }
 
-  /** For a decision whose documents are loaded: synchronous, and a function of its arguments alone. */
+  /** For a new decision whose documents are loaded: synchronous, and a function of its arguments alone. */
   readonly engines: Engines = {
-    // The memory holds answers by the rules of today alone.
-    authority: (set, request, decider) =>
-      decider === 1 ? this.policies.ask(set, request, 'hidden') : this.policies.evaluate(set, request),
+    authority: (set, request) => this.policies.evaluate(set, request),
     named: namedThingErrors,
-    arguments: (schema, value, decider) =>
-      (decider === 1 ? this.earlierValidator : this.validator).validate(schema, () => this.schema(schema), value),
+    arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
   };
 
-  /** The same engines without the memory of policy answers: a replay must not confirm a wrong answer from memory. */
-  readonly unremembered: Engines = {
-    ...this.engines,
-    authority: (set, request, decider) => this.policies.ask(set, request, decider === 1 ? 'hidden' : 'shown'),
-  };
+  /**
+   * By what a record is decided again. Undefined if this build does not have its decider, or if the record names an
+   * engine of a kind that this build does not know.
+   */
+  rulesOf({ decider, cedar, ...others }: EngineVersions): RulesOfThen | undefined {
+    const version = deciders[decider];
+    if (version === undefined || Object.keys(others).length > 0) return undefined;
+    const policies = this.cedars.get(cedar);
+    return { decide: version.decide, engines: this.enginesBy(version.engineRules, policies), policies };
+  }
 
-  /** Loads what a decision will ask for. Undefined where everything is there, so that the usual case does not wait. */
+  private enginesBy({ namedThings, nulls, multiples }: EngineRules, policies: PolicyEngine | undefined): Engines {
+    const validator = multiples === 'doubles' ? this.validatorOfDoubles : this.validator;
+    return {
+      authority: (set, request) => policies?.ask(set, request, nulls) ?? NO_ENGINE,
+      named: namedThings === 'compared' ? namedThingErrors : () => [],
+      arguments: (schema, value) => validator.validate(schema, () => this.schema(schema), value),
+    };
+  }
+
+  /** Loads what a new decision will ask for. Undefined if everything is there, so that the usual case does not wait. */
   prepare(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): Promise<void> | undefined {
+    return this.prepareFor(this.policies, snapshot, call);
+  }
+
+  /** The same for a record that is decided again. */
+  prepareAgain({ policies }: RulesOfThen, snapshot: Snapshot, call: Call): Promise<void> | undefined {
+    return this.prepareFor(policies, snapshot, call);
+  }
+
+  private prepareFor(
+    policies: PolicyEngine | undefined,
+    snapshot: Snapshot,
+    call: Pick<Call, 'capability' | 'version' | 'operation'>,
+  ): Promise<void> | undefined {
     const set = snapshot.policySet.active?.cedar;
     const version = call.version ?? snapshot.task?.pins.get(call.capability)?.version ?? '';
     const operations = snapshot.capability?.versions.get(version)?.operations ?? {};
     const schema = ownValue(operations, call.operation)?.arguments;
-    const missingSet = set !== undefined && !this.policies.knows(set) ? set : undefined;
+    const missingSet = set !== undefined && policies?.knows(set) === false ? set : undefined;
     const missingSchema = schema !== undefined && !this.schemas.has(schema) ? schema : undefined;
     if (missingSet === undefined && missingSchema === undefined) return undefined;
-    return this.load(missingSet, missingSchema);
+    return this.load(policies, missingSet, missingSchema);
   }
 
   /**
@@ -71,7 +128,7 @@ export class DecisionEngines {
   async warm(set: Digest | undefined): Promise<void> {
     if (set === undefined) return;
     try {
-      await this.load(set, undefined);
+      await this.load(this.policies, set, undefined);
       this.policies.evaluate(set, NOBODY);
     } catch {
       // A call will say so, where somebody hears it.
@@ -96,8 +153,12 @@ export class DecisionEngines {
     return text;
   }
 
-  private async load(set: Digest | undefined, schema: Digest | undefined): Promise<void> {
-    if (set !== undefined) this.policies.load(set, await readText(this.log, set));
+  private async load(
+    policies: PolicyEngine | undefined,
+    set: Digest | undefined,
+    schema: Digest | undefined,
+  ): Promise<void> {
+    if (set !== undefined) policies?.load(set, await readText(this.log, set));
     if (schema !== undefined) await this.loadSchema(schema);
   }
 

@@ -3,7 +3,7 @@ import type { CallDecided } from '../calls/events.js';
 import { shownProbe } from '../capability/probe.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
-import { ENGINE_VERSIONS, type Decision } from '../decision/decide.js';
+import type { Decision } from '../decision/decide.js';
 import { recordedCheck } from '../decision/record.js';
 import type { Basis } from '../decision/snapshot.js';
 import type { Batch, StreamWrite } from '../event-log/port.js';
@@ -16,6 +16,7 @@ import type { Instant } from '../kernel/time.js';
 import { sealPayload } from '../payloads/payload.js';
 import { taskDecider } from '../task/decider.js';
 import { basisChecks } from './basis.js';
+import type { EngineVersions } from './engines.js';
 import { sealFact, writeOf } from '../streams/facts.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { isUrgent } from '../control/stops.js';
@@ -59,7 +60,7 @@ export function malformedDefinition(path: string, message: string): Refusal {
 }
 
 /** What an event adds to a decision. */
-type Recorded = Pick<CallDecided, 'commitments'> &
+type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
   Partial<Pick<CallDecided, 'requestDigest'>> & {
     readonly expiresAt?: Instant | undefined;
     readonly instanceId?: string | undefined;
@@ -69,7 +70,7 @@ type Recorded = Pick<CallDecided, 'commitments'> &
 export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
-  const { commitments, requestDigest, expiresAt, instanceId } = more;
+  const { commitments, engines, requestDigest, expiresAt, instanceId } = more;
   return defined({
     basis,
     callId,
@@ -79,7 +80,7 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     contextItems,
     counts,
     decision: decision.decision,
-    engines: ENGINE_VERSIONS,
+    engines,
     expiresAt,
     host,
     instanceId,
@@ -110,10 +111,11 @@ export function decisionBatch(input: {
   readonly call: Call;
   readonly decision: Decision;
   readonly basis: Basis;
+  readonly engines: EngineVersions;
   readonly expiresAt: Instant | undefined;
   readonly more?: Pick<Batch, 'blobs' | 'writes'> | undefined;
 }): Result<{ batch: Batch; decided: CallDecided }, Refusal> {
-  const { lane, request, requestDigest, call, decision, basis, expiresAt, more } = input;
+  const { lane, request, requestDigest, call, decision, basis, engines, expiresAt, more } = input;
   const { host: actor, decidedAt: time } = call;
   const revision = lane.calls.revision + 1;
   const content: Record<string, unknown> = { arguments: request.arguments };
@@ -121,7 +123,13 @@ export function decisionBatch(input: {
   const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), content);
   const { commitments } = payload;
   const { instanceId } = request;
-  const decidedNow = decidedOf(call, decision, basis, { commitments, requestDigest, expiresAt, instanceId });
+  const decidedNow = decidedOf(call, decision, basis, {
+    commitments,
+    engines,
+    requestDigest,
+    expiresAt,
+    instanceId,
+  });
   const recorded = callsDecider.decide({ type: 'record-decision', decided: decidedNow, actor, time }, lane.calls);
   if (!recorded.ok) return recorded;
   const fact = recorded.value[0];

@@ -78,10 +78,11 @@ export class RefusalRecorder {
       const standing = callerPrecondition(this.view, caller);
       if (!standing.ok) return standing;
       const snapshot = snapshotFor(this.view, undefined, call.host, call.capability);
+      const { versions: engines } = this.engines;
       const dated: Call = { ...call, decidedAt: this.time.now() };
       const decision = decide(snapshot, dated, this.engines.engines);
       if (decision.decision === 'allow') throw new Error('an allow without a task');
-      const data = { attempt: 1, ...decidedOf(dated, decision, snapshot.basis, { commitments: {} }) };
+      const data = { attempt: 1, ...decidedOf(dated, decision, snapshot.basis, { commitments: {}, engines }) };
       const fact = { type: 'CallRefused', data, actor: call.host, time: dated.decidedAt };
       const event = sealFact(stream, host.revision + 1, fact, { traceId, correlationId: call.callId });
       const outcome = await this.log.append({

@@ -30,7 +30,7 @@ export function taskScope({ snapshot, call, operation }: Question): CheckResult 
 }
 
 /** Cedar, once for each effect of the operation; all must be allowed. */
-export function userAuthority({ snapshot, call, engines, operation, version, decider }: Question): CheckResult {
+export function userAuthority({ snapshot, call, engines, operation, version }: Question): CheckResult {
   const { task, capability, content, policySet } = snapshot;
   const active = policySet.active;
   if (active === undefined || task === undefined || capability === undefined || version === undefined) {
@@ -50,7 +50,7 @@ export function userAuthority({ snapshot, call, engines, operation, version, dec
     },
   };
   const answer = authorityOver(operation?.effects ?? [], (effect) =>
-    engines.authority(active.cedar, { ...request, effect }, decider),
+    engines.authority(active.cedar, { ...request, effect }),
   );
   const evidence = evidenceOf(active.policyVersion, answer.determining);
   // Beside an error an allow may stand, and it decided nothing.
@@ -74,7 +74,7 @@ const MAX_ERRORS = 8;
  * The arguments name what the operation names, and they match the pinned schema. Arguments are attacker-controlled. So
  * was the schema until it was vetted. Evidence names the place and the rule of each error, never a value.
  */
-export function argumentsValid({ call, engines, operation, version, decider }: Question): CheckResult {
+export function argumentsValid({ call, engines, operation, version }: Question): CheckResult {
   const schemaDigest = operation?.arguments;
   const thing = {
     operation: call.operation,
@@ -83,12 +83,9 @@ export function argumentsValid({ call, engines, operation, version, decider }: Q
   };
   const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
   const valid =
-    schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments, decider);
+    schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
   const evidence = defined({ schemaDigest, exception: unenforced ? schemaException(call.operation) : undefined });
-  // Decider 1 did not compare them, and named the errors in the order in which they were found.
-  const named = decider === 1 ? [] : engines.named(thing, call.arguments);
-  const wrong = valid.ok ? [] : valid.error;
-  const found = [...named, ...(decider === 1 ? wrong : tellingErrors(wrong, MAX_ERRORS))];
+  const found = [...engines.named(thing, call.arguments), ...(valid.ok ? [] : tellingErrors(valid.error, MAX_ERRORS))];
   if (found.length === 0) return pass(evidence);
   const errors = found
     .slice(0, MAX_ERRORS)

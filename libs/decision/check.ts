@@ -46,11 +46,9 @@ export interface Question {
   readonly targets: readonly string[];
   /** The host asks before the first byte to a server. */
   readonly connecting: boolean;
-  /** The version of the rules by which it is decided. */
-  readonly decider: number;
 }
 
-export function questionOf(snapshot: Snapshot, call: Call, engines: Engines, decider: number): Question {
+export function questionOf(snapshot: Snapshot, call: Call, engines: Engines): Question {
   const { capability, task } = snapshot;
   const pin = task?.pins.get(call.capability);
   const versionId = call.version ?? pin?.version;
@@ -65,7 +63,7 @@ export function questionOf(snapshot: Snapshot, call: Call, engines: Engines, dec
     operation: call.operation,
   });
   const connecting = call.operation === CONNECT;
-  return { snapshot, call, engines, pin, versionId, version, operation, targets, connecting, decider };
+  return { snapshot, call, engines, pin, versionId, version, operation, targets, connecting };
 }
 
 export const pass = (evidence: Evidence, more: { rule?: string; counts?: number } = {}): CheckResult => ({

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { PIN, REVIEW, decideIn, observed, type World } from '../../test/support/decision-world.js';
+import { FAULTS } from '../../test/support/decision-faults.js';
+import { decideIn, observed, type World } from '../../test/support/decision-world.js';
 import { at, digest, uuid } from '../../test/support/given.js';
 import type { Probe } from '../capability/definition.js';
 import type { VersionState } from '../capability/state.js';
@@ -8,48 +9,6 @@ import { digestOf } from '../kernel/digest.js';
 import { CheckName } from '../vocabulary/words.js';
 import { denyFor, expiryOf } from './decide.js';
 import { test } from '../../test/support/testing.js';
-
-/** One fault for each reason code, with the check that finds it, in the order of the checks. */
-const FAULTS: readonly [CheckName, string, (made: World) => void][] = [
-  ['registered', 'capability_unregistered', (made) => (made.registered = false)],
-  ['registered', 'version_unregistered', (made) => (made.versions = false)],
-  ['not_disabled', 'disabled', (made) => made.directives.push({ target: { type: 'all' } })],
-  ['reviewed', 'version_pending', (made) => (made.version.status = 'pending')],
-  ['reviewed', 'version_rejected', (made) => (made.version.status = 'rejected')],
-  ['reviewed', 'version_suspended', (made) => (made.version.status = 'suspended')],
-  ['reviewed', 'version_revoked', (made) => (made.version.status = 'revoked')],
-  ['pinned', 'task_unknown', (made) => (made.task = undefined)],
-  ['pinned', 'task_closed', (made) => Object.assign(made.task ?? {}, { closed: true })],
-  ['pinned', 'task_expired', (made) => Object.assign(made.task ?? {}, { expiresAt: at(1) })],
-  ['pinned', 'capability_not_pinned', (made) => Object.assign(made.task ?? {}, { pins: new Map() })],
-  [
-    'pinned',
-    'version_not_pinned',
-    (made) => {
-      made.call.version = '1';
-      Object.assign(made.task ?? {}, { pins: new Map([['memory', { ...PIN, version: '2' }]]) });
-    },
-  ],
-  ['definition', 'definition_missing', (made) => observed(made, { definition: undefined })],
-  ['definition', 'definition_drifted', (made) => observed(made, { definition: digest('other') })],
-  ['signature', 'signature_missing', (made) => (made.version.review = { ...REVIEW, exceptions: [] })],
-  [
-    'signature',
-    'signature_unverifiable',
-    (made) => (made.version.documents = { definition: digest('d'), manifest: digest('m'), signature: digest('s') }),
-  ],
-  [
-    'server_identity',
-    'server_identity_mismatch',
-    (made) => observed(made, { server: { method: 'package', integrity: 'j' } }),
-  ],
-  ['server_identity', 'server_unauthenticated', (made) => observed(made, { server: { method: 'none' } })],
-  ['capability_scope', 'operation_unknown', (made) => (made.call.operation = 'forget')],
-  ['task_scope', 'outside_task_scope', (made) => Object.assign(made.task ?? {}, { scope: [] })],
-  ['user_authority', 'outside_user_authority', (made) => (made.authority = { outcome: 'deny', determining: [] })],
-  ['user_authority', 'policy_error', (made) => (made.authority = { outcome: 'error', determining: [] })],
-  ['arguments', 'arguments_invalid', (made) => (made.argumentsValid = false)],
-];
 
 const names = CheckName.options;
 

@@ -1,4 +1,3 @@
-import { CEDAR_VERSION } from '../policy/cedar.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
@@ -7,19 +6,10 @@ import { fail, questionOf, skip, type Check, type CheckResult, type Question } f
 import type { Engines, Snapshot } from './snapshot.js';
 import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from './version-checks.js';
 
-/**
- * Rises whenever the same inputs could be decided otherwise than before; a check keeps the earlier rule for records of
- * then. 2: an equal definition passes under any probe, arguments name what the operation names, errors of arguments
- * name the member, policies see nulls, and `multipleOf` is decided on decimal digits. What a `pattern` means is not
- * versioned: records of decider 1 meet the patterns of today.
- */
-const DECIDER_VERSION = 2;
+/** The checks of one version of the rules, in order: name, function, and whether `$connect` asks for it. */
+export type Checks = readonly (readonly [CheckName, (question: Question) => CheckResult, 'always' | 'calls'])[];
 
-/** The deciding software, as evidence names it. */
-export const ENGINE_VERSIONS = { cedar: CEDAR_VERSION, decider: DECIDER_VERSION };
-
-/** Names the check, how it is made, and whether a `$connect` asks for it. */
-const CHECKS: readonly [CheckName, (question: Question) => CheckResult, 'always' | 'calls'][] = [
+const CHECKS: Checks = [
   ['registered', registered, 'always'],
   ['not_disabled', notDisabled, 'always'],
   ['reviewed', reviewed, 'always'],
@@ -49,18 +39,21 @@ export interface Decision {
   readonly counts?: number | undefined;
 }
 
-/**
- * Allow or deny: the checks in their order, the first that fails names the reason. Pure; what throws denies. `decider` is
- * the version of the rules: that of the record in a replay.
- */
-export function decide(snapshot: Snapshot, call: Call, engines: Engines, decider = DECIDER_VERSION): Decision {
-  const question = questionOf(snapshot, call, engines, decider);
+/** Decides a call. Pure, and never throws: what throws inside of a check denies. */
+export type Decide = (snapshot: Snapshot, call: Call, engines: Engines) => Decision;
+
+/** Allow or deny by the rules of today, which `deciders/registry.ts` numbers. */
+export const decide: Decide = (snapshot, call, engines) => decideBy(CHECKS, snapshot, call, engines);
+
+/** Makes the checks in their order. The first that fails names the reason. */
+export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engines: Engines): Decision {
+  const question = questionOf(snapshot, call, engines);
   const { versionId: version, targets } = question;
   const checks: Check[] = [];
   let rule: string | undefined;
   let counts: number | undefined;
-  for (const [check, make, when] of CHECKS) {
-    const result = question.connecting && when === 'calls' ? skip() : made(make, question);
+  for (const [check, make, when] of ordered) {
+    const result = question.connecting && when === 'calls' ? skip() : resultOf(make, question);
     checks.push({ check, outcome: result.outcome, evidence: result.evidence });
     rule = result.rule ?? rule;
     if (result.outcome === 'fail') {
@@ -72,7 +65,7 @@ export function decide(snapshot: Snapshot, call: Call, engines: Engines, decider
   return { decision: 'allow', reason: 'ok', rule, version, checks, obligations: [], targets, counts };
 }
 
-function made(make: (question: Question) => CheckResult, question: Question): CheckResult {
+function resultOf(make: (question: Question) => CheckResult, question: Question): CheckResult {
   try {
     return make(question);
   } catch {

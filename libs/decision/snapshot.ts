@@ -42,12 +42,12 @@ export interface NamedThing {
 }
 
 /**
- * What a decision computes from content. All are functions of their arguments alone, so that replay asks the same.
- * `decider` is the version of the rules.
+ * What a decision computes from content, by the engine rules of its decider. All are functions of their arguments alone,
+ * so a replay that asks the same gets the same answer.
  */
 export interface Engines {
-  authority(set: Digest, request: AuthorityRequest, decider: number): AuthorityAnswer;
+  authority(set: Digest, request: AuthorityRequest): AuthorityAnswer;
   /** Errors of the arguments that name another thing than the operation does. */
   named(thing: NamedThing, value: JsonObject): readonly ArgumentError[];
-  arguments(schema: Digest, value: JsonObject, decider: number): Result<void, readonly ArgumentError[]>;
+  arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
 }

@@ -1,7 +1,6 @@
 import { probeDifference } from '../capability/probe.js';
 import { lifecycleReason } from '../capability/state.js';
 import { defined } from '../kernel/defined.js';
-import { digestOf } from '../kernel/digest.js';
 import { taskStatus } from '../task/decider.js';
 import { fail, pass, skip, type CheckResult, type Question } from './check.js';
 import { compareServer } from './server-identity.js';
@@ -19,18 +18,14 @@ export function registered({ snapshot, call, versionId, version }: Question): Ch
  * A directive that a suspension or revocation of this very version brought with it is left to `reviewed`, which names
  * the reason; it still stops everything if the lifecycle would not.
  */
-export function notDisabled({ snapshot, call, version, targets, decider }: Question): CheckResult {
+export function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
   const { directives } = snapshot;
   const { epoch } = directives;
   const stopped = version !== undefined && lifecycleReason(version, call.host) !== undefined;
   for (const target of targets) {
     for (const directive of directives.active.get(target) ?? []) {
       if (stopped && directive.cause !== undefined && directive.target.type === 'version') continue;
-      // Decider 1 matched sources by their spelling alone, and named it.
-      const source = decider === 1 && directive.target.type === 'source' ? directive.target.source : undefined;
-      if (source !== undefined && source !== `${version?.source.type}:${version?.source.name}`) continue;
-      const rule = source === undefined ? target : `source:${source}`;
-      return fail('disabled', { epoch, directive: directive.id }, { rule });
+      return fail('disabled', { epoch, directive: directive.id }, { rule: target });
     }
   }
   return pass({ epoch });
@@ -63,19 +58,15 @@ export function pinned({ snapshot, call, pin, versionId }: Question): CheckResul
  * What the server declares now is what was reviewed, whatever it was asked with. If it declares something else, the
  * evidence says in which members the probe differs too: another probe may be answered with another definition.
  */
-export function definition({ call, pin, version, connecting, decider }: Question): CheckResult {
+export function definition({ call, pin, version, connecting }: Question): CheckResult {
   const expected = pin?.definitionDigest;
-  const { definition: observed, probe, asked, whole } = call.observed;
+  const { definition: observed, asked, whole } = call.observed;
   if (observed === undefined) return connecting ? skip({ expected }) : fail('definition_missing', { expected });
   const evidence = { expected, observed };
   if (observed !== expected) {
     const difference = probeDifference(version?.probe, asked);
     const shown = difference === undefined ? evidence : { ...evidence, probe: difference };
     return fail('definition_drifted', shown, whole === true ? {} : { obligation: 'submit_definition' });
-  }
-  // Decider 1 denied an equal definition under another probe: its records replay by its own rule.
-  if (decider === 1 && probe !== undefined && version?.probe !== undefined && probe !== digestOf(version.probe)) {
-    return fail('definition_drifted', { ...evidence, probe: 'other' });
   }
   return pass(evidence);
 }

@@ -19,9 +19,6 @@ export function freshCedar(): Cedar {
   return require(CEDAR_MODULE) as Cedar;
 }
 
-/** The part of the deciding software that evidence names beside the decider's own version. */
-export const CEDAR_VERSION: string = freshCedar().getCedarSDKVersion();
-
 export const MAX_POLICIES = 2000;
 
 /** One question to a policy set: may this user do this with one effect of one operation? */
@@ -172,6 +169,8 @@ interface PreparedSet {
  */
 export class PolicyEngine {
   private cedar = freshCedar();
+  /** Of Cedar, as records name it. */
+  readonly version: string = this.cedar.getCedarSDKVersion();
   private readonly sets = new Map<Digest, PreparedSet>();
   /** What this instance of Cedar has been given. */
   private readonly prepared = new Set<Digest>();
@@ -256,7 +255,7 @@ function questionOf(
 /** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
-/** Whether a policy sees a null as the empty record. Decider 1 hid it, and its records are decided so again. */
+/** Whether a policy sees a null as the empty record, or does not see it. Each decider says which. */
 export type Nulls = 'shown' | 'hidden';
 
 /**

@@ -1,7 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { snapshotFor } from '../../libs/decision-point/basis.js';
 import { questionOf } from '../../libs/decision/check.js';
-import { ENGINE_VERSIONS } from '../../libs/decision/decide.js';
 import { notDisabled } from '../../libs/decision/version-checks.js';
 import { activeDirectives, directiveDecider, stateRoot, type DirectivesState } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
@@ -128,7 +127,7 @@ function checkOf(directives: DirectivesState): () => void {
     },
   };
   const snapshot = snapshotFor(held, memoryTask(id, pin, 'purpose'), 'host', id);
-  const question = questionOf(snapshot, call, engines, ENGINE_VERSIONS.decider);
+  const question = questionOf(snapshot, call, engines);
   return () => {
     if (notDisabled(question).outcome !== 'pass') throw new Error('a call that should not be stopped');
   };

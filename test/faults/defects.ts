@@ -71,8 +71,8 @@ export const DEFECTS: readonly Defect[] = [
     engines: (engines) => {
       let asked = 0;
       return withEngines(engines, {
-        authority: (set, request, decider) => ({
-          ...engines.engines.authority(set, request, decider),
+        authority: (set, request) => ({
+          ...engines.engines.authority(set, request),
           determining: [`planted-${(asked += 1)}`],
         }),
       });

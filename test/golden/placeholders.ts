@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ENGINE_VERSIONS } from '../../libs/decision/decide.js';
+import { CURRENT_DECIDER } from '../../libs/decision/deciders/registry.js';
 import { blockOf, type Blocks } from './case.js';
 
 /**
@@ -51,7 +51,7 @@ export function newBindings(blocks: Blocks): Bindings {
   const known = (name: string, kind: string, rest: string): unknown => {
     if (kind === 'digest') return blockOf(blocks.digests, rest);
     if (kind === 'definition') return blockOf(blocks.definitions, rest);
-    if (kind === 'decider') return ENGINE_VERSIONS.decider;
+    if (kind === 'decider') return CURRENT_DECIDER;
     return bound.get(name);
   };
 

@@ -344,3 +344,11 @@ export const damaged = (event: RecordedEvent, from: string, to: string): Recorde
   ...event,
   json: event.json.replace(from, to),
 });
+
+/** Every decision says that other engines made it. */
+export const withEngines = (log: EventLog, engines: JsonObject): EventLog =>
+  withEvents(log, (event) =>
+    event.type === 'CallDecided' || event.type === 'CallRefused'
+      ? forged(event, (data) => ({ ...data, engines: { ...(data['engines'] as object), ...engines } }))
+      : event,
+  );

@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict';
 import type { CapabilityState, Review, VersionState } from '../../libs/capability/state.js';
 import type { Call } from '../../libs/decision/call.js';
-import { decide } from '../../libs/decision/decide.js';
+import { CURRENT_DECIDER, deciders } from '../../libs/decision/deciders/registry.js';
 import { namedThingErrors } from '../../libs/decision/named-thing.js';
 import type { ArgumentError, Engines, Snapshot } from '../../libs/decision/snapshot.js';
 import { directiveDecider } from '../../libs/directive/decider.js';
@@ -47,7 +48,7 @@ export const world = (): World => ({
   call: {},
 });
 
-export function decideIn(change: (made: World) => void, decider?: number) {
+export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDER) {
   const made = world();
   change(made);
   const version: VersionState = {
@@ -140,12 +141,13 @@ export function decideIn(change: (made: World) => void, decider?: number) {
     decidedAt: at(1),
     ...made.call,
   };
+  const { decide, engineRules } = deciders[decider] ?? assert.fail();
   const engines: Engines = {
     authority: () => made.authority,
-    named: namedThingErrors,
+    named: engineRules.namedThings === 'compared' ? namedThingErrors : () => [],
     arguments: () => (made.argumentsValid ? ok(undefined) : err(made.argumentErrors)),
   };
-  return { ...decide(snapshot, call, engines, decider), snapshot };
+  return { ...decide(snapshot, call, engines), snapshot };
 }
 
 export const observed = (made: World, more: Partial<Call['observed']>): void => {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { path, query } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
-import { at, dig, list, moreOf, printable, table } from '../print.js';
+import { at, list, moreOf, printable, table } from '../print.js';
 import { timelineOf } from '../timeline.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
@@ -66,23 +66,33 @@ export function addAudit(program: Command, world: World, exits: Exits): void {
   });
   serviceAction(replay, world, exits, 'auditor', async ({ call, args, show }) => {
     const answer = await call('GET', path('audit', 'traces', args[0] ?? '', 'replay'));
-    const identical = dig(answer, 'identical') === true;
+    const identical = at(answer, 'identical');
     show(answer, () => [
       ...table(
         list(answer, 'calls').map((one) => [
-          at(one, 'identical') === 'true' ? 'same' : at(one, 'identical') === 'shredded' ? 'shredded' : 'DIFFERS',
+          SAMENESS.get(at(one, 'identical')) ?? 'DIFFERS',
           at(one, 'callId'),
           `attempt ${at(one, 'attempt')}`,
           `${at(one, 'recorded', 'decision')} ${at(one, 'recorded', 'reason')}`,
           at(one, 'recorded', 'digest'),
         ]),
       ),
-      printable(
-        identical
-          ? `identical: all ${list(answer, 'calls').length} decisions come out the same again`
-          : 'NOT IDENTICAL: the record and the rules do not agree',
-      ),
+      printable(verdictOf(identical, list(answer, 'calls').length)),
     ]);
-    return identical ? EXIT.done : EXIT.notIdentical;
+    if (identical === 'true') return EXIT.done;
+    return identical === 'engine_gone' ? EXIT.engineGone : EXIT.notIdentical;
   });
+}
+
+/** What a replay says of one decision; of anything else it differs. */
+const SAMENESS: ReadonlyMap<string, string> = new Map([
+  ['true', 'same'],
+  ['shredded', 'shredded'],
+  ['engine_gone', 'ENGINE GONE'],
+]);
+
+function verdictOf(identical: string, decisions: number): string {
+  if (identical === 'true') return `identical: all ${decisions} decisions come out the same again`;
+  if (identical !== 'engine_gone') return 'NOT IDENTICAL: the record and the rules do not agree';
+  return 'ENGINE GONE: nothing differs, but the service lacks an engine that some decisions were made with';
 }

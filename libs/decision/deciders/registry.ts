@@ -1,0 +1,34 @@
+import type { Multiples } from '../../content/schema-validator.js';
+import type { Nulls } from '../../policy/cedar.js';
+import { decide, type Decide } from '../decide.js';
+import { decideByV1 } from './v1.js';
+
+/** What the engines have to do as the rules of a decider want it. */
+export interface EngineRules {
+  /** Whether the argument that repeats what the operation names has to be equal to it. */
+  readonly namedThings: 'compared' | 'ignored';
+  /** Whether a policy sees the nulls of arguments and user attributes. */
+  readonly nulls: Nulls;
+  /** Whether a schema's `multipleOf` divides decimal digits or doubles. */
+  readonly multiples: Multiples;
+}
+
+/** One version of the rules: `engines.decider` of a record names it. */
+export interface DeciderVersion {
+  readonly decide: Decide;
+  readonly engineRules: EngineRules;
+}
+
+/**
+ * Every version of the rules that has ever decided a call. Old versions are frozen: a record is decided again by its own
+ * version, for ever. To change what the same inputs are decided to, give the rules of today a file of their own beside
+ * `v1.ts`, with a copy of each check that changes, then add the next number here. `test/golden/deciders` holds the
+ * decisions of each version. The meaning of a schema's `pattern` is not versioned.
+ */
+export const deciders: Readonly<Record<number, DeciderVersion>> = {
+  1: { decide: decideByV1, engineRules: { namedThings: 'ignored', nulls: 'hidden', multiples: 'doubles' } },
+  2: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
+};
+
+/** The version that decides new calls. */
+export const CURRENT_DECIDER = 2;
