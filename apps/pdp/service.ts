@@ -118,10 +118,11 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
     await engines.warm(view.policySet(POLICY_SET).state.active?.cedar);
     const lanes = new TaskLanes(log, keys, view);
-    const refusals = new RefusalRecorder(log, view, engines, time, leaseMs);
+    const point = { log, view, lanes, engines, time };
+    const refusals = new RefusalRecorder(point, leaseMs);
     const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
     closing.push(() => index.close());
-    const authorizer = new Authorizer(log, view, lanes, engines, refusals, time, leaseMs);
+    const authorizer = new Authorizer(point, refusals, leaseMs);
     const pool = contentPool(settings, metrics.registry);
     closing.push(() => pool.close());
     const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
@@ -181,11 +182,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       engines,
       tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
       authorizer: gatedAuthorizer(measured, bounds.calls),
-      responder: gatedResponder(
-        new Responder(log, view, lanes, engines, time, desk, responseLimits),
-        bounds.calls,
-        bounds.texts,
-      ),
+      responder: gatedResponder(new Responder(point, desk, responseLimits), bounds.calls, bounds.texts),
       index,
       metrics,
       bounds,

@@ -150,9 +150,9 @@ export class Reconstructor {
   private async prepare(rules: RulesOfThen, snapshot: Snapshot, call: Call): Promise<void> {
     try {
       for (let loads = 0; loads < MAX_LOADS; loads += 1) {
-        const loading = this.engines.prepareAgain(rules, snapshot, call);
-        if (loading === undefined) return;
-        await loading;
+        const missing = this.engines.missingFor(rules, snapshot, call);
+        if (missing === undefined) return;
+        await this.engines.load(missing);
       }
     } catch (error) {
       if (error instanceof LogUnavailable) await this.assertDocuments(snapshot, call);

@@ -43,6 +43,14 @@ export interface RulesOfThen {
   readonly policies: PolicyEngine | undefined;
 }
 
+/** Documents of a decision that have to be loaded before it. */
+export interface MissingDocuments {
+  /** The engine that the set is for. */
+  readonly policies: PolicyEngine | undefined;
+  readonly set: Digest | undefined;
+  readonly schema: Digest | undefined;
+}
+
 /** What decisions compute with: policies and schemas, loaded from their blobs when first needed and kept. */
 export class DecisionEngines {
   private readonly policies: PolicyEngine;
@@ -96,29 +104,34 @@ export class DecisionEngines {
     };
   }
 
-  /** Loads what a new decision will ask for. Undefined if everything is there, so that the usual case does not wait. */
-  prepare(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): Promise<void> | undefined {
-    return this.prepareFor(this.policies, snapshot, call);
+  /** What a new decision will ask for and is not loaded yet; undefined if everything is there. */
+  missing(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): MissingDocuments | undefined {
+    return this.missingFrom(this.policies, snapshot, call);
   }
 
   /** The same for a record that is decided again. */
-  prepareAgain({ policies }: RulesOfThen, snapshot: Snapshot, call: Call): Promise<void> | undefined {
-    return this.prepareFor(policies, snapshot, call);
+  missingFor(rules: RulesOfThen, snapshot: Snapshot, call: Call): MissingDocuments | undefined {
+    return this.missingFrom(rules.policies, snapshot, call);
   }
 
-  private prepareFor(
+  private missingFrom(
     policies: PolicyEngine | undefined,
     snapshot: Snapshot,
     call: Pick<Call, 'capability' | 'version' | 'operation'>,
-  ): Promise<void> | undefined {
-    const set = snapshot.policySet.active?.cedar;
+  ): MissingDocuments | undefined {
+    const active = snapshot.policySet.active?.cedar;
     const version = call.version ?? snapshot.task?.pins.get(call.capability)?.version ?? '';
     const operations = snapshot.capability?.versions.get(version)?.operations ?? {};
-    const schema = ownValue(operations, call.operation)?.arguments;
-    const missingSet = set !== undefined && policies?.knows(set) === false ? set : undefined;
-    const missingSchema = schema !== undefined && !this.schemas.has(schema) ? schema : undefined;
-    if (missingSet === undefined && missingSchema === undefined) return undefined;
-    return this.load(policies, missingSet, missingSchema);
+    const argumentsSchema = ownValue(operations, call.operation)?.arguments;
+    const set = active !== undefined && policies?.knows(active) === false ? active : undefined;
+    const schema = argumentsSchema !== undefined && !this.schemas.has(argumentsSchema) ? argumentsSchema : undefined;
+    return set === undefined && schema === undefined ? undefined : { policies, set, schema };
+  }
+
+  /** Loads what was missing. Throws `LogUnavailable`. */
+  async load({ policies, set, schema }: MissingDocuments): Promise<void> {
+    if (set !== undefined) policies?.load(set, await readText(this.log, set));
+    if (schema !== undefined) await this.loadSchema(schema);
   }
 
   /**
@@ -128,10 +141,10 @@ export class DecisionEngines {
   async warm(set: Digest | undefined): Promise<void> {
     if (set === undefined) return;
     try {
-      await this.load(this.policies, set, undefined);
+      await this.load({ policies: this.policies, set, schema: undefined });
       this.policies.evaluate(set, NOBODY);
     } catch {
-      // A call will say so, where somebody hears it.
+      // The first call that needs the set fails, and says why.
     }
   }
 
@@ -151,15 +164,6 @@ export class DecisionEngines {
     this.schemaTexts.set(digest, text);
     if (this.schemaTexts.size > MAX_TEXTS) this.schemaTexts.delete(this.schemaTexts.keys().next().value as Digest);
     return text;
-  }
-
-  private async load(
-    policies: PolicyEngine | undefined,
-    set: Digest | undefined,
-    schema: Digest | undefined,
-  ): Promise<void> {
-    if (set !== undefined) policies?.load(set, await readText(this.log, set));
-    if (schema !== undefined) await this.loadSchema(schema);
   }
 
   private schema(digest: Digest): Json {

@@ -101,8 +101,8 @@ function recordedObservation({ observed: { asked, ...observed } }: Call, decisio
 }
 
 /**
- * The batch that records a decision: the event with its payload, the count against `maxCalls`, whatever `more` comes with
- * it, and for an allow the whole basis as preconditions.
+ * The batch that records a decision: the event with its payload, the count against `maxCalls`, what `beside` brings
+ * along, and for an allow the whole basis as preconditions.
  */
 export function decisionBatch(input: {
   readonly lane: TaskLane;
@@ -113,9 +113,9 @@ export function decisionBatch(input: {
   readonly basis: Basis;
   readonly engines: EngineVersions;
   readonly expiresAt: Instant | undefined;
-  readonly more?: Pick<Batch, 'blobs' | 'writes'> | undefined;
+  readonly beside: Pick<Batch, 'blobs' | 'writes'>;
 }): Result<{ batch: Batch; decided: CallDecided }, Refusal> {
-  const { lane, request, requestDigest, call, decision, basis, engines, expiresAt, more } = input;
+  const { lane, request, requestDigest, call, decision, basis, engines, expiresAt, beside } = input;
   const { host: actor, decidedAt: time } = call;
   const revision = lane.calls.revision + 1;
   const content: Record<string, unknown> = { arguments: request.arguments };
@@ -140,7 +140,7 @@ export function decisionBatch(input: {
     correlationId: call.callId,
     payload: payload.bytes,
   });
-  const writes: StreamWrite[] = [...(more?.writes ?? [])];
+  const writes: StreamWrite[] = [...beside.writes];
   if (decision.decision === 'allow' && decision.counts !== undefined) {
     const counted = taskDecider.decide(
       { type: 'count', entry: decision.counts, callId: call.callId, actor, time },
@@ -155,7 +155,7 @@ export function decisionBatch(input: {
   // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.
   const sawTask = { [lane.taskStream]: lane.taskRevision };
   const checks = basisChecks(decision.decision === 'allow' ? basis : sawTask, written);
-  const blobs = more?.blobs ?? [];
-  const urgent = more !== undefined && isUrgent({ writes: more.writes, blobs });
+  const blobs = beside.blobs ?? [];
+  const urgent = isUrgent({ writes: beside.writes, blobs });
   return ok({ batch: defined({ writes, checks, blobs, urgent: urgent ? true : undefined }), decided: fact.data });
 }

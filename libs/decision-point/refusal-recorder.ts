@@ -2,8 +2,8 @@ import type { AuthorizeRequest } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
 import { decide } from '../decision/decide.js';
 import { shownCheck } from '../decision/record.js';
+import type { SealedEvent } from '../event-log/event.js';
 import { LogOverloaded, LogUnavailable } from '../event-log/port.js';
-import type { SettledLog } from '../event-log/settled.js';
 import { traceIdOf } from '../kernel/ids.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
@@ -11,10 +11,9 @@ import type { AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
 import { snapshotFor } from './basis.js';
 import { callerPrecondition, type Caller } from '../control/caller.js';
-import type { ControlView } from '../control/control-view.js';
-import type { DecisionEngines } from './engines.js';
 import { sealFact } from '../streams/facts.js';
-import type { LogTime } from '../control/log-time.js';
+import { inOneTurn } from '../kernel/synchronous.js';
+import type { DecisionPoint } from './decision-point.js';
 import { decidedOf } from './record-decision.js';
 import { isForeign, newTraceId } from './trace.js';
 
@@ -32,6 +31,12 @@ export interface RefusedCall {
   readonly traceparent: string | undefined;
 }
 
+/** A recorded denial to be, and the answer once its position is known. */
+interface Denial {
+  readonly event: SealedEvent;
+  readonly answerAt: (position: bigint) => AuthorizeAnswer;
+}
+
 interface HostRefusals {
   revision: number;
   tokens: number;
@@ -46,21 +51,19 @@ export class RefusalRecorder {
   private readonly hosts = new Map<string, HostRefusals>();
 
   constructor(
-    private readonly log: SettledLog,
-    private readonly view: ControlView,
-    private readonly engines: DecisionEngines,
-    private readonly time: LogTime,
+    private readonly point: Pick<DecisionPoint, 'log' | 'view' | 'engines' | 'time'>,
+    /** Milliseconds. */
     private readonly leaseMs: number,
   ) {}
 
-  /** Throws `LogOverloaded` past the rate, or where too many wait already; `LogUnavailable` where its turn came too late. */
+  /** Throws `LogOverloaded` above the rate, or if too many wait already; `LogUnavailable` if its turn came too late. */
   async record(refused: RefusedCall): Promise<Result<AuthorizeAnswer, Refusal>> {
     const host = await this.hostOf(refused.call.host);
     this.takeToken(host);
     host.waiting += 1;
-    const askedMs = this.time.monotonicMs();
+    const askedMs = this.point.time.monotonicMs();
     const inTime = (): Promise<Result<AuthorizeAnswer, Refusal>> => {
-      if (this.time.monotonicMs() - askedMs <= MAX_WAIT_MS) return this.append(host, refused);
+      if (this.point.time.monotonicMs() - askedMs <= MAX_WAIT_MS) return this.append(host, refused);
       throw new LogUnavailable('the refusals of this host are not recorded fast enough');
     };
     const turn = host.last.then(inTime).finally(() => (host.waiting -= 1));
@@ -68,59 +71,76 @@ export class RefusalRecorder {
     return turn;
   }
 
-  private async append(
-    host: HostRefusals,
-    { caller, request, call, traceparent }: RefusedCall,
-  ): Promise<Result<AuthorizeAnswer, Refusal>> {
-    const traceId = await this.traceFor(call.host, traceparent);
-    const stream = `refusals-${call.host}`;
+  private async append(host: HostRefusals, refused: RefusedCall): Promise<Result<AuthorizeAnswer, Refusal>> {
+    const { log } = this.point;
+    const stream = `refusals-${refused.call.host}`;
+    const traceId = await this.traceFor(refused.call.host, refused.traceparent);
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const standing = callerPrecondition(this.view, caller);
-      if (!standing.ok) return standing;
-      const snapshot = snapshotFor(this.view, undefined, call.host, call.capability);
-      const { versions: engines } = this.engines;
-      const dated: Call = { ...call, decidedAt: this.time.now() };
-      const decision = decide(snapshot, dated, this.engines.engines);
-      if (decision.decision === 'allow') throw new Error('an allow without a task');
-      const data = { attempt: 1, ...decidedOf(dated, decision, snapshot.basis, { commitments: {}, engines }) };
-      const fact = { type: 'CallRefused', data, actor: call.host, time: dated.decidedAt };
-      const event = sealFact(stream, host.revision + 1, fact, { traceId, correlationId: call.callId });
-      const outcome = await this.log.append({
+      const step = inOneTurn(() => this.denial(refused, host.revision, traceId));
+      if (!step.ok) return step;
+      const { event, answerAt } = step.value;
+      const outcome = await log.append({
         writes: [{ stream, expected: host.revision, events: [event] }],
         checks: [],
       });
       if (outcome.kind === 'committed') {
         host.revision += 1;
-        const checks = request.explain === true ? decision.checks : data.checks.map(shownCheck);
-        const { obligations, targets } = decision;
-        const { leaseMs } = this;
-        const { position } = outcome;
-        return ok(answerOf({ arguments: {} }, data, { traceId, checks, obligations, targets, leaseMs, position }));
+        return ok(answerAt(outcome.position));
       }
-      host.revision = await this.log.head(stream);
+      host.revision = await log.head(stream);
     }
     throw new LogUnavailable('the refusal could not be recorded');
+  }
+
+  /** Decides the call without a task, which denies, and seals the event for its place after `revision`. */
+  private denial(
+    { caller, request, call: undated }: RefusedCall,
+    revision: number,
+    traceId: string,
+  ): Result<Denial, Refusal> {
+    const { view, engines, time } = this.point;
+    const standing = callerPrecondition(view, caller);
+    if (!standing.ok) return standing;
+    const snapshot = snapshotFor(view, undefined, undated.host, undated.capability);
+    const call: Call = { ...undated, decidedAt: time.now() };
+    const decision = decide(snapshot, call, engines.engines);
+    if (decision.decision === 'allow') throw new Error('an allow without a task');
+    const recorded = { commitments: {}, engines: engines.versions };
+    const data = { attempt: 1, ...decidedOf(call, decision, snapshot.basis, recorded) };
+    const fact = { type: 'CallRefused', data, actor: call.host, time: call.decidedAt };
+    const stream = `refusals-${call.host}`;
+    const event = sealFact(stream, revision + 1, fact, { traceId, correlationId: call.callId });
+    const checks = request.explain === true ? decision.checks : data.checks.map(shownCheck);
+    const { obligations, targets } = decision;
+    const shown = { traceId, checks, obligations, targets, leaseMs: this.leaseMs };
+    return ok({ event, answerAt: (position) => answerOf({ arguments: {} }, data, { ...shown, position }) });
   }
 
   /** The caller's trace, unless another host has a task in it: nobody writes into another's evidence. */
   private async traceFor(host: string, traceparent: string | undefined): Promise<string> {
     const traceId = traceIdOf(traceparent);
     if (traceId === undefined) return newTraceId();
-    return isForeign(await this.log.read(`trace-${traceId}`), host) ? newTraceId() : traceId;
+    return isForeign(await this.point.log.read(`trace-${traceId}`), host) ? newTraceId() : traceId;
   }
 
   private async hostOf(name: string): Promise<HostRefusals> {
     const known = this.hosts.get(name);
     if (known !== undefined) return known;
-    const revision = await this.log.head(`refusals-${name}`);
-    const fresh = { revision, tokens: BURST, filledMs: this.time.monotonicMs(), waiting: 0, last: Promise.resolve() };
+    const revision = await this.point.log.head(`refusals-${name}`);
+    const fresh = {
+      revision,
+      tokens: BURST,
+      filledMs: this.point.time.monotonicMs(),
+      waiting: 0,
+      last: Promise.resolve(),
+    };
     const host = this.hosts.get(name) ?? fresh;
     this.hosts.set(name, host);
     return host;
   }
 
   private takeToken(host: HostRefusals): void {
-    const nowMs = this.time.monotonicMs();
+    const nowMs = this.point.time.monotonicMs();
     host.tokens = Math.min(BURST, host.tokens + ((nowMs - host.filledMs) / 1000) * PER_SECOND);
     host.filledMs = nowMs;
     if (host.tokens < 1 || host.waiting >= BURST) throw new LogOverloaded('too many calls outside of any task');

@@ -99,7 +99,7 @@ export class TaskLanes {
   }
 
   /** A refusal that rests on what the lane shows, once that is durable. */
-  async confirmed(lane: TaskLane, refused: Refusal): Promise<Result<never, Refusal> | 'again'> {
+  async refuseWhenDurable(lane: TaskLane, refused: Refusal): Promise<Result<never, Refusal> | 'again'> {
     return (await this.confirm(lane)) === undefined ? 'again' : err(refused);
   }
 

@@ -74,7 +74,8 @@ async function cell(view: ReturnType<typeof consulted>, of: Cell, cellMs: number
     ];
   };
   const [task, first] = call();
-  await engines.prepare(snapshotFor(policySet, task, 'host', first.capability), first);
+  const missing = engines.missing(snapshotFor(policySet, task, 'host', first.capability), first);
+  if (missing !== undefined) await engines.load(missing);
 
   const tookUs: number[] = [];
   const once = (): void => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthorizeAnswer } from '../../libs/contract/calls.js';
-import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
+import type { ResponseAnswer } from '../../libs/decision-point/response.js';
 import type { AuthorizeRequest } from '../../libs/calls/requests.js';
 import { fingerprintDefinition } from '../../libs/kernel/definition-digest.js';
 import type { Digest } from '../../libs/kernel/digest.js';

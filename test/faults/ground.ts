@@ -190,7 +190,8 @@ async function warmed(log: EventLog, view: ControlView): Promise<DecisionEngines
       const snapshot = snapshotFor(view, undefined, 'host-a', 'notes');
       const active = { ...snapshot.policySet.active, cedar } as NonNullable<typeof snapshot.policySet.active>;
       const call = { capability: 'notes', version: '1.0.0', operation };
-      await engines.prepare({ ...snapshot, policySet: { ...snapshot.policySet, active } }, call);
+      const missing = engines.missing({ ...snapshot, policySet: { ...snapshot.policySet, active } }, call);
+      if (missing !== undefined) await engines.load(missing);
     }
   }
   return engines;

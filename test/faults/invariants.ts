@@ -6,7 +6,7 @@ import { replayed } from '../../libs/audit/replay.js';
 import type { CallDecided } from '../../libs/calls/events.js';
 import type { AuthorizeAnswer } from '../../libs/contract/calls.js';
 import { payloadPlace } from '../../libs/payloads/payload-place.js';
-import type { ResponseAnswer } from '../../libs/decision-point/responder.js';
+import type { ResponseAnswer } from '../../libs/decision-point/response.js';
 import { parseEvent } from '../../libs/event-log/event.js';
 import {
   LogOverloaded,

@@ -181,15 +181,16 @@ export class World {
     const sound = weather.coldEngines ? new DecisionEngines(log) : this.ground.engines;
     const engines = defect?.engines?.(sound) ?? sound;
     const lanes = new TaskLanes(log, this.keys, view);
-    const refusals = new RefusalRecorder(log, view, engines, time, weather.leaseMs);
+    const point = { log, view, lanes, engines, time };
+    const refusals = new RefusalRecorder(point, weather.leaseMs);
     this.service = {
       life,
       held,
       view,
       plane,
       tasks: new Tasks(log, plane, lanes, this.keys),
-      authorizer: new Authorizer(log, view, lanes, engines, refusals, time, weather.leaseMs),
-      responder: new Responder(log, view, lanes, engines, time, inlineDesk(engines), RESPONSE_LIMITS),
+      authorizer: new Authorizer(point, refusals, weather.leaseMs),
+      responder: new Responder(point, inlineDesk(engines), RESPONSE_LIMITS),
     };
   }
 

@@ -311,7 +311,7 @@ test('after a start the policy in force is there before the first call asks for 
     assert.ok(policySet.active);
     const nothing = { basis: {}, directives: view.directives().state, capability: undefined, task: undefined };
     const snapshot = { ...nothing, policySet, content: { purpose: '', attributes: {} } };
-    assert.equal(engines.prepare(snapshot, { capability: 'any', version: undefined, operation: 'any' }), undefined);
+    assert.equal(engines.missing(snapshot, { capability: 'any', version: undefined, operation: 'any' }), undefined);
   } finally {
     await second.stop();
   }

@@ -80,16 +80,9 @@ export async function makeWorld(t: TestContext) {
   const engines = new DecisionEngines(log);
   const lanes = new TaskLanes(settled, keys, view);
   const tasks = new Tasks(settled, plane, lanes, keys);
-  const authorizer = new Authorizer(
-    settled,
-    view,
-    lanes,
-    engines,
-    new RefusalRecorder(settled, view, engines, time, 5000),
-    time,
-    5000,
-  );
-  const responder = new Responder(settled, view, lanes, engines, time, inlineDesk(engines), RESPONSE_LIMITS);
+  const point = { log: settled, view, lanes, engines, time };
+  const authorizer = new Authorizer(point, new RefusalRecorder(point, 5000), 5000);
+  const responder = new Responder(point, inlineDesk(engines), RESPONSE_LIMITS);
   const indexFile = join(folder, 'audit-index.db');
   const index = await CallIndex.open(log, indexFile);
   t.after(async () => {

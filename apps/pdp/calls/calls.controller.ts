@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { recordOutcome, validateResponse, type OutcomeAnswer } from '../../../libs/contract/calls.js';
-import { Responder, type ResponseAnswer } from '../../../libs/decision-point/responder.js';
+import { Responder } from '../../../libs/decision-point/responder.js';
+import type { ResponseAnswer } from '../../../libs/decision-point/response.js';
 import type { Asked } from '../edge/asked.js';
 import { unwrap } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';

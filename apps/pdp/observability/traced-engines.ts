@@ -14,13 +14,13 @@ export class TracedEngines extends DecisionEngines {
     super(log);
   }
 
-  override prepare(...asked: Parameters<DecisionEngines['prepare']>): Promise<void> | undefined {
-    const loading = super.prepare(...asked);
-    const call = loading === undefined ? this.tracing.calls.getStore() : undefined;
+  override missing(...asked: Parameters<DecisionEngines['missing']>): ReturnType<DecisionEngines['missing']> {
+    const missing = super.missing(...asked);
+    const call = missing === undefined ? this.tracing.calls.getStore() : undefined;
     if (call !== undefined) {
       call.deciding?.end();
       call.deciding = this.tracing.tracer.startSpan('decide', {}, call.parent);
     }
-    return loading;
+    return missing;
   }
 }

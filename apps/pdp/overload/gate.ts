@@ -1,4 +1,4 @@
-import type { Aside } from '../../../libs/decision-point/responder.js';
+import type { Aside } from '../../../libs/decision-point/response.js';
 import type { Clock } from '../../../libs/kernel/time.js';
 import { Problem } from '../edge/problem.js';
 

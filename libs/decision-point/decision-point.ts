@@ -1,0 +1,14 @@
+import type { ControlView } from '../control/control-view.js';
+import type { LogTime } from '../control/log-time.js';
+import type { SettledLog } from '../event-log/settled.js';
+import type { DecisionEngines } from './engines.js';
+import type { TaskLanes } from './task-lanes.js';
+
+/** What every way through the decision point works with. */
+export interface DecisionPoint {
+  readonly log: SettledLog;
+  readonly view: ControlView;
+  readonly lanes: TaskLanes;
+  readonly engines: DecisionEngines;
+  readonly time: LogTime;
+}

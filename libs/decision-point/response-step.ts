@@ -1,0 +1,186 @@
+import type { KeyObject } from 'node:crypto';
+import { callsDecider, notAllowed, otherBody, type AttemptState, type CallState } from '../calls/decider.js';
+import type { ResponseValidated } from '../calls/events.js';
+import { isUnenforced } from '../capability/exceptions.js';
+import { lifecycleReason, type MaybeCapability } from '../capability/state.js';
+import { callerPrecondition } from '../control/caller.js';
+import type { ControlView } from '../control/control-view.js';
+import { targetsOf } from '../decision/targets.js';
+import { isVoid } from '../directive/decider.js';
+import type { Batch, StreamCheck } from '../event-log/port.js';
+import { ownValue } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
+import type { Digest } from '../kernel/digest.js';
+import { JsonText } from '../kernel/json-text.js';
+import type { Refusal } from '../kernel/refusal.js';
+import type { Instant } from '../kernel/time.js';
+import { payloadPlace } from '../payloads/payload-place.js';
+import { valueOf, type PayloadPart } from '../payloads/payload.js';
+import { sealFact } from '../streams/facts.js';
+import type { ContentDesk } from './content-desk.js';
+import { rejected, type Verdict } from './content-jobs.js';
+import type { DecisionPoint } from './decision-point.js';
+import type { ResponderLimits, Response, ResponseAnswer } from './response.js';
+import type { Submission } from './submission.js';
+import type { TaskLane } from './task-lane.js';
+
+/** What a response needs next. After each but `refuse`, `repeat` and `append` it is looked at again. */
+export type ResponseStep =
+  /** The lane is no longer the task's. */
+  | { readonly kind: 'again' }
+  /** `durable`: the refusal rests on what the lane shows, so it waits until that is durable. */
+  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
+  | RepeatedResponse
+  | ResponseToJudge
+  /** It is large, and has to wait for its turn to be recorded. */
+  | { readonly kind: 'take_turn' }
+  /** It is sealed beforehand for a place, in the hope that the place stays free. */
+  | { readonly kind: 'seal'; readonly place: string; readonly parts: readonly PayloadPart[] }
+  | { readonly kind: 'append'; readonly batch: Batch; readonly answerAt: (position: bigint) => ResponseAnswer };
+
+/** The same response is recorded already. */
+export interface RepeatedResponse {
+  readonly kind: 'repeat';
+  readonly call: CallState;
+  readonly rawDigest: Digest;
+  readonly standing: readonly StreamCheck[];
+}
+
+/** A response to read, and to validate if `validates`. */
+export interface ResponseToJudge {
+  readonly kind: 'judge';
+  readonly attempt: AttemptState;
+  /** The output schema that it is held to. */
+  readonly schema: Digest | undefined;
+  readonly validates: boolean;
+}
+
+/** Looks at the live states and says what to do next, in one turn: what is looked at is what the append checks. */
+export function nextStep(
+  point: DecisionPoint,
+  limits: ResponderLimits,
+  desk: ContentDesk,
+  { callId, submission, caller }: Response,
+  lane: TaskLane,
+  sealsNow: boolean,
+): ResponseStep {
+  const { view } = point;
+  if (lane.givenUp) return { kind: 'again' };
+  const standing = callerPrecondition(view, caller);
+  if (!standing.ok) return { kind: 'refuse', refusal: standing.error, durable: false };
+  const call = lane.calls.calls.get(callId);
+  const attempt = call?.allowed;
+  if (call === undefined || attempt === undefined) return { kind: 'refuse', refusal: notAllowed(), durable: true };
+  const capability = view.capability(attempt.decided.capability);
+  const now = point.time.now();
+  const stopped = reasonToReject(view, lane, attempt, capability.state, now, limits.lateMs);
+  const schema = outputSchemaOf(attempt, capability.state);
+  const judged = submission.judgedFor(attempt.decided.attempt, schema);
+  if (judged !== undefined && call.response !== undefined) {
+    const { requestDigest, rawDigest } = judged.read;
+    const isSame = call.response.validated.requestDigest === requestDigest;
+    if (!isSame) return { kind: 'refuse', refusal: otherBody(), durable: true };
+    return { kind: 'repeat', call, rawDigest, standing: standing.value };
+  }
+  const given = stopped ?? judged?.verdict;
+  if (judged === undefined || given === undefined) {
+    return { kind: 'judge', attempt, schema, validates: stopped === undefined && call.response === undefined };
+  }
+  const { raw } = judged.read;
+  const parts = given.content === undefined ? [raw] : [raw, given.content];
+  if (submission.endTurn === undefined && !desk.sealsAtOnce(parts)) return { kind: 'take_turn' };
+  const place = payloadPlace({ stream: lane.callsStream, revision: lane.calls.revision + 1 });
+  const payload = sealedFor(desk, submission, lane.key, place, parts, sealsNow);
+  if (payload === undefined) return { kind: 'seal', place, parts };
+  const checks = [
+    ...standing.value,
+    { stream: 'directives', expected: view.directives().revision },
+    { stream: `capability-${attempt.decided.capability}`, expected: capability.revision },
+    // A task that is closed meanwhile takes no answer.
+    { stream: lane.taskStream, expected: lane.taskRevision },
+  ];
+  const epoch = view.directives().revision;
+  return recordStep(lane, attempt, { callId, verdict: given, read: judged.read, epoch, now, payload, checks });
+}
+
+function recordStep(
+  lane: TaskLane,
+  attempt: AttemptState,
+  record: {
+    readonly callId: string;
+    readonly verdict: Verdict;
+    readonly read: { readonly requestDigest: Digest; readonly rawDigest: Digest; readonly raw: PayloadPart };
+    readonly epoch: number;
+    readonly now: Instant;
+    readonly payload: Uint8Array;
+    readonly checks: readonly StreamCheck[];
+  },
+): ResponseStep {
+  const { callId, read, epoch, now, payload, checks } = record;
+  const { verdict, content, findings } = record.verdict;
+  const { task, callsStream: stream, calls } = lane;
+  const validated: ResponseValidated = {
+    callId,
+    taskId: task.taskId,
+    attempt: attempt.decided.attempt,
+    verdict,
+    findings: [...findings],
+    commitments: defined({ raw: read.raw.commitment, validated: content?.commitment }),
+    requestDigest: read.requestDigest,
+    epoch,
+  };
+  const command = { type: 'record-response', validated, actor: task.host, time: now } as const;
+  const decided = callsDecider.decide(command, calls);
+  if (!decided.ok) return { kind: 'refuse', refusal: decided.error, durable: false };
+  const links = { traceId: task.traceId, correlationId: callId, payload };
+  const expected = calls.revision;
+  const events = decided.value.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
+  const shown = { callId, verdict, content: content && new JsonText(valueOf(content)), findings };
+  const answerAt = (position: bigint): ResponseAnswer =>
+    defined({ ...shown, rawDigest: read.rawDigest, position: String(position) });
+  return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, answerAt };
+}
+
+/** Why nothing of a response is delivered, whatever is in it. */
+function reasonToReject(
+  view: ControlView,
+  lane: TaskLane,
+  attempt: AttemptState,
+  capability: MaybeCapability,
+  now: Instant,
+  lateMs: number,
+): Verdict | undefined {
+  if (isStopped(attempt, capability, view)) return rejected('directives', 'disabled');
+  const isLate = lane.task.closed || Date.parse(now) - Date.parse(attempt.at) > lateMs;
+  return isLate ? rejected('response', 'late') : undefined;
+}
+
+/** A record is sealed for its place: a large one beforehand, a small one now. Undefined if it has to be sealed first. */
+function sealedFor(
+  desk: ContentDesk,
+  submission: Submission,
+  key: KeyObject,
+  place: string,
+  parts: readonly PayloadPart[],
+  sealsNow: boolean,
+): Uint8Array | undefined {
+  const before = submission.sealedFor(place, parts);
+  return before ?? (sealsNow || desk.sealsAtOnce(parts) ? desk.sealNow(key, place, parts) : undefined);
+}
+
+/** The pinned output schema, unless a reviewer has accepted that it is not enforced. That may change at any time. */
+function outputSchemaOf({ decided }: AttemptState, capability: MaybeCapability): Digest | undefined {
+  const { version = '', operation } = decided;
+  const known = capability?.versions.get(version);
+  if (known === undefined || isUnenforced(known, operation, 'output')) return undefined;
+  return ownValue(known.operations, operation)?.output;
+}
+
+/** A directive has matched the allow since, lifted again or not, or its version may no longer be used. */
+function isStopped({ decided }: AttemptState, capability: MaybeCapability, view: ControlView): boolean {
+  const { host, taskId, capability: capabilityId, version, operation, basis } = decided;
+  const state = version === undefined ? undefined : capability?.versions.get(version);
+  if (state === undefined || lifecycleReason(state, host) !== undefined) return true;
+  const targets = targetsOf({ host, taskId, capabilityId, capability, version, operation });
+  return isVoid(view.directives().state, { epoch: basis['directives'] ?? 0, targets });
+}
