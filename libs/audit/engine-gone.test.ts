@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import {
   damaged,
   forged,
@@ -17,6 +16,7 @@ import type { JsonObject } from '../kernel/canonical-json.js';
 import { PolicyEngine } from '../policy/cedar.js';
 import { DirectiveHistory } from './directive-history.js';
 import { TraceAudit } from './trace.js';
+import { test } from '../../test/support/testing.js';
 
 const GONE = 'engine_gone';
 

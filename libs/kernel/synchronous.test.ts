@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { inOneTurn } from './synchronous.js';
+import { test } from '../../test/support/testing.js';
 
 test('a section runs at once and answers what it returns', () => {
   const answer: number | 'again' = inOneTurn(() => (Date.now() > 0 ? 1 : 'again'));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { withEngines } from '../support/audit-world.js';
 import { decide } from '../support/calls.js';
 import { startService, type Answered } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
+import { test } from '../support/testing.js';
 
 for (const [what, engines] of [
   ['decider', { decider: 99 }],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { CURRENT_DECIDER, deciders } from '../../../libs/decision/deciders/registry.js';
 import { namesIn, readJson } from '../files.js';
 import { CASES, goldenOf } from './cases.js';
+import { test } from '../../support/testing.js';
 
 type Golden = Readonly<Record<string, ReturnType<typeof goldenOf>>>;
 
