@@ -171,7 +171,9 @@ export class Reconstructor {
 
 /** Engines that ask the Cedar of then; if this build does not have it, the policies answer what is recorded. */
 function liveEngines({ engines, policies }: RulesOfThen, decided: CallDecided): Engines {
-  return policies === undefined ? { ...engines, authority: recordedEngines(decided).authority } : engines;
+  if (policies !== undefined) return engines;
+  const recorded = recordedEngines(decided);
+  return { ...engines, authority: (set, request) => recorded.authority(set, request) };
 }
 
 /** Rules that this build does not have may have consulted streams that it does not know either. */
