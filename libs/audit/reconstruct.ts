@@ -6,8 +6,8 @@ import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
 import { shownCheck } from '../decision/record.js';
 import type { Basis, Engines, Snapshot } from '../decision/snapshot.js';
-import { CONTROL_CATEGORIES } from '../control/control-view.js';
 import { categoryOf } from '../event-log/event.js';
+import { categoriesWith } from '../streams/catalogue.js';
 import { LogUnavailable, type EventLog } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -178,7 +178,9 @@ function liveEngines({ engines, policies }: RulesOfThen, decided: CallDecided): 
 
 /** Rules that this build does not have may have consulted streams that it does not know either. */
 const knownPart = (basis: Basis): Basis =>
-  Object.fromEntries(Object.entries(basis).filter(([stream]) => CONTROL_CATEGORIES.includes(categoryOf(stream))));
+  Object.fromEntries(Object.entries(basis).filter(([stream]) => CONTROL.includes(categoryOf(stream))));
+
+const CONTROL = categoriesWith('control');
 
 /** Whether the policies had a say in a decision. */
 const askedCedar = ({ checks }: CallDecided): boolean =>
