@@ -11,15 +11,15 @@ import { shared } from '../kernel/shared.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
 
-/** The directives as this process knows them, and the one log that knows better. */
+/** The directives as this process knows them. The log may be ahead. */
 export interface LiveDirectives {
   directives(): { readonly state: DirectivesState; readonly revision: number };
-  /** Reads the named streams again from where the view stands. */
+  /** Reads the new events of the named streams. */
   refresh(streams: Iterable<string>): Promise<void>;
   readonly position: bigint;
 }
 
-/** Where a directive stands in its stream: what a beat about it says. */
+/** One change of a directive, as a beat reports it. */
 export interface Change {
   readonly directive: DirectiveState;
   readonly epoch: number;
@@ -28,14 +28,14 @@ export interface Change {
   readonly position: bigint;
 }
 
-/** A change with the time of its own event: before that moment nothing can have followed it. */
+/** A change with the time of its event. No later change has an earlier time. */
 export type DatedChange = Change & { readonly time: Instant };
 
 interface RevisionOf {
   readonly revision: number;
 }
 
-/** The change that an event of the stream `directives` is; `state` holds all up to it, at least. */
+/** Reads the change from an event of the stream `directives`. `state` includes at least all events up to it. */
 export function changeIn(event: DirectiveEvent & RevisionOf, position: bigint, state: DirectivesState): Change {
   const { type, data } = event;
   const directive = state.all.get(data.id);
@@ -44,15 +44,15 @@ export function changeIn(event: DirectiveEvent & RevisionOf, position: bigint, s
   return { directive: stands, epoch: event.revision, stateRoot: data.stateRoot, position };
 }
 
-/** A beat that is not signed yet, without what makes it a snapshot or a change. */
+/** The members that every beat has, before it is signed. */
 type Said = Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>;
 
-/** Each takes some tens of microseconds. */
+/** Signatures in one turn of the event loop. Each takes some tens of microseconds. */
 const SIGNED_AT_ONCE = 64;
 
 /**
- * Makes and signs the beats of this process. Each takes its time first, then looks at the log: a process that cannot
- * read the head of `directives` gives no beat, and the hosts that hear nothing deny.
+ * Makes and signs the beats of this process. Each beat takes its time first and then reads the log. A process that cannot
+ * read the head of `directives` makes no beat, and hosts that receive none deny.
  */
 export class BeatSigner {
   private lastMs = 0;
@@ -61,29 +61,29 @@ export class BeatSigner {
     private readonly log: { head(stream: string): Promise<number> },
     private readonly known: LiveDirectives,
     private readonly key: FeedKey,
-    /** The time by which decisions are dated: it never goes back, also over a restart. */
+    /** The clock that dates decisions. It never goes back, not even over a restart. */
     private readonly time: { now(): Instant },
     private readonly leaseMs: number,
   ) {}
 
-  /** All that is active; whoever asks while one is made gets the next one. Throws `LogUnavailable`. */
+  /** All active directives. A caller that asks while one is being made gets the next one. Rejects with `LogUnavailable`. */
   readonly snapshot: () => Promise<Beat> = shared(async () => {
     const [beat, { views, text }] = await this.standing(activeOf);
     return signBeat({ ...beat, active: views }, this.key, text);
   });
 
-  /** As `snapshot`, without what is active. Throws `LogUnavailable`. */
+  /** As `snapshot`, without the directives. Rejects with `LogUnavailable`. */
   readonly heartbeat: () => Promise<Beat> = shared(async () => signBeat(await this.current(), this.key));
 
-  /** What has been committed just now, so nothing needs to be read for it. */
+  /** A change that was committed just now. It needs no reading of the log. */
   change(change: Change): Beat {
     return this.changeBeat(change, this.now());
   }
 
   /**
-   * Changes in their order, made public some time after they were committed. A host that hears one and not the next must
-   * not go on for longer than if it had heard it in time, so a change that is no longer the head grants only what is left
-   * of the lease from the moment on in which it was followed. Throws `LogUnavailable`.
+   * Changes in their order, published some time after they were committed. A host that hears one change and misses the
+   * next must not continue longer than if it had heard the first in time. So a change that is no longer the head grants
+   * only the rest of the lease that began when the next change followed. Rejects with `LogUnavailable`.
    */
   async changes(changes: readonly DatedChange[]): Promise<Beat[]> {
     const dated = changes.map((change) => ({ change, issuedAt: this.now() }));
@@ -95,8 +95,8 @@ export class BeatSigner {
   }
 
   /**
-   * Everything said anew, for a log of which the last beat of each key counts: a snapshot, and a beat for each active
-   * directive and for each lifted one of `lifted`, all of them as of the present epoch. Throws `LogUnavailable`.
+   * Everything again, for a log in which the last beat of each key counts: a snapshot, and a beat for each active directive
+   * and for each lifted one in `lifted`, all as of the present epoch. Rejects with `LogUnavailable`.
    */
   async restatement(lifted: Iterable<string>): Promise<{ readonly snapshot: Beat; readonly directives: Beat[] }> {
     const [beat, { views: active, text, others }] = await this.standing((state) => {
@@ -106,7 +106,7 @@ export class BeatSigner {
     });
     const directives: Beat[] = [];
     for (const [index, directive] of [...active, ...others].entries()) {
-      // Others have their turn in between: with thousands of directives the signatures take a while.
+      // Other work gets a turn: the signatures of thousands of directives take a while.
       if (index % SIGNED_AT_ONCE === SIGNED_AT_ONCE - 1) await nextTurn();
       directives.push(signBeat({ ...beat, directive }, this.key));
     }
@@ -134,18 +134,18 @@ export class BeatSigner {
     );
   }
 
-  /** What is to be said now, and what `read` finds in the very state that it is said of: that state is live. */
+  /** The members of a beat, and what `read` returns for the state of the same epoch. The state is live. */
   private async standing<Read>(read: (state: DirectivesState) => Read): Promise<readonly [Said, Read]> {
     for (;;) {
       const beat = await this.current();
       const { state, revision } = this.known.directives();
-      // A directive may be folded in between the two: its root is another one.
+      // Another directive may have been folded meanwhile: the root differs then.
       if (revision === beat.epoch) return [beat, read(state)];
     }
   }
 
   private async current(): Promise<Said> {
-    // More than one in a millisecond would run ahead of the clock, and hosts count no beat that does.
+    // Two beats in a millisecond would run ahead of the clock, and hosts ignore a beat from the future.
     if (this.lastMs >= toMs(this.time.now())) await pause(1);
     const issuedAt = this.now();
     const head = await this.log.head('directives');
@@ -157,7 +157,7 @@ export class BeatSigner {
     return { epoch, position, stateRoot: root, issuedAt, leaseMs: this.leaseMs };
   }
 
-  /** Rises with every beat: hosts count none that is not newer than the last. */
+  /** Rises with every beat: hosts ignore a beat that is not newer than the last. */
   private now(): Instant {
     this.lastMs = Math.max(toMs(this.time.now()), this.lastMs + 1);
     return toInstant(this.lastMs);
@@ -173,7 +173,7 @@ interface Active {
 
 const shown = new WeakMap<DirectivesState, Active>();
 
-/** Written once an epoch: with a thousand directives it costs milliseconds, and every host asks after each restart. */
+/** Made once for each epoch: with a thousand directives it costs milliseconds, and every host asks after a restart. */
 function activeOf(state: DirectivesState): Active {
   const known = shown.get(state);
   if (known?.epoch === state.epoch) return known;
@@ -186,7 +186,7 @@ function activeOf(state: DirectivesState): Active {
 
 const shownEach = new WeakMap<DirectiveState, { readonly view: DirectiveView; readonly text: string }>();
 
-/** Of an active directive, of which nothing changes for as long as it is active. */
+/** The view of an active directive, which does not change while it is active. */
 function shownAs(directive: DirectiveState): { readonly view: DirectiveView; readonly text: string } {
   const known = shownEach.get(directive);
   if (known !== undefined) return known;

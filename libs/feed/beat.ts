@@ -6,28 +6,28 @@ import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 
-/** More active directives than this are no feed of ours; hosts take nothing larger in. */
+/** Most active directives in a snapshot. Hosts refuse a larger one. */
 export const MAX_ACTIVE = 100_000;
 
-/** A directive as the wire shows it. Hosts ignore members that they do not know. */
+/** A directive on the wire. Hosts ignore members that they do not know. */
 export const DirectiveView = z.object({
   id: Uuid,
-  /** The epoch of its issue. */
+  /** The epoch in which it was issued. */
   epoch: z.int().min(1),
   state: z.enum(['active', 'lifted']),
   target: Target,
   reason: z.string(),
   issuedBy: z.string(),
   issuedAt: InstantText,
-  /** The id of the event that brought this stop with it: a suspension, a revocation. */
+  /** The id of the event that caused it: a suspension or a revocation. */
   cause: z.string().optional(),
   expiresAt: InstantText.optional(),
 });
 export type DirectiveView = z.infer<typeof DirectiveView>;
 
 /**
- * What hosts learn of directives, the same object over SSE, gRPC and Kafka. `active` makes it a snapshot, `directive` a
- * change, neither a heartbeat. `stateRoot` is the root of the active directives at `epoch`.
+ * The message about directives to hosts, the same object over SSE, gRPC and Kafka. With `active` it is a snapshot, with
+ * `directive` a change, with neither a heartbeat. `stateRoot` is the root of the active directives at `epoch`.
  */
 export const Beat = z.object({
   kid: z.string().min(1).max(128),
@@ -54,13 +54,13 @@ export interface FeedKey {
 
 const texts = new WeakMap<Beat, string>();
 
-/** Signs what a beat says. `activeText`: the JCS of `active`, where it is known already. */
+/** Signs a beat. `activeText` is the JCS (RFC 8785) of `active`, if it is known already. */
 export function signBeat(
   { active, ...said }: Omit<Beat, 'kid' | 'signature'>,
   { kid, privateKey }: FeedKey,
   activeText?: string,
 ): Beat {
-  // `active` comes before all the other members, so its text, the long one, is written once.
+  // `active` sorts before all other members, so its long text is written once.
   const head = active === undefined ? '{' : `{"active":${activeText ?? canonicalJson(active)},`;
   const written = (members: object): string => head + canonicalJson(members).slice(1);
   const rest = { kid, ...said };
@@ -74,8 +74,8 @@ export function signBeat(
 export const beatText = (beat: Beat): string => texts.get(beat) ?? canonicalJson(beat);
 
 /**
- * Whether one of the feed's keys signed exactly this object: `beat` is as it was received, before unknown members are
- * dropped from it. `keys` by `kid`.
+ * Whether one of the feed's keys signed exactly this object. Give the beat as it was received, before unknown members are
+ * dropped. `keys` are by `kid`.
  */
 export function isSigned(beat: Readonly<Record<string, unknown>>, keys: ReadonlyMap<string, KeyObject>): boolean {
   const { signature, ...unsigned } = beat;

@@ -2,11 +2,11 @@ import { beatText, type Beat } from './beat.js';
 import type { BeatSigner, Change, LiveDirectives } from './beat-signer.js';
 
 const BEAT_MS = 1000;
-/** Changes that are kept for those who come back. */
+/** Changes that are kept for watchers that reconnect. */
 const MAX_RECENT = 256;
-/** What one watcher may leave unread beside its snapshot, in UTF-16 units; a heartbeat has about 400. */
+/** UTF-16 units that one watcher may leave unread, in addition to its snapshot. A heartbeat has about 400. */
 const MAX_UNREAD = 1_048_576;
-/** A watcher that takes nothing for so long goes, at the earliest. */
+/** Shortest time without progress after which a watcher is ended. */
 const MIN_STUCK_MS = 10_000;
 
 /** A beat on its way to watchers. */
@@ -17,14 +17,14 @@ export interface Sent {
   readonly text: string;
 }
 
-/** `slow`: it does not read. `lost`: what it needs next is not there any more; it has to ask again. */
+/** `slow`: it does not read. `lost`: its next change is no longer kept, so it has to watch again. */
 export type WatchEnd = 'slow' | 'lost' | 'revoked' | 'silent' | 'leaving';
 
-/** Whoever watches, as its transport sees it. */
+/** A watcher, as its transport implements it. */
 export interface Watcher {
-  /** Writes a beat; `taken` is to be called once the transport holds it no more. */
+  /** Writes a beat. The transport calls `taken` once it no longer holds the beat. */
   send(sent: Sent, taken: () => void): void;
-  /** Nothing is sent after it. */
+  /** No beat is sent after this call. */
   end(why: WatchEnd): void;
   /** A beat has left for the watcher. */
   onTaken?: () => void;
@@ -32,18 +32,18 @@ export interface Watcher {
 
 interface Member {
   readonly watcher: Watcher;
-  /** What it has been sent as a snapshot may be unread beside the rest. */
+  /** UTF-16 units of its snapshots, which may be unread in addition to the rest. */
   allowed: number;
   unread: number;
-  /** When it last took something, or something was sent to it while nothing was unread. */
+  /** When it last took a beat, or was sent one while nothing was unread. */
   movedMs: number;
-  /** Its first beats are being made. */
+  /** True while its first beats are being made. */
   starting: boolean;
 }
 
 /**
- * Sends the beats of this process to all who watch: each change as soon as it is told, and a heartbeat each second that
- * one read of the log and one signature make for everyone.
+ * Sends the beats of this process to all watchers: each change at once, and a heartbeat each second. One read of the log
+ * and one signature make the heartbeat for all.
  */
 export class Broadcast {
   private readonly members = new Map<Watcher, Member>();
@@ -66,7 +66,7 @@ export class Broadcast {
     void this.beat();
   }
 
-  /** Makes no more heartbeats. */
+  /** Stops making heartbeats. */
   pause(): void {
     clearInterval(this.timer);
   }
@@ -77,7 +77,7 @@ export class Broadcast {
     for (const watcher of this.members.keys()) this.end(watcher, 'leaving');
   }
 
-  /** Since a heartbeat was last made, in milliseconds; undefined before the first. */
+  /** Milliseconds since the last heartbeat was made; undefined before the first. */
   get silentMs(): number | undefined {
     return this.lastBeatMs === undefined ? undefined : this.clock.monotonicMs() - this.lastBeatMs;
   }
@@ -91,9 +91,9 @@ export class Broadcast {
   }
 
   /**
-   * Lets a watcher in. It gets the changes after `sinceEpoch`, as they were sent when they came, and a heartbeat; or a
-   * snapshot where it has no epoch or the changes are not recent. Ends without a word where the watcher has left
-   * meanwhile. Throws `LogUnavailable`, and then it is not in.
+   * Adds a watcher. It gets the changes after `sinceEpoch`, as they were first sent, and a heartbeat. It gets a snapshot if
+   * it has no epoch or the changes are not recent. Does nothing more if the watcher has left meanwhile. Rejects with
+   * `LogUnavailable`, and then the watcher is not added.
    */
   async join(watcher: Watcher, sinceEpoch: number | undefined): Promise<void> {
     const nowMs = this.clock.monotonicMs();
@@ -127,15 +127,15 @@ export class Broadcast {
     const isNear = sinceEpoch !== undefined && this.missedSince(sinceEpoch) !== undefined;
     if (isNear) {
       const beat = await this.signer.heartbeat();
-      // Others may have come in the meantime, so many that what was near is not any more.
+      // Meanwhile so many changes may have come that the earlier ones are no longer kept.
       if (this.missedSince(sinceEpoch) !== undefined) return sentAs('heartbeat', beat);
     }
     return sentAs('snapshot', await this.signer.snapshot());
   }
 
   /**
-   * The changes after an epoch; undefined where they are not all at hand. They are sent again as they were, with the time
-   * of then: a fresh date would renew a lease on a state that has been overtaken. So none of them may be old.
+   * The changes after an epoch; undefined if not all are kept. They are sent again unchanged, with their first time: a new
+   * time would renew a lease on an outdated state. So none of them may be old.
    */
   private missedSince(epoch: number | undefined): readonly Sent[] | undefined {
     const head = this.known.directives().revision;
@@ -154,11 +154,11 @@ export class Broadcast {
       const beat = await this.signer.heartbeat();
       this.lastBeatMs = this.clock.monotonicMs();
       const newest = this.recent.at(-1)?.beat.issuedAt ?? '';
-      // A change that overtook it has said more, and hosts count no beat that is not newer.
+      // A change that was sent meanwhile says more, and hosts ignore a beat that is not newer.
       if (beat.issuedAt > newest) this.publish(sentAs('heartbeat', beat));
       this.endStuck();
     } catch {
-      // No beat: whoever hears nothing denies. The next second tries again.
+      // No beat: hosts that receive none deny. The next second tries again.
     } finally {
       this.beating = false;
     }

@@ -25,8 +25,8 @@ export interface Introduction {
 
 /**
  * Asks `server/discover`, which only the stateless era knows, and falls back to `initialize`. A server that stays silent
- * (some ignore what they do not know before `initialize`, some are slow to start) gets both, and whichever it answers
- * first counts. `remaining` tells the milliseconds left.
+ * (some ignore unknown requests before `initialize`, some are slow to start) gets both requests, and its first answer
+ * counts. `remaining` returns the milliseconds that are left.
  */
 export async function openSession(
   channel: Channel,

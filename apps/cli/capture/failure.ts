@@ -37,7 +37,7 @@ export function commandName(command: readonly string[]): string {
   return line.length <= MAX_NAME_CHARS ? line : `${line.slice(0, MAX_NAME_CHARS)}…`;
 }
 
-/** Bounds on what an attacker-controlled server can make us read, keep and wait for. */
+/** Bounds on what an attacker-controlled server can make this process read, keep and wait for. */
 export const LIMITS = {
   /** Of one JSON-RPC message; a definition may have 4 MiB in a registration. */
   messageBytes: 8 * 1024 * 1024,

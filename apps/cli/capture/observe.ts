@@ -25,18 +25,18 @@ export interface Observation {
   readonly spki: string | undefined;
 }
 
-/** A running server whose definition was read on this very connection. Whoever opened it closes it. */
+/** A running server whose definition was read over this connection. The caller that opened it closes it. */
 export interface OpenServer {
   readonly observation: Observation;
   request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply>;
-  /** The started process and those that it handed its streams to, as they are now; empty if there are none to be seen. */
+  /** The started process and the processes that it passed its streams to, as they are now; empty if the system shows none. */
   processes(): readonly RunningProcess[];
   stderr(): string;
   close(): Promise<void>;
 }
 
 export interface ObserveOptions extends Introduction {
-  /** For all of it: the start, the greeting and the lists. */
+  /** Milliseconds for the start, the greeting and the lists together. */
   readonly timeoutMs: number;
   /** Receives each line of the server's stderr, and each protocol error, as it comes. */
   readonly onEvent?: (event: CaptureEvent) => void;
@@ -69,7 +69,7 @@ export async function openServer(target: Target, options: ObserveOptions): Promi
     // Some servers of the older eras die of a request that comes before `initialize`: start again without it.
     const again = error instanceof CaptureFailure && error.kind === 'gone' && options.protocol === 'auto';
     if (!again) throw error;
-    onEvent({ kind: 'protocol', text: 'it is started again, and greeted with initialize first' });
+    onEvent({ kind: 'protocol', text: 'it is started again, and initialize is sent first' });
     return attempt(openInitialized);
   }
 }
@@ -105,7 +105,7 @@ async function observed(
 ): Promise<OpenServer> {
   const read = await readDefinition(
     session,
-    // What is not in the digest is not waited for long.
+    // Resources are not in the digest, so they get little time.
     (method, params) =>
       session.request(method, params, method === 'resources/list' ? Math.min(remaining(), RESOURCES_MS) : remaining()),
     'resources',

@@ -61,9 +61,9 @@ function faultOf(tool: JsonObject): string | undefined {
 }
 
 /**
- * Effects as the server's own annotations suggest them. They are the word of the one who is registered: a proposal for
- * the owner to correct. An absent hint counts as MCP's default (not read-only, destructive, open world), except that a
- * tool that says it only reads must say by itself that it reaches out. Without any annotations: the cautious set.
+ * Effects that the server's own annotations suggest: a claim of the registered server, which the owner corrects. An absent
+ * hint counts as MCP's default (not read-only, destructive, open world). A tool that declares itself read-only reaches out
+ * only if it says so. Without any annotations the result is the cautious set.
  */
 export function effectsOf(tool: JsonObject): readonly Effect[] {
   const annotations = ownValue(tool, 'annotations');

@@ -8,7 +8,7 @@ import type { Registration } from './registration.js';
 
 const MAX_ROWS = 40;
 
-/** What was captured, for a person: the digest beside what it covers, and the effects that were proposed. */
+/** The capture for a person: the digest with what it covers, and the proposed effects. */
 export function summaryOf(observation: Observation, registration: Registration): string[] {
   const { definition, fingerprint, probe } = observation;
   const { version } = registration;
@@ -85,7 +85,7 @@ export function missingLines({ missing }: Observation): string[] {
   );
 }
 
-/** Every operation that the manifest lacks, and why; each stays uncallable. */
+/** Every operation that the manifest lacks, with the reason. None of them can be called. */
 export function leftOutLines(leftOut: readonly LeftOut[]): string[] {
   if (leftOut.length === 0) return [];
   return [

@@ -3,7 +3,7 @@ import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
 import { METHOD_NOT_FOUND, type McpMessage, type McpReply } from '../../../libs/mcp/message.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 
-/** Something that goes by while a server is read; `text` is the server's own and not yet printable. */
+/** An event during a capture. `text` is attacker-controlled and not yet printable. */
 export interface CaptureEvent {
   readonly kind: 'stderr' | 'protocol';
   readonly text: string;
@@ -14,10 +14,10 @@ export interface CaptureEvent {
  * schemas that drop unknown fields, and a dropped field is a change that no digest sees.
  */
 export interface Channel {
-  /** Throws `CaptureFailure` where the server dies, floods, talks garbage or stays silent for `timeoutMs`. */
+  /** Rejects with `CaptureFailure` if the server dies, floods, sends garbage or stays silent for `timeoutMs`. */
   request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply>;
   notify(method: string, params: JsonObject): Promise<void>;
-  /** Tells the transport which revision was agreed on; streamable HTTP repeats it in a header. */
+  /** Sets the agreed revision, which streamable HTTP repeats in a header. */
   agreed(protocolVersion: string): void;
   /** What is known of the server's TLS certificate: `sha256:` of its SubjectPublicKeyInfo (RFC 5280) in DER. */
   spki(): string | undefined;
@@ -37,7 +37,7 @@ export function parseMessage(text: string): Json | undefined {
   if (parsed.ok) return parsed.value;
   if (parsed.error.kind === 'syntax') return undefined;
   const place = parsed.error.path === undefined ? '' : ` at ${parsed.error.path || '/'}`;
-  throw new CaptureFailure('garbage', `the server sent JSON that has no one meaning: ${parsed.error.message}${place}`);
+  throw new CaptureFailure('garbage', `the server sent ambiguous JSON: ${parsed.error.message}${place}`);
 }
 
 /**

@@ -15,19 +15,19 @@ export interface Sent {
 export type Renewal = 'renewed' | 'not_newer' | 'too_old' | 'too_far_ahead' | 'unmeasured';
 export type LeaseStanding = 'held' | 'lease_expired' | 'clock_unsure';
 
-/** A measurement that is older than this is not relied on: two clocks drift apart. */
+/** Longest time that a measurement counts: two clocks drift apart. */
 const MAX_MEASUREMENT_AGE_MS = 300_000;
-/** After this long it is made again, well before it is too old. */
+/** Time after which it is repeated, well before it is too old. */
 const MEASURE_EVERY_MS = 60_000;
 
 /**
  * How long this host may rely on what it knows. It ends `leaseMs` after a beat was *issued*, on the service's clock, which
  * is estimated from this host's own round trips alone: an answer was issued after its question was sent, so the service's
  * time is at most `issuedAt + (now - sent)`. That bound is early rather than late, and a beat that lay in a queue renews
- * nothing. Where the estimate may have come loose (a clock has jumped, the machine slept, the lease has run out) nothing
- * counts before the next round trip.
+ * nothing. If the estimate may be wrong (a clock has jumped, the machine slept, the lease has expired), no beat counts
+ * before the next round trip.
  *
- * What no host can see: a machine that stands still together with both of its clocks.
+ * A host cannot detect that its machine stood still together with both of its clocks.
  */
 export class Lease {
   /** At most so far is the service's clock ahead of the monotonic one. */
@@ -52,7 +52,7 @@ export class Lease {
     private readonly skewMs: number,
   ) {}
 
-  /** To be noted right before a question is sent. */
+  /** Read this right before a question is sent. */
   now(): Sent {
     return { monotonicMs: this.clock.monotonicMs(), wallMs: this.clock.wallMs() };
   }
@@ -85,10 +85,10 @@ export class Lease {
     this.endsMs = Math.max(this.endsMs, sent.monotonicMs + leaseMs);
   }
 
-  /** A beat came that agrees with what this host knows, by whatever way and however late. */
+  /** A beat came that agrees with what this host knows, over any feed and however late. */
   renew({ issuedAtMs, leaseMs }: Timed): Renewal {
     const nowMs = this.clock.monotonicMs();
-    // Past its end only a round trip begins a lease: what comes now may have waited for as long as nothing came.
+    // After its end only a round trip begins a lease: this beat may have waited in a queue all the time.
     if (this.endsMs <= nowMs) this.isMeasured = false;
     if (!this.isSure()) return 'unmeasured';
     if (issuedAtMs <= this.newestMs) return 'not_newer';
@@ -116,18 +116,18 @@ export class Lease {
     return Math.max(0, this.endsMs - this.clock.monotonicMs());
   }
 
-  /** Whether it is time for a round trip: it is needed, or beats have not renewed the lease for two thirds of it. */
+  /** Whether a round trip is due: it is needed, or beats have not renewed the lease for two thirds of its length. */
   wantsMeasuring(): boolean {
     const aged = this.clock.monotonicMs() - this.measuredAtMs > MEASURE_EVERY_MS;
     return aged || this.standing() !== 'held' || this.remainingMs() < this.lengthMs / 3;
   }
 
-  /** At most the service's time now; infinite where that is not sure, so that everything has expired. */
+  /** The service's time now, or earlier; infinite if the clocks are unsure, so that everything counts as expired. */
   serviceMs(): number {
     return this.isSure() ? this.clock.monotonicMs() + this.offsetMs : Number.POSITIVE_INFINITY;
   }
 
-  /** When it ends on the service's clock, in milliseconds; undefined where none is held. */
+  /** When it ends on the service's clock, in milliseconds; undefined if no lease is held. */
   untilMs(): number | undefined {
     return this.standing() === 'held' ? this.endsMs + this.offsetMs : undefined;
   }

@@ -3,25 +3,25 @@ import { targetKey } from '../../directive/target.js';
 import type { Beat, DirectiveView } from '../../feed/beat.js';
 import { err, ok, type Result } from '../../kernel/result.js';
 
-/** The directives as this host knows them: the state of one epoch, whole and agreed with the root that was signed. */
+/** The directives as this host knows them: the complete state of one epoch, which matches the signed root. */
 export interface Replica {
   readonly epoch: number;
   readonly stateRoot: Beat['stateRoot'];
   /** In force, by id. */
   readonly active: ReadonlyMap<string, DirectiveView>;
-  /** The epoch of the last directive issued for a `targetKey` that is known of, lifted since or not. */
+  /** The epoch of the last known directive for a `targetKey`, even if it was lifted since. */
   readonly lastIssued: ReadonlyMap<string, number>;
-  /** Every directive issued after this epoch is known of; of earlier ones, those that are active. */
+  /** All directives issued after this epoch are known; of earlier ones, the active ones. */
   readonly completeSince: number;
 }
 
-/** Why beats that are truly signed do not make a state. */
+/** Why correctly signed beats do not make a state. */
 export type Fault = 'epoch_gap' | 'root_mismatch';
 
-/** What a beat says to a replica: something new, what it knows, or nothing that it could use. */
+/** The result of a beat: a new state, the same state, or nothing that the replica could use. */
 export type Step = { readonly kind: 'applied' | 'same'; readonly replica: Replica } | { readonly kind: 'ignored' };
 
-/** Past this many targets the oldest are forgotten, and allows from before are void. */
+/** Above this many targets the lifted ones are forgotten, and earlier allows are void. */
 const MAX_TARGETS = 20_000;
 
 /**
