@@ -1,26 +1,23 @@
-/**
- * Waits between attempts: they double from `minMs` to `maxMs` milliseconds. Chance spreads each over its upper half, so
- * that many processes that lose their service together do not come back together.
- */
+/** How long to wait between attempts: `firstMs` after the first failure, then twice as long each time, up to `maxMs`. */
 export class Backoff {
-  private stepMs: number;
+  private waitMs: number;
 
   constructor(
-    private readonly minMs: number,
+    private readonly firstMs: number,
     private readonly maxMs: number,
   ) {
-    this.stepMs = minMs;
+    this.waitMs = firstMs;
   }
 
-  /** The next wait, in milliseconds. */
+  /** The wait before the next attempt, in milliseconds. */
   nextMs(): number {
-    const stepMs = this.stepMs;
-    this.stepMs = Math.min(stepMs * 2, this.maxMs);
-    return stepMs * (0.5 + Math.random() / 2);
+    const { waitMs } = this;
+    this.waitMs = Math.min(2 * waitMs, this.maxMs);
+    return waitMs;
   }
 
-  /** The next wait is the shortest again. */
+  /** An attempt has succeeded. */
   reset(): void {
-    this.stepMs = this.minMs;
+    this.waitMs = this.firstMs;
   }
 }

@@ -50,7 +50,9 @@ export function resubscribing(open: OpenWatch, timing: WatchTiming = {}): Direct
         const reason = await connection();
         if (isClosed()) return;
         listener.onInterrupted(reason);
-        await delay(backoff.nextMs(), undefined, { signal: closing.signal }).catch(() => undefined);
+        // Chance spreads the waits: hosts that lose their service together do not come back together.
+        const waitMs = backoff.nextMs() * (0.5 + Math.random());
+        await delay(waitMs, undefined, { signal: closing.signal }).catch(() => undefined);
       }
     })();
 

@@ -41,7 +41,8 @@ export class RoundTrips {
     } catch (error) {
       this.lastError = error;
     }
-    this.notBeforeMs = this.clock.monotonicMs() + this.backoff.nextMs();
+    // Chance spreads the questions of many hosts.
+    this.notBeforeMs = this.clock.monotonicMs() + this.backoff.nextMs() * (0.5 + Math.random() / 2);
     this.isUnderWay = false;
   }
 }
