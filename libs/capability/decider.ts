@@ -125,7 +125,7 @@ function review(command: Of<'review'>, state: CapabilityState, version: VersionS
   ]);
 }
 
-/** What is accepted of an approved version changes. An exception that is needed may go: the version is then denied. */
+/** Changes the accepted weaknesses of an approved version. Without a needed exception its calls are denied. */
 function amend(command: Of<'amend'>, state: CapabilityState, version: VersionState): Decided {
   if (version.proposedBy === command.actor) {
     return err(refusal('self_review', 'the proposer of a version cannot change its exceptions'));

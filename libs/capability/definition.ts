@@ -5,7 +5,7 @@ import { DigestText, FreeObject, Label } from '../vocabulary/ids.js';
 const File = z.strictObject({ path: z.string().min(1).max(1024), digest: DigestText, size: z.int().min(0) });
 const MAX_FILES = 10_000;
 
-/** Everything a server declares, as it sent it; for skills, plugins and extensions the files of the package. */
+/** Everything that a server declares, as it sent it. For skills, plugins and extensions: the files of the package. */
 export const Definition = z.strictObject({
   serverInfo: FreeObject.optional(),
   capabilities: FreeObject.optional(),
@@ -18,10 +18,10 @@ export const Definition = z.strictObject({
 });
 export type Definition = z.infer<typeof Definition>;
 
-/** The same as it comes with a call, where unknown fields are dropped. */
+/** A definition as it comes with a call; unknown fields are dropped. */
 export const ObservedDefinition = Definition.strip().extend({ files: z.array(File.strip()).max(MAX_FILES).optional() });
 
-/** What the server was asked with: another probe may be answered with another definition. */
+/** The parameters of the request to the server: another probe may get another definition. */
 export const Probe = z.strictObject({
   protocolVersion: z.string().max(64),
   clientCapabilities: FreeObject,
@@ -29,7 +29,7 @@ export const Probe = z.strictObject({
 });
 export type Probe = z.infer<typeof Probe>;
 
-/** Prefixes that tell operations apart which are no tools. `client:` is what a server asks of its host. */
+/** Prefixes of operations that are no tools. `client:` is for requests of a server to its host. */
 const PREFIXES = ['prompt:', 'template:', 'resource:', 'script:', 'client:'] as const;
 
 export function hasReservedPrefix(toolName: string): boolean {
@@ -39,7 +39,7 @@ export function hasReservedPrefix(toolName: string): boolean {
 /** The reserved operation that a host asks for before the first byte to a server. */
 export const CONNECT = '$connect';
 
-/** What a definition says about an operation: the schemas of a tool, and whether a prompt has an argument `name`. */
+/** An operation as its definition declares it: the schemas of a tool, and whether a prompt has an argument `name`. */
 export interface DeclaredOperation {
   readonly inputSchema?: Json | undefined;
   readonly outputSchema?: Json | undefined;
@@ -68,12 +68,12 @@ function hasArgumentName(prompt: JsonObject): boolean {
   return Array.isArray(declared) && declared.some((each) => isJsonObject(each) && ownValue(each, 'name') === 'name');
 }
 
-/** Whether a manifest may name an operation: what the server declares, or what it may ask of its host. */
+/** Whether a manifest may name an operation: the server declares it, or it is a request to the host. */
 export function mayDeclare(declared: ReadonlyMap<string, DeclaredOperation>, operation: string): boolean {
   return declared.has(operation) || operation.startsWith('client:');
 }
 
-/** A text member of an item; empty where it has none. */
+/** A text member of an item; empty if it has none. */
 export function textOf(item: JsonObject, key: string): string {
   const value = ownValue(item, key);
   return typeof value === 'string' ? value : '';

@@ -21,13 +21,13 @@ export type Change = z.infer<typeof Change>;
 export const Diff = z.strictObject({
   severity: Severity,
   changes: z.array(Change),
-  /** Set where there were more changes than are kept. */
+  /** Set if there were more changes than are kept. */
   truncated: z.boolean().optional(),
 });
 export type Diff = z.infer<typeof Diff>;
 
 const MAX_CHANGES = 100;
-/** Longer values are cut in the diff: the snapshots beside it hold them whole. */
+/** Longer values are cut in the diff. The snapshots hold them whole. */
 const MAX_VALUE_CHARS = 500;
 const MAX_PATH_CHARS = 1000;
 /** Of all changes together, as JSON: escapes make a text longer, and the diff has to fit into one event. */
@@ -53,7 +53,7 @@ export function diffDefinitions(before: Definition, after: Definition): Diff {
   return defined({ severity, changes: found.changes, truncated: found.truncated ? true : undefined });
 }
 
-/** What has been found so far. The severity is that of all changes, also of those that are not kept. */
+/** The changes so far. The severity covers all changes, including those that are not kept. */
 interface Found {
   readonly changes: Change[];
   readonly severities: Set<Severity>;

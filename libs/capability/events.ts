@@ -8,8 +8,8 @@ import { Diff } from './diff.js';
 import { ServerExpectation, Source } from './manifest.js';
 
 /**
- * What a decision needs to know of an operation. Schemas are named by their digests: they are blobs, loaded when first
- * used. `arguments` is absent where any object will do.
+ * The facts of an operation that decisions need. Schemas are named by their digests: they are blobs, loaded at first use.
+ * `arguments` is absent if any object is valid.
  */
 export interface OperationFacts {
   readonly effects: readonly Effect[];
@@ -78,7 +78,7 @@ export const DriftObserved = z.strictObject({
   /** The host had no open task with the version: its report counts for nobody else. */
   withoutTask: z.literal(true).optional(),
 });
-/** `host` is there where the suspension is for that host alone; otherwise `directiveId` names the stop for all. */
+/** `host` is present if the suspension is for that host alone; otherwise `directiveId` names the stop for all. */
 export const VersionSuspended = z.strictObject({
   capability: NameId,
   version: VersionId,
@@ -87,7 +87,7 @@ export const VersionSuspended = z.strictObject({
   host: NameId.optional(),
   directiveId: Uuid.optional(),
 });
-/** `directiveId` names the directive that is lifted with it; absent where only single hosts were suspended. */
+/** `directiveId` names the directive that is lifted with it; absent if only single hosts were suspended. */
 export const VersionReinstated = z.strictObject({
   capability: NameId,
   version: VersionId,
@@ -117,7 +117,7 @@ type Fact<Type extends keyof typeof capabilityEventSchemas> = {
   readonly data: z.infer<(typeof capabilityEventSchemas)[Type]>;
 };
 
-/** A fact with who caused it and when; the envelope's other fields are not the business of the rules. */
+/** A fact with its actor and time. The rules need no other field of the envelope. */
 export type CapabilityEvent = {
   [Type in keyof typeof capabilityEventSchemas]: Fact<Type> & {
     readonly actor: string;

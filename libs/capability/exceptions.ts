@@ -47,6 +47,6 @@ export function mayExcept(version: VersionState, code: ExceptionCode): boolean {
   return ownValue(version.operations, code.slice(SCHEMA_UNENFORCED.length))?.unenforced !== undefined;
 }
 
-/** `low` for a version whose server proves nothing and is used all the same; undefined for every other one. */
+/** `low` for a version whose server proves nothing about its identity; undefined for any other version. */
 export const trustOf = (version: VersionState): 'low' | undefined =>
   version.server.method === 'none' && isExcepted(version, 'server_unauthenticated') ? 'low' : undefined;

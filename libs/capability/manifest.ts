@@ -35,7 +35,7 @@ export type ManifestOperation = z.infer<typeof ManifestOperation>;
 
 export const MAX_OPERATIONS = 512;
 
-/** What the owner declares about a version; a misspelt field is an error, so that no limit vanishes unseen. */
+/** The owner's declaration about a version. A misspelt field is an error, so no limit is lost silently. */
 export const Manifest = z.strictObject({
   operations: namesTo(ManifestOperation, MAX_OPERATIONS),
   sensitivity: Level,
@@ -53,7 +53,7 @@ export const Source = z.strictObject({
 });
 export type Source = z.infer<typeof Source>;
 
-/** A source as it can be registered: its name fits the grammar of its type. Events of before may hold others. */
+/** A source as it can be registered: its name fits the grammar of its type. Older events may hold others. */
 const ProposedSource = Source.superRefine(({ type, name }, context) => {
   const fault = sourceFault(type, name);
   if (fault !== undefined) context.addIssue({ code: 'custom', path: ['name'], message: fault });

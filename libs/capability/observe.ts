@@ -11,14 +11,14 @@ export interface ObserveCommand {
   readonly observedDigest: Digest;
   readonly diff: Diff;
   readonly snapshot: Digest;
-  /** The host has an open task that pins the version: only then does its word count for others. */
+  /** The host has an open task that pins the version. Only then does its report count for other hosts. */
   readonly hostPinsVersion: boolean;
   /** The host's principal may stop a version for all without a second report (`host.mayStop`). */
   readonly mayStop: boolean;
   readonly directiveId: string;
 }
 
-/** At most this many snapshots of drifted definitions are kept for a version; half of them for what suspends nobody else. */
+/** At most this many snapshots of drifted definitions are kept for a version; half of them for drift that suspends no other host. */
 export const MAX_SNAPSHOTS = 16;
 /** Different definitions that one host can report for a version until a reviewer reinstates it. */
 const MAX_REPORTS = 8;
@@ -28,7 +28,7 @@ const DRIFT_WINDOW_MS = 3_600_000;
 /**
  * The facts of an observation: the drift, and the suspension that it causes. It suspends for the host that reports it. It
  * suspends for all if a second host has reported the same digest since the last reinstatement, or if the host may stop
- * others alone. What was reported before, or changes nothing, appends nothing; every suspension has its DriftObserved.
+ * others alone. A repeated report, or one without effect, appends nothing. Every suspension has its DriftObserved.
  */
 export function observe(
   command: ObserveCommand & { readonly actor: string; readonly time: Instant },
@@ -45,7 +45,7 @@ export function observe(
   const suspends = forAll || (approved && !version.suspendedFor.has(host));
   // A suspended host is heard as well: its report may be the first or the second of another digest.
   const reports = approved && hostPinsVersion && !reporters.includes(host) && reportsOf(version, host) < MAX_REPORTS;
-  // What stops nobody else may not use up the room for the evidence of what does.
+  // Drift that stops no other host must leave room for the evidence of drift that does.
   const room = snapshotsOf(version) < (forAll ? MAX_SNAPSHOTS : MAX_SNAPSHOTS / 2);
   if (!suspends && !reports && (sighting !== undefined || !room)) return [];
   const subject = { capability: state.id, version: version.version };

@@ -2,7 +2,7 @@ import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { escapedText, hasUnseen, lookOf } from '../vocabulary/lookalikes.js';
 import { textOf, type Definition } from './definition.js';
 
-/** What is wrong with a name that a definition declares, and where. */
+/** A fault of a declared name, and its place. */
 interface NameFault {
   readonly path: JsonPointer;
   readonly message: string;
@@ -10,8 +10,8 @@ interface NameFault {
 
 /**
  * The first name of a definition that a reviewer could not tell from another, or could not see at all: an empty one, one
- * with characters that nobody sees, and two of one kind that look the same. Live resources are not looked at: the manifest
- * names those that can be read (`namesFault`). Names are attacker-controlled: messages escape what nobody sees.
+ * with invisible characters, and two of one kind that look the same. Live resources are not checked: the manifest
+ * names those that can be read (`namesFault`). Names are attacker-controlled: messages escape invisible characters.
  */
 export function definitionNameFault(definition: Definition): NameFault | undefined {
   const named = (kind: 'tools' | 'prompts' | 'resourceTemplates', key: string) =>

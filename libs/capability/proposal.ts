@@ -12,20 +12,35 @@ import { definitionNameFault, namesFault } from './operation-names.js';
 
 type ProposedFacts = Extract<CapabilityEvent, { type: 'VersionProposed' }>['data'];
 
-/** What a proposal appends: the event's data, and its documents by their plain SHA-256. */
+/** A checked proposal: the data of its event, and its documents by their plain SHA-256. */
 export interface PreparedProposal {
   readonly proposed: ProposedFacts;
   readonly documents: ReadonlyMap<Digest, string>;
 }
 
-/** Why a schema cannot be enforced, in plain words; undefined if it can. The schema is attacker-controlled. */
+/** Answers the reason why a schema cannot be enforced; undefined if it can. The schema is attacker-controlled. */
 export type SchemaVetting = (schema: Json) => string | undefined;
 
 const MAX_NAME_CHARS = 512;
 
+/** Documents by their digest, as they are collected. */
+class Documents {
+  readonly texts = new Map<Digest, string>();
+
+  keep(document: Json): Digest {
+    const text = canonicalJson(document);
+    const digest = digestOfBytes(text);
+    this.texts.set(digest, text);
+    return digest;
+  }
+}
+
+type Declared = ReturnType<typeof declaredOperations>;
+
 /**
- * Checks what shapes alone cannot: names that are unique and not reserved, and operations that the definition declares.
- * An operation whose schema cannot be vetted is marked: it needs an exception by name. `raw` is the proposal as it came, which is what is kept and what a repeat is compared by.
+ * Checks what a schema of the request cannot: names are unique and not reserved, and the definition declares the
+ * operations. An operation with a schema that cannot be vetted is marked: it needs an exception by name. `raw` is the
+ * proposal as it was sent: it is kept, and a repeated request is compared with it.
  */
 export function prepareProposal(
   capability: string,
@@ -36,25 +51,12 @@ export function prepareProposal(
   const { definition, manifest } = proposal;
   const fingerprint = fingerprintDefinition(definition);
   if (!fingerprint.ok) return malformed(`/definition${fingerprint.error.path}`, fingerprint.error.message);
-  for (const name of Object.keys(fingerprint.value.fields.tools)) {
-    if (hasReservedPrefix(name))
-      return malformed('/definition/tools', 'a tool has the prefix of another kind of operation');
-  }
-  const fault = definitionNameFault(definition) ?? namesFault('/manifest/operations', [...manifest.operations.keys()]);
-  if (fault !== undefined) return malformed(fault.path, fault.message);
-  const declared = declaredOperations(definition);
   const tools = new Set(Object.keys(fingerprint.value.fields.tools));
-  for (const name of declared.keys()) {
-    if (name.length > MAX_NAME_CHARS) return malformed('/definition', `a name is longer than ${MAX_NAME_CHARS}`);
-  }
+  const declared = declaredOperations(definition);
+  const named = checkNames(proposal, tools, declared);
+  if (!named.ok) return named;
 
-  const documents = new Map<Digest, string>();
-  const keep = (document: Json): Digest => {
-    const text = canonicalJson(document);
-    const digest = digestOfBytes(text);
-    documents.set(digest, text);
-    return digest;
-  };
+  const documents = new Documents();
   const operations: [string, OperationFacts][] = [];
   for (const [name, operation] of manifest.operations) {
     const path = pointerTo('manifest', 'operations', name);
@@ -62,52 +64,80 @@ export function prepareProposal(
       return malformed(path, 'the definition declares no such operation');
     if (tools.has(name) && !isSchema(declared.get(name)?.inputSchema))
       return malformed(path, 'the tool declares no input schema');
-    const { input, output } = schemasOf(operation, declared.get(name));
-    const unenforced: { arguments?: string; output?: string } = {};
-    for (const [kind, schema] of [
-      ['arguments', input],
-      ['output', output],
-    ] as const) {
-      const why = schema === undefined ? undefined : whyUnvettable(schema.schema);
-      if (why === undefined) continue;
-      // The owner can mend a schema of the manifest, but not one of the server.
-      if (schema?.owners === true) return malformed(path, `its ${kind} schema is refused: ${why}`);
-      unenforced[kind] = why;
-    }
-    operations.push([
-      name,
-      defined({
-        effects: operation.effects,
-        arguments: input === undefined ? undefined : keep(input.schema),
-        output: output === undefined ? undefined : keep(output.schema),
-        unenforced: Object.keys(unenforced).length === 0 ? undefined : unenforced,
-        ownName: declared.get(name)?.ownName === true ? true : undefined,
-      }),
-    ]);
+    const facts = factsOf(operation, declared.get(name), path, documents, whyUnvettable);
+    if (!facts.ok) return facts;
+    operations.push([name, facts.value]);
   }
 
   const { version, source, probe, supplyChain, signature } = proposal;
-  const document = (key: string): Digest => keep(ownValue(raw, key) ?? null);
-  return ok({
-    proposed: defined({
-      capability,
-      version,
-      source,
-      definitionDigest: fingerprint.value.digest,
-      probe,
-      documents: defined({
-        definition: document('definition'),
-        manifest: document('manifest'),
-        supplyChain: supplyChain === undefined ? undefined : document('supplyChain'),
-        signature: signature === undefined ? undefined : document('signature'),
-      }),
-      operations: Object.fromEntries(operations),
-      sensitivity: manifest.sensitivity,
-      server: manifest.server,
-      requestDigest: digestOf(raw),
+  const document = (key: string): Digest => documents.keep(ownValue(raw, key) ?? null);
+  const proposed = defined({
+    capability,
+    version,
+    source,
+    definitionDigest: fingerprint.value.digest,
+    probe,
+    documents: defined({
+      definition: document('definition'),
+      manifest: document('manifest'),
+      supplyChain: supplyChain === undefined ? undefined : document('supplyChain'),
+      signature: signature === undefined ? undefined : document('signature'),
     }),
-    documents,
+    operations: Object.fromEntries(operations),
+    sensitivity: manifest.sensitivity,
+    server: manifest.server,
+    requestDigest: digestOf(raw),
   });
+  return ok({ proposed, documents: documents.texts });
+}
+
+/** Refuses names that are reserved, that a reviewer cannot tell apart, or that are too long. */
+function checkNames(
+  { definition, manifest }: VersionProposal,
+  tools: ReadonlySet<string>,
+  declared: Declared,
+): Result<undefined, Refusal> {
+  for (const name of tools) {
+    if (hasReservedPrefix(name))
+      return malformed('/definition/tools', 'a tool has the prefix of another kind of operation');
+  }
+  const fault = definitionNameFault(definition) ?? namesFault('/manifest/operations', [...manifest.operations.keys()]);
+  if (fault !== undefined) return malformed(fault.path, fault.message);
+  for (const name of declared.keys()) {
+    if (name.length > MAX_NAME_CHARS) return malformed('/definition', `a name is longer than ${MAX_NAME_CHARS}`);
+  }
+  return ok(undefined);
+}
+
+/** The facts of one operation; keeps its schemas as documents. `path` is that of the operation in the proposal. */
+function factsOf(
+  operation: ManifestOperation,
+  declared: ReturnType<Declared['get']>,
+  path: JsonPointer,
+  documents: Documents,
+  whyUnvettable: SchemaVetting,
+): Result<OperationFacts, Refusal> {
+  const { input, output } = schemasOf(operation, declared);
+  const unenforced: { arguments?: string; output?: string } = {};
+  for (const [kind, schema] of [
+    ['arguments', input],
+    ['output', output],
+  ] as const) {
+    const why = schema === undefined ? undefined : whyUnvettable(schema.schema);
+    if (why === undefined) continue;
+    // The owner can mend a schema of the manifest, but not one of the server.
+    if (schema?.owners === true) return malformed(path, `its ${kind} schema is refused: ${why}`);
+    unenforced[kind] = why;
+  }
+  return ok(
+    defined({
+      effects: operation.effects,
+      arguments: input === undefined ? undefined : documents.keep(input.schema),
+      output: output === undefined ? undefined : documents.keep(output.schema),
+      unenforced: Object.keys(unenforced).length === 0 ? undefined : unenforced,
+      ownName: declared?.ownName === true ? true : undefined,
+    }),
+  );
 }
 
 /** A schema that an operation has to fulfil, and whether it is the owner's rather than the server's. */
@@ -116,7 +146,7 @@ interface OperationSchema {
   readonly owners: boolean;
 }
 
-/** What the definition pins goes first; what declares no schema of its own gets the owner's. */
+/** The schemas of an operation: those of the definition, or else those of the owner's manifest. */
 function schemasOf(
   operation: ManifestOperation,
   declared: { readonly inputSchema?: Json | undefined; readonly outputSchema?: Json | undefined } | undefined,

@@ -1,6 +1,6 @@
 import { symbolsOf, uriMatcher, type UriMatcher, type UriSymbol } from './uri-template.js';
 
-/** What is wrong with the URI of a `resource:` or `template:` operation; evidence names it as the keyword. */
+/** The fault of a URI of a `resource:` or `template:` operation. Evidence names it as the keyword. */
 export type UriFault = 'const' | 'uriTemplate' | 'dotSegment' | 'separator' | 'control' | 'resource';
 
 const [RESOURCE, TEMPLATE] = ['resource:', 'template:'] as const;
@@ -80,7 +80,7 @@ function resourcesOf(operations: object): ReadonlySet<string> {
 /**
  * One spelling for URIs that servers may take for the same: as the WHATWG URL parser writes it, decoded, in Unicode's
  * NFKC, with a lower-case scheme and authority. User information, the root dot of a host, empty segments, invisible
- * characters and white space count for nothing, nor does a fragment or an empty query. It errs on the side of more: a
+ * characters and white space are dropped, as are a fragment and an empty query. It errs on the strict side: a
  * template that reads a resource of another operation is a wrong allow, one that reads too little is a plain deny.
  */
 function spelledAlike(uri: string): string {

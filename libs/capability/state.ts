@@ -34,7 +34,7 @@ export interface VersionState {
   review?: Review;
   /** Ordinal of the version's first approval among those of its capability: the highest is the default pin. */
   firstApproval?: number;
-  /** Who suspended it for all and the directive that says so to the hosts; there while `status` is `suspended`. */
+  /** The actor of the suspension for all hosts, and its directive. Present while `status` is `suspended`. */
   suspension?: { readonly by: string; readonly directiveId: string };
   /** Hosts for which alone it is suspended. */
   readonly suspendedFor: Set<string>;
@@ -44,11 +44,11 @@ export interface VersionState {
   drifted: boolean;
 }
 
-/** What is known of a drifted definition. */
+/** The reports of one drifted definition. */
 export interface Sighting {
   /** Its definition is kept. */
   snapshot: boolean;
-  /** Hosts whose word counts for others and that reported it since a reviewer last looked, each once. */
+  /** Hosts whose reports count for others, and that reported it since the last review. Each once. */
   reporters: readonly string[];
 }
 
@@ -169,7 +169,7 @@ export function awaitsReview({ status, drifted }: VersionState): boolean {
   return status === 'pending' || (drifted && (status === 'approved' || status === 'suspended'));
 }
 
-/** Why a version cannot be used by a host now, or undefined where it can. */
+/** The reason why a host cannot use a version now; undefined if it can. */
 export function lifecycleReason(version: VersionState, host: string): ReasonCode | undefined {
   if (version.status !== 'approved') return `version_${version.status}`;
   return version.suspendedFor.has(host) ? 'version_suspended' : undefined;

@@ -52,7 +52,7 @@ const RESERVED = ":/?#[]@!$&'()*+,;=";
 const UNRESERVED = /^(?:[A-Za-z0-9._~-]|[^\0-\x9f\p{Z}])$/u;
 /** States of one template; a longer one matches nothing. */
 const MAX_STATES = 4096;
-/** States that one match may pass through: some 30 ms. What costs more does not match. */
+/** States that one match may pass through: some 30 ms. A costlier match counts as none. */
 const MAX_STEPS = 500_000;
 
 /** Undefined if the text is no template, or one that needs too many states. */

@@ -6,7 +6,7 @@ import type { Instant } from '../kernel/time.js';
 import { DigestText, Label, NameId, Uuid } from '../vocabulary/ids.js';
 import { Role } from '../vocabulary/words.js';
 
-/** What a host's tasks may name at most (an absent list sets no ceiling), and what its word can do. */
+/** The ceilings of a host's tasks (an absent list sets none), and the effect of its reports. */
 export const HostRights = z.strictObject({
   agents: z.array(Label).max(1000).optional(),
   userRoles: z.array(Label).max(1000).optional(),

@@ -27,7 +27,7 @@ export function resolvePins(
   return { pins, unresolved };
 }
 
-/** The version that says why there is no default one: one that is approved all the same, else the newest. */
+/** The version whose reason explains the missing default: an approved version, or else the newest. */
 function representative({ versions }: CapabilityState): VersionState | undefined {
   const all = [...versions.values()];
   return all.findLast(({ status }) => status === 'approved') ?? all.at(-1);

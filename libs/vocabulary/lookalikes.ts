@@ -1,5 +1,5 @@
 /**
- * Characters that nobody sees, as members of a class of a regular expression: controls, bidi controls, zero-width and
+ * Invisible characters, as members of a class of a regular expression: controls, bidi controls, zero-width and
  * other default-ignorable characters (fillers, the tag block U+E0000-E0FFF), variation selectors, line separators,
  * noncharacters, lone surrogates, the blank of braille. This is the one table of them. Tab and line breaks are among them.
  */
@@ -29,16 +29,16 @@ const LOOKALIKES: Readonly<Record<string, string>> = Object.fromEntries(
   ).flatMap(([from, to]) => Array.from(from, (character, index) => [character, to.charAt(index)])),
 );
 
-/** Whether a text holds a character that nobody sees. */
+/** Whether a text holds an invisible character. */
 export const hasUnseen = (text: string): boolean => text.search(UNSEEN) >= 0;
 
-/** A text with every character that nobody sees written as an escape. */
+/** A text with every invisible character written as an escape. */
 export const escapedText = (text: string): string =>
   text.replace(UNSEEN, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`);
 
 /**
- * What a text looks like: a reader cannot tell two names with one look apart. Compatibility forms and unseen characters
- * count for nothing; combining marks count.
+ * The look of a text: a reader cannot tell two names with the same look apart. Compatibility forms and invisible
+ * characters are dropped; combining marks stay.
  */
 export function lookOf(text: string): string {
   const plain = text.normalize('NFKC').replace(UNSEEN, '').trim();

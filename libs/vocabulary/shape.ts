@@ -5,7 +5,7 @@ import { err, ok, type Result } from '../kernel/result.js';
 
 const MAX_ERRORS = 20;
 
-/** What a schema makes of a value from outside, or the fields that are wrong. The value itself is never quoted. */
+/** Parses a value from outside, or names the wrong fields. An error never quotes the value. */
 export function shapeOf<Schema extends z.ZodType>(schema: Schema, value: unknown): Result<z.infer<Schema>, Refusal> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);

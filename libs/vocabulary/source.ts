@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { hasUnseen, lookOf } from './lookalikes.js';
 
-/** Where a version comes from. */
+/** The kinds of origin of a version. */
 export const SourceType = z.enum(['npm', 'pypi', 'oci', 'git', 'http', 'file']);
 export type SourceType = z.infer<typeof SourceType>;
 
 interface Grammar {
-  /** What a name has to be, for the one who wrote another. */
+  /** The expected form of a name, for the error text. */
   readonly needs: string;
   /** The one spelling of a name that fits, under which all of its spellings match; undefined if it does not fit. */
   readonly canonical: (name: string) => string | undefined;
@@ -38,8 +38,8 @@ export function sourceFault(type: SourceType, name: string): string | undefined 
 }
 
 /**
- * The spelling under which a source is matched, as `type:name`. What does not fit its grammar (it was registered before
- * there was one, or typed in a hurry) goes by what it looks like, in lower case. Any other text is itself.
+ * The spelling under which a source is matched, as `type:name`. A name that does not fit its grammar (an old
+ * registration, or a typing error) is matched by its look, in lower case. Any other text is itself.
  */
 export function canonicalSource(source: string): string {
   const colon = source.indexOf(':');
@@ -76,7 +76,7 @@ function registryOf(domain: string): string {
   return DOCKER_HOSTS.has(host) ? DOCKER : host;
 }
 
-/** Scheme, user, default port, `.git` and the case say nothing about which repository it is. */
+/** Scheme, user, default port, `.git` and case do not distinguish repositories. */
 function canonicalRepository(name: string): string | undefined {
   const scp = /^(?:[\w.-]+@)([\w.-]+):(?!\/\/)(.+)$/.exec(name);
   const text = scp === null ? name.replace(/^git\+(?=[a-z]+:\/\/)/i, '') : `ssh://${scp[1]}/${scp[2]}`;
@@ -99,13 +99,13 @@ const DEFAULT_PORTS = { http: '80', https: '443', ssh: '22', git: '9418' } as co
 type Scheme = keyof typeof DEFAULT_PORTS;
 
 interface Place {
-  /** The host and its port. The scheme stands before them if the port is the default of another scheme. */
+  /** The host and its port. The scheme precedes them if the port is the default of another scheme. */
   readonly site: string;
   readonly path: string;
   readonly query: string;
 }
 
-/** The parts of a URL that say where it leads, or of a URL without its scheme; undefined for any other text. */
+/** The parts of a URL that identify its target, or of a URL without its scheme; undefined for any other text. */
 function placeOf(text: string, schemes: readonly Scheme[]): Place | undefined {
   // URLs drop tabs and line breaks, and encode the rest of what is not ASCII: nothing of that is a name.
   if (!/^[\x21-\x7e]+$/.test(text)) return undefined;
@@ -128,7 +128,7 @@ function placeOf(text: string, schemes: readonly Scheme[]): Place | undefined {
   return { site: isOfAnother ? `${scheme}://${shown}` : shown, path: pathname.replace(/\/+$/, ''), query: search };
 }
 
-/** A URL in which no escape stands for a character that needs none (RFC 3986, section 6.2.2); a lone `%` is escaped. */
+/** A URL without needless escapes (RFC 3986, section 6.2.2); a lone `%` is escaped. */
 function withoutEscapes(url: string): string {
   return url.replace(/%([0-9a-f]{2})?/gi, (escape: string, hex?: string) => {
     if (hex === undefined) return '%25';

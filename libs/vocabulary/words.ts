@@ -24,7 +24,7 @@ export type ReviewVerdict = z.infer<typeof ReviewVerdict>;
 export const ResponseVerdict = z.enum(['accepted', 'quarantined', 'rejected']);
 export type ResponseVerdict = z.infer<typeof ResponseVerdict>;
 
-/** What a version's server proves itself by, and what a host says that it saw. */
+/** The proofs of a server's identity: as a version requires them, and as a host reports them. */
 export const ServerMethod = z.enum(['package', 'tls', 'spiffe', 'mtls', 'oauth-resource', 'none']);
 export type ServerMethod = z.infer<typeof ServerMethod>;
 
@@ -86,7 +86,7 @@ export type ReasonCode = z.infer<typeof ReasonCode>;
 /** Begins the exception for one operation whose schema is not enforced. */
 export const SCHEMA_UNENFORCED = 'schema_unenforced:';
 
-/** A weakness that a reviewer accepts by name. Which codes a version takes is for its state to say. */
+/** A weakness that a reviewer accepts by name. The state of a version determines its codes. */
 export const ExceptionCode = z.union([
   ReasonCode,
   z.templateLiteral([z.literal(SCHEMA_UNENFORCED), z.string().min(1).max(512)]),
