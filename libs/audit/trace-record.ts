@@ -1,4 +1,5 @@
 import { categoryOf, parseEvent } from '../event-log/event.js';
+import { justBefore } from '../event-log/position.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -142,7 +143,7 @@ function take(record: Reading, events: readonly RecordedEvent[]): void {
 /** The event at a place in the log, without reading the rest of its stream; undefined if it is not there. */
 export async function eventAt(log: EventLog, place: Reference): Promise<RecordedEvent | undefined> {
   const { position, stream, revision } = place;
-  const events = await log.readAll({ after: position - 1n, categories: [categoryOf(stream)], limit: 1 });
+  const events = await log.readAll({ after: justBefore(position), categories: [categoryOf(stream)], limit: 1 });
   return events.find((event) => event.stream === stream && event.revision === revision);
 }
 

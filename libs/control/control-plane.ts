@@ -1,8 +1,9 @@
-import type { Blob, StreamCheck, StreamWrite } from '../event-log/port.js';
+import type { Batch, Blob, StreamCheck, StreamWrite } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
+import { inOneTurn } from '../kernel/synchronous.js';
 import type { Instant } from '../kernel/time.js';
 import { callerPrecondition, type Caller } from './caller.js';
 import type { ControlView } from './control-view.js';
@@ -32,32 +33,43 @@ export class ControlPlane {
    * answers 409. Each append checks the caller's own stream, so removing a principal also stops its commands in flight.
    * `position` is at or after everything that the command recorded, now or at its first attempt. Throws what the log
    * throws: `OutcomeUnknown` if the command may have been carried out. After that error only a stop may still take effect.
+   * `prepare` reads what the plan needs from the log, before each try. The plan reads live states and must not wait.
    */
-  async run(
+  async run<Prepared = undefined>(
     caller: Caller,
-    plan: (now: Instant) => Result<Plan, Refusal> | Promise<Result<Plan, Refusal>>,
+    plan: (now: Instant, prepared: Prepared) => Result<Plan, Refusal>,
+    prepare?: () => Promise<Prepared>,
   ): Promise<Result<{ position: bigint }, Refusal>> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-      const standing = callerPrecondition(this.view, caller);
-      if (!standing.ok) return standing;
-      const planned = await plan(this.time.now());
+      const prepared = (await prepare?.()) as Prepared;
+      const planned = inOneTurn(() => this.batchOf(caller, (now) => plan(now, prepared)));
       if (!planned.ok) return planned;
-      const { checks = [], blobs = [] } = planned.value;
-      const writes = planned.value.writes.filter((write) => write.events.length > 0);
-      if (writes.length === 0) return ok({ position: await this.log.end() });
-      // A write has its own precondition, and the command may be about the caller itself.
-      const written = new Set(writes.map(({ stream }) => stream));
-      const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
-      const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
-      const urgent = isUrgent({ writes, blobs });
-      const kind = defined({ standing: isStop(writes), urgent: urgent ? true : undefined });
-      const outcome = await this.log.append({ writes, checks: unwritten, blobs, ...kind });
+      const batch = planned.value;
+      if (batch.writes.length === 0) return ok({ position: await this.log.end() });
+      const outcome = await this.log.append(batch);
       if (outcome.kind === 'committed') {
-        this.view.applyCommitted(writes, outcome.position);
+        this.view.applyCommitted(batch.writes, outcome.position);
         return ok({ position: outcome.position });
       }
       await this.view.refresh(outcome.violations.map((violation) => violation.stream));
     }
     return err(refusal('revision_conflict', 'others changed the same thing meanwhile; try again'));
+  }
+
+  /** Plans, and adds to the checks of the plan that the caller may act. A batch without writes has nothing to append. */
+  private batchOf(caller: Caller, plan: (now: Instant) => Result<Plan, Refusal>): Result<Batch, Refusal> {
+    const standing = callerPrecondition(this.view, caller);
+    if (!standing.ok) return standing;
+    const planned = plan(this.time.now());
+    if (!planned.ok) return planned;
+    const { checks = [], blobs = [] } = planned.value;
+    const writes = planned.value.writes.filter((write) => write.events.length > 0);
+    // A write has its own precondition: a caller may be the very principal that the command is about.
+    const written = new Set(writes.map(({ stream }) => stream));
+    const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
+    const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
+    const urgent = isUrgent({ writes, blobs });
+    const kind = defined({ standing: isStop(writes), urgent: urgent ? true : undefined });
+    return ok({ writes, checks: unwritten, blobs, ...kind });
   }
 }

@@ -34,11 +34,10 @@ export class LogTime {
 }
 
 /** Events at the end of the log whose times are read. Times rise along the log, except among concurrent writers. */
-const TAIL = 256n;
+const LAST_EVENTS = 256;
 
 /** Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Throws `LogUnavailable`. */
 export async function newestEventMs(log: EventLog): Promise<number> {
-  const end = await log.end();
-  const tail = await log.readAll({ after: end > TAIL ? end - TAIL : 0n });
-  return Math.max(0, ...tail.map(({ json }) => toMs(parseEvent(json).time)));
+  const last = await log.last(LAST_EVENTS);
+  return Math.max(0, ...last.map(({ json }) => toMs(parseEvent(json).time)));
 }

@@ -149,7 +149,7 @@ export function decisionBatch(input: {
     if (!counted.ok) return counted;
     writes.push(writeOf(lane.taskStream, lane.taskRevision, counted.value));
   }
-  // Last, so that the position of the batch is the decision's own, which is what a repeat is told after a restart.
+  // Last, because the log answers with the position of the last event: a repeat gets the same one after a restart.
   writes.push({ stream: lane.callsStream, expected: revision - 1, events: [event] });
   const written = new Set(writes.map((write) => write.stream));
   // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.

@@ -6,6 +6,7 @@ import { canonicalJson } from '../kernel/canonical-json.js';
 import { keyedDigest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
+import { inOneTurn } from '../kernel/synchronous.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import { KEY_BYTES, KeyShredded, type Keyring } from '../payloads/keyring.js';
 import { sealPayload } from '../payloads/payload.js';
@@ -19,7 +20,7 @@ import type { ControlPlane } from '../control/control-plane.js';
 import { sealFact } from '../streams/facts.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { isForeign, newTraceId } from './trace.js';
-import type { TaskLane } from './task-lane.js';
+import { TaskLane } from './task-lane.js';
 import type { TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
@@ -33,6 +34,11 @@ export interface TaskToOpen {
   readonly parentTraceId?: string | undefined;
   readonly caller: Caller;
   readonly request: OpenTask;
+}
+
+interface JoinedTrace {
+  readonly traceId: string | undefined;
+  readonly joined: readonly RecordedEvent[];
 }
 
 /** Opens and closes tasks. A task is its host's alone: for any other it does not exist. */
@@ -63,13 +69,16 @@ export class Tasks {
     const key = known ?? (await this.newKeyOf(taskId));
     if (key === undefined) return err(refusal('already_exists', 'another task had this id'));
     const requestDigest = keyedDigest(key, canonicalJson({ host, request }));
-    const run = await this.plane.run(caller, async (now) => {
-      const existing = await this.lanes.get(taskId);
-      if (existing === undefined) return this.openingOf(task, key, requestDigest, now);
-      return existing.task.requestDigest === requestDigest
-        ? ok({ writes: [] })
-        : err(refusal('already_exists', 'another task has this id'));
-    });
+    const run = await this.plane.run(
+      caller,
+      (now, existing) => {
+        if (!(existing instanceof TaskLane)) return this.openingOf(task, existing, key, requestDigest, now);
+        return existing.task.requestDigest === requestDigest
+          ? ok({ writes: [] })
+          : err(refusal('already_exists', 'another task has this id'));
+      },
+      async () => (await this.lanes.get(taskId)) ?? this.traceFor(task),
+    );
     if (!run.ok) return run;
     // A load that began before the commit may still be under way and find nothing: then the next one finds the task.
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
@@ -86,29 +95,33 @@ export class Tasks {
     caller: Caller,
     reason: string | undefined,
   ): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
-    const { view, time } = this.plane;
     const host = caller.name;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const lane = await this.lanes.get(taskId);
       if (lane === undefined || lane.task.host !== host) return err(refusal('not_found', 'no such task'));
       if (lane.givenUp) continue;
-      const standing = callerPrecondition(view, caller);
-      if (!standing.ok) return standing;
-      const decided = taskDecider.decide({ type: 'close', reason, actor: host, time: time.now() }, lane.task);
-      if (!decided.ok) return decided;
-      if (decided.value.length === 0) {
-        const position = await this.lanes.confirm(lane);
-        if (position === undefined) continue;
-        return ok({ lane, position });
-      }
-      const { taskStream: stream, taskRevision: expected } = lane;
-      const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
-      const outcome = await this.lanes.commit(lane, { writes: [{ stream, expected, events }], checks: standing.value });
-      if (outcome === undefined) continue;
-      this.lanes.letGo(lane);
-      return ok({ lane, position: outcome });
+      const closing = inOneTurn(() => this.closingOf(lane, caller, reason));
+      if (!closing.ok) return closing;
+      const isNews = closing.value.writes.length > 0;
+      const position = await (isNews ? this.lanes.commit(lane, closing.value) : this.lanes.confirm(lane));
+      if (position === undefined) continue;
+      if (isNews) this.lanes.letGo(lane);
+      return ok({ lane, position });
     }
     return err(refusal('revision_conflict', 'the task is too busy; try again'));
+  }
+
+  /** What closing appends: nothing if the task is closed already. */
+  private closingOf(lane: TaskLane, caller: Caller, reason: string | undefined): Result<Batch, Refusal> {
+    const { view, time } = this.plane;
+    const standing = callerPrecondition(view, caller);
+    if (!standing.ok) return standing;
+    const command = { type: 'close', reason, actor: caller.name, time: time.now() } as const;
+    const decided = taskDecider.decide(command, lane.task);
+    if (!decided.ok) return decided;
+    const { taskStream: stream, taskRevision: expected } = lane;
+    const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
+    return ok({ writes: events.length === 0 ? [] : [{ stream, expected, events }], checks: standing.value });
   }
 
   /** A task of this host, as far as it is durable. */
@@ -128,7 +141,8 @@ export class Tasks {
   private async refusalOf(task: TaskToOpen): Promise<Refusal | undefined> {
     const throwaway = randomBytes(KEY_BYTES);
     const digest = keyedDigest(throwaway, '');
-    const planned = await this.openingOf(task, throwaway, digest, this.plane.time.now());
+    const trace = await this.traceFor(task);
+    const planned = inOneTurn(() => this.openingOf(task, trace, throwaway, digest, this.plane.time.now()));
     if (!planned.ok) return planned.error;
     checkBatch(planned.value);
     return undefined;
@@ -143,30 +157,26 @@ export class Tasks {
     }
   }
 
-  /** The trace that a task joins, with the tasks that are in it; no trace where the named one is another host's. */
-  private async traceFor(
-    host: string,
-    named: string | undefined,
-    parent: string | undefined,
-  ): Promise<{ traceId: string | undefined; joined: readonly RecordedEvent[] }> {
-    const wanted = named ?? parent ?? newTraceId();
+  /** The trace that a task joins, with the tasks that are in it; no trace if the named one is another host's. */
+  private async traceFor({ traceId: named, parentTraceId, caller }: TaskToOpen): Promise<JoinedTrace> {
+    const wanted = named ?? parentTraceId ?? newTraceId();
     const joined = await this.log.read(`trace-${wanted}`);
-    if (!isForeign(joined, host)) return { traceId: wanted, joined };
+    if (!isForeign(joined, caller.name)) return { traceId: wanted, joined };
     return { traceId: named === undefined ? newTraceId() : undefined, joined: [] };
   }
 
-  private async openingOf(
-    { taskId, traceId: named, parentTraceId, caller: { name: host }, request }: TaskToOpen,
+  /** Reads live states: the pins have to be those of the revisions that the append checks. */
+  private openingOf(
+    { taskId, parentTraceId, caller: { name: host }, request }: TaskToOpen,
+    { traceId, joined }: JoinedTrace,
     key: Uint8Array,
     requestDigest: ReturnType<typeof keyedDigest>,
     now: Instant,
-  ): Promise<Result<Batch, Refusal>> {
+  ): Result<Batch, Refusal> {
     const { view } = this.plane;
     const stream = `task-${taskId}`;
-    const { joined, traceId } = await this.traceFor(host, named, parentTraceId);
     if (traceId === undefined) return err(refusal('forbidden', 'the trace holds a task of another host'));
     const trace = `trace-${traceId}`;
-    // From here on nothing waits: the pins have to be those of the revisions that the append checks.
     const { agent, user, purpose, scope } = request;
     const { pins, unresolved } = resolvePins(scope, (id) => view.capability(id).state);
     const payload = sealPayload(key, payloadPlace({ stream, revision: 1 }), {

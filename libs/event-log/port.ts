@@ -44,7 +44,8 @@ export interface Violation {
 }
 
 /**
- * - `committed`: durable. `position` is at or after all events of the batch. An identical batch that was committed
+ * - `committed`: durable. `position` is that of the last event of the last write, at or after all others of the batch;
+ *   of a batch that writes nothing, it is at or after all that its checks saw. An identical batch that was committed
  *   before is `committed` again: its stored bytes were read back and are the same.
  * - `refused`: nothing was written. Every violated expectation is named.
  * - `unwritten`: the store did not take the batch, because the caller took it back or the store cannot be opened. Nothing
@@ -122,6 +123,11 @@ export interface EventLog {
   read(stream: string, after?: number, limit?: number): Promise<readonly RecordedEvent[]>;
   /** Events of many streams in order of position; empty at the end. Throws `LogUnavailable`. */
   readAll(options: ReadAllOptions): Promise<readonly RecordedEvent[]>;
+  /**
+   * The last events of the log in order of position: at most `count`, fewer if they are large, and always the last one.
+   * Throws `LogUnavailable`.
+   */
+  last(count: number): Promise<readonly RecordedEvent[]>;
   /** The position of the last event, 0n in an empty log. Throws `LogUnavailable`. */
   end(): Promise<bigint>;
   /** Follows the log from a position on; resubscribes by itself after an error. */

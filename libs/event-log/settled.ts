@@ -195,6 +195,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     head: (stream) => settled(stream, () => log.head(stream)),
     read: (stream, after, limit) => settled(stream, () => log.read(stream, after, limit)),
     readAll: (all) => log.readAll(all),
+    last: (count) => log.last(count),
     end: () => log.end(),
     subscribe: (all, subscriber) => log.subscribe(all, subscriber),
     payload: (stream, revision) => log.payload(stream, revision),

@@ -1,3 +1,4 @@
+import { justBefore } from '../event-log/position.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { batchesOf, bytesOf } from './batches.js';
 import { WakeSignal } from './wake-signal.js';
@@ -96,7 +97,7 @@ async function sendPage(
     const position = batch.at(-1)?.event.position ?? 0n;
     const next = wanted[sent]?.event.position;
     // Events of one append may share a position: it has been passed only when all of them have.
-    const passed = next === position ? position - 1n : position;
+    const passed = next === position ? justBefore(position) : position;
     checkpoints.passed(batch.length, passed);
     session.acknowledged(batch.length, passed);
     await checkpoints.record();

@@ -17,6 +17,15 @@ export function appending(makeLog: MakeLog): void {
     assert.ok(last !== undefined && position >= last.position);
   });
 
+  on('answers with the position of the last event of the last write, also to a repeat', async (log) => {
+    await committed(log, write('task-2', 0, 'opened'));
+    const writes = [write('capability-x', 0, 'drifted'), write('task-1', 0, 'opened'), write('calls-1', 0, 1, 2)];
+    const position = await committed(log, ...writes);
+    assert.equal(position, (await log.read('calls-1')).at(-1)?.position);
+    await committed(log, write('task-2', 1, 'closed'));
+    assert.equal(await committed(log, ...writes), position);
+  });
+
   on('writes nothing of a batch that is refused', async (log) => {
     await committed(log, write('task-1', 0, 'opened'));
     const outcome = await log.append(batch([write('trace-1', 0, 'joined'), write('task-1', 0, 'other')]));

@@ -49,6 +49,15 @@ export function reading(makeLog: MakeLog): void {
     }
   });
 
+  on('reads the last events backwards from the end, in order of position', async (log) => {
+    assert.deepEqual(await log.last(5), []);
+    await someTraffic(log);
+    const all = await readToEnd(log, 1_000);
+    for (const count of [1, 2, 7, all.length, all.length + 1])
+      assert.deepEqual(await log.last(count), all.slice(-count));
+    assert.deepEqual(await log.last(0), []);
+  });
+
   on('reads all streams in order of position, page after page, each event once', async (log) => {
     const expected = await someTraffic(log);
     for (const limit of [1, 7, 1_000]) {

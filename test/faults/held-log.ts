@@ -72,6 +72,7 @@ export function heldLog(
     head: (stream) => reading(() => inner.head(stream)),
     read: (stream, after, limit) => reading(() => inner.read(stream, after, limit)),
     readAll: (options) => reading(() => inner.readAll(options)),
+    last: (count) => reading(() => inner.last(count)),
     end: () => reading(() => inner.end()),
     payload: (stream, revision) => reading(() => inner.payload(stream, revision)),
     payloads: (places) => reading(() => inner.payloads(places)),

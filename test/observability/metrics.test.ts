@@ -147,7 +147,7 @@ test('what is looked up is looked up when it is asked for', async () => {
     },
     directives: () => ({ revision: 9, state: { active: new Map(), all: new Map() } as never }),
   };
-  const log = { latestCommit: () => 14n };
+  const log = { unseenMs: (position: bigint) => (position < 14n ? 250 : 0) };
   registerGauges(registry, { store: { stats: () => stats }, logFile: '/no/such/file', log, view, lanesHeld: () => 8 });
   const ask = async () => registry.metrics();
   let text = await ask();
@@ -155,8 +155,8 @@ test('what is looked up is looked up when it is asked for', async () => {
   assert.deepEqual(values('append_queue_batches', 'append_queue_bytes', 'append_groups_total'), [1, 2, 3]);
   assert.deepEqual(values('append_grouped_batches_total', 'append_unknown_total'), [15, 6]);
   assert.deepEqual(values('log_writer_deaths_total', 'task_lanes', 'directives_epoch', 'wal_bytes'), [7, 8, 9, 0]);
-  assert.deepEqual(values('view_lag_positions'), [4]);
+  assert.deepEqual(values('view_lag_seconds'), [0.25]);
   seen = 20n;
   text = await ask();
-  assert.deepEqual(values('view_lag_positions', 'append_groups_total'), [0, 3]);
+  assert.deepEqual(values('view_lag_seconds', 'append_groups_total'), [0, 3]);
 });

@@ -25,6 +25,7 @@ export function gate(): Gate {
       head: (stream) => log.head(stream),
       read: (stream, after, limit) => log.read(stream, after, limit),
       readAll: (options) => log.readAll(options),
+      last: (count) => log.last(count),
       end: () => log.end(),
       subscribe: (options, subscriber) => log.subscribe(options, subscriber),
       payload: (stream, revision) => log.payload(stream, revision),

@@ -13,7 +13,7 @@ export interface Observed {
   readonly store: Pick<SqliteLog, 'stats'>;
   /** Of the event log; its WAL stands beside it. */
   readonly logFile: string;
-  readonly log: Pick<MeasuredLog, 'latestCommit'>;
+  readonly log: Pick<MeasuredLog, 'unseenMs'>;
   readonly view: Pick<ControlView, 'position' | 'directives'>;
   readonly lanesHeld: () => number;
 }
@@ -103,13 +103,11 @@ export function registerGauges(registry: Registry, { store, logFile, log, view, 
   gauge('sallyport_wal_bytes', 'Size of the write-ahead log.', () => sizeOf(`${logFile}-wal`));
   gauge('sallyport_log_bytes', 'Size of the event log without its write-ahead log.', () => sizeOf(logFile));
   gauge('sallyport_directives_epoch', 'The epoch of the emergency directives.', () => view.directives().revision);
-  gauge('sallyport_view_lag_positions', 'How far the view is behind the last commit, in positions.', () => {
-    return Number(lagOf(log.latestCommit(), view.position));
+  gauge('sallyport_view_lag_seconds', 'Age of a commit of this process that the view has not seen; else 0.', () => {
+    return log.unseenMs(view.position) / 1000;
   });
   gauge('sallyport_task_lanes', 'Tasks that are held in memory.', lanesHeld);
 }
-
-const lagOf = (committed: bigint, seen: bigint): bigint => (committed > seen ? committed - seen : 0n);
 
 /** 0 where there is no such file, as after a clean shutdown. */
 async function sizeOf(file: string): Promise<number> {

@@ -7,11 +7,15 @@ import type { Metrics } from './metrics.js';
 export interface MeasuredLog extends SettledLog {
   /** Position of the latest commit of this process; 0n before the first. */
   latestCommit(): bigint;
+  /** How long ago a commit of this process was made that lies above `seen`, in milliseconds; 0 if there is none. */
+  unseenMs(seen: bigint): number;
 }
 
 /** The same log, whose appends are counted and timed. */
 export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock, 'monotonicMs'>): MeasuredLog {
-  let latest = 0n;
+  let latest = { position: 0n, atMs: 0 };
+  /** The earliest commit that was not seen when somebody asked, or that came since. */
+  let unseen: typeof latest | undefined;
   const count = {
     committed: metrics.appends.labels('committed'),
     refused: metrics.appends.labels('refused'),
@@ -26,7 +30,10 @@ export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock
         const outcome = await log.append(batch);
         metrics.appendSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
         count[outcome.kind].inc();
-        if (outcome.kind === 'committed' && outcome.position > latest) latest = outcome.position;
+        if (outcome.kind === 'committed' && outcome.position > latest.position) {
+          latest = { position: outcome.position, atMs: clock.monotonicMs() };
+          unseen ??= latest;
+        }
         return outcome;
       } catch (error) {
         // What is too large was never sent, and says nothing about the log.
@@ -35,6 +42,10 @@ export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock
         throw error;
       }
     },
-    latestCommit: () => latest,
+    latestCommit: () => latest.position,
+    unseenMs(seen) {
+      if (unseen !== undefined && seen >= unseen.position) unseen = seen >= latest.position ? undefined : latest;
+      return unseen === undefined ? 0 : clock.monotonicMs() - unseen.atMs;
+    },
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '../../event-log/event.js';
+import { justBefore } from '../../event-log/position.js';
 import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '../../event-log/port.js';
 import { toMs, type Instant } from '../../kernel/time.js';
 import type {
@@ -143,7 +144,7 @@ export class CallIndex {
   /** The log may have been restored from a backup: then it is shorter, or goes on in another way. */
   private async isMadeFromThisLog({ position, stream, revision, id }: Mark): Promise<boolean> {
     if ((await this.log.end()) < position) return false;
-    const events = await this.log.readAll({ after: position - 1n, categories: CATEGORIES, limit: 1 });
+    const events = await this.log.readAll({ after: justBefore(position), categories: CATEGORIES, limit: 1 });
     const last = events.find((event) => event.stream === stream && event.revision === revision);
     return last?.position === position && parseEvent(last.json).id === id;
   }

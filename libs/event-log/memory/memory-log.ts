@@ -104,6 +104,11 @@ export class MemoryLog implements EventLog {
     return (await this.page(options)).events;
   }
 
+  async last(count: number): Promise<readonly RecordedEvent[]> {
+    await this.readable();
+    return count > 0 ? this.all.slice(-count) : [];
+  }
+
   async end(): Promise<bigint> {
     await this.readable();
     return this.lastPosition;

@@ -64,6 +64,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
     head: async (stream) => firstNumber(await reads.find({ kind: 'head', stream })),
     read: (stream, after = 0, limit = Infinity) => readMany(reads, stream, after, limit),
     readAll: async (all) => (await reads.page(allQuery(all))).events,
+    last: async (count) => (await reads.page({ kind: 'last', limit: count })).events,
     end: async () => BigInt(firstNumber(await reads.find({ kind: 'end' }))),
     subscribe(all, subscriber) {
       if (closing !== undefined) throw new LogClosed();

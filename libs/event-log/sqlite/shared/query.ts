@@ -14,6 +14,7 @@ export type Query =
       readonly categories: readonly string[] | null;
       readonly limit: number;
     }
+  | { readonly kind: 'last'; readonly limit: number }
   | { readonly kind: 'end' }
   | { readonly kind: 'payload'; readonly stream: string; readonly revision: number }
   | { readonly kind: 'payloads'; readonly streams: readonly string[]; readonly revisions: readonly number[] }
@@ -22,7 +23,7 @@ export type Query =
 /**
  * - `head`: [revision]   - `end`: [position]   - `payload`, `blob`: no cells, and the bytes where there are any
  * - `payloads`: of each its length, -1 where there is none, and the bytes of all of them
- * - `stream`, `all`: [end of the log, 1 where more may follow, number of events, then of each:
+ * - `stream`, `all`, `last`: [end of the log, 1 where more may follow, number of events, then of each:
  *   position, stream, revision, type, json]
  */
 export interface Found {

@@ -35,6 +35,8 @@ export function openLogReader(path: string): LogReader {
         const statement = control ? sql.controlOf : sql.allOf;
         return pageOf(sql.end.get(), statement.iterate(after, JSON.stringify(categories), limit), query);
       }
+      case 'last':
+        return lastOf(sql.lastOfAll.iterate(query.limit));
       case 'end':
         return { cells: [Number(sql.end.get()?.['position'])] };
       case 'payload':
@@ -84,6 +86,7 @@ const statementsOf = (db: DatabaseSync) => ({
   last: db.prepare(`${EVENT} FROM events WHERE stream_id = ${STREAM_ID} ORDER BY revision DESC LIMIT 1`),
   stream: db.prepare(`${EVENT} FROM events WHERE stream_id = ${STREAM_ID} AND revision > ? ORDER BY revision LIMIT ?`),
   all: db.prepare(`${EVENT} FROM events WHERE position > ? ORDER BY position LIMIT ?`),
+  lastOfAll: db.prepare(`${EVENT} FROM events ORDER BY position DESC LIMIT ?`),
   allOf: db.prepare(`${EVENT} FROM events WHERE position > ? AND ${IN_CATEGORIES} ORDER BY position LIMIT ?`),
   controlOf: db.prepare(
     `${EVENT} ${FROM_CONTROL_EVENTS} AND position > ? AND ${IN_CATEGORIES} ORDER BY position LIMIT ?`,
@@ -103,7 +106,7 @@ interface VerifiedRow extends VerifiedHead {
 
 type Row = Readonly<Record<string, unknown>>;
 
-function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query, { limit: number }>): Found {
+function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query, { after: number }>): Found {
   const events: Cell[] = [];
   let count = 0;
   let chars = 0;
@@ -124,6 +127,26 @@ function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query,
   }
   const more = count === query.limit || chars >= PAGE_CHARS;
   return { cells: [Number(end?.['position']), more ? 1 : 0, count, ...events] };
+}
+
+/** Rows from the end of the log backwards, as a page in order of position. */
+function lastOf(rows: Iterable<Row>): Found {
+  const events: VerifiedRow[] = [];
+  let chars = 0;
+  for (const row of rows) {
+    const event = verified(row, undefined);
+    events.unshift(event);
+    chars += event.json.length;
+    if (chars >= PAGE_CHARS) break;
+  }
+  const cells = events.flatMap(({ position, stream, revision, type, json }) => [
+    position,
+    stream,
+    revision,
+    type,
+    json,
+  ]);
+  return { cells: [events.at(-1)?.position ?? 0, 0, events.length, ...cells] };
 }
 
 /** The row is one event, whole, and stands under its own stream, revision and category. */
