@@ -39,7 +39,8 @@ const guards = [
 // The model sees the reviewed definitions, reduced to what the task may do; never what a server declares now.
 const guardOf = new Map(guards.flatMap((guard) => guard.shown.tools.map(({ name }) => [name, guard])));
 const tools = guards.flatMap((guard) => guard.shown.tools);
-console.log(`tools: ${tools.map(({ name }) => name).join(', ')}`);
+const names = /** @type {string[]} */ (tools.map(({ name }) => name));
+console.log(`tools: ${names.join(', ')}`);
 
 try {
   const messages = [{ role: 'user', content: `When do the gates open? The documents are in ${documents}.` }];
