@@ -1,4 +1,5 @@
 import { _, Ajv2020, type ErrorObject, type KeywordCxt } from 'ajv/dist/2020.js';
+import { LRUCache } from 'lru-cache';
 import { canonicalJson, type Json } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
@@ -58,17 +59,13 @@ export function createSchemaValidator(options: {
   multiples?: Multiples;
 }): SchemaValidator {
   const { maxSteps = DEFAULT_MAX_STEPS, multiples = 'digits' } = options;
-  const compiled = new Map<Digest, Validate>();
+  const compiled = new LRUCache<Digest, Validate>({ max: options.maxCompiled });
 
   function validatorOf(schemaDigest: Digest, loadSchema: () => Json): Validate {
     const known = compiled.get(schemaDigest);
-    const validate = known ?? compile(schemaDigest, loadSchema(), maxSteps, multiples);
-    compiled.delete(schemaDigest);
+    if (known !== undefined) return known;
+    const validate = compile(schemaDigest, loadSchema(), maxSteps, multiples);
     compiled.set(schemaDigest, validate);
-    for (const oldest of compiled.keys()) {
-      if (compiled.size <= options.maxCompiled) break;
-      compiled.delete(oldest);
-    }
     return validate;
   }
 

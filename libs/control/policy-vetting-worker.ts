@@ -1,9 +1,10 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { askPolicies, freshCedar, preparePolicies } from '../policy/cedar.js';
 import { checkPolicies, type CheckedPolicies } from '../policy/check.js';
+import { ownPort } from '../threads/serve.js';
 import { Effect } from '../vocabulary/words.js';
 
-/** Anything that throws here ends the thread, which refuses the set. */
+/** An error that is thrown here ends the thread, and the set is refused. */
 function vet(text: string): CheckedPolicies {
   const cedar = freshCedar();
   const checked = checkPolicies(cedar, text);
@@ -22,4 +23,4 @@ function vet(text: string): CheckedPolicies {
   return checked;
 }
 
-parentPort?.postMessage(vet(workerData as string));
+ownPort().postMessage(vet(workerData as string));

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff } from '../kernel/backoff.js';
 import type { Clock } from '../kernel/time.js';
 import {
   LogClosed,
@@ -108,10 +109,11 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
   }
 
   async function insist(entry: Entry, deadline: number): Promise<SettledOutcome> {
-    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)) {
+    const backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
+    for (;;) {
       const leftMs = deadline - clock.monotonicMs();
       if (leftMs <= 0) throw giveUp(entry);
-      await pause(Math.min(backoffMs, leftMs));
+      await pause(Math.min(backoff.nextMs(), leftMs));
       try {
         if (!(await settleAll(earlierThan(entry), deadline)) || clock.monotonicMs() >= deadline) continue;
         const outcome = await attemptAgain(entry, deadline);

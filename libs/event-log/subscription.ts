@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Backoff } from '../kernel/backoff.js';
 import { defined } from '../kernel/defined.js';
 import type { ReadAllOptions, RecordedEvent, SubscribeOptions, Subscriber, Subscription } from './port.js';
 import { Tail, type Committed } from './tail.js';
@@ -78,18 +79,17 @@ class Follower {
   }
 
   async run(): Promise<void> {
-    let backoffMs = FIRST_BACKOFF_MS;
+    const backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
     while (!this.stopping.signal.aborted) {
       try {
         await this.step();
-        backoffMs = FIRST_BACKOFF_MS;
+        backoff.reset();
       } catch (error) {
         if (this.stopping.signal.aborted) return;
         this.tail.drop();
         this.stale = true;
         reportTo(this.subscriber, error);
-        await pause(backoffMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-        backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
+        await pause(backoff.nextMs(), undefined, { signal: this.stopping.signal }).catch(() => undefined);
       }
     }
   }

@@ -1,3 +1,5 @@
+import { Backoff } from '../kernel/backoff.js';
+
 /** Between two attempts: a broker that comes back is found this soon. */
 const RETRY_MS = 250;
 /** A topic that cannot be taken in is read from its beginning each time, and will hardly be another one soon. */
@@ -17,7 +19,7 @@ export interface Attempt {
 export class ReaderBackoff {
   /** How long an attempt may go without a record. */
   silenceMs: number;
-  private refusedMs = RETRY_MS;
+  private readonly refused = new Backoff(RETRY_MS, MAX_RETRY_MS);
 
   constructor(private readonly beatMs: number) {
     this.silenceMs = 3 * beatMs;
@@ -26,10 +28,7 @@ export class ReaderBackoff {
   /** In how many milliseconds the next attempt is due. */
   after({ load, heardNews }: Attempt): number {
     this.silenceMs = heardNews ? 3 * this.beatMs : Math.min(2 * this.silenceMs, MAX_SILENCE_MS);
-    if (load === 'done') this.refusedMs = RETRY_MS;
-    if (load !== 'refused') return RETRY_MS;
-    const dueMs = this.refusedMs;
-    this.refusedMs = Math.min(2 * dueMs, MAX_RETRY_MS);
-    return dueMs;
+    if (load === 'done') this.refused.reset();
+    return load === 'refused' ? this.refused.nextMs() : RETRY_MS;
   }
 }

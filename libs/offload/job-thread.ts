@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Worker, type Transferable } from 'node:worker_threads';
+import type { Transferable, Worker } from 'node:worker_threads';
+import { startWorker } from '../threads/start-worker.js';
 import type { JobMessage } from './serve-jobs.js';
 
 /**
@@ -61,24 +62,22 @@ export class JobThread {
   }
 
   private start(): Worker {
-    // An empty environment and no flags: the thread needs neither this process's secrets nor its instrumentation.
-    const worker = new Worker(this.script, {
-      env: {},
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
-    });
+    const worker = startWorker<JobMessage>(
+      {
+        script: this.script,
+        limits: { maxOldGenerationSizeMb: this.limits.heapMb, maxYoungGenerationSizeMb: YOUNG_MB },
+      },
+      {
+        onMessage: (message) => this.onMessage(worker, message),
+        onEnd: (error) => {
+          if (this.worker !== worker) return;
+          this.worker = undefined;
+          const why = error?.code === OUT_OF_MEMORY ? 'too_costly' : 'died';
+          this.settle({ kind: 'failed', why, part: this.current?.part });
+        },
+      },
+    );
     worker.unref();
-    // It ends the job with the exit that follows; without a listener it would end the process.
-    let why: 'too_costly' | 'died' = 'died';
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === OUT_OF_MEMORY) why = 'too_costly';
-    });
-    worker.on('message', (message: JobMessage) => this.onMessage(worker, message));
-    worker.once('exit', () => {
-      if (this.worker !== worker) return;
-      this.worker = undefined;
-      this.settle({ kind: 'failed', why, part: this.current?.part });
-    });
     return worker;
   }
 

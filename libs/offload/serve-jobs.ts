@@ -1,6 +1,7 @@
-import { constants, getPriority, setPriority } from 'node:os';
-import { parentPort, type Transferable } from 'node:worker_threads';
 import { threadCpuUsage } from 'node:process';
+import type { Transferable } from 'node:worker_threads';
+import { lowerOwnPriority } from '../threads/priority.js';
+import { ownPort } from '../threads/serve.js';
 
 /** What a job thread tells of the job that it was given. */
 export type JobMessage =
@@ -11,15 +12,13 @@ export type JobMessage =
 /** Tells a first part of what a job comes to: it stays known if the rest fails. */
 export type Emit<Part> = (part: Part) => void;
 
-/** Decisions and their records go before this where processors are short: the threads are so much nicer. */
-const NICER_BY = 5;
+/** If processors are scarce, decisions and their records go before jobs. */
+const JOB_NICE_INCREMENT = 5;
 
 /** The body of a job thread: does one job after the other. Whatever a job throws ends the thread. */
 export function serveJobs(doJob: (job: unknown, emit: Emit<unknown>) => unknown): void {
-  const port = parentPort;
-  if (port === null) throw new Error('runs as a worker thread only');
-  // On Linux alone does this mean the calling thread; elsewhere it would be the whole process.
-  if (process.platform === 'linux') setPriority(Math.min(getPriority() + NICER_BY, constants.priority.PRIORITY_LOW));
+  const port = ownPort();
+  lowerOwnPriority(JOB_NICE_INCREMENT);
   const tell = (message: JobMessage, transfer: Transferable[] = []): void => port.postMessage(message, transfer);
   port.on('message', (job: unknown) => {
     const { user, system } = threadCpuUsage();

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
+import { codeOf } from '../sqlite-file/codes.js';
+import { closeQuietly, openFile, WrongFile, type FileFormat } from '../sqlite-file/open-file.js';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyring.js';
 
 /** Keys kept in memory; a task that is asked for again after this many others is read from the file. */
@@ -10,21 +13,24 @@ const MAX_CACHED_KEYS = 10_000;
 /** Tasks whose keys may wait for one fsync. */
 const MAX_WAITING = 4_096;
 
-/** "slky" in ASCII. */
-const APPLICATION_ID = 0x736c6b79;
-const SCHEMA_VERSION = 1;
+const FORMAT: FileFormat = {
+  /** "slky" in ASCII. */
+  applicationId: 0x736c6b79,
+  version: 1,
+  /**
+   * The row id only grows, and keys are nowhere but in the table: rows are added at the end of the last page, so SQLite
+   * never copies a key to another page, and `secure_delete` zeroes its only place. A shredded key is NULL.
+   */
+  schema: 'CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT;',
+};
 
-/**
- * A row id that only grows, and keys nowhere but in the table: rows are added at the end of the last page, so SQLite
- * never copies a key to another page, and `secure_delete` zeroes its only place. A shredded key is NULL.
- */
-const SCHEMA = `
-  BEGIN IMMEDIATE;
-  CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT;
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-  COMMIT;
-`;
+const OPTIONS = {
+  timeoutMs: 0,
+  // A second process finds the file busy: a key that it had cached could outlive its shredding here.
+  firstPragmas: 'PRAGMA locking_mode = EXCLUSIVE',
+  // NORMAL: commits do not block this thread on the disk. `SqliteKeyring` syncs the WAL before it answers.
+  pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON',
+} as const;
 
 interface Waiting {
   readonly taskId: string;
@@ -33,50 +39,38 @@ interface Waiting {
 }
 
 /**
- * The keyring in a SQLite file of its own (mode 0600), held by this process alone. Throws `KeyringUnavailable`, one
- * line for an operator.
+ * The keyring in a SQLite file of its own (mode 0600), for this process alone. Throws `KeyringUnavailable` with one line
+ * for an operator.
  */
 export async function openKeyring(file: string): Promise<Keyring> {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // SQLite gives the files that it makes beside this one the same mode.
-    if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
-    chmodSync(file, 0o600);
-    db = openDatabase(file);
+    // Before SQLite makes the files beside it, which get the same mode.
+    if (existsSync(file)) chmodSync(file, 0o600);
+    db = openFile(file, FORMAT, OPTIONS);
+    // Makes durable what a killed process may have left in the page cache, and the new file itself.
+    foldWal(db);
     return new SqliteKeyring(db, await open(`${file}-wal`, 'r+'));
   } catch (error) {
     closeQuietly(db);
-    if (error instanceof KeyringUnavailable) throw error;
-    throw new KeyringUnavailable(`the keys in ${file} cannot be opened: ${codeOf(error)}`);
+    throw openErrorOf(error, file);
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
-  const db = new DatabaseSync(file, { timeout: 0 });
-  try {
-    // With this lock a second process finds the file busy, and a cached key cannot outlive its shredding elsewhere.
-    db.exec('PRAGMA locking_mode = EXCLUSIVE');
-    const applicationId = db.prepare('PRAGMA application_id').get()?.['application_id'];
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-    const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'];
-    const isNew = applicationId === 0 && version === 0 && tables === 0;
-    if (!isNew && applicationId !== APPLICATION_ID) throw new KeyringUnavailable(`${file} is not a keyring`);
-    if (version > SCHEMA_VERSION) throw new KeyringUnavailable(`${file} was written by a newer version of Sallyport`);
-    // NORMAL: commits do not block this thread on the disk. `SqliteKeyring` syncs the WAL before it answers.
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON');
-    if (isNew) db.exec(SCHEMA);
-    // Makes durable what a killed process may have left in the page cache, and the new file itself.
-    foldWal(db);
-    return db;
-  } catch (error) {
-    closeQuietly(db);
-    throw error;
+function openErrorOf(error: unknown, file: string): KeyringUnavailable {
+  if (error instanceof KeyringUnavailable) return error;
+  if (error instanceof WrongFile && error.fault === 'newer') {
+    return new KeyringUnavailable(`${file} was written by a newer version of Sallyport`);
   }
+  if (error instanceof WrongFile && error.fault !== 'no_wal') {
+    return new KeyringUnavailable(`${file} is not a keyring`);
+  }
+  return new KeyringUnavailable(`the keys in ${file} cannot be opened: ${causeOf(error)}`);
 }
 
 class SqliteKeyring implements Keyring {
-  private readonly cache = new Map<string, Uint8Array>();
+  private readonly cache = new LRUCache<string, Uint8Array>({ max: MAX_CACHED_KEYS });
   private readonly waiting: Waiting[] = [];
   private flushing: Promise<void> | undefined;
   /** An fsync failed: what it covered counts as durable only once it has been folded into the main file. */
@@ -100,7 +94,7 @@ class SqliteKeyring implements Keyring {
   async get(taskId: string): Promise<Uint8Array | undefined> {
     this.assertOpen();
     const cached = this.cache.get(taskId);
-    if (cached !== undefined) return this.remember(taskId, cached);
+    if (cached !== undefined) return cached;
     // What another caller is having made is not durable yet, and no more so where its fsync failed.
     await this.flushing;
     const key = guarded(() => {
@@ -148,7 +142,7 @@ class SqliteKeyring implements Keyring {
           else reject(new KeyShredded());
         });
       } catch (error) {
-        const failure = error instanceof KeyringUnavailable ? error : new KeyringUnavailable(codeOf(error));
+        const failure = error instanceof KeyringUnavailable ? error : new KeyringUnavailable(causeOf(error));
         for (const { reject } of group) reject(failure);
       }
     }
@@ -187,12 +181,7 @@ class SqliteKeyring implements Keyring {
   }
 
   private remember(taskId: string, key: Uint8Array): Uint8Array {
-    this.cache.delete(taskId);
     this.cache.set(taskId, key);
-    if (this.cache.size > MAX_CACHED_KEYS) {
-      const [oldest] = this.cache.keys();
-      if (oldest !== undefined) this.cache.delete(oldest);
-    }
     return key;
   }
 
@@ -212,22 +201,12 @@ function guarded<Value>(action: () => Value): Value {
     return action();
   } catch (error) {
     if (error instanceof KeyringUnavailable) throw error;
-    throw new KeyringUnavailable(`the keys cannot be read or written: ${codeOf(error)}`);
+    throw new KeyringUnavailable(`the keys cannot be read or written: ${causeOf(error)}`);
   }
 }
 
-/** A code and nothing of the message, which may hold SQL or a path. */
-function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return 'unknown';
-  if ('errcode' in error && error.errcode === 5) return 'another process is using them';
-  if ('errcode' in error) return `SQLite ${String(error.errcode)}`;
-  return 'code' in error ? String(error.code) : 'unknown';
-}
-
-function closeQuietly(db: DatabaseSync | undefined): void {
-  try {
-    db?.close();
-  } catch {
-    // It is let go either way.
-  }
+/** A code, or words for the only cause that an operator can end. */
+function causeOf(error: unknown): string {
+  const code = codeOf(error);
+  return code === 'SQLITE_BUSY' ? 'another process is using them' : code;
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { reasonOf } from '../kafka/client.js';
 import { WrongTopic } from '../kafka/topic.js';
 import type { SettledLog } from '../event-log/settled.js';
+import { Backoff } from '../kernel/backoff.js';
 import { defined } from '../kernel/defined.js';
 import type { Clock, Instant } from '../kernel/time.js';
 import { within } from '../kernel/within.js';
@@ -88,7 +89,7 @@ export function runLane(
   let acknowledgedAtMs: number | undefined;
   let sent = 0;
   let toldAtMs = -TELL_EVERY_MS;
-  let backoffMs = FIRST_BACKOFF_MS;
+  const backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
 
   const rest = (ms: number): Promise<unknown> => pause(ms, undefined, { signal }).catch(() => undefined);
 
@@ -129,7 +130,7 @@ export function runLane(
     sent += records;
     if (upTo > position) position = upTo;
     acknowledgedAtMs = clock.monotonicMs();
-    backoffMs = FIRST_BACKOFF_MS;
+    backoff.reset();
     told = undefined;
   }
 
@@ -147,8 +148,7 @@ export function runLane(
       told = reason;
       parts.onTrouble?.(name, reason);
     }
-    await rest(wrong ? WRONG_TOPIC_MS : backoffMs);
-    backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS);
+    await rest(wrong ? WRONG_TOPIC_MS : backoff.nextMs());
   }
 
   async function refresh(): Promise<void> {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseEvent } from '../../event-log/event.js';
 import { justBefore } from '../../event-log/position.js';
 import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '../../event-log/port.js';
+import { Backoff } from '../../kernel/backoff.js';
 import { toMs, type Instant } from '../../kernel/time.js';
 import type {
   CallFilter,
@@ -177,12 +178,13 @@ export class CallIndex {
 
   private async reopen(): Promise<void> {
     const { signal } = this.closing;
-    for (let retryMs = FIRST_RETRY_MS; !signal.aborted; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+    const backoff = new Backoff(FIRST_RETRY_MS, MAX_RETRY_MS);
+    while (!signal.aborted) {
       try {
         return await this.follow();
       } catch (error) {
         this.note(error);
-        await pause(retryMs, undefined, { signal, ref: false }).catch(() => undefined);
+        await pause(backoff.nextMs(), undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
   }

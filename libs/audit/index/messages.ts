@@ -103,9 +103,3 @@ export type IndexReply =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'start_over' }
   | { readonly kind: 'failed'; readonly code: string };
-
-/** Asks the worker to let go of its file and to end. */
-export const CLOSE = 'close';
-
-/** First message of the worker: it is ready, or why it could not open its file. */
-export type Greeting = { readonly ready: true } | { readonly ready: false; readonly code: string };

@@ -1,16 +1,13 @@
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
-
-/** "slix" in ASCII: marks the file as an index of calls. */
-const APPLICATION_ID = 0x736c6978;
-const SCHEMA_VERSION = 2;
+import { rmSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { isDamage } from '../../sqlite-file/codes.js';
+import { closeQuietly, openFile, WrongFile, type FileFormat } from '../../sqlite-file/open-file.js';
 
 /**
  * Names stand once and are numbers everywhere else. `seq` counts calls in order of the log, so that a rebuilt index
  * gives them the same numbers and cursors outlive it. Ids and codes only: no content, ever.
  */
 const SCHEMA = `
-  BEGIN IMMEDIATE;
   CREATE TABLE mark (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     position INTEGER NOT NULL, stream TEXT NOT NULL, revision INTEGER NOT NULL, id TEXT NOT NULL
@@ -45,95 +42,43 @@ const SCHEMA = `
   CREATE TABLE identities (
     identity INTEGER NOT NULL, time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (identity, time_ms, seq)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
-  COMMIT;
 `;
 
+const FORMAT: FileFormat = {
+  /** "slix" in ASCII. */
+  applicationId: 0x736c6978,
+  version: 2,
+  schema: SCHEMA,
+};
+
+/** `synchronous = NORMAL` may lose commits with the machine: they are read from the log again. */
+const OPTIONS = { timeoutMs: 0, pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON' } as const;
+
 /**
- * Opens the index, and makes it anew where there is none, where it is of another schema version, or where it is damaged:
- * all that it holds is in the log. Throws where the file is a database of another program, or cannot be written.
+ * Opens the index. A file that is damaged, or of another schema version, is deleted and made again, because the log has
+ * all that it holds. Throws if the file is a database of another program or cannot be written.
  */
 export function openIndexFile(file: string): DatabaseSync {
-  const db = existsSync(file) ? openExisting(file) : undefined;
-  if (db !== undefined) return db;
-  discard(file);
-  closeSync(openSync(file, 'ax', 0o600));
-  const made = configured(file);
   try {
-    made.exec(SCHEMA);
-    return made;
+    const db = openFile(file, FORMAT, OPTIONS);
+    if (isIntact(db)) return db;
+    closeQuietly(db);
   } catch (error) {
-    made.close();
-    throw error;
+    if (error instanceof WrongFile && error.fault === 'foreign')
+      throw new Error('the file of the audit index is a database of another program', { cause: error });
+    if (!(error instanceof WrongFile) && !isDamage(error)) throw error;
   }
-}
-
-/** Undefined where the file is of no use any more. */
-function openExisting(file: string): DatabaseSync | undefined {
-  let db: DatabaseSync | undefined;
-  let use: 'keep' | 'discard' | 'foreign';
-  try {
-    db = new DatabaseSync(file);
-    use = useOf(db);
-    if (use === 'keep') db.exec(PRAGMAS);
-  } catch (error) {
-    if (!isDamage(error)) {
-      closeQuietly(db);
-      throw error;
-    }
-    use = 'discard';
-  }
-  if (use === 'keep') return db;
-  closeQuietly(db);
-  if (use === 'foreign') throw new Error('the file of the audit index is a database of another program');
-  return undefined;
-}
-
-function useOf(db: DatabaseSync): 'keep' | 'discard' | 'foreign' {
-  const applicationId = db.prepare('PRAGMA application_id').get()?.['application_id'];
-  const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'];
-  if (applicationId !== APPLICATION_ID) return applicationId === 0 && tables === 0 ? 'discard' : 'foreign';
-  const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
-  if (version !== SCHEMA_VERSION) return 'discard';
-  // Reads the whole file once, which is cheaper than the log, and finds pages that are damaged before an answer does.
-  return db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok' ? 'keep' : 'discard';
-}
-
-/** What was committed may be lost with the machine, and is read from the log again. */
-const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON';
-
-function configured(file: string): DatabaseSync {
-  const db = new DatabaseSync(file);
-  db.exec(PRAGMAS);
-  return db;
-}
-
-function discard(file: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
+  return openFile(file, FORMAT, OPTIONS);
 }
 
-/** SQLITE_CORRUPT, SQLITE_NOTADB (https://sqlite.org/rescode.html). */
-export function isDamage(error: unknown): boolean {
-  const code = primaryCodeOf(error);
-  return code === 11 || code === 26;
-}
-
-/** Nothing of the message, which may hold SQL or a path. */
-export function codeOf(error: unknown): string {
-  const code = primaryCodeOf(error);
-  return code === undefined ? (error instanceof Error ? error.name : 'unknown') : `SQLite ${code}`;
-}
-
-function primaryCodeOf(error: unknown): number | undefined {
-  const code = typeof error === 'object' && error !== null && 'errcode' in error ? error.errcode : undefined;
-  return typeof code === 'number' ? code & 0xff : undefined;
-}
-
-function closeQuietly(db: DatabaseSync | undefined): void {
+/** Reads the whole file once, which is cheaper than the log, and finds damaged pages before an answer does. */
+function isIntact(db: DatabaseSync): boolean {
   try {
-    db?.close();
-  } catch {
-    // It is let go either way.
+    return db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';
+  } catch (error) {
+    if (isDamage(error)) return false;
+    closeQuietly(db);
+    throw error;
   }
 }

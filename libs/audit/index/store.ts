@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { codeOf, isDamage } from '../../sqlite-file/codes.js';
+import { Reconnecting } from '../../sqlite-file/reconnecting.js';
 import { insertionOf, type Insertion } from './insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './messages.js';
 import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './queries.js';
-import { codeOf, isDamage, openIndexFile } from './schema.js';
+import { openIndexFile } from './schema.js';
 
 /** The index in its file. Synchronous: it belongs to a worker thread. */
 export interface IndexStore {
@@ -11,13 +13,31 @@ export interface IndexStore {
   close(): void;
 }
 
-/** Throws where the file cannot be made or is not ours. */
+/** Throws if the file cannot be made or belongs to another program. */
 export function openIndexStore(file: string): IndexStore {
-  let open: { readonly db: DatabaseSync; readonly insertion: Insertion } | undefined = opened(file);
+  const index = new Reconnecting({ open: () => new OpenIndex(openIndexFile(file)) });
+  return {
+    answer(request) {
+      try {
+        return index.use((open) => open.answer(request));
+      } catch (error) {
+        // The next request opens the file again, which also checks it again.
+        return isDamage(error) ? { kind: 'start_over' } : { kind: 'failed', code: codeOf(error) };
+      }
+    },
+    close: () => index.close(),
+  };
+}
 
-  function answer(request: IndexRequest): IndexReply {
-    open ??= opened(file);
-    const { db, insertion } = open;
+class OpenIndex {
+  private readonly insertion: Insertion;
+
+  constructor(private readonly db: DatabaseSync) {
+    this.insertion = insertionOf(db);
+  }
+
+  answer(request: IndexRequest): IndexReply {
+    const { db, insertion } = this;
     switch (request.kind) {
       case 'mark':
         return { kind: 'done', value: markOf(db) };
@@ -43,32 +63,9 @@ export function openIndexStore(file: string): IndexStore {
     }
   }
 
-  function letGo(): void {
-    try {
-      open?.db.close();
-    } catch {
-      // What is broken already may fail to close, and says nothing new.
-    }
-    open = undefined;
+  close(): void {
+    this.db.close();
   }
-
-  return {
-    answer(request) {
-      try {
-        return answer(request);
-      } catch (error) {
-        // Whatever happened, the next request begins with a fresh connection, which also looks at the file again.
-        letGo();
-        return isDamage(error) ? { kind: 'start_over' } : { kind: 'failed', code: codeOf(error) };
-      }
-    },
-    close: letGo,
-  };
-}
-
-function opened(file: string): { db: DatabaseSync; insertion: Insertion } {
-  const db = openIndexFile(file);
-  return { db, insertion: insertionOf(db) };
 }
 
 function markOf(db: DatabaseSync): Mark | undefined {

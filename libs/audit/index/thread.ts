@@ -1,81 +1,66 @@
-import { Worker } from 'node:worker_threads';
-import { CLOSE, type Greeting, type IndexReply, type IndexRequest } from './messages.js';
+import { ServiceThread } from '../../threads/service-thread.js';
+import type { IndexReply, IndexRequest } from './messages.js';
 
-/** The index cannot answer now: it is being opened or rebuilt, or too much is asked of it. Trying again later helps. */
+/** The index cannot answer now: it is being opened or rebuilt, or it has too many requests. A later try may succeed. */
 export class IndexUnavailable extends Error {
   override readonly name = 'IndexUnavailable';
 }
 
-/** Requests that may wait for the worker at once. */
+/** Requests that may wait for the thread at once. */
 const MAX_WAITING = 256;
-/** For new objects: hardly any outlives its message, and V8 would take several times as much without being faster. */
-const YOUNG_MIB = 12;
+/** For new objects: hardly any outlives its message, and by default V8 would take several times as much. */
+const LIMITS = { maxYoungGenerationSizeMb: 12 } as const;
 
 interface Waiting {
   readonly resolve: (reply: IndexReply) => void;
   readonly reject: (error: IndexUnavailable) => void;
 }
 
-/** The worker thread that has the index's file open. Answers come in the order of the requests. */
+/** The main thread's side of the thread that has the file of the index open. */
 export class IndexThread {
-  private worker: Worker | undefined;
+  private readonly thread: ServiceThread<IndexReply, string>;
+  /** In the order of the requests, which is the order of the answers. */
   private readonly waiting: Waiting[] = [];
+  private closed = false;
 
-  constructor(
-    private readonly file: string,
-    /** The thread has ended without being asked to. */
-    private readonly onDeath: () => void,
-  ) {}
+  /** `onDeath`: the thread has ended although `close` was not called. */
+  constructor(file: string, onDeath: () => void) {
+    this.thread = new ServiceThread({
+      script: new URL('./worker.js', import.meta.url),
+      data: file,
+      limits: LIMITS,
+      startError: (code) => new IndexUnavailable(`the audit index cannot be opened: ${code ?? 'its thread ended'}`),
+      onAnswer: (reply) => this.waiting.shift()?.resolve(reply),
+      onEnd: () => {
+        const lost = new IndexUnavailable('the thread of the index has ended');
+        for (const { reject } of this.waiting.splice(0)) reject(lost);
+        if (!this.closed) onDeath();
+      },
+    });
+  }
 
   get running(): boolean {
-    return this.worker !== undefined;
+    return this.thread.running;
   }
 
-  /** Starts the thread. Throws `IndexUnavailable` where it cannot open its file. */
-  async start(): Promise<void> {
-    // An empty environment and no flags: the thread needs neither this process's secrets nor its instrumentation.
-    const script = new URL('./worker.js', import.meta.url);
-    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MIB };
-    const worker = new Worker(script, { workerData: this.file, env: {}, execArgv: [], resourceLimits });
-    await greetingOf(worker);
-    this.worker = worker;
-    worker.on('message', (reply: IndexReply) => this.waiting.shift()?.resolve(reply));
-    worker.once('exit', () => {
-      const asked = this.worker !== worker;
-      this.worker = undefined;
-      for (const { reject } of this.waiting.splice(0))
-        reject(new IndexUnavailable('the thread of the index has ended'));
-      if (!asked) this.onDeath();
-    });
+  /** Throws `IndexUnavailable` if the thread cannot open its file. */
+  start(): Promise<void> {
+    return this.thread.start();
   }
 
-  ask(request: IndexRequest): Promise<IndexReply> {
+  /** Throws `IndexUnavailable`. */
+  async ask(request: IndexRequest): Promise<IndexReply> {
+    if (this.closed || !this.thread.running) throw new IndexUnavailable('the index is not open');
+    if (this.waiting.length >= MAX_WAITING) throw new IndexUnavailable('too many requests wait for the index');
     return new Promise((resolve, reject) => {
-      if (this.worker === undefined) return reject(new IndexUnavailable('the index is not open'));
-      if (this.waiting.length >= MAX_WAITING)
-        return reject(new IndexUnavailable('too many requests wait for the index'));
       this.waiting.push({ resolve, reject });
-      this.worker.postMessage(request);
+      this.thread.post(request);
     });
   }
 
-  /** Ends the thread once it has answered what was asked before. */
+  /** Ends the thread after it has answered all earlier requests. */
   async close(): Promise<void> {
-    const worker = this.worker;
-    if (worker === undefined) return;
-    const ended = new Promise((resolve) => worker.once('exit', resolve));
-    this.worker = undefined;
-    worker.postMessage(CLOSE);
-    await ended;
+    this.closed = true;
+    await this.thread.close();
   }
-}
-
-/** Waits for the first message. Leaves a listener for errors behind: without one they would end the process. */
-function greetingOf(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const failed = (code: string) => reject(new IndexUnavailable(`the audit index cannot be opened: ${code}`));
-    worker.on('error', () => failed('its thread failed'));
-    worker.once('exit', () => failed('its thread ended'));
-    worker.once('message', (greeting: Greeting) => (greeting.ready ? resolve() : failed(greeting.code)));
-  });
 }

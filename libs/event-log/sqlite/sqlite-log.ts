@@ -3,7 +3,7 @@ import { LogClosed } from '../port.js';
 import { Subscriptions } from '../subscription.js';
 import { AppendQueue, type AppendStats } from './main/append-queue.js';
 import { NO_PAYLOAD, type Found } from './shared/query.js';
-import { holdLock, preparePlace } from './main/place.js';
+import { holdLog, preparePlace } from './main/place.js';
 import { ReadQueue } from './main/read-queue.js';
 import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './shared/settings.js';
 
@@ -27,7 +27,7 @@ export interface SqliteLog extends EventLog {
  */
 export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLog> {
   const path = preparePlace(options.file);
-  const lock = holdLock(path, options.file);
+  const lock = holdLog(path, options.file);
   const bounds = {
     maxQueuedBatches: options.maxQueuedBatches ?? MAX_QUEUED_BATCHES,
     maxQueuedBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,

@@ -1,13 +1,19 @@
 import { checkBatch } from '../../batch.js';
 import { LogClosed, LogOverloaded, type AppendOutcome, type Batch, type Recall } from '../../port.js';
 import type { Committed } from '../../tail.js';
+import { ServiceThread } from '../../../threads/service-thread.js';
 import { ClaimCells } from '../shared/claims.js';
-import { codeOf, LogOpenError } from '../shared/errors.js';
+import { codeOf, LogOpenError, startErrorOf, type OpenFailure } from '../shared/errors.js';
 import { encodeGroup } from '../shared/group-message.js';
 import { decodeOutcomes, type Outcomes } from '../shared/outcome-message.js';
 import type { WriterOptions, WriterThreadOptions } from '../worker/schema.js';
-import { MAX_POSTED_BYTES, MAX_URGENT_BATCHES, POST_FROM_EVENTS } from '../shared/settings.js';
-import { Thread } from './thread.js';
+import {
+  MAX_POSTED_BYTES,
+  MAX_URGENT_BATCHES,
+  POST_FROM_EVENTS,
+  RESTART_MS,
+  THREAD_LIMITS,
+} from '../shared/settings.js';
 import { partedOf, WaitingAppends, type Entry, type Waiting } from './waiting-appends.js';
 
 export interface AppendBounds {
@@ -39,7 +45,7 @@ export class AppendQueue {
   private readonly posted: Entry[][] = [];
   /** The writer counts on from the tokens that the log holds. */
   private lastToken = 0;
-  private readonly writer: Thread<Outcomes>;
+  private readonly writer: ServiceThread<Outcomes, OpenFailure>;
   private readonly claims: ClaimCells;
   private readonly counts = { groups: 0, committed: 0, refused: 0, unwritten: 0, unknown: 0, deaths: 0 };
   private queuedBatches = 0;
@@ -58,9 +64,14 @@ export class AppendQueue {
   ) {
     this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
     const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
-    this.writer = new Thread(new URL('../worker/writer-thread.js', import.meta.url), threadOptions, {
+    this.writer = new ServiceThread({
+      script: new URL('../worker/writer-thread.js', import.meta.url),
+      data: threadOptions,
+      limits: THREAD_LIMITS,
+      restartMs: RESTART_MS,
+      startError: startErrorOf,
       onAnswer: (outcomes) => this.onAnswer(outcomes),
-      onDeath: () => this.onDeath(),
+      onEnd: () => this.onEnd(),
     });
   }
 
@@ -186,7 +197,7 @@ export class AppendQueue {
     this.settle(settled, known);
   }
 
-  private onDeath(): void {
+  private onEnd(): void {
     const posted = this.posted.splice(0).flat();
     const lost = [...posted.flatMap(({ append, part }) => (part ? [] : append)), ...this.waiting.takeAll()];
     this.postedBytes = 0;

@@ -1,18 +1,8 @@
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { holdLock } from '../../../sqlite-file/hold-lock.js';
+import { syncPath } from '../../../sqlite-file/sync-path.js';
 import { codeOf, LogOpenError, openErrorOf } from '../shared/errors.js';
-import { syncPath } from '../shared/sync-path.js';
 
 /**
  * Makes the folder of a database file where it is missing, and sees that both can be written. Answers the file's real
@@ -43,25 +33,11 @@ export function preparePlace(file: string): string {
   return path;
 }
 
-/**
- * Holds the log for this process until it is released: an exclusive transaction on a small database beside it, which
- * is a lock of the operating system and goes with the process, however it ends. (`locking_mode=EXCLUSIVE` on the log
- * itself would shut out our own readers.)
- */
-export function holdLock(path: string, file: string): { release(): void } {
-  let lock: DatabaseSync | undefined;
+/** Holds the log for this process alone. Throws `LogOpenError`, with the name `file`. */
+export function holdLog(path: string, file: string): { release(): void } {
   try {
-    // Whoever can open this file can hold the lock, so it belongs to its owner alone.
-    const lockFile = `${path}-lock`;
-    closeSync(openSync(lockFile, 'a', 0o600));
-    // Of earlier versions it has the mode that the umask gave it; only its owner can change that.
-    if (statSync(lockFile).uid === process.getuid?.()) chmodSync(lockFile, 0o600);
-    lock = new DatabaseSync(`${path}-lock`, { timeout: 0 });
-    lock.exec('BEGIN EXCLUSIVE');
+    return holdLock(path);
   } catch (error) {
-    lock?.close();
     throw openErrorOf(error, file);
   }
-  const held = lock;
-  return { release: () => held.close() };
 }

@@ -1,9 +1,9 @@
 import { LogClosed, LogUnavailable, type RecordedEvent } from '../../port.js';
-import { LogOpenError } from '../shared/errors.js';
+import { ServiceThread } from '../../../threads/service-thread.js';
+import { LogOpenError, startErrorOf, type OpenFailure } from '../shared/errors.js';
 import { CellReader, type Answer, type Found, type Query } from '../shared/query.js';
 import type { Page } from '../../subscription.js';
-import { MAX_POSTED_READS, MAX_WAITING_READS } from '../shared/settings.js';
-import { Thread } from './thread.js';
+import { MAX_POSTED_READS, MAX_WAITING_READS, RESTART_MS, THREAD_LIMITS } from '../shared/settings.js';
 
 interface Waiting {
   readonly resolve: (found: Found) => void;
@@ -16,21 +16,22 @@ export class ReadQueue {
   private readonly waiting: Waiting[] = [];
   /** Queries of this turn that have not been posted yet: those that come together go, and are answered, together. */
   private readonly unposted: Query[] = [];
-  private readonly reader: Thread<readonly Answer[]>;
+  private readonly reader: ServiceThread<readonly Answer[], OpenFailure>;
   private closed = false;
 
   constructor(path: string) {
-    this.reader = new Thread(
-      new URL('../worker/reader-thread.js', import.meta.url),
-      { path },
-      {
-        onAnswer: (answers) => answers.forEach((answer) => this.settle(answer)),
-        onDeath: () => {
-          this.unposted.length = 0;
-          for (const { reject } of this.waiting.splice(0)) reject(new LogUnavailable('the reader thread died'));
-        },
+    this.reader = new ServiceThread({
+      script: new URL('../worker/reader-thread.js', import.meta.url),
+      data: { path },
+      limits: THREAD_LIMITS,
+      restartMs: RESTART_MS,
+      startError: startErrorOf,
+      onAnswer: (answers) => answers.forEach((answer) => this.settle(answer)),
+      onEnd: () => {
+        this.unposted.length = 0;
+        for (const { reject } of this.waiting.splice(0)) reject(new LogUnavailable('the reader thread died'));
       },
-    );
+    });
   }
 
   /** Throws `LogOpenError`. */

@@ -1,4 +1,5 @@
-import { getSystemErrorName } from 'node:util';
+import { codeOf as sqliteCodeOf } from '../../../sqlite-file/codes.js';
+import { WrongFile } from '../../../sqlite-file/open-file.js';
 
 export type LogOpenCode =
   | 'no_folder'
@@ -10,7 +11,7 @@ export type LogOpenCode =
   | 'damaged'
   | 'cannot_open';
 
-/** Why the log cannot be opened, in one line for whoever starts the service. */
+/** Why the log cannot be opened, as one line for the person who starts the service. */
 export class LogOpenError extends Error {
   override readonly name = 'LogOpenError';
 
@@ -22,41 +23,33 @@ export class LogOpenError extends Error {
   }
 }
 
-/** Primary result codes of SQLite (https://sqlite.org/rescode.html). */
-const SQLITE_CODES: Readonly<Record<number, string>> = {
-  5: 'SQLITE_BUSY',
-  6: 'SQLITE_LOCKED',
-  7: 'SQLITE_NOMEM',
-  8: 'SQLITE_READONLY',
-  10: 'SQLITE_IOERR',
-  11: 'SQLITE_CORRUPT',
-  13: 'SQLITE_FULL',
-  14: 'SQLITE_CANTOPEN',
-  15: 'SQLITE_PROTOCOL',
-  18: 'SQLITE_TOOBIG',
-  19: 'SQLITE_CONSTRAINT',
-  26: 'SQLITE_NOTADB',
-};
-
-/** The name of SQLite's or the system's code of an error, and nothing of its message, which may hold SQL or a path. */
-export function codeOf(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return 'UNKNOWN';
-  if ('errcode' in error && typeof error.errcode === 'number') {
-    // The low byte is the primary code, the rest says which of its cases.
-    return SQLITE_CODES[error.errcode & 0xff] ?? `SQLITE_${error.errcode}`;
-  }
-  if ('errno' in error && typeof error.errno === 'number') return getSystemErrorName(error.errno);
-  return error instanceof Damaged ? 'DAMAGED' : error instanceof Error ? error.name : 'UNKNOWN';
-}
+/** A `LogOpenError` as a worker thread reports it to the main thread. */
+export type OpenFailure = Pick<LogOpenError, 'code' | 'message'>;
 
 /** What was read is not what was written. The message names a position or a digest and nothing else. */
 export class Damaged extends Error {
   override readonly name = 'Damaged';
 }
 
-/** The one line of a file that SQLite would not open. */
+/** The name of SQLite's or the system's code of an error. Takes nothing from its message, which may hold SQL or a path. */
+export const codeOf = (error: unknown): string => (error instanceof Damaged ? 'DAMAGED' : sqliteCodeOf(error));
+
+export function openFailureOf(error: unknown): OpenFailure {
+  const { code, message } =
+    error instanceof LogOpenError ? error : new LogOpenError('cannot_open', 'the event log cannot be opened');
+  return { code, message };
+}
+
+/** The error of a worker thread that did not start; `failure` is undefined if it ended without a word. */
+export function startErrorOf(failure: OpenFailure | undefined): LogOpenError {
+  if (failure === undefined) return new LogOpenError('cannot_open', 'a worker thread ended while it started');
+  return new LogOpenError(failure.code, failure.message);
+}
+
+/** The error, in one line, of a file that cannot be opened. */
 export function openErrorOf(error: unknown, file: string): LogOpenError {
   if (error instanceof LogOpenError) return error;
+  if (error instanceof WrongFile) return wrongFileError(error, file);
   const code = codeOf(error);
   switch (code) {
     case 'SQLITE_NOTADB':
@@ -69,5 +62,21 @@ export function openErrorOf(error: unknown, file: string): LogOpenError {
       return new LogOpenError('in_use', `another process is using ${file}`);
     default:
       return new LogOpenError('cannot_open', `${file} cannot be opened: ${code}`);
+  }
+}
+
+function wrongFileError({ fault, versions: { found, current } }: WrongFile, file: string): LogOpenError {
+  switch (fault) {
+    case 'foreign':
+      return new LogOpenError('foreign_database', `${file} is a database of another program`);
+    case 'newer': {
+      const versions = `schema ${found}, this version reads up to ${current}`;
+      return new LogOpenError('newer_schema', `${file} was written by a newer version of Sallyport (${versions})`);
+    }
+    case 'older':
+    case 'no_tables':
+      return new LogOpenError('damaged', `${file} has lost its tables`);
+    case 'no_wal':
+      return new LogOpenError('cannot_open', `${file} is on a file system that cannot keep a WAL`);
   }
 }

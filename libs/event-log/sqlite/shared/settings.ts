@@ -49,7 +49,7 @@ export const RESTART_MS = 250;
 /** A page cache per connection; behind it stands the system's own. */
 export const CACHE_KIB = 16_384;
 /**
- * Where new objects of a worker thread stand. Hardly any of them lives longer than one message, and V8 would take several
- * times as much without being the faster for it.
+ * For new objects of a worker thread, in MiB. Hardly any of them outlives its message; by default V8 would take several
+ * times as much and be no faster.
  */
-export const YOUNG_MIB = 12;
+export const THREAD_LIMITS = { maxYoungGenerationSizeMb: 12 } as const;

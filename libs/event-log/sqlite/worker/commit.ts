@@ -1,11 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
+import { closeQuietly } from '../../../sqlite-file/open-file.js';
+import { Reconnecting } from '../../../sqlite-file/reconnecting.js';
 import { categoryOf } from '../../event.js';
 import type { AppendOutcome, Violation } from '../../port.js';
 import { verifySealed } from '../../verify.js';
 import type { Claims } from '../shared/claims.js';
 import { codeOf, Damaged } from '../shared/errors.js';
 import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from '../shared/group-message.js';
-import { closeQuietly, openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
+import { openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from '../shared/settings.js';
 
 /** Commits groups of batches. Synchronous, and the only one that writes the log. */
@@ -15,39 +18,30 @@ export interface GroupWriter {
   close(): void;
 }
 
-/** Opens the log for writing. Throws `LogOpenError`. Writes no batch whose caller has taken it back. */
+/** Opens the log for writing. Throws `LogOpenError`. Writes no batch that its caller has taken back. */
 export function openGroupWriter(options: WriterOptions, claims: Claims): GroupWriter {
-  let table: EventTable | undefined = new EventTable(openForWriting(options), claims);
+  const table = new Reconnecting({
+    open: () => new EventTable(openForWriting(options), claims),
+    reopen: () => reopened(options, claims),
+    // Only the file knows whether a failed commit took effect, and this connection may see the file wrongly. It is
+    // reopened at once, because the write of `reopened` ends what the failed commit may have left in the write-ahead
+    // log, where the next start would find it.
+    atOnce: true,
+  });
   return {
     commit(batches) {
-      let cause: string | undefined;
       try {
-        table ??= reopened(options, claims);
+        return table.use((open) => open.commit(batches));
       } catch (error) {
-        cause = codeOf(error);
+        const cause = codeOf(error);
+        return batches.map(() => ({ kind: 'unknown', cause }));
       }
-      try {
-        if (table !== undefined) return table.commit(batches);
-      } catch (error) {
-        cause = codeOf(error);
-        // What became of a commit that failed is only known to the file, and this connection may no longer see it as
-        // it is: it is let go, and the file is opened anew. At once, because the write that comes with it puts an end
-        // to what the failed commit may have left in the write-ahead log, where the next start would find it.
-        table?.close();
-        table = undefined;
-        try {
-          table = reopened(options, claims);
-        } catch {
-          // The next group tries it again.
-        }
-      }
-      return batches.map(() => ({ kind: 'unknown', cause: cause ?? 'UNKNOWN' }));
     },
-    close: () => table?.close(),
+    close: () => table.close(),
   };
 }
 
-/** After a failure nothing is answered, not even a commit of mere checks, before the file has taken a write again. */
+/** After a failure the file has to take a write before anything is answered, even a commit of nothing but checks. */
 function reopened(options: WriterOptions, claims: Claims): EventTable {
   const db = openForWriting(options);
   try {
@@ -60,8 +54,6 @@ function reopened(options: WriterOptions, claims: Claims): EventTable {
 }
 
 interface Head {
-  /** A text of its own: those of a batch are slices of the message that it came in, and would keep all of it alive. */
-  readonly stream: string;
   readonly streamId: number;
   revision: number;
 }
@@ -91,8 +83,8 @@ const statementsOf = (db: DatabaseSync) => ({
 /** One connection with its statements and what it remembers. Any error but `Damaged` ends it. */
 class EventTable {
   private readonly sql: ReturnType<typeof statementsOf>;
-  /** Heads as of this transaction, the most recently used last. Nobody else writes, so they cannot go stale. */
-  private readonly heads = new Map<string, Head>();
+  /** Heads as of this transaction. Nothing else writes, so they cannot go stale. */
+  private readonly heads = new LRUCache<string, Head>({ max: MAX_REMEMBERED_HEADS });
   private lastPosition: number;
   /** The greatest token in the file as it was opened. What is in it has its event, so each later token is new. */
   private readonly tokensBefore: number;
@@ -222,11 +214,7 @@ class EventTable {
 
   private headOf(stream: string): Head | undefined {
     const known = this.heads.get(stream);
-    if (known !== undefined) {
-      this.heads.delete(known.stream);
-      this.heads.set(known.stream, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const row = this.sql.stream.get(stream);
     if (row === undefined) return undefined;
     const streamId = Number(row['id']);
@@ -236,20 +224,17 @@ class EventTable {
     if (verified?.stream !== stream || verified.revision !== last?.['revision']) {
       throw new Damaged('the last event of a stream');
     }
-    return this.remember({ stream: copyOf(stream), streamId, revision: verified.revision });
+    return this.remember(stream, { streamId, revision: verified.revision });
   }
 
   private addStream(stream: string): Head {
     const streamId = Number(this.sql.insertStream.run(stream).lastInsertRowid);
-    return this.remember({ stream: copyOf(stream), streamId, revision: 0 });
+    return this.remember(stream, { streamId, revision: 0 });
   }
 
-  private remember(head: Head): Head {
-    if (this.heads.size >= MAX_REMEMBERED_HEADS) {
-      const [oldest] = this.heads.keys();
-      if (oldest !== undefined) this.heads.delete(oldest);
-    }
-    this.heads.set(head.stream, head);
+  /** The name is copied: that of a batch is a slice of its message, and would keep the whole message in memory. */
+  private remember(stream: string, head: Head): Head {
+    this.heads.set(copyOf(stream), head);
     return head;
   }
 }

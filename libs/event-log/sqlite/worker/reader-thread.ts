@@ -1,28 +1,29 @@
 import { workerData } from 'node:worker_threads';
-import { codeOf, Damaged } from '../shared/errors.js';
+import { Reconnecting } from '../../../sqlite-file/reconnecting.js';
+import { serve } from '../../../threads/serve.js';
+import { codeOf, Damaged, openFailureOf } from '../shared/errors.js';
 import type { Answer, Query } from '../shared/query.js';
-import { openLogReader, type LogReader } from './log-reader.js';
-import { serve } from './serve.js';
+import { openLogReader } from './log-reader.js';
 
-/** Worker thread: reads the log on a connection of its own. Answers the queries of a message together, in order. */
-serve<readonly Query[]>(() => {
-  const { path }: { readonly path: string } = workerData;
-  let reader: LogReader | undefined = openLogReader(path);
-  const answer = (query: Query): Answer => {
-    try {
-      reader ??= openLogReader(path);
-      return { found: reader.answer(query) };
-    } catch (error) {
-      if (error instanceof Damaged) return { failure: error.message };
-      // The connection may hold on to what has failed; the next query opens the file anew.
+/** The reader thread, with a connection of its own. It answers the queries of a message together, in order. */
+serve({
+  open() {
+    const { path }: { readonly path: string } = workerData;
+    const reader = new Reconnecting({
+      open: () => openLogReader(path),
+      keepsAfter: (error) => error instanceof Damaged,
+    });
+    const answer = (query: Query): Answer => {
       try {
-        reader?.close();
-      } catch {
-        // It is let go either way.
+        return { found: reader.use((open) => open.answer(query)) };
+      } catch (error) {
+        return { failure: error instanceof Damaged ? error.message : codeOf(error) };
       }
-      reader = undefined;
-      return { failure: codeOf(error) };
-    }
-  };
-  return { answer: (messages) => messages.map((queries) => queries.map(answer)), close: () => reader?.close() };
+    };
+    return {
+      answer: (messages: readonly (readonly Query[])[]) => messages.map((queries) => queries.map(answer)),
+      close: () => reader.close(),
+    };
+  },
+  reasonOf: openFailureOf,
 });
