@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test, type TestContext } from 'node:test';
 import { openFile, WrongFile, type FileFormat } from './open-file.js';
 import { Reconnecting } from './reconnecting.js';
+import { test, type TestContext } from '../../test/support/testing.js';
 
 const FIRST: FileFormat = { applicationId: 77, version: 1, schema: 'CREATE TABLE a (x TEXT) STRICT;' };
 const SECOND: FileFormat = {
