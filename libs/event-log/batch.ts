@@ -9,7 +9,10 @@ export const MAX_BLOB_BYTES = 8_388_608;
 export const MAX_STREAMS = 1_024;
 export const MAX_EVENTS = 1_024;
 
-/** A command comes to an event, a payload or a blob that no store takes: what asked for it was too large. Nothing was sent. */
+/**
+ * An event, payload or blob exceeds the size limit of the port; nothing was sent. The request that produced it was too
+ * large.
+ */
 export class EventTooLarge extends TypeError {
   override readonly name = 'EventTooLarge';
 }
@@ -18,16 +21,15 @@ export class EventTooLarge extends TypeError {
 const STREAM_PATTERN = /^[a-z][a-z0-9._:-]{0,254}$/;
 
 /**
- * Throws a TypeError where a batch is not one by the rules of the port: a broken caller, and never a broken input, unless it
- * is `EventTooLarge`.
- * Answers its weight: about how many bytes it holds in a queue.
+ * Throws a TypeError if a batch breaks the rules of the port, which is a bug in the caller and never a bad input.
+ * Throws `EventTooLarge` if the input was too large. Returns its weight: about how many bytes it holds in a queue.
  */
 export function checkBatch({ writes, checks, blobs = [] }: Batch): number {
   const streams = new Set<string>();
   for (const { stream, expected } of [...writes, ...checks]) {
     if (!STREAM_PATTERN.test(stream)) throw new TypeError('a stream with an unfit name');
     if (!Number.isSafeInteger(expected) || expected < 0) throw new TypeError(`${stream}: an unfit expected revision`);
-    if (streams.has(stream)) throw new TypeError(`${stream} stands twice in one batch`);
+    if (streams.has(stream)) throw new TypeError(`${stream} occurs twice in one batch`);
     streams.add(stream);
   }
   if (streams.size > MAX_STREAMS) throw new TypeError(`more than ${MAX_STREAMS} streams in one batch`);

@@ -11,7 +11,7 @@ export function textBlob(text: string): Blob {
   return { digest: digestOfBytes(text), bytes: Buffer.from(text, 'utf8') };
 }
 
-/** Reads a blob that an event names, and believes it only by its digest. Throws `LogUnavailable`. */
+/** Reads a blob that an event names, and trusts it only if its digest matches. Throws `LogUnavailable`. */
 export async function readText(log: EventLog, digest: Digest): Promise<string> {
   const bytes = await log.blob(digest);
   if (bytes === undefined || digestOfBytes(bytes) !== digest)
@@ -19,7 +19,7 @@ export async function readText(log: EventLog, digest: Digest): Promise<string> {
   return Buffer.from(bytes).toString('utf8');
 }
 
-/** A document of our own making: what was written as JCS is read as it is. Throws `LogUnavailable`. */
+/** Reads a document that we wrote as JCS. Throws `LogUnavailable`. */
 export async function readJson<Document>(log: EventLog, digest: Digest): Promise<Document> {
   return JSON.parse(await readText(log, digest)) as Document;
 }

@@ -7,11 +7,11 @@ import type { Instant } from '../kernel/time.js';
  * nothing else.
  */
 export interface Event<Type extends string = string, Data = unknown> {
-  /** `<category>-<id>` in lower case, or one word for a stream of which there is one. */
+  /** `<category>-<id>` in lower case, or one word if there is only one stream of the category. */
   readonly stream: string;
   /** 1 for the first event of its stream. */
   readonly revision: number;
-  /** UUIDv5 over all the rest, so that two different facts never share an id. */
+  /** UUIDv5 over all other members, so that two different facts never share an id. */
   readonly id: string;
   readonly type: Type;
   readonly schemaVersion: number;
@@ -24,20 +24,20 @@ export interface Event<Type extends string = string, Data = unknown> {
   readonly data: Data;
 }
 
-/** An event as stores take it: its canonical JSON, with the fields that they index beside it. */
+/** An event as stores take it: its canonical JSON, and the fields that they index. */
 export interface SealedEvent {
   readonly stream: string;
   readonly revision: number;
   readonly id: string;
   readonly type: string;
   readonly json: string;
-  /** The same fact as an object, for whoever folds it at once; stores take the text alone. */
+  /** The same fact as an object, for a caller that folds it at once; stores take only the text. */
   readonly event: Omit<Event, 'id'>;
-  /** Encrypted content that belongs to the event and is kept beside the log; the event holds commitments to it. */
+  /** Encrypted content of the event, kept outside of the event; the event holds commitments to it. */
   readonly payload?: Uint8Array | undefined;
 }
 
-/** The namespace of event ids; fixed for ever. */
+/** The namespace of event ids; it never changes. */
 export const EVENT_NAMESPACE = '6f1d0a5e-9c43-5b0e-8f53-0d6a1f6c2b7e';
 
 /** Writes an event as its one JCS string and derives its id. The members are spelled here in the order of RFC 8785. */

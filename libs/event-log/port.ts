@@ -1,7 +1,7 @@
 import type { Digest } from '../kernel/digest.js';
 import type { SealedEvent } from './event.js';
 
-/** Events for one stream. `expected` is the revision that the stream must have before them; 0 where it must not exist. */
+/** Events for one stream. `expected` is the revision that the stream must have before them; 0 if it must not exist. */
 export interface StreamWrite {
   readonly stream: string;
   readonly expected: number;
@@ -20,19 +20,19 @@ export interface Blob {
   readonly bytes: Uint8Array;
 }
 
-/** All or nothing. A stream stands at most once in `writes` and `checks` together. `writes` may be empty. */
+/** All or nothing. `writes` and `checks` together name each stream at most once. `writes` may be empty. */
 export interface Batch {
   readonly writes: readonly StreamWrite[];
   readonly checks: readonly StreamCheck[];
   readonly blobs?: readonly Blob[];
   /**
-   * The batch only stops something, so it may be written even after its caller was told that its fate is unknown. What
-   * opens something must not happen after such an answer. Adapters need not read this: `settled.ts` does.
+   * The batch only stops something, so it may be written even after its caller got the answer that its fate is unknown.
+   * A batch that opens something must not be written after such an answer. `settled.ts` reads this; adapters need not.
    */
   readonly standing?: boolean;
   /**
-   * A stop of some kind: an adapter may take it before others that wait, if they write none of its streams. What it does
-   * is the same.
+   * The batch stops something: an adapter may take it before others that wait, if they write none of its streams. Its
+   * effect is the same.
    */
   readonly urgent?: boolean;
 }
@@ -48,14 +48,14 @@ export interface Violation {
  *   of a batch that writes nothing, it is at or after all that its checks saw. An identical batch that was committed
  *   before is `committed` again: its stored bytes were read back and are the same.
  * - `refused`: nothing was written. Every violated expectation is named.
- * - `unwritten`: the store did not take the batch, because the caller took it back or the store cannot be opened. Nothing
- *   was written.
- * - `unknown`: the store took the batch, and nobody can say whether it was written (a time-out, a lost connection, an I/O
- *   error at commit). Nothing that depends on its fate may be decided before the fate is known.
+ * - `unwritten`: the store did not take the batch, because the caller took it back or the store cannot be opened.
+ *   Nothing was written.
+ * - `unknown`: the store took the batch, and nobody can say whether it was written (a time-out, a lost connection, an
+ *   I/O error at commit). Nothing that depends on its fate may be decided before the fate is known.
  *
- * `committed` and `refused` are the last word on earlier batches of unknown fate that write the same streams: what is not
- * written by then never will be. Others take the revisions that it would have had. An adapter on which a copy may still
- * arrive has to keep it out. So a batch of mere checks learns the fate of a batch without a second copy of it.
+ * `committed` and `refused` also settle earlier batches of unknown fate that write the same streams: a batch that is
+ * not written by then never will be, because others take its revisions. An adapter in which a copy may still arrive has
+ * to keep it out. A batch that only checks therefore reveals the fate of another batch without a second copy of it.
  */
 export type AppendOutcome =
   | { readonly kind: 'committed'; readonly position: bigint }
@@ -63,7 +63,7 @@ export type AppendOutcome =
   | { readonly kind: 'unwritten'; readonly cause: string }
   | { readonly kind: 'unknown'; readonly cause: string };
 
-/** The caller's hold on an append that has no answer yet. A log that lets go of batches sets `takeBack`. */
+/** The caller's hold on an append that has no answer yet. A log that can give batches back sets `takeBack`. */
 export interface Recall {
   /**
    * Takes the batch back. True if the store has not taken it: then it never will, and the append answers `unwritten`.
@@ -81,13 +81,13 @@ export interface RecordedEvent {
   readonly json: string;
 }
 
-/** Where an event stands. */
+/** The place of an event in the log. */
 export type EventPlace = Pick<RecordedEvent, 'stream' | 'revision'>;
 
 export interface ReadAllOptions {
   /** Only events after this position. */
   readonly after: bigint;
-  /** Only streams of these categories; all of them where it is absent. */
+  /** Only streams of these categories; all streams if not given. */
   readonly categories?: readonly string[];
   /** About how many events at once. A batch that shares one position is never split. */
   readonly limit?: number;
@@ -108,7 +108,7 @@ export interface SubscribeOptions extends Omit<ReadAllOptions, 'limit'> {
 }
 
 export interface Subscription {
-  /** Reads what has been appended now, whatever its interval is. */
+  /** Reads at once what has been appended, without waiting for the interval. */
   hurry(): void;
   close(): Promise<void>;
 }
@@ -117,7 +117,7 @@ export interface Subscription {
 export interface EventLog {
   /** Throws `LogOverloaded` (nothing was queued) when its bounded queue is full, `LogClosed` after `close`. */
   append(batch: Batch, recall?: Recall): Promise<AppendOutcome>;
-  /** The revision of a stream's last event, 0 where it does not exist; linearizable. Throws `LogUnavailable`. */
+  /** The revision of a stream's last event, 0 if the stream does not exist; linearizable. Throws `LogUnavailable`. */
   head(stream: string): Promise<number>;
   /** Events of a stream after a revision, in order; all of them or the first `limit`. Throws `LogUnavailable`. */
   read(stream: string, after?: number, limit?: number): Promise<readonly RecordedEvent[]>;
@@ -132,16 +132,16 @@ export interface EventLog {
   end(): Promise<bigint>;
   /** Follows the log from a position on; resubscribes by itself after an error. */
   subscribe(options: SubscribeOptions, subscriber: Subscriber): Subscription;
-  /** The payload of an event, undefined where it has none. Throws `LogUnavailable`. */
+  /** The payload of an event, undefined if it has none. Throws `LogUnavailable`. */
   payload(stream: string, revision: number): Promise<Uint8Array | undefined>;
   /**
-   * The payloads of several events, in the order of `places`: of all of them or, past the size of a page, of the first
-   * ones, and always of the first. Throws `LogUnavailable`.
+   * The payloads of several events, in the order of `places`. Above the size of a page only the first ones are
+   * answered, and always the first. Throws `LogUnavailable`.
    */
   payloads(places: readonly EventPlace[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** Throws `LogUnavailable`. */
   blob(digest: Digest): Promise<Uint8Array | undefined>;
-  /** Finishes what is queued, then lets go of everything it holds. */
+  /** Finishes what is queued, then releases everything it holds. */
   close(): Promise<void>;
 }
 
@@ -155,7 +155,10 @@ export class LogUnavailable extends Error {
   override readonly name: string = 'LogUnavailable';
 }
 
-/** An append may have been written, or may yet be: its caller asks for its fate. `LogUnavailable` itself: it was not. */
+/**
+ * An append may have been written, or may still be written: its caller has to find out. Plain `LogUnavailable` means
+ * that it was not.
+ */
 export class OutcomeUnknown extends LogUnavailable {
   override readonly name = 'OutcomeUnknown';
 }

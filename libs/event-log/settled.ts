@@ -11,7 +11,7 @@ import {
   type Recall,
 } from './port.js';
 
-/** What became of a batch. There is no third answer: if it did not become one of these in time, `append` throws. */
+/** The fate of a batch. There is no third answer: if neither is known in time, `append` throws. */
 export type SettledOutcome = Exclude<AppendOutcome, { kind: 'unknown' | 'unwritten' }>;
 
 export interface SettledLog extends EventLog {
@@ -26,7 +26,9 @@ export interface SettledLogOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** How long an append may wait for its fate; 1000, and as long again for each MiB of payload. */
   readonly deadlineMs?: number;
-  /** Batches of unknown fate, beside those in flight; from there on nothing is appended. 256. */
+  /**
+   * Batches of unknown fate, in addition to those in flight. At this bound nothing more is appended. 256 if not given.
+   */
   readonly maxUnsettled?: number;
 }
 
@@ -43,7 +45,7 @@ interface Entry {
   /** The one attempt under way. There are never two at once, so that a refusal is the last word. */
   attempt?: Promise<AppendOutcome> | undefined;
   recall?: Recall | undefined;
-  /** The store has taken it at least once, and has not said what became of it. */
+  /** The store has taken it at least once and has not said whether it was written. */
   mayBeWritten: boolean;
   /** Its caller has been answered. */
   answered: boolean;
@@ -53,9 +55,9 @@ interface Entry {
 
 /**
  * The same log, whose `append` never answers `unknown`: it sends the identical batch again until its fate is known or
- * the deadline is over. A batch that stays unknown is kept, and whoever next touches a stream that it writes learns its
- * fate first, so that nothing is decided on a stream that may or may not have moved. A batch whose caller has been
- * answered is not sent again for that: its streams are asked whether they have moved.
+ * the deadline is over. A batch that stays unknown is kept. The next append to one of its streams learns its fate
+ * first, so that nothing is decided on a stream that may or may not have moved. A batch whose caller has been answered
+ * is not sent again for that: the log is asked whether its streams have moved.
  */
 export function settledLog(log: EventLog, options: SettledLogOptions): SettledLog {
   const { clock, deadlineMs = DEADLINE_MS, maxUnsettled = MAX_UNSETTLED } = options;
@@ -87,7 +89,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     entry.recall = recall;
     try {
       const outcome = await log.append(entry.answered && batch.standing !== true ? probeOf(batch) : batch, recall);
-      // An answer that comes after the deadline settles the batch all the same.
+      // An answer after the deadline still settles the batch.
       if (isSettled(outcome)) unsettled.delete(entry);
       else if (outcome.kind === 'unknown') entry.mayBeWritten = true;
       else if (entry.answered && batch.standing !== true && !entry.mayBeWritten) unsettled.delete(entry);
@@ -98,7 +100,7 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     }
   }
 
-  /** Tries to learn a fate once more. That the log cannot take the batch now leaves its fate as it was. */
+  /** Tries once more to learn a fate. If the log cannot take the batch now, its fate stays as it was. */
   async function attemptAgain(entry: Entry, deadline: number): Promise<AppendOutcome> {
     try {
       return await attempt(entry, deadline);
@@ -126,26 +128,30 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
     }
   }
 
-  /** The deadline is over: from here on a batch that does not stand is not sent, and what still waits is taken back. */
+  /**
+   * The deadline is over. From now on only a batch with `standing` is sent again, and an append that still waits is
+   * taken back.
+   */
   function giveUp(entry: Entry): LogUnavailable {
     entry.answered = true;
     const { batch, attempt: underWay, recall, written } = entry;
     if (written.size === 0) return new LogUnavailable('no answer in time');
-    if (batch.standing === true) return new OutcomeUnknown('the fate of an append is unknown, and it stands');
+    if (batch.standing === true)
+      return new OutcomeUnknown('the fate of an append is unknown, and it may still be written');
     const isTakenBack = underWay === undefined || recall?.takeBack?.() === true;
     if (!isTakenBack || entry.mayBeWritten) return new OutcomeUnknown('the fate of an append is unknown');
     unsettled.delete(entry);
     return new LogUnavailable('nothing was appended in time');
   }
 
-  /** Those that this one may rest on. */
+  /** The earlier batches that this one may depend on. */
   function earlierThan(entry: Entry): Entry[] {
     const all = [...unsettled];
     const at = all.indexOf(entry);
     return writing(streamsOf(entry.batch), at < 0 ? all : all.slice(0, at));
   }
 
-  /** Learns the fate of what a new batch may rest on, and of all that is unknown if that is too much. */
+  /** Learns the fate of batches that a new batch may depend on, and of all unknown ones if there are too many. */
   async function makeWay(batch: Batch, deadline: number): Promise<void> {
     await settleStreams(streamsOf(batch), deadline);
     if (unsettled.size < maxUnsettled) return;
@@ -158,11 +164,14 @@ export function settledLog(log: EventLog, options: SettledLogOptions): SettledLo
       throw new LogUnavailable('an earlier append is of unknown fate');
   }
 
-  /** In order; waits for an append that still insists. False at the first that stays unknown. */
+  /**
+   * Settles the entries in order, and waits for an append that still insists. False at the first one that stays
+   * unknown.
+   */
   async function settleAll(entries: readonly Entry[], deadline: number): Promise<boolean> {
     for (const entry of entries) {
       if (entry.insisting !== undefined) await before(deadline, entry.insisting, undefined);
-      // An attempt from before the answer may be under way. It tells less than one that begins now.
+      // An attempt from before the answer may be under way. It says less than one that begins now.
       if (unsettled.has(entry) && entry.attempt !== undefined) await attemptAgain(entry, deadline);
       if (unsettled.has(entry) && entry.insisting === undefined) await attemptAgain(entry, deadline);
       if (unsettled.has(entry)) return false;
@@ -216,7 +225,7 @@ const probeOf = ({ writes }: Batch): Batch => ({
 const isSettled = (outcome: AppendOutcome): outcome is SettledOutcome =>
   outcome.kind === 'committed' || outcome.kind === 'refused';
 
-/** What a store may take longer for payloads: a slow disk writes some MiB a second, beside all else. */
+/** Extra time for payloads: a slow disk writes a few MiB per second in addition to everything else. */
 const MS_PER_MIB = 1_000;
 
 function sizeMs({ writes }: Batch): number {

@@ -19,7 +19,7 @@ const PAGE = 500;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 5_000;
 
-/** The subscriptions of one log. Nothing polls: they read when they start and whenever `wake` is called. */
+/** The subscriptions of one log. Nothing polls: they read when they start and at each `wake`. */
 export class Subscriptions {
   private readonly open = new Set<Follower>();
 
@@ -40,7 +40,7 @@ export class Subscriptions {
   }
 
   /**
-   * Something may have been appended. Where it is known what, in the order of the log, whoever has seen all that lies
+   * Something may have been appended. If it is given, in the order of the log, a subscription that has seen everything
    * before it need not read it back.
    */
   wake(committed?: readonly Committed[]): void {
@@ -53,10 +53,10 @@ export class Subscriptions {
   }
 }
 
-/** One subscription: at least once, in order, and the next page only after the handler of the last one is done. */
+/** One subscription: at least once, in order. It reads the next page only after the handler of the last one is done. */
 class Follower {
   private readonly stopping = new AbortController();
-  /** The log has to be read. Set by `wake` also while a page is being read, so that no append is slept through. */
+  /** The log has to be read. `wake` sets it even while a page is being read, so that no append is missed. */
   private stale = true;
   private readonly tail: Tail;
   private sleeper: (() => void) | undefined;
@@ -117,7 +117,7 @@ class Follower {
 
   private async step(): Promise<void> {
     if (!this.stale && this.tail.isEmpty) {
-      // Committed while events were handed over: nobody will say it again.
+      // Committed while events were handed over: no other `wake` will announce it.
       if (this.tail.to > this.after) this.caughtUpWithTail();
       await new Promise<void>((resolve) => (this.sleeper = resolve));
       this.sleeper = undefined;
@@ -162,7 +162,7 @@ class Follower {
     else this.hurried = true;
   }
 
-  /** What was committed meanwhile is not its own: it has caught up with that too. */
+  /** The batches that were committed meanwhile are of other categories: it has caught up with them too. */
   private caughtUpWithTail(): void {
     try {
       this.after = this.tail.to;
@@ -172,7 +172,7 @@ class Follower {
     }
   }
 
-  /** Lets the interval since the last read pass, unless somebody is in a hurry. */
+  /** Waits until the interval since the last read is over, unless `hurry` was called. */
   private async untilDue(): Promise<void> {
     const early = this.lastReadMs + this.intervalMs - performance.now();
     if (early > 0 && !this.hurried) {

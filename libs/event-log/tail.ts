@@ -7,25 +7,25 @@ export interface Committed {
   readonly position: bigint;
 }
 
-/** Past either what has been committed is read back from the log instead. */
+/** Above either bound, committed batches are read back from the log instead. */
 const MAX_EVENTS = 4096;
 const MAX_CHARS = 16_777_216;
 
 /**
- * The end of a log as one follower has it without reading: what was committed from some position on, without a gap, as
- * far as it belongs to its categories.
+ * The end of a log, as one follower knows it without reading: the batches that were committed after some position,
+ * without a gap, as far as they belong to its categories.
  */
 export class Tail {
   private events: RecordedEvent[] = [];
   private chars = 0;
-  /** Undefined where nothing is known. */
+  /** Undefined if nothing is known. */
   private from: bigint | undefined;
   private upTo = 0n;
 
-  /** `categories`: those that are kept; all of them where it is absent. */
+  /** `categories`: those that are kept; all if not given. */
   constructor(private readonly categories: readonly string[] | undefined) {}
 
-  /** Everything up to here has been taken from the tail or stands in it. */
+  /** Everything up to here is in the tail or has been taken from it. */
   get to(): bigint {
     return this.upTo;
   }
@@ -34,12 +34,12 @@ export class Tail {
     return this.events.length === 0;
   }
 
-  /** False where something else lies in between, or it has become too much: the follower has to read. */
+  /** False if other batches lie in between or the tail is full: the follower has to read. */
   add({ writes, position }: Committed): boolean {
     let first = position;
     for (const { events } of writes) first -= BigInt(events.length);
     if (this.from === undefined) this.from = this.upTo = first;
-    // A repeat of what was committed before, or a read was quicker than the word of the commit.
+    // A batch that was committed before, or a read was quicker than the notice of the commit.
     if (position <= this.upTo) return true;
     if (first !== this.upTo) return false;
     for (const { stream, events } of writes) {
@@ -55,7 +55,9 @@ export class Tail {
     return this.events.length <= MAX_EVENTS && this.chars <= MAX_CHARS;
   }
 
-  /** A read has shown everything up to `end`. False where the tail does not follow on it: the follower has to read on. */
+  /**
+   * A read has shown everything up to `end`. False if the tail does not continue there: the follower has to read on.
+   */
   joinAt(end: bigint): boolean {
     const joins = this.from === undefined || this.from <= end;
     if (!joins || this.upTo <= end) this.drop();
@@ -66,14 +68,14 @@ export class Tail {
     return true;
   }
 
-  /** The first of its events, which are its own no more. */
+  /** Takes the first of its events out. */
   take(count: number): readonly RecordedEvent[] {
     const taken = this.events.splice(0, count);
     for (const { json } of taken) this.chars -= json.length;
     return taken;
   }
 
-  /** Nothing is known any more. */
+  /** Forgets everything. */
   drop(): void {
     this.events = [];
     this.chars = 0;

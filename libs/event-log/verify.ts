@@ -1,7 +1,7 @@
 import { UUID_PATTERN, uuidV5 } from '../kernel/ids.js';
 import { EVENT_NAMESPACE } from './event.js';
 
-/** What the text of an event says about itself, once its id has been found to be that of its content. */
+/** The head of an event's text, after its id has been found to match its content. */
 export interface VerifiedHead {
   readonly id: string;
   readonly stream: string;
@@ -13,9 +13,9 @@ const ID_KEY = ',"id":"';
 const ID_LENGTH = 36;
 
 /**
- * Checks that the text of an event is what `sealEvent` wrote: its id is the UUIDv5 over all the rest, so a bit that
- * flipped on a disk shows. Undefined where it is not. This finds damage, not forgery: whoever can write an event can
- * derive its id, and against that stands the Merkle log.
+ * Checks that the text of an event is what `sealEvent` wrote: its id is the UUIDv5 over all other members, so a bit
+ * that flipped on a disk shows. Undefined if it does not match. This finds damage, not forgery: anyone who can write an
+ * event can derive its id.
  */
 export function verifySealed(json: string): VerifiedHead | undefined {
   // Inside a JSON string a quote is escaped, and after the id come scalars only: the last match is the event's own id.

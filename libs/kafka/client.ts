@@ -5,14 +5,14 @@ import { isLoopback } from '../kernel/loopback.js';
 import { kafkaLibrary } from './library.js';
 import { silenceNegativeTimeouts } from './warnings.js';
 
-/** How brokers are reached. Holds a secret: never logged, never part of an error. */
+/** How to reach the brokers. Holds a secret: never logged, never part of an error. */
 export interface KafkaConnection {
-  /** `host:port` of some of them; the others are learnt. */
+  /** `host:port` of some brokers; they name the others. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** `ca`: PEM of who may have signed the brokers' certificates; without it whom the system trusts. */
+  /** `ca`: PEM of the authorities that may have signed the brokers' certificates; without it, those of the system. */
   readonly tls?: { readonly ca?: string } | undefined;
-  /** `plain` without `tls` shows the password, and gets no further than loopback. */
+  /** `plain` without `tls` sends the password unencrypted, so it is allowed on loopback only. */
   readonly sasl?:
     | {
         readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
@@ -25,18 +25,18 @@ export interface KafkaConnection {
 /** One client with connections of its own. */
 export interface KafkaClient {
   readonly kafka: Kafka;
-  /** Cuts all of its connections now, and makes none again: nothing of it waits for a broker that does not answer. */
+  /** Cuts all of its connections now and makes no new ones: nothing waits for a broker that does not answer. */
   discard(): void;
 }
 
-/** A burst of clients that connect at once takes longer than the second that is the library's own limit. */
+/** A burst of clients that connect at once takes longer than the library's limit of one second. */
 const CONNECTION_MS = 5_000;
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
-/** Hardly any: whoever uses a client makes a new one after a failure, which is quicker than its back-off. */
+/** Few: after a failure the user of a client makes a new one, which is quicker than the library's back-off. */
 const RETRY = { retries: 1, initialRetryTime: 100, maxRetryTime: 500 };
 
-/** `onClosed`: a connection has ended, whoever ended it. */
+/** `onClosed`: a connection has ended, from either side. */
 export function openClient(connection: KafkaConnection, onClosed: () => void = () => undefined): KafkaClient {
   silenceNegativeTimeouts();
   const { brokers, clientId, tls, sasl } = connection;
@@ -45,7 +45,7 @@ export function openClient(connection: KafkaConnection, onClosed: () => void = (
   let discarded = false;
   const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (discarded) throw new Error('the client has been discarded');
-    // Whoever was asked first names the others, so a broker on loopback may lead to one that is not.
+    // The first broker names the others, so a broker on loopback may lead to one that is not.
     if (showsPassword && !isLoopback(host))
       throw new Error(`SASL plain without TLS is for loopback alone, and not for ${host}:${port}`);
     const name = isIP(host) === 0 ? { servername: host } : {};
@@ -70,7 +70,7 @@ export function openClient(connection: KafkaConnection, onClosed: () => void = (
     requestTimeout: REQUEST_MS,
     enforceRequestTimeout: true,
     retry: RETRY,
-    // What goes wrong is told to whoever asked for it; the library would also print it, again and again.
+    // Errors reach the caller; the library would also print them, repeatedly.
     logLevel: logLevel.NOTHING,
     socketFactory,
   });
@@ -85,7 +85,10 @@ export function openClient(connection: KafkaConnection, onClosed: () => void = (
 
 const MAX_REASON_CHARS = 300;
 
-/** What went wrong, in one line for operators. The library's messages name brokers, topics and codes, and no secret. */
+/**
+ * The cause of an error, in one line for operators. The library's messages name brokers, topics and codes, and no
+ * secret.
+ */
 export function reasonOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replaceAll(/\s+/g, ' ').slice(0, MAX_REASON_CHARS);

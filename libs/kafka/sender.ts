@@ -3,7 +3,7 @@ import { within } from '../kernel/within.js';
 import { openClient, type KafkaConnection } from './client.js';
 
 export interface OutgoingRecord {
-  /** Decides on the partition. */
+  /** Determines the partition. */
   readonly key: string;
   readonly value: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -12,8 +12,8 @@ export interface OutgoingRecord {
 /** One idempotent producer with connections of its own. After its first failure it is discarded, never used again. */
 export interface Sender {
   /**
-   * Resolves when every replica in sync has all of the records. Rejects on any failure: a part of the records may have
-   * been written then, or may be written later. May hang for ever, for which callers have a watchdog. One call at a time.
+   * Resolves when every in-sync replica has all of the records. Rejects on any failure: some of the records may have
+   * been written, or may be written later. It may hang forever, so callers need a watchdog. One call at a time.
    */
   send(records: readonly OutgoingRecord[]): Promise<void>;
   discard(): void;
@@ -36,7 +36,7 @@ export async function openSender(
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
-    // Beyond one quick repetition a new producer is better than one whose numbering may be out of step.
+    // After one quick retry a new producer is better than one whose numbering may be out of step.
     retry: { retries: 1, initialRetryTime: 50, maxRetryTime: 200 },
   });
   try {

@@ -5,7 +5,7 @@ import { within } from '../kernel/within.js';
 import { openClient, reasonOf, type KafkaClient, type KafkaConnection } from './client.js';
 import { ReaderBackoff, type Attempt } from './reader-backoff.js';
 
-/** A record as it was read: attacker-controlled where others can write to the topic. */
+/** A record as it was read: attacker-controlled if others can write to the topic. */
 export interface TopicRecord {
   readonly key: string;
   /** Null is a tombstone. */
@@ -18,7 +18,7 @@ export interface TopicListener {
   onStarting?(): void;
   /** The topic was read to its end, again after each interruption: the last record of each key, in order of offset. */
   onLoaded(lastOfKeys: readonly TopicRecord[]): void;
-  /** What came after that. */
+  /** A record after that. */
   onRecord(record: TopicRecord): void;
   onInterrupted(reason: string): void;
 }
@@ -27,23 +27,23 @@ export interface TopicReaderOptions {
   readonly connection: KafkaConnection;
   /** Has one partition. */
   readonly topic: string;
-  /** Each consumer gets a group of its own, named by this and a random id: the brokers' rules may ask for a prefix. */
+  /** Each consumer gets a group of its own, named by this prefix and a random id: access rules may require a prefix. */
   readonly groupPrefix: string;
-  /** Something is written to the topic this often; three times as long without a record, and the consumer is made anew. */
+  /** A record is written to the topic this often; after three times as long without one, the consumer is replaced. */
   readonly beatMs: number;
 }
 
-/** A connection to the brokers that is neither refused nor answered. */
+/** Limit for a connection that the brokers neither refuse nor answer. */
 const START_MS = 15_000;
 const MAX_KEYS = 100_000;
-/** The least that brokers accept by default is 6 s; a group has one member, so nobody waits for its end. */
+/** Brokers accept 6 s or more by default; a group has one member, so nobody waits for its end. */
 const SESSION_MS = 10_000;
 const FETCH_WAIT_MS = 1_000;
 
 /**
- * Follows a compacted topic of one partition from its beginning, and heals by itself. Consumers of the library may stall
- * without a word, and take long to find back into their group after a broker was gone: it is the records that say that
- * one is alive, and one that is not is discarded, with its group, for a new one.
+ * Follows a compacted topic of one partition from its beginning, and recovers by itself. Consumers of the library may
+ * stall silently, and take long to rejoin their group after a broker was away. Records are therefore the only sign of
+ * life: a silent consumer is replaced, together with its group.
  */
 export function followTopic(options: TopicReaderOptions, listener: TopicListener): { close(): Promise<void> } {
   const stopping = new AbortController();
@@ -101,7 +101,7 @@ class Reading implements Attempt {
     });
   }
 
-  /** Until it fails or is ended; answers why. Nothing is handed over afterwards. */
+  /** Runs until it fails or is ended, and answers why. Hands nothing over afterwards. */
   async run(): Promise<string> {
     this.consumer.on(this.consumer.events.CRASH, ({ payload }) => this.fail(reasonOf(payload.error)));
     try {
@@ -116,7 +116,7 @@ class Reading implements Attempt {
     }
   }
 
-  /** Its group has no other member, so nobody has to be told: the brokers forget it in a while. */
+  /** Its group has no other member, so it need not leave: the brokers forget it after a while. */
   readonly end = (): void => this.fail('closed');
 
   private async start(): Promise<void> {
@@ -156,14 +156,14 @@ class Reading implements Attempt {
     this.lastOfKeys.clear();
   }
 
-  /** The next record has to come within `limitMs`. */
+  /** Fails if the next record does not arrive within `limitMs`. */
   private watch(limitMs: number): void {
     clearTimeout(this.watchdog);
     if (this.over) return;
     this.watchdog = setTimeout(() => this.fail(`no record for ${limitMs} ms`), limitMs);
   }
 
-  /** Not each connection matters, but if it was the one, there is no use in waiting as long as for one that is slow. */
+  /** Not every connection matters, but if this one did, waiting as long as for a slow one is useless. */
   private lostConnection(): void {
     if (this.watchdog !== undefined) this.watch(Math.min(this.silenceMs, 1.5 * this.options.beatMs));
   }

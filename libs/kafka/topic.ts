@@ -6,29 +6,29 @@ import { openClient, reasonOf, type KafkaConnection } from './client.js';
 export interface ExistingTopic {
   readonly partitions: number;
   readonly cleanupPolicy: string;
-  /** The largest batch of records that it takes, in bytes; infinite where the brokers do not say. */
+  /** The largest batch of records that it accepts, in bytes; infinite if the brokers do not say. */
   readonly maxMessageBytes: number;
 }
 
-/** A topic as it is made where it is not there, and what an existing one has to be. */
+/** The settings with which a missing topic is made, and the check of an existing one. */
 export interface TopicSpec {
   readonly topic: string;
   readonly partitions: number;
   readonly replication: number;
   /** Settings of a new topic. */
   readonly config: Readonly<Record<string, string>>;
-  /** What is wrong with an existing topic, in words for an operator; undefined where it can be used. */
+  /** The fault of an existing topic, in words for an operator; undefined if it can be used. */
   readonly fault: (existing: ExistingTopic) => string | undefined;
 }
 
-/** The topic is there and must not be used as it is, or is not there and cannot be made. */
+/** The topic exists and must not be used as it is, or it is missing and cannot be made. */
 export class WrongTopic extends Error {
   override readonly name = 'WrongTopic';
 }
 
 const ADMIN_MS = 15_000;
 
-/** Makes the topic or checks it. Throws `WrongTopic`, or whatever keeps the brokers from answering. */
+/** Makes the topic or checks it. Throws `WrongTopic`, or the error that keeps the brokers from answering. */
 export async function prepareTopic(connection: KafkaConnection, spec: TopicSpec, signal?: AbortSignal): Promise<void> {
   await asAdmin(connection, signal, async (admin) => {
     const refused = await create(admin, spec);
@@ -40,7 +40,7 @@ export async function prepareTopic(connection: KafkaConnection, spec: TopicSpec,
   });
 }
 
-/** Where the partitions of a topic end, as one text: it changes whenever somebody has written. */
+/** The ends of the partitions of a topic, as one text: it changes with each record that is written. */
 export function endOfTopic(connection: KafkaConnection, topic: string, signal?: AbortSignal): Promise<string> {
   return asAdmin(connection, signal, async (admin) => {
     const offsets = await admin.fetchTopicOffsets(topic);
@@ -63,7 +63,7 @@ async function asAdmin<Answer>(
   }
 }
 
-/** Undefined where the topic was made or is there; else why it could not be made. */
+/** Undefined if the topic was made or exists; otherwise why it could not be made. */
 async function create(
   admin: Admin,
   { topic, partitions, replication, config }: TopicSpec,
@@ -74,7 +74,7 @@ async function create(
     await admin.createTopics({ topics: [wanted], waitForLeaders: true });
     return undefined;
   } catch (error) {
-    // Who may not make topics may still use one that was made for it.
+    // A principal that may not make topics may still use a topic that was made for it.
     const causes: unknown[] = error instanceof AggregateError ? error.errors : [error];
     const reasons = error instanceof Error && 'errors' in error ? (error.errors as unknown[]) : causes;
     return reasons.map(reasonOf).join('; ');
@@ -105,7 +105,7 @@ async function configOf(admin: Admin, topic: string): Promise<Omit<ExistingTopic
   return { cleanupPolicy: cleanupPolicy ?? '', maxMessageBytes: Number(maxMessageBytes ?? Infinity) };
 }
 
-/** The name of the protocol's error code, where it is one or was caused by one. */
+/** The name of the protocol's error code, if the error is one or was caused by one. */
 function typeOf(error: unknown): unknown {
   if (!(error instanceof Error)) return undefined;
   return 'type' in error ? error.type : typeOf(error.cause);

@@ -4,33 +4,33 @@ import { JobThread, type Finished, type ThreadLimits } from './job-thread.js';
 export interface PoolOptions extends ThreadLimits {
   /** The module that calls `serveJobs`. */
   readonly script: URL;
-  /** At least two: one owner never has all of them. */
+  /** At least two: one owner never has all threads. */
   readonly threads: number;
-  /** Jobs that wait, and bytes of all jobs; one owner gets half of each. */
+  /** Jobs that may wait, and bytes of all jobs; one owner gets half of each. */
   readonly maxWaiting: number;
   readonly maxBytes: number;
 }
 
-/** There is no room for another job: nothing of it was done. */
+/** There is no room for another job; nothing of it was done. */
 export class PoolOverloaded extends Error {
   override readonly name = 'PoolOverloaded';
 }
 
-/** The pool has been closed: what was not finished is not going to be. */
+/** The pool has been closed: unfinished jobs will not be done. */
 export class PoolClosed extends Error {
   override readonly name = 'PoolClosed';
 }
 
 export interface Job {
-  /** Whose job it is: owners take turns. */
+  /** The owner of the job: owners take turns. */
   readonly owner: string;
-  /** About how much it holds while it waits and while it is worked on. */
+  /** About how many bytes it holds while it waits and runs. */
   readonly bytes: number;
   readonly input: unknown;
   readonly transfer?: readonly Transferable[];
   /**
-   * Others wait for it, of whatever owner: it goes before all jobs that wait, is never refused, and takes no turn of its
-   * owner. The caller sees to it that there are few of them.
+   * Callers of any owner wait for it: it goes before all jobs that wait, is never refused, and takes no turn of its
+   * owner. The caller makes sure that there are few of them.
    */
   readonly urgent?: boolean;
 }
@@ -47,12 +47,15 @@ interface Owner {
   bytes: number;
 }
 
-/** Work that would hold up the thread that decides, done in threads of its own: bounded, fair, and over in time. */
+/**
+ * Runs work in threads of its own that would block the deciding thread: bounded, fair between owners, and within a time
+ * limit.
+ */
 export class JobPool {
   private readonly idle: JobThread[];
   private readonly threads: readonly JobThread[];
   private readonly running = new Set<Waiting>();
-  /** In the order in which they come to their turns. */
+  /** In the order of their turns. */
   private readonly owners = new Map<string, Owner>();
   private readonly urgent: Waiting[] = [];
   private waiting = 0;
@@ -109,7 +112,7 @@ export class JobPool {
     });
   }
 
-  /** Ends what is being done; to be called when nobody waits for it any longer. */
+  /** Ends running jobs; to be called when nobody waits for them. */
   async close(): Promise<void> {
     this.closed = true;
     const left = [
@@ -123,7 +126,7 @@ export class JobPool {
 
   private refuseIfFull(owner: Owner, bytes: number): void {
     const { maxWaiting, maxBytes } = this.options;
-    // A pool that holds nothing lets any one job in, so that none is too large for it.
+    // An empty pool takes any job, so that no job is too large for it.
     const tooManyBytes =
       bytes > 0 && this.bytes > 0 && (owner.bytes + bytes > maxBytes / 2 || this.bytes + bytes > maxBytes);
     if (this.waiting < maxWaiting && owner.waiting.length < maxWaiting / 2 && !tooManyBytes) return;
@@ -131,7 +134,10 @@ export class JobPool {
     throw new PoolOverloaded('too much content is being worked on');
   }
 
-  /** Gives idle threads their next jobs. An owner has at most half of the threads, so that another finds one soon. */
+  /**
+   * Gives idle threads their next jobs. An owner has at most half of the threads, so that another owner finds a free
+   * one soon.
+   */
   private pump(): void {
     const most = Math.max(1, Math.floor(this.options.threads / 2));
     while (this.idle.length > 0 && !this.closed) {
@@ -146,7 +152,7 @@ export class JobPool {
       const job = next?.waiting.shift();
       const thread = job === undefined ? undefined : this.idle.pop();
       if (next === undefined || job === undefined || thread === undefined) return;
-      // Whoever had a turn goes behind all others.
+      // After its turn an owner goes behind all others.
       this.owners.delete(next.name);
       this.owners.set(next.name, next);
       this.waiting -= 1;

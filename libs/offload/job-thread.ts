@@ -4,8 +4,8 @@ import { startWorker } from '../threads/start-worker.js';
 import type { JobMessage } from './serve-jobs.js';
 
 /**
- * What became of a job. `too_costly`: it took more processor time or memory than it may; `died`: its thread ended by an
- * error. `part` is what it had told before.
+ * The outcome of a job. `too_costly`: it exceeded its processor time or memory; `died`: an error ended its thread.
+ * `part` is what it had emitted before.
  */
 export type Finished =
   | { readonly kind: 'done'; readonly value: unknown; readonly part: unknown }
@@ -25,7 +25,7 @@ interface Run {
   part?: unknown;
 }
 
-/** A job may wait so many times as long as it may work: its thread is not alone on the machine. */
+/** A job may take this many times its processor time limit on the clock: its thread is not alone on the machine. */
 const MAX_WAITING = 20;
 const YOUNG_MB = 16;
 const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY';
@@ -33,7 +33,7 @@ const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY';
 /** One worker thread that does one job at a time, and is replaced after a job that ended it. */
 export class JobThread {
   private worker: Worker | undefined;
-  /** Ends of threads that have been given up. */
+  /** Threads that were given up and have not ended yet. */
   private readonly ending = new Set<Promise<unknown>>();
   private current: Run | undefined;
 
@@ -51,7 +51,7 @@ export class JobThread {
       try {
         worker.postMessage(job, [...transfer]);
       } catch {
-        // What cannot be sent has no thread: it fails like a job whose thread has ended.
+        // A job that cannot be sent fails like a job whose thread has ended.
         this.settle({ kind: 'failed', why: 'died', part: undefined });
       }
     });
@@ -83,7 +83,7 @@ export class JobThread {
 
   private onMessage(worker: Worker, message: JobMessage): void {
     const run = this.current;
-    // What a thread that was given up still tells belongs to no job.
+    // Messages of a thread that was given up belong to no job.
     if (run === undefined || this.worker !== worker) return;
     if (message.kind === 'begun') run.cpuMs = message.cpuMs;
     else if (message.kind === 'part') run.part = message.value;
@@ -102,7 +102,10 @@ export class JobThread {
     run.timer = setTimeout(() => void this.judge(run, worker), ms);
   }
 
-  /** Ends a job that has taken its time. What counts is its thread's own: others may be busy, too. */
+  /**
+   * Ends a job that has used up its time. Only the processor time of its own thread counts, because others may be busy
+   * too.
+   */
   private async judge(run: Run, worker: Worker): Promise<void> {
     const { timeLimitMs } = this.limits;
     const used = worker.cpuUsage().catch(() => undefined);
@@ -112,7 +115,7 @@ export class JobThread {
     const spentMs = usage === undefined || run.cpuMs === undefined ? 0 : (usage.user + usage.system) / 1000 - run.cpuMs;
     if (spentMs < timeLimitMs && performance.now() - run.startedMs < MAX_WAITING * timeLimitMs)
       return this.judgeIn(run, worker, Math.max(timeLimitMs - spentMs, 20));
-    // Its next job gets a new thread: this one may answer before it ends.
+    // The next job gets a new thread: this one may still answer before it ends.
     this.worker = undefined;
     const ended = worker.terminate().finally(() => this.ending.delete(ended));
     this.ending.add(ended);

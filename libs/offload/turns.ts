@@ -1,6 +1,6 @@
-/** One after the other: whoever has had a turn goes behind all other owners that wait. */
+/** One turn after the other: after its turn an owner goes behind all other owners that wait. */
 export class Turns {
-  /** In the order in which they come to their turns. */
+  /** In the order of their turns. */
   private readonly waiting = new Map<string, (() => void)[]>();
   private taken = 0;
 

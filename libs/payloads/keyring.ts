@@ -1,24 +1,24 @@
 /**
- * The keys under which the content of tasks is encrypted. They live apart from the log, so that shredding a key takes
- * a task's content away for good while every event, digest and proof stays. `test/contracts/keyring.ts` says for every
- * adapter what these words mean. All methods throw `KeyringUnavailable` where the keys cannot be read or written.
+ * The keys under which the content of tasks is encrypted. They are kept apart from the log: shredding a key destroys
+ * the content of a task permanently, while every event, digest and proof remains. `test/contracts/keyring.ts` says for
+ * every adapter what these words mean. All methods throw `KeyringUnavailable` if the keys cannot be read or written.
  */
 export interface Keyring {
   /**
-   * The 32-byte key of a task, made where there is none; durable before it is answered. Throws `KeyShredded` where the
-   * task had one: a key that came back under the same name would make shredded content look merely damaged.
+   * The 32-byte key of a task; made if there is none, and durable before it is answered. Throws `KeyShredded` if the
+   * key was shredded: a new key for the same task would make shredded content look damaged.
    */
   create(taskId: string): Promise<Uint8Array>;
-  /** The key of a task; undefined where it was shredded or never made. */
+  /** The key of a task; undefined if it was shredded or never made. */
   get(taskId: string): Promise<Uint8Array | undefined>;
-  /** Destroys the key of a task, durably, and keeps in mind that it did. Of no effect where it is shredded already. */
+  /** Destroys the key of a task, durably, and records that it did. Has no effect if the key is shredded already. */
   shred(taskId: string): Promise<void>;
   close(): Promise<void>;
 }
 
 export const KEY_BYTES = 32;
 
-/** The key of this task has been destroyed, and there will be no other. */
+/** The key of this task has been destroyed, and there will never be another. */
 export class KeyShredded extends Error {
   override readonly name = 'KeyShredded';
 

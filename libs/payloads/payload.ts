@@ -5,9 +5,9 @@ import { err, ok, type Result } from '../kernel/result.js';
 import { freshRandom } from './random.js';
 
 /**
- * A payload record: content that belongs to an event and is kept beside the log, encrypted under the key of its task.
+ * A payload record: content of an event that is kept outside of it, encrypted under the key of its task.
  *
- *   version (1 byte) | nonce (12) | AES-256-GCM ciphertext | tag (16)
+ * version (1 byte) | nonce (12) | AES-256-GCM ciphertext | tag (16)
  *
  * The ciphertext is JSON, `[[name, salt in base64, value], …]`. The version and the record's place are authenticated
  * with it (RFC 5116 associated data), so a record that was moved to another event does not open.
@@ -16,17 +16,17 @@ const VERSION = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const SALT_BYTES = 32;
-/** Of one record's text; a response of 8 MiB with what stands beside it. In UTF-16 units. */
+/** Of the text of one record, in UTF-16 units: a response of 8 MiB and its surroundings. */
 const MAX_CHARS = 33_554_432;
 
-/** The content of one record is more than a store takes: whatever asked for it was too large. */
+/** The content of one record exceeds the size limit: the request that produced it was too large. */
 export class PayloadTooLarge extends RangeError {
   override readonly name = 'PayloadTooLarge';
 }
 
 export interface SealedPayload<Name extends string = string> {
   readonly bytes: Uint8Array;
-  /** For each part what the event holds in its place: `sha256(salt || JCS(part))`. */
+  /** For each part, the commitment that the event holds: `sha256(salt || JCS(part))`. */
   readonly commitments: Record<Name, Digest>;
 }
 
@@ -45,8 +45,8 @@ export type PayloadFault = 'unsupported_version' | 'not_authentic' | 'malformed'
 
 /**
  * Encrypts the parts of a record. `key` is the 32-byte key of a task, `associated` the place of the record (stream and
- * revision of its event). Nonces are random: sound for 2^32 records of one task. Throws `PayloadTooLarge`
- * past the size limit.
+ * revision of its event). Nonces are random, which is sound for 2^32 records of one task. Throws `PayloadTooLarge`
+ * above the size limit.
  */
 export function sealPayload<Name extends string>(
   key: SecretKey,
@@ -72,7 +72,7 @@ export interface PayloadPart {
   readonly commitment: Digest;
   /** `[name, salt, value]` as JSON; shared between threads if it is large. */
   readonly bytes: Uint8Array;
-  /** Where the value begins in it; it ends before the last byte. */
+  /** The offset of the value in the bytes; the value ends before the last byte. */
   readonly valueAt: number;
 }
 
@@ -103,7 +103,7 @@ export function sealParts(key: SecretKey, associated: string, parts: readonly Pa
   return sealed;
 }
 
-/** Throws `PayloadTooLarge` if parts are more than one record holds. */
+/** Throws `PayloadTooLarge` if the parts exceed the size of one record. */
 export function refuseLargeParts(parts: readonly PayloadPart[]): void {
   if (parts.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_CHARS)
     throw new PayloadTooLarge('a payload that is too large');
@@ -111,13 +111,13 @@ export function refuseLargeParts(parts: readonly PayloadPart[]): void {
 
 const CLOSE_ARRAY = 0x5d;
 
-/** What one part begins with: its name is ours, and needs no escapes. */
+/** The beginning of one part: we choose its name, so it needs no escapes. */
 const headOf = (name: string, salt: Buffer): string => `[${JSON.stringify(name)},"${salt.toString('base64')}",`;
 
-/** From this size on bytes are handed from thread to thread, never copied. */
+/** From this size on, bytes are transferred between threads and not copied. */
 const SHARED_FROM_BYTES = 65_536;
 
-/** A buffer with memory of its own: one that shares it with others would take all of them along to another thread. */
+/** A buffer with memory of its own: transferring shared memory would take the other buffers along. */
 const ownBuffer = (bytes: number): Buffer =>
   bytes < SHARED_FROM_BYTES ? Buffer.allocUnsafeSlow(bytes) : Buffer.from(new SharedArrayBuffer(bytes));
 
@@ -143,9 +143,8 @@ export function openPayload(
 }
 
 /**
- * The commitments computed from a record, where they are those that an event holds; undefined where they are not: each
- * commitment has its part, each part its commitment, and they agree. A part that is missing is no lesser lie than one
- * that was changed.
+ * The commitments computed from a record, if they equal those that an event holds: each commitment has its part, each
+ * part its commitment. Otherwise undefined: a missing part is as wrong as a changed one.
  */
 export function verifyCommitments(
   { parts, salts }: OpenedPayload,
@@ -193,7 +192,7 @@ function decrypt(key: SecretKey, associated: string, bytes: Uint8Array): string 
   decipher.setAuthTag(bytes.subarray(end));
   try {
     const body = decipher.update(bytes.subarray(start, end));
-    // Throws where the record is not authentic. GCM is a stream cipher: all of the text has come already.
+    // Throws if the record is not authentic. GCM is a stream cipher: the whole text has been decrypted already.
     decipher.final();
     return body.toString('utf8');
   } catch {

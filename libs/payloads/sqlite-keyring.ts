@@ -8,7 +8,7 @@ import { codeOf } from '../sqlite-file/codes.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../sqlite-file/open-file.js';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyring.js';
 
-/** Keys kept in memory; a task that is asked for again after this many others is read from the file. */
+/** Keys kept in memory; the least recently used key is read from the file again. */
 const MAX_CACHED_KEYS = 10_000;
 /** Tasks whose keys may wait for one fsync. */
 const MAX_WAITING = 4_096;
@@ -46,7 +46,7 @@ export async function openKeyring(file: string): Promise<Keyring> {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // Before SQLite makes the files beside it, which get the same mode.
+    // First, because SQLite gives the same mode to the files that it makes next to it.
     if (existsSync(file)) chmodSync(file, 0o600);
     db = openFile(file, FORMAT, OPTIONS);
     // Makes durable what a killed process may have left in the page cache, and the new file itself.
@@ -73,7 +73,7 @@ class SqliteKeyring implements Keyring {
   private readonly cache = new LRUCache<string, Uint8Array>({ max: MAX_CACHED_KEYS });
   private readonly waiting: Waiting[] = [];
   private flushing: Promise<void> | undefined;
-  /** An fsync failed: what it covered counts as durable only once it has been folded into the main file. */
+  /** An fsync failed: its keys count as durable only once they have been folded into the main file. */
   private doubtful = false;
   private closed = false;
 
@@ -95,7 +95,7 @@ class SqliteKeyring implements Keyring {
     this.assertOpen();
     const cached = this.cache.get(taskId);
     if (cached !== undefined) return cached;
-    // What another caller is having made is not durable yet, and no more so where its fsync failed.
+    // A key that another caller is creating is not durable yet, nor if its fsync failed.
     await this.flushing;
     const key = guarded(() => {
       this.settleDoubt();
@@ -106,7 +106,7 @@ class SqliteKeyring implements Keyring {
 
   async shred(taskId: string): Promise<void> {
     this.assertOpen();
-    // First what is being made: a key must not be answered after it was shredded.
+    // Keys that are being created come first: a key must not be answered after it was shredded.
     while (this.flushing !== undefined) await this.flushing;
     this.assertOpen();
     this.cache.delete(taskId);
@@ -128,7 +128,7 @@ class SqliteKeyring implements Keyring {
     guarded(() => this.db.close());
   }
 
-  /** One transaction and one fsync, off this thread, for all that wait. */
+  /** One transaction and one fsync, off this thread, for all callers that wait. */
   private async flush(): Promise<void> {
     await Promise.resolve(); // lets the creates of one turn gather, and `flushing` be set
     while (this.waiting.length > 0) {
@@ -190,7 +190,7 @@ class SqliteKeyring implements Keyring {
   }
 }
 
-/** Syncs the WAL, copies it into the main file, syncs that, and empties the WAL. Throws where any of it failed. */
+/** Syncs the WAL, copies it into the main file, syncs that, and empties the WAL. Throws if any of it failed. */
 function foldWal(db: DatabaseSync): void {
   const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() ?? {};
   if (busy !== 0) throw new KeyringUnavailable('the keys could not be written to their file');
@@ -205,7 +205,7 @@ function guarded<Value>(action: () => Value): Value {
   }
 }
 
-/** A code, or words for the only cause that an operator can end. */
+/** A code, or words for the only cause that an operator can remove. */
 function causeOf(error: unknown): string {
   const code = codeOf(error);
   return code === 'SQLITE_BUSY' ? 'another process is using them' : code;

@@ -1,15 +1,17 @@
 import type { OutgoingRecord } from './port.js';
 
 export const MAX_RECORDS = 200;
-/** Below what brokers take at once by default, 1,048,588 bytes, headers included. */
+/** Below the size that brokers accept by default, 1,048,588 bytes with headers. */
 export const MAX_BYTES = 900_000;
-/** About what headers and framing take. */
+/** About the size of headers and framing. */
 const RECORD_BYTES = 600;
 
 export const bytesOf = ({ key, value }: OutgoingRecord): number =>
   Buffer.byteLength(value) + Buffer.byteLength(key) + RECORD_BYTES;
 
-/** In order, each as large as a send may be; a record that is too large by itself stands alone. */
+/**
+ * Batches of the items in order, each within the limits of one send; a record that exceeds them is a batch by itself.
+ */
 export function* batchesOf<Item>(items: readonly Item[], bytes: (item: Item) => number): Generator<Item[]> {
   let batch: Item[] = [];
   let size = 0;

@@ -1,11 +1,13 @@
 import type { Clock } from '../kernel/time.js';
 import type { RelayLease } from './relay-lease.js';
 
-/** How often progress is recorded at most: what was sent after the last record is sent again by whoever takes over. */
+/**
+ * The shortest time between two records of progress: records sent after the last one are sent again by the next holder.
+ */
 const EVERY_MS = 5_000;
 const EVERY_RECORDS = 20_000;
 
-/** Records a lane's progress now and then. Not for use by two callers at once. */
+/** Records the progress of a lane from time to time. Not for use by two callers at once. */
 export class Checkpoints {
   private atMs: number;
   private records = 0;
@@ -26,14 +28,14 @@ export class Checkpoints {
     this.position = position;
   }
 
-  /** In how many milliseconds progress is due to be recorded; undefined where there is none. */
+  /** The time until progress is due to be recorded, in milliseconds; undefined if there is none. */
   dueMs(): number | undefined {
     if (this.records === 0) return undefined;
     if (this.records >= EVERY_RECORDS) return 0;
     return Math.max(0, this.atMs + this.everyMs - this.clock.monotonicMs());
   }
 
-  /** Records it if it is due, or with `now` if there is any. Throws `LeaseLost`, `LogUnavailable`. */
+  /** Records progress if it is due, or with `now` if there is any. Throws `LeaseLost`, `LogUnavailable`. */
   async record(now?: 'now'): Promise<void> {
     const dueMs = this.dueMs();
     if (dueMs === undefined || (dueMs > 0 && now === undefined)) return;

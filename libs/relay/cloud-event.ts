@@ -9,9 +9,9 @@ const DATA = ',"data":';
 const ID = ',"id":"';
 
 /**
- * An event of the log as a CloudEvent 1.0 in binary mode. Its data go out as the text that was recorded: in that text
- * members stand in the order of RFC 8785, so `data` lies between the first `,"data":` and the last `,"id":"`; within
- * strings every quote is escaped. `source` names the installation.
+ * An event of the log as a CloudEvent 1.0 in binary mode. Its data is sent as the recorded text. The members of that
+ * text are in the order of RFC 8785, so `data` is between the first `,"data":` and the last `,"id":"`; within strings
+ * every quote is escaped. `source` names the installation.
  */
 export function cloudEventOf({ json, position, stream }: RecordedEvent, source: string): OutgoingRecord {
   const dataAt = json.indexOf(DATA);
@@ -29,13 +29,13 @@ export function cloudEventOf({ json, position, stream }: RecordedEvent, source: 
       position: String(position),
       traceparent: tail.traceId === undefined ? undefined : traceparentOf(tail.traceId, tail.id),
     }),
-    // What is checked there is true of every event of ours, and checking takes longer than all the rest.
+    // Our events always pass this check, and it takes longer than everything else.
     false,
   );
   return { key: stream, value: json.slice(dataAt + DATA.length, idAt), headers: headersOf(event) };
 }
 
-/** As the Kafka binding has them: none for what is not there, and the content type under its own name alone. */
+/** Headers as the Kafka binding defines them: none for absent members, and the content type under its own name. */
 function headersOf(event: CloudEvent): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(Kafka.binary(event).headers)) {
@@ -44,6 +44,6 @@ function headersOf(event: CloudEvent): Record<string, string> {
   return headers;
 }
 
-/** Names the event itself as the span: 16 hex digits of its id, which is no UUID of zeros. */
+/** Names the event itself as the span: 16 hex digits of its id, which are never all zero. */
 const traceparentOf = (traceId: string, id: string): string =>
   `00-${traceId}-${id.replaceAll('-', '').slice(0, 16)}-01`;

@@ -13,7 +13,7 @@ import type { OutgoingRecord, ReadableOutlet } from './port.js';
 
 export const HEARTBEAT_KEY = 'heartbeat';
 const HEARTBEAT_MS = 1_000;
-/** Between two restatements: somebody else who writes to the topic gets no more than this out of us. */
+/** The shortest time between two restatements: another writer of the topic cannot make us send more often. */
 const RESTATE_GAP_MS = 250;
 export type ObservedDirectives = Pick<ControlView, 'directives' | 'listen'>;
 
@@ -23,15 +23,16 @@ export interface DirectivesLane extends Lane {
     readonly foreign: number;
     /** The epoch that Kafka has acknowledged. */
     readonly epoch: number;
-    /** Directives whose last word Kafka has not acknowledged; at least 1 until all has been said once. */
+    /** Directives whose latest state Kafka has not acknowledged; at least 1 until the first restatement. */
     readonly waiting: number;
   };
 }
 
 /**
- * Makes directives public: each change as soon as it is committed, and a heartbeat each second that claims no epoch which
- * Kafka has not acknowledged. The topic is compacted, so the last record of a key counts, also one that a deposed relay or
- * a thawing broker wrote late: this one reads along, and says everything anew whenever it finds a record not its own.
+ * Publishes directives: each change as soon as it is committed, and every second a heartbeat, which claims no epoch
+ * that Kafka has not acknowledged. The topic is compacted, so the last record of a key counts, even one that a deposed
+ * relay or a thawing broker wrote late. The lane therefore reads the topic and restates everything if it finds a record
+ * that is not its own.
  */
 export function runDirectivesLane(
   parts: RelayParts,
@@ -78,19 +79,19 @@ export function runDirectivesLane(
   };
 }
 
-/** What is to be made public, over all sessions. */
+/** The state that has to be published. It outlives sessions. */
 class Outgoing {
   /** Committed and not yet acknowledged by Kafka, in order. */
   pending: DatedChange[] = [];
-  /** Keys whose last record on the topic may say something else than the log. */
+  /** Keys whose last record on the topic may differ from the log. */
   readonly dirty = new Set<string>();
-  /** Those of them that came to be so while everything is being said anew: that may stand before what was said. */
+  /** Those of them that were added during a restatement: their record may be older than the restatement. */
   readonly dirtiedSince = new Set<string>();
   /** The epoch that Kafka has acknowledged. */
   epoch = 0;
   restating = true;
   foreign = 0;
-  /** Kafka has acknowledged a restatement: before the first one nobody knows what stands on the topic. */
+  /** Kafka has acknowledged a restatement: before the first one the content of the topic is unknown. */
   private isSaid = false;
 
   constructor(
@@ -101,7 +102,7 @@ class Outgoing {
   arrived(change: DatedChange): void {
     this.dirty.add(change.directive.id);
     if (change.epoch <= this.epoch || this.pending.length >= MAX_RECORDS) {
-      // What is on its way says an earlier word of it, if any.
+      // A record on its way may hold an earlier state of it.
       this.dirtiedSince.add(change.directive.id);
       this.restating = true;
     } else this.pending.push(change);
@@ -116,7 +117,7 @@ class Outgoing {
     return this.known.directives().state.all.get(id)?.state;
   }
 
-  /** A record of somebody else, or an older one of ours, is the last of its key. */
+  /** A foreign record, or an older one of ours, is the last of its key. */
   mistrust(key: string): void {
     if (key !== HEARTBEAT_KEY && this.stateOf(key) !== undefined) {
       this.dirty.add(key);
@@ -136,7 +137,7 @@ class Outgoing {
   }
 }
 
-/** One session: the one loop in which everything is sent, one thing after the other. */
+/** One session: a single loop that sends everything in sequence. */
 class Publisher {
   readonly listening: Listening;
   private readonly own = new OwnRecords();
@@ -183,19 +184,19 @@ class Publisher {
     const { feed } = this;
     feed.restating = false;
     this.restateDueMs = this.parts.clock.monotonicMs() + RESTATE_GAP_MS;
-    // As it is when the state is read: a lift that comes until then is no longer among the pending ones afterwards.
+    // Everything up to now is in the state that is read: a lift until then is no longer pending afterwards.
     const { snapshot, directives } = await this.signer.restatement(feed.dirty);
     const ids = directives.flatMap(({ directive }) => (directive === undefined ? [] : [directive.id]));
     feed.dirtiedSince.clear();
     const said = { key: HEARTBEAT_KEY, value: beatText(snapshot) };
-    // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow. One that does
-    // not fit a record is left out: hosts that need it ask for it.
+    // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow. A state that
+    // does not fit in a record is left out: hosts that need it ask for it.
     const whole = bytesOf(said) <= MAX_BYTES ? [said] : [];
     this.own.add(HEARTBEAT_KEY, snapshot.signature);
     await this.publish([...whole, ...directives.map((beat) => this.record(beat))], snapshot);
     feed.acknowledged(snapshot.epoch, ids);
     this.beatDueMs = whole.length === 0 ? 0 : this.parts.clock.monotonicMs() + HEARTBEAT_MS;
-    // From here on whatever is not ours came after, or was left behind.
+    // From here on, a record that is not ours was written later, or was left over.
     this.tail ??= this.outlet.follow({
       onLoaded: (records) => this.judgeLoaded(records),
       onRecord: (record) => this.judge(record),
@@ -223,7 +224,7 @@ class Publisher {
   private async heartbeat(): Promise<void> {
     this.beatDueMs = this.parts.clock.monotonicMs() + HEARTBEAT_MS;
     const beat = await this.signer.heartbeat();
-    // A change that is on its way here: it will be the sign of life.
+    // A change is about to arrive here: it serves as the heartbeat.
     if (beat.epoch !== this.feed.epoch) return;
     await this.publish([this.record(beat)], beat, 0);
   }
@@ -234,7 +235,7 @@ class Publisher {
     return { key, value: beatText(beat) };
   }
 
-  /** Sends only while the lease is ours by the log's own word, asked after the beats were dated. */
+  /** Sends only if the log says that the lease is still ours, after the beats were dated. */
   private async publish(records: readonly OutgoingRecord[], last: Beat, counted = records.length): Promise<void> {
     const { lease, sender } = this.session;
     for (const batch of batchesOf(records, bytesOf)) {
@@ -246,7 +247,7 @@ class Publisher {
     this.session.passedOver(BigInt(last.position));
   }
 
-  /** The last records of all keys: a directive that has been lifted must not stand there as active. */
+  /** Checks the last records of all keys: a lifted directive must not be left as active. */
   private judgeLoaded(records: readonly TopicRecord[]): void {
     this.listening.loaded();
     for (const { key, value } of records) {

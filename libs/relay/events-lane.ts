@@ -9,21 +9,21 @@ import { LeaseLost, type RelayLease } from './relay-lease.js';
 import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
 import type { Outlet } from './port.js';
 
-/** Events that came this close together are sent together. */
+/** Events that arrive within this time are sent together. */
 const GATHER_MS = 5;
 const LOOK_EVENTS = 200;
 
 export interface EventsLaneOptions {
   /** `ce_source` of every event. */
   readonly source: string;
-  /** How often progress is recorded at most; 5 s. */
+  /** The shortest time between two records of progress; 5 s if not given. */
   readonly checkpointMs?: number;
 }
 
 /**
- * Sends every event of the log, in its order, the relay's own bookkeeping left out. One batch is on its way at a time, and
- * the next goes out only when all of it is acknowledged: so before each record in a partition stand all that belong
- * there, and whoever drops positions at or below the last one misses none, however often a batch is sent again.
+ * Sends every event of the log, in its order, except the bookkeeping of relays. One batch is on its way at a time, and
+ * the next is sent only after all of it is acknowledged. So each record in a partition follows all earlier ones of that
+ * partition, and a consumer that drops positions at or below the last one misses none, even if a batch is sent again.
  */
 export function runEventsLane(parts: RelayParts, outlet: Outlet, options: EventsLaneOptions): Lane {
   const hasWork = async (lease: RelayLease): Promise<boolean> => {
@@ -76,7 +76,7 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
     const closed = subscription.close();
     page?.taken.resolve();
     await closed;
-    // Also after a failure: brokers that fail again and again before progress is due would else bring it to nothing.
+    // Also after a failure: otherwise brokers that fail repeatedly before progress is due would undo it each time.
     if (!isLost) await checkpoints.record('now').catch(() => undefined);
   }
 }

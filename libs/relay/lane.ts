@@ -11,8 +11,10 @@ import { RelayLease, LeaseLost } from './relay-lease.js';
 import type { Outlet, Sender } from './port.js';
 
 /**
- * - `connecting`: to the brokers, for the first time or again; `reason` says why again.   - `standing_by`: another process
- * sends.   - `sending`.   - `wrong_topic`: the topic must not be used as it is; looked at again from time to time.
+ * - `connecting`: to the brokers, for the first time or again; `reason` says why again.
+ * - `standing_by`: another process sends.
+ * - `sending`.
+ * - `wrong_topic`: the topic must not be used as it is; it is checked again from time to time.
  */
 export type LaneState = 'connecting' | 'standing_by' | 'sending' | 'wrong_topic' | 'stopped';
 
@@ -33,20 +35,22 @@ export interface RelayParts {
   readonly time: { now(): Instant };
   /** A UUID of this process. */
   readonly holder: string;
-  /** No other process can have the log open, so whoever held a lane before is gone. */
+  /** No other process can have the log open, so an earlier holder of a lane has ended. */
   readonly exclusive: boolean;
-  /** How long a lane has to be without a sign of life until another process takes it over; 10 s. */
+  /** Time without a sign of life after which another process takes a lane over; 10 s if not given. */
   readonly takeoverMs?: number;
-  /** Told of each new trouble, once: the same is told again only when the lane has been well in between. */
+  /** Called once for each new trouble; for the same one again only if the lane has worked in between. */
   readonly onTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
 }
 
-/** What a lane does while it holds the lease. Ends by throwing: at the first failure, or when `signal` is aborted. */
+/**
+ * The work of a lane while it holds the lease. It ends by throwing: at the first failure, or when `signal` is aborted.
+ */
 export interface Session {
   readonly sender: Sender;
   readonly lease: RelayLease;
   readonly signal: AbortSignal;
-  /** The session begins behind it. The lease may say less: progress is recorded only now and then. */
+  /** The session begins after this position. The lease may be behind: progress is recorded only from time to time. */
   readonly position: bigint;
   /** Records have been acknowledged; everything up to `position` has been by now. */
   acknowledged(records: number, position: bigint): void;
@@ -56,20 +60,21 @@ export interface Session {
 
 export interface Lane {
   status(): LaneStatus;
-  /** Lets go of the brokers; what has not been sent stays in the log. */
+  /** Disconnects from the brokers; unsent records stay in the log. */
   stop(): Promise<void>;
 }
 
 const TAKEOVER_MS = 10_000;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 1_000;
-/** One broken broker can fail in many words. */
+/** A broken broker can fail with many different messages. */
 const TELL_EVERY_MS = 5_000;
 const WRONG_TOPIC_MS = 10_000;
 
 /**
- * Keeps a lane going: prepares its topic, gets the lease, opens a sender, lets the session run, and after any failure
- * begins anew with another sender, for ever. `hasWork`: whether a lane without a sign of life is one that is owed.
+ * Keeps a lane going: prepares its topic, takes the lease, opens a sender and runs the session. After any failure it
+ * starts again with another sender, forever. `hasWork`: whether there is something to send, so that a silent lane is
+ * one to take over.
  */
 export function runLane(
   name: LaneName,
@@ -104,7 +109,7 @@ export function runLane(
   }
 
   async function once(): Promise<void> {
-    // First, because how much waits is asked also while the brokers are away.
+    // First, because the number of waiting records is reported even if the brokers are away.
     await refresh();
     await outlet.prepare(signal);
     await holdLease();
@@ -119,7 +124,7 @@ export function runLane(
     }
   }
 
-  /** A send can hang for ever: past its time it has failed. */
+  /** A send can hang forever: above its time limit it has failed. */
   function watched(sender: Sender): Sender {
     const send: Sender['send'] = (records) =>
       within(outlet.sendMs, 'the acknowledgement of a send', sender.send(records), signal);
@@ -170,8 +175,8 @@ export function runLane(
   }
 
   /**
-   * Until neither the lease nor the topic has moved for so long, although there was something to send and the brokers
-   * were there to take it: one that cannot reach them either is no better than the one who holds the lane.
+   * Waits until neither the lease nor the topic has changed for `takeoverMs`, although there was something to send and
+   * this process can reach the brokers. A process that cannot reach them is no better than the holder.
    */
   async function untilSilent(): Promise<void> {
     let sign = '';

@@ -1,9 +1,9 @@
 import type { Clock } from '../kernel/time.js';
 
-/** For so long the topic may go unread until that is a trouble: its reader heals by itself, mostly within seconds. */
+/** The topic may be unread for this long before that is reported: its reader usually recovers within seconds. */
 export const UNREAD_MS = 30_000;
 
-/** Whether the relay reads its own topic: while it does not, what others write there stands. */
+/** Whether the relay reads its own topic: while it does not, foreign records on it go unnoticed. */
 export class Listening {
   private unreadSinceMs: number | undefined;
   private why = 'its end has not been reached';
@@ -22,19 +22,19 @@ export class Listening {
     this.isTold = false;
   }
 
-  /** It cannot be read, or not any more. */
+  /** The topic cannot be read, or its reader was interrupted. */
   interrupted(why: string): void {
     this.unreadSinceMs ??= this.clock.monotonicMs();
     this.why = why;
   }
 
-  /** For operators; undefined while all is well, or has not been wrong for long. */
+  /** A text for operators; undefined if the topic is read or the trouble is recent. */
   get trouble(): string | undefined {
     if (this.unreadSinceMs === undefined || this.clock.monotonicMs() - this.unreadSinceMs < UNREAD_MS) return undefined;
     return `cannot read its own topic: ${this.why}`;
   }
 
-  /** Tells of the trouble, once until the topic is read again. To be called now and then. */
+  /** Reports the trouble, once until the topic is read again. To be called from time to time. */
   tell(): void {
     const { trouble } = this;
     if (trouble === undefined || this.isTold) return;

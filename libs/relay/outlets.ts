@@ -7,17 +7,19 @@ import type { Outlet, ReadableOutlet } from './port.js';
 
 export const EVENTS_TOPIC = 'sallyport.events.v1';
 
-/** For topics that are made: existing ones keep what they have. */
+/** For topics that we make; existing ones keep their sizes. */
 export interface TopicSizes {
   readonly partitions: number;
   readonly replication: number;
 }
 
-/** A send that takes longer has failed, whatever the library still hopes for. */
+/** A send that takes longer has failed, even if the library would still retry it. */
 const EVENTS_SEND_MS = 10_000;
-/** Hosts wait for it. */
+/** Shorter, because hosts wait for directives. */
 const DIRECTIVES_SEND_MS = 3_000;
-/** What brokers take by default, and sends stay below: a topic that takes less would refuse some of them for ever. */
+/**
+ * The default of brokers, which sends stay below. A topic with a smaller limit would refuse some records permanently.
+ */
 const LEAST_MESSAGE_BYTES = 1_048_588;
 
 const compacts = (cleanupPolicy: string): boolean => cleanupPolicy.split(',').includes('compact');
@@ -26,7 +28,7 @@ export function eventsOutlet(connection: KafkaConnection, sizes: TopicSizes, top
   return outletOf(connection, eventsTopic(sizes, topic), EVENTS_SEND_MS);
 }
 
-/** What the topic of events is made with, and what is wrong with an existing one. */
+/** The settings of a new topic of events, and the check of an existing one. */
 export function eventsTopic({ partitions, replication }: TopicSizes, topic = EVENTS_TOPIC): TopicSpec {
   return {
     topic,
@@ -53,13 +55,13 @@ export function directivesOutlet(
   };
 }
 
-/** As `eventsTopic`, for the topic of directives. */
+/** The same for the topic of directives. */
 export function directivesTopic({ replication }: Pick<TopicSizes, 'replication'>, topic = DIRECTIVES_TOPIC): TopicSpec {
   return {
     topic,
     partitions: 1,
     replication,
-    // Heartbeats are compacted away soon, so that whoever reads from the beginning has little to read.
+    // Heartbeats are compacted away soon, so that a consumer that starts at the beginning has little to read.
     config: {
       'cleanup.policy': 'compact',
       'segment.ms': '300000',
@@ -76,7 +78,7 @@ export function directivesTopic({ replication }: Pick<TopicSizes, 'replication'>
   };
 }
 
-/** Of three replicas one may be away, and what two have acknowledged outlives the loss of one. */
+/** Of three replicas one may be away, and a record that two have acknowledged survives the loss of one. */
 const kept = (replication: number) => ({
   'max.message.bytes': String(LEAST_MESSAGE_BYTES),
   'min.insync.replicas': String(Math.max(1, replication - 1)),

@@ -7,14 +7,14 @@ export type { OutgoingRecord, Sender };
 export interface Outlet {
   /** A send that takes longer has failed, and its sender is discarded. */
   readonly sendMs: number;
-  /** Makes the topic or checks it. Throws `WrongTopic`, or whatever keeps the brokers from answering. */
+  /** Makes the topic or checks it. Throws `WrongTopic`, or the error that keeps the brokers from answering. */
   prepare(signal: AbortSignal): Promise<void>;
   open(signal: AbortSignal): Promise<Sender>;
-  /** Changes whenever somebody has written to the topic. */
+  /** A text that changes with each record that is written to the topic. */
   mark(signal: AbortSignal): Promise<string>;
 }
 
-/** The topic of directives: also read, because the last record of a key counts, whoever wrote it. */
+/** The topic of directives is also read, because the last record of a key counts, from any writer. */
 export interface ReadableOutlet extends Outlet {
   follow(listener: TopicListener): { close(): Promise<void> };
 }

@@ -5,7 +5,7 @@ import { families } from '../streams/catalogue.js';
 import { writeOf } from '../streams/facts.js';
 import type { LaneName, relayEventSchemas, RelayProgress } from '../streams/relay-events.js';
 
-/** Somebody else sends now: whatever this process still had to send is theirs. */
+/** Another process sends now, and also sends the records that this one had left. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 }
@@ -13,8 +13,9 @@ export class LeaseLost extends Error {
 const ACTOR = 'system:relay';
 
 /**
- * Who may send in a lane, and how far it has come: one stream, whose exact revision is the fence. Who writes to it with a
- * revision that is not its last is refused, and knows that it has lost the lane. Not for use by two callers at once.
+ * The right to send in a lane, and how far the lane has got: one stream, whose exact revision is the fence. A process
+ * that writes with an outdated revision is refused and thereby learns that it has lost the lane. Not for use by two
+ * callers at once.
  */
 export class RelayLease {
   readonly stream: string;
@@ -31,7 +32,7 @@ export class RelayLease {
     this.stream = families.relay.stream(lane);
   }
 
-  /** Reads how things stand. Throws `LogUnavailable`. */
+  /** Reads the current holder and position. Throws `LogUnavailable`. */
   async refresh(): Promise<void> {
     const head = await this.log.head(this.stream);
     if (head === 0) return;
@@ -45,7 +46,7 @@ export class RelayLease {
     return this.last?.holder === this.holder;
   }
 
-  /** Whether anybody has ever held it. */
+  /** Whether any process has ever held it. */
   get isHeld(): boolean {
     return this.last !== undefined;
   }
@@ -55,12 +56,12 @@ export class RelayLease {
     return BigInt(this.last?.position ?? 0);
   }
 
-  /** Takes it from whoever holds it, as last read; false where somebody was quicker. Throws `LogUnavailable`. */
+  /** Takes it from its last known holder; false if another process was quicker. Throws `LogUnavailable`. */
   take(): Promise<boolean> {
     return this.append('RelayLeaseTaken', this.position);
   }
 
-  /** Records how far the lane has come. Throws `LeaseLost`, `LogUnavailable`. */
+  /** Records how far the lane has got. Throws `LeaseLost`, `LogUnavailable`. */
   async checkpoint(position: bigint): Promise<void> {
     if (!(await this.append('RelayCheckpointed', position))) throw new LeaseLost('another relay has taken over');
   }
@@ -71,7 +72,7 @@ export class RelayLease {
     return families.relay.read(json).data.holder !== this.holder;
   }
 
-  /** Whether it is still ours, asked of the log. Throws `LeaseLost`, `LogUnavailable`. */
+  /** Asks the log whether the lease is still ours. Throws `LeaseLost`, `LogUnavailable`. */
   async check(): Promise<void> {
     if ((await this.log.head(this.stream)) !== this.revision) throw new LeaseLost('another relay has taken over');
   }

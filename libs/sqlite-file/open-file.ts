@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** What a file holds, and how it is recognised. */
+/** The content of a file and its mark. */
 export interface FileFormat {
   /** Four bytes in the header that mark the file as ours. */
   readonly applicationId: number;
@@ -39,8 +39,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a database file in WAL mode. A new file gets mode 0600, which SQLite gives to the files beside it, and its
- * tables; an older one is upgraded. Throws `WrongFile` and the errors of SQLite and the file system.
+ * Opens a database file in WAL mode. A new file gets its tables and mode 0600, which SQLite also gives to its WAL; an
+ * older one is upgraded. Throws `WrongFile` and the errors of SQLite and the file system.
  */
 export function openFile(path: string, format: FileFormat, options: OpenOptions): DatabaseSync {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));

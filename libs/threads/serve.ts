@@ -14,7 +14,7 @@ export interface Service<Request> {
 
 export interface ServeOptions<Request, Reason> {
   readonly open: () => Service<Request>;
-  /** What `ServiceThread` learns if `open` throws. */
+  /** The reason that `ServiceThread` gets if `open` throws. */
   readonly reasonOf: (error: unknown) => Reason;
   /** How many requests that have arrived are answered in one call; 1 if not given. */
   readonly maxTogether?: number;

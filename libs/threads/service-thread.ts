@@ -7,7 +7,7 @@ export interface ServiceThreadOptions<Answer, Reason> extends WorkerScript {
   /** The thread has ended: requests that it has not answered are lost. */
   onEnd(): void;
   /** The error of a start that failed. `reason` is what the thread said, undefined if it ended without a word. */
-  startError(reason: Reason | undefined): Error;
+  readonly startError: (reason: Reason | undefined) => Error;
   /** For this long after a failed start, `start` throws the same error at once; 0 if not given. */
   readonly restartMs?: number;
 }

@@ -1,9 +1,9 @@
 import { Worker, type ResourceLimits } from 'node:worker_threads';
 
-/** What a worker thread runs. */
+/** The script and the limits of a worker thread. */
 export interface WorkerScript {
   readonly script: URL;
-  /** What the script reads as `workerData`; it gets a copy. */
+  /** A copy of this is the script's `workerData`. */
   readonly data?: unknown;
   readonly limits?: ResourceLimits;
 }

@@ -20,24 +20,24 @@ import { IndexThread, IndexUnavailable } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
 import { categoriesOf, type KnownType } from '../../streams/catalogue.js';
 
-/** All other events of their categories move the index's mark and nothing more. */
+/** Other events of these categories only move the mark of the index. */
 const INDEXED: ReadonlySet<string> = new Set<KnownType>(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
 const CATEGORIES = categoriesOf(INDEXED) ?? [];
-/** Under load the index takes what came in so long at once, unless a question waits for it: many rows cost it less. */
+/** Under load the index takes the events of this long at once, unless a query waits: many rows cost less each. */
 const INTERVAL_MS = 100;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
 /**
- * Where in the log the calls are that a question is about: a projection in a file and a thread of its own, behind the
- * log by a moment. It holds ids and codes, never content, and answers with places in the log. Whatever makes its file
- * unfit (damage, another schema version, a log that is not the one it was made from) has it rebuilt from the log.
+ * Finds the places in the log of the calls that a query asks for. It is a projection in a file and a thread of its own,
+ * slightly behind the log. It holds ids and codes, never content. If its file is unfit (damaged, of another schema
+ * version, or made from another log), it is rebuilt from the log.
  */
 export class CallIndex {
   private readonly thread: IndexThread;
   private readonly gate = new PositionGate();
   private subscription: Subscription | undefined;
-  /** Where the file stands: what is sent next follows on it. */
+  /** The position that the file has reached: the next events follow on it. */
   private stored = 0n;
   private opening: Promise<void> | undefined;
   private unreadable: LogUnavailable | undefined;
@@ -69,17 +69,17 @@ export class CallIndex {
     await this.thread.close();
   }
 
-  /** Everything up to here is in the index; below zero while it is being opened. */
+  /** Everything up to here is in the index; negative while it is being opened. */
   get position(): bigint {
     return this.gate.position;
   }
 
-  /** Why the index cannot follow the log, where it is the log that cannot be read; undefined as soon as it can. */
+  /** Why the index cannot follow the log, if the log cannot be read; undefined as soon as it can. */
   get logFailure(): LogUnavailable | undefined {
     return this.unreadable;
   }
 
-  /** Whether the index reaches a position within `timeoutMs`. */
+  /** Whether the index reaches a position within `timeoutMs` milliseconds. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     this.subscription?.hurry();
     return this.gate.waitFor(position, timeoutMs);
@@ -101,8 +101,8 @@ export class CallIndex {
   }
 
   /**
-   * Whether a host has a task that pins this version and is open at an instant. Says what the index knows so far:
-   * `waitFor` comes first where a task that was opened just now has to count. Throws `IndexUnavailable`.
+   * Whether a host has a task that pins this version and is open at an instant, as far as the index knows. If a task
+   * that was opened just now has to count, call `waitFor` first. Throws `IndexUnavailable`.
    */
   async hostPinsVersion(host: string, capability: string, version: string, at: Instant): Promise<boolean> {
     return (await this.ask({ kind: 'pinned', host, capability, version, atMs: toMs(at) })) === true;
@@ -142,7 +142,7 @@ export class CallIndex {
     );
   }
 
-  /** The log may have been restored from a backup: then it is shorter, or goes on in another way. */
+  /** A log that was restored from a backup is shorter, or continues differently. */
   private async isMadeFromThisLog({ position, stream, revision, id }: Mark): Promise<boolean> {
     if ((await this.log.end()) < position) return false;
     const events = await this.log.readAll({ after: justBefore(position), categories: CATEGORIES, limit: 1 });
@@ -154,7 +154,7 @@ export class CallIndex {
     if (error instanceof LogUnavailable) this.unreadable = error;
   }
 
-  /** The next events come only after these are in the file. */
+  /** The next events arrive only after these are in the file. */
   private async take(events: readonly RecordedEvent[]): Promise<void> {
     const last = events.at(-1);
     if (last === undefined) return;
@@ -167,11 +167,11 @@ export class CallIndex {
     this.gate.advance(position);
   }
 
-  /** Follows anew from where the file turns out to stand; at once, then ever more slowly. */
+  /** Follows again from the position that the file has; at once, then with growing pauses. */
   private startOver(): void {
     if (this.closing.signal.aborted || this.opening !== undefined) return;
     this.gate.restart();
-    // Not waited for: this may be called from inside of its own handler.
+    // Not awaited: this may be called from its own handler.
     void this.subscription?.close();
     this.opening = this.reopen().finally(() => (this.opening = undefined));
   }

@@ -4,7 +4,7 @@ import { parseEvent, type Event } from '../../event-log/event.js';
 import { toMs } from '../../kernel/time.js';
 import type { Cell, Mark } from './messages.js';
 
-/** What the index takes from events: ids and codes. Events that are not of this shape are passed over. */
+/** The members that the index takes from events: ids and codes. Events of another shape are skipped. */
 const Decided = z.object({
   taskId: z.string(),
   host: z.string(),
@@ -23,7 +23,7 @@ const Opened = z.object({
 });
 const Closed = z.object({ taskId: z.string() });
 
-/** Names, versions and owners that are remembered with their numbers, each. */
+/** The number of names, of versions and of owners that are kept in memory with their ids. */
 const MAX_REMEMBERED = 20_000;
 const CELLS_PER_EVENT = 3;
 
@@ -110,7 +110,7 @@ export function insertionOf(db: DatabaseSync): Insertion {
       refused ? nameOf(event.traceId ?? '') : null,
     );
     const seq = Number(added.lastInsertRowid);
-    // A refused call names a task that is not its own: that task's user has no part in it.
+    // A refused call names a task of another host, so the user of that task is not involved.
     const identities = new Set([nameOf(host), nameOf(event.actor), ...(refused ? [] : ownersOf(task))]);
     for (const identity of identities) sql.addIdentity.run(identity, timeMs, seq);
   }
@@ -146,7 +146,7 @@ export function insertionOf(db: DatabaseSync): Insertion {
         sql.mark.run(mark.position, mark.stream, mark.revision, mark.id);
         sql.commit.run();
       } catch (error) {
-        // What stood in a transaction that is rolled back must not be remembered.
+        // Rows of a transaction that was rolled back must not be remembered.
         forget();
         if (db.isTransaction) db.exec('ROLLBACK');
         throw error;

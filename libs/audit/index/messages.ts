@@ -1,10 +1,10 @@
-/** What goes between the index and its worker thread. */
+/** The messages between the index and its worker thread. */
 
 import type { TaskStatus } from '../../task/decider.js';
 
 export type Cell = string | number | bigint;
 
-/** The last event that the index holds, by which it is known whether the log is still the one that it was made from. */
+/** The last event that the index holds. It shows whether the log is still the one that the index was made from. */
 export interface Mark {
   readonly position: bigint;
   readonly stream: string;
@@ -12,7 +12,7 @@ export interface Mark {
   readonly id: string;
 }
 
-/** Conditions on calls; all that are there must hold. Times are in milliseconds since the epoch, both ends included. */
+/** Conditions on calls; all given ones must hold. Times are in milliseconds since the epoch, both ends included. */
 export interface CallFilter {
   readonly capability?: string | undefined;
   readonly version?: string | undefined;
@@ -26,24 +26,24 @@ export interface CallFilter {
   readonly toMs?: number | undefined;
   /** Only calls of these versions. */
   readonly versions?: readonly { readonly capability: string; readonly version: string }[] | undefined;
-  /** `versions` are most of those there are: go by time and pass over the others. */
+  /** `versions` are most of all versions: go by time and skip the others. */
   readonly manyVersions?: boolean | undefined;
 }
 
-/** Conditions on tasks; all that are there must hold. `atMs` is the instant at which a status is asked for. */
+/** Conditions on tasks; all given ones must hold. `atMs` is the instant to which the status refers. */
 export interface TaskListFilter {
   readonly host?: string | undefined;
   readonly status?: TaskStatus | undefined;
   readonly atMs: number;
 }
 
-/** Where a page ends: the time and the number of its last call or task. */
+/** The end of a page: the time and the number of its last call or task. */
 export interface Place {
   readonly timeMs: number;
   readonly seq: number;
 }
 
-/** Where an attempt stands in the log. */
+/** The place of an attempt in the log. */
 export interface Reference {
   readonly position: bigint;
   readonly stream: string;
@@ -51,11 +51,14 @@ export interface Reference {
 }
 
 export type IndexRequest =
-  /** Answers the `Mark`, or nothing where the index is empty. */
+  /** Answers the `Mark`, or nothing if the index is empty. */
   | { readonly kind: 'mark' }
   /** Empties the index. */
   | { readonly kind: 'reset' }
-  /** `cells` are of each event: position, type, json. `from` is where the sender takes the index to be. */
+  /**
+   * `cells` are position, type and JSON of each event. `from` is the position that the sender expects the index to
+   * have.
+   */
   | { readonly kind: 'ingest'; readonly from: bigint; readonly mark: Mark; readonly cells: readonly Cell[] }
   /** Answers a `FoundCalls`, newest first. */
   | { readonly kind: 'calls'; readonly filter: CallFilter; readonly before?: Place | undefined; readonly limit: number }
@@ -88,17 +91,17 @@ export interface TaskFilter {
 
 export interface FoundCalls {
   readonly references: readonly Reference[];
-  /** Of the last one, where there are more. */
+  /** The place of the last one, if there are more. */
   readonly next?: Place;
 }
 
 export interface FoundTasks {
   readonly taskIds: readonly string[];
-  /** Of the last one, if there are more. */
+  /** The place of the last one, if there are more. */
   readonly next?: Place;
 }
 
-/** `start_over`: the index is not where the sender took it to be, or had to be emptied: ask for its mark. */
+/** `start_over`: the index is not at the position that the sender expected, or had to be emptied. Ask for its mark. */
 export type IndexReply =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'start_over' }

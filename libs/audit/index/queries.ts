@@ -5,11 +5,11 @@ const STREAM = "iif(c.trace IS NULL, 'calls-' || task.name, 'refusals-' || host.
 const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, ${STREAM}`;
 const NAMED = 'JOIN names task ON task.id = c.task JOIN names host ON host.id = c.host';
 
-/** Newest first by time, then by order of the log. Nothing is found where a name has never been seen. */
+/** Newest first by time, then by order of the log. Empty if a name has never been seen. */
 export function findCalls(db: DatabaseSync, filter: CallFilter, before: Place | undefined, limit: number): FoundCalls {
   const conditions = conditionsOf(db, filter);
   if (conditions === undefined) return { references: [] };
-  // The table that gives the order: by identity it has an index of its own, in the same order.
+  // The table that gives the order: for an identity, its own index has the same order.
   const identity = filter.identity === undefined ? undefined : nameOf(db, filter.identity);
   if (filter.identity !== undefined && identity === undefined) return { references: [] };
   const t = identity === undefined ? 'c' : 'i';
@@ -88,7 +88,7 @@ export function isPinned(db: DatabaseSync, asked: Extract<IndexRequest, { kind: 
   return found !== undefined;
 }
 
-/** How many tasks are open at a time among those that are asked for. */
+/** The number of matching tasks that are open at a time. */
 export function countOpenTasks(
   db: DatabaseSync,
   { versions, hosts, task, atMs }: Extract<IndexRequest, { kind: 'open_tasks' }>,
@@ -137,7 +137,7 @@ function conditionsOf(db: DatabaseSync, filter: CallFilter): Conditions | undefi
     conditions.add('c.version IN (SELECT id FROM versions WHERE version = ?)', filter.version);
   }
   if (filter.versions !== undefined) {
-    // The plus keeps SQLite from gathering the calls of nearly all versions only to sort them.
+    // The plus keeps SQLite from collecting the calls of nearly all versions and then sorting them.
     conditions.add(
       `${filter.manyVersions === true ? '+' : ''}c.version IN (
          SELECT v.id FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'

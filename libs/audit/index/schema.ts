@@ -4,8 +4,8 @@ import { isDamage } from '../../sqlite-file/codes.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../../sqlite-file/open-file.js';
 
 /**
- * Names stand once and are numbers everywhere else. `seq` counts calls in order of the log, so that a rebuilt index
- * gives them the same numbers and cursors outlive it. Ids and codes only: no content, ever.
+ * Each name is stored once and is a number everywhere else. `seq` counts calls in order of the log, so that a rebuilt
+ * index gives them the same numbers and cursors outlive it. Ids and codes only: no content, ever.
  */
 const SCHEMA = `
   CREATE TABLE mark (

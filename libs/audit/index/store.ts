@@ -8,7 +8,7 @@ import { openIndexFile } from './schema.js';
 
 /** The index in its file. Synchronous: it belongs to a worker thread. */
 export interface IndexStore {
-  /** Never throws. Whatever is damaged is thrown away: then the answer is `start_over`. */
+  /** Never throws. A damaged file is deleted: then the answer is `start_over`. */
   answer(request: IndexRequest): IndexReply;
   close(): void;
 }

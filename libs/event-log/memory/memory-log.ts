@@ -19,11 +19,12 @@ import {
 import { Subscriptions, type Page } from '../subscription.js';
 
 /**
- * What befalls one append.
- * - `failed`: unknown, and nothing was written.   - `persisted`: unknown, although all of it was written.
+ * The fate of one append.
+ * - `failed`: unknown, and nothing was written.
+ * - `persisted`: unknown, although all of it was written.
  * - `untaken`: unwritten, as from a store that cannot be opened.
- * - `refused`: refused although nothing was violated, as after a race that was lost; names the batch's first stream.
- * - `held`: like a disk that stalls: the store has taken it, and it and all behind it wait for `until`.
+ * - `refused`: refused although nothing was violated, as after a lost race; names the first stream of the batch.
+ * - `held`: as on a stalled disk: the store has taken it, and it and all later appends wait for `until`.
  */
 export type Fault =
   'failed' | 'persisted' | 'untaken' | 'refused' | { readonly kind: 'held'; readonly until: Promise<unknown> };
@@ -35,7 +36,7 @@ export interface MemoryLogOptions {
 
 const FIRST_POSITION = 2n ** 53n + 1n;
 const PAGE_EVENTS = 500;
-/** So few that callers have to ask again. */
+/** Small, so that callers have to ask again. */
 const PAGE_PAYLOADS = 2;
 
 /**
@@ -66,7 +67,7 @@ export class MemoryLog implements EventLog {
     this.faults.push(...faults);
   }
 
-  /** Takes back the faults that no append has met yet. */
+  /** Removes the faults that no append has met yet. */
   endFaults(): void {
     this.faults.length = 0;
   }
@@ -187,7 +188,7 @@ export class MemoryLog implements EventLog {
     return { kind: 'committed', position: this.lastPosition };
   }
 
-  /** The position of a batch all of whose events stand in the log already, byte for byte. */
+  /** The position of a batch whose events are all in the log already, byte for byte. */
   private positionOfRepeat({ writes }: Batch): bigint | undefined {
     let position: bigint | undefined;
     for (const { stream, revision, json } of writes.flatMap((write) => write.events)) {
@@ -217,7 +218,7 @@ export class MemoryLog implements EventLog {
     await this.readable();
     const events: RecordedEvent[] = [];
     for (const event of this.all.slice(this.firstAfter(after))) {
-      // Past the limit a page goes on to the end of the batch that it began.
+      // A page that reaches the limit goes on to the end of the batch that it began.
       if (events.length >= limit && event.position !== events.at(-1)?.position) {
         return { events, end: this.lastPosition, more: true };
       }

@@ -8,9 +8,9 @@ import { ReadQueue } from './main/read-queue.js';
 import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './shared/settings.js';
 
 export interface SqliteLogOptions {
-  /** The log's file; made where it is missing, with its folder. `-wal`, `-shm` and `-lock` stand beside it. */
+  /** The log's file. It is made if it does not exist, with its folder; `-wal`, `-shm` and `-lock` are next to it. */
   readonly file: string;
-  /** Appends that may wait at once, and about how many bytes of them; past either `LogOverloaded` is thrown. */
+  /** Appends that may wait at once, and about how many bytes of them; above either, `append` throws `LogOverloaded`. */
   readonly maxQueuedBatches?: number;
   readonly maxQueuedBytes?: number;
   /** For tests of a full disk: the pages (of 4 KiB) that the file may have. */

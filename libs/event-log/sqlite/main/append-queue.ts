@@ -36,9 +36,9 @@ export interface AppendStats {
 }
 
 /**
- * Group commit, the main thread's side. Appends that come in one turn of the event loop go to the writer together;
- * while it commits, the next ones are posted as soon as they are worth a transaction of their own. What is urgent goes
- * before all that has not been posted, so only a little is posted at a time.
+ * Group commit, the main thread's side. Appends of one turn of the event loop go to the writer together. While it
+ * commits, the next ones are posted as soon as they are worth a transaction of their own. Only a little is posted at a
+ * time, because urgent appends go before all that are not posted yet.
  */
 export class AppendQueue {
   private readonly waiting = new WaitingAppends();
@@ -59,7 +59,7 @@ export class AppendQueue {
   constructor(
     options: WriterOptions,
     private readonly bounds: AppendBounds,
-    /** In the order of the log; undefined where it is not known what has been appended, if anything. */
+    /** In the order of the log; undefined if it is not known what was appended, if anything. */
     private readonly onAppended: (committed: readonly Committed[] | undefined) => void,
   ) {
     this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
@@ -111,17 +111,17 @@ export class AppendQueue {
     });
   }
 
-  /** What is urgent has room of its own: load of another kind never keeps it out. */
+  /** Urgent appends have room of their own: other load never keeps them out. */
   private refuseIfFull({ urgent }: Batch, weight: number): void {
     if (urgent === true && this.queuedUrgent < MAX_URGENT_BATCHES) return;
     if (this.queuedBatches >= this.bounds.maxQueuedBatches) throw new LogOverloaded('too many appends are waiting');
-    // One batch is always let in, so that no batch is too large for an empty queue.
+    // An empty queue takes any batch, so that no batch is too large for it.
     if (this.queuedBatches > 0 && this.queuedBytes + weight > this.bounds.maxQueuedBytes) {
       throw new LogOverloaded('too many bytes are waiting to be appended');
     }
   }
 
-  /** Takes nothing more, and finishes what is queued. */
+  /** Takes no more appends, and finishes those that are queued. */
   async drain(): Promise<void> {
     this.closed = true;
     if (this.queuedBatches > 0) await new Promise<void>((resolve) => (this.drained = resolve));
@@ -139,7 +139,7 @@ export class AppendQueue {
     this.flushOrdered = true;
     setImmediate(() => {
       this.flushOrdered = false;
-      // The writer may have died since.
+      // The writer may have died in the meantime.
       if (!this.writer.running) this.revive();
       else if (this.posted.length === 0) this.postWaiting();
     });
@@ -189,7 +189,7 @@ export class AppendQueue {
     for (const [index, outcome] of decodeOutcomes(outcomes).entries()) {
       const { append, part } = group[index] ?? {};
       if (append === undefined) continue;
-      // A payload that could not be written fails its batch. One that the writer has been given already fails there.
+      // If a part was not written, its batch fails. A batch that the writer has already fails there.
       if (part !== undefined && (outcome.kind === 'committed' || !this.waiting.remove(append))) continue;
       settled.push(append);
       known.push(outcome);
@@ -202,7 +202,7 @@ export class AppendQueue {
     const lost = [...posted.flatMap(({ append, part }) => (part ? [] : append)), ...this.waiting.takeAll()];
     this.postedBytes = 0;
     if (lost.length > 0 || !this.closed) this.counts.deaths += 1;
-    // With what was posted also what was not: it may rest on the former, whose fate is to be learnt first.
+    // Appends that were not posted are given up too: they may depend on posted ones, whose fate has to be learnt first.
     this.giveUp(lost, 'WRITER_DIED');
   }
 
@@ -218,7 +218,7 @@ export class AppendQueue {
     let unknown = false;
     for (const [index, { batch, weight, cell, resolve }] of group.entries()) {
       const told = outcomes[index] ?? { kind: 'unknown', cause: 'NO_ANSWER' };
-      // If the writer has not taken the batch, nobody can write it any more: it goes no further than this answer.
+      // If the writer has not taken the batch, it can no longer be written.
       const outcome: AppendOutcome =
         told.kind === 'unknown' && !this.claims.isTaken(cell) ? { ...told, kind: 'unwritten' } : told;
       this.claims.close(cell);
@@ -226,7 +226,7 @@ export class AppendQueue {
       this.queuedBytes -= weight;
       if (batch.urgent === true) this.queuedUrgent -= 1;
       this.counts[outcome.kind] += 1;
-      // It may have been written all the same.
+      // It may have been written.
       if (outcome.kind === 'unknown') unknown = true;
       else if (outcome.kind === 'committed' && batch.writes.length > 0) {
         committed.push({ writes: batch.writes, position: outcome.position });

@@ -5,8 +5,8 @@ import { syncPath } from '../../../sqlite-file/sync-path.js';
 import { codeOf, LogOpenError, openErrorOf } from '../shared/errors.js';
 
 /**
- * Makes the folder of a database file where it is missing, and sees that both can be written. Answers the file's real
- * path: a link to it must not lead to a second lock.
+ * Makes the folder of a database file if it is missing, and checks that both can be written. Returns the real path of
+ * the file: a link to it must not lead to a second lock.
  */
 export function preparePlace(file: string): string {
   const folder = dirname(resolve(file));

@@ -10,11 +10,11 @@ interface Waiting {
   readonly reject: (error: LogUnavailable) => void;
 }
 
-/** The main thread's side of reading. All that fails is a `LogUnavailable`. */
+/** The main thread's side of reading. Each failure is a `LogUnavailable`. */
 export class ReadQueue {
   /** Queries are answered in the order in which they were posted. */
   private readonly waiting: Waiting[] = [];
-  /** Queries of this turn that have not been posted yet: those that come together go, and are answered, together. */
+  /** Queries of this turn that have not been posted yet: those that come together are posted and answered together. */
   private readonly unposted: Query[] = [];
   private readonly reader: ServiceThread<readonly Answer[], OpenFailure>;
   private closed = false;
@@ -64,7 +64,7 @@ export class ReadQueue {
     return { events, end, more };
   }
 
-  /** Ends the reader after what was asked of it is answered. */
+  /** Ends the reader after it has answered all earlier queries. */
   async close(): Promise<void> {
     this.closed = true;
     await this.reader.close();

@@ -2,7 +2,7 @@ import type { AppendOutcome, Batch } from '../../port.js';
 import { partsOf, type PayloadPart } from '../shared/group-message.js';
 import { MAX_GROUP_BATCHES, MAX_GROUP_BYTES, PART_BYTES } from '../shared/settings.js';
 
-/** Appends that are looked at around a large one, besides those that rest on what has not been written. */
+/** Appends that are looked at after a large one, not counting those that depend on unwritten ones. */
 const MAX_LOOKED = 256;
 
 /** An append whose fate is not known yet. */
@@ -12,20 +12,20 @@ export interface Waiting {
   /** Its cell in `ClaimCells`. */
   readonly cell: number;
   readonly resolve: (outcome: AppendOutcome) => void;
-  /** Of a batch with a large payload, which is written in parts before the batch itself. */
+  /** For a batch with a large payload, which is written in parts before the batch itself. */
   readonly parted?: Parted | undefined;
 }
 
 export interface Parted {
   readonly token: number;
   readonly payload: Uint8Array;
-  /** Parts that the writer has been given. */
+  /** Parts that were posted to the writer. */
   given: number;
-  /** Its caller has taken the batch back: no more of it is written, and the writer lets go of its parts. */
+  /** Its caller has taken the batch back: its other parts are not written, and the writer deletes the written ones. */
   isTakenBack?: boolean;
 }
 
-/** What a group consists of: an append, or a part of the payload of one that stays in the queue. */
+/** One item of a group: an append, or a part of the payload of an append that stays in the queue. */
 export type Entry = { readonly append: Waiting; readonly part?: PayloadPart };
 
 /** Appends that the writer has not been given yet, in the order in which it gets them. */
@@ -57,7 +57,7 @@ export class WaitingAppends {
     return this.partedCount === 0 ? this.takeFirst().map((append) => ({ append })) : this.takeAround();
   }
 
-  /** Takes an append out whose payload could not be written. False if it is not here. */
+  /** Takes out an append whose payload could not be written. False if it is not here. */
   remove(append: Waiting): boolean {
     const at = this.waiting.indexOf(append);
     if (at >= 0) this.takeAt(at);
@@ -65,8 +65,8 @@ export class WaitingAppends {
   }
 
   /**
-   * With a part of a large payload goes whatever does not rest on its batch: the others keep their order, behind it and
-   * among themselves.
+   * A part of a large payload is joined by appends that do not depend on its batch. The others stay behind it and keep
+   * their order.
    */
   private takeAround(): Entry[] {
     const group: Entry[] = [];
@@ -128,8 +128,9 @@ export class WaitingAppends {
   }
 
   /**
-   * Before all that is not urgent, but behind whatever writes a stream that the batch writes or checks: it may rest on that.
-   * What merely checks a stream that the batch writes is refused for it, as if it had come later.
+   * Before all appends that are not urgent, but after any that writes a stream that the batch writes or checks, because
+   * the batch may depend on it. An append that only checks a stream that the batch writes is then refused, as if it had
+   * come later.
    */
   private placeOf({ writes, checks }: Batch): number {
     const streams = new Set([...writes, ...checks].map(({ stream }) => stream));

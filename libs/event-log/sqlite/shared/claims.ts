@@ -3,8 +3,8 @@ const TAKEN = 1;
 const TAKEN_BACK = 2;
 
 /**
- * Decides between the writer's thread and the callers who has a batch: the first one gets it, in one atomic step. Each
- * batch that waits has a cell in memory that both threads share.
+ * Decides in one atomic step whether the writer or the caller has a batch: the first one to claim it. Each batch that
+ * waits has a cell in memory that both threads share.
  */
 export class Claims {
   private readonly cells: Int32Array<SharedArrayBuffer>;

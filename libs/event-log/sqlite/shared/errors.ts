@@ -26,7 +26,7 @@ export class LogOpenError extends Error {
 /** A `LogOpenError` as a worker thread reports it to the main thread. */
 export type OpenFailure = Pick<LogOpenError, 'code' | 'message'>;
 
-/** What was read is not what was written. The message names a position or a digest and nothing else. */
+/** Stored data differs from what was written. The message names a position or a digest and nothing else. */
 export class Damaged extends Error {
   override readonly name = 'Damaged';
 }

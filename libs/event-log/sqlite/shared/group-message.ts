@@ -13,7 +13,7 @@ export interface Group extends Packed {
   readonly shared: readonly Uint8Array[];
 }
 
-/** A batch as the writer takes it: that events follow on `expected` has been checked by the sender. */
+/** A batch as the writer takes it. The sender has checked that its events follow on `expected`. */
 export interface PostedBatch {
   readonly writes: readonly PostedWrite[];
   readonly checks: readonly StreamCheck[];
@@ -25,7 +25,7 @@ export interface PostedBatch {
 
 /** Bytes of a payload that come before its event. */
 export interface PayloadPart {
-  /** Names the payload: of the sender's appends since it started. */
+  /** Identifies the payload among the sender's appends since it started. */
   readonly token: number;
   readonly part: number;
   readonly bytes: Uint8Array;
@@ -42,14 +42,14 @@ export interface ClaimableBatch {
   readonly part?: undefined;
 }
 
-/** What the writer is given. */
+/** One item of a group. */
 export type Writing = ClaimableBatch | { readonly part: PayloadPart };
 
 export interface PostedEvent {
   readonly type: string;
   readonly json: string;
   readonly payload?: Uint8Array;
-  /** Its payload was written in so many parts before. */
+  /** Its payload was written before it, in this many parts. */
   readonly parted?: { readonly token: number; readonly parts: number };
 }
 

@@ -24,7 +24,7 @@ export class Packer {
   }
 }
 
-/** Reads in the order in which it was packed. Both ends are ours: what does not fit is a broken program. */
+/** Reads in the order of packing. Both ends are ours: a message that does not fit is a bug. */
 export class Unpacker {
   private at = 0;
   private offset = 0;
@@ -49,7 +49,7 @@ export class Unpacker {
   }
 }
 
-/** Always a buffer of its own: it is handed over, and the caller's must stay usable for a repeat. */
+/** Returns a new buffer, because it is transferred and the caller needs its own bytes for a repeat. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let offset = 0;

@@ -4,7 +4,7 @@ export type Cell = string | number;
 /** In place of the length of a payload: there is none. */
 export const NO_PAYLOAD = -1;
 
-/** What can be asked of the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
+/** A query for the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
 export type Query =
   | { readonly kind: 'head'; readonly stream: string }
   | { readonly kind: 'stream'; readonly stream: string; readonly after: number; readonly limit: number }
@@ -31,10 +31,10 @@ export interface Found {
   readonly bytes?: Uint8Array;
 }
 
-/** The answer to one query: what was found, or why it cannot be said. `failure` holds no SQL and no path. */
+/** The answer to one query: the cells and bytes, or why the query failed. `failure` holds no SQL and no path. */
 export type Answer = { readonly found: Found } | { readonly failure: string };
 
-/** Reads cells in the order in which they were pushed. Both ends are ours: a wrong cell is a broken program. */
+/** Reads cells in the order in which they were pushed. Both ends are ours: a wrong cell is a bug. */
 export class CellReader {
   private at = 0;
 

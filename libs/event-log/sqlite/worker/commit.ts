@@ -11,7 +11,7 @@ import type { PayloadPart, PostedBatch, PostedEvent, PostedWrite } from '../shar
 import { openForWriting, SCHEMA_VERSION, type WriterOptions } from './schema.js';
 import { MAX_REMEMBERED_HEADS } from '../shared/settings.js';
 
-/** Commits groups of batches. Synchronous, and the only one that writes the log. */
+/** Commits groups of batches. Synchronous; nothing else writes the log. */
 export interface GroupWriter {
   /** One transaction, one fsync. Answers one outcome per batch; never throws. */
   commit(batches: readonly PostedBatch[]): AppendOutcome[];
@@ -80,13 +80,15 @@ const statementsOf = (db: DatabaseSync) => ({
   insertBlob: db.prepare('INSERT INTO blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING'),
 });
 
-/** One connection with its statements and what it remembers. Any error but `Damaged` ends it. */
+/** One connection with its statements and what it remembers. Any error except `Damaged` ends it. */
 class EventTable {
   private readonly sql: ReturnType<typeof statementsOf>;
   /** Heads as of this transaction. Nothing else writes, so they cannot go stale. */
   private readonly heads = new LRUCache<string, Head>({ max: MAX_REMEMBERED_HEADS });
   private lastPosition: number;
-  /** The greatest token in the file as it was opened. What is in it has its event, so each later token is new. */
+  /**
+   * The greatest token in the file as it was opened. Tokens in the file have their events, so each later token is new.
+   */
   private readonly tokensBefore: number;
 
   constructor(
@@ -114,7 +116,7 @@ class EventTable {
     if (batch.part !== undefined) return this.takePart(batch.part);
     const outcome = this.checked(batch);
     if (outcome === undefined) return this.write(batch);
-    // Its parts came before it, and nothing is going to name them.
+    // Its parts were written before it, and no event will name them.
     for (const { token } of partedIn(batch)) {
       this.sql.deleteParts.run(this.tokenOf(token));
       this.sql.unstage.run(this.tokenOf(token));
@@ -123,8 +125,8 @@ class EventTable {
   }
 
   /**
-   * Checks a batch whole, against all before it, before anything of it is inserted: its neighbours never notice.
-   * Undefined: it is to be written.
+   * Checks a whole batch, against all earlier ones, before any of it is inserted, so that a refusal never affects its
+   * neighbours. Undefined: it may be written.
    */
   private checked(batch: PostedBatch): AppendOutcome | undefined {
     if (!this.claims.take(batch.cell)) return { kind: 'unwritten', cause: 'TAKEN_BACK' };
@@ -150,7 +152,7 @@ class EventTable {
     return { kind: 'committed', position: BigInt(this.lastPosition) };
   }
 
-  /** Bytes alone: they belong to nothing until their event is there. */
+  /** Only bytes: they belong to nothing until their event is written. */
   private takePart({ token, part, bytes }: PayloadPart): AppendOutcome {
     this.sql.stage.run(this.tokenOf(token));
     this.sql.insertPart.run(this.tokenOf(token), part, bytes);
@@ -197,7 +199,7 @@ class EventTable {
     return this.tokensBefore + token;
   }
 
-  /** The position of writes all of whose events stand in the log already, byte for byte. */
+  /** The position of writes whose events are all in the log already, byte for byte. */
   private positionOfRepeat(writes: readonly PostedWrite[]): number | undefined {
     let last: number | undefined;
     for (const { stream, expected, events } of writes) {
@@ -220,7 +222,7 @@ class EventTable {
     const streamId = Number(row['id']);
     const last = this.sql.last.get(streamId);
     const verified = verifySealed(String(last?.['json']));
-    // A head decides what may be appended, so it is believed only with the event that it is the revision of.
+    // A head decides what may be appended, so it is trusted only together with the event of its revision.
     if (verified?.stream !== stream || verified.revision !== last?.['revision']) {
       throw new Damaged('the last event of a stream');
     }

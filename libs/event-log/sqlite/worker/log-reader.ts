@@ -10,7 +10,7 @@ import { NO_PAYLOAD, type Cell, type Found, type Query } from '../shared/query.j
 import { FROM_CONTROL_EVENTS, openForReading } from './schema.js';
 import { PAGE_BYTES, PAGE_CHARS } from '../shared/settings.js';
 
-/** Answers queries. Whatever it answers has been checked to be what was written; else it throws. */
+/** Answers queries. Each answer has been checked to be what was written; otherwise it throws `Damaged`. */
 export interface LogReader {
   answer(query: Query): Found;
   close(): void;
@@ -62,7 +62,7 @@ export function openLogReader(path: string): LogReader {
   };
   return {
     answer(query) {
-      // One snapshot, so that the end of the log and the events belong together.
+      // One snapshot, so that the end of the log and the events match.
       sql.begin.run();
       try {
         return answer(query);
@@ -167,7 +167,7 @@ function verified(row: Row, stream: string | undefined): VerifiedRow {
   return { ...head, position, json };
 }
 
-/** Of the first events, until their bytes fill a page. */
+/** The payloads of the first events, until their bytes fill a page. */
 function payloadsOf(revisions: readonly number[], find: (revision: number, at: number) => Found): Found {
   const cells: number[] = [];
   const parts: Uint8Array[] = [];

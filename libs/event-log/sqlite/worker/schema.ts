@@ -10,12 +10,14 @@ export const SCHEMA_VERSION = 2;
 
 /** All categories but the bulk are in a partial index. The words stand in the file: a change is a new schema version. */
 const IS_CONTROL = `category NOT IN ('${BULK_CATEGORIES.join("', '")}')`;
-/** The start of a query that reads control events only; SQLite takes the index where the same words stand in both. */
+/**
+ * The start of a query that reads control events only. SQLite uses the index only if the query repeats its condition.
+ */
 export const FROM_CONTROL_EVENTS = `FROM events INDEXED BY control_events WHERE ${IS_CONTROL}`;
 
 /**
- * Since version 2: payloads whose bytes were written in parts, each in a transaction of its own, before their event. Of
- * those in `staging` the event has not been committed.
+ * Since version 2: payloads whose bytes were written in parts, each in a transaction of its own, before their event.
+ * The events of those in `staging` have not been committed.
  */
 const PARTS = `
   CREATE TABLE payload_parts (token INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (token, part)) STRICT;
@@ -24,8 +26,8 @@ const PARTS = `
 `;
 
 /**
- * Positions are assigned by the one writer and only grow. A global index on event ids would cost a third of the
- * throughput, and WITHOUT ROWID half of it: a repeat is known by the bytes at its exact revisions.
+ * Only the writer assigns positions, and they only grow. A global index on event ids would cost a third of the
+ * throughput, and WITHOUT ROWID half of it: a repeat is recognised by the bytes at its exact revisions.
  */
 const SCHEMA = `
   CREATE TABLE streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -62,7 +64,7 @@ export interface WriterOptions {
   readonly maxPages?: number | undefined;
 }
 
-/** What the writer's thread is started with. */
+/** The data that the writer thread is started with. */
 export interface WriterThreadOptions extends WriterOptions {
   /** The memory of `Claims`. */
   readonly claims: SharedArrayBuffer;
