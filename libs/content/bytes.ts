@@ -11,7 +11,7 @@ const UNKNOWN = 'application/octet-stream';
 
 const TEXTUAL = /^(?:text\/.*|application\/(?:json|xml|yaml|x-yaml|toml|.*\+(?:json|xml|yaml)))$/;
 const XML = /(?:[/+]xml)$/;
-/** What makes XML active: a stylesheet, a document type with entities, or elements of XHTML, SVG or XSLT. */
+/** The marks of active XML: a stylesheet, a document type with entities, or elements of XHTML, SVG or XSLT. */
 const ACTIVE_XML =
   /<\?xml-stylesheet|<!(?:doctype|entity)|https?:\/\/www\.w3\.org\/(?:1999\/xhtml|2000\/svg|1999\/xsl)|<(?:\w+:)?(?:html|svg|script|stylesheet)[\s/>]/i;
 const UTF8 = /^(?:.*;\s?charset="?(?:utf-?8|us-ascii)"?.*|(?!.*charset=).*)$/;
@@ -30,7 +30,8 @@ export function liftBytes(
   const [, mimeType, parameters = ''] = MEDIA_TYPE.exec(declared.toLowerCase()) ?? [];
   if (mimeType === undefined) return undefined;
   const bytes = Buffer.from(data, 'base64');
-  // The decoder skips what is no base64, so only what it would write again is taken: one text for each sequence of bytes.
+  // The decoder skips characters that are not base64, so only its own output is accepted: one text for each sequence of
+  // bytes.
   if (bytes.toString('base64') !== data) return undefined;
   const text = textIn(bytes, mimeType, parameters);
   if (text !== undefined) return { part: { type: 'text', text: quoteText(text) }, told: [member] };
@@ -49,7 +50,7 @@ function textIn(bytes: Buffer, mimeType: string, parameters: string): string | u
   return XML.test(mimeType) && ACTIVE_XML.test(text) ? undefined : text;
 }
 
-/** What a reader has to know of bytes that follow: their kind, media type, size in bytes and digest. */
+/** The description of bytes that follow: their kind, media type, size in bytes and digest. */
 export function labelOf({ mimeType, size, digest }: Extract<Part, { type: 'blob' }>): Part {
   const [top = ''] = mimeType.split('/');
   const kind = (top === 'image' || top === 'audio') && !isActive(mimeType) ? top : 'blob';

@@ -15,7 +15,7 @@ function decimalOf(value: number): Decimal {
 
 /**
  * Whether a number is a multiple of a step (`multipleOf` of JSON Schema), decided on decimal digits: 0.07 is a multiple
- * of 0.01, though the doubles that stand for them leave a rest. Both are finite and the step is above 0. Time is
+ * of 0.01, though division of their doubles leaves a remainder. Both are finite and the step is above 0. Time is
  * bounded: the step has at most 17 digits, and exponents lie within ±350.
  */
 export function isMultipleOf(value: number, step: number): boolean {

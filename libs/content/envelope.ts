@@ -13,17 +13,16 @@ const MAX_LABEL_LENGTH = 200;
 
 export interface EnvelopeInput extends Response {
   readonly source: ContentSource;
-  /** 128 fresh random bits as 32 lower-case hex digits: asked once for each try. */
+  /** 128 fresh random bits as 32 lower-case hex digits: called once for each try. */
   readonly boundarySeed: () => string;
 }
 
 /**
- * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over all
- * of it. Text stands between two boundary lines that it cannot contain: the boundary is random, and one that occurs
- * anywhere in the content, keys, data and labels included, is thrown away. Never throws.
- * `text` is the envelope's RFC 8785 form: each part of it is canonicalised once.
- * Fails with a finding of kind `no_response`, `key_collision`, `too_deep`, `boundary` (no fresh boundary was found) or
- * `exception`.
+ * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over
+ * all of it. Text is between two boundary lines that it cannot contain: the boundary is random, and one that occurs
+ * anywhere in the content, including keys, data and labels, is discarded. Never throws. `text` is the envelope's RFC
+ * 8785 form: each part of it is canonicalised once. Fails with a finding of kind `no_response`, `key_collision`,
+ * `too_deep`, `boundary` (no fresh boundary was found) or `exception`.
  */
 export function buildEnvelope(input: EnvelopeInput): Result<{ envelope: Envelope; text: string }, Finding> {
   try {
@@ -31,7 +30,7 @@ export function buildEnvelope(input: EnvelopeInput): Result<{ envelope: Envelope
     const parts = partsOf(input);
     if (!parts.ok) return err(finding(parts.error.kind, parts.error.path));
     const source = labelled(input.source);
-    // Where it stands among the others does not matter here, so the members need no order.
+    // The position among the other members does not matter here, so they need no order.
     const boundary = freshBoundary(JSON.stringify([source, parts.value]), input.boundarySeed);
     if (boundary === undefined) return err(finding('boundary'));
     const envelope = {

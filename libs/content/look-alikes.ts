@@ -58,14 +58,14 @@ const LOOK_ALIKES: Readonly<Record<string, string>> = {
 };
 
 interface Folds {
-  /** By UTF-16 unit: the unit of the one ASCII character that it stands for, or 0. */
+  /** By UTF-16 unit: the unit of the single ASCII character that it resembles, or 0. */
   readonly even: Uint16Array;
-  /** Characters that stand for more characters, or fewer units, than they are. */
+  /** Characters that unfold to more than one character, or to fewer units than they have. */
   readonly uneven: ReadonlyMap<string, string>;
   readonly anyUneven: RegExp;
 }
 
-/** Past the last plane that holds compatibility forms of ASCII. */
+/** Above the last plane that holds compatibility forms of ASCII. */
 const LAST_CODE_POINT = 0x1ffff;
 let made: Folds | undefined;
 
@@ -89,7 +89,7 @@ function folds(): Folds {
   return made;
 }
 
-/** A text with ASCII in the place of what looks like it, and where in the text each of its characters came from. */
+/** A text with ASCII in the place of look-alikes, and the place in the original text of each of its characters. */
 export interface Folded {
   readonly text: string;
   /** The place in the text of the character at a place in the folded one. */
@@ -101,13 +101,13 @@ const ASCII = /^[\0-\x7f]*$/;
 export function folded(text: string): Folded {
   if (ASCII.test(text)) return { text, origin: (at) => at };
   const { uneven, anyUneven } = folds();
-  /** Places in the folded text from which on places differ, and by how much. */
+  /** Places in the folded text at which the offset changes, and the new offset. */
   const from: number[] = [];
   const shifts: number[] = [];
   let shift = 0;
   const evened = text.replace(anyUneven, (char, at: number) => {
     const ascii = uneven.get(char) ?? char;
-    // All that a character unfolds to came from its own place.
+    // All characters that one unfolds to have its place.
     for (let index = 1; index < ascii.length; index += 1) {
       from.push(at + shift + index);
       shifts.push(shift + index);

@@ -7,7 +7,9 @@ import { folded } from './look-alikes.js';
  * (`<\|im_start|>`, `[\INST]`, `Human\:`). So it is no longer the mark, and a reader still sees what it was.
  */
 
-/** What follows `<`. Every repetition is bounded, and nothing takes a backslash: a mark is neutralised once. */
+/**
+ * The continuations of `<`. Every repetition is bounded, and nothing accepts a backslash: a mark is neutralised once.
+ */
 const ANGLE: readonly RegExp[] = [
   // ChatML, Llama 3 and 4, GPT, Phi, Qwen, DeepSeek, Kimi, GLM, Granite: <|im_start|>, <|start_header_id|>, <|channel|>
   /\|[^|<>[\]\n\\]{1,64}\|>/,
@@ -27,13 +29,13 @@ const ANGLE: readonly RegExp[] = [
   /\s?<\s?(?:untrusted|end)\s/,
 ];
 
-/** What follows `[`: Llama 2, Mistral, GLM, MiniMax. */
+/** The continuations of `[`: Llama 2, Mistral, GLM, MiniMax. */
 const SQUARE: readonly RegExp[] = [
   /\s?\/?\s?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|MODEL_SETTINGS|THINK|IMG|PREFIX|MIDDLE|SUFFIX|gMASK|sMASK|MASK|CLS|SEP|BOS|EOS)\s?\]/,
   /e~\[/,
 ];
 
-/** What follows `]`: MiniMax. */
+/** The continuations of `]`: MiniMax. */
 const CLOSING: readonly RegExp[] = [/~[a-z!]{1,3}(?:\[|\])/];
 
 const anyOf = (markers: readonly RegExp[]): string => markers.map((marker) => marker.source).join('|');
@@ -46,12 +48,12 @@ const MAY_MARK = /[<[\]:]/;
 /** Roles of turns: `Human:`, `**assistant**:`, `### Instruction:`. They are turns at the start of a text or a paragraph. */
 const ROLES =
   /(?:human|assistant|user|system|developer|ai|tool|model|observation|instructions?|response)[ \t*_]*(?=:)/gi;
-/** What may stand between the start of a paragraph and a role: quotes, headings, emphasis, items of lists. */
+/** The characters between the start of a paragraph and a role: quotes, headings, emphasis, items of lists. */
 const LEADING = new Set(' \t\r*_#>-+•().0123456789');
-/** What a line before a paragraph may hold. */
+/** The characters of a line before a paragraph. */
 const BLANK = new Set(' \t\r>');
 
-/** Neutralises every marker; a text without them is answered unchanged. Applied twice it is as applied once. */
+/** Neutralises every marker; returns a text without markers unchanged. A second application changes nothing. */
 export function neutraliseMarkers(text: string): string {
   const places = markerPlaces(text);
   if (places.length === 0) return text;
@@ -65,7 +67,7 @@ export function neutraliseMarkers(text: string): string {
   return pieces.join('\\');
 }
 
-/** Where a backslash neutralises each marker of a text, in order. */
+/** The places, in order, at which a backslash neutralises each marker of a text. */
 export function markerPlaces(text: string): number[] {
   const { text: plain, origin } = folded(text);
   if (!MAY_MARK.test(plain)) return [];
@@ -78,8 +80,8 @@ export function markerPlaces(text: string): number[] {
 }
 
 /**
- * Whether only leading marks stand between a place and the start of its paragraph. A place after a colon looks no further
- * back than that colon, so all places of a text together take time in proportion to it.
+ * Whether only leading marks are between a place and the start of its paragraph. A place after a colon looks back only
+ * to that colon, so all places of a text together take linear time.
  */
 function startsParagraph(text: string, place: number): boolean {
   const line = before(text, place, LEADING);
@@ -89,7 +91,7 @@ function startsParagraph(text: string, place: number): boolean {
   return blank === 0 || text[blank - 1] === '\n';
 }
 
-/** Where the run of such characters starts that ends before a place. */
+/** The start of the run of such characters that ends before a place. */
 function before(text: string, place: number, run: ReadonlySet<string>): number {
   let start = place;
   while (start > 0 && run.has(text.charAt(start - 1))) start -= 1;

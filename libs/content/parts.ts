@@ -5,13 +5,13 @@ import { labelOf, liftBytes } from './bytes.js';
 import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import type { Part } from './shapes.js';
 
-/** What came back from a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
+/** The answer of a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
 export interface Response {
   readonly result?: JsonObject | undefined;
   readonly error?: JsonObject | undefined;
 }
 
-/** The text or bytes that a block carries, and what else the block says about them. */
+/** The text or bytes of a block, and its other members. */
 interface Lifted {
   readonly part: Part;
   readonly rest: JsonObject;
@@ -20,15 +20,16 @@ interface Lifted {
 /**
  * Turns a response into parts, cleaned by `quoteText` and `quoteDeep`; text parts are not between boundary lines yet.
  * Nothing is dropped. In order of arrival:
- * - `content[]` (tools/call), `contents[]` (resources/read) and the content of `messages[]` (prompts/get): text and
- *   base64 data that is text become a text part. Other data becomes a blob part, and a text part before it says what it
- *   is. What the block says besides (uri, annotations, `_meta`, the message's role) is a structured part right after it,
- *   without the text or data;
+ * - `content[]` (tools/call), `contents[]` (resources/read) and the content of `messages[]` (prompts/get): text, and
+ *   base64 data that is text, become a text part. Other data becomes a blob part, and a text part before it describes
+ *   it. The other members of the block (uri, annotations, `_meta`, the message's role) are a structured part right
+ *   after it, without the text or data;
  * - links, and blocks that are malformed or of an unknown type, are structured parts as they came;
  * - `description` of a prompt is a text part, `structuredContent` a structured part;
- * - all other members of the result (`isError`, `_meta`, …), and a result of another shape, are one structured part,
- *   an `error` is one too.
- * Fails where two keys of one object become the same by cleaning.
+ * - all other members of the result (`isError`, `_meta`, …), and a result of another shape, are one structured part; an
+ *   `error` is one too.
+ *
+ * Fails if cleaning makes two keys of one object equal.
  */
 export function partsOf(response: Response): Result<Part[], DeepFault> {
   const parts: Part[] = [];

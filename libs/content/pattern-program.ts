@@ -68,13 +68,15 @@ export function re2Of(node: PatternNode): string {
 }
 
 function classOf({ members, negate, fold }: Extract<PatternNode, { kind: 'set' }>): string {
-  // RE2 knows no empty class.
+  // RE2 has no empty class.
   if (members === '') return negate ? String.raw`[\x{0}-\x{10FFFF}]` : String.raw`[^\x{0}-\x{10FFFF}]`;
   const written = `[${negate ? '^' : ''}${members}]`;
   return fold ? `(?i:${written})` : written;
 }
 
-/** `X{2500}` as `X{1000}X{1000}X{500}`, and `X{5,2500}` as what must be there and, in the same way, what may be. */
+/**
+ * `X{2500}` as `X{1000}X{1000}X{500}`; `X{5,2500}` as a required part and an optional part, each split in the same way.
+ */
 function repeatOf(atom: string, { min, max }: { min: number; max: number }, most: number): string {
   if (max === Infinity && min <= 1) return `${atom}${min === 0 ? '*' : '+'}`;
   const parts = chunks(min, most).map((count) => `${atom}{${count}}`);
@@ -92,7 +94,7 @@ function largestRepeat(node: PatternNode): number {
   if (node.kind === 'sequence' || node.kind === 'choice') return Math.max(1, ...node.nodes.map(largestRepeat));
   if (node.kind !== 'repeat') return 1;
   const own = Math.min(MAX_REPEAT, Math.max(1, node.min, node.max === Infinity ? 0 : node.max - node.min));
-  // A repetition inside is split too, so that it stays within what RE2 takes.
+  // A nested repetition is split too, so that it stays within the limit of RE2.
   return Math.min(MAX_REPEAT, own * largestRepeat(node.node));
 }
 

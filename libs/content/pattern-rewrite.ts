@@ -1,14 +1,14 @@
 import { lengthOf, sizeOf, total } from './pattern-program.js';
 import { sequence, type PatternNode } from './pattern-tree.js';
 
-/** What a text has to fulfil to match a pattern: programs without look-around, and lengths in code points. */
+/** The conditions for a text to match a pattern: programs without look-around, and lengths in code points. */
 export type Condition =
   | { readonly kind: 'program'; readonly node: PatternNode }
   | { readonly kind: 'length'; readonly min: number; readonly max: number }
   | { readonly kind: 'not'; readonly condition: Condition }
   | { readonly kind: 'all' | 'any'; readonly conditions: readonly Condition[] };
 
-/** More than this many alternatives, once what stands before a look-ahead is spelt out, are not worth it. */
+/** The most alternatives that are tried, after the text before a look-ahead has been spelled out. */
 const MAX_BRANCHES = 16;
 /** Look-arounds within look-arounds. */
 const MAX_NESTED = 3;
@@ -26,9 +26,9 @@ const isEnd = (node: PatternNode | undefined): boolean => node?.kind === 'assert
 const isLook = (node: PatternNode): node is Look => node.kind === 'look';
 
 /**
- * Rewrites a pattern into conditions that together mean the same. A look-ahead at a place that is always the same
- * number of code points after the start is a further pattern that must (or must not) match from the start on, and a
- * look-behind at such a place before the end likewise. Undefined if a look-around stands anywhere else.
+ * Rewrites a pattern into conditions that together mean the same. A look-ahead that is always the same number of code
+ * points after the start becomes a further pattern that must (or must not) match from the start; a look-behind at such
+ * a place before the end likewise. Undefined if a look-around is anywhere else.
  */
 export function conditionOf(node: PatternNode, nested = 0): Condition | undefined {
   if (!hasLook(node)) return withoutLook(node);
@@ -48,14 +48,14 @@ export function conditionOf(node: PatternNode, nested = 0): Condition | undefine
   return { kind: 'any', conditions };
 }
 
-/** `^(?:(?!never)all)*$`: a text of the one in which the other is found nowhere. */
+/** `^(?:(?!never)all)*$`: a text of `all` in which `never` does not occur. */
 function temperedParts(node: PatternNode): { readonly all: PatternNode; readonly never: PatternNode } | undefined {
   if (node.kind !== 'sequence' || node.nodes.length !== 3) return undefined;
   const [first, repeat, last] = node.nodes;
   if (!isStart(first) || !isEnd(last) || repeat?.kind !== 'repeat' || repeat.node.kind !== 'sequence') return undefined;
   const [look, one, ...more] = repeat.node.nodes;
   if (look?.kind !== 'look' || !look.ahead || !look.negate || one?.kind !== 'set' || more.length > 0) return undefined;
-  // An empty match could also stand at the end, where nothing asks for it.
+  // An empty match is also possible at the end, where nothing tests for it.
   if (lengthOf(look.body).min === 0) return undefined;
   return { all: sequence([START, { ...repeat, node: one }, END]), never: look.body };
 }
@@ -75,7 +75,7 @@ function conditionOfBranch(branch: Branch, nested: number): Condition | undefine
     }
     const before = branch.slice(0, index).filter((each) => !isLook(each));
     const after = branch.slice(index + 1).filter((each) => !isLook(each));
-    // `(?=a)^b` asks at the start too.
+    // `(?=a)^b` tests at the start too.
     const atStart = isStart(before[0]) || (before.length === 0 && isStart(after[0]));
     const fixed = node.ahead ? atStart && isFixed(before) : isEnd(after.at(-1)) && isFixed(after);
     if (!fixed) return undefined;
@@ -91,8 +91,8 @@ const isFixed = (nodes: Branch): boolean => {
 };
 
 /**
- * The alternatives of a pattern as lists, with every choice and short repetition spelt out that holds a look-around or
- * that leaves open where a look-around stands. Undefined if there are too many.
+ * The alternatives of a pattern as lists. Every choice and short repetition that holds a look-around, or that leaves
+ * the place of one open, is spelled out. Undefined if there are too many.
  */
 function branchesOf(node: PatternNode): readonly Branch[] | undefined {
   const done: Branch[] = [];
@@ -150,7 +150,7 @@ function withoutLook(node: PatternNode): Condition {
   const [repeat] = long as Repeat[];
   if (repeat === undefined || long.length > 1) return { kind: 'program', node };
   const replaced = (by: PatternNode): PatternNode => sequence(nodes.map((each) => (each === repeat ? by : each)));
-  // Nothing says where the text goes on, so more of the same cannot matter.
+  // The end of the text is open here, so further characters cannot matter.
   if (repeat === nodes[0] || repeat === nodes.at(-1)) {
     return { kind: 'program', node: replaced({ ...repeat, max: repeat.min }) };
   }

@@ -9,7 +9,7 @@ export interface Pattern {
   readonly source: string;
   /** Instructions of the compiled programs together. */
   readonly size: number;
-  /** True if the pattern matches anywhere in the text. */
+  /** Whether the pattern matches anywhere in the text. */
   test(text: string): boolean;
 }
 
@@ -29,10 +29,10 @@ const SMALL_SIZE = 64;
 const CHARS_PER_INSTRUCTION = 8;
 
 /**
- * Reads an attacker-controlled `pattern` or key of `patternProperties` in time that is linear in its length. It means
- * what ECMA-262 says in Unicode mode; `pattern-tree.ts` names what else is read and `pattern-rewrite.ts` which
- * look-arounds are. Refused: more than 1,000 characters, repetitions that unroll to more than 5,000 instructions,
- * back-references and all other look-arounds. The error is one of ours and quotes nothing.
+ * Reads an attacker-controlled `pattern` or key of `patternProperties` in time that is linear in its length. It has the
+ * meaning of ECMA-262 in Unicode mode; `pattern-tree.ts` names the extensions, and `pattern-rewrite.ts` the
+ * look-arounds that are supported. Refused: more than 1,000 characters, repetitions that unroll to more than 5,000
+ * instructions, back-references and all other look-arounds. The error text is ours and quotes nothing.
  */
 export function readPattern(source: string): Result<ReadPattern, string> {
   if (source.length > MAX_SOURCE_LENGTH) return err('a pattern that is too long');

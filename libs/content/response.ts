@@ -19,7 +19,7 @@ export interface ResponseLimits {
 }
 
 export interface ResponseInput extends EnvelopeInput {
-  /** The pinned output schema of the operation, where it declares one. */
+  /** The pinned output schema of the operation, if it declares one. */
   readonly outputSchema?: { readonly digest: Digest; readonly load: () => Json } | undefined;
   /** Size of the response as JSON in UTF-8, if it is known. */
   readonly bytes?: number;
@@ -29,7 +29,7 @@ export interface ResponseInput extends EnvelopeInput {
 
 export interface ValidatedResponse {
   readonly verdict: 'accepted' | 'rejected';
-  /** What the agent may be given; only with `accepted`, and always then. */
+  /** The content that the agent may get; present exactly if the verdict is `accepted`. */
   readonly content?: Envelope;
   /** The same as RFC 8785 text. */
   readonly contentText?: string;
@@ -42,8 +42,8 @@ type Check = (input: ResponseInput) => readonly Finding[];
 const CHECKS: readonly Check[] = [checkShape, checkDepth, checkBytes, checkOutputSchema];
 
 /**
- * Validates a server's response, which is untrusted whatever the server is: caps, then the pinned output schema, then
- * cleaning and the envelope. Any failure, an exception included, refuses the whole response: verdict `rejected`, its
+ * Validates a server's response, which is untrusted from every server: caps, then the pinned output schema, then
+ * cleaning and the envelope. Any failure, including an exception, refuses the whole response: verdict `rejected`, its
  * findings, no content. Findings hold codes and pointers into `{result}` or `{error}` (the pointer starts inside of
  * it), never content. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
  */
@@ -95,7 +95,7 @@ function checkBytes(input: ResponseInput): readonly Finding[] {
 function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): readonly Finding[] {
   if (outputSchema === undefined || result === undefined || ownValue(result, 'isError') === true) return [];
   const structured = ownValue(result, 'structuredContent');
-  // What is not of the shape of an MCP tool's result (a skill's, a plugin's) is itself what the schema speaks of.
+  // The schema of a result that is not an MCP tool's (a skill's, a plugin's) describes the result itself.
   const isToolResult = structured !== undefined || Array.isArray(ownValue(result, 'content'));
   if (isToolResult && structured === undefined) return [high('output_schema', 'missing', '/structuredContent')];
   const valid = validator.validate(outputSchema.digest, outputSchema.load, structured ?? result);

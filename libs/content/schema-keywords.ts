@@ -1,9 +1,9 @@
 import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 
 /**
- * The keywords of JSON Schema drafts 04, 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. What is in no
- * table here (annotations, `format`, `content*`, `default`, `examples`, OpenAPI's and validators' own keywords) holds
- * data: it is neither walked nor compiled.
+ * The keywords of JSON Schema drafts 04, 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. All other
+ * keywords (annotations, `format`, `content*`, `default`, `examples`, OpenAPI's and validators' own) hold data: they
+ * are neither walked nor compiled.
  */
 
 /** `in-place`: applied to the same value; `below`: to a member, item or name of it; `never`: only by reference. */
@@ -37,7 +37,7 @@ export const APPLICATORS: ReadonlyMap<string, Applicator> = new Map<string, Appl
 ]);
 
 const TYPES = new Set<Json>(['null', 'boolean', 'object', 'array', 'number', 'integer', 'string']);
-/** More names than this in one list have no honest use. */
+/** Longer lists of names have no honest use. */
 const MAX_NAMES = 1000;
 
 export const isNameList = (value: Json | undefined): value is readonly string[] =>
@@ -54,7 +54,7 @@ export const EXCLUSIVE_BOUNDS: ReadonlyMap<string, string> = new Map([
   ['exclusiveMaximum', 'maximum'],
 ]);
 
-/** Keywords that test a value by themselves, with what their own value has to be. */
+/** Keywords that test a value by themselves, and the required shape of their own value. */
 export const ASSERTIONS: ReadonlyMap<string, (value: Json) => boolean> = new Map<string, (value: Json) => boolean>([
   ['type', (value) => TYPES.has(value) || (Array.isArray(value) && isTypeList(value))],
   ['enum', (value) => Array.isArray(value)],
@@ -82,7 +82,7 @@ function isTypeList(value: readonly Json[]): boolean {
   return value.length > 0 && value.length <= TYPES.size && value.every((type) => TYPES.has(type));
 }
 
-/** Which schema these lead to depends on the path of evaluation, so it cannot be told by reading. */
+/** The schema that these refer to depends on the path of evaluation, so reading cannot find it. */
 export const DYNAMIC_KEYWORDS: readonly string[] = [
   '$dynamicRef',
   '$dynamicAnchor',
@@ -90,7 +90,7 @@ export const DYNAMIC_KEYWORDS: readonly string[] = [
   '$recursiveAnchor',
 ];
 
-/** The dialects in which the keywords above mean what they mean here. Another one could mean something else by them. */
+/** The dialects in which the keywords above have these meanings. In another dialect they could mean something else. */
 const DRAFT_04 = 'json-schema.org/draft-04/schema';
 const DIALECTS = new Set([
   DRAFT_04,

@@ -4,26 +4,28 @@ import { ASSERTIONS, EXCLUSIVE_BOUNDS, isNameList } from './schema-keywords.js';
 import type { SchemaNode } from './schema-references.js';
 import type { VettedSchema } from './schema-vetting.js';
 
-/** Our own keywords in a plan; a server's schema cannot bring them, since a plan holds nothing that it does not know. */
+/**
+ * Our own keywords in a plan. A server's schema cannot contain them, because a plan holds only keywords that it knows.
+ */
 export const STEP_KEYWORD = 'sallyport:step';
 export const UNEVALUATED_KEYWORD = 'sallyport:unevaluated';
 
 type PlanObject = Record<string, unknown>;
 type PlanSchema = PlanObject | boolean;
 
-/** What is compiled in place of the server's schema. */
+/** The schema that is compiled in place of the server's. */
 export interface SchemaPlan {
   readonly schema: PlanSchema;
-  /** Where each schema object of the plan stood in the server's document. */
+  /** The place in the server's document of each schema object of the plan. */
   readonly pathOf: WeakMap<object, JsonPointer>;
 }
 
 /**
- * Writes a vetted schema anew for the compiler, in draft 2020-12 and from keywords that we know alone. So the compiler
- * resolves no reference but `#/$defs/d<n>`, and sees none of the keywords that only it knows (`$async` would make every
- * value pass, `$id` and anchors would be resolved a second time, perhaps to something else).
- * Every schema that applies others becomes a definition, hence a function of its own: generated code nests with the
- * number of schemas in one function and would overflow the stack.
+ * Rewrites a vetted schema for the compiler, in draft 2020-12 and only with keywords that we know. The compiler then
+ * resolves only references to `#/$defs/d<n>`, and sees none of its special keywords (`$async` would make every value
+ * pass; `$id` and anchors would be resolved a second time, perhaps differently). Every schema that applies others
+ * becomes a definition, hence a function of its own: generated code nests with the number of schemas in one function
+ * and would overflow the stack.
  */
 export function planSchema(vetted: VettedSchema): SchemaPlan {
   const definitions: Record<string, PlanSchema> = {};
@@ -126,12 +128,12 @@ function writeChildren(node: SchemaNode, plan: PlanObject, place: (node: SchemaN
   if (plan['unevaluatedProperties'] !== undefined) plan[UNEVALUATED_KEYWORD] = Object.keys(maps['properties'] ?? {});
 }
 
-/** Adds a schema under a name; where there is one already, both apply. */
+/** Adds a schema under a name; if there is one already, both apply. */
 function both(map: Record<string, PlanSchema>, name: string, schema: PlanSchema): void {
   const earlier = map[name];
   map[name] = earlier === undefined ? schema : { allOf: [earlier, schema] };
 }
 
-/** The compiler skips a property or pattern called `__proto__`, so these two stand for it. */
+/** The compiler skips a property or pattern called `__proto__`, so these two replace it. */
 export const PROTO_NAME = '^(?:__proto__)$';
 export const PROTO_PATTERN = '(?:__proto__)';

@@ -5,7 +5,7 @@ import type { Applicator } from './schema-keywords.js';
 const MAX_EXPANSION = 10_000;
 const MAX_EXPANDED_DEPTH = 128;
 
-/** Why a schema cannot be vetted. The message is one of ours and quotes nothing. */
+/** Why a schema cannot be vetted. The message is ours and quotes nothing. */
 export interface SchemaFault {
   readonly path: JsonPointer;
   readonly message: string;
@@ -16,13 +16,13 @@ export interface SchemaNode {
   readonly path: JsonPointer;
   readonly schema: boolean | JsonObject;
   readonly children: SchemaChild[];
-  /** Where its `$ref` leads. */
+  /** The target of its `$ref`. */
   target?: SchemaNode;
 }
 
 export interface SchemaChild {
   readonly keyword: string;
-  /** The name or index under the keyword; absent where the keyword holds one schema. */
+  /** The name or index under the keyword; absent if the keyword holds one schema. */
   readonly key?: string | number;
   readonly applies: Applicator['applies'];
   readonly node: SchemaNode;

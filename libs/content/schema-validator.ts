@@ -27,8 +27,8 @@ export interface SchemaError {
 
 export interface SchemaValidator {
   /**
-   * Validates a value against the schema of a digest (`digestOf`). `loadSchema` is asked only where the schema is not
-   * compiled already. The value's depth bounds the recursion, so it has to be bounded by the caller.
+   * Validates a value against the schema of a digest (`digestOf`). `loadSchema` is called only if the schema is not
+   * compiled yet. The value's depth bounds the recursion, so the caller has to bound it.
    */
   validate(schemaDigest: Digest, loadSchema: () => Json, value: Json): Result<void, readonly SchemaError[]>;
 }
@@ -41,17 +41,17 @@ type Validate = (value: Json) => Failures | undefined;
 
 /** Enough for the alternatives of honest schemas. */
 const MAX_ERRORS = 256;
-/** About a second of hostile work at the very worst; honest values need a thousandth of it. */
+/** About a second of hostile work at worst; honest values need a thousandth of it. */
 const DEFAULT_MAX_STEPS = 5_000_000;
 
 /**
- * Validates JSON against JSON Schemas that servers wrote: hostile input on both sides. A schema is vetted and written
- * anew before it is compiled (`schema-vetting.ts`, `schema-plan.ts`). At most `maxCompiled` compiled schemas are kept; the
- * least recently used goes first. `format` is an annotation, as 2020-12 has it by default.
+ * Validates JSON against JSON Schemas that servers wrote: hostile input on both sides. A schema is vetted and rewritten
+ * before it is compiled (`schema-vetting.ts`, `schema-plan.ts`). At most `maxCompiled` compiled schemas are kept; the
+ * least recently used one is dropped. `format` is an annotation, as 2020-12 has it by default.
  *
- * A recursive schema can make even a small value take exponential time, and a clock would make a decision unrepeatable:
- * so each application of a subschema, and each character that a pattern reads, is counted, and `maxSteps` of them
- * refuse the value. Whatever goes wrong is an error, never a pass.
+ * A recursive schema can make even a small value take exponential time, and a clock would make a decision unrepeatable.
+ * So each application of a subschema, and each character that a pattern reads, is counted, and `maxSteps` of them
+ * refuse the value. Every failure is an error, never a pass.
  */
 export function createSchemaValidator(options: {
   maxCompiled: number;
@@ -93,9 +93,12 @@ interface Steps {
   take(steps: number): void;
 }
 
-/** Throws on a wrong digest and where the compiler does. A schema that is refused compiles to the refusal of every value. */
+/**
+ * Throws on a wrong digest and if the compiler throws. A refused schema compiles to a function that refuses every
+ * value.
+ */
 function compile(schemaDigest: Digest, schema: Json, maxSteps: number, multiples: Multiples): Validate {
-  // Otherwise one caller's wrong digest would plant a wrong schema, or a refusal, for all.
+  // Otherwise a wrong digest of one caller would plant a wrong schema, or a refusal, for all callers.
   if (digestOf(schema) !== schemaDigest) throw new Error('a schema of another digest');
   const vetted = readSchema(schema);
   if (!vetted.ok) {
@@ -113,7 +116,7 @@ function compile(schemaDigest: Digest, schema: Json, maxSteps: number, multiples
   const check = compilerFor(vetted.value.patterns, steps, multiples).compile(plan.schema);
   return (value) => {
     steps.left = maxSteps;
-    // Anything but `true` is no pass: a promise would be truthy.
+    // Anything except `true` is a failure: a promise would be truthy.
     const passed: unknown = check(value);
     if (passed === true) return undefined;
     const errors = (check.errors ?? []).slice(0, MAX_ERRORS).map((error) => schemaErrorOf(error, plan.pathOf));
@@ -145,15 +148,15 @@ function memberOf({ params, propertyName }: ErrorObject): string | undefined {
   return typeof name === 'string' && name.length <= MAX_NAME_CHARS ? name : undefined;
 }
 
-/** What the compiler calls otherwise than we do. */
+/** The compiler's names for keywords that we name differently. */
 const KEYWORD_NAMES: ReadonlyMap<string, string> = new Map([
   [UNEVALUATED_KEYWORD, 'unevaluatedProperties'],
   ['false schema', 'false_schema'],
 ]);
 
 /**
- * A compiler for one schema: it keeps every pattern and function that it ever made, so it is thrown away with its schema.
- * `verbose` is what leads an error back to its schema; the values that it adds to errors never leave this file.
+ * A compiler for one schema: it keeps every pattern and function that it ever made, so it is discarded with its schema.
+ * `verbose` leads an error back to its schema; the values that it adds to errors never leave this file.
  */
 function compilerFor(patterns: ReadonlyMap<string, Pattern>, steps: Steps, multiples: Multiples): Ajv2020 {
   const ajv = new Ajv2020({

@@ -23,7 +23,7 @@ const MAX_CHILDREN = 1000;
 const MAX_PATH_LENGTH = 4096;
 /** Instructions of all patterns together; compiling them takes some 4 µs each. */
 const MAX_PATTERNS_SIZE = 20_000;
-/** What a pattern costs besides its instructions. */
+/** The cost of a pattern in addition to its instructions. */
 const PATTERN_BASE_SIZE = 20;
 
 /**
@@ -49,7 +49,7 @@ export function whyUnvettable(schema: Json): string | undefined {
   return vetted.ok ? undefined : `${boundedPointer(vetted.error.path) || '/'}: ${vetted.error.message}`.toWellFormed();
 }
 
-/** `vetSchema` that hands over what it read, for the compiler. */
+/** Like `vetSchema`, and returns the schema that it read, for the compiler. */
 export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
   if (depthOf(document, MAX_JSON_DEPTH) > MAX_JSON_DEPTH) return err({ path: '', message: 'nested too deep' });
   const nodes = new Map<JsonPointer, SchemaNode>();
@@ -115,7 +115,7 @@ export function readSchema(document: Json): Result<VettedSchema, SchemaFault> {
   return fault === undefined ? ok({ root: root.value, patterns }) : err(fault);
 }
 
-/** `$schema`, `$id`, anchors and dynamic references: whatever could change which schema a reference means. */
+/** `$schema`, `$id`, anchors and dynamic references: everything that could change the target of a reference. */
 function identityFault(
   schema: JsonObject,
   path: JsonPointer,
@@ -158,12 +158,12 @@ function assertionFault(schema: JsonObject, path: JsonPointer): SchemaFault | un
     }
   }
   if (Array.isArray(ownValue(schema, 'items')) && Object.hasOwn(schema, 'prefixItems')) {
-    return { path: `${path}/items`, message: 'a list of items beside prefixItems' };
+    return { path: `${path}/items`, message: 'a list of items together with prefixItems' };
   }
   return undefined;
 }
 
-/** The compiler takes every item for evaluated as soon as there is a `contains`, so bad values would pass. */
+/** With `contains`, the compiler treats every item as evaluated, so bad values would pass. */
 function misreadFault(nodes: ReadonlyMap<JsonPointer, SchemaNode>): SchemaFault | undefined {
   const using = (keyword: string): SchemaNode | undefined =>
     nodes.values().find(({ schema }) => typeof schema !== 'boolean' && Object.hasOwn(schema, keyword));
@@ -174,7 +174,7 @@ function misreadFault(nodes: ReadonlyMap<JsonPointer, SchemaNode>): SchemaFault 
 
 type Held = readonly (readonly [key: string | number | undefined, schema: Json])[];
 
-/** The schemas that a keyword's value holds; undefined where it holds something else. */
+/** The schemas in a keyword's value; undefined if it holds something else. */
 function schemasUnder(keyword: string, holds: Applicator['holds'], value: Json): Held | undefined {
   if (holds === 'schema' || (holds === 'schema-or-list' && !Array.isArray(value))) return [[undefined, value]];
   if (holds === 'list' || holds === 'schema-or-list') {

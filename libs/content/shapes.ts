@@ -3,7 +3,7 @@ import type { Json } from '../kernel/canonical-json.js';
 import { DigestText } from '../vocabulary/ids.js';
 import { ServerMethod } from '../vocabulary/words.js';
 
-/** What was noticed about content: where and of what kind, never the content itself. `span` counts UTF-16 units. */
+/** A finding about content: place and kind, never the content itself. `span` counts UTF-16 units. */
 export const Finding = z.object({
   detector: z.string(),
   kind: z.string(),
@@ -13,7 +13,7 @@ export const Finding = z.object({
 });
 export type Finding = z.infer<typeof Finding>;
 
-/** Where content came from. `operation` is cleaned for display: an attacker may have chosen it. */
+/** The source of content. `operation` is cleaned for display: an attacker may have chosen it. */
 export const ContentSource = z.object({
   capability: z.string(),
   version: z.string(),

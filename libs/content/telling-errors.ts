@@ -8,12 +8,12 @@ export interface PlacedError {
   readonly member?: string | undefined;
 }
 
-/** Keywords that fail because everything under them does. */
+/** Keywords that fail because everything below them fails. */
 const WRAPPERS: ReadonlySet<string> = new Set(['anyOf', 'oneOf', 'allOf', 'if', '$ref']);
 
 /**
- * The errors that help a caller most, at most `most`: each once, its path leading to the member, the deepest first. Of
- * failed alternatives, the one that came furthest is most likely the one that was meant.
+ * The most helpful errors, at most `most`: each once, its path leading to the member, the deepest first. Of failed
+ * alternatives, the one that got furthest is most likely the intended one.
  */
 export function tellingErrors(errors: readonly PlacedError[], most: number): { path: JsonPointer; keyword: string }[] {
   const distinct = new Map<string, { path: JsonPointer; keyword: string }>();

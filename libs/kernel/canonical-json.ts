@@ -1,6 +1,6 @@
 import canonicalize from 'canonicalize';
 
-/** Any JSON value. Objects that were parsed from outside may hold keys such as `__proto__`: look keys up with `ownValue`. */
+/** Any JSON value. Objects parsed from outside may hold keys such as `__proto__`: look keys up with `ownValue`. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = { readonly [key: string]: Json };
 
@@ -9,7 +9,7 @@ export type JsonObject = { readonly [key: string]: Json };
  * Members that are `undefined` are left out. Throws on NaN, infinities, lone surrogates and cycles.
  */
 export function canonicalJson(value: unknown): string {
-  // What has its members in order already is written natively, several times as fast; the rest goes to the library.
+  // A value whose members are in order is written natively, several times as fast; the rest goes to the library.
   if (isOrdered(value)) return JSON.stringify(value);
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError('not a JSON value');
@@ -40,7 +40,7 @@ function isOrdered(value: unknown): boolean {
   const members = value as Readonly<Record<string, unknown>>;
   let previous: string | undefined;
   for (const key of Object.keys(members)) {
-    // `toJSON` would be called, were it a function.
+    // `JSON.stringify` would call a member `toJSON` that is a function.
     if ((previous !== undefined && key <= previous) || !key.isWellFormed() || key === 'toJSON') return false;
     if (!isOrdered(members[key])) return false;
     previous = key;
@@ -52,7 +52,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A member of an object by a name that came from outside; never something inherited. */
+/** A member of an object by a name from outside; never an inherited one. */
 export function ownValue<Value>(object: { readonly [key: string]: Value }, key: string): Value | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }

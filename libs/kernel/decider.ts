@@ -1,13 +1,16 @@
 import type { Result } from './result.js';
 
 /**
- * The rules of one stream as pure functions: no clock, no randomness, no I/O. Ids and times come in with the command.
- * `decide` answers with the events to append (none where there is nothing new to say) or with a refusal.
+ * The rules of one stream as pure functions: no clock, no randomness, no I/O. Ids and times arrive in the command.
+ * `decide` answers with the events to append (none if nothing changes) or with a refusal.
  */
 export interface Decider<State, Command, Event, Refusal> {
   initialState(): State;
   decide(command: Command, state: State): Result<readonly Event[], Refusal>;
-  /** Takes the state over: it may change it in place and hand it back. Who still needs the old one folds again. */
+  /**
+   * Takes ownership of the state: it may change it in place and return it. A caller that still needs the old state
+   * folds again.
+   */
   evolve(state: State, event: Event): State;
 }
 

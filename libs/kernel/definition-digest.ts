@@ -3,10 +3,15 @@ import { digestOf, digestOfBytes, type Digest } from './digest.js';
 import { pointerTo, type JsonPointer } from './pointer.js';
 import { err, ok, type Result } from './result.js';
 
-/** Version of the set of fields that the digest covers; a change of that set is a new number, never a new meaning. */
+/**
+ * Version of the set of fields that the digest covers. A change of the set gets a new number; a number never changes
+ * its meaning.
+ */
 export const DEFINITION_FIELD_SET = 1;
 
-/** What a server declares, as it sent it. Fields other than these (serverInfo, capabilities, resources) are not digested. */
+/**
+ * The declarations of a server, as it sent them. Other fields (serverInfo, capabilities, resources) are not digested.
+ */
 export interface DigestedDefinition {
   readonly instructions?: string | undefined;
   readonly tools?: readonly JsonObject[] | undefined;
@@ -28,7 +33,7 @@ export interface DefinitionFingerprint {
   };
 }
 
-/** The first item that has no name, or a name that an earlier item of its list already has. */
+/** The first item without a name, or with the name of an earlier item of its list. */
 export interface DefinitionFault {
   readonly path: JsonPointer;
   readonly message: string;

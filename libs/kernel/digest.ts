@@ -1,7 +1,10 @@
 import crypto, { createHmac, type KeyObject } from 'node:crypto';
 import { canonicalJson } from './canonical-json.js';
 
-/** By the module's default: an older Node, on which the host SDK has to say so, does not link a name that it lacks. */
+/**
+ * Through the default export: an older Node, on which the host SDK has to report itself, cannot link a name that it
+ * lacks.
+ */
 const { hash } = crypto;
 
 /** `sha256:` and 64 lower-case hex digits. */
@@ -19,10 +22,10 @@ export function digestOf(value: unknown): Digest {
   return digestOfBytes(canonicalJson(value));
 }
 
-/** 32 bytes; a KeyObject of them works several times as fast where a key is used often. */
+/** 32 bytes; a KeyObject of them is several times as fast if a key is used often. */
 export type SecretKey = Uint8Array | KeyObject;
 
-/** Digest that only a holder of `key` can compute: it lets bodies be compared without telling what they were. */
+/** A digest that only a holder of `key` can compute: it lets bodies be compared without revealing them. */
 export function keyedDigest(key: SecretKey, text: string): Digest {
   return `sha256:${createHmac('sha256', key).update(text).digest('hex')}`;
 }
@@ -32,7 +35,9 @@ export function commitmentTo(salt: Uint8Array, canonicalText: string): Digest {
   return digestOfBytes(prefixed(salt, canonicalText));
 }
 
-/** A prefix and a text's UTF-8 as one buffer: hashing that in one go costs half of a hash object that is fed twice. */
+/**
+ * A prefix and the UTF-8 of a text as one buffer: hashing it once costs half of a hash object that is updated twice.
+ */
 export function prefixed(prefix: Uint8Array, text: string): Buffer {
   const bytes = Buffer.allocUnsafe(prefix.byteLength + Buffer.byteLength(text));
   bytes.set(prefix);

@@ -1,4 +1,4 @@
-/** The text of an answer. Throws where it is larger than `maxBytes`; no more than that is ever held. */
+/** The text of an answer. Throws if it is larger than `maxBytes`, and never holds more than that. */
 export async function boundedText(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let total = 0;
@@ -10,7 +10,7 @@ export async function boundedText(response: Response, maxBytes: number): Promise
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Why no answer came, in a few words: `fetch` hides the reason in the cause of its error. */
+/** Why there was no answer, in a few words: `fetch` hides the reason in the cause of its error. */
 export function whyNoAnswer(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
   if (error.name === 'TimeoutError') return 'it took too long';

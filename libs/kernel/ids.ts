@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { prefixed } from './digest.js';
 
-/** By the module's default, as in `digest.ts`. */
+/** Through the default export, as in `digest.ts`. */
 const { hash } = crypto;
 
 /** Ids of capabilities, publishers, policy sets and principals. */
@@ -33,7 +33,7 @@ function bytesOf(namespace: string): Buffer {
   return bytes;
 }
 
-/** The trace id of a `traceparent` header (W3C Trace Context, version 00), or undefined where it is not a valid one. */
+/** The trace id of a `traceparent` header (W3C Trace Context, version 00), or undefined if the header is not valid. */
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   const traceId = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(traceparent ?? '')?.[1];
   return traceId !== undefined && TRACE_ID_PATTERN.test(traceId) ? traceId : undefined;

@@ -3,8 +3,9 @@ import { pointerTo, type JsonPointer } from './pointer.js';
 const MAX_POINTER_CHARS = 500;
 
 /**
- * Where an offset of a JSON text lies, as a pointer to the value, or to the object if it is a key. The text is one that
- * JSON.parse accepts. The names in the pointer are those of the text, cut at 500 characters and well-formed.
+ * The place of an offset in a JSON text, as a pointer to the value, or to the object if a key is at the offset.
+ * JSON.parse has to accept the text. The names in the pointer are those of the text, cut at 500 characters and
+ * well-formed.
  */
 export function pointerAt(text: string, offset: number): JsonPointer {
   // One entry for each open object (the last key) and list (the index).
@@ -29,7 +30,7 @@ export function pointerAt(text: string, offset: number): JsonPointer {
         break;
       case '"': {
         const end = endOfString(text, at);
-        // A key that is wrong is not quoted.
+        // A faulty key is not quoted.
         if (at === offset) return bounded(isKey ? open.slice(0, -1) : open);
         if (isKey) open[open.length - 1] = JSON.parse(text.slice(at, end + 1)) as string;
         isKey = false;

@@ -1,4 +1,4 @@
-/** JSON that has been written already, as UTF-8: it is passed on as it is, and never built again. */
+/** JSON that has been written already, as UTF-8: it is passed on unchanged. */
 export class JsonText {
   constructor(readonly bytes: Uint8Array) {}
 

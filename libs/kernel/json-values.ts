@@ -1,7 +1,10 @@
-/** How many values a JSON text may hold. A container is one value, and so is each of its items and members; keys are none. */
+/**
+ * The number of values that a JSON text may hold. A container is one value, and so is each of its items and members;
+ * keys are not counted.
+ */
 export interface ValueBounds {
   readonly most: number;
-  /** Members of the text's outermost object that have bounds of their own; they do not count for the rest of it. */
+  /** Bounds of their own for members of the outermost object; these do not count for the rest of the text. */
   readonly within?: Readonly<Record<string, ValueBounds>> | undefined;
 }
 
@@ -9,9 +12,9 @@ export interface ValueBounds {
 const LEAST_CHARS = 2;
 
 /**
- * The bound that a text exceeds, undefined if it keeps them all. Counts before anything is built, and stops at the first
- * value too many. Attacker-controlled input: time is linear in the text, memory is bounded by the bounds. What is no JSON
- * is counted as if it were, and its parser refuses it afterwards.
+ * The bound that a text exceeds, undefined if it keeps all of them. Counts before anything is built, and stops at the
+ * first excess value. Attacker-controlled input: time is linear in the text, memory is bounded by the bounds. A text
+ * that is not JSON is counted in the same way, and its parser refuses it afterwards.
  */
 export function exceededBound(text: string, bounds: ValueBounds): ValueBounds | undefined {
   if (text.length <= LEAST_CHARS * leastOf(bounds)) return undefined;
@@ -35,7 +38,7 @@ interface Tally {
 
 interface Container {
   readonly tally: Tally;
-  /** Whether the bounds' `within` speaks of the members of this one. */
+  /** Whether `within` of the bounds applies to the members of this container. */
   readonly isOutermost: boolean;
   readonly isObject: boolean;
 }
@@ -46,7 +49,7 @@ const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 
 class Counter {
   private at = 0;
   private readonly open: Container[] = [];
-  /** One for each bound, so that a key that stands twice counts twice. */
+  /** One for each bound, so that a duplicate key counts twice. */
   private readonly tallies = new Map<ValueBounds, Tally>();
   private next: { tally: Tally; isOutermost: boolean };
   private isKey = false;
@@ -98,7 +101,7 @@ class Counter {
           this.isKey = false;
           break;
         default:
-          // White space ends a scalar; anything else begins one or goes on with it.
+          // White space ends a scalar; any other character begins or continues one.
           if (unit <= 0x20) inScalar = false;
           else if (!inScalar) {
             inScalar = true;
@@ -133,7 +136,7 @@ class Counter {
     if (bounds !== undefined) this.next = { tally: this.tallyOf(bounds), isOutermost: true };
   }
 
-  /** Goes to the end of a string. Answers it as it is written if it is a key that bounds may speak of. */
+  /** Moves to the end of a string. Returns it as written if it is a key that may have bounds. */
   private string(): string | undefined {
     const { text, at: start } = this;
     let end = text.indexOf('"', start + 1);
@@ -144,7 +147,7 @@ class Counter {
   }
 }
 
-/** Whether an odd number of backslashes stands before a quote of a string that begins at `start`. */
+/** Whether an odd number of backslashes precedes a quote of a string that begins at `start`. */
 function isEscaped(text: string, quote: number, start: number): boolean {
   let at = quote - 1;
   while (at > start && text.charCodeAt(at) === BACKSLASH) at -= 1;

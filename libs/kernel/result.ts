@@ -1,4 +1,4 @@
-/** A value or a refusal that the caller has to look at. Exceptions are left for broken programs and broken disks. */
+/** A value or a refusal; the caller has to check which. Exceptions are for bugs and broken disks. */
 export type Result<Value, Failure> =
   { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly error: Failure };
 

@@ -1,6 +1,6 @@
 /**
- * One at a time, for as many as ask: who comes while one is made gets the next one, together with all who came
- * meanwhile. What they get was begun after they asked.
+ * Runs `make` one at a time for any number of callers. Callers that arrive during a run share the next one. So the
+ * result that a caller gets was begun after its call.
  */
 export function shared<Made>(make: () => Promise<Made>): () => Promise<Made> {
   let running: Promise<unknown> = Promise.resolve();

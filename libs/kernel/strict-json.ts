@@ -34,26 +34,26 @@ export function parseStrictJson(text: string, maxDepth: number, values?: ValueBo
     // The engine's own message quotes the text, which may hold a secret.
     return err({ kind: 'syntax', message: 'not JSON' });
   }
-  // A text with no more brackets than that cannot be deeper.
+  // A text with this many brackets or fewer cannot be deeper.
   if (brackets(text) > maxDepth && depthOf(value, maxDepth) > maxDepth)
     return err({ kind: 'too_deep', message: `nested deeper than ${maxDepth}` });
-  // Most clients send what JSON.stringify writes. Such a text, read and written again, is itself: nothing was dropped,
-  // rounded or unescaped on the way.
+  // Most clients send the output of JSON.stringify. Such a text, parsed and written again, is unchanged: nothing was
+  // dropped, rounded or unescaped on the way.
   if (!text.includes('\\u') && text.isWellFormed() && JSON.stringify(value) === text) return ok(value);
   const fault = new Scanner(text).scan();
   if (fault === undefined) return ok(value);
   return err(fault.offset === undefined ? fault : { ...fault, path: pointerAt(text, fault.offset) });
 }
 
-/** What JSON from outside may be. */
+/** The limits of JSON from outside. */
 export interface JsonLimits {
   readonly maxDepth: number;
   readonly values?: ValueBounds | undefined;
 }
 
 /**
- * JSON from outside as it came in, strictly; `what` it is, for the caller. Refuses with `malformed_request` or
- * `too_large`, whose detail never quotes the text.
+ * Parses JSON from outside strictly; `what` names it for the caller. Refuses with `malformed_request` or `too_large`,
+ * and the detail never quotes the text.
  */
 export function readStrictJson(bytes: Uint8Array, limits: JsonLimits, what?: string): Result<Json, Refusal> {
   if (!isUtf8(bytes)) return err(refusal('malformed_request', `${what ?? 'the body'} is not UTF-8`));
@@ -68,7 +68,7 @@ export function readStrictJson(bytes: Uint8Array, limits: JsonLimits, what?: str
   return err(refusal(tooLarge ? 'too_large' : 'malformed_request', `${named}${message}${where}`, errors));
 }
 
-/** Nesting depth of a value (a scalar is 0); counts to one past `limit` and no further. */
+/** Nesting depth of a value (a scalar is 0); stops counting at one above `limit`. */
 export function depthOf(value: unknown, limit: number): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (limit <= 0) return 1;
@@ -89,11 +89,11 @@ function brackets(text: string): number {
   return count;
 }
 
-/** No number that a double holds exactly needs more: 1074 digits after the point, and what stands around them. */
+/** No number that a double holds exactly needs more: 1074 digits after the point, and the characters around them. */
 const MAX_NUMBER_CHARS = 1100;
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
-/** Walks a text that JSON.parse has accepted and whose depth is bounded, so it needs neither check of its own. */
+/** Walks a text that JSON.parse has accepted and whose depth is bounded, so it checks neither. */
 class Scanner {
   private at = 0;
 
@@ -171,10 +171,10 @@ class Scanner {
   }
 }
 
-/** A double's shortest text has at most this many digits; another text with so few is no exact value of it either. */
+/** The shortest text of a double has at most this many digits; no other text with so few is its exact value either. */
 const SHORTEST_DIGITS = 17;
 
-/** Whether a double is the number of a text: by the shortest text that names the double, or exactly. */
+/** Whether a text names a double: by the shortest text of the double, or exactly. */
 function isHeld(written: string, double: number): boolean {
   if (written === decimal(String(double))) return true;
   return Number.isFinite(double) && written.length >= SHORTEST_DIGITS && written === exactDecimal(double);

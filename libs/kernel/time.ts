@@ -1,9 +1,9 @@
 /** RFC 3339 in UTC with milliseconds, as on the wire: `2026-11-22T10:00:00.000Z`. */
 export type Instant = string;
 
-/** Where time comes from. Deciders never see one: times reach them inside commands. */
+/** The source of time. Deciders never see it: times reach them in commands. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch, by the wall clock; may jump either way. */
+  /** Milliseconds since the Unix epoch, by the wall clock; it may jump either way. */
   wallMs(): number;
   /** Milliseconds that only grow, for durations. */
   monotonicMs(): number;

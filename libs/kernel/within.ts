@@ -1,9 +1,15 @@
-/** A piece of work took longer than it may. It may still go on: whoever gave up on it lets go of what it holds. */
+/**
+ * A piece of work exceeded its time limit. It may still be running: the caller that gave up on it releases its
+ * resources.
+ */
 export class TookTooLong extends Error {
   override readonly name = 'TookTooLong';
 }
 
-/** The outcome of `work`; `TookTooLong` after `limitMs`, the signal's reason at once. `what` names it for operators. */
+/**
+ * The outcome of `work`. Rejects with `TookTooLong` after `limitMs`, and with the signal's reason at once. `what` names
+ * the work for operators.
+ */
 export function within<Value>(
   limitMs: number,
   what: string,
