@@ -30,7 +30,7 @@ export function runEventsLane(parts: RelayParts, outlet: Outlet, options: Events
     const next = await parts.log.readAll({ after: lease.position, limit: LOOK_EVENTS });
     return next.some(isRelayed);
   };
-  return runLane('events', parts, outlet, hasWork, (session) => relayEvents(parts, options, session));
+  return runLane('events', parts, outlet, { hasWork, session: (session) => relayEvents(parts, options, session) });
 }
 
 interface Page {

@@ -71,106 +71,140 @@ const MAX_BACKOFF_MS = 1_000;
 const TELL_EVERY_MS = 5_000;
 const WRONG_TOPIC_MS = 10_000;
 
+/** The work of a lane, in addition to what every lane does. */
+export interface LaneWork {
+  /** Whether there is something to send, so that a silent lane is one to take over. */
+  hasWork(lease: RelayLease): Promise<boolean>;
+  /** Sends while the lane holds the lease. Ends by throwing: at the first failure, or when the session's signal aborts. */
+  session(session: Session): Promise<void>;
+}
+
 /**
  * Keeps a lane going: prepares its topic, takes the lease, opens a sender and runs the session. After any failure it
- * starts again with another sender, forever. `hasWork`: whether there is something to send, so that a silent lane is
- * one to take over.
+ * starts again with another sender, forever.
  */
-export function runLane(
-  name: LaneName,
-  parts: RelayParts,
-  outlet: Outlet,
-  hasWork: (lease: RelayLease) => Promise<boolean>,
-  session: (session: Session) => Promise<void>,
-): Lane {
-  const { clock, takeoverMs = TAKEOVER_MS } = parts;
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const lease = new RelayLease(parts.log, name, parts.holder, parts.time);
-  let state: LaneState = 'connecting';
-  let reason: string | undefined;
-  let told: string | undefined;
-  let position = 0n;
-  let acknowledgedAtMs: number | undefined;
-  let sent = 0;
-  let toldAtMs = -TELL_EVERY_MS;
-  const backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
+export function runLane(name: LaneName, parts: RelayParts, outlet: Outlet, work: LaneWork): Lane {
+  return new RunningLane(name, parts, outlet, work);
+}
 
-  const rest = (ms: number): Promise<unknown> => pause(ms, undefined, { signal }).catch(() => undefined);
+class RunningLane implements Lane {
+  private readonly stopping = new AbortController();
+  private readonly lease: RelayLease;
+  private readonly backoff = new Backoff(FIRST_BACKOFF_MS, MAX_BACKOFF_MS);
+  private readonly running: Promise<unknown>;
+  private state: LaneState = 'connecting';
+  private reason: string | undefined;
+  /** The trouble that was reported last, and when. */
+  private reported: string | undefined;
+  private reportedAtMs = -TELL_EVERY_MS;
+  private position = 0n;
+  private acknowledgedAtMs: number | undefined;
+  private sent = 0;
 
-  async function run(): Promise<void> {
+  constructor(
+    private readonly name: LaneName,
+    private readonly parts: RelayParts,
+    private readonly outlet: Outlet,
+    private readonly work: LaneWork,
+  ) {
+    this.lease = new RelayLease(parts.log, name, parts.holder, parts.time);
+    this.running = this.run().finally(() => (this.state = 'stopped'));
+  }
+
+  status(): LaneStatus {
+    const { state, position, sent, reason, acknowledgedAtMs } = this;
+    const nowMs = this.parts.clock.monotonicMs();
+    const sinceAckMs = acknowledgedAtMs === undefined ? undefined : nowMs - acknowledgedAtMs;
+    return defined({ state, position, sent, reason, sinceAckMs });
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        await once();
+        await this.once(signal);
       } catch (error) {
-        if (!signal.aborted) await afterFailure(error);
+        if (!signal.aborted) await this.afterFailure(error);
       }
     }
   }
 
-  async function once(): Promise<void> {
+  private async once(signal: AbortSignal): Promise<void> {
     // First, because the number of waiting records is reported even if the brokers are away.
-    await refresh();
-    await outlet.prepare(signal);
-    await holdLease();
+    await this.refresh();
+    await this.outlet.prepare(signal);
+    await this.holdLease(signal);
     if (signal.aborted) return;
-    const sender = await outlet.open(signal);
+    const sender = await this.outlet.open(signal);
     try {
-      state = 'sending';
-      reason = undefined;
-      await session({ sender: watched(sender), lease, signal, position, acknowledged, passedOver });
+      this.state = 'sending';
+      this.reason = undefined;
+      await this.work.session({
+        sender: this.watched(sender, signal),
+        lease: this.lease,
+        signal,
+        position: this.position,
+        acknowledged: (records, upTo) => this.acknowledged(records, upTo),
+        passedOver: (upTo) => this.reached(upTo),
+      });
     } finally {
       sender.discard();
     }
   }
 
   /** A send can hang forever: above its time limit it has failed. */
-  function watched(sender: Sender): Sender {
+  private watched(sender: Sender, signal: AbortSignal): Sender {
     const send: Sender['send'] = (records) =>
-      within(outlet.sendMs, 'the acknowledgement of a send', sender.send(records), signal);
+      within(this.outlet.sendMs, 'the acknowledgement of a send', sender.send(records), signal);
     return { send, discard: () => sender.discard() };
   }
 
-  function acknowledged(records: number, upTo: bigint): void {
-    sent += records;
-    if (upTo > position) position = upTo;
-    acknowledgedAtMs = clock.monotonicMs();
-    backoff.reset();
-    told = undefined;
+  private acknowledged(records: number, upTo: bigint): void {
+    this.sent += records;
+    this.reached(upTo);
+    this.acknowledgedAtMs = this.parts.clock.monotonicMs();
+    this.backoff.reset();
+    this.reported = undefined;
   }
 
-  function passedOver(upTo: bigint): void {
-    if (upTo > position) position = upTo;
+  private reached(upTo: bigint): void {
+    if (upTo > this.position) this.position = upTo;
   }
 
-  async function afterFailure(error: unknown): Promise<void> {
+  private async afterFailure(error: unknown): Promise<void> {
     if (error instanceof LeaseLost) return;
     const wrong = error instanceof WrongTopic;
-    state = wrong ? 'wrong_topic' : 'connecting';
-    reason = reasonOf(error);
-    if (reason !== told && clock.monotonicMs() - toldAtMs >= TELL_EVERY_MS) {
-      toldAtMs = clock.monotonicMs();
-      told = reason;
-      parts.onTrouble?.(name, reason);
+    this.state = wrong ? 'wrong_topic' : 'connecting';
+    this.reason = reasonOf(error);
+    const nowMs = this.parts.clock.monotonicMs();
+    if (this.reason !== this.reported && nowMs - this.reportedAtMs >= TELL_EVERY_MS) {
+      this.reportedAtMs = nowMs;
+      this.reported = this.reason;
+      this.parts.onTrouble?.(this.name, this.reason);
     }
-    await rest(wrong ? WRONG_TOPIC_MS : backoff.nextMs());
+    await this.rest(wrong ? WRONG_TOPIC_MS : this.backoff.nextMs());
   }
 
-  async function refresh(): Promise<void> {
-    await lease.refresh();
-    if (lease.position > position) position = lease.position;
+  private async refresh(): Promise<void> {
+    await this.lease.refresh();
+    this.reached(this.lease.position);
   }
 
-  async function holdLease(): Promise<void> {
+  private async holdLease(signal: AbortSignal): Promise<void> {
     for (;;) {
-      await refresh();
-      if (lease.isMine) return;
-      if (lease.isHeld && !parts.exclusive) {
-        state = 'standing_by';
-        reason = told = undefined;
-        await untilSilent();
+      await this.refresh();
+      if (this.lease.isMine) return;
+      if (this.lease.isHeld && !this.parts.exclusive) {
+        this.state = 'standing_by';
+        this.reason = this.reported = undefined;
+        await this.untilSilent(signal);
       }
-      if (signal.aborted || (await lease.take())) return;
+      if (signal.aborted || (await this.lease.take())) return;
     }
   }
 
@@ -178,32 +212,22 @@ export function runLane(
    * Waits until neither the lease nor the topic has changed for `takeoverMs`, although there was something to send and
    * this process can reach the brokers. A process that cannot reach them is no better than the holder.
    */
-  async function untilSilent(): Promise<void> {
+  private async untilSilent(signal: AbortSignal): Promise<void> {
+    const { lease } = this;
+    const { clock, log, takeoverMs = TAKEOVER_MS } = this.parts;
     let sign = '';
     let sinceMs = clock.monotonicMs();
     while (!signal.aborted) {
-      const seen = `${await parts.log.head(lease.stream)} ${await outlet.mark(signal)}`;
-      await refresh();
+      const seen = `${await log.head(lease.stream)} ${await this.outlet.mark(signal)}`;
+      await this.refresh();
       const nowMs = clock.monotonicMs();
-      if (seen !== sign || !(await hasWork(lease))) [sign, sinceMs] = [seen, nowMs];
+      if (seen !== sign || !(await this.work.hasWork(lease))) [sign, sinceMs] = [seen, nowMs];
       if (nowMs - sinceMs >= takeoverMs) return;
-      await rest(takeoverMs / 8);
+      await this.rest(takeoverMs / 8);
     }
   }
 
-  const running = run().finally(() => (state = 'stopped'));
-  return {
-    status: () =>
-      defined({
-        state,
-        position,
-        sent,
-        reason,
-        sinceAckMs: acknowledgedAtMs === undefined ? undefined : clock.monotonicMs() - acknowledgedAtMs,
-      }),
-    async stop() {
-      stopping.abort();
-      await running;
-    },
-  };
+  private rest(ms: number): Promise<unknown> {
+    return pause(ms, undefined, { signal: this.stopping.signal }).catch(() => undefined);
+  }
 }

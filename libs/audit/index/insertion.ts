@@ -27,13 +27,6 @@ const Closed = z.object({ taskId: z.string() });
 const MAX_REMEMBERED = 20_000;
 const CELLS_PER_EVENT = 3;
 
-export interface Insertion {
-  /** One transaction, the mark included. */
-  insert(cells: readonly Cell[], mark: Mark): void;
-  /** The tables have been emptied. */
-  forget(): void;
-}
-
 const statementsOf = (db: DatabaseSync) => ({
   begin: db.prepare('BEGIN IMMEDIATE'),
   commit: db.prepare('COMMIT'),
@@ -55,105 +48,117 @@ const statementsOf = (db: DatabaseSync) => ({
   addIdentity: db.prepare('INSERT OR IGNORE INTO identities (identity, time_ms, seq) VALUES (?, ?, ?)'),
 });
 
-export function insertionOf(db: DatabaseSync): Insertion {
-  const sql = statementsOf(db);
-  const names = new Map<string, number>();
+/** Adds events to the index, and remembers the ids of names, versions and owners. */
+export class Insertion {
+  private readonly sql: ReturnType<typeof statementsOf>;
+  private readonly names = new Map<string, number>();
   /** By capability and version. */
-  const versions = new Map<string, number>();
+  private readonly versions = new Map<string, number>();
   /** The user and the agent of a task, by its number. */
-  const owners = new Map<number, readonly number[]>();
+  private readonly owners = new Map<number, readonly number[]>();
 
-  function forget(): void {
-    names.clear();
-    versions.clear();
-    owners.clear();
+  constructor(private readonly db: DatabaseSync) {
+    this.sql = statementsOf(db);
   }
 
-  function nameOf(name: string): number {
-    return remembered(names, name, () => {
-      const row = sql.name.get(name);
-      return Number(row === undefined ? sql.addName.run(name).lastInsertRowid : row['id']);
-    });
+  /** Adds events and the mark in one transaction. `cells` are position, type and JSON of each event. */
+  insert(cells: readonly Cell[], mark: Mark): void {
+    try {
+      this.sql.begin.run();
+      for (let at = 0; at < cells.length; at += CELLS_PER_EVENT) {
+        this.add(String(cells[at + 1]), String(cells[at + 2]), cells[at] as bigint);
+      }
+      this.sql.mark.run(mark.position, mark.stream, mark.revision, mark.id);
+      this.sql.commit.run();
+    } catch (error) {
+      // Rows of a transaction that was rolled back must not be remembered.
+      this.forget();
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
-  function versionOf(capability: string, version: string): number {
-    return remembered(versions, `${capability} ${version}`, () => {
-      const named = nameOf(capability);
-      const row = sql.version.get(version, named);
-      return Number(row === undefined ? sql.addVersion.run(version, named).lastInsertRowid : row['id']);
-    });
+  /** To be called if the tables have been emptied. */
+  forget(): void {
+    this.names.clear();
+    this.versions.clear();
+    this.owners.clear();
   }
 
-  function ownersOf(task: number): readonly number[] {
-    const known = owners.get(task);
-    if (known !== undefined) return known;
-    const row = sql.task.get(task);
-    return row === undefined ? [] : remembered(owners, task, () => [Number(row['user']), Number(row['agent'])]);
+  private add(type: string, json: string, position: bigint): void {
+    const event = parseEvent(json);
+    if (type === 'CallDecided' || type === 'CallRefused') this.addCall(event, position, type === 'CallRefused');
+    else if (type === 'TaskOpened') this.addTask(event);
+    else if (type === 'TaskClosed') {
+      const closed = Closed.safeParse(event.data);
+      if (closed.success) this.sql.closeTask.run(toMs(event.time), this.nameOf(closed.data.taskId));
+    }
   }
 
-  function addCall(event: Event, position: bigint, refused: boolean): void {
+  private addCall(event: Event, position: bigint, refused: boolean): void {
     const parsed = Decided.safeParse(event.data);
     if (!parsed.success) return;
     const { taskId, host, capability, version, decision, reason } = parsed.data;
     const timeMs = toMs(event.time);
-    const task = nameOf(taskId);
-    const added = sql.addCall.run(
+    const task = this.nameOf(taskId);
+    const added = this.sql.addCall.run(
       position,
       event.revision,
       timeMs,
       task,
-      nameOf(host),
-      nameOf(capability),
-      version === undefined ? null : versionOf(capability, version),
-      nameOf(decision),
-      nameOf(reason),
-      refused ? nameOf(event.traceId ?? '') : null,
+      this.nameOf(host),
+      this.nameOf(capability),
+      version === undefined ? null : this.versionOf(capability, version),
+      this.nameOf(decision),
+      this.nameOf(reason),
+      refused ? this.nameOf(event.traceId ?? '') : null,
     );
     const seq = Number(added.lastInsertRowid);
     // A refused call names a task of another host, so the user of that task is not involved.
-    const identities = new Set([nameOf(host), nameOf(event.actor), ...(refused ? [] : ownersOf(task))]);
-    for (const identity of identities) sql.addIdentity.run(identity, timeMs, seq);
+    const identities = new Set([this.nameOf(host), this.nameOf(event.actor), ...(refused ? [] : this.ownersOf(task))]);
+    for (const identity of identities) this.sql.addIdentity.run(identity, timeMs, seq);
   }
 
-  function addTask(event: Event): void {
+  private addTask(event: Event): void {
     const parsed = Opened.safeParse(event.data);
     if (!parsed.success) return;
     const { taskId, host, agent, user, pins, expiresAt } = parsed.data;
-    const task = nameOf(taskId);
-    sql.addTask.run(task, nameOf(host), nameOf(user.id), nameOf(agent), toMs(event.time), toMs(expiresAt));
+    const task = this.nameOf(taskId);
+    const expiresMs = toMs(expiresAt);
+    this.sql.addTask.run(
+      task,
+      this.nameOf(host),
+      this.nameOf(user.id),
+      this.nameOf(agent),
+      toMs(event.time),
+      expiresMs,
+    );
     for (const { capability, version } of pins) {
-      sql.addPin.run(versionOf(capability, version), nameOf(host), toMs(expiresAt), task);
+      this.sql.addPin.run(this.versionOf(capability, version), this.nameOf(host), expiresMs, task);
     }
   }
 
-  function add(type: string, json: string, position: bigint): void {
-    const event = parseEvent(json);
-    if (type === 'CallDecided' || type === 'CallRefused') addCall(event, position, type === 'CallRefused');
-    else if (type === 'TaskOpened') addTask(event);
-    else if (type === 'TaskClosed') {
-      const closed = Closed.safeParse(event.data);
-      if (closed.success) sql.closeTask.run(toMs(event.time), nameOf(closed.data.taskId));
-    }
+  private nameOf(name: string): number {
+    return remembered(this.names, name, () => {
+      const row = this.sql.name.get(name);
+      return Number(row === undefined ? this.sql.addName.run(name).lastInsertRowid : row['id']);
+    });
   }
 
-  return {
-    insert(cells, mark) {
-      try {
-        sql.begin.run();
-        for (let at = 0; at < cells.length; at += CELLS_PER_EVENT) {
-          add(String(cells[at + 1]), String(cells[at + 2]), cells[at] as bigint);
-        }
-        sql.mark.run(mark.position, mark.stream, mark.revision, mark.id);
-        sql.commit.run();
-      } catch (error) {
-        // Rows of a transaction that was rolled back must not be remembered.
-        forget();
-        if (db.isTransaction) db.exec('ROLLBACK');
-        throw error;
-      }
-    },
-    forget,
-  };
+  private versionOf(capability: string, version: string): number {
+    return remembered(this.versions, `${capability} ${version}`, () => {
+      const named = this.nameOf(capability);
+      const row = this.sql.version.get(version, named);
+      return Number(row === undefined ? this.sql.addVersion.run(version, named).lastInsertRowid : row['id']);
+    });
+  }
+
+  private ownersOf(task: number): readonly number[] {
+    const known = this.owners.get(task);
+    if (known !== undefined) return known;
+    const row = this.sql.task.get(task);
+    return row === undefined ? [] : remembered(this.owners, task, () => [Number(row['user']), Number(row['agent'])]);
+  }
 }
 
 function remembered<Key, Value>(values: Map<Key, Value>, key: Key, find: () => Value): Value {

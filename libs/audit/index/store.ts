@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { codeOf, isDamage } from '../../sqlite-file/codes.js';
 import { Reconnecting } from '../../sqlite-file/reconnecting.js';
-import { insertionOf, type Insertion } from './insertion.js';
+import { Insertion } from './insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './messages.js';
 import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './queries.js';
 import { openIndexFile } from './schema.js';
@@ -33,7 +33,7 @@ class OpenIndex {
   private readonly insertion: Insertion;
 
   constructor(private readonly db: DatabaseSync) {
-    this.insertion = insertionOf(db);
+    this.insertion = new Insertion(db);
   }
 
   answer(request: IndexRequest): IndexReply {
