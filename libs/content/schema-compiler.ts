@@ -4,7 +4,7 @@ import { isMultipleOf } from './decimal.js';
 import { patternSteps, readPattern, type Pattern } from './pattern.js';
 import { PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWORD } from './schema-plan.js';
 
-/** How `multipleOf` is decided: on decimal digits, or on doubles, as records of decider 1 were. */
+/** How `multipleOf` is decided: on decimal digits, or on doubles. Each decider says which. */
 export type Multiples = 'digits' | 'doubles';
 
 /** Counts the work of one validation at a time. */

@@ -32,9 +32,6 @@ export interface SchemaValidator {
   validate(schemaDigest: Digest, loadSchema: () => Json, value: Json): Result<void, readonly SchemaError[]>;
 }
 
-/** How `multipleOf` is decided: on decimal digits, or on doubles. Each decider says which. */
-export type Multiples = 'digits' | 'doubles';
-
 type Failures = readonly SchemaError[];
 type Validate = (value: Json) => Failures | undefined;
 
