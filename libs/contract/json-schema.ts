@@ -26,6 +26,7 @@ export class JsonSchemas {
       unrepresentable: 'any',
       override: ({ zodSchema, jsonSchema }) => {
         if (zodSchema === FreeObject) jsonSchema.type = 'object';
+        asList(jsonSchema);
         const { description } = z.globalRegistry.get(zodSchema) ?? {};
         if (description !== undefined) jsonSchema.description ??= description;
       },
@@ -40,4 +41,15 @@ export class JsonSchemas {
     const { id: _, ...written } = JSON.parse(text) as JsonSchema;
     return written;
   }
+}
+
+/** Writes a tuple of equal places as a list of its length: generators of clients do not know `items: false`. */
+function asList(schema: z.core.JSONSchema.BaseSchema): void {
+  const { prefixItems: [place, ...others] = [], items } = schema;
+  if (place === undefined || items !== false) return;
+  if (others.some((other) => JSON.stringify(other) !== JSON.stringify(place))) return;
+  delete schema.prefixItems;
+  schema.items = place;
+  schema.minItems = others.length + 1;
+  schema.maxItems = others.length + 1;
 }

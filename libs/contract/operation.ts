@@ -44,7 +44,7 @@ export interface Operation {
   /** By HTTP status. `z.void()` is an answer without a body. If it is not JSON, `media` names the type. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** The media type of a success; `application/json` if absent. Of an event stream, the schema describes each event's data. */
-  readonly media?: 'text/event-stream' | 'text/plain';
+  readonly media?: 'text/event-stream' | 'text/plain' | 'text/html';
   /** Response headers that it always sets. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Problems of this operation, in addition to those that `problemsOf` derives. */

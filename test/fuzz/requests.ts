@@ -176,6 +176,8 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /health/ready': get('nobody', '/health/ready'),
     'GET /metrics': get('nobody', '/metrics'),
     'GET /openapi.json': get('nobody', '/openapi.json'),
+    'GET /asyncapi.json': get('nobody', '/asyncapi.json'),
+    'GET /docs': get('nobody', '/docs'),
     // Last: a directive that came out otherwise than meant may stop all the others.
     'POST /v1/directives': post('operator', '/v1/directives', () => ({
       id: randomUUID(),

@@ -50,6 +50,8 @@ const TABLE = `
   GET    /health/live                                          public
   GET    /health/ready                                         public
   GET    /metrics                                              public
+  GET    /docs                                                 public
+  GET    /asyncapi.json                                        public
   GET    /openapi.json                                         public
 `;
 

@@ -21,7 +21,12 @@ const UNAVAILABLE = /from versions: none|NewConnectionError|timed out|ENOENT|No 
  * packages do not run. Rejects if the version cannot be installed; without an answer of PyPI, or without Python, it
  * says so.
  */
-export async function installed({ registry, name, version, bin }: Row): Promise<string | { unavailable: string }> {
+export async function installed({
+  registry,
+  name,
+  version,
+  bin,
+}: Pick<Row, 'registry' | 'name' | 'version' | 'bin'>): Promise<string | { unavailable: string }> {
   const folder = join(CACHE, registry, `${name.replaceAll('/', '+')}@${version}`);
   const program = join(folder, ...(registry === 'npm' ? ['node_modules', '.bin'] : ['bin']), bin);
   const done = join(folder, '.installed');

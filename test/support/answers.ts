@@ -145,5 +145,5 @@ function faultIn(op: Operation | undefined, status: number, text: string): strin
     return fault;
   }
   if (text === '') return status === 204 ? undefined : 'it is empty';
-  return faultOf(op, status, op.media === 'text/plain' ? text : JSON.parse(text));
+  return faultOf(op, status, op.media === undefined ? JSON.parse(text) : text);
 }

@@ -1,27 +1,66 @@
 import { createHash } from 'node:crypto';
 import { Controller, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { getOpenApi } from '../../../libs/contract/docs.js';
+import { getAsyncApi, getDocs, getOpenApi } from '../../../libs/contract/docs.js';
 import { openApi } from '../../../libs/contract/openapi.js';
 import { OPERATIONS } from '../../../libs/contract/operations.js';
 import { VERSION } from '../../../libs/kernel/version.js';
 import type { Asked } from '../edge/asked.js';
 import { Handles } from '../http/handles.js';
+import { asyncApiOf } from './async-api.js';
+import { PAGE_POLICY, pageOf } from './page.js';
+import type { OpenApi } from './open-api.js';
 
 /** The descriptions of the service, built once. They are the same for every installation of a version, so they are public. */
 @Controller()
 export class DocsController {
-  private readonly openApi = documentOf(openApi(OPERATIONS, VERSION));
+  private readonly openApi: Document;
+  private readonly asyncApi: Document;
+  private readonly page: Document;
+
+  constructor() {
+    const http = JSON.stringify(openApi(OPERATIONS, VERSION));
+    const kafka = asyncApiOf(VERSION);
+    this.openApi = documentOf(http);
+    this.asyncApi = documentOf(JSON.stringify(kafka));
+    this.page = documentOf(pageOf(JSON.parse(http) as OpenApi, kafka));
+  }
 
   @Handles(getOpenApi, asWritten)
-  describe(
+  describeHttp(
     _: Asked<typeof getOpenApi>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Buffer {
     return answered(this.openApi, request, reply);
   }
+
+  @Handles(getAsyncApi, asWritten)
+  describeKafka(
+    _: Asked<typeof getAsyncApi>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Buffer {
+    return answered(this.asyncApi, request, reply);
+  }
+
+  @Handles(getDocs, asWritten)
+  show(
+    _: Asked<typeof getDocs>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Buffer {
+    void reply.headers(PAGE_HEADERS);
+    return answered(this.page, request, reply);
+  }
 }
+
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': PAGE_POLICY,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
 
 interface Document {
   readonly bytes: Buffer;
@@ -29,8 +68,8 @@ interface Document {
   readonly etag: string;
 }
 
-function documentOf(description: object): Document {
-  const bytes = Buffer.from(JSON.stringify(description));
+function documentOf(text: string): Document {
+  const bytes = Buffer.from(text);
   return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` };
 }
 

@@ -75,7 +75,7 @@ export function Handles(op: Operation, write?: (answer: never) => unknown) {
     }
     Reflect.defineMetadata(HANDLED, { operation: op, handle } satisfies Handled, descriptor.value as object);
     const json = { 'content-type': 'application/json; charset=utf-8' };
-    const headers = { ...(write === undefined ? {} : json), ...op.headers };
+    const headers = { ...(write === undefined || op.media !== undefined ? {} : json), ...op.headers };
     applyDecorators(
       RequestMapping({ path: routeOf(op), method: RequestMethod[op.method] }),
       HttpCode(statusOf(op)),

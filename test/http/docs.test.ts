@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { Parser } from '@asyncapi/parser';
+import { DIRECTIVES_TOPIC } from '../../libs/feed/kafka/kafka-feed.js';
+import { EVENTS_TOPIC } from '../../libs/relay/outlets.js';
+import { families } from '../../libs/streams/catalogue.js';
+import { html } from '../../apps/pdp/docs/html.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
+import { expecting } from '../support/world.js';
+
+let service: TestService;
+let described: Answered;
+before(async () => {
+  service = await startService();
+  described = expecting(200, await service.call('nobody', 'GET', '/asyncapi.json'));
+});
+after(() => service.stop());
+
+test('the description of the topics is valid AsyncAPI 3', async () => {
+  const found = await new Parser().validate(JSON.stringify(described));
+  assert.deepEqual(
+    found.filter(({ severity }) => severity === 0).map(({ message, path }) => `${path.join('.')}: ${message}`),
+    [],
+  );
+});
+
+test('the topics that the relay writes are described, and no others', () => {
+  const addresses = Object.values<Answered>(described.channels).map(({ address }) => address);
+  assert.deepEqual(addresses.sort(), [DIRECTIVES_TOPIC, EVENTS_TOPIC].sort());
+});
+
+test('every event type but the bookkeeping of the relay is a message of the events topic', () => {
+  const types = Object.values(families).flatMap((family) =>
+    family.role === 'bookkeeping' ? [] : Object.keys(family.types),
+  );
+  assert.ok(types.length > 20);
+  assert.deepEqual(Object.keys(described.channels.events.messages).sort(), types.sort());
+  for (const type of types) {
+    const message = described.components.messages[type];
+    assert.match(message.name, new RegExp(`^sallyport\\.${type}\\.v\\d+$`));
+    assert.equal(message.payload.type ?? 'a union', message.payload.type === undefined ? 'a union' : 'object');
+  }
+});
+
+test('the page shows every operation, topic and schema, and runs no script', async () => {
+  const answer = await fetch(`${service.url}/docs`);
+  const page = await answer.text();
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get('content-type'), 'text/html; charset=utf-8');
+  const http = expecting(200, await service.call('nobody', 'GET', '/openapi.json'));
+  for (const [path, methods] of Object.entries<Answered>(http.paths)) {
+    for (const method of Object.keys(methods)) {
+      assert.ok(page.includes(`<code>${method.toUpperCase()} ${path}</code>`), `${method} ${path}`);
+    }
+  }
+  for (const name of Object.keys(http.components.schemas)) assert.ok(page.includes(`id="schema-${name}"`), name);
+  for (const { name } of Object.values<Answered>(described.components.messages)) assert.ok(page.includes(name), name);
+  for (const [, anchor] of page.matchAll(/href="#([^"]+)"/g)) assert.ok(page.includes(`id="${anchor}"`), anchor);
+  assert.doesNotMatch(page, /<script|javascript:|\son\w+=|(src|href)="(https?:)?\/\//i);
+  const style = /<style>([\s\S]*)<\/style>/.exec(page)?.[1] ?? '';
+  const hash = createHash('sha256').update(style).digest('base64');
+  const policy = answer.headers.get('content-security-policy') ?? '';
+  assert.ok(policy.startsWith("default-src 'none'") && policy.includes(`'sha256-${hash}'`), policy);
+});
+
+test('words of a description never become markup', () => {
+  const word = `<img src=x onerror="alert('1')">&`;
+  const { text } = html`<p title="${word}">${word}</p>`;
+  assert.equal(text.match(/[<>]/g)?.length, 4);
+  assert.equal(text.match(/"/g)?.length, 2);
+});
