@@ -3,6 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { commandReference } from '../../apps/cli/reference.js';
 import { SETTINGS, settingsTable } from '../../apps/pdp/settings.js';
+import { operationsTable } from '../../libs/contract/operations-table.js';
+import { PROBLEMS } from '../../libs/contract/problem.js';
 import { CheckName, ReasonCode, Role } from '../../libs/vocabulary/words.js';
 import { projectRoot } from '../support/root.js';
 import { textOf, tracked } from './files.js';
@@ -49,6 +51,17 @@ test('docs/concepts.md has every check in order, every reason code and every rol
     Role.options.filter((role) => !concepts.includes(`| \`${role}\` |`)),
     [],
   );
+});
+
+test('docs/reference/http.md has every operation, and every problem code with its status', () => {
+  const page = textOf('docs/reference/http.md');
+  assert.ok(page.includes(operationsTable()), 'npm run docs:http writes it');
+  const documented = [...page.matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => [
+    code,
+    Number(status),
+  ]);
+  const known = Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]);
+  assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(known));
 });
 
 test('docs/reference/events.md has every event type that was ever written', () => {
