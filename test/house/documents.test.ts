@@ -111,7 +111,7 @@ test('every metric and setting that a document names is in the sources', () => {
 const laneMetric = (name: string): string => name.replace(/^sallyport_relay_(events|directives)_/, '${prefix}_');
 
 /** Files that a build or a start creates are not in a fresh checkout. */
-const isMade = (path: string): boolean => /^(data|dist|node_modules|deploy\/certs)\//.test(path);
+const isMade = (path: string): boolean => /^(data|dist|node_modules|deploy\/certs|examples\/work)(\/|$)/.test(path);
 
 const withoutFences = (document: string): string => document.replaceAll(/^\s*```[\s\S]*?^\s*```/gm, '');
 
