@@ -19,14 +19,14 @@ async function refusedWith(program: Program, reason: RegExp): Promise<void> {
 
 const SETTINGS: readonly [what: string, env: Record<string, string>, reason: RegExp][] = [
   ['an unknown setting', { SALLYPORT_LEASE: '5000' }, /SALLYPORT_LEASE is not a setting/],
-  ['a lease that is no number', { SALLYPORT_LEASE_MS: '5s' }, /SALLYPORT_LEASE_MS: needs a whole number/],
-  ['a lease that is too long', { SALLYPORT_LEASE_MS: '600000' }, /SALLYPORT_LEASE_MS: needs a number from 100 to/],
-  ['an address without a port', { SALLYPORT_HTTP: '127.0.0.1' }, /SALLYPORT_HTTP: needs host:port/],
+  ['a lease that is no number', { SALLYPORT_LEASE_MS: '5s' }, /SALLYPORT_LEASE_MS: expected a whole number/],
+  ['a lease that is too long', { SALLYPORT_LEASE_MS: '600000' }, /SALLYPORT_LEASE_MS: expected a number from 100 to/],
+  ['an address without a port', { SALLYPORT_HTTP: '127.0.0.1' }, /SALLYPORT_HTTP: expected host:port/],
   ['an empty data folder', { SALLYPORT_DATA: '' }, /SALLYPORT_DATA: /],
-  ['an event log of another kind', { SALLYPORT_EVENT_LOG: 'postgres://db' }, /SALLYPORT_EVENT_LOG: needs sqlite:/],
+  ['an event log of another kind', { SALLYPORT_EVENT_LOG: 'postgres://db' }, /SALLYPORT_EVENT_LOG: expected sqlite:/],
   ['every address without TLS', { SALLYPORT_HTTP: '0.0.0.0:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
   ['a name that is not this machine', { SALLYPORT_HTTP: 'pdp.example:0' }, /SALLYPORT_HTTP: .*SALLYPORT_TLS_CERT/],
-  ['brokers without a port', { SALLYPORT_KAFKA_BROKERS: 'kafka' }, /SALLYPORT_KAFKA_BROKERS: needs host:port/],
+  ['brokers without a port', { SALLYPORT_KAFKA_BROKERS: 'kafka' }, /SALLYPORT_KAFKA_BROKERS: expected host:port/],
   [
     'a password for brokers in plain text over the network',
     {

@@ -8,7 +8,7 @@ import { runEventsLane } from '../../../libs/relay/events-lane.js';
 import type { LaneName } from '../../../libs/streams/relay-events.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
 import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
-import type { KafkaSettings } from '../kafka-settings.js';
+import type { KafkaSettings } from '../settings/kafka.js';
 import { addGauge } from '../observability/gauges.js';
 
 /** What `/health/ready` says of a lane. None of it keeps the service from deciding. */

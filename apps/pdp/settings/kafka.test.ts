@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { selfSigned } from '../../test/demo/certificate.js';
-import { readSettings, SettingsError, type Settings } from './settings.js';
-import { after, test } from '../../test/support/testing.js';
+import { after, test } from '../../../test/support/testing.js';
+import { selfSigned } from '../../../test/demo/certificate.js';
+import { readSettings, SettingsError, type Settings } from '../settings.js';
 
 /** How brokers are reached. The passwords here must not be in any line. */
 
@@ -83,8 +83,8 @@ test('what does not fit together stops the start with one line, and never shows 
   assert.match(wrong(SIGN_IN), /need SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ TLS: 'on' }), /need SALLYPORT_KAFKA_BROKERS/);
   assert.match(wrong({ BROKERS: '[::1]:9092' }), /^SALLYPORT_KAFKA_BROKERS/);
-  assert.match(wrong({ BROKERS: '127.0.0.1:0' }), /^SALLYPORT_KAFKA_BROKERS: needs ports from 1 to 65535$/);
-  assert.match(wrong({ BROKERS: 'k1.example:9092,k2.example:65536' }), /^SALLYPORT_KAFKA_BROKERS: needs ports/);
+  assert.match(wrong({ BROKERS: '127.0.0.1:0' }), /^SALLYPORT_KAFKA_BROKERS: expected ports from 1 to 65535$/);
+  assert.match(wrong({ BROKERS: 'k1.example:9092,k2.example:65536' }), /^SALLYPORT_KAFKA_BROKERS: expected ports/);
   assert.ok(kafka({ BROKERS: '127.0.0.1:1,127.0.0.1:65535' }));
   assert.match(wrong({ ...LOCAL, SASL: 'plain' }), /^SALLYPORT_KAFKA_SASL needs/);
   assert.match(wrong({ ...LOCAL, SASL: 'plain', USER: 'relay' }), /^SALLYPORT_KAFKA_SASL needs/);
@@ -92,7 +92,7 @@ test('what does not fit together stops the start with one line, and never shows 
   assert.match(wrong({ ...LOCAL, ...SIGN_IN, PASSWORD_FILE: file('p', SECRET) }), /exclude each other/);
   assert.match(wrong({ ...LOCAL, SASL: 'plain', USER: 'relay', PASSWORD_FILE: file('empty', '\n') }), /needs/);
   assert.match(wrong({ ...LOCAL, TLS: join(folder, 'none.pem') }), /^SALLYPORT_KAFKA_TLS: .*ENOENT/);
-  assert.match(wrong({ ...LOCAL, TLS: file('no.pem', SECRET) }), /^SALLYPORT_KAFKA_TLS: needs on, or a PEM file/);
+  assert.match(wrong({ ...LOCAL, TLS: file('no.pem', SECRET) }), /^SALLYPORT_KAFKA_TLS: expected on, or a PEM file/);
 });
 
 test('a password in plain goes to other machines over TLS alone', () => {

@@ -1,0 +1,86 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { LOG_LEVELS } from '../observability/logger.js';
+import { setting, whole } from './setting.js';
+
+const endpoint = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'expected host:port')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, 'expected a port up to 65535');
+
+/** Where the service keeps its data, listens and logs. */
+export const PLACES = {
+  dataDir: setting(
+    'SALLYPORT_DATA',
+    z
+      .string()
+      .min(1, 'expected a folder')
+      .transform((path) => resolve(path)),
+    './data',
+    'Folder of all data: event log, keys, tokens of the first start.',
+    'Readers of the folder can read the keys of all content; writers can rewrite history.',
+  ),
+  eventLog: setting(
+    'SALLYPORT_EVENT_LOG',
+    z
+      .string()
+      .regex(/^sqlite:.+$/, 'expected sqlite:<file>')
+      .transform((text) => resolve(text.slice('sqlite:'.length))),
+    undefined,
+    'Where events are kept. Default: `sqlite:` and `sallyport.db` in the data folder.',
+    'Never put it on a network file system: the durability promise depends on fsync and file locks, which those do not honour.',
+  ),
+  http: setting(
+    'SALLYPORT_HTTP',
+    endpoint,
+    '127.0.0.1:7070',
+    'Address of the HTTP interface.',
+    'Requests carry tokens. An address other than loopback needs both TLS settings; without them the service does not start.',
+  ),
+  grpc: setting('SALLYPORT_GRPC', endpoint, '127.0.0.1:7071', 'Address of the gRPC interface.', 'As above.'),
+  tlsCert: setting(
+    'SALLYPORT_TLS_CERT',
+    z.string().min(1, 'expected a file'),
+    undefined,
+    'PEM file with the certificate chain of both interfaces.',
+    'Requires SALLYPORT_TLS_KEY.',
+  ),
+  tlsKey: setting(
+    'SALLYPORT_TLS_KEY',
+    z.string().min(1, 'expected a file'),
+    undefined,
+    'PEM file with the private key of the certificate.',
+    'Only the service may be able to read it.',
+  ),
+};
+
+export const LEASES = {
+  leaseMs: setting(
+    'SALLYPORT_LEASE_MS',
+    whole(100, 60_000),
+    '5000',
+    'How long an allow holds, in milliseconds, and how long a host may go without news of directives.',
+    'The longer the lease, the later a host that is cut off stops on its own.',
+  ),
+  skewMs: setting(
+    'SALLYPORT_SKEW_MS',
+    whole(0, 10_000),
+    '500',
+    'Largest difference between the clocks of a host and of the service, in milliseconds. A lease counts as over only this long after its end.',
+    'If set below the real difference, a host may be reported as stopped while it is still running. Configure hosts with the same value.',
+  ),
+};
+
+export const LOGGING = {
+  logLevel: setting(
+    'SALLYPORT_LOG_LEVEL',
+    z.enum(LOG_LEVELS, 'expected a level from fatal to trace, or silent'),
+    'info',
+    'Lowest level of the JSON lines on standard output: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
+    'Above `error`, a request that could not be completed leaves no line.',
+  ),
+};
