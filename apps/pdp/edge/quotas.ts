@@ -1,14 +1,9 @@
 import type { Clock } from '../../../libs/kernel/time.js';
+import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
 
-interface Budget {
-  requests: number;
-  bytes: number;
-  filledMs: number;
-}
+const HOUR_S = 3600;
 
-const HOUR_MS = 3_600_000;
-
-/** A host that asks too much must still hear of stops, and tell that it has: what is about directives has as much again. */
+/** A host over its quota must still hear of stops and acknowledge them: requests about directives have their own quota. */
 export type Purpose = 'calls' | 'directives';
 
 export interface Asked {
@@ -18,36 +13,44 @@ export interface Asked {
   readonly purpose?: Purpose;
 }
 
-/** Requests and bytes of each host as token buckets: a second's worth of requests and an hour's worth of bytes at once. */
+/** Undefined: no quota. */
+interface Budget {
+  readonly requests: TokenBucket | undefined;
+  readonly bytes: TokenBucket | undefined;
+}
+
+/** The quotas of each host: a second's worth of requests and an hour's worth of bytes may come at once. */
 export class Quotas {
   private readonly budgets = new Map<string, Budget>();
 
   constructor(
-    private readonly clock: Clock,
+    private readonly clock: Pick<Clock, 'monotonicMs'>,
     private readonly limits: { readonly hostRequestsPerS: number; readonly hostBytesPerHour: number },
   ) {}
 
-  /** Takes a request from what the host has left for its purpose, if it has. The names are of principals, so they are few. */
+  /** Takes a request from the quota of a host for its purpose. False if the quota is used up: then nothing is taken. */
   admit(host: string, { bytes, requests = 1, purpose = 'calls' }: Asked): boolean {
-    const { hostRequestsPerS, hostBytesPerHour } = this.limits;
-    if (hostRequestsPerS === 0 && hostBytesPerHour === 0) return true;
-    const budget = this.refilled(`${purpose} ${host}`);
-    if (hostRequestsPerS > 0 && budget.requests < requests) return false;
-    if (hostBytesPerHour > 0 && budget.bytes < bytes) return false;
-    budget.requests -= requests;
-    budget.bytes -= Number.isFinite(bytes) ? bytes : 0;
+    const budget = this.budgetOf(`${purpose} ${host}`);
+    if (budget.requests?.has(requests) === false || budget.bytes?.has(bytes) === false) return false;
+    budget.requests?.take(requests);
+    budget.bytes?.take(bytes);
     return true;
   }
 
-  private refilled(key: string): Budget {
+  /** Hosts are principals, so the budgets are few. */
+  private budgetOf(key: string): Budget {
+    const known = this.budgets.get(key);
+    if (known !== undefined) return known;
     const { hostRequestsPerS, hostBytesPerHour } = this.limits;
-    const nowMs = this.clock.monotonicMs();
-    const budget = this.budgets.get(key) ?? { requests: hostRequestsPerS, bytes: hostBytesPerHour, filledMs: nowMs };
-    const passedMs = nowMs - budget.filledMs;
-    budget.requests = Math.min(hostRequestsPerS, budget.requests + (passedMs * hostRequestsPerS) / 1000);
-    budget.bytes = Math.min(hostBytesPerHour, budget.bytes + (passedMs * hostBytesPerHour) / HOUR_MS);
-    budget.filledMs = nowMs;
+    const budget = {
+      requests: this.bucket(hostRequestsPerS, hostRequestsPerS),
+      bytes: this.bucket(hostBytesPerHour, hostBytesPerHour / HOUR_S),
+    };
     this.budgets.set(key, budget);
     return budget;
+  }
+
+  private bucket(capacity: number, perS: number): TokenBucket | undefined {
+    return capacity === 0 ? undefined : new TokenBucket(capacity, perS, () => this.clock.monotonicMs());
   }
 }

@@ -7,121 +7,142 @@ export interface ConnectionBounds {
   readonly unreadMs: number;
 }
 
-export interface Connections {
-  readonly open: number;
-  /** Connections that had to go so far, and why. */
-  readonly evicted: number;
-  readonly unread: number;
-  /** Whoever uses this connection is known: it is not among the first to go. */
-  known(socket: Pick<Socket, 'remoteAddress' | 'remotePort'> | string): void;
-  /** Cuts off the connection of a client that does not read. */
-  cut(peer: string): void;
-  cutAll(): void;
-  stop(): void;
-}
+type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 
-export const peerOf = ({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
-  `${remoteAddress}:${remotePort}`;
+const peerOf = ({ remoteAddress, remotePort }: Peer): string => `${remoteAddress}:${remotePort}`;
 
 /**
- * Bounds the connections of a server. Where there are too many, the oldest goes on which nobody has shown a token yet,
- * so that idle strangers cannot keep hosts out; where all are known, the new one goes. A client that leaves an answer
- * unread loses its connection, and with it what is kept for it. `secure`: the server speaks TLS.
+ * Bounds the connections of a server. If there are too many, the oldest unauthenticated one is closed, so that idle
+ * strangers cannot keep hosts out. If all are authenticated, the new one is closed. A client that leaves an answer unread
+ * loses its connection, and with it the memory that the answer holds.
  */
-export function boundConnections(server: Server, bounds: ConnectionBounds, secure: boolean): Connections {
-  const { maxConnections, unreadMs } = bounds;
-  const open = new Map<string, Socket>();
-  /** In order of age. */
-  const strangers = new Map<string, Socket>();
-  const written = new Set<Socket>();
-  const known = new WeakSet<object>();
-  const stuck = new Map<Socket, { bytes: number; sinceMs: number }>();
-  let evicted = 0;
-  let unread = 0;
+export class Connections {
+  private readonly byPeer = new Map<string, Socket>();
+  /** Unauthenticated, the oldest first. */
+  private readonly strangers = new Map<string, Socket>();
+  private readonly authenticated = new WeakSet<object>();
+  private readonly unreadAnswers: UnreadAnswers;
+  private evictions = 0;
+  private cuts = 0;
 
-  server.on('connection', (socket: Socket) => {
+  /** `secure`: the server speaks TLS. */
+  constructor(
+    server: Server,
+    private readonly bounds: ConnectionBounds,
+    secure: boolean,
+  ) {
+    this.unreadAnswers = new UnreadAnswers(bounds.unreadMs);
+    server.on('connection', (socket: Socket) => this.opened(socket));
+    // Over TLS, answers are written to another socket than the one that was opened.
+    server.on(secure ? 'secureConnection' : 'connection', (socket: Socket) => this.unreadAnswers.watch(socket));
+  }
+
+  get open(): number {
+    return this.byPeer.size;
+  }
+
+  /** Connections that were closed because there were too many. */
+  get evicted(): number {
+    return this.evictions;
+  }
+
+  /** Connections that were closed because their client did not read. */
+  get unread(): number {
+    return this.cuts + this.unreadAnswers.cut;
+  }
+
+  /** The user of this connection is authenticated: it is not among the first to be closed. */
+  known(connection: Peer | string): void {
+    if (typeof connection === 'string') {
+      this.strangers.delete(connection);
+      return;
+    }
+    if (this.authenticated.has(connection)) return;
+    this.authenticated.add(connection);
+    this.strangers.delete(peerOf(connection));
+  }
+
+  /** Closes the connection of a client that does not read. */
+  cut(peer: string): void {
+    const socket = this.byPeer.get(peer);
+    if (socket === undefined || socket.destroyed) return;
+    this.cuts += 1;
+    socket.destroy();
+  }
+
+  cutAll(): void {
+    for (const socket of this.byPeer.values()) socket.destroy();
+  }
+
+  stop(): void {
+    this.unreadAnswers.stop();
+  }
+
+  private opened(socket: Socket): void {
     const peer = peerOf(socket);
-    if (open.size >= maxConnections) {
-      evicted += 1;
-      const [oldest] = strangers.values();
+    if (this.byPeer.size >= this.bounds.maxConnections) {
+      this.evictions += 1;
+      const [oldest] = this.strangers.values();
       (oldest ?? socket).destroy();
       if (oldest === undefined) return;
-      forget(peerOf(oldest), oldest);
+      this.forget(peerOf(oldest), oldest);
     }
-    open.set(peer, socket);
-    strangers.set(peer, socket);
-    socket.once('close', () => forget(peer, socket));
-  });
-  server.on(secure ? 'secureConnection' : 'connection', (socket: Socket) => {
-    written.add(socket);
-    socket.once('close', () => {
-      written.delete(socket);
-      stuck.delete(socket);
-    });
-  });
-
-  function forget(peer: string, socket: Socket): void {
-    if (open.get(peer) !== socket) return;
-    open.delete(peer);
-    strangers.delete(peer);
+    this.byPeer.set(peer, socket);
+    this.strangers.set(peer, socket);
+    socket.once('close', () => this.forget(peer, socket));
   }
 
-  /** Whether nothing of what waits has been taken for too long. */
-  function isStuck(socket: Socket, nowMs: number): boolean {
+  private forget(peer: string, socket: Socket): void {
+    if (this.byPeer.get(peer) !== socket) return;
+    this.byPeer.delete(peer);
+    this.strangers.delete(peer);
+  }
+}
+
+/** Closes sockets whose client has taken nothing of an answer for too long. */
+class UnreadAnswers {
+  cut = 0;
+  private readonly sockets = new Set<Socket>();
+  private readonly stuck = new Map<Socket, { readonly bytes: number; readonly sinceMs: number }>();
+  private readonly sweep: NodeJS.Timeout;
+
+  constructor(private readonly unreadMs: number) {
+    this.sweep = setInterval(() => this.look(), Math.min(1000, unreadMs / 4));
+    this.sweep.unref();
+  }
+
+  watch(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.once('close', () => {
+      this.sockets.delete(socket);
+      this.stuck.delete(socket);
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.sweep);
+  }
+
+  private look(): void {
+    const nowMs = waitingTime.ms;
+    for (const socket of this.sockets) {
+      if (!this.isStuck(socket, nowMs)) continue;
+      this.cut += 1;
+      socket.destroy();
+    }
+  }
+
+  private isStuck(socket: Socket, nowMs: number): boolean {
     if (socket.writableLength === 0) {
-      stuck.delete(socket);
+      this.stuck.delete(socket);
       return false;
     }
-    // A large answer is one write: how much of it is gone only its handle says, as Node's own time limit asks it.
+    // A large answer is one write. Only the socket's handle knows how much of it is gone; Node's own time limit asks it.
     const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
     const bytes = socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
-    const earlier = stuck.get(socket);
-    if (earlier?.bytes === bytes) return nowMs - earlier.sinceMs > unreadMs;
-    stuck.set(socket, { bytes, sinceMs: nowMs });
+    const earlier = this.stuck.get(socket);
+    if (earlier?.bytes === bytes) return nowMs - earlier.sinceMs > this.unreadMs;
+    this.stuck.set(socket, { bytes, sinceMs: nowMs });
     return false;
   }
-
-  const sweep = setInterval(
-    () => {
-      const nowMs = waitingTime.ms;
-      for (const socket of written) {
-        if (!isStuck(socket, nowMs)) continue;
-        unread += 1;
-        socket.destroy();
-      }
-    },
-    Math.min(1000, unreadMs / 4),
-  );
-  sweep.unref();
-
-  return {
-    get open() {
-      return open.size;
-    },
-    get evicted() {
-      return evicted;
-    },
-    get unread() {
-      return unread;
-    },
-    known(socket) {
-      if (typeof socket === 'string') {
-        strangers.delete(socket);
-        return;
-      }
-      if (known.has(socket)) return;
-      known.add(socket);
-      strangers.delete(peerOf(socket));
-    },
-    cut(peer) {
-      const socket = open.get(peer);
-      if (socket === undefined || socket.destroyed) return;
-      unread += 1;
-      socket.destroy();
-    },
-    cutAll() {
-      for (const socket of open.values()) socket.destroy();
-    },
-    stop: () => clearInterval(sweep),
-  };
 }

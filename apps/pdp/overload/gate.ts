@@ -4,27 +4,27 @@ import { Problem } from '../edge/problem.js';
 
 export interface GateOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Pieces of work at once; past it each new one is refused. */
+  /** Pieces of work at once. Above it, each new one is refused. */
   readonly maxInFlight: number;
-  /** From this long a piece of work on, new ones are refused while more than a few are under way. */
+  /** If work takes longer than this, new work is refused while more than a few pieces are in progress. */
   readonly maxWaitMs: number;
 }
 
-/** So many are always let in, however slow the last one was: their answers say when it is over. */
+/** This many are always let in, however slow the last one was. Their answers show when the overload is over. */
 const FEW = 16;
-/** Of the last piece of work in what is usual: eight slow ones say it, one straggler does not. */
+/** Weight of the latest piece of work in the moving average: eight slow ones close the gate, one does not. */
 const WEIGHT = 1 / 8;
 
 /**
- * Lets in as much work as can be answered in time, and refuses the rest before anything is done for it. What is slow is
- * seen by what was finished of late, and where nothing is finished any more by how long that has been so: one straggler
- * among many does not close the gate.
+ * Lets in as much work as can be answered in time. Excess work is refused immediately, before anything is done for it.
+ * The gate closes if recently finished work was slow on average, or if nothing has finished for too long. One slow piece
+ * among many does not close it.
  */
 export class Gate {
   private running = 0;
   private refusals = 0;
   private usualMs = 0;
-  /** When a piece of work was last finished, or the first one came to an idle gate. */
+  /** When a piece of work was last finished, or when the first one came to an idle gate. */
   private movedMs = 0;
   private readonly few: number;
 
@@ -36,21 +36,21 @@ export class Gate {
     return this.running;
   }
 
-  /** How often it has refused so far. */
+  /** The number of refusals so far. */
   get refused(): number {
     return this.refusals;
   }
 
-  /** Throws `Problem` (`overloaded`) where a piece of work would be refused now. */
+  /** Throws `Problem` (`overloaded`) if a piece of work would be refused now. */
   refuseIfFull(): void {
     if (!this.isFull()) return;
     this.refusals += 1;
-    throw new Problem('overloaded', 'more is asked than can be answered in time');
+    throw new Problem('overloaded', 'the service is overloaded');
   }
 
   /**
-   * Does a piece of work. Throws `Problem` (`overloaded`) instead where there is too much under way. What it waits for
-   * `aside` is bounded elsewhere: it takes no room here, and its time does not count.
+   * Does a piece of work, or throws `Problem` (`overloaded`) if the gate is closed. A wait through `aside` is bounded
+   * elsewhere: it takes no place here, and its time does not count.
    */
   async run<Answer>(work: (aside: Aside) => Promise<Answer>): Promise<Answer> {
     this.refuseIfFull();

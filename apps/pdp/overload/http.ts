@@ -7,7 +7,7 @@ import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';
 import type { Bounds } from './bounds.js';
 import { onceClosed } from '../http/work.js';
-import { boundConnections, type Connections } from './connections.js';
+import { Connections } from './connections.js';
 
 /** How long the head of a request may take at most. */
 const HEAD_MS = 10_000;
@@ -30,7 +30,7 @@ export function boundHttp(
   registry: Registry,
 ): Connections {
   const { connections: maxConnections, clientMs: unreadMs } = bounds;
-  const connections = boundConnections(server.server, { maxConnections, unreadMs }, tls !== undefined);
+  const connections = new Connections(server.server, { maxConnections, unreadMs }, tls !== undefined);
   addGauge(registry, 'sallyport_http_connections', 'Connections of the HTTP interface.', () => connections.open);
   addTotal(registry, 'sallyport_http_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
