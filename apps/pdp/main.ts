@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     throw error;
   });
   if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
-  logger.info({ url: server.url, grpc: server.grpc, epoch: service.view.directives().revision }, 'ready');
+  logger.info({ url: server.url, grpc: server.grpc, epoch: service.control.view.directives().revision }, 'ready');
 
   let stopping = false;
   stop = (signal) => {

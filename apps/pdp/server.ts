@@ -43,7 +43,8 @@ export interface Server {
 
 /** Puts the HTTP and gRPC interfaces on top of an opened service. Owns it from here on: `close` closes all three. */
 export async function startServer(service: Service, logger: Logger): Promise<Server> {
-  const { settings, view, clock } = service;
+  const { settings, clock } = service;
+  const { view } = service.control;
   const { tls } = settings;
   const pem = tls === undefined ? undefined : readTls(tls);
   const adapter = new FastifyAdapter({
@@ -64,7 +65,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });
   });
   const quotas = new Quotas(clock, settings.limits);
-  server.addHook('onRequest', authenticate(view, quotas));
+  server.addHook('onRequest', authenticate(service.authenticator, quotas));
   const connections = boundHttp(server, settings, service.bounds, service.metrics.registry);
   server.addHook('preHandler', awaitFreshness(view));
   const { tracing } = service;
@@ -89,11 +90,11 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   app.useGlobalFilters(new ProblemFilter(logFailure));
   const told = (error: unknown, traceparent: string | undefined): Problem =>
     logged(error, logFailure, traceIdOf(traceparent));
-  const hotPath = { authorizer: service.authorizer, limits: settings.limits };
+  const hotPath = { authorizer: service.decisions.authorizer, limits: settings.limits };
   routeAuthorize(server, hotPath);
   takeDirectly(server.server, {
     ...hotPath,
-    view,
+    authenticator: service.authenticator,
     quotas,
     gate: service.bounds.calls,
     connections,
@@ -119,7 +120,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   const close = async (): Promise<void> => {
     draining = true;
     readiness.drain();
-    service.watches.drain();
+    service.feed.watches.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
     await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
     connections.stop();

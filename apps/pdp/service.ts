@@ -1,199 +1,107 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
+import type { Authenticator } from '../../libs/authentication/authenticator.js';
+import { bearerTokens } from '../../libs/authentication/bearer-tokens.js';
 import type { Operation } from '../../libs/contract/operation.js';
-import { Authorizer } from '../../libs/decision-point/authorizer.js';
-import { ContentDesk } from '../../libs/decision-point/content-desk.js';
-import { ControlPlane } from '../../libs/control/control-plane.js';
-import { ControlView } from '../../libs/control/control-view.js';
-import { DecisionEngines } from '../../libs/decision-point/engines.js';
-import { Instances } from '../../libs/fleet/instances.js';
-import { LogTime, newestEventMs } from '../../libs/control/log-time.js';
-import { RefusalRecorder } from '../../libs/decision-point/refusal-recorder.js';
-import { Responder } from '../../libs/decision-point/responder.js';
-import { TaskLanes } from '../../libs/decision-point/task-lanes.js';
-import { Tasks } from '../../libs/decision-point/tasks.js';
-import { POLICY_SET } from '../../libs/decision/snapshot.js';
 import type { EventLog } from '../../libs/event-log/port.js';
-import { settledLog, type SettledLog } from '../../libs/event-log/settled.js';
-import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
-import { BeatSigner } from '../../libs/feed/beat-signer.js';
-import { Broadcast } from '../../libs/feed/broadcast.js';
 import { systemClock, type Clock } from '../../libs/kernel/time.js';
 import type { LaneName } from '../../libs/streams/relay-events.js';
-import type { Keyring } from '../../libs/payloads/keyring.js';
-import { openKeyring } from '../../libs/payloads/sqlite-keyring.js';
-import { installationSecret, openFeedKey } from './directives/feed-key.js';
-import { Watches } from './directives/watches.js';
-import { countDrifts, registerFeedGauges, registerGauges } from './observability/gauges.js';
-import { measuredAuthorizer, type Authorizing } from './observability/measured-authorizer.js';
-import { measuredLog } from './observability/measured-log.js';
+import { registerGauges } from './observability/gauges.js';
 import { createMetrics, type Metrics } from './observability/metrics.js';
-import { tracedAuthorizer } from './observability/traced-authorizer.js';
-import { TracedEngines } from './observability/traced-engines.js';
-import { tracedLog } from './observability/traced-log.js';
 import type { Tracing } from './observability/tracing.js';
 import { openBounds, type Bounds } from './overload/bounds.js';
-import { contentPool, readingLimits } from './overload/content.js';
-import { gatedAuthorizer, gatedResponder, gatedTasks, type Responding, type TaskKeeping } from './overload/gated.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
-import { startRelay, type Relay } from './relay/relay.js';
+import { openControl, type Control } from './service/control.js';
+import { openDecisions, type Decisions } from './service/decisions.js';
+import { openFeed, type Feed } from './service/feed.js';
+import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
 
-const MAX_RESPONSE_PARTS = 1000;
-
-/** Everything that the service is made of, opened and in step with its log. */
+/** The opened service, in step with its log. Each consumer takes the parts that it needs. */
 export interface Service {
   readonly settings: Settings;
   readonly clock: Clock;
-  readonly log: SettledLog;
-  readonly keys: Keyring;
-  readonly beatSigner: BeatSigner;
-  readonly watches: Watches;
-  readonly instances: Instances;
-  readonly secret: InstallationSecret;
-  readonly view: ControlView;
-  readonly time: LogTime;
-  readonly plane: ControlPlane;
-  readonly desk: ContentDesk;
-  readonly engines: DecisionEngines;
-  readonly tasks: TaskKeeping;
-  readonly authorizer: Authorizing;
-  readonly responder: Responding;
+  readonly stores: Stores;
+  readonly control: Control;
+  readonly authenticator: Authenticator;
+  readonly decisions: Decisions;
+  readonly feed: Feed;
+  /** Calls and tasks by what auditors ask for. */
   readonly index: CallIndex;
-  readonly metrics: Metrics;
   readonly bounds: Bounds;
+  readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
-  /** Undefined where no brokers are named. */
-  readonly relay: Relay | undefined;
+  readonly secret: InstallationSecret;
   readonly onGrpcAnswer: ServiceParts['onGrpcAnswer'];
-  /** The file with the tokens of the first start, if this was one. */
+  /** The file with the tokens of the first start; undefined if this was not the first start. */
   readonly tokensFile: string | undefined;
-  /** Finishes what is queued and lets go of everything. */
+  /** Finishes what is queued, then closes all parts in reverse order. */
   close(): Promise<void>;
 }
 
-/** What tests replace: the log's faults and the clock are theirs to choose. */
+/** The parts that a caller of `openService` may replace. */
 export interface ServiceParts {
   readonly clock?: Clock;
   /** Where spans go; without it there are none. The service stops it when it closes. */
   readonly tracing?: Tracing | undefined;
-  /** Told when a lane to Kafka meets a new trouble; the text holds no secret. */
+  /** Called when a lane to Kafka meets a new failure. The text holds no secret. */
   readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
   /** Gets each answer over gRPC in its JSON shape; tests hold it against the contract. */
   readonly onGrpcAnswer?: ((operation: Operation, answer: object) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
   readonly wrapLog?: (log: EventLog) => EventLog;
+  /** Wraps the authenticator that every way in asks. */
+  readonly wrapAuthenticator?: (authenticator: Authenticator) => Authenticator;
 }
 
 /** Opens the stores and brings the views up to date. Throws typed errors whose message is one line for an operator. */
 export async function openService(settings: Settings, parts: ServiceParts = {}): Promise<Service> {
-  const { dataDir, limits, leaseMs } = settings;
-  const clock = parts.clock ?? systemClock;
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const closing: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const each of closing.splice(0).reverse()) await each();
-  };
-  const { tracing } = parts;
-  if (tracing !== undefined) closing.push(() => tracing.stop());
-  const metrics = createMetrics();
+  const { clock = systemClock, tracing, onRelayTrouble, wrapLog, wrapAuthenticator } = parts;
+  const { dataDir, logFile } = settings;
+  const closing = new AsyncDisposableStack();
+  if (tracing !== undefined) closing.defer(() => tracing.stop());
   try {
-    const sqlite = await openSqliteLog({ file: settings.logFile });
-    closing.push(() => sqlite.close());
-    const wrapped = parts.wrapLog?.(sqlite) ?? sqlite;
-    const settled = settledLog(wrapped, { clock });
-    // Measured outside, traced inside of it, here and at the authorizer.
-    const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
-    const keys = await openKeyring(join(dataDir, 'keys.db'));
-    closing.push(() => keys.close());
-    const view = new ControlView(log);
-    await view.start();
-    closing.push(() => view.stop());
-    const time = new LogTime(clock, view, await newestEventMs(log));
-    const plane = new ControlPlane(log, view, time);
-    const tokensFile = await makeFirstPrincipals(plane, dataDir);
-    const feedKey = openFeedKey(dataDir);
-    const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
-    await engines.warm(view.policySet(POLICY_SET).state.active?.cedar);
-    const lanes = new TaskLanes(log, keys, view);
-    const point = { log, view, lanes, engines, time };
-    const refusals = new RefusalRecorder(point, leaseMs);
-    const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
-    closing.push(() => index.close());
-    const authorizer = new Authorizer(point, refusals, leaseMs);
-    const pool = contentPool(settings, metrics.registry);
-    closing.push(() => pool.close());
-    const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
-    const { logFile } = settings;
-    registerGauges(metrics.registry, { store: sqlite, logFile, log, view, lanesHeld: () => lanes.held });
-    countDrifts(metrics.registry, view);
+    const metrics = createMetrics();
     const bounds = openBounds(settings, clock, metrics.registry);
-    const instances = new Instances(log, view, time, {
-      leaseMs,
-      skewMs: settings.skewMs,
-      onAcknowledged: (latencyMs) => metrics.propagationSeconds.observe(latencyMs / 1000),
-    });
-    await instances.start();
-    closing.push(async () => instances.stop());
-    const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs);
-    const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
-    registerFeedGauges(metrics.registry, instances, broadcast);
-    const watches = new Watches(view, broadcast, bounds.watches, instances);
-    const relay =
-      settings.kafka &&
-      startRelay(settings.kafka, {
-        log,
-        clock,
-        time,
-        beatSigner,
-        view,
-        registry: metrics.registry,
-        onTrouble: parts.onRelayTrouble,
-      });
-    if (relay !== undefined) closing.push(() => relay.stop());
-    watches.start();
-    closing.push(async () => watches.drain());
-    const measured = measuredAuthorizer(
-      tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing),
-      metrics,
-      clock,
+    const stores = await openStores(settings, { clock, metrics, tracing, wrapLog }, closing);
+    const { log, sqlite, keys } = stores;
+    const control = await openControl(stores, { clock, metrics }, closing);
+    const tokensFile = await makeFirstPrincipals(control.plane, dataDir);
+    const bearers = bearerTokens(control.view);
+    const authenticator = wrapAuthenticator?.(bearers) ?? bearers;
+    const secret = await keys.secret('create-ids');
+    const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
+    closing.defer(() => index.close());
+    const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
+    const feed = await openFeed(
+      settings,
+      stores,
+      control,
+      { clock, metrics, bounds, authenticator, onRelayTrouble },
+      closing,
     );
-    const responseLimits = {
-      maxBytes: limits.responseBytes,
-      maxDepth: limits.jsonDepth,
-      maxParts: MAX_RESPONSE_PARTS,
-      lateMs: settings.responseMs,
-    };
+    const { lanesHeld } = decisions;
+    registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });
     return {
       settings,
       clock,
-      log,
-      keys,
-      beatSigner,
-      watches,
-      instances,
-      secret: installationSecret(feedKey),
-      view,
-      time,
-      plane,
-      desk,
-      engines,
-      tasks: gatedTasks(new Tasks(log, plane, lanes, keys), bounds.calls),
-      authorizer: gatedAuthorizer(measured, bounds.calls),
-      responder: gatedResponder(new Responder(point, desk, responseLimits), bounds.calls, bounds.texts),
+      stores,
+      control,
+      authenticator,
+      decisions,
+      feed,
       index,
-      metrics,
       bounds,
+      metrics,
       tracing,
-      relay,
+      secret,
       onGrpcAnswer: parts.onGrpcAnswer,
       tokensFile,
-      close,
+      close: () => closing.disposeAsync(),
     };
   } catch (error) {
-    await close();
+    await closing.disposeAsync();
     throw error;
   }
 }

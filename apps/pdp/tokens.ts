@@ -10,5 +10,5 @@ export type { Clock } from '../../libs/kernel/time.js';
 export type { Relay } from './relay/relay.js';
 export type { Settings } from './settings.js';
 
-/** 32 bytes that only this installation knows; derived from its feed key, and never shown. */
+/** 32 bytes that only this installation knows (`KeyStore.secret`). Never shown. */
 export type InstallationSecret = Uint8Array;

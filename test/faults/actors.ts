@@ -152,7 +152,7 @@ export class Actors {
       startedAt: this.logEnd(),
       stop: this.oracle.stopOf(subject),
       voidEpoch: this.oracle.voidEpoch(subject),
-      staleToken: this.oracle.retired.has(caller.tokenDigest ?? ''),
+      staleToken: this.oracle.retired.has(caller.identity?.digest ?? ''),
       finished: this.oracle.calls.get(`${request.taskId}/${request.callId}`)?.response !== undefined,
     };
     const answer = world.service.authorizer.authorize(request, caller, undefined);

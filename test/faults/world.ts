@@ -138,7 +138,9 @@ export class World {
   callerOf(host: string, stale = false): Caller {
     const tokens = this.tokens.get(host) ?? [];
     const tokenDigest = stale ? tokens[0] : tokens.at(-1);
-    return tokenDigest === undefined ? { name: host } : { name: host, tokenDigest };
+    return tokenDigest === undefined
+      ? { name: host }
+      : { name: host, identity: { type: 'token', digest: tokenDigest } };
   }
 
   /** A gate that may be released now, by chance. */

@@ -76,7 +76,7 @@ test('nothing is allowed but a call that is right, and what is right is still al
   await isWell(service);
 
   // The log tells the same: no allow was recorded that was not answered.
-  const recorded = await service.service.log.read(`calls-${task.taskId}`);
+  const recorded = await service.service.stores.log.read(`calls-${task.taskId}`);
   for (const { json } of recorded) {
     const { decision, callId } = parseEvent(json).data as { decision: string; callId: string };
     if (decision === 'allow') assert.ok(allowed.has(callId), callId);

@@ -125,7 +125,7 @@ test('nothing is allowed but a call that is right, and what is right is still al
   await isWell(service);
 
   // The log tells the same: no allow was recorded that was not answered.
-  for (const { json } of await service.service.log.read(`calls-${task.taskId}`)) {
+  for (const { json } of await service.service.stores.log.read(`calls-${task.taskId}`)) {
     const { decision, callId } = parseEvent(json).data as { decision: string; callId: string };
     if (decision === 'allow') assert.ok(allowed.has(callId), callId);
   }

@@ -83,7 +83,7 @@ const REFUSED: Readonly<Record<string, (at: number) => Promise<unknown>>> = {
 
 for (const [what, ask] of Object.entries(REFUSED)) {
   test(`${what} leave nothing behind`, async (t) => {
-    const end = await service.service.log.end();
+    const end = await service.service.stores.log.end();
     const afterMiB: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       for (let at = 0; at < ROUND; at += 8) {
@@ -95,6 +95,6 @@ for (const [what, ask] of Object.entries(REFUSED)) {
     const [first = 0, ...others] = afterMiB;
     t.diagnostic(afterMiB.map((mib) => mib.toFixed(2)).join(', '));
     assert.ok(Math.min(...others.slice(-2)) - first < MAX_GROWTH_MIB, `${afterMiB.join(', ')} MiB`);
-    assert.equal(await service.service.log.end(), end, 'something was recorded');
+    assert.equal(await service.service.stores.log.end(), end, 'something was recorded');
   });
 }

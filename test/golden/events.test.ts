@@ -96,7 +96,7 @@ test('what a service writes is what the schemas say, and it writes every type', 
   try {
     await liveThrough(service, clock);
     await relayThrough(service);
-    const written = (await service.service.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));
+    const written = (await service.service.stores.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));
     for (const event of written) assertParses(event);
     assert.deepEqual([...new Set(written.map(({ type }) => type))].sort(), Object.keys(EVENT_SCHEMAS).sort());
   } finally {

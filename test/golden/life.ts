@@ -63,7 +63,7 @@ async function instance(service: TestService, clock: MovableClock): Promise<void
   const ack = { instanceId: randomUUID(), epoch, stateRoot, appliedAt: new Date().toISOString() };
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
   clock.advance(10_000);
-  for (let tries = 0; tries < 200 && service.service.instances.counts().live > 0; tries += 1) await pause(20);
+  for (let tries = 0; tries < 200 && service.service.feed.instances.counts().live > 0; tries += 1) await pause(20);
   expecting(200, await service.call('host', 'POST', '/v1/directives/acks', ack));
 }
 
@@ -97,7 +97,13 @@ async function call(service: TestService, task: Answered, structuredContent: obj
 }
 
 /** The events that a relay records while it sends all of that. */
-export async function relayThrough({ service: { log, clock, time } }: TestService): Promise<void> {
+export async function relayThrough({
+  service: {
+    stores: { log },
+    clock,
+    control: { time },
+  },
+}: TestService): Promise<void> {
   const end = await log.end();
   const lane = runEventsLane({ log, clock, time, holder: randomUUID(), exclusive: true }, memoryTopic(), {
     source: 'urn:test',

@@ -80,7 +80,7 @@ function byWorld(): Map<string, Group> {
 
 async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask): Promise<void> {
   const { service } = stage;
-  const { log } = service.service;
+  const { log } = service.service.stores;
   const names = newBindings(blocks);
   for (const step of steps) await perform(stage, step, blocks, names);
   const start = await log.end();

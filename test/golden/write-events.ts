@@ -15,7 +15,7 @@ const service = await startService({ clock });
 try {
   await liveThrough(service, clock);
   await relayThrough(service);
-  for (const { json } of await service.service.log.readAll({ after: 0n, limit: 10_000 })) {
+  for (const { json } of await service.service.stores.log.readAll({ after: 0n, limit: 10_000 })) {
     const event = parseEvent(json);
     const file = join(GOLDEN, 'events', `${event.type}.v${event.schemaVersion}.json`);
     if (existsSync(file)) continue;

@@ -93,7 +93,7 @@ test('a token goes to this machine in the clear, and to no other', async () => {
   const grpc = { address: '10.0.0.1:7071' };
   await assert.rejects(connectHost({ url: service.url, token: 't', grpc, keys: none }), /only over TLS/);
   const wrong = hostOf(service, { token: 'sallyport_wrong', keys: undefined, readyMs: 300 });
-  await assert.rejects(wrong, /a valid bearer token is needed/);
+  await assert.rejects(wrong, /a valid bearer token is required/);
 });
 
 for (const [way, options] of Object.entries(ways)) {

@@ -241,7 +241,7 @@ test('after a restart the instances and what they acknowledged are known from th
   await earlier.stop('keep');
   const clock = movableClock();
   const service = await started(t, { dataDir: earlier.dataDir, clock });
-  assert.deepEqual(service.service.instances.counts(), { live: 2, stale: 0 });
+  assert.deepEqual(service.service.feed.instances.counts(), { live: 2, stale: 0 });
   assert.equal((await propagation(service, (await issue(service)).id)).instances.length, 2);
   const states = async () => (await propagation(service, id)).instances.map(({ state }: Answered) => state);
   assert.deepEqual(await states(), ['acknowledged', 'pending']);
@@ -250,7 +250,7 @@ test('after a restart the instances and what they acknowledged are known from th
   expecting(200, await ack(service, second));
   assert.deepEqual(await states(), ['acknowledged', 'acknowledged']);
   clock.advance(GRACE_MS + 1000);
-  await until('those of before are not looked after', () => service.service.instances.counts().live === 0);
+  await until('those of before are not looked after', () => service.service.feed.instances.counts().live === 0);
 });
 
 test('the rollout of an old directive is read back from the log', async (t) => {
@@ -368,11 +368,14 @@ test('who was stale for want of beats has its lease back with the next one', asy
   t.after(() => watch.close());
   await watch.next();
   state.broken = true;
-  await until('it was not lost', () => service.service.instances.counts().stale === 1);
+  await until('it was not lost', () => service.service.feed.instances.counts().stale === 1);
   state.broken = false;
   const beats = watch.told.length;
   await until('there is no beat', () => watch.told.length > beats);
-  await until('beats go on to somebody who is not looked after', () => service.service.instances.counts().live === 1);
+  await until(
+    'beats go on to somebody who is not looked after',
+    () => service.service.feed.instances.counts().live === 1,
+  );
   assert.deepEqual(await typesOf(service), ['InstanceSeen', 'HostStale', 'HostRecovered']);
   const { instances } = await propagation(service, (await issue(service)).id);
   assert.deepEqual(instances, [{ host: 'local-host', instanceId, state: 'pending' }]);

@@ -126,7 +126,7 @@ test('takes plain requests while there is room, and leaves all others to the rou
         throw new Problem('overloaded', 'as ordered');
       },
     },
-    view: parts.view,
+    authenticator: parts.authenticator,
     quotas: new Quotas(systemClock, { hostRequestsPerS: 0, hostBytesPerHour: 2000 }),
     gate: { isFull: () => full },
     connections: { known: () => undefined },

@@ -85,7 +85,7 @@ test('drift seen by a host with an open task suspends for that host at once, wit
   assert.deepEqual([drift?.type, suspended?.type], ['DriftObserved', 'VersionSuspended']);
   assert.deepEqual([suspended?.data.host, suspended?.data.directiveId], ['local-host', undefined]);
   assert.equal(drift?.data.diff.severity, 'instruction-change');
-  const snapshot = await service.service.log.blob(drift?.data.snapshot);
+  const snapshot = await service.service.stores.log.blob(drift?.data.snapshot);
   assert.deepEqual(JSON.parse(Buffer.from(snapshot ?? []).toString()), drifted());
   assert.deepEqual(await activeFor(id), []);
   assert.deepEqual((await queued(id))?.suspendedFor, ['local-host']);

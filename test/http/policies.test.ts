@@ -276,7 +276,7 @@ test('what a policy reads of the user through a literal is part of each question
 
 test('a replay asks Cedar itself, so that it finds a wrong answer from memory', async () => {
   await activatePolicy(service, 'forbid(principal, action, resource);');
-  const { engines } = service.service;
+  const { engines } = service.service.decisions;
   const sound = { ...engines.engines };
   Object.assign(engines.engines, { authority: () => ({ outcome: 'allow', determining: [] }) });
   try {
@@ -306,12 +306,15 @@ test('after a start the policy in force is there before the first call asks for 
   await first.stop('keep');
   const second = await startService({ dataDir: first.dataDir });
   try {
-    const { engines, view } = second.service;
-    const policySet = view.policySet('default').state;
+    const { control, decisions } = second.service;
+    const policySet = control.view.policySet('default').state;
     assert.ok(policySet.active);
-    const nothing = { basis: {}, directives: view.directives().state, capability: undefined, task: undefined };
+    const nothing = { basis: {}, directives: control.view.directives().state, capability: undefined, task: undefined };
     const snapshot = { ...nothing, policySet, content: { purpose: '', attributes: {} } };
-    assert.equal(engines.missing(snapshot, { capability: 'any', version: undefined, operation: 'any' }), undefined);
+    assert.equal(
+      decisions.engines.missing(snapshot, { capability: 'any', version: undefined, operation: 'any' }),
+      undefined,
+    );
   } finally {
     await second.stop();
   }

@@ -369,7 +369,7 @@ test('an auditor lists tasks of all hosts by status and host, the newest first, 
 });
 
 test('a task that is refused leaves no key behind, and its id can be used', async () => {
-  const { keys } = service.service;
+  const { keyring: keys } = service.service.stores;
   const others = await openTask(service);
   const operations = Array.from({ length: 500 }, (_, index) => `${'x'.repeat(100)}${index}`);
   const large = Array.from({ length: 10 }, () => ({ capability: 'memory', operations }));

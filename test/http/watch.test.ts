@@ -237,7 +237,7 @@ test('a watcher that does not read loses its connection, and others go on', asyn
   const open = () => metric(service, 'sallyport_watches');
   assert.equal(await open(), 1);
   const other = await watching(t, service);
-  const { view } = service.service;
+  const { view } = service.service.control;
   // More than the buffers of any kernel hold, told as if each had been committed just now.
   for (let epoch = 1; epoch < 20_000 && (await open()) > 1; epoch += 200) {
     for (let revision = epoch; revision < epoch + 200; revision += 1) {
@@ -307,7 +307,9 @@ test('a change reaches who watches within a few milliseconds of its commit', asy
   const tookMs: number[] = [];
   let committedMs = 0;
   t.after(
-    service.service.view.listen(({ stream }) => (stream === 'directives' ? (committedMs = performance.now()) : 0)),
+    service.service.control.view.listen(({ stream }) =>
+      stream === 'directives' ? (committedMs = performance.now()) : 0,
+    ),
   );
   for (let round = 0; round < 20; round += 1) {
     await issue(service);

@@ -79,7 +79,11 @@ const OPENINGS: readonly Opening[] = [
     name: 'a new admin',
     prefix: 'principal-',
     command: (service) => service.call('admin', 'POST', '/v1/principals', { name: 'second', roles: ['admin'] }),
-    isDone: async ({ service: { view } }) => view.principal('second').state !== undefined,
+    isDone: async ({
+      service: {
+        control: { view },
+      },
+    }) => view.principal('second').state !== undefined,
     repeated: [201],
   },
   {

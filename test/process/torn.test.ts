@@ -155,7 +155,7 @@ test('a write-ahead log that lost commits gives what was before them, whole, or 
       if (typeof service === 'string')
         return assert.match(service, /^[^\n]*tokens\.json belongs to another event log[^\n]*$/);
       try {
-        const events = await service.service.log.readAll({ after: 0n, limit: 10_000 });
+        const events = await service.service.stores.log.readAll({ after: 0n, limit: 10_000 });
         assert.deepEqual(events, whole.slice(0, events.length), `the seed was ${left.luck.seed}`);
         if (events.length < whole.length) shorter += 1;
         for (const { taskId, traceId } of left.tasks) {

@@ -8,14 +8,14 @@ export interface SeenEvent extends Event<string, Answered> {
 
 /** The events of one stream, read from the log and not through the service. */
 export async function eventsOf(service: TestService, stream: string): Promise<SeenEvent[]> {
-  const events = await service.service.log.read(stream);
+  const events = await service.service.stores.log.read(stream);
   return events.map(({ json, position }) => ({ ...(parseEvent(json) as Event<string, Answered>), position }));
 }
 
 /** All events after a position, of every stream. */
 export async function eventsAfter(service: TestService, after: bigint): Promise<SeenEvent[]> {
-  const events = await service.service.log.readAll({ after, limit: 10_000 });
+  const events = await service.service.stores.log.readAll({ after, limit: 10_000 });
   return events.map(({ json, position }) => ({ ...(parseEvent(json) as Event<string, Answered>), position }));
 }
 
-export const logEnd = (service: TestService): Promise<bigint> => service.service.log.end();
+export const logEnd = (service: TestService): Promise<bigint> => service.service.stores.log.end();

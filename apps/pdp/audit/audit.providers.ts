@@ -5,11 +5,13 @@ import { TaskAudit } from '../../../libs/audit/tasks.js';
 import { TraceAudit } from '../../../libs/audit/trace.js';
 import type { Service } from '../service.js';
 
-export function auditProviders({ log, keys, engines, index, view }: Service): Provider[] {
+export function auditProviders({ stores, control, decisions, index }: Service): Provider[] {
+  const { log, keyring } = stores;
+  const { engines } = decisions;
   const directives = new DirectiveHistory(log);
   return [
-    { provide: TraceAudit, useValue: new TraceAudit(log, keys, engines, index, directives) },
-    { provide: CallAudit, useValue: new CallAudit(log, view, engines, index, directives) },
+    { provide: TraceAudit, useValue: new TraceAudit(log, keyring, engines, index, directives) },
+    { provide: CallAudit, useValue: new CallAudit(log, control.view, engines, index, directives) },
     { provide: TaskAudit, useValue: new TaskAudit(log, index) },
   ];
 }

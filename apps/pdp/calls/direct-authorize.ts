@@ -1,8 +1,9 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { authorizeCall } from '../../../libs/contract/calls.js';
-import type { ControlView } from '../../../libs/control/control-view.js';
+import type { Authenticator } from '../../../libs/authentication/authenticator.js';
 import { admitted, callerOf, charge, type Principal } from '../edge/access.js';
+import { credentialsOf } from '../edge/credentials.js';
 import { isPacked, parseJson } from '../edge/body.js';
 import { lacksHost } from '../edge/body.js';
 import type { Problem } from '../edge/problem.js';
@@ -19,7 +20,7 @@ const { path: PATH, method: METHOD } = authorizeCall;
 const PLAIN_JSON = new Set(['application/json', 'application/json; charset=utf-8']);
 
 interface Parts extends AuthorizeParts {
-  readonly view: ControlView;
+  readonly authenticator: Authenticator;
   readonly quotas: Quotas;
   readonly gate: Pick<Gate, 'isFull'>;
   readonly connections: Pick<Connections, 'known'>;
@@ -74,7 +75,7 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
     return undefined;
   if (parts.gate.isFull()) return undefined;
   try {
-    const principal = admitted(parts.view, headers.authorization, authorizeCall.roles);
+    const principal = admitted(parts.authenticator, credentialsOf(request), authorizeCall.roles);
     // Last: what has been charged is not charged again by the route.
     charge(parts.quotas, principal, { bytes });
     parts.connections.known(request.socket);

@@ -1,3 +1,4 @@
+import type { Authenticator } from '../../../libs/authentication/authenticator.js';
 import type { ControlView } from '../../../libs/control/control-view.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
 import { changeIn } from '../../../libs/feed/beat-signer.js';
@@ -7,6 +8,9 @@ import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
 import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
+/** The principal of a watch, by the proof that it was let in with. */
+type Caller = Pick<Principal, 'name' | 'identity'>;
+
 /** What a watch begins with. */
 export interface WatchAsked {
   readonly sinceEpoch?: number | undefined;
@@ -14,13 +18,12 @@ export interface WatchAsked {
 }
 
 interface Open {
-  readonly name: string;
-  readonly tokenDigest: string;
+  readonly caller: Caller;
   readonly instanceId: string | undefined;
   readonly hold: Hold;
 }
 
-/** The watches of this process, over any protocol: who may have one, and when it has to end. */
+/** The watches of this process, over any protocol: it admits them, and ends them if their caller is revoked or silent. */
 export class Watches {
   private readonly open = new Map<Watcher, Open>();
   private stopListening: (() => void) | undefined;
@@ -28,6 +31,7 @@ export class Watches {
 
   constructor(
     private readonly view: ControlView,
+    private readonly authenticator: Authenticator,
     private readonly broadcast: Broadcast,
     private readonly shares: FairShareLimiter,
     private readonly instances: Instances,
@@ -43,7 +47,7 @@ export class Watches {
     this.broadcast.start();
   }
 
-  /** Ends all watches, and lets nobody in any more. */
+  /** Ends all watches and refuses new ones. */
   drain(): void {
     this.draining = true;
     this.broadcast.stop();
@@ -51,22 +55,22 @@ export class Watches {
   }
 
   /**
-   * Opens a watch; its first beats have been sent when this resolves. Throws `Problem` and `LogUnavailable`: then
-   * nothing has been sent. Whoever opened it has to say when it is closed, once, whatever it was that ended it.
+   * Opens a watch. Its first beats have been sent when this resolves. If it throws `Problem` or `LogUnavailable`, nothing
+   * has been sent. The caller must call `closed` once when the watch has ended, for any reason.
    */
   async watch(caller: Principal, { sinceEpoch, instanceId }: WatchAsked, watcher: Watcher): Promise<void> {
-    const { name, tokenDigest } = caller;
-    this.refuseEnded(caller);
+    const { name, identity } = caller;
+    this.refuseEnded({ name, identity });
     const hold = this.shares.hold(name);
-    if (!hold.take(1)) throw new Problem('overloaded', 'too many watch already');
-    this.open.set(watcher, { name, tokenDigest, instanceId, hold });
+    if (!hold.take(1)) throw new Problem('overloaded', 'too many watches are open');
+    this.open.set(watcher, { caller: { name, identity }, instanceId, hold });
     try {
       if (instanceId !== undefined) {
-        unwrap(await this.instances.see({ name, tokenDigest }, instanceId));
-        this.refuseEnded({ name, tokenDigest });
-        watcher.onTaken = () => this.instances.beatLeft({ name, tokenDigest }, instanceId);
+        unwrap(await this.instances.see({ name, identity }, instanceId));
+        this.refuseEnded({ name, identity });
+        watcher.onTaken = () => this.instances.beatLeft({ name, identity }, instanceId);
       }
-      // Whoever says 0 has nothing, and gets all of it.
+      // A watcher at epoch 0 has nothing, and gets everything.
       if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch === 0 ? undefined : sinceEpoch);
     } catch (error) {
       this.closed(watcher);
@@ -82,24 +86,23 @@ export class Watches {
     open.hold.end();
   }
 
-  private refuseEnded(caller: Pick<Open, 'name' | 'tokenDigest'>): void {
-    if (this.draining) throw new Problem('log_unavailable', 'the service is going away');
-    if (!this.isValid(caller)) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  private refuseEnded(caller: Caller): void {
+    if (this.draining) throw new Problem('log_unavailable', 'the service is shutting down');
+    if (!this.authenticator.isCurrent(caller))
+      throw new Problem('unauthenticated', 'the caller or its token is no longer valid');
   }
 
-  /** A rotated token, or a principal that was removed, has nothing on the way any more. */
+  /** Ends the watches of principals that were removed or whose token was rotated. */
   private endRevoked(): void {
-    for (const [watcher, open] of this.open) if (!this.isValid(open)) this.broadcast.end(watcher, 'revoked');
-  }
-
-  /** What is written to a host that hangs may lie unread in some kernel: one that lives comes back at once. */
-  private endSilent(host: string, instance: string): void {
-    for (const [watcher, { name, instanceId }] of this.open) {
-      if (name === host && instanceId === instance) this.broadcast.end(watcher, 'silent');
+    for (const [watcher, { caller }] of this.open) {
+      if (!this.authenticator.isCurrent(caller)) this.broadcast.end(watcher, 'revoked');
     }
   }
 
-  private isValid({ name, tokenDigest }: Pick<Open, 'name' | 'tokenDigest'>): boolean {
-    return this.view.principalByToken(tokenDigest)?.name === name;
+  /** Beats for a host that hangs may lie unread in a kernel's buffer. A host that lives reconnects at once. */
+  private endSilent(host: string, instance: string): void {
+    for (const [watcher, { caller, instanceId }] of this.open) {
+      if (caller.name === host && instanceId === instance) this.broadcast.end(watcher, 'silent');
+    }
   }
 }

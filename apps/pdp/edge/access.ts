@@ -1,12 +1,11 @@
 import type { FastifyRequest } from 'fastify';
-import type { ControlView } from '../../../libs/control/control-view.js';
+import type { Authenticator, Credentials, Principal } from '../../../libs/authentication/authenticator.js';
 import type { Operation } from '../../../libs/contract/operation.js';
-import { digestOfBytes } from '../../../libs/kernel/digest.js';
-import type { PrincipalState } from '../../../libs/principal/decider.js';
-import { Problem } from './problem.js';
+import { credentialsOf } from './credentials.js';
+import { Problem, unwrap } from './problem.js';
 import type { Asked, Quotas } from './quotas.js';
 
-export type Principal = NonNullable<PrincipalState>;
+export type { Principal };
 
 /** The operation of the contract that a request is for; undefined if no route takes it. */
 export function operationOf(request: FastifyRequest): Operation | undefined {
@@ -23,14 +22,14 @@ declare module 'fastify' {
 }
 
 /** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
-export function authenticate(view: ControlView, quotas: Quotas) {
+export function authenticate(authenticator: Authenticator, quotas: Quotas) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const roles = operationOf(request)?.roles ?? [];
     // Before anything of its body is taken in: nobody has shown who they are.
     if (request.is404) return done(new Problem('not_found', 'no such path'));
     if (roles === 'public') return done();
     try {
-      const principal = admitted(view, request.headers.authorization, roles);
+      const principal = admitted(authenticator, credentialsOf(request.raw), roles);
       charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
       request.principal = principal;
     } catch (error) {
@@ -40,10 +39,9 @@ export function authenticate(view: ControlView, quotas: Quotas) {
   };
 }
 
-/** The principal of an `authorization` header, over any protocol, if it has one of the roles. Throws `Problem`. */
-export function admitted(view: ControlView, authorization: string | undefined, roles: Operation['roles']): Principal {
-  const principal = principalOf(view, authorization);
-  if (principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+/** The principal of a request over any protocol, if it has one of the roles. Throws `Problem`. */
+export function admitted(authenticator: Authenticator, credentials: Credentials, roles: Operation['roles']): Principal {
+  const principal = unwrap(authenticator.authenticate(credentials));
   if (!mayCall(roles, principal)) {
     const needed = Array.isArray(roles) ? `: ${roles.join(' or ')}` : '';
     throw new Problem('forbidden', `the caller lacks the required role${needed}`);
@@ -51,10 +49,10 @@ export function admitted(view: ControlView, authorization: string | undefined, r
   return principal;
 }
 
-/** Takes a request, or bytes that turn up later, from the quota of a host. Throws `Problem` where it is used up. */
+/** Charges a request, or bytes that turn up later, to the quota of a host. Throws `Problem` if the quota is used up. */
 export function charge(quotas: Quotas, principal: Principal, asked: Asked): void {
   if (!principal.roles.includes('host') || quotas.admit(principal.name, asked)) return;
-  throw new Problem('overloaded', 'the quota of this host is used up');
+  throw new Problem('overloaded', 'this host has used up its quota');
 }
 
 /** How long the body will be, in bytes; undefined where it comes in pieces. */
@@ -76,14 +74,8 @@ function mayCall(roles: Operation['roles'], principal: Principal): boolean {
   return roles !== 'public' && roles.some((role) => principal.roles.includes(role));
 }
 
-/** RFC 6750 bearer tokens. Only the digest of a token is ever looked up or kept. */
-function principalOf(view: ControlView, authorization: string | undefined): Principal | undefined {
-  const token = /^Bearer ([A-Za-z0-9_-]{1,200})$/i.exec(authorization ?? '')?.[1];
-  return token === undefined ? undefined : view.principalByToken(digestOfBytes(token));
-}
-
 /** The caller of a route that is not public. */
 export function callerOf(request: FastifyRequest): Principal {
-  if (request.principal === undefined) throw new Problem('unauthenticated', 'a valid bearer token is needed');
+  if (request.principal === undefined) throw new Problem('unauthenticated', 'the route needs a caller');
   return request.principal;
 }

@@ -33,7 +33,7 @@ export function textIn(metadata: Metadata, key: string): string | undefined {
 }
 
 /** Decides one call; shared by the single one and the stream. */
-export const authorizeOver = ({ authorizer, settings }: Service, request: unknown, calling: Calling) =>
+export const authorizeOver = ({ decisions: { authorizer }, settings }: Service, request: unknown, calling: Calling) =>
   authorize({ authorizer, limits: settings.limits }, request, {
     ...calling,
     traceparent: textIn(calling.metadata, 'traceparent'),
@@ -60,7 +60,7 @@ export function rpcsOf(service: Service, handled: readonly Handled[]): ReadonlyM
 }
 
 async function serve(
-  { view }: Service,
+  { control: { view } }: Service,
   { operation, handle }: Handled,
   request: unknown,
   calling: Calling,

@@ -18,6 +18,7 @@ import { SERVICE_NAMES, fullName, protos, serviceOf } from '../../../libs/wire/p
 import type { Readiness } from '../health/readiness.js';
 import { admitted, charge, type Principal } from '../edge/access.js';
 import type { Handled } from '../edge/asked.js';
+import { credentialsIn } from '../edge/credentials.js';
 import { Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
 import { boundGrpc } from '../overload/grpc.js';
@@ -60,13 +61,13 @@ export interface GrpcServer {
 
 /** Puts the gRPC interface on top of an opened service, which it does not close. */
 export async function startGrpc(service: Service, parts: GrpcParts): Promise<GrpcServer> {
-  const { settings, view, bounds } = service;
+  const { settings, bounds } = service;
   const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
   const { quotas, readiness, problemOf, tls } = parts;
   const limits = messageLimits(settings.limits);
   const leaving = new AbortController();
   /** Asked when a call begins, and again once its message is there: a token may end while that takes its time. */
-  const admit = (metadata: Metadata): Principal => admitted(view, textIn(metadata, 'authorization'), HOSTS_ONLY);
+  const admit = (metadata: Metadata): Principal => admitted(service.authenticator, credentialsIn(metadata), HOSTS_ONLY);
   const bound = boundGrpc({
     settings,
     bounds,
@@ -95,7 +96,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
       const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), limits);
       const open = bound.openOf(call.metadata);
       void serveWatch(call, caller, request, {
-        watches: service.watches,
+        watches: service.feed.watches,
         problemOf,
         open,
         onAnswer: service.onGrpcAnswer,

@@ -108,7 +108,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     }
   };
 
-  const leave = (): void => fail(new Problem('log_unavailable', 'the service is going away'));
+  const leave = (): void => fail(new Problem('log_unavailable', 'the service is shutting down'));
   leaving.addEventListener('abort', leave);
   call.on('close', () => {
     leaving.removeEventListener('abort', leave);

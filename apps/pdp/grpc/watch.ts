@@ -20,8 +20,8 @@ const ENDS: Readonly<Record<WatchEnd, Problem>> = {
   slow: new Problem('overloaded', 'the beats were not read'),
   lost: new Problem('revision_conflict', 'too much has changed meanwhile; ask again'),
   silent: new Problem('revision_conflict', 'nothing was acknowledged for too long; ask again'),
-  revoked: new Problem('unauthenticated', 'the caller or its token is not valid any more'),
-  leaving: new Problem('log_unavailable', 'the service is going away'),
+  revoked: new Problem('unauthenticated', 'the caller or its token is no longer valid'),
+  leaving: new Problem('log_unavailable', 'the service is shutting down'),
 };
 
 /** The query of the HTTP operation; the epoch is a number here. */

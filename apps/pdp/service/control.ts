@@ -1,0 +1,28 @@
+import { ControlPlane } from '../../../libs/control/control-plane.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { LogTime, newestEventMs } from '../../../libs/control/log-time.js';
+import type { Clock } from '../../../libs/kernel/time.js';
+import { countDrifts } from '../observability/gauges.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { Stores } from './stores.js';
+
+/** Capabilities, policies, principals and directives in memory, and the way to change them. */
+export interface Control {
+  readonly view: ControlView;
+  readonly time: LogTime;
+  readonly plane: ControlPlane;
+}
+
+/** Brings the view up to date with the log. `closing` stops it. */
+export async function openControl(
+  { log }: Pick<Stores, 'log'>,
+  { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics },
+  closing: AsyncDisposableStack,
+): Promise<Control> {
+  const view = new ControlView(log);
+  await view.start();
+  closing.defer(() => view.stop());
+  const time = new LogTime(clock, view, await newestEventMs(log));
+  countDrifts(metrics.registry, view);
+  return { view, time, plane: new ControlPlane(log, view, time) };
+}

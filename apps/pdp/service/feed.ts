@@ -1,0 +1,60 @@
+import type { Authenticator } from '../../../libs/authentication/authenticator.js';
+import { BeatSigner } from '../../../libs/feed/beat-signer.js';
+import { Broadcast } from '../../../libs/feed/broadcast.js';
+import { feedKeyOf } from '../../../libs/feed/feed-key.js';
+import { Instances } from '../../../libs/fleet/instances.js';
+import type { Clock } from '../../../libs/kernel/time.js';
+import type { LaneName } from '../../../libs/streams/relay-events.js';
+import { Watches } from '../directives/watches.js';
+import { registerFeedGauges } from '../observability/gauges.js';
+import type { Metrics } from '../observability/metrics.js';
+import type { Bounds } from '../overload/bounds.js';
+import { startRelay, type Relay } from '../relay/relay.js';
+import type { Settings } from '../settings.js';
+import type { Control } from './control.js';
+import type { Stores } from './stores.js';
+
+/** How directives reach hosts, and how far each host has applied them. */
+export interface Feed {
+  readonly beatSigner: BeatSigner;
+  readonly watches: Watches;
+  readonly instances: Instances;
+  /** Undefined if no brokers are named. */
+  readonly relay: Relay | undefined;
+}
+
+interface FeedParts {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly bounds: Pick<Bounds, 'watches'>;
+  readonly authenticator: Authenticator;
+  /** Called when a lane to Kafka meets a new failure. The text holds no secret. */
+  readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+}
+
+/** Starts watches, the lookout for silent instances and the relay to Kafka. `closing` stops them. */
+export async function openFeed(
+  { leaseMs, skewMs, kafka }: Settings,
+  { log, keys }: Stores,
+  { view, time }: Control,
+  { clock, metrics, bounds, authenticator, onRelayTrouble }: FeedParts,
+  closing: AsyncDisposableStack,
+): Promise<Feed> {
+  const { registry } = metrics;
+  const instances = new Instances(log, view, time, {
+    leaseMs,
+    skewMs,
+    onAcknowledged: (latencyMs) => metrics.propagationSeconds.observe(latencyMs / 1000),
+  });
+  await instances.start();
+  closing.defer(() => instances.stop());
+  const beatSigner = new BeatSigner(log, view, feedKeyOf(await keys.signingKey('directive-feed')), time, leaseMs);
+  const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
+  registerFeedGauges(registry, instances, broadcast);
+  const relay = kafka && startRelay(kafka, { log, clock, time, beatSigner, view, registry, onTrouble: onRelayTrouble });
+  if (relay !== undefined) closing.defer(() => relay.stop());
+  const watches = new Watches(view, authenticator, broadcast, bounds.watches, instances);
+  watches.start();
+  closing.defer(() => watches.drain());
+  return { beatSigner, watches, instances, relay };
+}

@@ -1,0 +1,48 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EventLog } from '../../../libs/event-log/port.js';
+import { settledLog } from '../../../libs/event-log/settled.js';
+import { openSqliteLog, type SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
+import type { Clock } from '../../../libs/kernel/time.js';
+import { fileKeyStore } from '../../../libs/keys/file-key-store.js';
+import type { KeyStore } from '../../../libs/keys/key-store.js';
+import type { Keyring } from '../../../libs/payloads/keyring.js';
+import { openKeyring } from '../../../libs/payloads/sqlite-keyring.js';
+import { measuredLog, type MeasuredLog } from '../observability/measured-log.js';
+import type { Metrics } from '../observability/metrics.js';
+import { tracedLog } from '../observability/traced-log.js';
+import type { Tracing } from '../observability/tracing.js';
+import type { Settings } from '../settings.js';
+
+/** The stores of the service: events, the keys of content, and the keys of the installation. */
+export interface Stores {
+  readonly log: MeasuredLog;
+  /** The file below `log`, for its figures alone. */
+  readonly sqlite: Pick<SqliteLog, 'stats'>;
+  readonly keyring: Keyring;
+  readonly keys: KeyStore;
+}
+
+interface StoreParts {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly tracing: Tracing | undefined;
+  readonly wrapLog?: ((log: EventLog) => EventLog) | undefined;
+}
+
+/** Opens the stores in the data folder. `closing` closes them. */
+export async function openStores(
+  { dataDir, logFile }: Settings,
+  { clock, metrics, tracing, wrapLog }: StoreParts,
+  closing: AsyncDisposableStack,
+): Promise<Stores> {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const sqlite = await openSqliteLog({ file: logFile });
+  closing.defer(() => sqlite.close());
+  const settled = settledLog(wrapLog?.(sqlite) ?? sqlite, { clock });
+  // Measured outside, traced inside of it, here and at the authorizer.
+  const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
+  const keyring = await openKeyring(join(dataDir, 'keys.db'));
+  closing.defer(() => keyring.close());
+  return { log, sqlite, keyring, keys: fileKeyStore(dataDir) };
+}
