@@ -3,6 +3,8 @@
 import { once } from 'node:events';
 import LightRunner from 'jest-light-runner';
 
+/** After this time it says what keeps the process from ending. */
+const OPEN_MS = 10_000;
 /** How the error of `t.skip` begins (test/support/testing.ts). */
 const SKIPPED = /^.*\n\s*Skipped: /;
 
@@ -36,4 +38,6 @@ await new LightRunner({ ...globalConfig, maxWorkers: 1 }).runTests(
   async (_test, error) => void (message = { error }),
 );
 process.off('disconnect', giveUp);
+// The runner kills a process that does not end by itself.
+setTimeout(() => console.error(`still open in ${test.path}: ${process.getActiveResourcesInfo()}`), OPEN_MS).unref();
 if (process.connected) process.send(message, () => process.disconnect());
