@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ceilings, measured } from './prose/ceilings.js';
+import { ceilings, measured, tooHigh } from './prose/ceilings.js';
 import { commentsOf, paragraphsOf, sentenceLengths, textsOf } from './prose/extract.js';
 import { readProse, turnsIn } from './prose/findings.js';
 import { TURNS, type TurnName } from './prose/words.js';
@@ -16,6 +16,10 @@ test('documents, comments and texts hold no more of each unclear turn than befor
       return `${turn}: ${count}, ceiling ${limits[turn] ?? 0}${instead}`;
     });
   assert.deepEqual(above, [], 'npm run prose -- <folder> shows each place');
+});
+
+test('a ceiling falls when the counts have fallen', () => {
+  assert.deepEqual(tooHigh(readProse()), [], 'npm run prose -- --lower');
 });
 
 test('each turn is found, in prose and not in code', () => {

@@ -19,6 +19,17 @@ export function measured({ findings, documents, comments }: Prose): Record<strin
 
 const inAThousand = ({ long, sentences }: Share): number => Math.ceil((1000 * long) / Math.max(1, sentences));
 
+/** A ceiling this far above the count has to be lowered: what was reached is kept. */
+const SLACK = 12;
+
+/** The ceilings that have to be lowered, because the counts have fallen. */
+export function tooHigh(prose: Prose): string[] {
+  const now = measured(prose);
+  return Object.entries(ceilings())
+    .filter(([turn, ceiling]) => ceiling > (now[turn] ?? 0) + SLACK)
+    .map(([turn]) => turn);
+}
+
 /** Lowers each ceiling to what is measured, and raises none. */
 export function lowerCeilings(prose: Prose): void {
   const before: Record<string, number | undefined> = ceilings();
