@@ -82,7 +82,8 @@ export function parsePolicies(cedar: Cedar, text: string): Result<ParsedPolicies
     const id = parsed.json.annotations?.['id'] ?? `policy${index}`;
     if (Object.hasOwn(texts, id)) return err([{ message: `two policies have the @id ${JSON.stringify(id)}`, at }]);
     texts[id] = policy;
-    json.push(parsed.json as unknown as Json);
+    const written: object = parsed.json;
+    json.push(written as Json);
   }
   const checked = cedar.checkParsePolicySet({ staticPolicies: texts });
   return checked.type === 'success'

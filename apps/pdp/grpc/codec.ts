@@ -45,7 +45,7 @@ export function readMessage(type: string, bytes: Buffer): Message {
 }
 
 type Slice = (this: Buffer, from: number, to: number) => string;
-const { utf8Slice } = Buffer.prototype as unknown as { readonly utf8Slice: Slice };
+const { utf8Slice } = Buffer.prototype as Buffer & { readonly utf8Slice: Slice };
 
 function strictText(this: Buffer, from: number, to: number): string | typeof NO_TEXT {
   const text = utf8Slice.call(this, from, to);

@@ -5,6 +5,8 @@ import type { OpenCall } from '../overload/grpc.js';
 
 type ReflectionCall = ServerDuplexStream<object, object>;
 
+type Serve = (call: ReflectionCall) => void;
+
 /**
  * Server reflection, for anyone who asks. The library answers whatever comes in, whether or not the answers are read: here
  * the next question waits until the client has taken the answer before it.
@@ -14,7 +16,7 @@ export function serveReflection(
   shown: PackageDefinition,
   openOf: (call: Pick<ReflectionCall, 'metadata'>) => OpenCall,
 ): void {
-  const paced = (serve: (call: ReflectionCall) => void) => (call: ReflectionCall) => {
+  const paced = (serve: Serve) => (call: ReflectionCall) => {
     const open = openOf(call);
     const write = call.write.bind(call) as (answer: object, done: () => void) => boolean;
     call.write = (answer: object): boolean => {
@@ -29,8 +31,8 @@ export function serveReflection(
   };
   new ReflectionService(shown).addToServer({
     addService(definition, implementation: UntypedServiceImplementation) {
-      const handlers = Object.entries(implementation) as unknown as [string, (call: ReflectionCall) => void][];
-      server.addService(definition, Object.fromEntries(handlers.map(([name, serve]) => [name, paced(serve)])));
+      const handlers = Object.entries(implementation).map(([name, serve]) => [name, paced(serve as Serve)]);
+      server.addService(definition, Object.fromEntries(handlers) as UntypedServiceImplementation);
     },
   });
 }
