@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Role } from '../vocabulary/words.js';
 import type { ProblemCode } from './problem.js';
-import type { Shape } from './shape.js';
+import type { Given, Shape } from './shape.js';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -60,6 +60,22 @@ type Output<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 export type ParamsOf<Op extends Operation> = Output<Op['params']>;
 export type QueryOf<Op extends Operation> = Output<Op['query']>;
 export type BodyOf<Op extends Operation> = Output<Op['body']>;
+
+/** What a client gives for an operation: each part that the operation takes, before the schemas. */
+export type AskedOf<Op extends Operation> = {
+  readonly [Part in 'params' | 'query' | 'body' as Op[Part] extends z.ZodType ? Part : never]: Given<
+    Op[Part] & z.ZodType
+  >;
+};
+
+/** The path of an operation for the given parameters, percent-encoded. Throws a `TypeError` if one is missing. */
+export function pathOf({ path }: Operation, params: Readonly<Record<string, unknown>> = {}): string {
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = params[name];
+    if (typeof value !== 'string') throw new TypeError(`${path} needs the parameter ${name}`);
+    return encodeURIComponent(value);
+  });
+}
 
 /** Any answer of an operation that is no problem. */
 export type AnswerOf<Op extends Operation> = Shape<Op['answers'][keyof Op['answers']] & z.ZodType>;

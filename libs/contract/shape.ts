@@ -10,3 +10,6 @@ type DeepReadonly<Value> = JsonObject extends Value
 
 /** The read-only type of a schema's values. */
 export type Shape<Schema extends z.ZodType> = DeepReadonly<z.output<Schema>>;
+
+/** The read-only type of the values that a schema takes. */
+export type Given<Schema extends z.ZodType> = DeepReadonly<z.input<Schema>>;

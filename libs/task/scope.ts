@@ -15,7 +15,13 @@ export const ScopeEntry = z.strictObject({
 });
 export type ScopeEntry = z.infer<typeof ScopeEntry>;
 
-export function covers(entry: ScopeEntry, operation: string, effects: readonly Effect[]): boolean {
+/** The members of an entry by which an operation is covered. A host may hold words of a newer service. */
+interface Coverage {
+  readonly operations?: readonly string[] | undefined;
+  readonly effects?: readonly string[] | undefined;
+}
+
+export function covers(entry: Coverage, operation: string, effects: readonly Effect[]): boolean {
   if (entry.operations === undefined && entry.effects === undefined) return false;
   if (entry.operations !== undefined && !entry.operations.includes(operation)) return false;
   const allowed = entry.effects;

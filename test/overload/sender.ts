@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createClient, ServiceError } from '../../libs/host/service/client.js';
 import { askOverHttp } from '../../libs/host/service/http.js';
+import type { JsonObject } from '../../libs/kernel/canonical-json.js';
 import { COSTLY, type AllowedCalls, type Kind } from './costly.js';
 
 /** Worker thread: one host that posts costly answers as the SDK does, all at once, on a message. */
@@ -26,7 +27,7 @@ const client = createClient(ask, { instanceId: randomUUID(), timeoutMs: TIMEOUT_
 const results = callIds.map(() => COSTLY[kind]());
 
 /** The verdict, or the code of the refusal. */
-async function send(callId: string, result: object): Promise<string> {
+async function send(callId: string, result: JsonObject): Promise<string> {
   try {
     return (await client.validateResponse(callId, { taskId, result })).verdict;
   } catch (error) {

@@ -7,8 +7,8 @@ import type { McpClient } from '../../mcp/client.js';
 import { readDefinition } from '../../mcp/definition.js';
 import { traceparentIn, type Exchange } from '../../mcp/exchange.js';
 import { replyOf } from '../../mcp/message.js';
-import { covers, type ScopeEntry } from '../../task/scope.js';
-import { Effects, type RegisteredVersion } from '../service/answers.js';
+import { covers } from '../../task/scope.js';
+import { Effects, type RegisteredVersion, type Task } from '../service/answers.js';
 import { ServiceError } from '../service/client.js';
 import type { Effect } from '../../vocabulary/words.js';
 
@@ -67,7 +67,7 @@ export interface PinnedVersion {
 export function pinnedFor(
   { definition, manifest }: RegisteredVersion,
   digest: string,
-  scope: readonly ScopeEntry[],
+  scope: Readonly<Task['scope']>,
 ): PinnedVersion {
   const fingerprint = fingerprintDefinition(definition);
   if (!fingerprint.ok || fingerprint.value.digest !== digest)

@@ -53,7 +53,7 @@ export async function guard<Transport extends McpTransport>(
   const read = definitionReader(mcp, exchange, (traceparent) => wire.forget(traceparent));
   const observer = observerOf(read, closing, ({ definition }) => {
     const pin = task.pins.find((each) => each.capability === capability);
-    if (pin !== undefined) records.later(client.observe(capability, pin.version, evidence({ definition })));
+    if (pin !== undefined) records.later(client.observe(capability, pin.version, { ...evidence({}), definition }));
   });
   const permit = permitFrom({ client, follower, task, capability, evidence, observer, records, closing });
   const decideServerRequest = serverRequestDecider(permit, flights, records);

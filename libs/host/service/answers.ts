@@ -1,29 +1,28 @@
 import { z } from 'zod';
-import { ScopeEntry } from '../../task/scope.js';
+import { Definition } from '../../capability/definition.js';
+import { ManifestOperation } from '../../capability/manifest.js';
+import * as content from '../../content/shapes.js';
+import { AuthorizeAnswer, Check, Outbound, ResponseAnswer } from '../../contract/calls.js';
+import { ProblemDocument } from '../../contract/problem.js';
+import { TaskView } from '../../contract/tasks.js';
+import { tolerant } from '../../contract/tolerant.js';
 import { FreeObject } from '../../vocabulary/ids.js';
-import { Effect } from '../../vocabulary/words.js';
 
-/** The service's answers, as far as a host reads them. Other members are dropped, so that a newer service works too. */
+/** The contract's answers, as far as a host reads them, and so that a newer service works too. */
 
-const Pin = z.object({ capability: z.string(), version: z.string(), definitionDigest: z.string() });
+/** Why there is no answer. */
+export const Problem = tolerant(ProblemDocument.pick({ code: true })).extend({
+  detail: z.string().optional().catch(undefined),
+});
 
 /** A task as it was opened; `scope` is what it may do. */
-export const Task = z.object({
-  taskId: z.string(),
-  traceId: z.string(),
-  pins: z.array(Pin),
-  unresolved: z.array(z.object({ capability: z.string(), reason: z.string() })),
-  expiresAt: z.string(),
-  scope: z.array(ScopeEntry.strip()),
-});
+export const Task = tolerant(
+  TaskView.pick({ taskId: true, traceId: true, pins: true, unresolved: true, expiresAt: true, scope: true }),
+);
 export type Task = z.infer<typeof Task>;
 
-const Answered = z.object({
-  callId: z.string(),
-  traceId: z.string(),
-  reason: z.string(),
-  obligations: z.array(z.string()).default([]),
-  epoch: z.int().min(0),
+const Answered = tolerant(AuthorizeAnswer.pick({ callId: true, traceId: true, reason: true, epoch: true })).extend({
+  obligations: tolerant(AuthorizeAnswer.shape.obligations).default([]),
 });
 
 const ArgumentError = z.object({ path: z.string(), keyword: z.string() });
@@ -39,9 +38,7 @@ const Difference = z.object({
 export type Difference = z.infer<typeof Difference>;
 
 /** A failed check, as far as a refusal shows its evidence. Evidence in another form is left out. */
-const FailedCheck = z.object({
-  check: z.string(),
-  outcome: z.string(),
+const FailedCheck = tolerant(Check.pick({ check: true, outcome: true })).extend({
   evidence: Difference.extend({ errors: z.array(ArgumentError).optional().catch(undefined) })
     .optional()
     .catch(undefined),
@@ -51,59 +48,38 @@ const FailedCheck = z.object({
 export const Decision = z.discriminatedUnion('decision', [
   Answered.extend({
     decision: z.literal('allow'),
-    outbound: z.object({ arguments: FreeObject }),
-    targets: z.array(z.string()).min(1),
-    expiresAt: z.iso.datetime(),
+    outbound: tolerant(Outbound.pick({ arguments: true })),
+    targets: AuthorizeAnswer.shape.targets.unwrap().min(1),
+    expiresAt: AuthorizeAnswer.shape.expiresAt.unwrap(),
   }),
   Answered.extend({ decision: z.literal('deny'), checks: z.array(FailedCheck).default([]).catch([]) }),
 ]);
 export type Decision = z.infer<typeof Decision>;
 export type Allow = Extract<Decision, { decision: 'allow' }>;
 
-const Part = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), text: z.string() }),
-  z.object({ type: z.literal('structured'), value: z.json() }),
-  z.object({ type: z.literal('blob'), mimeType: z.string(), size: z.int(), digest: z.string(), data: z.string() }),
-]);
-export type Part = z.infer<typeof Part>;
-
 /** A server's answer as quoted evidence. */
-export const Envelope = z.object({
-  integrity: z.literal('untrusted'),
-  source: z.object({
-    capability: z.string(),
-    version: z.string(),
-    operation: z.string(),
-    server: z.object({ method: z.string(), result: z.string() }),
-  }),
-  boundary: z.string(),
-  parts: z.array(Part),
-  digest: z.string(),
-});
+export const Envelope = tolerant(content.Envelope);
 export type Envelope = z.infer<typeof Envelope>;
+export type Part = Envelope['parts'][number];
 
-const Finding = z.object({ detector: z.string(), kind: z.string(), path: z.string(), severity: z.string() });
+const Finding = tolerant(content.Finding.omit({ span: true }));
 export type Finding = z.infer<typeof Finding>;
 
+const { verdict } = ResponseAnswer.shape;
 export const Validated = z.discriminatedUnion('verdict', [
-  z.object({ verdict: z.literal('accepted'), content: Envelope, findings: z.array(Finding) }),
-  z.object({ verdict: z.enum(['quarantined', 'rejected']), findings: z.array(Finding) }),
+  z.object({ verdict: verdict.extract(['accepted']), content: Envelope, findings: z.array(Finding) }),
+  z.object({ verdict: verdict.exclude(['accepted']), findings: z.array(Finding) }),
 ]);
 export type Validated = z.infer<typeof Validated>;
 
-const Items = z.array(FreeObject).optional();
-
-/** A version as it is registered: what it declares, and what each operation does. */
+/** A version as it is registered: what it declares, and what each operation does. Operations are read one by one. */
 export const RegisteredVersion = z.object({
-  definition: z.object({
-    instructions: z.string().optional(),
-    tools: Items,
-    prompts: Items,
-    resourceTemplates: Items,
-    files: z.array(z.object({ path: z.string(), digest: z.string(), size: z.int() })).optional(),
-  }),
+  definition: tolerant(
+    Definition.pick({ instructions: true, tools: true, prompts: true, resourceTemplates: true, files: true }),
+  ),
   manifest: z.object({ operations: FreeObject }),
 });
 export type RegisteredVersion = z.infer<typeof RegisteredVersion>;
 
-export const Effects = z.object({ effects: z.array(Effect).min(1) });
+/** Closed: an operation with an unknown effect counts as one without effects, so no agent sees it. */
+export const Effects = ManifestOperation.pick({ effects: true }).strip();

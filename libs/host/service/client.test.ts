@@ -90,6 +90,50 @@ test('everything but a whole allow in a 200 is none', async (t) => {
   assert.equal((await client.authorize(asked)).decision, 'allow');
 });
 
+test('an answer with words and members of a newer service is understood', async (t) => {
+  const asked = call();
+  const denied = {
+    ...allowOf(asked),
+    decision: 'deny',
+    reason: 'a_new_reason',
+    checks: [{ check: 'a_new_check', outcome: 'a_new_outcome', evidence: { expected: 'sha512:x' } }],
+    obligations: ['a_new_duty'],
+  };
+  const newer = { capability: 'a', effects: ['read', 'a_new_effect'], aNewMember: 1 };
+  const task = {
+    taskId: asked.taskId,
+    traceId: 'f'.repeat(32),
+    pins: [{ capability: 'a', version: '1', definitionDigest: 'sha512:x', aNewMember: 1 }],
+    unresolved: [{ capability: 'b', reason: 'a_new_reason' }],
+    expiresAt: '2026-11-22T10:00:00.000Z',
+    scope: [newer],
+  };
+  const { client } = await serviceThat(t, ({ method }, response) =>
+    json(response, 200, method === 'GET' ? task : denied),
+  );
+  const decision = await client.authorize(asked);
+  assert.deepEqual([decision.decision, decision.reason], ['deny', 'a_new_reason']);
+  const { unresolved, scope } = await client.getTask(asked.taskId);
+  assert.deepEqual(unresolved, task.unresolved);
+  assert.deepEqual(scope, [{ capability: 'a', effects: newer.effects }]);
+});
+
+test('a path holds its parameters percent-encoded', async (t) => {
+  const paths: (string | undefined)[] = [];
+  const { client } = await serviceThat(t, ({ url, method }, response) => {
+    paths.push(`${method} ${url}`);
+    json(response, 404, { code: 'not_found' });
+  });
+  await assert.rejects(client.version('a/b?', '1+2'), fails('not_found'));
+  await assert.rejects(client.closeTask('../x'), fails('not_found'));
+  await assert.rejects(client.directives(), fails('not_found'));
+  assert.deepEqual(paths, [
+    'GET /v1/capabilities/a%2Fb%3F/versions/1%2B2',
+    'POST /v1/tasks/..%2Fx/close',
+    `GET /v1/directives?instanceId=${instanceId}`,
+  ]);
+});
+
 test('what was not answered is asked again under the same id, three times in all', async (t) => {
   const asked = call();
   let failures = 2;

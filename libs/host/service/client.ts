@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { isJsonObject, type JsonObject } from '../../kernel/canonical-json.js';
+import { isJsonObject } from '../../kernel/canonical-json.js';
 import { defined } from '../../kernel/defined.js';
-import type { Instant } from '../../kernel/time.js';
-import type { ScopeEntry } from '../../task/scope.js';
-import type { Effect } from '../../vocabulary/words.js';
+import { authorizeCall, recordOutcome, validateResponse } from '../../contract/calls.js';
+import { acknowledgeDirectives, feedKeys, listDirectives } from '../../contract/directives.js';
+import { pathOf, type AskedOf, type Method, type Operation } from '../../contract/operation.js';
+import type { ProblemCode } from '../../contract/problem.js';
+import type { Given } from '../../contract/shape.js';
+import { getVersion, observeVersion } from '../../contract/registry.js';
+import { closeTask, getTask, openTask } from '../../contract/tasks.js';
 import { Decision, RegisteredVersion, Task, Validated } from './answers.js';
 
 /**
@@ -25,7 +29,7 @@ export class ServiceError extends Error {
 
 /** One question in both of its forms: `message` goes over gRPC, `body` over HTTP. */
 export interface Question {
-  readonly method: 'GET' | 'POST';
+  readonly method: Method;
   readonly path: string;
   readonly body?: object;
   /** `Service/Method`; absent if only HTTP has the question. */
@@ -37,65 +41,16 @@ export interface Question {
 /** Resolves with the JSON object of a success. Rejects with `ServiceError`. */
 export type Ask = (question: Question, signal: AbortSignal) => Promise<unknown>;
 
-export interface OpenTask {
-  readonly taskId?: string;
-  readonly traceId?: string;
-  readonly agent: string;
-  readonly user: { readonly id: string; readonly roles: readonly string[]; readonly attributes?: object };
-  readonly purpose: string;
-  readonly scope: readonly ScopeEntry[];
-  readonly ttlMs?: number;
-}
-
-/** What a host knows of a server's identity: the contract's `ServerEvidence`. */
-export interface ServerEvidence {
-  readonly method: 'package' | 'tls' | 'spiffe' | 'mtls' | 'oauth-resource' | 'none';
-  readonly integrity?: string;
-  readonly command?: string;
-  readonly url?: string;
-  readonly spki?: string;
-  readonly id?: string;
-  readonly subject?: string;
-  readonly resource?: string;
-}
-
-export interface Probe {
-  readonly protocolVersion: string;
-  readonly clientCapabilities: object;
-  readonly credentialScope?: string;
-}
-
-export interface Observed {
-  readonly definitionDigest?: string;
-  readonly definition?: object;
-  readonly probe?: Probe;
-  readonly server: ServerEvidence;
-}
-
-export interface Authorize {
-  readonly callId: string;
-  readonly taskId: string;
-  readonly capability: string;
-  readonly version?: string;
-  readonly operation: string;
-  readonly arguments: JsonObject;
-  readonly context?: readonly object[];
-  readonly observed: Observed;
-}
-
-export interface Outcome {
-  readonly status: 'succeeded' | 'failed' | 'unknown';
-  readonly effect?: { readonly type: Effect; readonly summary?: string; readonly reference?: string };
-  readonly control?: { readonly decision: string; readonly by?: string; readonly reason?: string };
-}
-
+export type OpenTask = Given<typeof openTask.body>;
+/** The client adds the id of its instance. */
+export type Authorize = Omit<Given<typeof authorizeCall.body>, 'instanceId'>;
+export type Observed = Authorize['observed'];
+export type Probe = NonNullable<Observed['probe']>;
+/** What a host knows of a server's identity. */
+export type ServerEvidence = Observed['server'];
+export type Outcome = Omit<Given<typeof recordOutcome.body>, 'taskId'>;
 /** How a host states that it has applied an epoch; also sent as a sign of life. */
-export interface Acknowledgement {
-  readonly instanceId: string;
-  readonly epoch: number;
-  readonly stateRoot: string;
-  readonly appliedAt: Instant;
-}
+export type Acknowledgement = Given<typeof acknowledgeDirectives.body>;
 
 /** The two questions that a follower of directives asks; each rejects within a bounded time, and at once on abort. */
 export interface DirectivesClient {
@@ -111,21 +66,25 @@ export interface HostClient extends DirectivesClient {
   getTask(taskId: string): Promise<Task>;
   closeTask(taskId: string, reason?: string): Promise<void>;
   authorize(call: Authorize, traceparent?: string): Promise<Decision>;
-  validateResponse(
-    callId: string,
-    response: { readonly taskId: string; readonly result?: object; readonly error?: object },
-  ): Promise<Validated>;
+  validateResponse(callId: string, response: Given<typeof validateResponse.body>): Promise<Validated>;
   recordOutcome(callId: string, outcome: Outcome & { readonly taskId: string }): Promise<void>;
   /** The pinned version of a capability as it is registered; over HTTP only. */
   version(capability: string, version: string): Promise<RegisteredVersion>;
   /** Hands in what a server declares now; over HTTP only. */
-  observe(capability: string, version: string, observed: Observed): Promise<void>;
+  observe(capability: string, version: string, seen: Given<typeof observeVersion.body>): Promise<void>;
   /** The service's feed keys (RFC 7517); over HTTP only. */
   keys(): Promise<unknown>;
 }
 
 /** After these codes the question may be repeated: nothing was done, or doing it twice changes nothing. */
-const AGAIN = new Set(['unreachable', 'overloaded', 'log_unavailable', 'outcome_unknown', 'view_stale']);
+const AGAIN: ReadonlySet<string> = new Set<ProblemCode | 'unreachable'>([
+  'unreachable',
+  'overloaded',
+  'log_unavailable',
+  'outcome_unknown',
+  'view_stale',
+]);
+const ACK_REFUSED: ProblemCode = 'ack_refused';
 const WAITS_MS = [50, 250];
 
 export interface ClientOptions {
@@ -146,58 +105,46 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
   };
 
   return {
-    openTask(task) {
-      const body = { taskId: randomUUID(), ...task };
-      const question = { method: 'POST', path: path('tasks'), body, rpc: 'Tasks/Open', message: body } as const;
-      return send(Task.extend({ scope: Task.shape.scope.default([...task.scope]) }), question);
+    openTask({ taskId = randomUUID(), ...task }) {
+      // Over HTTP the answer does not repeat the scope. The service refuses a scope that cannot be read.
+      const scope = Task.shape.scope.safeParse(task.scope).data ?? [];
+      const shape = Task.extend({ scope: Task.shape.scope.default(scope) });
+      return send(shape, questionOf(openTask, { body: { taskId, ...task } }));
     },
-    getTask: (taskId) =>
-      send(Task, { method: 'GET', path: path('tasks', taskId), rpc: 'Tasks/Get', message: { taskId } }),
+    getTask: (taskId) => send(Task, questionOf(getTask, { params: { taskId } })),
     async closeTask(taskId, reason) {
-      const body = reason === undefined ? {} : { reason };
-      const message = { taskId, ...body };
-      await send(ANY, { method: 'POST', path: path('tasks', taskId, 'close'), body, rpc: 'Tasks/Close', message });
+      await send(ANY, questionOf(closeTask, { params: { taskId }, body: defined({ reason }) }));
     },
     async authorize(call, traceparent) {
-      const body = { ...call, instanceId };
-      const question = { method: 'POST', path: path('calls', 'authorize'), body, message: body } as const;
-      const decision = await send(Decision, { ...question, rpc: 'Decisions/Authorize', traceparent });
+      const question = questionOf(authorizeCall, { body: { ...call, instanceId } });
+      const decision = await send(Decision, { ...question, traceparent });
       // The service answers ids in lower case.
       if (decision.callId !== call.callId.toLowerCase())
         throw new ServiceError('unintelligible', 'the answer is to another call');
       return decision;
     },
-    validateResponse(callId, body) {
-      const question = { method: 'POST', path: path('calls', callId, 'response'), body } as const;
-      return send(Validated, { ...question, rpc: 'Decisions/ValidateResponse', message: { callId, ...body } });
-    },
+    validateResponse: (callId, body) => send(Validated, questionOf(validateResponse, { params: { callId }, body })),
     async recordOutcome(callId, body) {
-      const question = { method: 'POST', path: path('calls', callId, 'outcome'), body } as const;
-      await send(ANY, { ...question, rpc: 'Decisions/RecordOutcome', message: { callId, ...body } });
+      await send(ANY, questionOf(recordOutcome, { params: { callId }, body }));
     },
-    version: (capability, version) =>
-      send(RegisteredVersion, { method: 'GET', path: path('capabilities', capability, 'versions', version) }),
-    async observe(capability, version, { definition, probe, server }) {
+    version: (id, version) => send(RegisteredVersion, questionOf(getVersion, { params: { id, version } })),
+    async observe(id, version, { definition, probe, server }) {
       const body = defined({ definition, probe, server });
-      const where = path('capabilities', capability, 'versions', version, 'observations');
-      await send(ANY, { method: 'POST', path: where, body });
+      await send(ANY, questionOf(observeVersion, { params: { id, version }, body }));
     },
-    keys: () => send(ANY, { method: 'GET', path: '/.well-known/jwks.json' }),
+    keys: () => send(ANY, questionOf(feedKeys, {})),
     // These two are not repeated: the follower measures the service's clock with them, and repeats them itself.
     async directives(signal) {
-      const where = `${path('directives')}?instanceId=${instanceId}`;
-      const question = { method: 'GET', path: where, rpc: 'Directives/List', message: { instanceId } } as const;
-      const beat = await ask(question, limited(timeoutMs, signal));
+      const beat = await ask(questionOf(listDirectives, { query: { instanceId } }), limited(timeoutMs, signal));
       if (!isJsonObject(beat)) throw new ServiceError('unintelligible', 'the answer is no beat');
       return beat;
     },
     async acknowledge(body, signal) {
-      const question = { method: 'POST', path: path('directives', 'acks'), body, message: body } as const;
       try {
-        await ask({ ...question, rpc: 'Directives/Acknowledge' }, limited(timeoutMs, signal));
+        await ask(questionOf(acknowledgeDirectives, { body }), limited(timeoutMs, signal));
         return true;
       } catch (error) {
-        if (error instanceof ServiceError && error.code === 'ack_refused') return false;
+        if (error instanceof ServiceError && error.code === ACK_REFUSED) return false;
         throw error;
       }
     },
@@ -206,7 +153,13 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
 
 const ANY = z.unknown();
 
-const path = (...segments: readonly string[]): string => `/v1/${segments.map(encodeURIComponent).join('/')}`;
+/** An operation as a question. A message of the proto holds the parameters and the members of the body alike. */
+function questionOf<const Op extends Operation>(op: Op, asked: AskedOf<Op>): Question {
+  const { params, query, body }: Partial<Record<'params' | 'query' | 'body', object>> = asked;
+  const search = query === undefined ? '' : `?${new URLSearchParams({ ...query }).toString()}`;
+  const path = `${pathOf(op, { ...params })}${search}`;
+  return defined({ method: op.method, path, body, rpc: op.rpc, message: { ...params, ...query, ...body } });
+}
 
 function limited(timeoutMs: number, signal: AbortSignal | undefined): AbortSignal {
   const limit = AbortSignal.timeout(timeoutMs);

@@ -1,5 +1,6 @@
 import { Client, Metadata, credentials, type ServiceError as GrpcError } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
+import { watchDirectives } from '../../contract/directives.js';
 import { messageCodec, type Message } from '../../wire/codec.js';
 import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../../wire/protos.js';
 import { ServiceError, type Ask, type Question } from './client.js';
@@ -75,7 +76,9 @@ class GrpcConnection {
   }
 
   async *watch(request: object, signal: AbortSignal): AsyncGenerator<Message, void, undefined> {
-    const { path, requestSerialize, responseDeserialize, requestType, responseType } = methodOf('Directives/Watch');
+    const { path, requestSerialize, responseDeserialize, requestType, responseType } = methodOf(
+      watchDirectives.rpcStream,
+    );
     const message = toMessage(nameOf(requestType), request);
     const metadata = this.metadata();
     const call = this.client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, message, metadata);

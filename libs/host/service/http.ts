@@ -1,6 +1,7 @@
-import { isJsonObject, ownValue } from '../../kernel/canonical-json.js';
+import { isJsonObject } from '../../kernel/canonical-json.js';
 import { defined } from '../../kernel/defined.js';
 import { boundedText, whyNoAnswer } from '../../kernel/http-answer.js';
+import { Problem } from './answers.js';
 import { ServiceError, type Ask } from './client.js';
 
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -35,11 +36,10 @@ export function askOverHttp(url: URL, token: () => string): Ask {
     }
     const answer = parsed(text);
     if (status >= 200 && status < 300 && isJsonObject(answer)) return answer;
-    const problem = isJsonObject(answer) ? answer : {};
-    const [code, detail] = [ownValue(problem, 'code'), ownValue(problem, 'detail')];
+    const problem = Problem.safeParse(answer).data;
     // An answer that is no problem document comes from an intermediary: whether the question arrived is unknown.
-    if (typeof code !== 'string') throw new ServiceError('unreachable', `HTTP ${status} without a reason`);
-    throw new ServiceError(code, typeof detail === 'string' ? detail : code);
+    if (problem === undefined) throw new ServiceError('unreachable', `HTTP ${status} without a reason`);
+    throw new ServiceError(problem.code, problem.detail ?? problem.code);
   };
 }
 
