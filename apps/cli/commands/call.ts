@@ -26,6 +26,12 @@ interface AuthorizeOptions {
 
 /** Commands about calls: what a host asks before, and tells after, each one. */
 export function addCall(program: Command, world: World, exits: Exits): void {
+  addAuthorize(program, world, exits);
+  addRespond(program, world, exits);
+  addOutcome(program, world, exits);
+}
+
+function addAuthorize(program: Command, world: World, exits: Exits): void {
   const authorize = describe(program, 'authorize', {
     about: `Ask for a decision on a call; exits with ${EXIT.denied} if it is denied`,
     example:
@@ -48,7 +54,15 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     show(answer, () => decisionLines(answer, options.explain === true));
     return at(answer, 'decision') === 'allow' ? EXIT.done : EXIT.denied;
   });
+}
 
+interface RespondOptions {
+  readonly task: string;
+  readonly result?: string;
+  readonly error?: string;
+}
+
+function addRespond(program: Command, world: World, exits: Exits): void {
   const respond = describe(program, 'respond <callId>', {
     about: `Hand in a server response and print the envelope for the agent; exits with ${EXIT.denied} if it is not accepted`,
     example: 'sallyport respond <callId> --task <taskId> --result @result.json',
@@ -56,11 +70,6 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     .requiredOption('--task <taskId>', 'the task that the call belongs to')
     .option('--result <json>', "the server's result: JSON, @file or -")
     .option('--error <json>', "the server's error instead: JSON, @file or -");
-  interface RespondOptions {
-    readonly task: string;
-    readonly result?: string;
-    readonly error?: string;
-  }
   serviceAction<RespondOptions>(respond, world, exits, 'host', async ({ call, args, options, show }) => {
     const { result, error } = options;
     if ((result === undefined) === (error === undefined)) throw new UsageError('give --result or --error');
@@ -76,14 +85,17 @@ export function addCall(program: Command, world: World, exits: Exits): void {
     show(answer, () => verdictLines(answer));
     return at(answer, 'verdict') === 'accepted' ? EXIT.done : EXIT.denied;
   });
+}
 
-  interface OutcomeOptions {
-    readonly task: string;
-    readonly status: string;
-    readonly effect?: string;
-    readonly summary?: string;
-    readonly reference?: string;
-  }
+interface OutcomeOptions {
+  readonly task: string;
+  readonly status: string;
+  readonly effect?: string;
+  readonly summary?: string;
+  readonly reference?: string;
+}
+
+function addOutcome(program: Command, world: World, exits: Exits): void {
   const outcome = describe(program, 'outcome <callId>', {
     about: 'Record the outcome of a call',
     example: 'sallyport outcome <callId> --task <taskId> --status succeeded --effect read --summary "one file read"',

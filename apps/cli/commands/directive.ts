@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { defined } from '../../../libs/kernel/defined.js';
 import { mayBeDone, path } from '../client.js';
-import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
+import { describe, positiveInteger, serviceAction, type Exits, type Session } from '../command.js';
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
 import { matchesNothing, matchLines, missLines } from './matches.js';
@@ -24,6 +24,13 @@ interface DisableOptions {
 
 /** Commands about emergency disables. */
 export function addDirective(program: Command, world: World, exits: Exits): void {
+  addDisable(program, world, exits);
+  addLift(program, world, exits);
+  addPropagation(program, world, exits);
+  addDirectives(program, world, exits);
+}
+
+function addDisable(program: Command, world: World, exits: Exits): void {
   const disable = describe(program, 'disable <target>', {
     about:
       'Stop a target now, on every host and in every running task.\n' +
@@ -38,47 +45,51 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     .option('--wait', 'show each instance of each host as it stops; exit 7 if one is late')
     .option('--target-ms <n>', 'with --wait: the time to be effective in, from the commit', positiveInteger, TARGET_MS)
     .option('--timeout-ms <n>', 'with --wait: the longest time to wait', positiveInteger, TIMEOUT_MS);
-  serviceAction<DisableOptions>(disable, world, exits, 'operator', async (session) => {
-    const { call, args, options, show, world } = session;
-    const target = parseTarget(args[0] ?? '');
-    const { id = randomUUID() } = options;
-    const answer = await call(
-      'POST',
-      path('directives'),
-      defined({ id, target, reason: options.reason, expiresAt: options.expiresAt }),
-    ).catch((error: unknown) => {
-      if (mayBeDone(error)) world.err(`sallyport: the directive has the id ${id}: send it again with --id ${id}\n`);
-      throw error;
-    });
-    const lines = [
-      printable(
-        `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no matching call is allowed from now on`,
-      ),
-      printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
-      ...matchLines(answer),
-    ];
-    const missed = options.ahead !== true && matchesNothing(answer);
-    const ended = missed ? EXIT.matchesNothing : undefined;
-    const warn = async (): Promise<void> => {
-      if (missed) for (const line of await missLines(call, target)) world.err(`sallyport: ${line}\n`);
-    };
-    if (options.wait !== true) {
-      show(answer, () => lines);
-      await warn();
-      return ended;
-    }
-    const { targetMs, timeoutMs, json } = options;
-    const say = (line: string): void => (json === true ? undefined : world.out(`${line}\n`));
-    lines.forEach(say);
-    const waited = await waitForAll({ call, id: at(answer, 'id'), targetMs, timeoutMs, say });
-    const { propagation, inTime, verdict } = waited;
-    show({ ...answer, propagation, inTime }, () => (inTime ? [verdict] : []));
-    await warn();
-    if (inTime) return ended;
-    world.err(`sallyport: ${verdict}\n`);
-    return EXIT.late;
-  });
+  serviceAction(disable, world, exits, 'operator', issue);
+}
 
+/** Issues the directive. With `--wait` it also follows the directive to each instance. Resolves to the exit code. */
+async function issue({ call, args, options, show, world }: Session<DisableOptions>): Promise<number | undefined> {
+  const target = parseTarget(args[0] ?? '');
+  const { id = randomUUID() } = options;
+  const answer = await call(
+    'POST',
+    path('directives'),
+    defined({ id, target, reason: options.reason, expiresAt: options.expiresAt }),
+  ).catch((error: unknown) => {
+    if (mayBeDone(error)) world.err(`sallyport: the directive has the id ${id}: send it again with --id ${id}\n`);
+    throw error;
+  });
+  const lines = [
+    printable(
+      `disabled ${targetText(target)} at epoch ${at(answer, 'epoch')}: no matching call is allowed from now on`,
+    ),
+    printable(`lift it with: sallyport lift ${at(answer, 'id')} --reason …`),
+    ...matchLines(answer),
+  ];
+  const missed = options.ahead !== true && matchesNothing(answer);
+  const ended = missed ? EXIT.matchesNothing : undefined;
+  const warn = async (): Promise<void> => {
+    if (missed) for (const line of await missLines(call, target)) world.err(`sallyport: ${line}\n`);
+  };
+  if (options.wait !== true) {
+    show(answer, () => lines);
+    await warn();
+    return ended;
+  }
+  const { targetMs, timeoutMs, json } = options;
+  const say = (line: string): void => (json === true ? undefined : world.out(`${line}\n`));
+  lines.forEach(say);
+  const waited = await waitForAll({ call, id: at(answer, 'id'), targetMs, timeoutMs, say });
+  const { propagation, inTime, verdict } = waited;
+  show({ ...answer, propagation, inTime }, () => (inTime ? [verdict] : []));
+  await warn();
+  if (inTime) return ended;
+  world.err(`sallyport: ${verdict}\n`);
+  return EXIT.late;
+}
+
+function addLift(program: Command, world: World, exits: Exits): void {
   const lift = describe(program, 'lift <id>', {
     about: 'End a directive',
     example: 'sallyport lift 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10 --reason "INC-4711 is closed"',
@@ -87,7 +98,9 @@ export function addDirective(program: Command, world: World, exits: Exits): void
     const answer = await call('POST', path('directives', args[0] ?? '', 'lift'), { reason: options.reason });
     show(answer, () => [printable(`lifted ${at(answer, 'id')} at epoch ${at(answer, 'epoch')}`)]);
   });
+}
 
+function addPropagation(program: Command, world: World, exits: Exits): void {
   const propagation = describe(program, 'propagation <id>', {
     about: 'Show the progress of a directive: each instance of each host that held a lease at its commit',
     example: 'sallyport propagation 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10',
@@ -99,7 +112,9 @@ export function addDirective(program: Command, world: World, exits: Exits): void
       ...list(answer, 'instances').map(instanceLine),
     ]);
   });
+}
 
+function addDirectives(program: Command, world: World, exits: Exits): void {
   const directives = describe(program, 'directives', {
     about: 'List the active directives',
     example: 'sallyport directives',

@@ -11,7 +11,12 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
   const policy = program.command('policy').description('The Cedar policies that give users authority');
 
   addPolicyFiles(policy, world, exits);
+  addPropose(policy, world, exits);
+  addReview(policy, world, exits);
+  addShow(policy, world, exits);
+}
 
+function addPropose(policy: Command, world: World, exits: Exits): void {
   const propose = describe(policy, 'propose <file>', {
     about: 'Propose a policy set (Cedar; - reads stdin); it takes effect when another principal approves it',
     example: 'sallyport policy propose readers.cedar --reason "the analysts may read files"',
@@ -36,13 +41,16 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
       ]);
     },
   );
+}
 
-  interface ReviewOptions {
-    readonly approve?: boolean;
-    readonly reject?: boolean;
-    readonly reason: string;
-    readonly set: string;
-  }
+interface ReviewOptions {
+  readonly approve?: boolean;
+  readonly reject?: boolean;
+  readonly reason: string;
+  readonly set: string;
+}
+
+function addReview(policy: Command, world: World, exits: Exits): void {
   const review = describe(policy, 'review <policyVersion>', {
     about: 'Approve (and activate) or reject a policy set that another principal proposed',
     example: 'sallyport policy review 1 --approve --reason "matches the ticket"',
@@ -58,7 +66,9 @@ export function addPolicy(program: Command, world: World, exits: Exits): void {
     const answer = await call('POST', target, { verdict, reason: options.reason });
     show(answer, () => [printable(`policy set ${options.set} ${args[0] ?? ''}: ${at(answer, 'status') || verdict}`)]);
   });
+}
 
+function addShow(policy: Command, world: World, exits: Exits): void {
   const showPolicy = describe(policy, 'show [set]', {
     about: 'Show a policy set and its versions',
     example: 'sallyport policy show',

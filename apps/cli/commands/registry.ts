@@ -6,13 +6,24 @@ import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
 import { agentText } from '../agent-text.js';
 import { diffText } from '../diff-text.js';
-import { at, dig, joined, list, moreOf, table } from '../print.js';
+import { dig, list, moreOf } from '../print.js';
 import { showBeforeApproval } from '../review-text.js';
+import { capabilityRows, versionLine, versionLines } from '../version-text.js';
 import { UsageError, type World } from '../world.js';
 import { assertExceptions, explainExceptions } from './exceptions.js';
 
 /** Commands about capabilities and their versions. */
 export function addRegistry(program: Command, world: World, exits: Exits): void {
+  addRegister(program, world, exits);
+  addPropose(program, world, exits);
+  addReview(program, world, exits);
+  addMoves(program, world, exits);
+  addCapabilities(program, world, exits);
+  addDiff(program, world, exits);
+  addPending(program, world, exits);
+}
+
+function addRegister(program: Command, world: World, exits: Exits): void {
   const register = describe(program, 'register <file>', {
     about: 'Register a capability with its first version, as `capture` wrote it (- reads stdin)',
     example: 'sallyport register filesystem.json',
@@ -24,7 +35,9 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
       'It cannot be called before someone else has reviewed it: sallyport review',
     ]);
   });
+}
 
+function addPropose(program: Command, world: World, exits: Exits): void {
   const propose = describe(program, 'propose <file>', {
     about: 'Propose a new version of a registered capability, as `capture` wrote it (- reads stdin)',
     example: 'sallyport propose filesystem-2026.9.json',
@@ -34,15 +47,18 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     const answer = await call('POST', path('capabilities', capability, 'versions'), proposal);
     show(answer, () => [`proposed ${versionLine(dig(answer, 'version'))}`]);
   });
+}
 
-  interface ReviewOptions {
-    readonly approve?: boolean;
-    readonly reject?: boolean;
-    readonly reason: string;
-    readonly exception: readonly string[];
-    readonly expectedRevision?: string;
-    readonly yes?: boolean;
-  }
+interface ReviewOptions {
+  readonly approve?: boolean;
+  readonly reject?: boolean;
+  readonly reason: string;
+  readonly exception: readonly string[];
+  readonly expectedRevision?: string;
+  readonly yes?: boolean;
+}
+
+function addReview(program: Command, world: World, exits: Exits): void {
   const review = describe(program, 'review <capability> <version>', {
     about: 'Approve or reject a version that another principal proposed; read `diff` first',
     example:
@@ -74,7 +90,10 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
     );
     show(answer, () => [versionLine(dig(answer, 'version'))]);
   });
+}
 
+/** Commands that move a reviewed version: `suspend`, `reinstate` and `revoke`. */
+function addMoves(program: Command, world: World, exits: Exits): void {
   // A reviewer may suspend too, but cannot reinstate a version that it suspended.
   const moves = [
     ['suspend', 'operator', 'Stop a version in every running task until it is reinstated', 'CVE under investigation'],
@@ -92,14 +111,13 @@ export function addRegistry(program: Command, world: World, exits: Exits): void 
       show(answer, () => [versionLine(dig(answer, 'version'))]);
     });
   }
-
-  addReading(program, world, exits);
 }
 
-function addReading(program: Command, world: World, exits: Exits): void {
-  interface ListOptions {
-    readonly [filter: string]: string | undefined;
-  }
+interface ListOptions {
+  readonly [filter: string]: string | undefined;
+}
+
+function addCapabilities(program: Command, world: World, exits: Exits): void {
   const capabilities = describe(program, 'capabilities [id] [version]', {
     about: 'List the registry, show one capability, or show one version with its definition',
     example: 'sallyport capabilities --status approved\nsallyport capabilities filesystem 2026.8.31 --json',
@@ -129,7 +147,9 @@ function addReading(program: Command, world: World, exits: Exits): void {
       return rows.length === 0 ? ['nothing is registered that matches'] : [...rows, ...moreOf(answer)];
     });
   });
+}
 
+function addDiff(program: Command, world: World, exits: Exits): void {
   const diff = describe(program, 'diff <capability> <version>', {
     about: 'Show the changes of a version, each text whole, before and after',
     example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
@@ -145,7 +165,9 @@ function addReading(program: Command, world: World, exits: Exits): void {
     );
     show(answer, () => diffText(answer, dig(before, 'definition') ?? null, dig(after, 'definition') ?? null));
   });
+}
 
+function addPending(program: Command, world: World, exits: Exits): void {
   const pending = describe(program, 'pending', {
     about: 'List the versions and policies that wait for a review',
     example: 'sallyport pending',
@@ -167,74 +189,4 @@ function proposalIn(object: JsonObject, given: string | undefined): { capability
   const capability = given ?? (typeof id === 'string' ? id : undefined);
   if (capability === undefined) throw new UsageError('which capability? The file does not say: give --capability');
   return { capability, proposal };
-}
-
-function versionLine(version: unknown): string {
-  const view = isJsonObject(version) ? version : {};
-  const operations = dig(view, 'manifest', 'operations');
-  const count = isJsonObject(operations) ? `, ${Object.keys(operations).length} operations` : '';
-  const by = at(view, 'proposedBy');
-  const hosts = joined(view, 'suspendedFor');
-  const trust = at(view, 'trust');
-  const [line = ''] = table([
-    [
-      `${at(view, 'capability')}@${at(view, 'version')}`,
-      `${at(view, 'status')}${hosts === '' ? '' : `, suspended for ${hosts}`}${count}${by === '' ? '' : `, proposed by ${by}`}${trust === '' ? '' : `, trust ${trust}`}`,
-    ],
-  ]);
-  return line;
-}
-
-function versionLines(view: unknown): string[] {
-  const version = isJsonObject(view) ? view : {};
-  const operations = dig(version, 'manifest', 'operations');
-  const reviewed = dig(version, 'review');
-  return [
-    ...table([
-      ['version', `${at(version, 'capability')}@${at(version, 'version')}`],
-      ['status', at(version, 'status')],
-      ['owner', at(version, 'owner')],
-      [
-        'source',
-        [at(version, 'source', 'type'), at(version, 'source', 'name'), at(version, 'source', 'version')].join(' '),
-      ],
-      ['definition digest', at(version, 'definitionDigest')],
-      ['signature', at(version, 'signature', 'result')],
-      ['server', at(version, 'manifest', 'server', 'method')],
-      ...(at(version, 'trust') === '' ? [] : [['trust', at(version, 'trust')]]),
-      ['sensitivity', at(version, 'manifest', 'sensitivity')],
-      ['proposed', `${at(version, 'proposedAt')} by ${at(version, 'proposedBy')}`],
-      ...(reviewed === undefined
-        ? []
-        : [
-            [
-              'review',
-              `${at(reviewed, 'verdict')} ${at(reviewed, 'at')} by ${at(reviewed, 'by')}: ${at(reviewed, 'reason')}`,
-            ],
-            ['exceptions', joined(reviewed, 'exceptions')],
-          ]),
-    ]),
-    'operations',
-    ...table(
-      Object.keys(isJsonObject(operations) ? operations : {}).map((name) => [
-        `  ${name}`,
-        joined(operations, name, 'effects'),
-      ]),
-    ),
-  ];
-}
-
-function capabilityRows(items: readonly unknown[]): string[] {
-  const rows = items.flatMap((item) => {
-    const capability = isJsonObject(item) ? item : {};
-    return list(capability, 'versions').map((version) => [
-      `${at(capability, 'id')}@${at(version, 'version')}`,
-      at(version, 'status'),
-      at(capability, 'kind'),
-      at(capability, 'category'),
-      at(capability, 'owner'),
-      at(version, 'trust') === '' ? '' : `trust ${at(version, 'trust')}`,
-    ]);
-  });
-  return table(rows);
 }

@@ -30,6 +30,13 @@ interface ListOptions {
 export function addTask(program: Command, world: World, exits: Exits): void {
   const task = program.command('task').description('Units of agent work, their scope and their pins');
 
+  addOpen(task, world, exits);
+  addList(task, world, exits);
+  addShow(task, world, exits);
+  addClose(task, world, exits);
+}
+
+function addOpen(task: Command, world: World, exits: Exits): void {
   const open = describe(task, 'open', {
     about: 'Open a task; it pins the versions that it may use until it closes',
     example:
@@ -60,7 +67,9 @@ export function addTask(program: Command, world: World, exits: Exits): void {
       ]),
     ]);
   });
+}
 
+function addList(task: Command, world: World, exits: Exits): void {
   const tasks = describe(task, 'list', {
     about: 'List tasks of all hosts, the newest first',
     example: 'sallyport task list --status open --host build-agents',
@@ -85,7 +94,9 @@ export function addTask(program: Command, world: World, exits: Exits): void {
       return rows.length === 0 ? ['no such task'] : [...table(rows), ...moreOf(answer)];
     });
   });
+}
 
+function addShow(task: Command, world: World, exits: Exits): void {
   const showTask = describe(task, 'show <taskId>', {
     about: 'Show a task',
     example: 'sallyport task show 0b9f3a52-7c55-4c1e-8a55-2f6a3a1b7f11',
@@ -107,7 +118,9 @@ export function addTask(program: Command, world: World, exits: Exits): void {
       ]),
     );
   });
+}
 
+function addClose(task: Command, world: World, exits: Exits): void {
   const close = describe(task, 'close <taskId>', {
     about: 'Close a task: no call of it is allowed from now on',
     example: 'sallyport task close 0b9f3a52-7c55-4c1e-8a55-2f6a3a1b7f11 --reason "done"',
