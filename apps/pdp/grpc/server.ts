@@ -5,31 +5,27 @@ import {
   setLogVerbosity,
   type Metadata,
   type MethodDefinition,
-  type sendUnaryData,
-  type ServerUnaryCall,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath as healthProto } from 'grpc-health-check';
-import { authorizeCall } from '../../../libs/contract/calls.js';
-import { watchDirectives } from '../../../libs/contract/directives.js';
 import { SERVICE_NAMES, fullName, protos, serviceOf } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
-import { admitted, charge, type Principal } from '../edge/access.js';
+import { admitted, type Principal } from '../edge/access.js';
 import type { Handled } from '../edge/asked.js';
 import { credentialsIn } from '../edge/credentials.js';
-import { Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
-import { boundGrpc } from '../overload/grpc.js';
+import { boundGrpc, type BoundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
-import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
+import type { Settings } from '../settings.js';
+import { Handlers, type HandlerParts, type MethodTypes } from './handlers.js';
 import { isCheck, serveHealth } from './health.js';
 import { serveReflection } from './reflection.js';
-import { rpcsOf, textIn, type Rpc } from './rpcs.js';
+import { textIn } from './rpcs.js';
 import { statusOf } from './status.js';
-import { isWatch, serveWatch, type WatchCall } from './watch.js';
-import { serveStream, type DecisionStream, type ProblemOf } from './stream.js';
+import type { ProblemOf } from './stream.js';
+import { isWatch } from './watch.js';
 
 /** Calls at once on one connection. */
 const MAX_STREAMS = 1024;
@@ -37,7 +33,7 @@ const MAX_STREAMS = 1024;
 const PING_MS = 30_000;
 const PONG_MS = 10_000;
 
-// It would write lines of its own to standard error; what matters is in the errors that it gives.
+// The library would write lines of its own to standard error. Its errors already say what matters.
 setLogVerbosity(logVerbosity.NONE);
 
 const HOSTS_ONLY = ['host'] as const;
@@ -61,16 +57,31 @@ export interface GrpcServer {
 
 /** Puts the gRPC interface on top of an opened service, which it does not close. */
 export async function startGrpc(service: Service, parts: GrpcParts): Promise<GrpcServer> {
-  const { settings, bounds } = service;
-  const { bodyBytes, definitionBytes, responseBytes } = settings.limits;
-  const { quotas, readiness, problemOf, tls } = parts;
-  const limits = messageLimits(settings.limits);
+  const { limits, grpc } = service.settings;
   const leaving = new AbortController();
-  /** Asked when a call begins, and again once its message is there: a token may end while that takes its time. */
   const admit = (metadata: Metadata): Principal => admitted(service.authenticator, credentialsIn(metadata), HOSTS_ONLY);
-  const bound = boundGrpc({
-    settings,
-    bounds,
+  const bound = boundCalls(service, parts.problemOf, admit);
+  const server = newServer(bound, limits);
+  const { openOf } = bound;
+  addOurServices(server, new Handlers({ ...parts, service, admit, openOf, leaving: leaving.signal }));
+  serveHealth(server, parts.readiness, leaving.signal);
+  const shown = { ...protos(), ...loadSync(healthProto, { keepCase: true }) };
+  serveReflection(server, shown, ({ metadata }) => openOf(metadata));
+  const address = await listen(bound, server, credentialsOf(parts.tls), grpc);
+  return {
+    address,
+    close(forcedMs) {
+      leaving.abort();
+      return close(server, bound, forcedMs);
+    },
+  };
+}
+
+/** The bounds of all calls. They admit the caller when a call begins. */
+function boundCalls(service: Service, problemOf: ProblemOf, admit: HandlerParts['admit']): BoundGrpc {
+  return boundGrpc({
+    settings: service.settings,
+    bounds: service.bounds,
     registry: service.metrics.registry,
     isOurs: (path) => OUR_PATHS.some((ours) => path.startsWith(ours)),
     isWatch,
@@ -78,7 +89,11 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     admit,
     statusOf: (error, metadata) => statusOf(problemOf(error, textIn(metadata, 'traceparent'))),
   });
-  const server = new Server({
+}
+
+function newServer(bound: BoundGrpc, limits: Settings['limits']): Server {
+  const { bodyBytes, definitionBytes, responseBytes } = limits;
+  return new Server({
     interceptors: [bound.interceptor],
     'grpc.max_receive_message_length': Math.max(bodyBytes, definitionBytes, responseBytes),
     'grpc.max_send_message_length': -1,
@@ -86,110 +101,45 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
     'grpc.keepalive_time_ms': PING_MS,
     'grpc.keepalive_timeout_ms': PONG_MS,
   });
-  const watch = (call: WatchCall): void => {
-    try {
-      const caller = admit(call.metadata);
-      const { request: message } = call;
-      charge(quotas, caller, { bytes: message.length, purpose: 'directives' });
-      const { bodyBytes: limit } = settings.limits;
-      if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
-      const request = fromMessage('WatchDirectivesRequest', readMessage('WatchDirectivesRequest', message), limits);
-      const open = bound.openOf(call.metadata);
-      void serveWatch(call, caller, request, {
-        watches: service.feed.watches,
-        problemOf,
-        open,
-        onAnswer: service.onGrpcAnswer,
-      });
-    } catch (error) {
-      call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
-    }
-  };
-  const unary = ({ requestType, responseType }: MethodTypes, { operation, serve }: Rpc) => {
-    const { admission, bodyLimit = 'bodyBytes', quota = 'calls' } = operation;
-    const answer = async (call: UnaryCall): Promise<object> => {
-      const { request: message, metadata } = call;
-      const caller = admit(call.metadata);
-      if (admission === 'calls') bounds.calls.refuseIfFull();
-      charge(quotas, caller, { bytes: message.length, purpose: quota });
-      const limit = settings.limits[bodyLimit];
-      if (message.length > limit) throw new Problem('too_large', `the message is larger than ${limit} bytes`);
-      const request = fromMessage(requestType, readMessage(requestType, message), limits);
-      const shape = await serve(request, { caller, metadata, bytes: message.length });
-      service.onGrpcAnswer?.(operation, shape);
-      return toMessage(responseType, shape);
-    };
-    const reply = async (call: UnaryCall, callback: sendUnaryData<object>): Promise<void> => {
-      let message: object;
-      try {
-        message = await answer(call);
-      } catch (error) {
-        return callback(statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
-      }
-      callback(null, message);
-    };
-    return (call: UnaryCall, callback: sendUnaryData<object>): void => void reply(call, callback);
-  };
-  const stream = (call: DecisionStream): void => {
-    try {
-      serveStream(call, admit(call.metadata), {
-        service,
-        quotas,
-        problemOf,
-        leaving: leaving.signal,
-        open: bound.openOf(call.metadata),
-      });
-    } catch (error) {
-      call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
-    }
-  };
+}
 
-  const rpcs = rpcsOf(service, parts.handled);
-  const streams = new Map<string, HandleCall>([
-    [authorizeCall.rpcStream, stream],
-    [watchDirectives.rpcStream, watch],
-  ]);
+/** Adds the services of our proto file. The library answers UNIMPLEMENTED to a method without a handler. */
+function addOurServices(server: Server, handlers: Handlers): void {
   for (const name of SERVICE_NAMES) {
     const definition = serviceOf(name);
     const implementation: UntypedServiceImplementation = {};
-    for (const method of Object.keys(definition)) {
-      const rpc = rpcs.get(`${name}/${method}`);
-      const serve = rpc === undefined ? streams.get(`${name}/${method}`) : unary(typesOf(definition[method]), rpc);
-      if (serve !== undefined) implementation[method] = serve;
+    for (const [method, described] of Object.entries(definition)) {
+      const handler = handlers.of(`${name}/${method}`, typesOf(described));
+      if (handler !== undefined) implementation[method] = handler;
     }
     server.addService(withRawRequests(definition), implementation);
   }
-  serveHealth(server, readiness, leaving.signal);
-  const shown = { ...protos(), ...loadSync(healthProto, { keepCase: true }) };
-  serveReflection(server, shown, ({ metadata }) => bound.openOf(metadata));
-
-  const { host, port } = settings.grpc;
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  const boundPort = await bound.listen(server, credentialsOf(tls), host, port).catch(() => {
-    throw new Error(`SALLYPORT_GRPC: cannot listen on ${shownHost}:${port}`);
-  });
-  return {
-    address: `${shownHost}:${boundPort}`,
-    async close(forcedMs) {
-      leaving.abort();
-      const forced = setTimeout(() => {
-        server.forceShutdown();
-        bound.cutAll();
-      }, forcedMs);
-      const ended = bound.stop();
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      await ended;
-      clearTimeout(forced);
-    },
-  };
 }
 
-type UnaryCall = ServerUnaryCall<Buffer, object>;
-type HandleCall = UntypedServiceImplementation[string];
+/** Resolves to `host:port`, as bound. */
+async function listen(
+  bound: BoundGrpc,
+  server: Server,
+  credentials: ServerCredentials,
+  { host, port }: Settings['grpc'],
+): Promise<string> {
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const boundPort = await bound.listen(server, credentials, host, port).catch(() => {
+    throw new Error(`SALLYPORT_GRPC: cannot listen on ${shownHost}:${port}`);
+  });
+  return `${shownHost}:${boundPort}`;
+}
 
-interface MethodTypes {
-  readonly requestType: string;
-  readonly responseType: string;
+/** Finishes the calls in flight, and cuts off those that are left after `forcedMs`. */
+async function close(server: Server, bound: BoundGrpc, forcedMs: number): Promise<void> {
+  const forced = setTimeout(() => {
+    server.forceShutdown();
+    bound.cutAll();
+  }, forcedMs);
+  const ended = bound.stop();
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  await ended;
+  clearTimeout(forced);
 }
 
 /** The names of a method's messages in our package. */
