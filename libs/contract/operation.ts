@@ -61,7 +61,7 @@ export type ParamsOf<Op extends Operation> = Output<Op['params']>;
 export type QueryOf<Op extends Operation> = Output<Op['query']>;
 export type BodyOf<Op extends Operation> = Output<Op['body']>;
 
-/** What a client gives for an operation: each part that the operation takes, before the schemas. */
+/** Each part of a request that the operation takes, as a client gives it: before the schemas. */
 export type AskedOf<Op extends Operation> = {
   readonly [Part in 'params' | 'query' | 'body' as Op[Part] extends z.ZodType ? Part : never]: Given<
     Op[Part] & z.ZodType

@@ -46,7 +46,7 @@ export type OpenTask = Given<typeof openTask.body>;
 export type Authorize = Omit<Given<typeof authorizeCall.body>, 'instanceId'>;
 export type Observed = Authorize['observed'];
 export type Probe = NonNullable<Observed['probe']>;
-/** What a host knows of a server's identity. */
+/** The proof of identity that the host saw of the server. */
 export type ServerEvidence = Observed['server'];
 export type Outcome = Omit<Given<typeof recordOutcome.body>, 'taskId'>;
 /** How a host states that it has applied an epoch; also sent as a sign of life. */
