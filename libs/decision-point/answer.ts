@@ -6,7 +6,9 @@ import type { JsonObject } from '../kernel/canonical-json.js';
 import { pointerTo } from '../kernel/pointer.js';
 import { defined } from '../kernel/defined.js';
 
-/** Spells a recorded decision out for the host that asked. `checks` are shown as they come, with what evidence they have. */
+/**
+ * Spells a recorded decision out for the host that asked. `checks` are shown as given, with the evidence they carry.
+ */
 export function answerOf(
   request: Pick<AuthorizeRequest, 'arguments' | 'context'>,
   decided: Attempted,
@@ -42,7 +44,7 @@ export function answerOf(
   });
 }
 
-/** Fail-closed until content can be filtered: the arguments have their schema, and every context item is refused. */
+/** Fails closed until content can be filtered: the arguments match their schema, and every context item is refused. */
 export function outboundOf(argumentsObject: JsonObject, contextItems: number): Outbound {
   const refusals = Array.from({ length: contextItems }, (_, index) => ({
     path: pointerTo('context', index),

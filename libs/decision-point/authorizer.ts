@@ -15,12 +15,14 @@ import { callOf } from './record-decision.js';
 import type { RefusalRecorder } from './refusal-recorder.js';
 import type { TaskLane } from './task-lane.js';
 
-/** How often a call is decided again after its basis has moved, before it is denied as `view_stale`. */
+/** Decisions of one call before it is denied as `view_stale`. Each further decision follows a change of the basis. */
 const MAX_DECISIONS = 3;
-/** How often recording may be overtaken by other calls of the task before there is no decision at all. */
+/**
+ * Tries to record before the call is left undecided. Each further try follows an append by another call of the task.
+ */
 const MAX_TRIES = 20;
 
-/** What one try comes to. `overtaken`: the basis has moved. `late`: the commit took longer than an allow may live. */
+/** The result of one try. `overtaken`: the basis has changed. `late`: the commit took longer than an allow may live. */
 type Try = Result<AuthorizeAnswer, Refusal> | 'again' | 'overtaken' | 'late';
 
 /** The hot path: decide on the view in memory, append once with the basis as preconditions, then answer. */
@@ -28,14 +30,15 @@ export class Authorizer {
   constructor(
     private readonly point: DecisionPoint,
     private readonly refusals: RefusalRecorder,
-    /** How long an allow holds at most, and how long its commit may take, in milliseconds. */
+    /** The longest lifetime of an allow, and the longest time that its commit may take, in milliseconds. */
     private readonly leaseMs: number,
   ) {}
 
   /**
    * Decides a call of a host. The answer leaves after its record is durable. A repeat is decided again: it gets the
-   * recorded allow if that is still one, else the next attempt. After the response of a call a repeat is refused as
-   * `call_finished`. Throws `LogUnavailable` or `LogOverloaded` if nothing could be recorded: then there is no decision.
+   * recorded allow if that still holds, else the next attempt. After the response of a call, a repeat is refused as
+   * `call_finished`. Throws `LogUnavailable` or `LogOverloaded` if nothing could be recorded: then there is no
+   * decision.
    */
   async authorize(
     request: AuthorizeRequest,
@@ -45,7 +48,7 @@ export class Authorizer {
     const call = callOf(request, caller.name);
     if (!call.ok) return call;
     let decisions = 0;
-    /** An allow of this request is recorded, although it came too late to be answered. */
+    /** An allow of this request is recorded, but its commit came too late to answer it. */
     let isRecorded = false;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
@@ -95,7 +98,7 @@ export class Authorizer {
     return ok(step.answerAt(position));
   }
 
-  /** Answers the recorded allow, after an append of nothing but checks: its basis still holds, and its record is durable. */
+  /** Answers the recorded allow, after an append that only checks: the basis still holds, and the record is durable. */
   private async repeat(lane: TaskLane, { checks, recorded, answerAt }: RepeatStep): Promise<Try> {
     const position = await this.point.lanes.commit(lane, { writes: [], checks });
     if (position === undefined) return 'overtaken';

@@ -5,15 +5,15 @@ import type { ControlView } from '../control/control-view.js';
 import type { Held } from '../control/resting-states.js';
 import type { TaskLane } from './task-lane.js';
 
-/** What is consulted: the live view, or what replay rebuilds of it as of a recorded basis. */
+/** The state that a decision consults: the live view, or what replay rebuilds of it as of a recorded basis. */
 export interface ConsultedView extends Pick<ControlView, 'capability' | 'policySet' | 'principal'> {
   directives(): Held<StandingDirectives>;
 }
 export type ConsultedTask = Pick<TaskLane, 'task' | 'taskRevision' | 'taskStream' | 'content'>;
 
 /**
- * Everything that a decision about a capability looks at, with the revision of each stream that it came from: what is
- * consulted and what is checked come from here together, so that neither can be had without the other.
+ * Everything that a decision about a capability looks at, with the revision of each stream it came from. The consulted
+ * values and the checked revisions both come from here, so no caller can have one without the other.
  */
 export function snapshotFor(
   view: ConsultedView,
@@ -41,7 +41,7 @@ export function snapshotFor(
   };
 }
 
-/** The preconditions of an allow: its whole basis, but for the streams that the same batch writes at exact revisions. */
+/** The preconditions of an allow: its whole basis, except the streams that the same batch writes at exact revisions. */
 export function basisChecks(basis: Basis, written: ReadonlySet<string>): StreamCheck[] {
   return Object.entries(basis)
     .filter(([stream]) => !written.has(stream))

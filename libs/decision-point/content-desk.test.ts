@@ -36,7 +36,7 @@ const validation: Validation = {
   limits: { maxBytes: 3000, maxDepth: 12, maxParts: 4 },
 };
 
-/** What a desk makes of a text, without what is random in it. */
+/** The result of a desk for a text, without its random parts. */
 async function madeOf(desk: ContentDesk, text: ResponseText): Promise<unknown> {
   const submission = await Submission.of(desk, 'host', text);
   if (!submission.ok) return submission;
@@ -68,7 +68,7 @@ const bodies = fc.oneof(
   member.map((error) => ({ taskId, error })),
   fc.jsonValue(),
 );
-/** Written as clients do and do not write it, and long enough that a pool is asked. */
+/** JSON in the spellings that clients use and some that they do not, long enough to go to a pool. */
 const written = fc.tuple(bodies, fc.constantFrom('', ' '), fc.boolean()).map(([body, space, breaks]) => {
   const text = `${space}${JSON.stringify(body)}`.padEnd(17_000);
   return Buffer.from(breaks ? text.replace('{', '{,') : text);

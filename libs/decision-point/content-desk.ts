@@ -27,26 +27,26 @@ import {
   type Verdict,
 } from './content-jobs.js';
 
-/** What the threads of its pool run. */
+/** The script that the pool's threads run. */
 export const contentWorker = new URL('./content-worker.js', import.meta.url);
 
-/** What is no larger is done at once: the way to another thread and back costs more. */
+/** Content up to this size is processed on this thread at once: moving it to another thread costs more. */
 export const INLINE_BYTES = 16_384;
-/** The same for encryption alone. */
+/** The same limit for encryption alone. */
 const INLINE_SEAL_BYTES = 262_144;
 
-/** What came of a response: what is recorded of it, and the verdict if it was validated. */
+/** A response as it was read, and its verdict if it was validated. */
 export interface Judged {
   readonly read: ReadResponse;
   readonly verdict?: Verdict | undefined;
 }
 
-/** The kind of finding by what became of a validation that did not end. */
+/** The kind of finding, by the way in which an unfinished validation ended. */
 const FINDINGS = { too_costly: 'too_costly', died: 'validator_failed' } as const;
 
 /**
- * Where work on content is done: small content here, all other in threads of a pool. The functions are the same, and so
- * are the answers. Without a pool all of it is done here.
+ * Does the work on content: small content on this thread, all other content on threads of a pool. Both run the same
+ * functions and give the same answers. Without a pool, this thread does all of it.
  */
 export class ContentDesk {
   constructor(
@@ -55,7 +55,10 @@ export class ContentDesk {
     private readonly pool?: Pick<JobPool, 'run'>,
   ) {}
 
-  /** Whose response it is, and all of it if it was read here. Throws `PoolOverloaded`, `LogUnavailable`. */
+  /**
+   * The task that a response belongs to, and the whole response if this thread read it. Throws `PoolOverloaded`,
+   * `LogUnavailable`.
+   */
   async read(
     owner: string,
     text: ResponseText,
@@ -67,14 +70,16 @@ export class ContentDesk {
     return doneOf(finished) as Result<{ taskId: string }, Refusal>;
   }
 
-  /** Reads and validates a response. Throws `PoolOverloaded`, and `LogUnavailable` if it could not even be read. */
+  /**
+   * Reads and validates a response. Throws `PoolOverloaded`, and `LogUnavailable` if the response could not be read.
+   */
   async judge(
     owner: string,
     asked: Pick<ResponseJob, 'text' | 'request' | 'key' | 'validation'>,
   ): Promise<Result<Judged, Refusal>> {
     const job: ResponseJob = { kind: 'response', limits: this.limits, ...asked };
     const { pool } = this;
-    // A schema may cost more than the content: it is the server's, too.
+    // A schema may cost more than the content, and the server wrote it too.
     if (pool === undefined || (isSmall(asked.text) && asked.validation?.schema === undefined)) {
       let read: ReadResponse | undefined;
       const verdict = validate(job, this.validator, (part) => (read = part));
@@ -91,8 +96,8 @@ export class ContentDesk {
   }
 
   /**
-   * Prepares a proposal of `bytes`. Refuses one whose schemas take longer to vet than a job may. Throws `PoolOverloaded`,
-   * and `LogUnavailable` if its thread ended.
+   * Prepares a proposal of `bytes` bytes. Refuses one whose schemas take longer to vet than a job may. Throws
+   * `PoolOverloaded`, and `LogUnavailable` if the job's thread ended.
    */
   async prepare(
     owner: string,
@@ -107,7 +112,7 @@ export class ContentDesk {
     return doneOf(finished) as Result<PreparedProposal, Refusal>;
   }
 
-  /** Whether a record is sealed without waiting. */
+  /** Whether this thread seals a record at once, without waiting. */
   sealsAtOnce(parts: readonly PayloadPart[]): boolean {
     return this.pool === undefined || sizeOf(parts) <= INLINE_SEAL_BYTES;
   }
@@ -116,17 +121,17 @@ export class ContentDesk {
     return seal({ kind: 'seal', key, place, parts });
   }
 
-  /** Throws `PoolOverloaded`, `LogUnavailable`, `PayloadTooLarge`. */
+  /** Seals a record. Throws `PoolOverloaded`, `LogUnavailable`, `PayloadTooLarge`. */
   async seal(owner: string, asked: Omit<SealJob, 'kind'>): Promise<Uint8Array> {
     const { pool } = this;
     refuseLargeParts(asked.parts);
     if (pool === undefined) return this.sealNow(asked.key, asked.place, asked.parts);
-    // The response has been let in, so its bytes count already. Every large response waits until this one is recorded.
+    // The bytes of an admitted response are counted already. Every large response waits until this one is recorded.
     const finished = await pool.run({ owner, bytes: 0, urgent: true, input: { kind: 'seal', ...asked } });
     return doneOf(finished) as Uint8Array;
   }
 
-  /** The envelope in a record. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */
+  /** Opens the envelope in a record. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */
   async open(owner: string, asked: Omit<OpenJob, 'kind'>): Promise<Uint8Array | undefined> {
     const job: ContentJob = { kind: 'open', ...asked };
     const { bytes } = asked;
@@ -149,10 +154,10 @@ function judged(read: ReadResponse | undefined, verdict: Verdict | undefined): R
 
 function doneOf(finished: Finished): unknown {
   if (finished.kind === 'done') return finished.value;
-  throw new LogUnavailable('the content could not be worked on');
+  throw new LogUnavailable('the content could not be processed');
 }
 
-/** The memory of bytes that nobody else uses, to be handed over. */
+/** The buffer to transfer, if the bytes fill it alone. */
 const ownBufferOf = ({ buffer, byteLength }: Uint8Array): Transferable[] =>
   buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
 
@@ -161,7 +166,7 @@ const sizeOf = (parts: readonly PayloadPart[]): number => parts.reduce((sum, { b
 export const bytesOf = (text: ResponseText): number =>
   'body' in text ? text.body.length : (text.result?.length ?? 0) + (text.error?.length ?? 0);
 
-/** A copy that threads can share, made once; small bytes stay as they are. */
+/** A copy that threads can share, made once. Small bytes are returned as they are. */
 export function sharedIfLarge(bytes: Uint8Array): Uint8Array {
   if (bytes.byteLength <= INLINE_BYTES || bytes.buffer instanceof SharedArrayBuffer) return bytes;
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));

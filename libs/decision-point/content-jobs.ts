@@ -17,20 +17,20 @@ import { openPayload, payloadPart, sealParts, type PayloadPart } from '../payloa
 import { shapeOf } from '../vocabulary/shape.js';
 
 /**
- * What costs in proportion to the content that hosts send. Each job is a function of its input (and of chance), whether the
- * thread that decides does it itself or a thread of the pool. The functions throw only if a program is broken.
+ * Work whose cost grows with the content that hosts send. Each job is a function of its input (and of randomness), on
+ * whichever thread it runs. The functions throw only on a programming error.
  */
 
-/** A response as it came in: one text, or the members of a message each by itself. */
+/** A response as received: one text, or each member of a message by itself. */
 export type ResponseText =
   | { readonly body: Uint8Array }
   | { readonly taskId: string; readonly result?: Uint8Array | undefined; readonly error?: Uint8Array | undefined };
 
 export interface ReadingLimits {
   readonly maxDepth: number;
-  /** Of a whole body. */
+  /** Bounds of a whole body. */
   readonly body: ValueBounds;
-  /** Of a result or an error. */
+  /** Bounds of a result or an error. */
   readonly response: ValueBounds;
 }
 
@@ -40,7 +40,7 @@ export interface ReadJob {
   readonly limits: ReadingLimits;
 }
 
-/** The request in a text, within its limits and of its shape. */
+/** Reads the request in a text, and refuses it if it exceeds the limits or has another shape. */
 export function readResponse({ text, limits }: Omit<ReadJob, 'kind'>): Result<ResponseRequest, Refusal> {
   const { maxDepth, body, response } = limits;
   if ('body' in text) {
@@ -51,7 +51,7 @@ export function readResponse({ text, limits }: Omit<ReadJob, 'kind'>): Result<Re
   for (const name of ['result', 'error'] as const) {
     const bytes = text[name];
     if (bytes === undefined) continue;
-    // One level is the body's.
+    // The body itself takes one level of the depth.
     const parsed = readStrictJson(bytes, { maxDepth: maxDepth - 1, values: response }, name);
     if (!parsed.ok) return parsed;
     members.push([name, parsed.value]);
@@ -59,7 +59,7 @@ export function readResponse({ text, limits }: Omit<ReadJob, 'kind'>): Result<Re
   return shapeOf(ResponseRequest, { taskId: text.taskId, ...Object.fromEntries(members) });
 }
 
-/** What a response is validated against. */
+/** The rules for one response: its source, its output schema, its limits. */
 export interface Validation {
   readonly source: ContentSource;
   /** The pinned output schema as JSON, if there is one. */
@@ -69,15 +69,15 @@ export interface Validation {
 
 export interface ResponseJob extends Omit<ReadJob, 'kind'> {
   readonly kind: 'response';
-  /** What has been read of the text, if it was here. */
+  /** The request, if this thread has read it already. */
   readonly request?: ResponseRequest | undefined;
-  /** Of the task. */
+  /** The task's key. */
   readonly key: KeyObject;
-  /** Absent: nothing is going to be delivered. */
+  /** Absent if nothing will be delivered. */
   readonly validation?: Validation | undefined;
 }
 
-/** What is recorded of a response, whatever comes of its validation. */
+/** The parts of a response that are recorded with any verdict. */
 export interface ReadResponse {
   readonly requestDigest: Digest;
   readonly rawDigest: Digest;
@@ -87,17 +87,17 @@ export interface ReadResponse {
 export interface Verdict {
   readonly verdict: 'accepted' | 'rejected';
   readonly findings: readonly Finding[];
-  /** The envelope: what the agent may be given. */
+  /** The envelope: the content that the agent may be given. */
   readonly content?: PayloadPart | undefined;
 }
 
-/** The verdict on a response of which nothing is delivered, for one reason. */
+/** A verdict that delivers nothing of a response, for one reason. */
 export const rejected = (detector: string, kind: string): Verdict => ({
   verdict: 'rejected',
   findings: [{ detector, kind, path: '', severity: 'high' }],
 });
 
-/** Reads, canonicalises and validates a response. Tells what was read before it validates. */
+/** Reads, canonicalises and validates a response. Emits what it read before it validates. */
 export function validate(
   job: ResponseJob,
   validator: SchemaValidator,
@@ -153,7 +153,7 @@ export interface OpenJob {
   readonly bytes: Uint8Array;
 }
 
-/** The envelope in a payload record, as JSON in UTF-8, if it has one; undefined if the record cannot be opened. */
+/** The envelope in a payload record, as JSON in UTF-8, if it has one. Undefined if the record cannot be opened. */
 export function openContent({ key, place, bytes }: OpenJob): { readonly content?: Uint8Array } | undefined {
   const opened = openPayload(key, place, bytes);
   if (!opened.ok) return undefined;
@@ -165,11 +165,11 @@ export interface ProposalJob {
   readonly kind: 'proposal';
   readonly capability: string;
   readonly proposal: VersionProposal;
-  /** The proposal as it came. */
+  /** The proposal as received. */
   readonly raw: JsonObject;
 }
 
-/** Fingerprints a proposal and vets its schemas: its server wrote most of it, and a small schema may cost seconds. */
+/** Fingerprints a proposal and vets its schemas. Its server wrote most of it, and a small schema may cost seconds. */
 export const prepare = ({ capability, proposal, raw }: ProposalJob): Result<PreparedProposal, Refusal> =>
   prepareProposal(capability, proposal, raw, whyUnvettable);
 

@@ -2,17 +2,17 @@ import { createSchemaValidator } from '../content/schema-validator.js';
 import { serveJobs } from '../offload/serve-jobs.js';
 import { openContent, prepare, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
 
-/** Compiled schemas that each thread keeps: the ones used last. */
+/** Limit of compiled schemas that each thread keeps: the most recently used ones. */
 const MAX_SCHEMAS = 200;
 const validator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
 
-/** Worker thread: does one job of content after the other. */
+/** Worker thread: does one job on content after another. */
 serveJobs((message, emit) => {
   const job = message as ContentJob;
   switch (job.kind) {
     case 'read': {
       const read = readResponse(job);
-      // The content itself stays here: all that is asked for is whose it is.
+      // The content stays on this thread: the caller needs only the id of its task.
       return read.ok ? { ok: true, value: { taskId: read.value.taskId } } : read;
     }
     case 'response':

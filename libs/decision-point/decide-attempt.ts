@@ -19,18 +19,18 @@ import type { MissingDocuments } from './engines.js';
 import { observedDrift } from './observed-drift.js';
 import { decisionBatch } from './record-decision.js';
 
-/** What an attempt comes to. Nothing has been appended yet. */
+/** The next step of an attempt. Nothing has been appended yet. */
 export type AttemptStep =
-  /** The lane is no longer the task's. */
+  /** The lane no longer belongs to the task. */
   | { readonly kind: 'again' }
-  /** Policies or schemas have to be loaded first. */
+  /** Policies or schemas must be loaded first. */
   | { readonly kind: 'load'; readonly documents: MissingDocuments }
-  /** `durable`: the refusal rests on what the lane shows, so it waits until that is durable. */
+  /** `durable`: the refusal relies on what the lane shows, so it waits until that is durable. */
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
   | RepeatStep
   | RecordStep;
 
-/** A repeat of a call whose recorded allow is still one. */
+/** A repeat of a call whose recorded allow still holds. */
 export interface RepeatStep {
   readonly kind: 'repeat';
   readonly checks: readonly StreamCheck[];
@@ -44,14 +44,17 @@ export interface RecordStep {
   readonly batch: Batch;
   readonly decided: Attempted;
   readonly decision: Decision;
-  /** What the batch writes to control streams. */
+  /** The batch's writes to control streams. */
   readonly controlWrites: readonly StreamWrite[];
-  /** Monotonic. */
+  /** Monotonic clock, in milliseconds. */
   readonly startedMs: number;
   readonly answerAt: (position: bigint) => AuthorizeAnswer;
 }
 
-/** Decides an attempt on the live states, in one turn with the start of its append. `leaseMs` bounds an allow. */
+/**
+ * Decides an attempt on the live states, in the same turn as the start of its append. `leaseMs` bounds an allow, in
+ * milliseconds.
+ */
 export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: AttemptInTask): AttemptStep {
   const { view, engines, time } = point;
   const { attempt, lane } = inTask;
@@ -104,7 +107,7 @@ function repeatStep(
   return { kind: 'repeat', checks, recorded: latest, answerAt };
 }
 
-/** `same`: the decision of now came out as the recorded one, and so can explain it. */
+/** `same`: the present decision equals the recorded one, so it can explain it. */
 function answer(
   { attempt: { request }, lane }: AttemptInTask,
   decided: Attempted,
@@ -117,7 +120,7 @@ function answer(
   return answerOf(request, decided, { traceId, checks, obligations, targets: decision.targets, leaseMs, position });
 }
 
-/** Whether a recorded allow is still one, so that a repeat gets it instead of a new attempt. */
+/** Whether a recorded allow still holds. If so, a repeat gets it instead of a new attempt. */
 function isStillAllowed(call: CallState, decision: Decision, directives: DirectivesState, at: Instant): boolean {
   const { decided } = call.latest;
   if (decision.decision !== 'allow' || decided.decision !== 'allow' || isOver(call.latest, at)) return false;

@@ -4,7 +4,7 @@ import type { SettledLog } from '../event-log/settled.js';
 import type { DecisionEngines } from './engines.js';
 import type { TaskLanes } from './task-lanes.js';
 
-/** What every way through the decision point works with. */
+/** The parts that every path through the decision point shares. */
 export interface DecisionPoint {
   readonly log: SettledLog;
   readonly view: ControlView;

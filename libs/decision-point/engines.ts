@@ -11,17 +11,17 @@ import type { EventLog } from '../event-log/port.js';
 import { PolicyEngine, type AuthorityAnswer, type AuthorityRequest } from '../policy/cedar.js';
 import { readJson, readText } from '../event-log/blobs.js';
 
-/** Compiled schemas and their sources that are kept: the ones used last. */
+/** Limit of compiled schemas, and of their sources, that are kept: the most recently used ones. */
 const MAX_SCHEMAS = 2000;
-/** Compiled schemas that are kept to decide old records again. */
+/** Limit of compiled schemas that are kept to replay old records. */
 const MAX_EARLIER = 50;
-/** Texts of schemas that are kept for other threads. */
+/** Limit of schema texts that are kept for other threads. */
 const MAX_TEXTS = 200;
 
-/** Of a Cedar that this build does not have. */
+/** The answer if this build does not have the Cedar version that a record names. */
 const NO_ENGINE: AuthorityAnswer = { outcome: 'error', determining: [] };
 
-/** A question that is no call's. */
+/** A question that belongs to no call, to warm the engine up. */
 const NOBODY: AuthorityRequest = {
   user: { id: '', roles: [], attributes: {} },
   effect: 'read',
@@ -34,39 +34,39 @@ const NOBODY: AuthorityRequest = {
 /** Versions of the deciding software, as a record names them. */
 export type EngineVersions = CallDecided['engines'];
 
-/** By what a record is decided again: its own decider, with engines that answer by the rules of then. */
+/** The rules that replay one record: its own decider, with engines that follow that decider's rules. */
 export interface RulesOfThen {
   readonly decide: Decide;
-  /** They remember nothing: a replay must not confirm a wrong answer from memory. */
+  /** These engines cache nothing: a replay must not confirm a wrong answer from a cache. */
   readonly engines: Engines;
-  /** The Cedar that the record names; undefined if this build does not have it. */
+  /** The Cedar version that the record names. Undefined if this build does not have it. */
   readonly policies: PolicyEngine | undefined;
 }
 
-/** Documents of a decision that have to be loaded before it. */
+/** Documents that must be loaded before a decision. */
 export interface MissingDocuments {
-  /** The engine that the set is for. */
+  /** The engine that evaluates the set. */
   readonly policies: PolicyEngine | undefined;
   readonly set: Digest | undefined;
   readonly schema: Digest | undefined;
 }
 
-/** What decisions compute with: policies and schemas, loaded from their blobs when first needed and kept. */
+/** The engines of decisions: policies and schemas, loaded from their blobs when first needed, then kept. */
 export class DecisionEngines {
   private readonly policies: PolicyEngine;
-  /** Cedar's engines by their version. */
+  /** Cedar engines by version. */
   private readonly cedars: ReadonlyMap<string, PolicyEngine>;
-  /** What decides new calls, as their records name it. */
+  /** The versions that decide new calls, as their records name them. */
   readonly versions: EngineVersions;
   private readonly schemas = new Map<Digest, Json>();
   private readonly schemaTexts = new Map<Digest, string>();
   readonly validator: SchemaValidator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
-  /** For records whose rules divide doubles. */
+  /** Validates for records whose rules divide doubles. */
   private readonly validatorOfDoubles = createSchemaValidator({ maxCompiled: MAX_EARLIER, multiples: 'doubles' });
 
   /**
-   * `earlier` are engines of other Cedar versions, to decide their records again. There is none today: a record of
-   * another version than the installed one is `engine_gone`, because Cedar promises no equal answers across versions.
+   * `earlier` are engines of other Cedar versions, to replay their records. None exists today. A record of another
+   * version than the installed one is `engine_gone`, because Cedar does not promise equal answers across versions.
    */
   constructor(
     private readonly log: EventLog,
@@ -77,7 +77,7 @@ export class DecisionEngines {
     this.versions = { cedar: this.policies.version, decider: CURRENT_DECIDER };
   }
 
-  /** For a new decision whose documents are loaded: synchronous, and a function of its arguments alone. */
+  /** The engines of a new decision whose documents are loaded: synchronous, and functions of their arguments alone. */
   readonly engines: Engines = {
     authority: (set, request) => this.policies.evaluate(set, request),
     named: namedThingErrors,
@@ -85,8 +85,8 @@ export class DecisionEngines {
   };
 
   /**
-   * By what a record is decided again. Undefined if this build does not have its decider, or if the record names an
-   * engine of a kind that this build does not know.
+   * The rules that replay a record. Undefined if this build does not have the record's decider, or if the record names
+   * an engine of an unknown kind.
    */
   rulesOf({ decider, cedar, ...others }: EngineVersions): RulesOfThen | undefined {
     const version = deciders[decider];
@@ -104,12 +104,12 @@ export class DecisionEngines {
     };
   }
 
-  /** What a new decision will ask for and is not loaded yet; undefined if everything is there. */
+  /** The documents that a new decision needs and that are not loaded yet. Undefined if all are loaded. */
   missing(snapshot: Snapshot, call: Pick<Call, 'capability' | 'version' | 'operation'>): MissingDocuments | undefined {
     return this.missingFrom(this.policies, snapshot, call);
   }
 
-  /** The same for a record that is decided again. */
+  /** The documents that a replay of a record needs and that are not loaded yet. */
   missingFor(rules: RulesOfThen, snapshot: Snapshot, call: Call): MissingDocuments | undefined {
     return this.missingFrom(rules.policies, snapshot, call);
   }
@@ -128,15 +128,15 @@ export class DecisionEngines {
     return set === undefined && schema === undefined ? undefined : { policies, set, schema };
   }
 
-  /** Loads what was missing. Throws `LogUnavailable`. */
+  /** Loads the missing documents. Throws `LogUnavailable`. */
   async load({ policies, set, schema }: MissingDocuments): Promise<void> {
     if (set !== undefined) policies?.load(set, await readText(this.log, set));
     if (schema !== undefined) await this.loadSchema(schema);
   }
 
   /**
-   * Loads a policy set and asks it something, so that the first call after a start need not wait for what an engine does
-   * only once. Never throws: what cannot be loaded now is loaded, or refused, when a call needs it.
+   * Loads a policy set and asks it one question, so that the engine's first-use work does not delay the first call.
+   * Never throws: a set that cannot be loaded now is loaded, or refused, when a call needs it.
    */
   async warm(set: Digest | undefined): Promise<void> {
     if (set === undefined) return;
@@ -157,7 +157,7 @@ export class DecisionEngines {
     return schema;
   }
 
-  /** A schema as it was recorded. Throws `LogUnavailable`. */
+  /** The text of a schema as recorded. Throws `LogUnavailable`. */
   async schemaText(digest: Digest): Promise<string> {
     const text = this.schemaTexts.get(digest) ?? (await readText(this.log, digest));
     this.schemaTexts.delete(digest);

@@ -10,7 +10,10 @@ import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import type { AttemptInTask } from './attempt.js';
 
-/** What a drifted definition appends beside its deny: nothing if the request shows no other definition whole. */
+/**
+ * The writes that a drifted definition adds to its deny. None if the request does not show a different definition
+ * whole.
+ */
 export function observedDrift(
   view: ControlView,
   { attempt: { request }, lane, pinned }: AttemptInTask,
@@ -21,7 +24,7 @@ export function observedDrift(
   const { definition: observedDigest } = call.observed;
   if (reason !== 'definition_drifted' || definition === undefined || pinned === undefined) return NOTHING;
   if (version === undefined || observedDigest === undefined) return NOTHING;
-  // A server may declare something else under another probe: that is no drift of the pinned definition.
+  // A server may declare something else under another probe. That is not a drift of the pinned definition.
   const reviewed = view.capability(call.capability).state?.versions.get(version);
   if (probeDifference(reviewed?.probe, probe) !== undefined) return NOTHING;
   return driftWrites(view, {

@@ -13,7 +13,7 @@ import type { TaskLane } from './task-lane.js';
 
 const MAX_TRIES = 20;
 
-/** What an outcome comes to: a batch to append, or nothing new, so that what is there has only to be durable. */
+/** The next step of an outcome. `confirm`: nothing is new, so the recorded outcome only has to be durable. */
 type OutcomeStep =
   | { readonly kind: 'again' }
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }

@@ -22,7 +22,10 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { isUrgent } from '../control/stops.js';
 import type { TaskLane } from './task-lane.js';
 
-/** The call that a request makes; 400 where its definition has no digest or another one than it says. */
+/**
+ * The call that a request makes. Refuses (400) a definition that has no digest, or another digest than the request
+ * says.
+ */
 export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Call, 'decidedAt'>, Refusal> {
   const { callId, taskId, capability, version, operation } = request;
   const { definition, definitionDigest, probe, server } = request.observed;
@@ -59,14 +62,14 @@ export function malformedDefinition(path: string, message: string): Refusal {
   return refusal('malformed_request', 'the definition cannot be digested', [{ path, message }]);
 }
 
-/** What an event adds to a decision. */
+/** The members that an event adds to a decision. */
 type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
   Partial<Pick<CallDecided, 'requestDigest'>> & {
     readonly expiresAt?: Instant | undefined;
     readonly instanceId?: string | undefined;
   };
 
-/** A decision as its event holds it, but for the attempt. The fields stand in the order of RFC 8785. */
+/** A decision as its event holds it, without the attempt. The fields are in the order of RFC 8785. */
 export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
@@ -94,15 +97,17 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
   });
 }
 
-/** What the host observed, as the event holds it: the probe by its digest alone, unless the evidence shows its members. */
+/**
+ * The host's observation as the event holds it: the probe only by its digest, unless the evidence shows its members.
+ */
 function recordedObservation({ observed: { asked, ...observed } }: Call, decision: Decision): CallDecided['observed'] {
   const isShown = decision.checks.at(-1)?.evidence?.['probe'] !== undefined;
   return defined({ asked: isShown && asked !== undefined ? shownProbe(asked) : undefined, ...observed });
 }
 
 /**
- * The batch that records a decision: the event with its payload, the count against `maxCalls`, what `beside` brings
- * along, and for an allow the whole basis as preconditions.
+ * The batch that records a decision: the event with its payload, the count against `maxCalls`, and the writes of
+ * `beside`. An allow also carries its whole basis as preconditions.
  */
 export function decisionBatch(input: {
   readonly lane: TaskLane;
@@ -149,10 +154,11 @@ export function decisionBatch(input: {
     if (!counted.ok) return counted;
     writes.push(writeOf(lane.taskStream, lane.taskRevision, counted.value));
   }
-  // Last, because the log answers with the position of the last event: a repeat gets the same one after a restart.
+  // This write is last, because the log answers with the position of the last event. So a repeat after a restart gets
+  // the same position.
   writes.push({ stream: lane.callsStream, expected: revision - 1, events: [event] });
   const written = new Set(writes.map((write) => write.stream));
-  // A deny stands whatever else has moved; but the task that it saw may still be on its way to the log.
+  // A deny remains valid if other streams have changed. But the task that it saw may not have reached the log yet.
   const sawTask = { [lane.taskStream]: lane.taskRevision };
   const checks = basisChecks(decision.decision === 'allow' ? basis : sawTask, written);
   const blobs = beside.blobs ?? [];

@@ -17,10 +17,16 @@ import type { DecisionPoint } from './decision-point.js';
 import { decidedOf } from './record-decision.js';
 import { isForeign, newTraceId } from './trace.js';
 
-/** Per host: this many at once, and this many a second. Past it nothing is recorded, so there is no decision (429). */
+/**
+ * Limits for each host: refusals at once, and refusals per second. Above either, nothing is recorded, so there is no
+ * decision (429).
+ */
 const BURST = 400;
 const PER_SECOND = 200;
-/** How long one may wait for those before it. A log that is slow or away would let the last wait for minutes. */
+/**
+ * The longest time that a refusal may wait for its turn. Without it, a slow or absent log could keep the last one
+ * waiting for minutes.
+ */
 const MAX_WAIT_MS = 1000;
 const MAX_TRIES = 5;
 
@@ -31,7 +37,7 @@ export interface RefusedCall {
   readonly traceparent: string | undefined;
 }
 
-/** A recorded denial to be, and the answer once its position is known. */
+/** A denial that is about to be recorded, and its answer once its position is known. */
 interface Denial {
   readonly event: SealedEvent;
   readonly answerAt: (position: bigint) => AuthorizeAnswer;
@@ -42,21 +48,26 @@ interface HostRefusals {
   tokens: number;
   filledMs: number;
   waiting: number;
-  /** One append at a time: the stream has one writer. */
+  /** The end of the queue of appends. They run one at a time, because the stream has one writer. */
   last: Promise<unknown>;
 }
 
-/** Records denials that belong to no task of the host, in `refusals-<host>`. Their content is not kept: no task, no key. */
+/**
+ * Records denials that belong to no task of the host, in `refusals-<host>`. Their content is not kept: without a task
+ * there is no key.
+ */
 export class RefusalRecorder {
   private readonly hosts = new Map<string, HostRefusals>();
 
   constructor(
     private readonly point: Pick<DecisionPoint, 'log' | 'view' | 'engines' | 'time'>,
-    /** Milliseconds. */
+    /** In milliseconds. */
     private readonly leaseMs: number,
   ) {}
 
-  /** Throws `LogOverloaded` above the rate, or if too many wait already; `LogUnavailable` if its turn came too late. */
+  /**
+   * Throws `LogOverloaded` above the rate or if too many are waiting, and `LogUnavailable` if its turn came too late.
+   */
   async record(refused: RefusedCall): Promise<Result<AuthorizeAnswer, Refusal>> {
     const host = await this.hostOf(refused.call.host);
     this.takeToken(host);
@@ -92,7 +103,7 @@ export class RefusalRecorder {
     throw new LogUnavailable('the refusal could not be recorded');
   }
 
-  /** Decides the call without a task, which denies, and seals the event for its place after `revision`. */
+  /** Decides the call without a task, which always denies, and seals the event for its place after `revision`. */
   private denial(
     { caller, request, call: undated }: RefusedCall,
     revision: number,
@@ -116,7 +127,7 @@ export class RefusalRecorder {
     return ok({ event, answerAt: (position) => answerOf({ arguments: {} }, data, { ...shown, position }) });
   }
 
-  /** The caller's trace, unless another host has a task in it: nobody writes into another's evidence. */
+  /** The caller's trace, unless another host has a task in it: no host may write into another host's evidence. */
   private async traceFor(host: string, traceparent: string | undefined): Promise<string> {
     const traceId = traceIdOf(traceparent);
     if (traceId === undefined) return newTraceId();

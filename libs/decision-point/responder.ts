@@ -16,14 +16,14 @@ import { judge, recordedAnswer } from './response-work.js';
 import { Submission } from './submission.js';
 
 const MAX_TRIES = 20;
-/** From this try on a record is sealed at once, whatever it costs: others keep taking its place. */
+/** From this try on, this thread seals the record at once at any cost: other appends keep taking its place. */
 const FIRST_SEALED_TRY = 7;
 
 type Try<Answer> = Result<Answer, Refusal> | 'again';
 
-/** The way back: responses are validated and quoted, outcomes recorded. Both belong to an attempt that was allowed. */
+/** The way back: validates and quotes responses, and records outcomes. Both belong to an attempt that was allowed. */
 export class Responder {
-  /** To record a large response. */
+  /** Turns for recording large responses. */
   private readonly turns = new Turns();
 
   constructor(
@@ -33,9 +33,9 @@ export class Responder {
   ) {}
 
   /**
-   * Validates a response, once. The same body again gets the recorded answer. If the call has been stopped since it was
-   * allowed, or the answer comes too late, the response is recorded and rejected, and nothing of it is delivered. `aside`
-   * is called with each wait during which this thread has no work for the response. Throws `LogUnavailable`.
+   * Validates a response, once. The same body again gets the recorded answer. If the call was stopped after its allow,
+   * or the response comes too late, it is recorded and rejected, and nothing of it is delivered. Each wait that needs
+   * no work of this thread runs through `aside`. Throws `LogUnavailable`.
    */
   async respond(
     callId: string,
@@ -78,7 +78,7 @@ export class Responder {
       case 'judge':
         return (await judge(point, desk, limits, response, lane, step)) ?? 'again';
       case 'take_turn':
-        // Large records one after the other: what is behind them in the log waits for less, and memory holds fewer.
+        // Large records go one at a time: later appends wait less, and fewer records are in memory.
         submission.endTurn = await aside(() => this.turns.take(caller.name));
         return 'again';
       case 'seal': {

@@ -24,17 +24,19 @@ import type { ResponderLimits, Response, ResponseAnswer } from './response.js';
 import type { Submission } from './submission.js';
 import type { TaskLane } from './task-lane.js';
 
-/** What a response needs next. After each but `refuse`, `repeat` and `append` it is looked at again. */
+/**
+ * The next step of a response. After each step except `refuse`, `repeat` and `append`, the response is examined again.
+ */
 export type ResponseStep =
-  /** The lane is no longer the task's. */
+  /** The lane no longer belongs to the task. */
   | { readonly kind: 'again' }
-  /** `durable`: the refusal rests on what the lane shows, so it waits until that is durable. */
+  /** `durable`: the refusal relies on what the lane shows, so it waits until that is durable. */
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
   | RepeatedResponse
   | ResponseToJudge
-  /** It is large, and has to wait for its turn to be recorded. */
+  /** The response is large and must wait for its turn to be recorded. */
   | { readonly kind: 'take_turn' }
-  /** It is sealed beforehand for a place, in the hope that the place stays free. */
+  /** The response is sealed in advance for a place, which another append may still take. */
   | { readonly kind: 'seal'; readonly place: string; readonly parts: readonly PayloadPart[] }
   | { readonly kind: 'append'; readonly batch: Batch; readonly answerAt: (position: bigint) => ResponseAnswer };
 
@@ -50,12 +52,12 @@ export interface RepeatedResponse {
 export interface ResponseToJudge {
   readonly kind: 'judge';
   readonly attempt: AttemptState;
-  /** The output schema that it is held to. */
+  /** The output schema that the response must match. */
   readonly schema: Digest | undefined;
   readonly validates: boolean;
 }
 
-/** Looks at the live states and says what to do next, in one turn: what is looked at is what the append checks. */
+/** Examines the live states and returns the next step, in one turn: the append checks the states that were examined. */
 export function nextStep(
   point: DecisionPoint,
   limits: ResponderLimits,
@@ -96,7 +98,7 @@ export function nextStep(
     ...standing.value,
     { stream: 'directives', expected: view.directives().revision },
     { stream: `capability-${attempt.decided.capability}`, expected: capability.revision },
-    // A task that is closed meanwhile takes no answer.
+    // A task that was closed meanwhile takes no response.
     { stream: lane.taskStream, expected: lane.taskRevision },
   ];
   const epoch = view.directives().revision;
@@ -141,7 +143,7 @@ function recordStep(
   return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, answerAt };
 }
 
-/** Why nothing of a response is delivered, whatever is in it. */
+/** The reason to deliver nothing of a response, independent of its content. */
 function reasonToReject(
   view: ControlView,
   lane: TaskLane,
@@ -155,7 +157,7 @@ function reasonToReject(
   return isLate ? rejected('response', 'late') : undefined;
 }
 
-/** A record is sealed for its place: a large one beforehand, a small one now. Undefined if it has to be sealed first. */
+/** The record sealed for its place: a large one in advance, a small one now. Undefined if it must be sealed first. */
 function sealedFor(
   desk: ContentDesk,
   submission: Submission,
@@ -168,7 +170,10 @@ function sealedFor(
   return before ?? (sealsNow || desk.sealsAtOnce(parts) ? desk.sealNow(key, place, parts) : undefined);
 }
 
-/** The pinned output schema, unless a reviewer has accepted that it is not enforced. That may change at any time. */
+/**
+ * The pinned output schema, unless a reviewer has accepted that it is not enforced. That exception may change at any
+ * time.
+ */
 function outputSchemaOf({ decided }: AttemptState, capability: MaybeCapability): Digest | undefined {
   const { version = '', operation } = decided;
   const known = capability?.versions.get(version);
@@ -176,7 +181,7 @@ function outputSchemaOf({ decided }: AttemptState, capability: MaybeCapability):
   return ownValue(known.operations, operation)?.output;
 }
 
-/** A directive has matched the allow since, lifted again or not, or its version may no longer be used. */
+/** Whether a directive has matched the allow since (lifted again or not), or the version may no longer be used. */
 function isStopped({ decided }: AttemptState, capability: MaybeCapability, view: ControlView): boolean {
   const { host, taskId, capability: capabilityId, version, operation, basis } = decided;
   const state = version === undefined ? undefined : capability?.versions.get(version);

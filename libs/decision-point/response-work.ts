@@ -14,7 +14,7 @@ import type { ResponderLimits, Response, ResponseAnswer } from './response.js';
 import type { RepeatedResponse, ResponseToJudge } from './response-step.js';
 import type { TaskLane } from './task-lane.js';
 
-/** Reads and validates a response, and keeps the judgement with it. A refusal if the text is no response. */
+/** Reads and validates a response, and keeps the judgement with it. Returns a refusal if the text is not a response. */
 export async function judge(
   point: DecisionPoint,
   desk: ContentDesk,
@@ -32,7 +32,7 @@ export async function judge(
   return undefined;
 }
 
-/** What a response is validated against: its version, which never changes, and an output schema if one is enforced. */
+/** The rules that validate a response: its version, which never changes, and an output schema if one is enforced. */
 async function validationOf(
   { view, engines }: DecisionPoint,
   limits: ResponderLimits,
@@ -49,7 +49,7 @@ async function validationOf(
   return { source, schema, limits };
 }
 
-/** The answer that was recorded, from the payload of its event. Waits until the record is durable. */
+/** The recorded answer, from the payload of its event. Waits until the record is durable. */
 export async function recordedAnswer(
   { lanes, log }: DecisionPoint,
   desk: ContentDesk,

@@ -7,14 +7,14 @@ import type { ResponseVerdict } from '../vocabulary/words.js';
 import type { Submission } from './submission.js';
 
 export interface ResponderLimits extends ResponseLimits {
-  /** How long after its allow an answer may come, in milliseconds. */
+  /** The longest time between an allow and its response, in milliseconds. */
   readonly lateMs: number;
 }
 
-/** Waits for something while this thread is free for others. */
+/** Runs a wait while this thread is free for other work. */
 export type Aside = <Answer>(wait: () => Promise<Answer>) => Promise<Answer>;
 
-/** A response to record: to which call, from whom. */
+/** A response to record, its call and its caller. */
 export interface Response {
   readonly callId: string;
   readonly submission: Submission;
@@ -25,7 +25,7 @@ export interface Response {
 export interface ResponseAnswer {
   readonly callId: string;
   readonly verdict: ResponseVerdict;
-  /** What the agent may be given; absent if the response was rejected. */
+  /** The content that the agent may be given. Absent if the response was rejected. */
   readonly content?: JsonText;
   readonly findings: readonly Finding[];
   readonly rawDigest: Digest;

@@ -14,31 +14,31 @@ interface Sealed {
   readonly bytes: Uint8Array;
 }
 
-/** What was judged, for which attempt, and against which output schema. */
+/** The judgement of a response, for one attempt and one output schema. */
 interface Judgement {
   readonly attempt: number;
-  /** Absent if the answer is not held to one. */
+  /** Absent if the response does not have to match one. */
   readonly schema: Digest | undefined;
   readonly judged: Judged;
 }
 
-/** A response on its way to its record: what has been found out about it is kept, however often recording is tried. */
+/** A response on its way to its record. Its findings are kept, however often recording is tried. */
 export class Submission {
   private judgement: Judgement | undefined;
   private sealing: Sealed | undefined;
-  /** Ends the turn in which it is recorded, if it needs one. */
+  /** Ends the response's turn to be recorded, if it took one. */
   endTurn: (() => void) | undefined;
 
   private constructor(
     readonly text: ResponseText,
     readonly taskId: string,
-    /** All of it, if it is small. */
+    /** The whole request, if it is small. */
     readonly request: ResponseRequest | undefined,
   ) {}
 
   /**
-   * Finds out whose response it is. Of a large one no more is read than its first member, if that says so: it is worked on
-   * once it is known that its call was allowed.
+   * Finds the task of a response. Reads only the first member of a large one, if that names the task. The rest is read
+   * once its call is known to be allowed.
    */
   static async of(desk: ContentDesk, owner: string, text: ResponseText): Promise<Result<Submission, Refusal>> {
     const isLarge = !isSmall(text);
@@ -52,7 +52,7 @@ export class Submission {
     return ok(new Submission(shared, taskId, isWhole ? { taskId, result, error } : undefined));
   }
 
-  /** What was judged for an attempt and against this output schema; undefined if that is still to be done. */
+  /** The judgement for an attempt and this output schema. Undefined if it is still to be made. */
   judgedFor(attempt: number, schema: Digest | undefined): Judged | undefined {
     const { judgement } = this;
     return judgement?.attempt === attempt && judgement.schema === schema ? judgement.judged : undefined;
@@ -76,7 +76,7 @@ export class Submission {
 const HEAD_BYTES = 128;
 const HEAD = /^\s*\{\s*"taskId"\s*:\s*"([^"\\]{36})"\s*[,}]/;
 
-/** The task that a body names as its first member. A second such member would be refused when the text is read. */
+/** The task that a body names as its first member. Reading the text later refuses a second such member. */
 function taskIdIn(text: ResponseText): string | undefined {
   const taskId = 'body' in text ? firstTaskId(text.body) : text.taskId;
   return UUID_PATTERN.test(taskId) ? taskId.toLowerCase() : undefined;
@@ -87,7 +87,7 @@ function firstTaskId({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return HEAD.exec(head)?.[1] ?? '';
 }
 
-/** The same in memory that threads can share: it is copied once, however often it is worked on. */
+/** The same text in memory that threads can share: it is copied once, however often it is used. */
 function sharedText(text: ResponseText): ResponseText {
   if ('body' in text) return { body: sharedIfLarge(text.body) };
   const { taskId, result, error } = text;

@@ -21,7 +21,7 @@ const laneOf = (): TaskLane =>
     1000,
   );
 
-/** The next decision on a lane, with so much evidence. */
+/** The next decision on a lane, with `evidence` characters of evidence. */
 function decision(lane: TaskLane, evidence: number): Batch {
   const decided = callDecided('deny', { observed: { server: { method: 'package', command: 'x'.repeat(evidence) } } });
   const stream = lane.callsStream;

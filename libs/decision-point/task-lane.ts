@@ -7,28 +7,28 @@ import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
 
-/** What a task's events only commit to. */
+/** The content of a task, to which its events only commit. */
 export interface TaskContent {
   readonly purpose: string;
   readonly attributes: JsonObject;
 }
 
-/** Takes back what one batch has put into the states. */
+/** Takes one batch back out of the states. */
 type Undo = () => void;
 
 /**
- * One task with its calls, as the process that serves it sees them: appends are pipelined, so the states run ahead of
- * the log by what is in flight. When an append is refused, what came after it is refused too (each expects the exact
- * revision), and the lane is given up: the next caller waits until nothing is in flight and gets a lane that has taken
- * the refused back.
+ * One task with its calls, as seen by the process that serves it. Appends are pipelined, so the states are ahead of the
+ * log by the batches in flight. Each append expects the exact revision, so a refused append has all later ones refused
+ * too. Then the lane is given up: the next caller waits until nothing is in flight. It gets a lane without the refused
+ * batches.
  */
 export class TaskLane {
   inFlight = 0;
-  /** Set once the lane no longer says what the log says: whoever holds it asks for another before deciding on it. */
+  /** Set once the lane no longer agrees with the log. Its holder gets another lane before it decides. */
   givenUp = false;
-  /** What is not committed yet, or has been refused, in the order in which it was sent. */
+  /** Undo steps of batches that are not committed yet or were refused, in the order of sending. */
   private readonly ahead = new Set<Undo>();
-  /** Nobody knows whether the log has everything that the states have. */
+  /** Set if it is unknown whether the log has everything that the states have. */
   private uncertain = false;
   private drained: (() => void)[] = [];
 
@@ -39,13 +39,13 @@ export class TaskLane {
     readonly content: TaskContent,
     /** Encrypts the task's payload records and keys its request digests. */
     readonly key: KeyObject,
-    /** Of its TaskOpened. */
+    /** Position of the task's TaskOpened. */
     readonly position: bigint,
-    /** About how many bytes of memory the task and its content take. */
+    /** Approximate memory of the task and its content, in bytes. */
     private readonly openedBytes: number,
   ) {}
 
-  /** About how many bytes of memory the lane takes, beside what each call does anyway. */
+  /** Approximate memory of the lane in bytes, without the fixed size of each call. */
   get bytes(): number {
     return this.openedBytes + this.calls.chars;
   }
@@ -58,7 +58,10 @@ export class TaskLane {
     return `task-${this.task.taskId}`;
   }
 
-  /** Sends a batch on its way and runs ahead of it. Throws what the log throws. Go through `TaskLanes.commit`. */
+  /**
+   * Sends a batch and applies it to the states ahead of the log. Throws what the log throws. Use `TaskLanes.commit`
+   * instead.
+   */
   async send(log: SettledLog, batch: Batch): Promise<SettledOutcome> {
     const sent = log.append(batch);
     this.inFlight += 1;
@@ -70,7 +73,8 @@ export class TaskLane {
       else if (outcome.violations.some((violation) => this.isAhead(violation))) this.uncertain = true;
       return outcome;
     } catch (error) {
-      // An overloaded log has taken nothing, nor has any what is too large; after any other error nobody can say.
+      // An overloaded log and a batch that is too large leave the log unchanged. After any other error the result is
+      // unknown.
       if (!(error instanceof LogOverloaded || error instanceof EventTooLarge)) this.uncertain = true;
       throw error;
     } finally {
@@ -84,8 +88,8 @@ export class TaskLane {
   }
 
   /**
-   * The lane that takes the place of this one, which was given up and has drained: the same states without what was
-   * refused. Undefined where only the log can say what they are.
+   * The successor of this lane, which was given up and has drained: the same states without the refused batches.
+   * Undefined if the task must be loaded from the log.
    */
   rewound(): TaskLane | undefined {
     if (this.uncertain) return undefined;
@@ -94,7 +98,7 @@ export class TaskLane {
     return new TaskLane(task, taskRevision, calls, content, key, position, openedBytes);
   }
 
-  /** Somebody else has written to this task: the log knows more than the states do. */
+  /** Another writer has written to this task: the log knows more than the states. */
   private isAhead({ stream, expected, actual }: Violation): boolean {
     return (stream === this.callsStream || stream === this.taskStream) && actual > expected;
   }
@@ -120,7 +124,7 @@ export class TaskLane {
     return () => {
       this.calls.revision -= 1;
       this.calls.chars = chars;
-      // What nothing holds any more must not stand for the next one's.
+      // A refused decision must not stay as `last`, whose equal parts the next decision shares.
       if (last === undefined) delete this.calls.last;
       else this.calls.last = last;
       if (kept === undefined) calls.delete(callId);

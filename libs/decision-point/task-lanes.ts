@@ -12,25 +12,25 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { TaskLane } from './task-lane.js';
 
 const MAX_LANES = 10_000;
-/** Calls that are held in all lanes together, about; each is some 0.7 kB. */
+/** Approximate limit of calls in all lanes together. Each takes about 0.7 kB. */
 const MAX_HELD_CALLS = 500_000;
 /**
- * What lanes hold beside that (scopes, attributes, evidence), about. Calls of ordinary size, 60 to 300 bytes of it each,
- * come to their own bound at about the same time; one lane may hold a quarter: `MAX_CALLS_CHARS`.
+ * Approximate limit of the lanes' other memory (scopes, attributes, evidence), in bytes. Ordinary calls hold 60 to 300
+ * bytes of it, so they reach both limits at about the same time. One lane may hold a quarter: `MAX_CALLS_CHARS`.
  */
 const MAX_HELD_BYTES = 134_217_728;
-/** How many uses, and bytes of new lanes, may come before all is counted again. */
+/** Uses, and bytes of new lanes, after which all lanes are counted again. */
 const COUNT_EVERY = 1000;
 const COUNT_EVERY_BYTES = 4_194_304;
 
-/** The lanes of the tasks that were used last, loaded from the log when first needed. */
+/** The lanes of the most recently used tasks, loaded from the log when first needed. */
 export class TaskLanes {
-  /** In order of use, the longest unused first. */
+  /** In order of use, the least recently used first. */
   private readonly lanes = new Map<string, Promise<TaskLane | undefined>>();
-  /** Those of them that are there already. */
+  /** The lanes that have finished loading. */
   private readonly loaded = new Map<string, TaskLane>();
   private gets = 0;
-  /** Of lanes that came since all was counted. */
+  /** Bytes of lanes that were loaded after the last count. */
   private newBytes = 0;
   private excessCalls = 0;
   private excessBytes = 0;
@@ -41,12 +41,12 @@ export class TaskLanes {
     private readonly view: ControlView,
   ) {}
 
-  /** How many lanes there are now. */
+  /** The number of lanes now. */
   get held(): number {
     return this.lanes.size;
   }
 
-  /** The lane of a task, undefined where there is no such task or its content was shredded. Throws `LogUnavailable`. */
+  /** The lane of a task. Undefined if there is no such task or its content was shredded. Throws `LogUnavailable`. */
   async get(taskId: string): Promise<TaskLane | undefined> {
     const held = this.lanes.get(taskId) ?? this.load(taskId);
     this.lanes.delete(taskId);
@@ -68,8 +68,8 @@ export class TaskLanes {
   }
 
   /**
-   * Appends for a task. The position of the commit, or undefined where the batch was refused: then the view has been
-   * brought up to date, the lane is given up, and the caller decides anew. Throws what the log throws.
+   * Appends for a task. Returns the position of the commit, or undefined if the batch was refused. After a refusal, the
+   * view is up to date, the lane is given up, and the caller decides again. Throws what the log throws.
    */
   async commit(lane: TaskLane, batch: Batch): Promise<bigint | undefined> {
     try {
@@ -85,8 +85,9 @@ export class TaskLanes {
   }
 
   /**
-   * Waits until all that the lane shows is durable: nobody is answered from what may never have been. `standing` is what
-   * the caller rests on, where something is handed over. The position, or undefined where any of it does not hold.
+   * Waits until everything that the lane shows is durable, so that no answer relies on a state that is then lost.
+   * `standing` are further preconditions of an answer that delivers something. Returns the position, or undefined if
+   * any check fails.
    */
   confirm(lane: TaskLane, standing: readonly StreamCheck[] = []): Promise<bigint | undefined> {
     const { callsStream, calls, taskStream, taskRevision } = lane;
@@ -98,28 +99,28 @@ export class TaskLanes {
     return this.commit(lane, { writes: [], checks });
   }
 
-  /** A refusal that rests on what the lane shows, once that is durable. */
+  /** Returns a refusal that relies on what the lane shows, once that is durable. */
   async refuseWhenDurable(lane: TaskLane, refused: Refusal): Promise<Result<never, Refusal> | 'again'> {
     return (await this.confirm(lane)) === undefined ? 'again' : err(refused);
   }
 
-  /** Nobody is likely to need the task again: its lane makes room, unless something is in flight. */
+  /** Frees the lane of a task that is unlikely to be needed again, unless something is in flight. */
   letGo(lane: TaskLane): void {
     const { taskId } = lane.task;
     const held = this.lanes.get(taskId);
-    // One that was given up has its successor in its place, which others may be about to write to.
+    // A lane that was given up has already been replaced. Other callers may be about to write to the replacement.
     if (lane.givenUp || held === undefined || this.loaded.get(taskId) !== lane || lane.inFlight > 0) return;
     lane.givenUp = true;
     this.forget(taskId, held);
   }
 
-  /** Whoever needs the task next gets what the log says. */
+  /** Replaces the lane by one that agrees with the log. */
   private giveUp(lane: TaskLane): void {
     const { taskId } = lane.task;
     if (lane.givenUp) return;
     lane.givenUp = true;
     const next = lane.whenDrained().then(() => lane.rewound() ?? this.load(taskId));
-    // Whoever waits for it hears of a failure; who comes later tries again.
+    // A caller that waits for the replacement gets the failure. A later caller tries again.
     next.catch(() => this.forget(taskId, next));
     this.lanes.set(taskId, next);
   }
@@ -155,7 +156,7 @@ export class TaskLanes {
     );
   }
 
-  /** Counts now and then: it goes over all lanes. */
+  /** Counts only now and then, because it visits every lane. */
   private isTooMuch(): boolean {
     this.gets += 1;
     if (this.gets % COUNT_EVERY !== 0 && this.newBytes < COUNT_EVERY_BYTES) return false;
@@ -169,7 +170,7 @@ export class TaskLanes {
     return this.excessCalls > 0 || this.excessBytes > 0;
   }
 
-  /** Lets go of the longest unused lanes that have nothing in flight, but for the one that is asked for. */
+  /** Removes the least recently used lanes that have nothing in flight, except the wanted one. */
   private async evict(wanted: TaskLane | undefined): Promise<void> {
     for (const [taskId, held] of this.lanes) {
       if (this.lanes.size <= MAX_LANES && this.excessCalls <= 0 && this.excessBytes <= 0) return;
@@ -183,7 +184,7 @@ export class TaskLanes {
   }
 }
 
-/** About how many bytes of memory a value of JSON takes: what is in small pieces takes many times its text. */
+/** Approximate memory of a JSON value, in bytes. Many small values take many times the size of their text. */
 function bytesOf(value: unknown): number {
   if (typeof value === 'string') return 24 + value.length;
   if (typeof value !== 'object' || value === null) return 8;

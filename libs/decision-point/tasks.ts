@@ -25,12 +25,12 @@ import type { TaskLanes } from './task-lanes.js';
 
 const MAX_TRIES = 20;
 
-/** A task to open, with the ids that it will have. */
+/** A task to open, with its future ids. */
 export interface TaskToOpen {
   readonly taskId: string;
-  /** The trace that the caller names in its request; it must not hold another host's task. */
+  /** The trace that the caller names in its request. It must not hold another host's task. */
   readonly traceId?: string | undefined;
-  /** The trace that the caller is in, taken where it is free to take. */
+  /** The trace that the caller is in. It is used unless it belongs to another host. */
   readonly parentTraceId?: string | undefined;
   readonly caller: Caller;
   readonly request: OpenTask;
@@ -41,7 +41,7 @@ interface JoinedTrace {
   readonly joined: readonly RecordedEvent[];
 }
 
-/** Opens and closes tasks. A task is its host's alone: for any other it does not exist. */
+/** Opens and closes tasks. A task belongs to its host alone: for any other host it does not exist. */
 export class Tasks {
   constructor(
     private readonly log: EventLog,
@@ -50,7 +50,7 @@ export class Tasks {
     private readonly keys: Keyring,
   ) {}
 
-  /** Binds the task to versions. The same id with the same body answers what is recorded. */
+  /** Opens a task, which binds it to versions. The same id with the same body gets the recorded answer. */
   async open(task: TaskToOpen): Promise<Result<{ lane: TaskLane; position: bigint }, Refusal>> {
     const { taskId, caller, request } = task;
     const host = caller.name;
@@ -80,16 +80,17 @@ export class Tasks {
       async () => (await this.lanes.get(taskId)) ?? this.traceFor(task),
     );
     if (!run.ok) return run;
-    // A load that began before the commit may still be under way and find nothing: then the next one finds the task.
+    // A load that began before the commit may still be running and find nothing. The next one finds the task.
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const lane = await afterCommit(() => this.lanes.get(taskId));
-      // Its own position, as whoever reads it later is told; that of the append may be its place in the trace.
+      // The position of TaskOpened, which a later reader gets too. The append may answer with the position of
+      // TaskJoined.
       if (lane !== undefined) return ok({ lane, position: lane.position });
     }
     return err(refusal('already_exists', 'another task has this id'));
   }
 
-  /** Closing a closed task changes nothing. */
+  /** Closes a task. Closing a closed task changes nothing. */
   async close(
     taskId: string,
     caller: Caller,
@@ -111,7 +112,7 @@ export class Tasks {
     return err(refusal('revision_conflict', 'the task is too busy; try again'));
   }
 
-  /** What closing appends: nothing if the task is closed already. */
+  /** The batch that closes a task. It is empty if the task is closed already. */
   private closingOf(lane: TaskLane, caller: Caller, reason: string | undefined): Result<Batch, Refusal> {
     const { view, time } = this.plane;
     const standing = callerPrecondition(view, caller);
@@ -124,7 +125,7 @@ export class Tasks {
     return ok({ writes: events.length === 0 ? [] : [{ stream, expected, events }], checks: standing.value });
   }
 
-  /** A task of this host, as far as it is durable. */
+  /** A task of this host, once everything that it shows is durable. */
   async get(taskId: string, host: string): Promise<TaskLane | undefined> {
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const lane = await this.lanes.get(taskId);
@@ -135,8 +136,8 @@ export class Tasks {
   }
 
   /**
-   * Why a task would not be opened now, before it has a key: a task that never was leaves none behind. Throws
-   * `EventTooLarge`.
+   * The reason why a task cannot be opened now. It is found before the task has a key, so that a refused task leaves no
+   * key behind. Throws `EventTooLarge`.
    */
   private async refusalOf(task: TaskToOpen): Promise<Refusal | undefined> {
     const throwaway = randomBytes(KEY_BYTES);
@@ -157,7 +158,7 @@ export class Tasks {
     }
   }
 
-  /** The trace that a task joins, with the tasks that are in it; no trace if the named one is another host's. */
+  /** The trace that a task joins, with the tasks in it. No trace if the named one belongs to another host. */
   private async traceFor({ traceId: named, parentTraceId, caller }: TaskToOpen): Promise<JoinedTrace> {
     const wanted = named ?? parentTraceId ?? newTraceId();
     const joined = await this.log.read(`trace-${wanted}`);
@@ -165,7 +166,7 @@ export class Tasks {
     return { traceId: named === undefined ? newTraceId() : undefined, joined: [] };
   }
 
-  /** Reads live states: the pins have to be those of the revisions that the append checks. */
+  /** Reads live states: the pins must come from the revisions that the append checks. */
   private openingOf(
     { taskId, parentTraceId, caller: { name: host }, request }: TaskToOpen,
     { traceId, joined }: JoinedTrace,
@@ -198,7 +199,7 @@ export class Tasks {
     };
     const decided = taskDecider.decide({ type: 'open', opened, traceId, actor: host, time: now }, undefined);
     if (!decided.ok) return decided;
-    // A trace that is another's is not joined, but the connection is not lost.
+    // Another host's trace is not joined, but the event still refers to it.
     const parent = parentTraceId === undefined || parentTraceId === traceId ? {} : { correlationId: parentTraceId };
     const events = decided.value.map((fact) => sealFact(stream, 1, fact, { payload: payload.bytes, ...parent }));
     const join = { type: 'TaskJoined', data: { taskId, host }, actor: host, time: now, traceId };
@@ -214,7 +215,7 @@ export class Tasks {
   }
 }
 
-/** 403 for a task that names an agent, user role or capability beyond what its host may name. */
+/** Refuses (403) a task that names an agent, user role or capability beyond what its host may name. */
 function withinCeilings(request: OpenTask, rights: HostRights | undefined): Result<void, Refusal> {
   const beyond = (what: string) => err(refusal('beyond_ceiling', `the host may not open a task for this ${what}`));
   const { agents, userRoles, capabilities } = rights ?? {};

@@ -8,8 +8,8 @@ export function newTraceId(): string {
 }
 
 /**
- * Whether a trace, by its TaskJoined events, holds a task of another host: no host writes into another's evidence. An
- * event that cannot be read counts as another host's.
+ * Whether a trace, by its TaskJoined events, holds a task of another host: no host may write into another host's
+ * evidence. An unreadable event counts as another host's.
  */
 export function isForeign(joined: readonly RecordedEvent[], host: string): boolean {
   return joined.some(({ json }) => {
