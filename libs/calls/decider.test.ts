@@ -117,7 +117,7 @@ test('an outcome needs an attempt that was allowed, and no response', () => {
   given(call('allow'), response()).when(tell('failed')).thenEvents(outcome('failed'));
 });
 
-/** first outcome | second | third | what the last one comes to */
+/** first outcome | second | third | result of the last one */
 const OUTCOMES = `
   succeeded | succeeded |           | nothing
   succeeded | failed    |           | refused

@@ -12,10 +12,10 @@ export type CallsEvent = { readonly actor: string; readonly time: Instant; reado
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
 );
 
-/** What is kept of a decision: its commitments stand in the log, for whoever opens the payload. */
+/** A decision without its commitments. Those remain in the log, for a reader that opens the payload. */
 export type Attempted = Omit<CallDecided, 'commitments'>;
 
-/** One attempt as it was recorded, but for its commitments. `position` is not known before its append has been confirmed. */
+/** One attempt as recorded, without its commitments. `position` is unknown until its append is confirmed. */
 export interface AttemptState {
   readonly decided: Attempted;
   readonly at: Instant;
@@ -38,9 +38,9 @@ export interface CallState {
 export interface CallsState {
   revision: number;
   readonly calls: Map<string, CallState>;
-  /** The decision that came last: what the next one has in common with it is held once. */
+  /** The latest decision. The next one shares its equal parts, so memory holds them once. */
   last?: Attempted;
-  /** What all of it holds beside that, in characters; what was replaced still counts. */
+  /** Size of all caller-sized parts, in characters. Replaced parts still count. */
   chars: number;
 }
 
@@ -90,7 +90,10 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
   },
 };
 
-/** Calls of a task are mostly alike: what is equal to the last one's is the same object, and memory holds it once. */
+/**
+ * Calls of a task are mostly alike. Parts equal to the last decision's become the same object, so memory holds them
+ * once.
+ */
 function attemptedOf({ commitments: _, ...decided }: CallDecided, last: Attempted | undefined): Attempted {
   if (last === undefined) return decided;
   return {
@@ -104,24 +107,26 @@ function attemptedOf({ commitments: _, ...decided }: CallDecided, last: Attempte
 
 const same = <Value>(value: Value, last: Value): Value => (equal(value, last) ? last : value);
 
-/** What an attempt holds that the last one does not hold for it. */
+/** Characters of an attempt's parts that it does not share with the last one. */
 function ownChars(decided: Attempted, last: Attempted | undefined): number {
   let chars = 0;
   for (const part of HEAVY) if (decided[part] !== last?.[part]) chars += charsOf(decided[part]);
   return chars;
 }
 
-/** What a response or an outcome holds beside what each does anyway. */
+/** Characters of a response or an outcome beyond its fixed size. */
 function toldChars(event: Exclude<CallsEvent, { type: 'CallDecided' }>): number {
   if (event.type === 'ResponseValidated') return charsOf(event.data.findings);
   const { effect, control } = event.data;
   return charsOf(effect) + charsOf(control);
 }
 
-/** The parts of an attempt whose size is up to whoever asked. */
+/** The parts of an attempt whose size depends on the caller. */
 const HEAVY = ['basis', 'checks', 'observed', 'operation', 'rule'] as const;
 
-/** About how much a value of JSON holds: its texts, and eight for anything else that is no container. */
+/**
+ * Approximate size of a JSON value in characters: its texts, and eight for each other value that is not a container.
+ */
 function charsOf(value: unknown): number {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return 8;
@@ -135,12 +140,12 @@ const allowedAs = (attempt: AttemptState) => (attempt.decided.decision === 'allo
 type Of<Type extends CallsCommand['type']> = Extract<CallsCommand, { type: Type }>;
 type Decided = Result<readonly CallsEvent[], Refusal>;
 
-/** Calls of one task: all of them are held in memory while it is in use, some 0.7 kB each. */
+/** Calls of one task. All of them are in memory while the task is in use, about 0.7 kB each. */
 export const MAX_CALLS = 100_000;
-/** What they may hold beyond that: evidence is the caller's, up to 26 kB for each call. */
+/** Further characters that these calls may hold. The caller determines the evidence, up to 26 kB for each call. */
 const MAX_CALLS_CHARS = 33_554_432;
 
-/** The next attempt at a call. One body per callId; once there is a response, the record is final. */
+/** Records the next attempt at a call. A callId has one body. After the response, the record is final. */
 function recordDecision(command: Of<'record-decision'>, state: CallsState): Decided {
   const { actor, time, decided } = command;
   const call = state.calls.get(decided.callId);
@@ -149,7 +154,8 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   if (call === undefined && state.calls.size >= MAX_CALLS) {
     return err(refusal('too_large', `a task has at most ${MAX_CALLS} calls: open another`));
   }
-  // Also for a repeat: what it replaces counts still. Responses and outcomes have an end with the calls.
+  // A repeat is refused too, because the attempt that it replaces still counts. The number of calls bounds responses
+  // and outcomes.
   if (state.chars >= MAX_CALLS_CHARS) {
     return err(refusal('too_large', 'the calls of the task hold too much evidence: open another'));
   }
@@ -167,7 +173,7 @@ function recordResponse(command: Of<'record-response'>, state: CallsState): Deci
   return ok([{ type: 'ResponseValidated', data: validated, actor, time }]);
 }
 
-/** `unknown` may be replaced once; every other outcome stands. */
+/** `unknown` may be replaced once. Any other outcome is final. */
 function recordOutcome(command: Of<'record-outcome'>, state: CallsState): Decided {
   const { actor, time, outcome } = command;
   const call = state.calls.get(outcome.callId);
@@ -187,6 +193,6 @@ function sameOutcome(a: OutcomeRecorded, b: OutcomeRecorded): boolean {
 }
 
 export const otherBody = (): Refusal => refusal('call_conflict', 'this call came with another body before');
-/** An attempt would be a second call under the record of the first one. */
+/** Refuses another attempt, which would be a second call under the record of the first. */
 export const finished = (): Refusal => refusal('call_finished', 'this call has its response: use a new callId');
 export const notAllowed = (): Refusal => refusal('invalid_transition', 'no attempt at this call was allowed');

@@ -4,7 +4,10 @@ import { Finding } from '../content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '../vocabulary/words.js';
 
-/** What a host says that it saw of the server, by the method that it used. Attacker-influenced: compared, never trusted. */
+/**
+ * The host's evidence about the server, by the method it used. Attackers can influence it: it is compared, never
+ * trusted.
+ */
 export const ServerEvidence = z.object({
   command: z.string().max(4096).optional(),
   id: z.string().max(2048).optional(),
@@ -18,8 +21,8 @@ export const ServerEvidence = z.object({
 export type ServerEvidence = z.infer<typeof ServerEvidence>;
 
 /**
- * A check as it is recorded, which is what keeps CallDecided small: its bare name where it passed, else
- * `[check, outcome]` or `[check, outcome, evidence]`.
+ * A recorded check. To keep CallDecided small, a passed check is its bare name, else `[check, outcome]` or `[check,
+ * outcome, evidence]`.
  */
 export const RecordedCheck = z.union([
   CheckName,
@@ -29,9 +32,9 @@ export const RecordedCheck = z.union([
 export type RecordedCheck = z.infer<typeof RecordedCheck>;
 
 /**
- * What was decided, on what evidence. Facts of stream `calls-<taskId>`; a CallRefused in `refusals-<host>` has the same
- * fields, for a call that belongs to no task of that host. What the basis pins (expected digest, reviewer, signature)
- * is read from the streams that it names, so it is not said again here.
+ * A decision and its evidence. These are facts of stream `calls-<taskId>`. A CallRefused in `refusals-<host>` has the
+ * same fields, for a call that belongs to no task of that host. Values that the basis pins (expected digest, reviewer,
+ * signature) are in the streams that it names and are not repeated here.
  */
 export const CallDecided = z.strictObject({
   callId: Uuid,
@@ -45,13 +48,13 @@ export const CallDecided = z.strictObject({
   reason: z.union([z.literal('ok'), ReasonCode]),
   rule: z.string().optional(),
   checks: z.array(RecordedCheck),
-  /** Stream and revision of everything that the decision rested on. */
+  /** Stream and revision of everything that the decision relied on. */
   basis: z.record(z.string(), z.int().min(0)),
   observed: z.strictObject({
-    /** What the server was asked with; there if the definition differs and the probe does too. */
+    /** The probe that the host sent to the server. Present if both the definition and the probe differ. */
     asked: ShownProbe.optional(),
     definition: DigestText.optional(),
-    /** A definition came along whole, and so could suspend. */
+    /** The request held the whole definition, which could therefore suspend the version. */
     whole: z.literal(true).optional(),
     probe: DigestText.optional(),
     server: ServerEvidence,
@@ -59,7 +62,9 @@ export const CallDecided = z.strictObject({
   /** How many context items were offered; their content is in the payload record. */
   contextItems: z.int().min(0),
   commitments: z.strictObject({ arguments: DigestText, context: DigestText.optional() }).partial(),
-  /** Keyed digest of the request, by which a repeat is told from a conflict; a refused call has no key to make it with. */
+  /**
+   * Keyed digest of the request, which tells a repeat from a conflict. A refused call has none, because it has no key.
+   */
   requestDigest: DigestText.optional(),
   /** Scope entry whose `maxCalls` this allow counts against. */
   counts: z.int().min(0).optional(),
@@ -83,7 +88,7 @@ export const ResponseValidated = z.strictObject({
 });
 export type ResponseValidated = z.infer<typeof ResponseValidated>;
 
-/** What came of a call downstream, as the host tells it. */
+/** The downstream result of a call, as the host reports it. */
 export const OutcomeRecorded = z.strictObject({
   callId: Uuid,
   taskId: Uuid,

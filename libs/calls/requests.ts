@@ -15,8 +15,8 @@ export const ContextItem = z.object({
 export type ContextItem = z.infer<typeof ContextItem>;
 
 /**
- * The body of an authorize request. Unknown fields are dropped; what is left is what a repeat is compared by. The fields
- * stand in the order of RFC 8785, in which they are written fastest.
+ * The body of an authorize request. Unknown fields are dropped, and a repeat is compared by the others. The fields are
+ * in the order of RFC 8785, which serialises fastest.
  */
 export const AuthorizeRequest = z.object({
   arguments: FreeObject,

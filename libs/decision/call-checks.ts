@@ -29,7 +29,7 @@ export function taskScope({ snapshot, call, operation }: Question): CheckResult 
   return fail('outside_task_scope', usedUp ?? {});
 }
 
-/** Cedar, once for each effect of the operation; all must be allowed. */
+/** Asks Cedar once for each effect of the operation. All effects must be allowed. */
 export function userAuthority({ snapshot, call, engines, operation, version }: Question): CheckResult {
   const { task, capability, content, policySet } = snapshot;
   const active = policySet.active;
@@ -53,7 +53,7 @@ export function userAuthority({ snapshot, call, engines, operation, version }: Q
     engines.authority(active.cedar, { ...request, effect }),
   );
   const evidence = evidenceOf(active.policyVersion, answer.determining);
-  // Beside an error an allow may stand, and it decided nothing.
+  // An error may come with policies that allow. They decided nothing, so no rule is named.
   if (answer.outcome === 'error') return fail('policy_error', evidence);
   if (answer.outcome === 'deny') return fail('outside_user_authority', evidence, ruleOf(answer.determining));
   return pass(evidence, ruleOf(answer.determining));
@@ -67,12 +67,13 @@ const evidenceOf = (policyVersion: number, determining: readonly string[]) => ({
 
 const ruleOf = (determining: readonly string[]) => (determining.length === 0 ? {} : { rule: ruleText(determining) });
 
-/** Errors of arguments that evidence names. */
+/** Limit of argument errors that evidence names. */
 const MAX_ERRORS = 8;
 
 /**
- * The arguments name what the operation names, and they match the pinned schema. Arguments are attacker-controlled. So
- * was the schema until it was vetted. Evidence names the place and the rule of each error, never a value.
+ * The arguments name the same thing as the operation, and they match the pinned schema. Arguments are
+ * attacker-controlled, and so was the schema until it was vetted. Evidence names the place and the rule of each error,
+ * never a value.
  */
 export function argumentsValid({ call, engines, operation, version }: Question): CheckResult {
   const schemaDigest = operation?.arguments;
@@ -93,12 +94,12 @@ export function argumentsValid({ call, engines, operation, version }: Question):
   return fail('arguments_invalid', { ...evidence, errors });
 }
 
-/** Fail-closed until content can be filtered: no context item goes out. */
+/** Fails closed until content can be filtered: no context item is sent. */
 export function context({ call }: Question): CheckResult {
   return pass({ items: call.contextItems, refusals: call.contextItems });
 }
 
-/** No broker yet: nothing is issued, and the evidence says so. */
+/** No broker exists yet: no credential is issued, and the evidence says so. */
 export function credential(_question: Question): CheckResult {
   return pass({ issued: false });
 }

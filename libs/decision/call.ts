@@ -5,7 +5,7 @@ import type { ServerEvidence } from '../calls/events.js';
 import type { Probe } from '../capability/definition.js';
 import type { ShownProbe } from '../capability/probe.js';
 
-/** A call as it is decided: the request, whose it is, and when. Replay makes the same one from the record. */
+/** A call to decide: the request, its host, and the time. Replay builds the same call from the record. */
 export interface Call {
   readonly callId: string;
   readonly taskId: string;
@@ -14,13 +14,13 @@ export interface Call {
   readonly version?: string | undefined;
   readonly operation: string;
   readonly arguments: JsonObject;
-  /** How many context items came along. */
+  /** The number of context items in the request. */
   readonly contextItems: number;
   readonly observed: {
-    /** What the server was asked with. A record holds it only if the definition differs under another probe. */
+    /** The probe that the host sent to the server. A record holds it only if the definition differs under another probe. */
     readonly asked?: Probe | ShownProbe | undefined;
     readonly definition?: Digest | undefined;
-    /** A whole definition came along, not only its digest. */
+    /** The request held the whole definition, not only its digest. */
     readonly whole?: true | undefined;
     readonly probe?: Digest | undefined;
     readonly server: ServerEvidence;

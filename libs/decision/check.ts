@@ -33,18 +33,21 @@ export type CheckResult =
       readonly obligation?: string;
     };
 
-/** What the checks look at: the inputs, and what they resolve to. */
+/** The material of the checks: the inputs of a decision, and the values that they resolve to. */
 export interface Question {
   readonly snapshot: Snapshot;
   readonly call: Call;
   readonly engines: Engines;
   readonly pin: Pin | undefined;
-  /** The version that the call names, else the pinned one; undefined where there is neither or it is unregistered. */
+  /**
+   * The version that the call names, else the pinned one. `version` is undefined if there is none or if it is
+   * unregistered.
+   */
   readonly versionId: string | undefined;
   readonly version: VersionState | undefined;
   readonly operation: OperationFacts | undefined;
   readonly targets: readonly string[];
-  /** The host asks before the first byte to a server. */
+  /** The host asks before it sends the first byte to a server. */
   readonly connecting: boolean;
 }
 

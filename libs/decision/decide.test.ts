@@ -38,7 +38,8 @@ for (const [check, reason, fault] of FAULTS) {
 test('of two faults the one that an earlier check finds names the reason', () => {
   for (const [index, [first, reason, fault]] of FAULTS.entries()) {
     for (const [second, , other] of FAULTS.slice(index + 1)) {
-      // Two faults of one check, and what takes away the task or the version that a later fault is about, cannot be had at once.
+      // Two faults of one check cannot occur together. Nor can a fault that removes the task or version that a later
+      // fault needs.
       if (first === second || reason === 'task_unknown') continue;
       const { reason: found } = decideIn((made) => {
         made.call.version = '1';

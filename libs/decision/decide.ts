@@ -31,7 +31,7 @@ export interface Decision {
   /** The directive's target or the policies that decided. */
   readonly rule?: string | undefined;
   readonly version?: string | undefined;
-  /** In order, up to and with the first that failed; each with all of its evidence. */
+  /** In order, up to and including the first that failed. Each has all of its evidence. */
   readonly checks: readonly Check[];
   readonly obligations: readonly string[];
   readonly targets: readonly string[];
@@ -39,13 +39,13 @@ export interface Decision {
   readonly counts?: number | undefined;
 }
 
-/** Decides a call. Pure, and never throws: what throws inside of a check denies. */
+/** Decides a call. Pure, and never throws: an exception inside a check denies. */
 export type Decide = (snapshot: Snapshot, call: Call, engines: Engines) => Decision;
 
-/** Allow or deny by the rules of today, which `deciders/registry.ts` numbers. */
+/** Allows or denies by the current rules, which `deciders/registry.ts` numbers. */
 export const decide: Decide = (snapshot, call, engines) => decideBy(CHECKS, snapshot, call, engines);
 
-/** Makes the checks in their order. The first that fails names the reason. */
+/** Runs the checks in order. The first that fails names the reason. */
 export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engines: Engines): Decision {
   const question = questionOf(snapshot, call, engines);
   const { versionId: version, targets } = question;
@@ -73,12 +73,12 @@ function resultOf(make: (question: Question) => CheckResult, question: Question)
   }
 }
 
-/** A deny for a reason that lies outside the checks. */
+/** A deny for a reason outside the checks. */
 export function denyFor(reason: 'internal_error' | 'view_stale', version: string | undefined): Decision {
   return { decision: 'deny', reason, version, checks: [], obligations: [], targets: [] };
 }
 
-/** An allow never outlives its lease, nor its task. `leaseMs` is in milliseconds. */
+/** An allow ends with its lease or its task, whichever ends earlier. `leaseMs` is in milliseconds. */
 export function expiryOf(snapshot: Snapshot, decidedAt: Instant, leaseMs: number): Instant {
   const leaseEnds = toInstant(toMs(decidedAt) + leaseMs);
   const taskEnds = snapshot.task?.expiresAt ?? leaseEnds;

@@ -4,8 +4,8 @@ import { ownValue } from '../kernel/canonical-json.js';
 import { targetsOf } from './targets.js';
 
 /**
- * Whether a target stops calls of a version, by the same keys as a decision. A host or a task is none of a version's: those
- * targets match tasks alone.
+ * Whether a target stops calls of a version, by the same keys as a decision. A host or a task belongs to no version:
+ * those targets match tasks alone.
  */
 export function matchesVersion(target: Target, capability: CapabilityState, version: VersionState): boolean {
   const operation = operationOf(target, version);
@@ -14,7 +14,10 @@ export function matchesVersion(target: Target, capability: CapabilityState, vers
   return targetsOf(subject).includes(targetKey(target));
 }
 
-/** An operation of the version that the target can stop; any will do if the target is about no operation. */
+/**
+ * An operation of the version that the target can stop. Any value will do if the target names neither an operation nor
+ * an effect.
+ */
 function operationOf(target: Target, { operations }: VersionState): string | undefined {
   if (target.type === 'operation')
     return ownValue(operations, target.operation) === undefined ? undefined : target.operation;

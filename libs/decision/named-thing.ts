@@ -2,16 +2,16 @@ import { readsUri, uriFault } from '../capability/resource-uri.js';
 import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import type { NamedThing, ArgumentError } from './snapshot.js';
 
-/** Operations whose arguments may name once more what the operation names, and the argument that does. */
+/** Operations whose arguments may repeat the name in the operation, and the argument that repeats it. */
 const NAMED_BY = [
   ['prompt:', 'name'],
   ['script:', 'path'],
 ] as const;
 
 /**
- * What is wrong with the arguments that name the thing to be done: it has to be the one that the operation names, and so
- * the one that every check has looked at. `resources/read` takes a `uri`, which has to be there. Of a prompt or a script
- * the arguments need not repeat the name; a prompt that declares an argument `name` has it for itself.
+ * Errors of the arguments that name the thing to use. It must be the thing that the operation names, because every
+ * check has examined that one. `resources/read` requires a `uri`. The arguments of a prompt or a script need not repeat
+ * the name. A prompt may declare an argument `name` of its own, which is then not compared.
  */
 export function namedThingErrors(
   { operation: name, ownName, operations }: NamedThing,

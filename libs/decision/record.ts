@@ -3,7 +3,7 @@ import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Check } from './check.js';
 
-/** A check as an event holds it: evidence of the failed one alone, the rest follows from the basis. */
+/** A check as an event holds it. Only a failed check keeps its evidence: the rest follows from the basis. */
 export function recordedCheck({ check, outcome, evidence }: Check): RecordedCheck {
   if (outcome === 'pass') return check;
   return outcome === 'fail' && evidence !== undefined ? [check, outcome, evidence] : [check, outcome];
@@ -16,7 +16,7 @@ export function shownCheck(recorded: RecordedCheck): Check {
   return defined({ check, outcome, evidence });
 }
 
-/** What replay compares: `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */
+/** The digest that replay compares: `sha256(JCS({decision, reason, rule, checks, commitments, basis}))`. */
 export function decisionDigest(
   decided: Pick<CallDecided, 'decision' | 'reason' | 'rule' | 'checks' | 'commitments' | 'basis'>,
 ): Digest {

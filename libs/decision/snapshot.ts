@@ -8,13 +8,13 @@ import type { AuthorityAnswer, AuthorityRequest } from '../policy/cedar.js';
 import type { PolicySetState } from '../policy/decider.js';
 import type { TaskState } from '../task/decider.js';
 
-/** Stream and revision of everything that was consulted. An allow is appended only if none of them has moved. */
+/** Stream and revision of everything that was consulted. An allow is appended only if none of them has changed. */
 export type Basis = Readonly<Record<string, number>>;
 
 /** The policy set that decides. */
 export const POLICY_SET = 'default';
 
-/** All that a decision may look at, as of one basis. */
+/** Everything that a decision may look at, as of one basis. */
 export interface Snapshot {
   readonly basis: Basis;
   readonly directives: StandingDirectives;
@@ -33,7 +33,7 @@ export interface ArgumentError {
   readonly member?: string | undefined;
 }
 
-/** What an operation names, and the operations of the manifest that it belongs to. */
+/** The name of an operation, and the operations of the manifest that it belongs to. */
 export interface NamedThing {
   readonly operation: string;
   /** The operation declares an argument `name` of its own. */
@@ -42,12 +42,12 @@ export interface NamedThing {
 }
 
 /**
- * What a decision computes from content, by the engine rules of its decider. All are functions of their arguments alone,
- * so a replay that asks the same gets the same answer.
+ * The computations of a decision on content, by the engine rules of its decider. Each is a function of its arguments
+ * alone, so a replay that asks the same gets the same answer.
  */
 export interface Engines {
   authority(set: Digest, request: AuthorityRequest): AuthorityAnswer;
-  /** Errors of the arguments that name another thing than the operation does. */
+  /** Errors of the arguments that name a different thing than the operation does. */
   named(thing: NamedThing, value: JsonObject): readonly ArgumentError[];
   arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
 }

@@ -3,7 +3,7 @@ import type { CapabilityState } from '../capability/state.js';
 import { targetKey } from '../directive/target.js';
 import type { Effect } from '../vocabulary/words.js';
 
-/** What a call can be stopped by: the keys of all directives that would match it. */
+/** The keys of all directives that would stop a call. */
 export function targetsOf(subject: {
   readonly host: string;
   readonly taskId?: string | undefined;
@@ -36,7 +36,7 @@ export function targetsOf(subject: {
 
 const sourceKeys = new WeakMap<Source, string>();
 
-/** Worked out once for each version: every decision asks for it. */
+/** The directive key of a source. It is computed once for each source, because every decision needs it. */
 function sourceKey(source: Source): string {
   const known = sourceKeys.get(source);
   if (known !== undefined) return known;

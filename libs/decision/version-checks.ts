@@ -15,8 +15,8 @@ export function registered({ snapshot, call, versionId, version }: Question): Ch
 }
 
 /**
- * A directive that a suspension or revocation of this very version brought with it is left to `reviewed`, which names
- * the reason; it still stops everything if the lifecycle would not.
+ * Leaves a directive that came with the suspension or revocation of this very version to `reviewed`, which names the
+ * reason. The directive still stops everything if the lifecycle would not.
  */
 export function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
   const { directives } = snapshot;
@@ -55,8 +55,8 @@ export function pinned({ snapshot, call, pin, versionId }: Question): CheckResul
 }
 
 /**
- * What the server declares now is what was reviewed, whatever it was asked with. If it declares something else, the
- * evidence says in which members the probe differs too: another probe may be answered with another definition.
+ * The server's current definition must equal the reviewed one, under any probe. If it differs, the evidence also names the
+ * members in which the probes differ: a server may answer another probe with another definition.
  */
 export function definition({ call, pin, version, connecting }: Question): CheckResult {
   const expected = pin?.definitionDigest;
@@ -71,7 +71,10 @@ export function definition({ call, pin, version, connecting }: Question): CheckR
   return pass(evidence);
 }
 
-/** Fail-closed until signatures can be verified: none passes by a reviewer's exception alone, and any is unverifiable. */
+/**
+ * Fails closed until signatures can be verified. A missing one passes only by a reviewer's exception, and any present
+ * one is unverifiable.
+ */
 export function signature({ version }: Question): CheckResult {
   const result = signatureResult(version?.documents.signature !== undefined);
   if (result !== 'signature_missing') return fail(result, { result });
@@ -79,7 +82,7 @@ export function signature({ version }: Question): CheckResult {
   return exception ? pass({ result, exception: result }) : fail(result, { result });
 }
 
-/** What is known of a manifest's signature. */
+/** The check's result for a signed or unsigned manifest. */
 export const signatureResult = (signed: boolean) => (signed ? 'signature_unverifiable' : 'signature_missing');
 
 export function serverIdentity({ call, version }: Question): CheckResult {

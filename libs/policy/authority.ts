@@ -1,7 +1,10 @@
 import type { Effect } from '../vocabulary/words.js';
 import type { AuthorityAnswer } from './cedar.js';
 
-/** Asks once for each effect of an operation: the first answer that is no allow is the answer, else all that allowed. */
+/**
+ * Asks once for each effect of an operation. The first answer that does not allow is final, else all determining
+ * policies are joined.
+ */
 export function authorityOver(effects: readonly Effect[], ask: (effect: Effect) => AuthorityAnswer): AuthorityAnswer {
   const determining = new Set<string>();
   for (const effect of effects) {

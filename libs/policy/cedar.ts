@@ -7,13 +7,13 @@ import type { Effect, Level } from '../vocabulary/words.js';
 import { readsOf, type Readable } from './reads.js';
 import { isSign, policyStarts, tokensOf, unitsOf } from './tokens.js';
 
-/** One instance of the engine, with a memory of its own. */
+/** One instance of the engine, with its own memory. */
 export type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs');
 
 const CEDAR_MODULE = '@cedar-policy/cedar-wasm/nodejs';
 const require = createRequire(import.meta.url);
 
-/** A new instance: once something has broken inside of one, its memory is not to be trusted any more. */
+/** A new instance. After a failure inside an instance, its memory can no longer be trusted. */
 export function freshCedar(): Cedar {
   delete require.cache[require.resolve(CEDAR_MODULE)];
   return require(CEDAR_MODULE) as Cedar;
@@ -45,13 +45,13 @@ export interface AuthorityAnswer {
 
 /** A policy set that parses. */
 interface ParsedPolicies {
-  /** Texts by id, as Cedar wants them. */
+  /** Texts by id, in the form that Cedar takes. */
   readonly texts: Readonly<Record<string, string>>;
   /** The same policies in Cedar's JSON policy format. */
   readonly json: readonly Json[];
 }
 
-/** Why a text is no policy set, in Cedar's own words, and the first UTF-16 unit of what it is about. */
+/** The reason why a text is not a policy set, in Cedar's own words, and the first UTF-16 unit of the faulty part. */
 export interface PolicyFault {
   readonly message: string;
   readonly at: number;
@@ -95,7 +95,10 @@ function faultOf(text: string, { message, sourceLocations }: DetailedError): Pol
   return { message, at: unitsOf(text)(sourceLocations?.[0]?.start ?? 0) };
 }
 
-/** Prepares a set for evaluation under a name, and says what it can see. Throws if the text does not parse. */
+/**
+ * Prepares a set for evaluation under a name, and returns the parts of a question it can see. Throws if the text does
+ * not parse.
+ */
 export function preparePolicies(cedar: Cedar, name: string, text: string): ReadonlySet<Readable> {
   const policies = parsePolicies(cedar, text);
   if (!policies.ok) throw new Error('the policy set does not parse');
@@ -104,7 +107,7 @@ export function preparePolicies(cedar: Cedar, name: string, text: string): Reado
   return readsOf(policies.value.json);
 }
 
-/** User attributes and arguments as Cedar values; undefined if they hold what data may not say. */
+/** User attributes and arguments as Cedar values. Undefined if they hold a key that data must not contain. */
 function contentOf({ user, context }: AuthorityRequest, nulls: Nulls): CedarContent | undefined {
   const attributes = toCedar(user.attributes, nulls);
   const argumentsRecord = toCedar(context.arguments, nulls);
@@ -119,7 +122,7 @@ interface CedarContent {
 
 const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
 
-/** Asks a prepared set. Throws what breaks inside of the engine: then its memory may be broken too. */
+/** Asks a prepared set. Throws errors from inside the engine, after which its memory may be corrupt. */
 export function askPolicies(
   cedar: Cedar,
   set: string,
@@ -151,36 +154,36 @@ export function askPolicies(
   return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
 }
 
-/** Answers kept for each policy set; past them all are forgotten, which costs a moment and no memory. */
+/** Answers kept for each policy set. Above this limit, all are dropped: that is quick and takes no memory. */
 const MAX_REMEMBERED = 50_000;
-/** Questions that are longer are known by their digest: roles and attributes are the caller's, up to 170 kB of them. */
+/** Longer questions are stored by their digest. Roles and attributes come from the caller, up to 170 kB of them. */
 const MAX_QUESTION_CHARS = 512;
 
 interface PreparedSet {
   readonly text: string;
   readonly reads: ReadonlySet<Readable>;
-  /** Answers by all that the set can see of a question. */
+  /** Answers by everything that the set can see of a question. */
   readonly remembered: Map<string, AuthorityAnswer>;
 }
 
 /**
- * Evaluates policy sets by the digest of their text. A set is parsed once; Cedar keeps it for the life of its instance,
- * so memory grows with the number of distinct sets ever used here, which reviewers bound. `evaluate` remembers each
- * answer by exactly what the set can see, unless the set can see the arguments.
+ * Evaluates policy sets by the digest of their text. A set is parsed once, and Cedar keeps it for the life of its
+ * instance. So memory grows with the number of distinct sets ever used, which reviewers bound. `evaluate` remembers
+ * each answer by exactly the parts that the set can see, unless the set can see the arguments.
  */
 export class PolicyEngine {
   private cedar = freshCedar();
-  /** Of Cedar, as records name it. */
+  /** Cedar's version, as records name it. */
   readonly version: string = this.cedar.getCedarSDKVersion();
   private readonly sets = new Map<Digest, PreparedSet>();
-  /** What this instance of Cedar has been given. */
+  /** Sets that this instance of Cedar has prepared. */
   private readonly prepared = new Set<Digest>();
 
   knows(set: Digest): boolean {
     return this.sets.has(set);
   }
 
-  /** Throws where the text does not parse: it was vetted when it was proposed, so this is a broken store. */
+  /** Throws if the text does not parse. The text was vetted when it was proposed, so the store must be broken. */
   load(set: Digest, text: string): void {
     try {
       const reads = preparePolicies(this.cedar, set, text);
@@ -198,8 +201,9 @@ export class PolicyEngine {
   }
 
   /**
-   * Default deny, forbid wins, and any error denies, even beside an allow. Never throws. If a request breaks the engine
-   * (a stack that overflows inside of it), it is an error for this request alone: the next one meets a fresh instance.
+   * Denies by default. A forbid wins over a permit, and any error denies, even if a policy allows. Never throws. A
+   * request that breaks the engine (by a stack overflow inside it) is an error for that request alone. The next request
+   * gets a fresh instance.
    */
   evaluate(set: Digest, request: AuthorityRequest): AuthorityAnswer {
     const known = this.sets.get(set);
@@ -210,7 +214,7 @@ export class PolicyEngine {
     const earlier = remembered.get(question);
     if (earlier !== undefined) return earlier;
     const answer = this.ask(set, request);
-    // An error may come from what the set does not read, such as content that breaks the engine.
+    // An error may come from parts that the set does not read, such as content that breaks the engine.
     if (answer.outcome !== 'error') {
       if (remembered.size >= MAX_REMEMBERED) remembered.clear();
       remembered.set(question, answer);
@@ -218,7 +222,7 @@ export class PolicyEngine {
     return answer;
   }
 
-  /** The same answer from Cedar itself: no memory of earlier questions is read or written. Never throws. */
+  /** Gets the same answer from Cedar itself: it neither reads nor writes remembered answers. Never throws. */
   ask(set: Digest, request: AuthorityRequest, nulls: Nulls = 'shown'): AuthorityAnswer {
     const known = this.sets.get(set);
     if (known === undefined) return ERROR;
@@ -232,7 +236,7 @@ export class PolicyEngine {
   }
 }
 
-/** All of a question that a set can see, as one short text. */
+/** The parts of a question that a set can see, as one short text. */
 function questionOf(
   { user, effect, capability, category, operation, context }: AuthorityRequest,
   reads: ReadonlySet<Readable>,
@@ -253,16 +257,16 @@ function questionOf(
   return text.length <= MAX_QUESTION_CHARS ? text : digestOfBytes(text);
 }
 
-/** Keys that Cedar's JSON reads as an entity or an extension value: data must never be able to say them. */
+/** Keys that Cedar's JSON reads as an entity or an extension value. Data must never contain them. */
 const ESCAPES = new Set(['__entity', '__extn', '__expr']);
 
 /** Whether a policy sees a null as the empty record, or does not see it. Each decider says which. */
 export type Nulls = 'shown' | 'hidden';
 
 /**
- * Converts attacker-controlled data to a Cedar value, member for member: a policy sees all that is sent. A null becomes
- * the empty record, and a number that is no i64 its JCS text. So does an integer beyond 2^53: its JCS text is a rounded
- * one, and Cedar would read another integer than the double holds.
+ * Converts attacker-controlled data to a Cedar value, member by member: a policy sees everything that is sent. A null
+ * becomes the empty record, and a number that is not an i64 becomes its JCS text. So does an integer beyond 2^53: its
+ * JCS text is rounded, and Cedar would read another integer than the double holds.
  */
 export function toCedar(value: Json, nulls: Nulls = 'shown'): Result<CedarValueJson, 'escape'> {
   if (value === null) return ok({});

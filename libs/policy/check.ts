@@ -5,7 +5,7 @@ import { formOf } from './forms.js';
 import { CONTEXT_ATTRIBUTES, POLICY_SCHEMA } from './schema.js';
 import { isName, isSign, placeOf, tokensOf, unitsOf, type Place, type Token } from './tokens.js';
 
-/** What is wrong with a policy set, and where. The message is one line and may quote names of the text. */
+/** A fault of a policy set, with its place. The message is one line and may quote names of the text. */
 export interface PolicyFinding extends Place {
   readonly message: string;
 }
@@ -23,19 +23,19 @@ export interface ExpectedName {
 }
 
 export interface CheckedPolicies {
-  /** The first ones by their place. None if the set may be proposed. */
+  /** The first errors by their place. Empty if the set may be proposed. */
   readonly errors: readonly PolicyFinding[];
-  /** By their place, each once. */
+  /** In order of place, each name once. */
   readonly names: readonly ExpectedName[];
 }
 
-/** Findings that are shown; a place costs a walk over the text. */
+/** Limit of findings in an answer. Finding each place costs a walk over the text. */
 const MAX_FINDINGS = 50;
 const MAX_MESSAGE_CHARS = 300;
 
 /**
- * Checks a policy set against the schema: it has to parse, and to name only actions, entity types and attributes of
- * `context` that exist. The text is not trusted: throws what breaks inside of the engine.
+ * Checks a policy set against the schema: it must parse, and name only actions, entity types and attributes of
+ * `context` that exist. The text is not trusted. Throws errors from inside the engine.
  */
 export function checkPolicies(cedar: Cedar, text: string): CheckedPolicies {
   const parsed = parsePolicies(cedar, text);
@@ -75,7 +75,7 @@ function unknownTerms(cedar: Cedar, text: string): PolicyFault[] {
 
 const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set(CONTEXT_ATTRIBUTES);
 
-/** Attributes of `context` that no question has. Cedar's JSON says which, and the tokens say where. */
+/** Attributes of `context` that no question has. Cedar's JSON gives the names, and the tokens give the places. */
 function unknownAttributes(policies: readonly Json[], tokens: readonly Token[]): PolicyFault[] {
   const unknown = new Set<string>();
   for (const policy of policies) collectAttributes(policy, unknown);
@@ -99,7 +99,7 @@ function collectAttributes(node: Json, unknown: Set<string>): void {
   for (const part of Object.values<Json>(node)) collectAttributes(part, unknown);
 }
 
-/** Whether an expression comes to `context`: the variable, a branch of an `if`, a member of a record. */
+/** Whether an expression may evaluate to `context`: the variable, a branch of an `if`, or a member of a record. */
 function mayBeContext(node: Json): boolean {
   const form = formOf(node);
   if (form?.form === 'variable') return form.name === 'context';
@@ -115,7 +115,7 @@ function mayBeContext(node: Json): boolean {
 interface Access {
   readonly name: string;
   readonly at: number;
-  /** Whether the variable `context` is what it is an attribute of. */
+  /** Whether the attribute belongs to the variable `context`. */
   readonly ofContext: boolean;
 }
 
@@ -129,7 +129,7 @@ function accessesOf(tokens: readonly Token[]): Access[] {
   });
 }
 
-/** Whether what stands before a token is the variable `context`, in parentheses or not. */
+/** Whether the tokens before `end` end in the variable `context`, with or without parentheses. */
 function endsInContext(tokens: readonly Token[], end: number): boolean {
   let last = end - 1;
   while (isSign(tokens[last], ')')) last -= 1;

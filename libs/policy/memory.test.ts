@@ -6,7 +6,7 @@ import { askPolicies, freshCedar, preparePolicies, PolicyEngine } from './cedar.
 import { test } from '../../test/support/testing.js';
 
 const QUESTIONS = 100_000;
-/** Sets that one pair of engines is given; an engine keeps every set, and its answers, as long as it lives. */
+/** Sets for one pair of engines. An engine keeps every set, and its answers, for its whole life. */
 const SETS_OF_AN_ENGINE = 200;
 
 test('an answer from memory is the answer that Cedar gives, over the whole grammar', (t) => {
@@ -32,7 +32,7 @@ test('an answer from memory is the answer that Cedar gives, over the whole gramm
       }
     },
   );
-  // A failure says its seed and the path to it: pass both here to see it again.
+  // A failure shows its seed and its path: pass both here to reproduce it.
   fc.assert(property, { numRuns: Math.ceil(QUESTIONS / questions('', {}).length) });
   t.diagnostic(JSON.stringify({ asked, sets, remembering, outcomes }));
   assert.ok(asked >= QUESTIONS);

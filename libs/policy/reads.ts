@@ -2,14 +2,14 @@ import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-js
 import { formOf, hasKeys, isEntity, isList } from './forms.js';
 import { CONTEXT_ATTRIBUTES } from './schema.js';
 
-/** What of a question a policy set can see beside the ids of user, roles, action and operation, which all see. */
+/** The parts of a question that only some sets see. Every set sees the ids of user, roles, action and operation. */
 export type Readable = (typeof CONTEXT_ATTRIBUTES)[number] | 'attributes';
 
 const EVERYTHING: ReadonlySet<Readable> = new Set<Readable>([...CONTEXT_ATTRIBUTES, 'attributes']);
 
 /**
- * Reads from the JSON form of policies (Cedar, "JSON policy format") which parts of a question can change their answer:
- * two questions that differ in nothing else are one question. A policy with any part that is not in the closed list of
+ * Reads from the JSON form of policies (Cedar, "JSON policy format") which parts of a question can change their answer.
+ * Two questions that differ only in other parts get the same answer. A policy with any part outside the closed list of
  * understood forms (`forms.ts`, and the scopes below) counts as reading everything.
  */
 export function readsOf(policies: readonly Json[]): ReadonlySet<Readable> {
@@ -37,7 +37,7 @@ function readCondition(condition: Json, reads: Set<Readable>): boolean {
   return (kind === 'when' || kind === 'unless') && readExpression(body, reads);
 }
 
-/** Whether a constraint of a scope is one that looks at ids alone; a template's slot is not. */
+/** Whether a scope's constraint looks at ids alone. A template's slot does not. */
 function isScope(constraint: Json | undefined): boolean {
   if (!isJsonObject(constraint)) return false;
   const { op, ...rest } = constraint;
@@ -77,8 +77,8 @@ function readExpression(node: Json | undefined, reads: Set<Readable>): boolean {
 }
 
 /**
- * An attribute of `context` or `principal`, however deep. Of all else it is not understood: an entity literal, a branch
- * or a member of a record may come to the user, whose attributes are then read.
+ * An attribute of `context` or `principal`, at any depth. An attribute of anything else is not understood: an entity
+ * literal, a branch or a record's member may evaluate to the user. Then the user's attributes are read.
  */
 function readAttribute(left: Json, path: readonly string[], reads: Set<Readable>): boolean {
   const form = formOf(left);

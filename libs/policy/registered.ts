@@ -1,6 +1,6 @@
 import { findingsOf, type ExpectedName, type PolicyFinding } from './check.js';
 
-/** What a registry knows by name. */
+/** The names in the registry. */
 export interface RegisteredNames {
   /** The operations of all versions of a capability; undefined if there is no such capability. */
   operations(capability: string): ReadonlySet<string> | undefined;
@@ -8,7 +8,7 @@ export interface RegisteredNames {
   hasCategory(category: string): boolean;
 }
 
-/** A warning for each name that is not in the registry: a policy may come before its capability. */
+/** A warning for each name that is not in the registry. It is not an error: a policy may come before its capability. */
 export function unregistered(text: string, names: readonly ExpectedName[], registry: RegisteredNames): PolicyFinding[] {
   return findingsOf(
     text,

@@ -6,8 +6,8 @@ export const CONTEXT_ATTRIBUTES = ['purpose', 'agent', 'host', 'sensitivity', 'a
 
 /**
  * The Cedar schema of every question (contract, "Publishers and policies"), made from the vocabulary: the validator
- * finds unknown actions and entity types with it. The actions apply to nothing, so the validator infers no types:
- * arguments and user attributes are open records, which Cedar 4 calls experimental and refuses in a schema.
+ * finds unknown actions and entity types with it. The actions apply to nothing, so the validator infers no types.
+ * Arguments and user attributes are open records, which Cedar 4 calls experimental and refuses in a schema.
  */
 export const POLICY_SCHEMA: SchemaJson<string> = {
   '': {

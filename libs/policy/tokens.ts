@@ -1,4 +1,4 @@
-/** Where something is in a policy's text: both count from 1, columns in Unicode code points. */
+/** A place in a policy's text. Both numbers count from 1, columns in Unicode code points. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -7,12 +7,12 @@ export interface Place {
 /** A word, a string or a sign of a text that Cedar has parsed. `at` is its first UTF-16 unit. */
 export interface Token {
   readonly kind: 'name' | 'string' | 'sign';
-  /** Of a string, what it says. */
+  /** The value, if the token is a string. */
   readonly text: string;
   readonly at: number;
 }
 
-/** Cedar's JSON policy format has no positions, so they are found among the tokens of the text. */
+/** Cedar's JSON policy format has no positions, so the tokens of the text supply them. */
 const TOKEN = /\s+|\/\/[^\n]*|(?<name>[A-Za-z_][A-Za-z0-9_]*)|"(?<string>[^"\\]*(?:\\.[^"\\]*)*)"|(?<sign>::|.)/gsu;
 
 /** The tokens of a text that Cedar has parsed, without comments. */
@@ -43,7 +43,7 @@ function unescaped(string: string): string {
   });
 }
 
-/** Where each policy of a text begins. */
+/** The first UTF-16 unit of each policy of a text. */
 export function policyStarts(tokens: readonly Token[]): number[] {
   return tokens.filter((_, index) => index === 0 || isSign(tokens[index - 1], ';')).map(({ at }) => at);
 }
@@ -62,9 +62,9 @@ export function placeOf(text: string, at: number): Place {
   return { line, column: (before.slice(lineStart).match(/./gsu)?.length ?? 0) + 1 };
 }
 
-/** For a text: the UTF-16 unit at a byte of its UTF-8 form, which Cedar counts in. */
+/** Returns a function that turns a byte offset of the text's UTF-8 form, which Cedar uses, into a UTF-16 unit. */
 export function unitsOf(text: string): (byte: number) => number {
   const bytes = Buffer.from(text);
-  // Without characters of several bytes the two are the same.
+  // Without multi-byte characters, both are equal.
   return bytes.length === text.length ? (byte) => byte : (byte) => bytes.toString('utf8', 0, byte).length;
 }

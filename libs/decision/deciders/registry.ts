@@ -3,9 +3,9 @@ import type { Nulls } from '../../policy/cedar.js';
 import { decide, type Decide } from '../decide.js';
 import { decideByV1 } from './v1.js';
 
-/** What the engines have to do as the rules of a decider want it. */
+/** Behaviour of the engines that a decider's rules require. */
 export interface EngineRules {
-  /** Whether the argument that repeats what the operation names has to be equal to it. */
+  /** Whether an argument that repeats the name in the operation must be equal to it. */
   readonly namedThings: 'compared' | 'ignored';
   /** Whether a policy sees the nulls of arguments and user attributes. */
   readonly nulls: Nulls;
@@ -20,9 +20,9 @@ export interface DeciderVersion {
 }
 
 /**
- * Every version of the rules that has ever decided a call. Old versions are frozen: a record is decided again by its own
- * version, for ever. To change what the same inputs are decided to, give the rules of today a file of their own beside
- * `v1.ts`, with a copy of each check that changes, then add the next number here. `test/golden/deciders` holds the
+ * Every version of the rules that has ever decided a call. Old versions are frozen: a record is always decided again by
+ * its own version. To change the decision for the same inputs, move the current rules to their own file next to
+ * `v1.ts`. Copy each check that changes into it, then add the next number here. `test/golden/deciders` holds the
  * decisions of each version. The meaning of a schema's `pattern` is not versioned.
  */
 export const deciders: Readonly<Record<number, DeciderVersion>> = {

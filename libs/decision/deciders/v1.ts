@@ -9,8 +9,8 @@ import { decideBy, type Checks, type Decide } from '../decide.js';
 import { pinned, registered, reviewed, serverIdentity, signature } from '../version-checks.js';
 
 /**
- * Decider 1, frozen: it only decides its own records again. It differs from decider 2 in three checks (below) and in its
- * engine rules. A check that both share gets a copy in this file before decider 2 changes it.
+ * Decider 1, frozen: it only decides its own records again. It differs from decider 2 in three checks (below) and in
+ * its engine rules. Before decider 2 changes a check that both share, this file gets a copy of it.
  */
 const CHECKS: Checks = [
   ['registered', registered, 'always'],
@@ -30,7 +30,7 @@ const CHECKS: Checks = [
 
 export const decideByV1: Decide = (snapshot, call, engines) => decideBy(CHECKS, snapshot, call, engines);
 
-/** Decider 1 compares a directive's source with the version's letter by letter, and names it so. */
+/** Decider 1 compares a directive's source with the version's exactly, and names it in the directive's spelling. */
 function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
   const { directives } = snapshot;
   const { epoch } = directives;
@@ -47,7 +47,7 @@ function notDisabled({ snapshot, call, version, targets }: Question): CheckResul
   return pass({ epoch });
 }
 
-/** Decider 1 takes an equal definition under another probe for a drift, and says nothing of the probe's members. */
+/** Decider 1 treats an equal definition under another probe as a drift, and does not name the probe's members. */
 function definition({ call, pin, version, connecting }: Question): CheckResult {
   const expected = pin?.definitionDigest;
   const { definition: observed, probe, whole } = call.observed;
@@ -64,7 +64,7 @@ function definition({ call, pin, version, connecting }: Question): CheckResult {
 
 const MAX_ERRORS = 8;
 
-/** Decider 1 names the errors in the order in which they were found, at the place where they were found. */
+/** Decider 1 names the errors in the order and at the place in which they were found. */
 function argumentsValid({ call, engines, operation, version }: Question): CheckResult {
   const schemaDigest = operation?.arguments;
   const thing = {
