@@ -17,7 +17,7 @@ export interface Attempt {
 
 export interface Attempts {
   readonly attempts: readonly Attempt[];
-  /** Decisions whose record is unreadable: they cannot be shown or decided again, and must not be hidden. */
+  /** Decisions whose record is unreadable. They cannot be shown or replayed, and must not be hidden. */
   readonly unreadable: readonly RecordedEvent[];
 }
 

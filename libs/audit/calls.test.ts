@@ -46,7 +46,7 @@ test('asks by capability, version, task, identity and review status', async (t) 
   assert.deepEqual(await of({ identity: 'bob' }), []);
   assert.deepEqual(await of({ reviewStatus: 'approved' }), ['mail', 'notes']);
   assert.deepEqual(await of({ reviewStatus: 'suspended' }), []);
-  // What was allowed while the version was trusted is found once it is not.
+  // The call was allowed while the version was trusted. It is found after the version is suspended.
   await world.suspend('mail');
   assert.deepEqual(await of({ reviewStatus: 'suspended' }), ['mail']);
   assert.deepEqual(await of({ reviewStatus: 'approved' }), ['notes']);

@@ -20,7 +20,7 @@ import { Reconstructor } from './reconstruct.js';
 import { byPosition } from './stored-event.js';
 import { eventAt } from './trace-record.js';
 
-/** Finds calls by what is asked about them, whatever trace they belong to. */
+/** Finds calls by conditions on them, in any trace. */
 export class CallAudit {
   constructor(
     private readonly log: EventLog,
@@ -47,7 +47,7 @@ export class CallAudit {
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
     const summaries = new Map<string, CallSummary>();
-    // In order of the log, so that states are folded forward.
+    // In order of the log, so that states only move forward.
     for (const [key, attempt] of [...attempts].sort(([, a], [, b]) => byPosition(a.event, b.event))) {
       summaries.set(key, await summaryOf(reconstructor, attempt));
     }

@@ -21,8 +21,9 @@ export interface CallParties {
 }
 
 /**
- * The history of a capability since its registration: every event of its stream, and the directives against it, its
- * versions and operations, or the host or task of the call, with their lifting. In order of position.
+ * The history of a capability since its registration, in order of position: the events of its stream, and directives
+ * with their lifting. The directives are those against the capability, its versions and operations, or the host or task
+ * of the call.
  */
 export async function capabilityHistory(
   history: History,
@@ -39,7 +40,9 @@ function isWithin(at: Pick<Moment, 'position' | 'time'>, { position, time }: Win
   return (position === undefined || at.position <= position) && (time === undefined || at.time <= time);
 }
 
-/** The subjects of directives that concern the call: also the category, publishers, sources and effects of all versions. */
+/**
+ * The subjects of directives that concern the call: also the category, publishers, sources and effects of all versions.
+ */
 function subjectsOf({ capability, host, taskId }: CallParties, events: readonly RecordedEvent[]): Set<string> {
   const subjects = new Set<string>();
   const add = (target: Target) => subjects.add(subjectOf(target));

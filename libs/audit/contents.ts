@@ -9,7 +9,7 @@ import type { Keyring } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
 import { families } from '../streams/catalogue.js';
 
-/** As events hold them; what was not there has none. */
+/** Commitments as events hold them. A part that was absent has none. */
 export type Commitments = Readonly<Record<string, Digest | undefined>>;
 
 export interface OpenedContent {
@@ -51,7 +51,7 @@ export class Contents {
     for (const [index, place] of places.entries()) this.order.set(payloadPlace(place), index);
   }
 
-  /** Reads the first of them ahead. Throws what the log throws. */
+  /** Reads the first announced payloads ahead. Throws what the log throws. */
   async readAhead(): Promise<void> {
     if (this.expected.length > 0) await this.readFrom(0);
   }

@@ -2,7 +2,7 @@ import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Place } from './index/messages.js';
 
-/** The cursor of a list that goes by time: opaque to callers, base64url of `<timeMs>.<seq>`. */
+/** The cursor of a list in order of time: opaque to callers, base64url of `<timeMs>.<seq>`. */
 export const cursorOf = ({ timeMs, seq }: Place): string => Buffer.from(`${timeMs}.${seq}`).toString('base64url');
 
 /** The place of a cursor; undefined without a cursor. Any other text is `malformed_request`. */

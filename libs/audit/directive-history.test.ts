@@ -11,7 +11,7 @@ import { DirectiveHistory } from './directive-history.js';
 import { Damage } from './soundness.js';
 import { test } from '../../test/support/testing.js';
 
-/** Targets, and what a directive against each is about. */
+/** Targets, and the subject of a directive against each. */
 const SUBJECTS: readonly [Target, string][] = [
   [{ type: 'all' }, 'all'],
   [{ type: 'capability', capability: 'a' }, 'capability:a'],
@@ -58,7 +58,7 @@ function foldedTo(events: readonly RecordedEvent[], epoch: number) {
   return state;
 }
 
-/** What is about some subjects up to a position, by looking at every event. */
+/** The events about some subjects up to a position, found by examining every event. */
 function scanned(events: readonly RecordedEvent[], subjects: ReadonlySet<string>, until: bigint): RecordedEvent[] {
   const ids = new Set<string>();
   return events.filter(({ json, position }) => {

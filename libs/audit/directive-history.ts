@@ -9,19 +9,19 @@ import { soundPrefix } from './soundness.js';
 const STREAM = families.directives.stream();
 /** Events that are read and verified in one turn. */
 const PAGE = 500;
-/** Unneeded events between two needed ones that are read along, instead of a second read. */
+/** Most unneeded events between two needed ones that one read includes, instead of a second read. */
 const MAX_GAP = 100;
 const MAX_AT_ONCE = 32;
-/** Verified events are trusted for this long; then they are read and verified again. */
+/** Verified events are trusted for this long, then read and verified again. */
 const MAX_AGE_MS = 60_000;
 
 /** Events of directives by epoch that one request has read. */
 export type ShownDirectives = Map<number, RecordedEvent>;
 
 /**
- * All directives, as of any epoch. All evidence rests on this one stream, which only grows, so many requests share one
- * verified reading of it, and later events are added. It is no second copy of the evidence: every minute it starts over,
- * and events that are shown are read from the log.
+ * All directives, as of any epoch. All evidence relies on this one stream, which only grows. So many requests share one
+ * verified reading of it, and later events are added. It is not a second copy of the evidence: every minute it starts
+ * over, and shown events are read from the log.
  */
 export class DirectiveHistory {
   private known = new DirectiveTimeline();
@@ -38,7 +38,7 @@ export class DirectiveHistory {
     if (nowMs - this.readAtMs < MAX_AGE_MS) return this.readInto(this.known);
     const known = new DirectiveTimeline();
     await this.readInto(known);
-    // Replaced in one step: until then other requests use the earlier reading.
+    // Other requests use the earlier reading until this one step replaces it.
     this.known = known;
     this.readAtMs = nowMs;
   });

@@ -43,7 +43,7 @@ export class DirectiveTimeline {
     return this.soundUpTo;
   }
 
-  /** Takes in the events after its epoch, up to the first that cannot have happened. Answers how many it took. */
+  /** Takes in the events after its epoch, up to the first that is impossible. Returns how many it took. */
   take(events: readonly RecordedEvent[]): number {
     let taken = 0;
     for (const event of events) {
@@ -55,7 +55,7 @@ export class DirectiveTimeline {
     return taken;
   }
 
-  /** Replaces the unsound events after the epoch. Nothing rests on them, but they can be shown. */
+  /** Replaces the unsound events after the epoch. No state is derived from them, but they can be shown. */
   takeUnsound(events: readonly RecordedEvent[]): void {
     this.unsound = events.map(saidBy).filter((said) => said !== undefined);
   }
@@ -132,7 +132,7 @@ export function subjectOf(target: Target): string {
   return 'capability' in target ? targetKey({ type: 'capability', capability: target.capability }) : targetKey(target);
 }
 
-/** Undefined if it is no event of a directive. A damaged or forged event may hold anything. */
+/** Undefined if the event is not about a directive. A damaged or forged event may hold anything. */
 function saidBy(recorded: RecordedEvent): Said | undefined {
   try {
     const { type, data, time, traceId } = families.directives.read(recorded.json);

@@ -102,7 +102,7 @@ test('a page that found nothing still moves on, and looks at a bounded number of
   const world = await makeWorld(t);
   const [event] = await world.log.readAll({ after: 0n, limit: 1 });
   assert.ok(event);
-  // A log that never ends.
+  // This log never ends.
   let reads = 0;
   const endless = tampered(world.log, {
     readAll: async ({ after }) => {

@@ -36,7 +36,7 @@ export async function evidenceOf(
 ): Promise<Omit<CallEvidence, 'capabilityHistory'>> {
   const inputs = await reconstructor.reconstruct(attempt);
   const reconstruction = inputs.ok ? inputs.value : undefined;
-  // Before the next await: the states are live.
+  // This line comes before the next await, because the states are live.
   const facts = factsOf(attempt, reconstruction);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
   return { ...facts, outbound, response: await responseEvidence(contents, attempt) };
@@ -80,7 +80,7 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFact
   };
 }
 
-/** The recorded checks. If deciding again gives the same checks, with the evidence that the basis pins. */
+/** The recorded checks. If the replay gives the same checks, they carry the evidence that the basis pins. */
 function checksOf({ checks }: CallDecided, again: Decision | undefined): readonly Check[] {
   const same =
     again?.checks.length === checks.length &&
@@ -138,7 +138,7 @@ async function responseEvidence(contents: Contents, { response, decided }: Attem
   const content = await contents.of(response.event, decided.taskId, commitments);
   if (typeof content === 'string') return content;
   const { raw = null, validated } = content.parts;
-  // The Responder wrote it: its commitments have just been verified.
+  // The Responder wrote the envelope, and its commitments have just been verified.
   const envelope = (validated ?? null) as Envelope | null;
   return { raw, validated: envelope, sourceLabel: envelope?.source ?? null, verdict, findings };
 }

@@ -33,10 +33,10 @@ const MAX_AT_ONCE = 16;
  * again. Events that were appended after the first read of a stream are not visible.
  */
 export class History {
-  /** In order of use, the longest unused first. */
+  /** In order of use, the least recently used first. */
   private readonly streams = new Map<string, Folded>();
   private readonly shown: ShownDirectives = new Map();
-  /** Later directives concern other requests. */
+  /** Loads the directives once: later ones concern other requests. */
   private knowsDirectives: Promise<void> | undefined;
   /** The view that was requested last, until a state is moved. */
   private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
@@ -46,7 +46,7 @@ export class History {
     private readonly directives = new DirectiveHistory(log),
   ) {}
 
-  /** Takes over a stream that was read from its first event on. If too many are held, it is read again. */
+  /** Keeps a stream that was read from its first event on. If too many streams are held, it is read again. */
   keep(stream: string, events: readonly RecordedEvent[]): void {
     this.hold(stream, foldedOf(stream, events));
   }
@@ -106,7 +106,7 @@ export class History {
   }
 
   private async readFolded(stream: string): Promise<Folded> {
-    if (foldedHere(stream) === undefined) throw new Damage('a basis with a stream that nothing can rest on');
+    if (foldedHere(stream) === undefined) throw new Damage('a basis names a stream that no decision may use');
     return foldedOf(stream, await this.log.read(stream));
   }
 
@@ -150,7 +150,7 @@ function foldedHere(stream: string): FoldedFamily | undefined {
 /** Throws `Damage` for a stream that no basis may name. */
 function foldedOf(stream: string, events: readonly RecordedEvent[]): Folded {
   const family = foldedHere(stream);
-  if (family === undefined) throw new Damage('a basis with a stream that nothing can rest on');
+  if (family === undefined) throw new Damage('a basis names a stream that no decision may use');
   return { family, events, sound: soundPrefix(stream, events), revision: 0, state: family.initialState() };
 }
 
@@ -158,6 +158,6 @@ function evolved({ family, state }: Folded, json: string): unknown {
   try {
     return family.evolve(state, family.read(json));
   } catch {
-    throw new Damage('a history that cannot have happened');
+    throw new Damage('the history is impossible');
   }
 }

@@ -19,7 +19,7 @@ import { History } from './history.js';
 import { recordedEngines } from './recorded-engines.js';
 import { Damage } from './soundness.js';
 
-/** The content of a call and of its task, or the reason why there is none. `unread` if content was not requested. */
+/** The content of a call and of its task, or the reason why it is absent. `unread`: content was not requested. */
 type CallContent =
   | {
       readonly arguments: JsonObject;
@@ -34,23 +34,23 @@ type CallContent =
 export interface Reconstruction {
   readonly snapshot: Snapshot;
   readonly call: Call;
-  /** Decides by the rules of then; undefined if this build does not have them. */
+  /** Decides by the rules that the record names. Undefined if this build does not have them. */
   readonly decide: Decide | undefined;
   readonly engines: Engines;
-  /** `none`: a refused call, which has no recorded content. */
+  /** `none`: a refused call, whose content is never recorded. */
   readonly content: 'whole' | 'none' | NoContent | 'unread';
   /** The arguments of the call, if they could be read. */
   readonly arguments: JsonObject | undefined;
-  /** The rules of then, or the Cedar that was asked, are not in this build: that part answers what is recorded. */
+  /** This build lacks the record's rules or its Cedar, so that part of the answer is the recorded one. */
   readonly engineGone: boolean;
-  /** Computed from the content. Without content: those of the event if the key was shredded, else none. */
+  /** Commitments computed from the content. Without content, those of the event if the key was shredded, else none. */
   readonly commitments: Commitments;
 }
 
 const NO_TASK_CONTENT: TaskContent = { purpose: '', attributes: {} };
 const MAX_LOADS = 3;
 
-/** Restores the inputs of a recorded decision, as of its basis. For one request, like its History. */
+/** Restores the inputs of a recorded decision, as of its basis. An instance serves one request, like its History. */
 export class Reconstructor {
   constructor(
     private readonly log: EventLog,
@@ -60,7 +60,7 @@ export class Reconstructor {
     private readonly contents?: Contents,
   ) {}
 
-  /** An error is `Damage`: the log lacks an input of the decision. Throws what log and keyring throw. */
+  /** An error is `Damage`: the log lacks an input of the decision. Throws what the log and the keyring throw. */
   async reconstruct(attempt: Attempt): Promise<Result<Reconstruction, Damage>> {
     try {
       return ok(await this.inputsOf(attempt));
@@ -75,7 +75,7 @@ export class Reconstructor {
     return this.engines.rulesOf(decided.engines) !== undefined;
   }
 
-  /** Whether the content of a call, if its key is there, is what its event commits to. */
+  /** Whether the content of a call matches the commitments in its event. True if its key is gone. */
   async holdsContent(attempt: Attempt): Promise<boolean> {
     if (attempt.refused) return true;
     try {
@@ -90,7 +90,7 @@ export class Reconstructor {
     const { decided, envelope, refused } = attempt;
     const { host, capability, basis, taskId } = decided;
     const stream = refused ? families.refusals.stream(host) : families.calls.stream(taskId);
-    if (attempt.event.stream !== stream) throw new Damage('a call in a stream where it does not belong');
+    if (attempt.event.stream !== stream) throw new Damage('a call in the wrong stream');
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
     const rules = this.engines.rulesOf(decided.engines);
@@ -127,7 +127,7 @@ export class Reconstructor {
   private async contentOf({ event, decided }: Attempt): Promise<CallContent> {
     if (this.contents === undefined) return 'unread';
     const [opened] = await this.history.events(families.task.stream(decided.taskId));
-    if (opened === undefined) throw new Damage('a call of a task that is not there');
+    if (opened === undefined) throw new Damage('a call of a task that does not exist');
     const task = await this.contents.ofTask(opened, decided.taskId);
     const content = await this.contents.of(event, decided.taskId, decided.commitments);
     if (typeof content === 'string') return content;
@@ -169,7 +169,7 @@ export class Reconstructor {
   }
 }
 
-/** Engines that ask the Cedar of then; if this build does not have it, the policies answer what is recorded. */
+/** Engines with the Cedar that the record names. If this build does not have it, policies give the recorded answer. */
 function liveEngines({ engines, policies }: RulesOfThen, decided: CallDecided): Engines {
   if (policies !== undefined) return engines;
   const recorded = recordedEngines(decided);
@@ -182,13 +182,13 @@ const knownPart = (basis: Basis): Basis =>
 
 const CONTROL = categoriesWith('control');
 
-/** Whether the policies had a say in a decision. */
+/** Whether the policies took part in a decision. */
 const askedCedar = ({ checks }: CallDecided): boolean =>
   checks.map(shownCheck).some(({ check, outcome }) => check === 'user_authority' && outcome !== 'skipped');
 
 /**
- * Decides a call again from the inputs and by the rules of then. What was denied outside of the checks is denied so
- * again. Undefined if this build does not have those rules.
+ * Decides a call again from its inputs, by the rules that its record names. A denial from outside the checks is denied
+ * again for the same reason. Undefined if this build does not have those rules.
  */
 export function redecide({ decided }: Attempt, inputs: Reconstruction): Decision | undefined {
   const { decision, reason, checks, version } = decided;

@@ -5,9 +5,9 @@ import { ok } from '../kernel/result.js';
 import type { CheckName } from '../vocabulary/words.js';
 
 /**
- * Engines that answer from the record, for a call whose content is not read; the rest of its decision is still computed.
- * The policies that determined a pass are known from `rule` alone: none if a later check failed, and a name with ", "
- * counts as two. Throws if the record has no answer.
+ * Engines that answer from the record, for a call whose content is not read. The rest of its decision is still
+ * computed. The policies that determined a pass are known from `rule` alone. None is known if a later check failed,
+ * and a name with ", " counts as two. Throws if the record has no answer.
  */
 export function recordedEngines({ checks, rule, reason }: CallDecided): Engines {
   const recorded = (name: CheckName) => {
@@ -27,7 +27,7 @@ export function recordedEngines({ checks, rule, reason }: CallDecided): Engines 
       const { errors } = evidence as { errors?: readonly ArgumentError[] };
       return errors ?? [];
     },
-    // The errors of the check are recorded in one list, which `named` answers.
+    // The record has all errors of the check in one list, which `named` returns.
     arguments: () => ok(undefined),
   };
 }

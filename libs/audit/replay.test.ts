@@ -123,7 +123,7 @@ test('a record is decided again by the rules of its decider', async (t) => {
     observed: { definition: { instructions: 'Other.' }, probe, server: SERVER },
   });
   assert.equal(drifted.reason, 'definition_drifted');
-  // Decider 1 denied an equal definition under another probe, and told of no members.
+  // Decider 1 denied an equal definition under another probe, and named no members.
   const before = checks.slice(0, 4).map(({ check }) => check);
   const asDecider1 = (decider: number) =>
     withEvents(world.log, (event) =>
@@ -201,7 +201,7 @@ test('for records of decider 1 a shredded denial by its arguments agrees with wh
   assert.deepEqual((await replay(world, traceId, log)).calls[0]?.identical, 'shredded');
 });
 
-/** Of the check that failed. */
+/** The evidence of the check that failed. */
 const evidenceIn = ({ checks }: { checks: readonly { evidence?: Readonly<Record<string, unknown>> | undefined }[] }) =>
   checks.at(-1)?.evidence ?? {};
 
@@ -225,7 +225,7 @@ test('an edited payload is not what was decided on, and is not shown', async (t)
   await world.respond(taskId, callId);
   const key = (await world.keys.get(taskId)) ?? assert.fail();
   const place = { stream: `calls-${taskId}`, revision: 1 };
-  // Whoever has the key can write a record that opens, with arguments that would be allowed as well.
+  // The holder of the key can write a record that opens, with other arguments that would also be allowed.
   const other = sealPayload(key, payloadPlace(place), { arguments: { key: 'something else' } });
   const log = tampered(world.log, {
     payload: async (stream, revision) =>
@@ -297,7 +297,7 @@ test('a damaged bit, a dropped event and an unreadable decision each make a trac
   assert.equal((await replay(world, traceId)).identical, true);
 
   const edits: Record<string, (event: RecordedEvent) => RecordedEvent | undefined> = {
-    // In a field that no digest of a decision covers.
+    // The flipped bit is in a field that no decision digest covers.
     'flipped bit': (event) => (isDecision(event) ? damaged(event, '"cedar":"', '"cedar":"9') : event),
     'dropped outcome': (event) => (event.type === 'OutcomeRecorded' ? undefined : event),
     'no basis': (event) => (isDecision(event) ? forged(event, ({ basis: _, ...data }) => data) : event),
@@ -326,7 +326,7 @@ test('a basis that the log does not reach, or that names other revisions, is no 
         ? forged(event, (data) => ({ ...data, basis: basis(data['basis'] as Record<string, number>) }))
         : event,
     );
-  // Before the version was approved, and before there was a policy.
+  // The basis lies before the version was approved, and before there was a policy.
   const early = await replay(
     world,
     traceId,

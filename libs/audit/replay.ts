@@ -13,7 +13,7 @@ import { redecide, type Reconstructor } from './reconstruct.js';
 
 const GONE = 'engine_gone' as const;
 
-/** Decides a recorded attempt again, at the revisions and the time of then. */
+/** Decides a recorded attempt again, at its recorded revisions and time. */
 export async function replayed(reconstructor: Reconstructor, attempt: Attempt): Promise<ReplayedCall> {
   const { decided, event } = attempt;
   const { callId, decision, reason } = decided;
@@ -49,7 +49,10 @@ function compared(decision: Decision, commitments: CallDecided['commitments'], b
   return { decision: decision.decision, reason, digest };
 }
 
-/** An event with the type of a decision and other data: shown with the members that it has, and never identical. */
+/**
+ * An event with the type of a decision but other data. It is shown with the members that it has, and is never
+ * identical.
+ */
 export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
   const data = parseEvent(json).data as Json;
   const member = (name: string) => (isJsonObject(data) ? ownValue(data, name) : undefined);

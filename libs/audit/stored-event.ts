@@ -2,8 +2,8 @@ import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 
 /**
- * An event as auditors receive it (`contract.md`, Evidence): as it was written, at the version of that time, with its
- * position in the log.
+ * An event as auditors receive it (`contract.md`, Evidence): as it was written, at its original schema version, with
+ * its position in the log.
  */
 export interface StoredEvent extends Event {
   /** Decimal; compare as an integer. */

@@ -9,14 +9,17 @@ import type { CallIndex } from './index/call-index.js';
 import { cursorOf, placeIn } from './cursor.js';
 import { families } from '../streams/catalogue.js';
 
-/** Finds tasks, of any host. */
+/** Finds tasks of any host. */
 export class TaskAudit {
   constructor(
     private readonly log: EventLog,
     private readonly index: CallIndex,
   ) {}
 
-  /** A page of tasks, the newest first; `next` is the opaque cursor of the following page. Throws `LogUnavailable`, `IndexUnavailable`. */
+  /**
+   * A page of tasks, newest first. `next` is the opaque cursor of the following page. Throws `LogUnavailable`,
+   * `IndexUnavailable`.
+   */
   async find(
     { host, status }: TaskQuery,
     now: Instant,

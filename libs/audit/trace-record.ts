@@ -20,7 +20,7 @@ export interface TraceRecord {
   /** The end of the log when the record was read. */
   readonly end: bigint;
   readonly tasks: readonly { readonly taskId: string; readonly events: readonly RecordedEvent[] }[];
-  /** Of the trace, its tasks, their calls, and refusals with its id; in order of position. */
+  /** Events of the trace, its tasks, their calls, and refusals with its id, in order of position. */
   readonly events: readonly RecordedEvent[];
   /** In order of position. */
   readonly attempts: readonly Attempt[];
@@ -93,7 +93,7 @@ export async function readTrace(
   return ok({ traceId, end, tasks, ...record });
 }
 
-/** Queries the index before the end of the log is known, because it has mostly caught up already. */
+/** Queries the index before the end of the log is known, because the index has usually caught up already. */
 async function refusalsUpTo(
   end: Promise<bigint>,
   index: CallIndex,

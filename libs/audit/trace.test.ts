@@ -243,7 +243,7 @@ test('a trace of one task takes three turns with the log', async (t) => {
     },
   });
   const audit = world.audit(log);
-  // Loads policies and schemas, which are kept.
+  // This call loads policies and schemas, which are then kept.
   must(await audit.trace(traceId, world.now()));
   turns = 0;
   must(await audit.trace(traceId, world.now()));

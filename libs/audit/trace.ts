@@ -66,7 +66,7 @@ export class TraceAudit {
     return ok(utf8Of([head, ...calls.value, '],"events":[', ...listed(record.value.events), ']}']));
   }
 
-  /** Decides every recorded attempt of a trace again. Errors as for `trace`. */
+  /** Decides every recorded attempt of a trace again. Throws and refuses as `trace` does. */
   async replay(traceId: string): Promise<Result<TraceReplay | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
@@ -128,12 +128,12 @@ export class TraceAudit {
 
 type Piece = string | Uint8Array;
 
-/** As the items of a list. */
+/** The events as the items of a list. */
 function listed(events: readonly RecordedEvent[]): string[] {
   return events.map((event, index) => (index === 0 ? storedText(event) : `,${storedText(event)}`));
 }
 
-/** The events whose content is opened, in that order. */
+/** The places of the events whose content will be opened, in that order. */
 function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
   const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
   const called = attempts
@@ -149,7 +149,10 @@ function historyOf(log: EventLog, directives: DirectiveHistory, { tasks }: Trace
   return history;
 }
 
-/** Up to the end of the task: its closing or its expiry, whichever is earlier. Up to now if there is no such end. */
+/**
+ * The window up to the end of the task: its closing or its expiry, whichever is earlier. Without such an end, up to
+ * now.
+ */
 function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: TaskState | undefined): Window {
   if (state === undefined) return { position: end };
   const closed = tasks
@@ -158,7 +161,7 @@ function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: Task
   return { position: closed?.position ?? end, time: state.expiresAt };
 }
 
-/** Undefined if the events are no history of a task. The trace shows the events in any case. */
+/** Undefined if the events are not a task's history. The trace shows the events in any case. */
 function stateOf(events: readonly RecordedEvent[]): TaskState | undefined {
   try {
     return families.task.fold(events);

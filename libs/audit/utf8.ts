@@ -1,6 +1,6 @@
 /**
- * Pieces of a text in order, as UTF-8. Joining a large text first would copy it several times; here each piece is encoded
- * at its final place. Encode a piece once if it occurs many times: bytes are copied as they are.
+ * Joins pieces of a text, in order, as UTF-8. Joining a large text first would copy it several times. Here each piece
+ * is encoded at its final place. Encode a piece once if it occurs many times: bytes are copied unchanged.
  */
 export function utf8Of(pieces: readonly (string | Uint8Array)[]): Buffer {
   const length = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);

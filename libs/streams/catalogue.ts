@@ -119,19 +119,19 @@ const BY_TYPE: ReadonlyMap<string, StreamFamily> = new Map(
   [...BY_CATEGORY.values()].flatMap((family) => Object.keys(family.types).map((type) => [type, family] as const)),
 );
 
-/** The family of a stream; undefined for a stream that is none of ours. */
+/** The family of a stream. Undefined if the catalogue does not have the stream. */
 export function familyOf(stream: string): StreamFamily | undefined {
   const family = BY_CATEGORY.get(categoryOf(stream));
   return family?.has(stream) === true ? family : undefined;
 }
 
-/** The family of a stream that has a state; undefined for any other stream. */
+/** The family of a stream that has a state. Undefined for any other stream. */
 export function foldedFamilyOf(stream: string): FoldedFamily | undefined {
   const family = familyOf(stream);
   return family instanceof FoldedFamily ? family : undefined;
 }
 
-/** The family of an event type; undefined for a type that the catalogue does not have. */
+/** The family of an event type. Undefined if the catalogue does not have the type. */
 export function familyOfType(type: string): StreamFamily | undefined {
   return BY_TYPE.get(type);
 }

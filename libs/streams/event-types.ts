@@ -6,7 +6,7 @@ import { UnreadableEvent } from './unreadable.js';
 /** Turns the data of one schema version into the data of the next. It makes a new object, and never throws on such data. */
 export type Upcaster = (data: unknown) => unknown;
 
-/** One event type: the schema of the data that is written today, and how older data becomes that. */
+/** One event type: the schema of the data that is written today, and the upcasters for older data. */
 export interface EventType<Data = unknown> {
   readonly schema: z.ZodType<Data>;
   /** In order: the first takes version 1 to version 2. The version written today is one more than their number. */
@@ -25,7 +25,7 @@ type Unchanged<Schemas extends Readonly<Record<string, z.ZodType>>> = {
   readonly [Type in keyof Schemas]: EventType<z.infer<Schemas[Type]>>;
 };
 
-/** Event types at version 1: their data has had one shape ever since. */
+/** Event types at version 1, whose data has never changed its shape. */
 export function unchanged<Schemas extends Readonly<Record<string, z.ZodType>>>(schemas: Schemas): Unchanged<Schemas> {
   const types = Object.entries(schemas).map(([type, schema]) => [type, { schema, upcasters: [] }]);
   return Object.fromEntries(types) as Unchanged<Schemas>;
@@ -37,7 +37,7 @@ export const changed = <Data>(schema: z.ZodType<Data>, ...upcasters: readonly Up
   upcasters,
 });
 
-/** The schema version that is written today. */
+/** The current schema version of an event type, which new events have. */
 export const versionOf = ({ upcasters }: EventType): number => upcasters.length + 1;
 
 /** The type with a name that may come from a damaged log. */

@@ -3,7 +3,7 @@ import type { StreamWrite } from '../event-log/port.js';
 import type { Instant } from '../kernel/time.js';
 import { familyOf } from './catalogue.js';
 
-/** An event as a decider answers it: without stream, revision and id. */
+/** An event as a decider returns it: without stream, revision and id. */
 export interface Fact {
   readonly type: string;
   readonly data: unknown;
@@ -53,6 +53,6 @@ export function writeOf(stream: string, expected: number, facts: readonly Fact[]
 
 function versionIn(stream: string, type: string): number {
   const family = familyOf(stream);
-  if (family === undefined) throw new RangeError(`${stream} is no stream of the catalogue`);
+  if (family === undefined) throw new RangeError(`${stream} is not a stream of the catalogue`);
   return family.versionOf(type);
 }

@@ -50,7 +50,7 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
     return this.isSingle ? this.category : `${this.category}-${id}`;
   }
 
-  /** The id in the name of a stream; undefined if the stream is of another family, or the family has one stream. */
+  /** The id in the name of a stream. Undefined if the stream is of another family, or the family has one stream. */
   idOf(stream: string): string | undefined {
     const prefix = `${this.category}-`;
     return !this.isSingle && stream.startsWith(prefix) ? stream.slice(prefix.length) : undefined;
@@ -66,7 +66,7 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
     return this.isSingle ? stream === this.category : stream.startsWith(`${this.category}-`);
   }
 
-  /** Whether an event that a reader answered is of this family. */
+  /** Whether an event that a reader returned is of this family. */
   owns(event: Event): event is Events {
     return ownType(this.types, event.type) !== undefined;
   }
@@ -74,14 +74,14 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
   /** The schema version that is written today. Throws `RangeError` for a type of another family. */
   versionOf(type: string): number {
     const known = ownType(this.types, type);
-    if (known === undefined) throw new RangeError(`${type} is no event of the family ${this.category}`);
+    if (known === undefined) throw new RangeError(`${type} is not an event of the family ${this.category}`);
     return versionOf(known);
   }
 
   /**
-   * Reads an event and brings its data to the current version; `id` stays that of the stored text. It checks what is
-   * cheap (family, type, version), because decisions wait for it. The whole schema is checked when evidence is read
-   * (`readWhole`) and, for all that the service writes, by `test/golden/events.test.ts`. Throws `UnreadableEvent`.
+   * Reads an event and brings its data to the current version. `id` remains that of the stored text. It makes only
+   * cheap checks (family, type, version), because decisions wait for it. `readWhole` checks the whole schema of
+   * evidence, and `test/golden/events.test.ts` that of every event the service writes. Throws `UnreadableEvent`.
    */
   read(json: string): Events {
     const event = parseEvent(json);
@@ -92,8 +92,8 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
   }
 
   /**
-   * Reads an event as `read` does, and checks the whole schema of its data. The data stays as it was recorded: what a
-   * schema hands back may have been normalised.
+   * Reads an event as `read` does, and checks the whole schema of its data. The returned data is as recorded, because a
+   * schema may normalise its output.
    */
   readWhole(json: string): Result<Events, UnreadableEvent> {
     try {
@@ -125,7 +125,7 @@ export class FoldedFamily<
     return this.decider.initialState();
   }
 
-  /** Takes the state over, as deciders do: who still needs the old state folds again. */
+  /** Takes ownership of the state, as deciders do. A caller that still needs the old state must fold again. */
   evolve(state: State, event: Events): State {
     return this.decider.evolve(state, event);
   }
@@ -135,7 +135,7 @@ export class FoldedFamily<
     let state = this.decider.initialState();
     for (const { json, position } of events) {
       const event = this.read(json);
-      // A fresh object, so nothing else sees the member: `libs/calls` keeps the position.
+      // The object is fresh, so no other code sees the added member: `libs/calls` keeps the position.
       state = this.decider.evolve(state, position === undefined ? event : Object.assign(event, { position }));
     }
     return state;

@@ -2,15 +2,18 @@ import { z } from 'zod';
 import { Uuid } from '../vocabulary/ids.js';
 
 const progress = z.strictObject({
-  /** The process that sends. */
+  /** The process that sends events. */
   holder: Uuid,
   /** The topic has every event up to this position, a decimal. The next holder continues after it. */
   position: z.string().regex(/^\d{1,20}$/, 'needs a position'),
 });
 
-/** Facts of `relay-<lane>`: progress of the relay, no evidence. Each `RelayLeaseTaken` ends the lease of the holder before. */
+/**
+ * Facts of `relay-<lane>`: progress of the relay, not evidence. Each `RelayLeaseTaken` ends the previous holder's
+ * lease.
+ */
 export const relayEventSchemas = { RelayLeaseTaken: progress, RelayCheckpointed: progress } as const;
 export type RelayProgress = z.infer<typeof progress>;
 
-/** - `events`: all of the log, in order.   - `directives`: emergency stops, alone, so that nothing delays them. */
+/** `events`: the whole log, in order. `directives`: emergency stops alone, so that nothing delays them. */
 export type LaneName = 'events' | 'directives';

@@ -14,8 +14,8 @@ const MEANINGS: Readonly<Record<UnreadableReason, string>> = {
 };
 
 /**
- * An event that this version cannot read. Nothing may be decided on a history with such an event: skipping it could turn
- * a deny into an allow. The text names the event's place and type, and nothing of its data.
+ * An event that this version cannot read. No decision may use a history with such an event: skipping it could turn a
+ * deny into an allow. The text names the event's place and type, and none of its data.
  */
 export class UnreadableEvent extends Error {
   override readonly name = 'UnreadableEvent';

@@ -75,7 +75,7 @@ async function indexOf(t: TestContext, log: EventLog, file = join(folderFor(t), 
   return index;
 }
 
-/** Notes where each subscription begins. */
+/** Records the start of each subscription. */
 function watched(log: EventLog): { log: EventLog; starts: bigint[] } {
   const starts: bigint[] = [];
   const subscribe: EventLog['subscribe'] = (options, subscriber) => {
@@ -115,7 +115,7 @@ test('finds calls by each of its conditions and by all together, newest first', 
     [{ host: 'host-2' }, [b]],
     [{ identity: 'host-1' }, [r, c, a]],
     [{ identity: 'ann' }, [c, a]],
-    // The refused call named bob's task, and was no call of bob's.
+    // The refused call named bob's task, but bob did not make it.
     [{ identity: 'bob' }, [b]],
     [{ identity: 'helper' }, [c, a]],
     [{ decision: 'deny' }, [r, c, b]],
@@ -278,7 +278,7 @@ test('a reader that cannot be told is told so, and the index recovers by itself'
   await facts.called('t1', 1);
   const file = join(folderFor(t), 'audit-index.db');
   const index = await indexOf(t, facts.log, file);
-  // Behind the back of its owner.
+  // Another connection writes to the file without its owner's knowledge.
   const db = new DatabaseSync(file, { timeout: 5000 });
   db.exec('DELETE FROM mark; DELETE FROM calls');
   db.close();

@@ -20,18 +20,18 @@ import { IndexThread, IndexUnavailable } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
 import { categoriesOf, type KnownType } from '../../streams/catalogue.js';
 
-/** Other events of these categories only move the mark of the index. */
+/** Events of other types in these categories only advance the mark of the index. */
 const INDEXED: ReadonlySet<string> = new Set<KnownType>(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
 const CATEGORIES = categoriesOf(INDEXED) ?? [];
-/** Under load the index takes the events of this long at once, unless a query waits: many rows cost less each. */
+/** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
 const INTERVAL_MS = 100;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
 /**
- * Finds the places in the log of the calls that a query asks for. It is a projection in a file and a thread of its own,
- * slightly behind the log. It holds ids and codes, never content. If its file is unfit (damaged, of another schema
- * version, or made from another log), it is rebuilt from the log.
+ * Finds the places in the log of the calls that a query asks for. It is a projection in its own file and thread,
+ * slightly behind the log. It holds ids and codes, never content. An unfit file (damaged, of another schema version, or
+ * made from another log) is rebuilt from the log.
  */
 export class CallIndex {
   private readonly thread: IndexThread;
@@ -50,7 +50,7 @@ export class CallIndex {
     this.thread = new IndexThread(file, () => this.startOver());
   }
 
-  /** Opens the index and follows the log; does not wait until it has caught up. Throws `IndexUnavailable`. */
+  /** Opens the index and follows the log, without waiting until it has caught up. Throws `IndexUnavailable`. */
   static async open(log: EventLog, file: string): Promise<CallIndex> {
     const index = new CallIndex(log, file);
     try {
@@ -69,12 +69,12 @@ export class CallIndex {
     await this.thread.close();
   }
 
-  /** Everything up to here is in the index; negative while it is being opened. */
+  /** The index holds everything up to this position. Negative while the index is being opened. */
   get position(): bigint {
     return this.gate.position;
   }
 
-  /** Why the index cannot follow the log, if the log cannot be read; undefined as soon as it can. */
+  /** The reason why the index cannot follow the log, if the log cannot be read. Undefined again once it can. */
   get logFailure(): LogUnavailable | undefined {
     return this.unreadable;
   }
@@ -101,8 +101,8 @@ export class CallIndex {
   }
 
   /**
-   * Whether a host has a task that pins this version and is open at an instant, as far as the index knows. If a task
-   * that was opened just now has to count, call `waitFor` first. Throws `IndexUnavailable`.
+   * Whether a host has a task that pins this version and is open at an instant, as far as the index knows. Call
+   * `waitFor` first if a task that was just opened must count. Throws `IndexUnavailable`.
    */
   async hostPinsVersion(host: string, capability: string, version: string, at: Instant): Promise<boolean> {
     return (await this.ask({ kind: 'pinned', host, capability, version, atMs: toMs(at) })) === true;
@@ -142,7 +142,7 @@ export class CallIndex {
     );
   }
 
-  /** A log that was restored from a backup is shorter, or continues differently. */
+  /** A log that was restored from a backup is shorter or continues differently. */
   private async isMadeFromThisLog({ position, stream, revision, id }: Mark): Promise<boolean> {
     if ((await this.log.end()) < position) return false;
     const events = await this.log.readAll({ after: justBefore(position), categories: CATEGORIES, limit: 1 });
@@ -167,7 +167,7 @@ export class CallIndex {
     this.gate.advance(position);
   }
 
-  /** Follows again from the position that the file has; at once, then with growing pauses. */
+  /** Follows the log again from the position of the file, at once and then with growing pauses. */
   private startOver(): void {
     if (this.closing.signal.aborted || this.opening !== undefined) return;
     this.gate.restart();

@@ -78,7 +78,7 @@ export class Insertion {
     }
   }
 
-  /** To be called if the tables have been emptied. */
+  /** Forgets the ids. Must be called after the tables have been emptied. */
   forget(): void {
     this.names.clear();
     this.versions.clear();

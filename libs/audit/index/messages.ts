@@ -12,7 +12,7 @@ export interface Mark {
   readonly id: string;
 }
 
-/** Conditions on calls; all given ones must hold. Times are in milliseconds since the epoch, both ends included. */
+/** Conditions on calls, all of which must hold. Times are in milliseconds since the epoch, both ends included. */
 export interface CallFilter {
   readonly capability?: string | undefined;
   readonly version?: string | undefined;
@@ -26,11 +26,11 @@ export interface CallFilter {
   readonly toMs?: number | undefined;
   /** Only calls of these versions. */
   readonly versions?: readonly { readonly capability: string; readonly version: string }[] | undefined;
-  /** `versions` are most of all versions: go by time and skip the others. */
+  /** `versions` are most of all versions: the query goes by time and skips the others. */
   readonly manyVersions?: boolean | undefined;
 }
 
-/** Conditions on tasks; all given ones must hold. `atMs` is the instant to which the status refers. */
+/** Conditions on tasks, all of which must hold. `atMs` is the instant to which the status refers. */
 export interface TaskListFilter {
   readonly host?: string | undefined;
   readonly status?: TaskStatus | undefined;
@@ -82,7 +82,7 @@ export type IndexRequest =
   /** Answers a number. */
   | ({ readonly kind: 'open_tasks'; readonly atMs: number } & TaskFilter);
 
-/** Tasks of any of these hosts that pin any of these versions; one task alone if it is named. */
+/** Tasks of any of these hosts that pin any of these versions. If `task` is given, that task alone. */
 export interface TaskFilter {
   readonly versions: readonly { readonly capability: string; readonly version: string }[];
   readonly hosts: readonly string[];
@@ -101,7 +101,10 @@ export interface FoundTasks {
   readonly next?: Place;
 }
 
-/** `start_over`: the index is not at the position that the sender expected, or had to be emptied. Ask for its mark. */
+/**
+ * `start_over`: the index is not at the position that the sender expected, or had to be emptied. The sender must ask
+ * for its mark.
+ */
 export type IndexReply =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'start_over' }

@@ -51,12 +51,14 @@ const FORMAT: FileFormat = {
   schema: SCHEMA,
 };
 
-/** `synchronous = NORMAL` may lose commits with the machine: they are read from the log again. */
+/**
+ * A crash of the machine may lose commits under `synchronous = NORMAL`. The lost events are read from the log again.
+ */
 const OPTIONS = { timeoutMs: 0, pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON' } as const;
 
 /**
  * Opens the index. A file that is damaged, or of another schema version, is deleted and made again, because the log has
- * all that it holds. Throws if the file is a database of another program or cannot be written.
+ * all of its data. Throws if the file is a database of another program or cannot be written.
  */
 export function openIndexFile(file: string): DatabaseSync {
   try {
@@ -72,7 +74,9 @@ export function openIndexFile(file: string): DatabaseSync {
   return openFile(file, FORMAT, OPTIONS);
 }
 
-/** Reads the whole file once, which is cheaper than the log, and finds damaged pages before an answer does. */
+/**
+ * Reads the whole file once, which is cheaper than reading the log. It finds damaged pages before a query meets them.
+ */
 function isIntact(db: DatabaseSync): boolean {
   try {
     return db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';

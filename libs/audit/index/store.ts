@@ -6,9 +6,9 @@ import type { IndexReply, IndexRequest, Mark } from './messages.js';
 import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './queries.js';
 import { openIndexFile } from './schema.js';
 
-/** The index in its file. Synchronous: it belongs to a worker thread. */
+/** The index in its file. Synchronous, because it belongs to a worker thread. */
 export interface IndexStore {
-  /** Never throws. A damaged file is deleted: then the answer is `start_over`. */
+  /** Never throws. A damaged file is deleted, and the reply is `start_over`. */
   answer(request: IndexRequest): IndexReply;
   close(): void;
 }

@@ -8,7 +8,7 @@ export class IndexUnavailable extends Error {
 
 /** Requests that may wait for the thread at once. */
 const MAX_WAITING = 256;
-/** For new objects: hardly any outlives its message, and by default V8 would take several times as much. */
+/** Limits for new objects: few outlive their message, and V8 would by default take several times as much memory. */
 const LIMITS = { maxYoungGenerationSizeMb: 12 } as const;
 
 interface Waiting {
@@ -23,7 +23,7 @@ export class IndexThread {
   private readonly waiting: Waiting[] = [];
   private closed = false;
 
-  /** `onDeath`: the thread has ended although `close` was not called. */
+  /** `onDeath` is called if the thread ends before `close` is called. */
   constructor(file: string, onDeath: () => void) {
     this.thread = new ServiceThread({
       script: new URL('./worker.js', import.meta.url),

@@ -5,7 +5,7 @@ import { serve } from '../../threads/serve.js';
 import type { IndexRequest } from './messages.js';
 import { openIndexStore } from './store.js';
 
-/** If processors are scarce, decisions and their records go before the index of them. */
+/** Nice increment of this thread: when processors are scarce, decisions and their records run before the index. */
 const INDEX_NICE_INCREMENT = 10;
 
 /** The worker thread that has the file of the index open. It answers each request with one message, in order. */
