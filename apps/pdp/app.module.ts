@@ -38,7 +38,7 @@ import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
 import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SETTINGS } from './tokens.js';
 
-/** Wires the parts of an opened service to the HTTP interface. No rules here. */
+/** Wires the parts of an opened service to the HTTP interface. It holds no rules. */
 @Module({})
 export class AppModule {
   static for(service: Service): DynamicModule {

@@ -7,16 +7,16 @@ import { startServer } from './server.js';
 /** How long a shutdown may take before it is forced, in milliseconds. */
 const SHUTDOWN_MS = 9000;
 
-/** One clear line and a failure, whatever kept the service from starting. */
+/** Prints one clear line and fails, for any error that keeps the service from starting. */
 function giveUp(error: unknown): never {
   process.stderr.write(`sallyport: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }
 
 async function main(): Promise<void> {
-  // Whatever it makes is its own: files of the data folder hold keys, tokens and content.
+  // Files that the service creates are private: the data folder holds keys, tokens and content.
   process.umask(0o077);
-  // Before it serves there is nothing to finish, and a start may be cut short anywhere, as by a crash.
+  // Before the service serves, there is nothing to finish. A start may be cut short anywhere, as by a crash.
   let stop = (_: NodeJS.Signals): void => process.exit(0);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
   const settings = readSettings(process.env);

@@ -26,7 +26,7 @@ import { boundHttp, timeLimits } from './overload/http.js';
 import { giveTimeBack } from './overload/patience.js';
 import type { Service } from './service.js';
 
-/** How long a shutdown waits for clients that are slow to send or to read, in milliseconds. */
+/** How long a shutdown waits for clients that send or read slowly, in milliseconds. */
 const DRAIN_MS = 6000;
 
 export interface Server {
@@ -37,11 +37,14 @@ export interface Server {
   readonly grpc: string;
   /** Every route, for tests that go over all of them. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
-  /** Takes no more requests, finishes those in flight, then closes the service. */
+  /** Accepts no further requests, finishes those in flight, then closes the service. */
   close(): Promise<void>;
 }
 
-/** Puts the HTTP and gRPC interfaces on top of an opened service. Owns it from here on: `close` closes all three. */
+/**
+ * Puts the HTTP and gRPC interfaces on top of an opened service. Owns the service from here on: `close` closes all
+ * three.
+ */
 export async function startServer(service: Service, logger: Logger): Promise<Server> {
   const { settings, clock } = service;
   const { view } = service.control;
@@ -103,7 +106,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     problemOf: told,
   });
   giveTimeBack(server.server, settings.bounds.clientMs);
-  // One address: for `localhost` the framework would open a second server, past all that bounds this one.
+  // One address only: for `localhost` the framework would open a second server, which these bounds do not cover.
   const { address } = await lookup(settings.http.host);
   await app.listen(settings.http.port, address);
   const readiness = app.get(Readiness);
@@ -145,7 +148,7 @@ const handledIn = (app: INestApplication): Handled[] =>
     .flatMap(({ controllers }) => [...controllers.values()])
     .flatMap(({ instance }) => handledBy(instance));
 
-/** Whatever is thrown behind a route becomes a problem document, in this one place. */
+/** Turns every error behind a route into a problem document, in this one place. */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
   constructor(private readonly logFailure: LogFailure) {}
@@ -165,7 +168,7 @@ function send(reply: FastifyReply, problem: Problem): void {
     .send(JSON.stringify(problem.toJson()));
 }
 
-/** What was not foreseen is logged by its name and place; its message may quote what a caller sent. */
+/** Logs an unforeseen error by its name and place. Its message may quote a caller. */
 function logged(error: unknown, logFailure: LogFailure, traceId: string | undefined): Problem {
   const problem = problemOf(error);
   if (problem.status >= 500 && error instanceof Error) {

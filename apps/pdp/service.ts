@@ -18,7 +18,7 @@ import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
 
-/** The opened service, in step with its log. Each consumer takes the parts that it needs. */
+/** The opened service, up to date with its log. Each consumer takes the parts that it needs. */
 export interface Service {
   readonly settings: Settings;
   readonly clock: Clock;
@@ -27,7 +27,7 @@ export interface Service {
   readonly authenticator: Authenticator;
   readonly decisions: Decisions;
   readonly feed: Feed;
-  /** Calls and tasks by what auditors ask for. */
+  /** Calls and tasks, indexed for the queries of auditors. */
   readonly index: CallIndex;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
@@ -43,15 +43,15 @@ export interface Service {
 /** The parts that a caller of `openService` may replace. */
 export interface ServiceParts {
   readonly clock?: Clock;
-  /** Where spans go; without it there are none. The service stops it when it closes. */
+  /** Receives spans; if absent, there are none. The service stops it when it closes. */
   readonly tracing?: Tracing | undefined;
   /** Called when a lane to Kafka meets a new failure. The text holds no secret. */
   readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
-  /** Gets each answer over gRPC in its JSON shape; tests hold it against the contract. */
+  /** Receives each gRPC answer in its JSON shape. Tests compare it with the contract. */
   readonly onGrpcAnswer?: ((operation: Operation, answer: object) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
   readonly wrapLog?: (log: EventLog) => EventLog;
-  /** Wraps the authenticator that every way in asks. */
+  /** Wraps the authenticator that every interface uses. */
   readonly wrapAuthenticator?: (authenticator: Authenticator) => Authenticator;
 }
 

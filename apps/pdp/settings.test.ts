@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { readSettings, SETTINGS, SettingsError, settingsTable } from './settings.js';
 import { test } from '../../test/support/testing.js';
 
-/** The one line that a wrong setting stops the start with. */
+/** The one line with which a wrong setting stops the start. */
 function wrong(environment: Record<string, string>): string {
   try {
     readSettings(environment);

@@ -60,7 +60,7 @@ function refuseUnknown(environment: Environment): void {
   }
 }
 
-/** The files of both interfaces. Throws `SettingsError` if tokens would travel in clear text beyond loopback. */
+/** The TLS files of both interfaces. Throws `SettingsError` if tokens would travel in clear text beyond loopback. */
 function tlsOf(
   cert: string | undefined,
   key: string | undefined,

@@ -1,4 +1,4 @@
-/** What the composition root provides under a symbol because it is an interface, not a class. */
+/** Symbols for the parts that the composition root provides as an interface, not a class. */
 export const EVENT_LOG = Symbol('EventLog');
 export const CLOCK = Symbol('Clock');
 export const SETTINGS = Symbol('Settings');
@@ -10,5 +10,5 @@ export type { Clock } from '../../libs/kernel/time.js';
 export type { Relay } from './relay/relay.js';
 export type { Settings } from './settings.js';
 
-/** 32 bytes that only this installation knows (`KeyStore.secret`). Never shown. */
+/** 32 bytes that only this installation knows (`KeyStore.secret`). They are never shown. */
 export type InstallationSecret = Uint8Array;

@@ -24,7 +24,7 @@ import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 const asWritten = (text: Buffer): Buffer => text;
 
-/** Evidence: for auditors alone. */
+/** Evidence, for auditors only. */
 @Controller()
 export class AuditController {
   constructor(
@@ -64,7 +64,7 @@ export class AuditController {
     return readEvents(this.log, this.plane.view, query);
   }
 
-  /** Evidence is whole or it is not given: what is committed by now has to be in the index. */
+  /** Evidence is complete or is refused: the index must include everything that is committed by now. */
   private async awaitIndex(): Promise<void> {
     if (await this.index.waitFor(await this.log.end(), FRESHNESS_MS)) return;
     throw new Problem('view_stale', 'the index of calls is being brought up to date');

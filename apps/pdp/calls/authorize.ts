@@ -14,7 +14,7 @@ export interface AuthorizeParts {
 
 export interface CallAsking {
   readonly caller: Principal;
-  /** Size of the body or message as it was read. */
+  /** Size of the body or message in bytes, as read. */
   readonly bytes: number;
   readonly traceparent: string | undefined;
 }

@@ -6,7 +6,7 @@ import type { Asked } from '../edge/asked.js';
 import { unwrap } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
 
-/** Responses and outcomes of calls. The question whether a call may be made has a way of its own: `direct-authorize.ts`. */
+/** Responses and outcomes of calls. `direct-authorize.ts` serves the question whether a call may be made. */
 @Controller()
 export class CallsController {
   constructor(@Inject(Responder) private readonly responder: Responder) {}
@@ -22,7 +22,7 @@ export class CallsController {
   }
 }
 
-/** An answer as JSON, around content that has been written already. */
+/** Writes an answer as JSON around content that is already JSON text. */
 function responseText({ content, ...answer }: ResponseAnswer): Buffer {
   const text = JSON.stringify(answer);
   if (content === undefined) return Buffer.from(text);

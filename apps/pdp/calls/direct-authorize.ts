@@ -25,7 +25,7 @@ interface Parts extends AuthorizeParts {
   readonly gate: Pick<Gate, 'isFull'>;
   readonly connections: Pick<Connections, 'known'>;
   readonly tracing: Tracing | undefined;
-  /** Whether more requests may come on the connection of this one. */
+  /** Whether the connection may carry further requests. */
   readonly keepsConnections: () => boolean;
   /** The problem that the caller gets for an error; an unforeseen error is logged. */
   readonly problemOf: (error: unknown, traceparent: string | undefined) => Problem;
@@ -47,9 +47,9 @@ export function routeAuthorize(server: FastifyInstance, parts: AuthorizeParts): 
 }
 
 /**
- * Answers plain requests of the hot path without the frameworks, whose routing, hooks and streams cost about as much as
- * the decision. A plain request has this path, a caller with the role and quota, and a small announced JSON body, and
- * comes while there is room to work. All others go on to the route.
+ * Answers plain requests of the hot path without the frameworks: their routing, hooks and streams cost about as much as
+ * the decision. A plain request has this path, a caller with the role and with quota left, and a small announced JSON
+ * body. It is plain only while there is room for work. All other requests go on to the route.
  */
 export function takeDirectly(server: Server, parts: Parts): void {
   const listeners = server.listeners('request') as RequestListener[];
@@ -61,7 +61,7 @@ export function takeDirectly(server: Server, parts: Parts): void {
   });
 }
 
-/** Who calls; undefined where the request is not a plain one. */
+/** The caller; undefined if the request is not plain. */
 function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefined {
   if (request.url !== PATH || request.method !== METHOD) return undefined;
   const { headers } = request;
@@ -76,7 +76,7 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
   if (parts.gate.isFull()) return undefined;
   try {
     const principal = admitted(parts.authenticator, credentialsOf(request), authorizeCall.roles);
-    // Last: what has been charged is not charged again by the route.
+    // The charge comes last, so that the route never charges the same request again.
     charge(parts.quotas, principal, { bytes });
     parts.connections.known(request.socket);
     return principal;
@@ -85,7 +85,7 @@ function plainCaller(request: IncomingMessage, parts: Parts): Principal | undefi
   }
 }
 
-/** Hands over the body once it is whole; what never becomes whole is ended by the server's own time limit. */
+/** Passes on the body once it is complete. The server's own time limit ends a request whose body never completes. */
 function receive(request: IncomingMessage, take: (body: Buffer) => void): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));

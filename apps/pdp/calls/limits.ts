@@ -2,17 +2,20 @@ import type { AuthorizeRequest } from '../../../libs/calls/requests.js';
 import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 
-/** How many times as long JSON may get when it is written again: `1e20` has 21 digits. */
+/** The largest factor by which JSON grows when it is written again: `1e20` becomes 21 digits. */
 const MAX_GROWTH = 6;
 
-/** The limits on an authorize request that its schema does not know, over any protocol; `bytes` is the size of its body. */
+/**
+ * Enforces the limits on an authorize request that its schema does not express, over any protocol. `bytes` is the size
+ * of its body. Throws `Problem`.
+ */
 export function refuseTooLarge(
   { arguments: args, context, observed }: AuthorizeRequest,
   bytes: number,
   { argumentsBytes, bodyBytes, contextItems }: Settings['limits'],
 ): void {
   if ((context?.length ?? 0) > contextItems) throw new Problem('too_large', `at most ${contextItems} context items`);
-  // A body that is small as a whole needs no measuring of its parts.
+  // If the whole body is small, its parts need no measuring.
   if (bytes * MAX_GROWTH > argumentsBytes && Buffer.byteLength(JSON.stringify(args)) > argumentsBytes) {
     throw new Problem('too_large', `the arguments are larger than ${argumentsBytes} bytes`);
   }

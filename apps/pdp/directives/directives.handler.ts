@@ -12,7 +12,7 @@ export type DirectiveRequest = WithoutCause<DirectiveCommand>;
 
 export interface DirectiveReply {
   readonly position: bigint;
-  /** After the command. */
+  /** The epoch after the command. */
   readonly epoch: number;
 }
 
@@ -25,7 +25,7 @@ export class DirectivesCommand extends Command<DirectiveReply> {
   }
 }
 
-/** Issues and lifts directives. The commit is the moment from which no allow can be recorded against it. */
+/** Issues and lifts directives. From the commit on, no allow can be recorded against the directive. */
 @CommandHandler(DirectivesCommand)
 export class DirectivesHandler implements ICommandHandler<DirectivesCommand> {
   constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}

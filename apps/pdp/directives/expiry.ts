@@ -9,7 +9,7 @@ import { DirectivesCommand } from './directives.handler.js';
 const EVERY_MS = 500;
 const ACTOR = { name: 'system:expiry' };
 
-/** Lifts directives whose time is over. They end by that event alone: until it is committed, they hold. */
+/** Lifts directives whose time is over. A directive ends only by that event; until its commit, the directive holds. */
 @Injectable()
 export class DirectiveExpiry implements OnApplicationBootstrap, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;

@@ -8,7 +8,7 @@ import { matchesVersion } from '../../../libs/decision/matches.js';
 import type { Target } from '../../../libs/directive/target.js';
 import { defined } from '../../../libs/kernel/defined.js';
 
-/** How long the answer to a directive may wait for the index of tasks, in milliseconds: the directive holds already. */
+/** How long the answer to a directive may wait for the index of tasks, in milliseconds. The directive already holds. */
 const INDEX_MS = 200;
 
 /** Counts what a target matches, after its directive has been committed. */
@@ -20,7 +20,7 @@ export class TargetMatches {
     @Inject(LogTime) private readonly time: LogTime,
   ) {}
 
-  /** `position`: at or after the commit. */
+  /** `position` is at or after the commit. */
   async of(target: Target, position: bigint): Promise<Matches> {
     const isTasks = target.type === 'host' || target.type === 'task';
     const versions: { capability: string; version: string }[] = [];
@@ -56,7 +56,7 @@ export class TargetMatches {
     const counting = this.index.waitFor(position, INDEX_MS).then(async (isThere) => {
       return isThere ? this.index.openTasks({ versions, hosts, task }, this.time.now()) : undefined;
     });
-    // Whatever keeps the index from counting, the directive is in force and is answered.
+    // If the index fails or is slow, the directive is still in force, so it is answered.
     return Promise.race([counting.catch(() => undefined), pause(INDEX_MS, undefined, { ref: false })]);
   }
 

@@ -20,7 +20,7 @@ export class WatchController {
   ): Promise<void> {
     const { sinceEpoch = lastEventId(request), instanceId } = query;
     if (request.method === 'HEAD') return void reply.send();
-    // It may have waited for a position until its client had gone: then nobody would ever say that it is closed.
+    // The request may have waited for a position until its client was gone. No event would then report the close.
     if (reply.raw.closed) return void reply.hijack();
     const watcher = watcherOver(reply);
     reply.raw.once('close', () => this.watches.closed(watcher));
@@ -28,7 +28,7 @@ export class WatchController {
   }
 }
 
-/** What a browser's EventSource sends when it comes back. */
+/** The id that a browser's EventSource sends when it reconnects. */
 function lastEventId({ headers }: FastifyRequest): number | undefined {
   return parseInput(watchDirectives.query, { sinceEpoch: headers['last-event-id'] }).sinceEpoch;
 }
@@ -41,9 +41,9 @@ function watcherOver(reply: FastifyReply): Watcher {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // A proxy that collects the answer would hold back what stops a host.
+      // A proxy that buffers the answer would delay the directives that stop a host.
       'x-accel-buffering': 'no',
-      // Whatever comes after a watch comes on another connection: one that has ended holds up no shutdown.
+      // The client's next request takes another connection, so an ended watch does not delay a shutdown.
       connection: 'close',
     });
   };
@@ -56,7 +56,7 @@ function watcherOver(reply: FastifyReply): Watcher {
     },
     end(why) {
       if (!raw.headersSent) begin();
-      // Whoever does not read would not read the end either.
+      // A slow client does not read, so it would not read the end of the stream either.
       if (why === 'slow') raw.destroy();
       else raw.end();
     },
@@ -65,7 +65,7 @@ function watcherOver(reply: FastifyReply): Watcher {
 
 const frames = new WeakMap<Sent, string>();
 
-/** Written once for all. */
+/** A frame is written once for all watchers. */
 function frameOf(sent: Sent): string {
   const known = frames.get(sent);
   if (known !== undefined) return known;

@@ -8,10 +8,10 @@ import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
 import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
-/** The principal of a watch, by the proof that it was let in with. */
+/** The principal of a watch, with the identity that it was admitted with. */
 type Caller = Pick<Principal, 'name' | 'identity'>;
 
-/** What a watch begins with. */
+/** The parameters of a watch. */
 export interface WatchAsked {
   readonly sinceEpoch?: number | undefined;
   readonly instanceId?: string | undefined;
@@ -23,7 +23,9 @@ interface Open {
   readonly hold: Hold;
 }
 
-/** The watches of this process, over any protocol: it admits them, and ends them if their caller is revoked or silent. */
+/**
+ * The watches of this process, over any protocol. It admits them, and ends a watch if its caller is revoked or silent.
+ */
 export class Watches {
   private readonly open = new Map<Watcher, Open>();
   private stopListening: (() => void) | undefined;
@@ -70,7 +72,7 @@ export class Watches {
         this.refuseEnded({ name, identity });
         watcher.onTaken = () => this.instances.beatLeft({ name, identity }, instanceId);
       }
-      // A watcher at epoch 0 has nothing, and gets everything.
+      // A watcher at epoch 0 knows nothing, so it gets everything.
       if (this.open.has(watcher)) await this.broadcast.join(watcher, sinceEpoch === 0 ? undefined : sinceEpoch);
     } catch (error) {
       this.closed(watcher);
@@ -99,7 +101,7 @@ export class Watches {
     }
   }
 
-  /** Beats for a host that hangs may lie unread in a kernel's buffer. A host that lives reconnects at once. */
+  /** The kernel may buffer unread beats for a host that hangs. A live host reconnects immediately. */
   private endSilent(host: string, instance: string): void {
     for (const [watcher, { caller, instanceId }] of this.open) {
       if (caller.name === host && instanceId === instance) this.broadcast.end(watcher, 'silent');

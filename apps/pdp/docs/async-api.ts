@@ -27,7 +27,7 @@ interface Channel {
   readonly bindings: { readonly kafka: Readonly<Record<string, unknown>> };
 }
 
-/** An AsyncAPI 3.0 document, as far as ours has members. */
+/** The members of an AsyncAPI 3.0 document that ours uses. */
 export interface AsyncApi {
   readonly asyncapi: '3.0.0';
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
@@ -112,7 +112,7 @@ export function asyncApiOf(version: string): AsyncApi {
   };
 }
 
-/** One message for each event type; the relay keeps its own bookkeeping to itself. */
+/** One message for each event type. The relay does not send its own bookkeeping. */
 function eventMessages(): Record<string, Message> {
   const relayed: readonly StreamFamily[] = Object.values(families).filter(({ role }) => role !== 'bookkeeping');
   return Object.fromEntries(
@@ -148,7 +148,7 @@ const beatMessage: Message = {
   },
 };
 
-/** As it is written to the wire. A check that JSON Schema cannot express is left out of the schema. */
+/** The schema of the value as sent. It omits checks that JSON Schema cannot express. */
 function schemaOf(schema: z.ZodType): Schema {
   const { $schema: _, ...written } = z.toJSONSchema(schema, {
     target: 'draft-7',

@@ -11,7 +11,10 @@ import { asyncApiOf } from './async-api.js';
 import { PAGE_POLICY, pageOf } from './page.js';
 import type { OpenApi } from './open-api.js';
 
-/** The descriptions of the service, built once. They are the same for every installation of a version, so they are public. */
+/**
+ * The descriptions of the service, built once. They are the same for all installations of a version, so they are
+ * public.
+ */
 @Controller()
 export class DocsController {
   private readonly openApi: Document;
@@ -64,7 +67,7 @@ const PAGE_HEADERS = {
 
 interface Document {
   readonly bytes: Buffer;
-  /** A strong one (RFC 9110, 8.8.3). */
+  /** A strong entity tag (RFC 9110, 8.8.3). */
   readonly etag: string;
 }
 
@@ -73,7 +76,7 @@ function documentOf(text: string): Document {
   return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` };
 }
 
-/** The document, or nothing with a 304 if the client has it already (RFC 9110, 13.1.2). */
+/** The document, or an empty 304 if the client already has it (RFC 9110, 13.1.2). */
 function answered({ bytes, etag }: Document, request: FastifyRequest, reply: FastifyReply): Buffer {
   void reply.headers({ etag, 'cache-control': 'no-cache' });
   const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));

@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only `html` makes it, so a document's own words cannot become markup. */
+/** Text that is already HTML. Only `html` creates it, so the text of a document cannot become markup. */
 export class Html {
   constructor(readonly text: string) {}
 }

@@ -13,7 +13,7 @@ section { margin: 1rem 0; padding: .25rem 1rem; border-left: 3px solid #d0d7de }
 @media (prefers-color-scheme: dark) { body { color: #e6edf3; background: #0d1117 } dd { color: #9198a1 } a { color: #4493f8 } }
 `;
 
-/** The policy that the page is served with: no script, no request to anywhere, and this one style sheet. */
+/** The Content-Security-Policy of the page. It allows no script, no requests, and only this style sheet. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -24,7 +24,7 @@ export const PAGE_POLICY = [
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
-/** The reference of both documents as one page of HTML that needs no script. */
+/** The reference of both documents as one HTML page without scripts. */
 export function pageOf(openApi: OpenApi, asyncApi: AsyncApi): string {
   const { title, version } = openApi.info;
   const head = html`<!doctype html>
@@ -49,7 +49,7 @@ ${schemasView({ ...asyncApi.components.schemas, ...openApi.components.schemas })
 </body>
 </html>
 `.text;
-  // The style goes in as it is: the policy names its hash.
+  // The style is inserted unchanged, because the policy names its hash.
   return head + STYLE + body;
 }
 

@@ -17,7 +17,7 @@ export interface Schema {
   readonly allOf?: readonly Schema[];
 }
 
-/** Nested objects open on a click; a schema that is deeper than this shows its name alone. */
+/** Nested objects open on a click. A schema that is nested deeper shows only its name. */
 const MAX_DEPTH = 8;
 
 /** A schema as a list of its members, with links to named schemas. */
@@ -45,7 +45,7 @@ function memberView(name: string, member: Schema, isRequired: boolean, depth: nu
     <dd>${member.description ?? ''}${nested}</dd>`;
 }
 
-/** The object whose members are worth a list: the schema itself, or what its array holds. */
+/** The object whose members are listed: the schema itself, or the items of its array. */
 function membersOf(schema: Schema): Schema | undefined {
   if (schema.properties !== undefined) return schema;
   return schema.items === undefined ? undefined : membersOf(schema.items);

@@ -14,18 +14,18 @@ export function operationOf(request: FastifyRequest): Operation | undefined {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; set before the body is read. Absent on public routes. */
+    /** The caller; set before the body is read, and absent on public routes. */
     principal?: Principal;
-    /** Size of the body as it was read. */
+    /** Size of the body in bytes, as read. */
     bodyBytes?: number;
   }
 }
 
-/** Before a byte of the body is read: who calls, whether they may, and whether they have any quota left. */
+/** Authenticates the caller before a byte of the body is read, and checks its roles and its quota. */
 export function authenticate(authenticator: Authenticator, quotas: Quotas) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const roles = operationOf(request)?.roles ?? [];
-    // Before anything of its body is taken in: nobody has shown who they are.
+    // An unknown path has no authenticated caller, so its body is not read.
     if (request.is404) return done(new Problem('not_found', 'no such path'));
     if (roles === 'public') return done();
     try {
@@ -49,17 +49,20 @@ export function admitted(authenticator: Authenticator, credentials: Credentials,
   return principal;
 }
 
-/** Charges a request, or bytes that turn up later, to the quota of a host. Throws `Problem` if the quota is used up. */
+/**
+ * Charges a request, or bytes that it did not announce, to the quota of a host. Throws `Problem` if the quota is used
+ * up.
+ */
 export function charge(quotas: Quotas, principal: Principal, asked: Asked): void {
   if (!principal.roles.includes('host') || quotas.admit(principal.name, asked)) return;
   throw new Problem('overloaded', 'this host has used up its quota');
 }
 
-/** How long the body will be, in bytes; undefined where it comes in pieces. */
+/** The announced length of the body in bytes; undefined if the body is chunked. */
 export const lengthOf = (request: FastifyRequest): number | undefined =>
   request.headers['content-length'] === undefined ? undefined : Number(request.headers['content-length']);
 
-/** Once the body has been read: charges what was not announced. */
+/** Charges the bytes that were not announced, after the body has been read. */
 export function chargeBody(request: FastifyRequest, quotas: Quotas, bytes: number): void {
   request.bodyBytes = bytes;
   const { principal } = request;

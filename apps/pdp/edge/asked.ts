@@ -5,19 +5,19 @@ import type { ResponseText } from '../../../libs/decision-point/content-jobs.js'
 import type { Principal } from './access.js';
 import { parseInput } from './body.js';
 
-/** Which page of a list is wanted. */
+/** The page of a list that a request asks for. */
 export interface PageAsked {
   readonly limit: number;
   readonly cursor: string | undefined;
 }
 
-/** The headers of a request that matter to handlers. They are the same over HTTP and gRPC. */
+/** The headers of a request that handlers use. They are the same over HTTP and gRPC. */
 export interface Asking {
-  /** The trace that the caller is in (W3C Trace Context), as sent. */
+  /** The trace of the caller (W3C Trace Context), as sent. */
   readonly traceparent: string | undefined;
   /** The `Idempotency-Key`, as sent. */
   readonly idempotencyKey: unknown;
-  /** Size of the body or message as it was read. */
+  /** Size of the body or message in bytes, as read. */
   readonly bytes: number;
 }
 
@@ -27,9 +27,9 @@ export interface Asked<Op extends Operation> extends Asking {
   readonly params: ParamsOf<Op>;
   readonly query: QueryOf<Op>;
   readonly body: Op extends { readonly rawBody: true } ? ResponseText : BodyOf<Op>;
-  /** The body before its schema. */
+  /** The body before its schema reads it. */
   readonly raw: unknown;
-  /** Of an operation that answers a page. */
+  /** The page, for an operation that answers a list. */
   readonly page: PageAsked;
 }
 
@@ -39,7 +39,7 @@ export interface Handled {
   readonly handle: (asked: Asked<Operation>, ...more: unknown[]) => unknown;
 }
 
-/** A request before it is read. */
+/** A request before the schemas read it. */
 export interface Received {
   readonly caller: Principal | undefined;
   readonly params: unknown;
@@ -59,14 +59,14 @@ export function askedFor<Op extends Operation>(op: Op, { caller, ...received }: 
     raw: body,
     page: pageIn(op, query),
   };
-  // The members have just been read by the schemas that their types come from.
+  // The schemas that these types come from have just read the members.
   return asked as Asked<Op>;
 }
 
 const read = (schema: z.ZodType | undefined, value: unknown): unknown =>
   schema === undefined ? undefined : parseInput(schema, value);
 
-/** `limit` and `cursor` of a list; a limit beyond the largest page gets the largest page. */
+/** `limit` and `cursor` of a list. A limit above the largest page is lowered to it. */
 function pageIn({ paging }: Operation, query: unknown): PageAsked {
   if (paging === undefined) return { limit: 0, cursor: undefined };
   const { limit = paging.defaultLimit, cursor } = parseInput(Paging, query);

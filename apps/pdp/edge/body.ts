@@ -14,8 +14,8 @@ import type { Quotas } from './quotas.js';
 import { valueBoundsOf } from './value-bounds.js';
 
 /**
- * Takes JSON and nothing else, strictly, within the limits of its route. An empty body is an empty object. What may be
- * large enough to hold up this thread is left as it came, for the threads that work on content.
+ * Accepts only strict JSON, within the limits of its route. An empty body is an empty object. A body that is large
+ * enough to block this thread stays raw, for the threads that work on content.
  */
 export function acceptStrictJson(server: FastifyInstance, limits: Settings['limits'], quotas: Quotas): void {
   const shared = new WeakMap<FastifyRequest, Uint8Array>();
@@ -38,8 +38,8 @@ export function acceptStrictJson(server: FastifyInstance, limits: Settings['limi
 }
 
 /**
- * Puts a large response piece by piece into memory that threads share, so that this thread never copies all of it at once.
- * What its parser then reads is empty.
+ * Copies a large response chunk by chunk into memory that threads share. This thread never copies all of it at once.
+ * The framework's parser then gets an empty body.
  */
 function takesLargeResponses(
   { responseBytes }: Settings['limits'],
@@ -70,16 +70,18 @@ const isJson = (headers: IncomingHttpHeaders): boolean =>
 export const lacksHost = ({ httpVersion, headers }: Pick<IncomingMessage, 'httpVersion' | 'headers'>): boolean =>
   httpVersion === '1.1' && headers.host === undefined;
 
-/** A request without its host, or with a body that is packed: nothing of it is read. */
+/** Refuses a request without its `Host` header or with an encoded body, before anything of the body is read. */
 function refuseUnreadable(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
   if (lacksHost(request.raw)) return done(new Problem('malformed_request', 'the request names no host'));
   if (!isPacked(request.headers)) return done();
-  // What is left of the body is in the way of the next request.
+  // The unread rest of the body would be in the way of the next request on this connection.
   reply.header('connection', 'close');
   done(new Problem('unsupported_media_type', 'send the body without content-encoding'));
 }
 
-/** Whether a body is encoded (RFC 9110, 8.4): what it unpacks to has no bound, so none is taken. */
+/**
+ * Whether a body is encoded (RFC 9110, 8.4). The size of a decoded body has no bound, so encoded bodies are refused.
+ */
 export const isPacked = (headers: IncomingHttpHeaders): boolean =>
   (headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity';
 
@@ -91,12 +93,17 @@ function parse(request: FastifyRequest, body: Uint8Array, limits: Settings['limi
   return body.length === 0 ? {} : parseJson(body, { maxDepth: limits.jsonDepth, values: valueBoundsOf(limits)[kind] });
 }
 
-/** JSON from outside, strictly; `what` it is, for the caller. Throws `Problem`, which never quotes the text. */
+/**
+ * Parses untrusted JSON strictly. `what` names the text for the caller. Throws `Problem`, which never quotes the text.
+ */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits, what?: string): Json {
   return unwrap(readStrictJson(bytes, limits, what));
 }
 
-/** What a schema makes of a value from outside; 400 with the fields that are wrong. The value itself is never quoted. */
+/**
+ * Reads an untrusted value by a schema. Throws `Problem` (400) with the fields that are wrong, and never quotes the
+ * value.
+ */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
   return unwrap(shapeOf(schema, value));
 }

@@ -4,10 +4,10 @@ import { PositionText } from '../../../libs/vocabulary/ids.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { Problem } from './problem.js';
 
-/** How long a query waits for a position that it was asked to have seen. */
+/** How long a query waits for the position that it requires, in milliseconds. */
 export const FRESHNESS_MS = 2000;
 
-/** A position that is wanted to have been seen, as it came. */
+/** The position that a query requires; undefined if it names none. Throws `Problem` if the text is no position. */
 export function positionOf(text: unknown): bigint | undefined {
   if (text === undefined) return undefined;
   const position = PositionText.safeParse(text);
@@ -19,10 +19,13 @@ export function positionOf(text: unknown): bigint | undefined {
   return BigInt(position.data);
 }
 
-/** Queries that may wait at once; one principal gets half. */
+/** Queries that may wait at once. One principal may hold half of them. */
 const MAX_WAITING = 1024;
 
-/** Lets a query see what the caller has seen, or says that it cannot yet. Strangers are shown nothing, so wait for nothing. */
+/**
+ * Makes a query wait until the view has seen the position that it requires. Throws `Problem` if that takes too long. A
+ * request without a caller never waits, because it is shown nothing.
+ */
 export function awaitFreshness(view: ControlView) {
   const waiting = new FairShareLimiter(MAX_WAITING);
   return async ({ method, query, principal }: FastifyRequest): Promise<void> => {
@@ -39,7 +42,7 @@ export function awaitFreshness(view: ControlView) {
   };
 }
 
-/** Waits until the view has seen a position. Throws `Problem` where that takes too long. */
+/** Waits until the view has seen a position. Throws `Problem` if that takes too long. */
 export async function awaitPosition(view: ControlView, position: bigint | undefined): Promise<void> {
   if (position === undefined || (await view.waitFor(position, FRESHNESS_MS))) return;
   throw stale();

@@ -7,7 +7,7 @@ import { Problem } from './problem.js';
 
 const NAMESPACE = '9a3c0d8e-2f57-5e0a-9d2b-6c1f7b0e4a55';
 
-/** An `Idempotency-Key` as it came, over any protocol. */
+/** An `Idempotency-Key` as sent, over any protocol. Throws `Problem` if it is malformed. */
 export function checkedKey(key: unknown): string | undefined {
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(key)) {
@@ -16,7 +16,7 @@ export function checkedKey(key: unknown): string | undefined {
   return key;
 }
 
-/** The id of what a create makes: the client's own, or one that follows from its `Idempotency-Key`. */
+/** The id of a created item: the client's own, or one that is derived from its `Idempotency-Key`. */
 export function createIdOf(
   { caller, idempotencyKey }: { readonly caller: Principal; readonly idempotencyKey: unknown },
   secret: InstallationSecret,
@@ -27,8 +27,8 @@ export function createIdOf(
 }
 
 /**
- * The id of what a create without a client's own makes: one that follows from the caller's key, else a new one. `secret`
- * keeps others from working the id out and taking it first.
+ * The id of a created item without an id of the client: derived from the caller's key, or else random. `secret` keeps
+ * others from computing the id and taking it first.
  */
 function idOfKey(secret: InstallationSecret, caller: string, what: string, key: string | undefined): string {
   return key === undefined ? randomUUID() : uuidV5(NAMESPACE, keyedDigest(secret, `${caller}\n${what}\n${key}`));

@@ -11,10 +11,10 @@ import { PoolClosed, PoolOverloaded } from '../../../libs/offload/job-pool.js';
 import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
 import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
 
-/** When whoever was refused for lack of room may come again, in seconds. */
+/** When a client that was refused for lack of room may retry, in seconds. */
 const RETRY_AFTER_S = '1';
 
-/** A request that gets a problem document instead of an answer. */
+/** An error that is answered with a problem document. */
 export class Problem extends Error {
   override readonly name = 'Problem';
 
@@ -31,13 +31,13 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 
-  /** What goes with it: how to be let in, or when to come again. */
+  /** Headers of the answer: how to authenticate, or when to retry. */
   get headers(): Readonly<Record<string, string>> {
     if (this.status === 401) return { 'www-authenticate': 'Bearer' };
     return this.status === 429 || this.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
   }
 
-  /** RFC 9457 `application/problem+json`. Says nothing of stacks, SQL, files or secrets. */
+  /** RFC 9457 `application/problem+json`. It reveals no stacks, SQL, files or secrets. */
   toJson(): ProblemDocument {
     return defined({
       type: `urn:sallyport:problem:${this.code}`,
@@ -51,14 +51,14 @@ export class Problem extends Error {
   }
 }
 
-/** The value of a result; its refusal becomes the answer. */
+/** The value of a result. Throws its refusal as a `Problem`. */
 export function unwrap<Value>(result: Result<Value, Refusal>): Value {
   if (result.ok) return result.value;
   const { code, detail, errors, needed } = result.error;
   throw new Problem(code, detail, errors, needed);
 }
 
-/** What the framework and the stores throw, in our words. Anything unforeseen is a 503: nothing was promised. */
+/** The errors of the framework and the stores as problems. An unforeseen error becomes a 503: nothing was promised. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof LogOverloaded || error instanceof PoolOverloaded)

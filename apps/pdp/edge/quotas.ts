@@ -3,23 +3,25 @@ import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
 
 const HOUR_S = 3600;
 
-/** A host over its quota must still hear of stops and acknowledge them: requests about directives have their own quota. */
+/**
+ * A host over its quota must still receive and acknowledge stops, so requests about directives have their own quota.
+ */
 export type Purpose = 'calls' | 'directives';
 
 export interface Asked {
   readonly bytes: number;
-  /** 0 for bytes that turn up later. */
+  /** 0 for bytes that were not announced. */
   readonly requests?: 0 | 1;
   readonly purpose?: Purpose;
 }
 
-/** Undefined: no quota. */
+/** Undefined if there is no quota. */
 interface Budget {
   readonly requests: TokenBucket | undefined;
   readonly bytes: TokenBucket | undefined;
 }
 
-/** The quotas of each host: a second's worth of requests and an hour's worth of bytes may come at once. */
+/** The quotas of each host. A burst may use the requests of one second and the bytes of one hour at once. */
 export class Quotas {
   private readonly budgets = new Map<string, Budget>();
 
@@ -28,7 +30,7 @@ export class Quotas {
     private readonly limits: { readonly hostRequestsPerS: number; readonly hostBytesPerHour: number },
   ) {}
 
-  /** Takes a request from the quota of a host for its purpose. False if the quota is used up: then nothing is taken. */
+  /** Takes a request from the quota of a host for its purpose. False if the quota is used up; it then takes nothing. */
   admit(host: string, { bytes, requests = 1, purpose = 'calls' }: Asked): boolean {
     const budget = this.budgetOf(`${purpose} ${host}`);
     if (budget.requests?.has(requests) === false || budget.bytes?.has(bytes) === false) return false;

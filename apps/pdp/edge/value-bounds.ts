@@ -6,15 +6,17 @@ type Limits = Pick<Settings['limits'], 'argumentsValues' | 'bodyValues' | 'defin
 
 interface Bounds extends Readonly<Record<BodyLimit, ValueBounds>> {
   readonly response: ValueBounds;
-  /** Of the JSON in one field of a gRPC message, by the field's name; any other field has those of a body. */
+  /**
+   * Bounds of the JSON in one field of a gRPC message, by the field's name. Any other field has the bounds of a body.
+   */
   readonly fields: Readonly<Record<string, ValueBounds>>;
 }
 
 const known = new WeakMap<Limits, Bounds>();
 
 /**
- * How many JSON values a body may hold, by its limit on bytes. Definitions, arguments and responses have bounds of their
- * own within a body, so that a definition beside the arguments does not count for them.
+ * How many JSON values a body may hold, by its limit in bytes. Definitions, arguments and responses have their own
+ * bounds within a body, so that a definition does not count against the arguments.
  */
 export function valueBoundsOf(limits: Limits): Bounds {
   const made = known.get(limits) ?? boundsOf(limits);
@@ -27,7 +29,7 @@ function boundsOf({ argumentsValues, bodyValues, definitionValues, responseValue
   const args = { most: argumentsValues };
   const definition = { most: definitionValues };
   const response = { most: responseValues };
-  /** A proposal and an authorize request hold the definition one level deeper. */
+  /** A proposal and an authorize request nest the definition one level deeper. */
   const holder = { most: bodyValues, within: { definition } };
   return {
     bodyBytes: body,

@@ -9,11 +9,11 @@ import { Problem } from '../edge/problem.js';
 import { fromMessage, readMessage, toMessage } from './codec.js';
 import { describe, test } from '../../../test/support/testing.js';
 
-/** Over the wire and back. */
+/** Sends a shape over the wire and back. */
 function roundTrip(type: string, shape: object): unknown {
   const bytes = messageOf(fullName(type)).serialize(toMessage(type, shape));
   const back = fromMessage(type, readMessage(type, bytes), { maxDepth: 64 }) as Record<string, unknown>;
-  // The JSON of a response is read later, and elsewhere.
+  // The JSON of a response is parsed later, in another place.
   for (const [name, value] of Object.entries(back))
     if (value instanceof JsonText) back[name] = JSON.parse(String(value));
   return back;
@@ -36,7 +36,7 @@ const free = JSON.parse('{"a":[1,null,{"__proto__":{"b":1.5}}],"constructor":"é
 const required = { callId: uuid, taskId: uuid, capability: 'memory', operation: 'recall', arguments: {} };
 const task = { agent: 'a', user: { id: 'u', roles: [] }, purpose: '', scope: [] };
 
-/** Requests with everything that they may have, with nothing that they need not have, and with empty lists. */
+/** Requests with all optional members, with none of them, and with empty lists. */
 const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
   AuthorizeRequest: {
     schema: AuthorizeRequest,
@@ -111,7 +111,7 @@ describe('a request is the same after the wire, to its schema too', () => {
     });
 
     test(`${type} has every field of its schema, and no other`, () => {
-      // A field that only one of the two spells would be lost without a word.
+      // A field that only one of the two spells would be lost silently.
       const names = new Set(shapes.flatMap((shape) => Object.keys(shape)));
       const { field } = messageOf(fullName(type)).type as { field: { name: string }[] };
       const spelt = field.map(({ name }) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()));

@@ -8,36 +8,36 @@ import { Problem } from '../edge/problem.js';
 import { valueBoundsOf } from '../edge/value-bounds.js';
 import type { Settings } from '../settings.js';
 
-/** Fields of what is left as it came, for the threads that work on content. */
+/** Fields that stay raw, for the threads that work on content. */
 const RAW = new Set(['result', 'error']);
 
 interface MessageLimits {
   readonly maxDepth: number;
-  /** How many values the JSON in a field may hold; without them as many as there are. */
+  /** How many values the JSON in a field may hold. If absent, the number has no limit. */
   readonly valuesOf?: (field: string) => ValueBounds;
 }
 
-/** JSON in messages is read as strictly as bodies over HTTP are; `fromMessage` throws `Problem`. */
+/** The JSON in messages is read as strictly as HTTP bodies. `fromMessage` throws `Problem`. */
 export const { fromMessage, toMessage } = messageCodec<MessageLimits>((bytes, { maxDepth, valuesOf }, name) =>
   RAW.has(name) ? new JsonText(bytes) : parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
 );
 
-/** What JSON in the messages of callers may be. */
+/** The limits on the JSON in the messages of callers. */
 export function messageLimits(limits: Settings['limits']): MessageLimits {
   const { fields, bodyBytes } = valueBoundsOf(limits);
   return { maxDepth: limits.jsonDepth, valuesOf: (name) => fields[name] ?? bodyBytes };
 }
 
-/** Stands where a text is not UTF-8. No schema takes it for a text, so it is refused by the name of its field. */
+/** Replaces a text that is not UTF-8. No schema accepts it as a text, so it is refused by the name of its field. */
 const NO_TEXT = false;
 
 /**
- * Reads the bytes of a message, text as strictly as bodies over HTTP are: the library would put other characters in the
- * place of what is not UTF-8. Attacker-controlled; throws `Problem`.
+ * Reads the bytes of a message, with text as strict as in HTTP bodies: the library itself would replace invalid UTF-8.
+ * Attacker-controlled; throws `Problem`.
  */
 export function readMessage(type: string, bytes: Buffer): Message {
   try {
-    // The library asks the buffer itself for each text in it.
+    // The library calls this method of the buffer for each text.
     return messageOf(fullName(type)).deserialize(Object.assign(bytes, { utf8Slice: strictText })) as Message;
   } catch {
     throw new Problem('malformed_request', `the message is no ${fullName(type)}`);

@@ -9,11 +9,11 @@ import { service } from 'grpc-health-check';
 import { SERVICE_NAMES, fullName } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 
-/** How long an answer holds: anyone may ask, and each asks the log no more often than this. */
+/** How long an answer holds, in milliseconds. Anyone may ask, so this bounds the questions to the log. */
 const FRESH_MS = 250;
 const WATCH_MS = 1000;
 
-/** The service as a whole, and each service by its name. */
+/** The service as a whole (the empty name), and each service by its name. */
 const NAMES: readonly string[] = ['', ...SERVICE_NAMES.map(fullName)];
 
 interface Asked {
@@ -23,7 +23,10 @@ interface Answer {
   readonly status: 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 }
 
-/** `grpc.health.v1.Health`: SERVING only when a call could be allowed now, as `/health/ready` says it. Needs no token. */
+/**
+ * `grpc.health.v1.Health`. It answers SERVING only if a call could be allowed now, as `/health/ready` does. It needs no
+ * token.
+ */
 export function serveHealth(server: Server, readiness: Readiness, leaving: AbortSignal): void {
   let latest: { readonly atMs: number; readonly answer: Promise<Answer> } | undefined;
   const current = (): Promise<Answer> => {
@@ -49,7 +52,7 @@ export function serveHealth(server: Server, readiness: Readiness, leaving: Abort
       callback(null, { statuses: Object.fromEntries(NAMES.map((name) => [name, answer])) });
     },
 
-    /** Tells each change; ends when the service goes away, having said so. */
+    /** Sends each change. On shutdown it sends that too, and then ends. */
     watch(call: ServerWritableStream<Asked, Answer>) {
       if (call.cancelled) return;
       let told: string | undefined;
@@ -74,5 +77,5 @@ export function serveHealth(server: Server, readiness: Readiness, leaving: Abort
   });
 }
 
-/** Whether a call asks for health once, and then is over. */
+/** Whether a call asks for health once and then ends. */
 export const isCheck = (path: string): boolean => /^\/grpc\.health\.v1\.Health\/(Check|List)$/.test(path);

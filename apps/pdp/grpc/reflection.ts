@@ -8,8 +8,8 @@ type ReflectionCall = ServerDuplexStream<object, object>;
 type Serve = (call: ReflectionCall) => void;
 
 /**
- * Server reflection, for anyone who asks. The library answers whatever comes in, whether or not the answers are read: here
- * the next question waits until the client has taken the answer before it.
+ * Server reflection for anyone. The library answers every question, even if nobody reads the answers. Here the next
+ * question waits until the client has taken the previous answer.
  */
 export function serveReflection(
   server: Server,

@@ -11,28 +11,30 @@ import { parseInput } from '../edge/body.js';
 import { awaitPosition, positionOf } from '../edge/freshness.js';
 import type { Service } from '../service.js';
 
-/** The caller of a gRPC method, and the message's metadata. */
+/** The caller of a gRPC method, and the metadata of the message. */
 export interface Calling {
   readonly caller: Principal;
   readonly metadata: Metadata;
-  /** Size of the message as it was read. */
+  /** Size of the message in bytes, as read. */
   readonly bytes: number;
 }
 
 /** A gRPC method with one message each way. */
 export interface Rpc {
   readonly operation: Operation;
-  /** Answers a request in the JSON shape of the contract, as it came. Throws `Problem`, and what `problemOf` knows. */
+  /**
+   * Answers a raw request in the JSON shape of the contract. Throws `Problem`, and the errors that `problemOf` knows.
+   */
   readonly serve: (request: unknown, calling: Calling) => Promise<object>;
 }
 
-/** One value of the metadata, where there is any. */
+/** One value of the metadata; undefined if there is none. */
 export function textIn(metadata: Metadata, key: string): string | undefined {
   const value = metadata.get(key)[0];
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Decides one call; shared by the single one and the stream. */
+/** Decides one call. The method for one call and the stream share it. */
 export const authorizeOver = ({ decisions: { authorizer }, settings }: Service, request: unknown, calling: Calling) =>
   authorize({ authorizer, limits: settings.limits }, request, {
     ...calling,
@@ -73,7 +75,7 @@ async function serve(
 
 const memberOf = (shape: unknown, name: string): unknown => (shape as Readonly<Record<string, unknown>>)[name];
 
-/** A message holds the parameters of the path, the query and the body side by side. */
+/** In a message, the parameters of the path, the query and the body are fields of the same level. */
 function askedIn(operation: Operation, request: unknown, { caller, metadata, bytes }: Calling): Asked<Operation> {
   const names = Object.keys(operation.params?.shape ?? {});
   const members = Object.entries(request as object);
@@ -89,13 +91,13 @@ function askedIn(operation: Operation, request: unknown, { caller, metadata, byt
 
 const OfTask = z.looseObject({ taskId: z.string() });
 
-/** A raw body as its members, JSON as the bytes that came. */
+/** The members of a raw body. JSON stays as the bytes that were sent. */
 function textsIn(members: object): unknown {
   const plain = Object.entries(parseInput(OfTask, members));
   return Object.fromEntries(plain.map(([name, value]) => [name, value instanceof JsonText ? value.bytes : value]));
 }
 
-/** An answer around JSON that has been written already, which a message holds as fields. */
+/** An answer whose JSON text is parsed, because a message holds it as fields. */
 const withoutTexts = (answer: object): object =>
   Object.fromEntries(
     Object.entries(answer).map(([name, value]) => [

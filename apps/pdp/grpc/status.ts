@@ -3,13 +3,16 @@ import { PROBLEMS } from '../../../libs/contract/problem.js';
 import { messageOf } from '../../../libs/wire/protos.js';
 import type { Problem } from '../edge/problem.js';
 
-/** When a client that retries by itself is to ask again. */
+/** The delay before a client's automatic retry, in milliseconds. */
 const RETRY_AFTER_MS = '1000';
 const DETAILS = 'grpc-status-details-bin';
-/** Clients take about 8 KiB of metadata; base64 makes a third more of it. */
+/** Clients accept about 8 KiB of metadata, and base64 adds a third. */
 const MAX_FIELDS_BYTES = 4096;
 
-/** A problem as the status that ends a call. Its code is the reason of an ErrorInfo, its fields a BadRequest. */
+/**
+ * A problem as the status that ends a call. Its code becomes the reason of an ErrorInfo; its fields become a
+ * BadRequest.
+ */
 export function statusOf(problem: Problem): StatusObject {
   const { code: reason, detail, errors } = problem;
   const code = status[PROBLEMS[reason].grpc];
@@ -21,7 +24,7 @@ export function statusOf(problem: Problem): StatusObject {
   return { code, details: detail, metadata };
 }
 
-/** As many of the wrong fields as metadata has room for. */
+/** The wrong fields, as many as the metadata has room for. */
 function violations(errors: NonNullable<Problem['errors']>): { field: string; description: string }[] {
   let left = MAX_FIELDS_BYTES;
   return errors

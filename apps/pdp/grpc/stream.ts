@@ -9,7 +9,7 @@ import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
 import { authorizeOver, textIn, type Calling } from './rpcs.js';
 import { statusOf } from './status.js';
 
-/** Most requests in a message, and how many a stream may have in flight before its next message has to wait. */
+/** Most requests in a message, and most in flight on a stream before its next message waits. */
 export const MAX_IN_FLIGHT = 256;
 
 const MADE_WAY = new Problem('overloaded', 'the stream was idle, and another one needs its place');
@@ -17,21 +17,21 @@ const NO_ROOM = new Problem('overloaded', 'too many bytes are on their way');
 
 export type DecisionStream = ServerDuplexStream<Buffer, object>;
 
-/** What was thrown, as a problem; logs what was not foreseen, with the trace of the call. */
+/** A thrown value as a problem. Logs an unforeseen error with the trace of the call. */
 export type ProblemOf = (error: unknown, traceparent: string | undefined) => Problem;
 
 export interface StreamParts {
   readonly service: Service;
   readonly quotas: Quotas;
   readonly problemOf: ProblemOf;
-  /** Aborted when the service goes away: what is in flight is answered, then the stream ends. */
+  /** Aborted on shutdown. Requests in flight are answered, then the stream ends. */
   readonly leaving: AbortSignal;
   readonly open: OpenCall;
 }
 
 /**
- * Answers each message with one message, in order. The requests of a message are decided side by side, so that they are
- * recorded together; messages overlap too. Reading pauses while there is enough in flight or the client does not read.
+ * Answers each message with one message, in order. The requests of a message are decided concurrently, so that they are
+ * recorded together. Messages overlap too. Reading pauses while enough is in flight or the client does not read.
  */
 export function serveStream(call: DecisionStream, caller: Principal, parts: StreamParts): void {
   const { leaving, problemOf, open } = parts;
@@ -42,7 +42,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   let done = Promise.resolve();
   let failed = false;
 
-  /** Pausing the stream alone would let the library take in as many messages as it likes to have at hand. */
+  /** If only the stream paused, the library would still buffer as many messages as it likes. */
   const holdBack = (): void => {
     open.pause();
     call.pause();
@@ -58,7 +58,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     const status = statusOf(problemOf(why, textIn(call.metadata, 'traceparent')));
     void done.then(() => call.emit('error', status));
   };
-  /** Counts what is asked, and what is answered as long as it has not left: a client that does not read gets no more. */
+  /** Counts requests, and answers until they have left: a client that does not read gets nothing further. */
   const count = (requests: number, bytes: number): void => {
     if (bytes < 0) hold.giveBack(-bytes);
     if (call.destroyed) return;
@@ -69,7 +69,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     if (inFlight.requests >= MAX_IN_FLIGHT || inFlight.bytes >= maxBytes) holdBack();
     else if (!failed) goOn();
   };
-  /** Nothing is under way: the stream makes way if its host needs the place. */
+  /** The stream is idle, so it makes way if its host needs the place. */
   const rest = (): void => open.idle(() => fail(MADE_WAY));
   const send = async (earlier: Promise<void>, answers: Promise<object[]>, left: () => void): Promise<void> => {
     await earlier;
@@ -81,7 +81,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
       left();
     });
   };
-  /** Why the quota has no room for a message, whatever is in it; each of its requests pays for itself. */
+  /** Why the quota has no room for a message as a whole. Each of its requests is charged on its own. */
   const overQuota = (bytes: number): Problem | undefined => {
     try {
       charge(parts.quotas, caller, { bytes, requests: 0 });
@@ -95,7 +95,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     try {
       let refused = overQuota(bytes.length);
       const requests = requestsIn(bytes, maxBytes);
-      // A message without requests is work, too.
+      // A message without requests also counts as work.
       const size = Math.max(requests.length, 1);
       if (refused === undefined && !hold.take(bytes.length)) refused = NO_ROOM;
       const held = refused === undefined ? bytes.length : 0;
@@ -133,7 +133,10 @@ function requestsIn(bytes: Buffer, maxBytes: number): readonly WireRequest[] {
   return requests;
 }
 
-/** The answer to one request: a decision, or why there is none. Never rejects. `refused`: why its whole message is. */
+/**
+ * The answer to one request: a decision, or the problem. Never rejects. `refused` is set if the whole message is
+ * refused.
+ */
 async function answer(
   { service, quotas, problemOf }: StreamParts,
   request: WireRequest,
@@ -145,7 +148,7 @@ async function answer(
   try {
     if (refused !== undefined) throw refused;
     charge(quotas, calling.caller, { bytes: 0 });
-    // As deep as a body of its own may be.
+    // The request may be as deep as an HTTP body.
     const shape = fromMessage('AuthorizeRequest', request, messageLimits(service.settings.limits));
     const decision = await authorizeOver(service, shape, calling);
     service.onGrpcAnswer?.(authorizeCall, decision);

@@ -15,7 +15,7 @@ import type { ProblemOf } from './stream.js';
 
 export type WatchCall = ServerWritableStream<Buffer, object>;
 
-/** Why a watch has ended, to its client. */
+/** The problem that tells a client why its watch has ended. */
 const ENDS: Readonly<Record<WatchEnd, Problem>> = {
   slow: new Problem('overloaded', 'the beats were not read'),
   lost: new Problem('revision_conflict', 'too much has changed meanwhile; ask again'),
@@ -27,7 +27,10 @@ const ENDS: Readonly<Record<WatchEnd, Problem>> = {
 /** The query of the HTTP operation; the epoch is a number here. */
 const WatchRequest = watchDirectives.query.extend({ sinceEpoch: z.int().min(0).optional() });
 
-/** Sends the feed of directives, with the same bounds as over HTTP. `request` is in the contract's shape, as it came. */
+/**
+ * Sends the directive feed, with the same bounds as over HTTP. `request` has the shape of the contract and is not yet
+ * checked.
+ */
 export async function serveWatch(
   call: WatchCall,
   caller: Principal,
@@ -53,12 +56,12 @@ export async function serveWatch(
       });
     },
     end(why) {
-      // Its status waits behind the beats: whoever does not read would not read the end either.
+      // The status waits behind the beats. A client that does not read them would not read the end either.
       open.answering();
       fail(ENDS[why]);
     },
   };
-  // Nobody would say any more that it is closed.
+  // The call has already closed, so no event would report it.
   if (call.cancelled) return;
   call.once('close', () => watches.closed(watcher));
   call.once('cancelled', () => watches.closed(watcher));
@@ -69,5 +72,5 @@ export async function serveWatch(
   }
 }
 
-/** Whether a call is a watch: it is open for as long as its host lives, and is counted as a watch. */
+/** Whether a call is a watch. A watch stays open while its host lives, and counts as a watch. */
 export const isWatch = (path: string): boolean => path.endsWith('.Directives/Watch');

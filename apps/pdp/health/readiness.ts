@@ -6,7 +6,7 @@ const TIMEOUT_MS = 1000;
 
 export type NotReady = 'shutting_down' | 'log_unavailable' | 'view_stale';
 
-/** Whether the service could allow a call: the log accepts a commit, and the view is in step with the log. */
+/** Whether the service could allow a call: the log accepts a commit, and the view is up to date with the log. */
 @Injectable()
 export class Readiness {
   private draining = false;
@@ -17,12 +17,12 @@ export class Readiness {
     @Inject(ControlView) private readonly view: ControlView,
   ) {}
 
-  /** The service is shutting down from now on. */
+  /** Marks the service as shutting down. */
   drain(): void {
     this.draining = true;
   }
 
-  /** Why the service could not allow a call; undefined if it could. Callers share one question to the log. */
+  /** Why the service could not allow a call; undefined if it could. Concurrent callers share one query of the log. */
   async whyNot(): Promise<NotReady | undefined> {
     if (this.draining) return 'shutting_down';
     this.asked ??= this.ask().finally(() => (this.asked = undefined));
@@ -31,7 +31,7 @@ export class Readiness {
 
   private async ask(): Promise<NotReady | undefined> {
     try {
-      // It writes nothing, but goes through the queue and into the store like every append.
+      // The probe writes nothing, but passes through the queue and the store like every append.
       const probe = await this.log.append({ writes: [], checks: [{ stream: 'health', expected: 0 }] });
       if (probe.kind !== 'committed') return 'log_unavailable';
       return (await this.view.waitFor(await this.log.end(), TIMEOUT_MS)) ? undefined : 'view_stale';

@@ -20,7 +20,7 @@ import { traceparentOf } from './traceparent.js';
 
 const HANDLED = Symbol('handled operation');
 
-/** The answer of a method; an event stream is written by the method itself. */
+/** The answer of a method. The method of an event stream writes its answer itself. */
 type Given<Op extends Operation> = Op extends { readonly media: 'text/event-stream' } ? void : AnswerOf<Op>;
 
 type Method<Op extends Operation, Answer> = (asked: Asked<Op>, ...more: never[]) => Answer | Promise<Answer>;
@@ -30,7 +30,7 @@ type Decorator<Op extends Operation, Answer> = <Served extends Method<Op, Answer
   descriptor: TypedPropertyDescriptor<Served>,
 ) => void;
 
-/** How a template of the contract is written for the router: `/v1/tasks/:taskId`. */
+/** A path template of the contract in the router's syntax: `/v1/tasks/:taskId`. */
 export const routeOf = ({ path }: Operation): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /** The request as the first argument of a method, read by the schemas of the operation. */
@@ -51,13 +51,13 @@ const askedOver = (op: Operation, request: FastifyRequest): Asked<Operation> => 
   );
 };
 
-/** A body that was left as it came; without a content type there is none. */
+/** A body that stayed raw; without a content type there is none. */
 const textOf = (body: unknown): ResponseText => ({ body: body instanceof JsonText ? body.bytes : new Uint8Array() });
 
 /**
- * Serves an operation of the contract by a method, which gets the request as its first argument. Method, path, roles,
- * limits, validation and status come from the operation. `write` turns the method's answer into JSON over HTTP, if
- * `JSON.stringify` is not the way.
+ * Serves an operation of the contract by a method, which gets the request as its first argument. The operation supplies
+ * method, path, roles, limits, validation and status. `write` turns the answer into JSON over HTTP, if `JSON.stringify`
+ * does not suit.
  */
 export function Handles<const Op extends Operation>(op: Op): Decorator<Op, Given<Op>>;
 export function Handles<const Op extends Operation, Answer>(

@@ -2,11 +2,11 @@ import type { PageAsked } from '../edge/asked.js';
 
 export interface Page<Item> {
   readonly items: readonly Item[];
-  /** Where the next page begins; absent on the last one. */
+  /** The start of the next page; absent on the last page. */
   readonly next?: string;
 }
 
-/** One page of a walk that goes in order of a key, after the cursor: the key of the last item that was given. */
+/** One page of a walk in the order of a key. `cursor` is the key of the last item on the previous page. */
 export async function pageOf<Item>(
   walk: (cursor: string | undefined) => AsyncIterable<Item>,
   keyOf: (item: Item) => string,

@@ -3,7 +3,10 @@ import type { Socket } from 'node:net';
 import type { ProblemCode } from '../../../libs/contract/problem.js';
 import { Problem } from '../edge/problem.js';
 
-/** What Node's parser and its time limits refuse before there is a request: a status with the code that fits it best. */
+/**
+ * Refusals of Node's parser and its time limits, before there is a request. Each has a status and the code that fits it
+ * best.
+ */
 const REFUSALS: Readonly<Record<string, readonly [status: number, code: ProblemCode, detail: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'malformed_request', 'the request was not sent in time'],
   HPE_HEADER_OVERFLOW: [431, 'too_large', 'the head of the request is too large'],
@@ -15,10 +18,10 @@ const MALFORMED = [400, 'malformed_request', 'this is no request of HTTP/1.1'] a
 const documentOf = (status: number, code: ProblemCode, detail: string): string =>
   JSON.stringify({ ...new Problem(code, detail).toJson(), status });
 
-/** Answers what never became a request, and closes the connection: nobody knows where the next request begins. */
+/** Answers bytes that never became a request, and closes the connection: the start of the next request is unknown. */
 export function answerParserError(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  // Half of an answer may be on its way already; another one behind it would be taken for the rest of it.
+  // Half of an answer may already be sent. The client would take a second answer for the rest of it.
   const { _httpMessage: underWay } = socket as { _httpMessage?: { headersSent?: boolean } | null };
   if (!socket.writable || underWay?.headersSent === true) return void socket.destroy();
   const [status, code, detail] = REFUSALS[error.code ?? ''] ?? MALFORMED;

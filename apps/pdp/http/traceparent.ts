@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** The `traceparent` header of a request (W3C Trace Context), as sent; whether it is valid is another question. */
+/** The `traceparent` header of a request (W3C Trace Context), as sent and unchecked. */
 export function traceparentOf(request: Pick<IncomingMessage, 'headers'>): string | undefined {
   const value = request.headers['traceparent'];
   return typeof value === 'string' ? value : undefined;

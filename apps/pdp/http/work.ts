@@ -6,22 +6,22 @@ import { Problem } from '../edge/problem.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Resolves when its handler has done its work, which goes on where the client has hung up. */
+    /** Resolves when the handler has finished. The handler goes on after its client has hung up. */
     work?: Promise<void>;
   }
 }
 
-/** Runs once the answer has been closed, at once if it is closed already: its event comes once, and may have come. */
+/** Runs once the answer is closed, or immediately if it already is: the event fires only once. */
 export function onceClosed(raw: Pick<ServerResponse, 'closed' | 'once'>, run: () => void): void {
   if (raw.closed) run();
   else raw.once('close', run);
 }
 
-/** Says when the work on a request is over, so that hanging up gives nobody room for more. */
+/** Reports when the work on a request is over, so that a client gains no room by hanging up. */
 export class WorkInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const http = context.switchToHttp();
-    // What was taken for it has been given back by then.
+    // The closed request has already given back everything that was taken for it.
     if (http.getResponse<FastifyReply>().raw.closed) throw new Problem('malformed_request', 'the request has ended');
     const { promise, resolve } = Promise.withResolvers<void>();
     http.getRequest<FastifyRequest>().work = promise;

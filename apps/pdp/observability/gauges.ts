@@ -8,17 +8,17 @@ import type { Instances } from '../../../libs/fleet/instances.js';
 import type { Broadcast } from '../../../libs/feed/broadcast.js';
 import type { MeasuredLog } from './measured-log.js';
 
-/** Where the values come from that are looked up when somebody asks for the metrics. */
+/** The sources of the values that a scrape of the metrics reads. */
 export interface Observed {
   readonly store: Pick<SqliteLog, 'stats'>;
-  /** Of the event log; its WAL stands beside it. */
+  /** The file of the event log; its WAL lies next to it. */
   readonly logFile: string;
   readonly log: Pick<MeasuredLog, 'unseenMs'>;
   readonly view: Pick<ControlView, 'position' | 'directives'>;
   readonly lanesHeld: () => number;
 }
 
-/** How far hosts are heard, and hear. */
+/** Gauges of the directive feed: how many instances are live or stale, and how old the last heartbeat is. */
 export function registerFeedGauges(
   registry: Registry,
   instances: Pick<Instances, 'counts'>,
@@ -41,7 +41,7 @@ export function registerFeedGauges(
   });
 }
 
-/** Counts each drift that is recorded from now on, whether it suspends a version for one host, for all or for nobody. */
+/** Counts each drift that is recorded from now on, whether it suspends a version for one host, for all or for none. */
 export function countDrifts(registry: Registry, view: Pick<ControlView, 'listen'>): void {
   const drifts = new Counter({
     name: 'sallyport_drift_observed_total',
@@ -58,7 +58,7 @@ export function countDrifts(registry: Registry, view: Pick<ControlView, 'listen'
 
 type Described<Value> = [name: string, help: string, read: () => Value];
 
-/** A value that is looked up when the metrics are. */
+/** A gauge whose value is read at each scrape. */
 export function addGauge(registry: Registry, ...[name, help, read]: Described<number | Promise<number>>): void {
   const each: Gauge = new Gauge({
     name,
@@ -68,7 +68,7 @@ export function addGauge(registry: Registry, ...[name, help, read]: Described<nu
   });
 }
 
-/** The same of one that only grows. */
+/** A counter whose value is read at each scrape. */
 export function addTotal(registry: Registry, ...[name, help, read]: Described<number>): void {
   const each: Counter = new Counter({
     name,
@@ -81,7 +81,7 @@ export function addTotal(registry: Registry, ...[name, help, read]: Described<nu
   });
 }
 
-/** Registers what costs nothing until it is read. */
+/** Registers metrics that cost nothing until a scrape reads them. */
 export function registerGauges(registry: Registry, { store, logFile, log, view, lanesHeld }: Observed): void {
   const gauge = (...each: Described<number | Promise<number>>): void => addGauge(registry, ...each);
   const total = (...each: Described<number>): void => addTotal(registry, ...each);
@@ -109,7 +109,7 @@ export function registerGauges(registry: Registry, { store, logFile, log, view, 
   gauge('sallyport_task_lanes', 'Tasks that are held in memory.', lanesHeld);
 }
 
-/** 0 where there is no such file, as after a clean shutdown. */
+/** The size of a file in bytes; 0 if there is none, as after a clean shutdown. */
 async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => undefined))?.size ?? 0;
 }

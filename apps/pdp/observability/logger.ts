@@ -4,10 +4,10 @@ import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Lines a second about failed requests. If all requests fail, a line for each would fill the disk. */
+/** Most lines a second about failed requests. If all requests fail, a line for each would fill the disk. */
 const MAX_FAILURES_PER_S = 20;
 
-/** JSON lines on standard output: one for each start, stop and error, and none for a request. */
+/** JSON lines on standard output: one for each start, stop and error, and none for requests. */
 export function createLogger(level: LogLevel): Logger {
   return pino({ base: null, level, timestamp: stdTimeFunctions.isoTime });
 }

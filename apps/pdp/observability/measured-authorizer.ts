@@ -3,16 +3,16 @@ import type { Clock } from '../../../libs/kernel/time.js';
 import { problemOf } from '../edge/problem.js';
 import type { Metrics } from './metrics.js';
 
-/** What the transports need of an authorizer, and what its wrappers are. */
+/** The part of an authorizer that the transports need and that its wrappers implement. */
 export type Authorizing = Pick<Authorizer, 'authorize'>;
 
-/** The same authorizer, whose answers are counted by reason code and timed. */
+/** Wraps an authorizer: counts its answers by reason code, and times them. */
 export function measuredAuthorizer(
   inner: Authorizing,
   metrics: Metrics,
   clock: Pick<Clock, 'monotonicMs'>,
 ): Authorizing {
-  // One for each reason that was ever answered: the reasons are a closed list.
+  // One counter for each reason that was ever answered: the reasons are a closed list.
   const counters = new Map<string, { inc(): void }>();
   const counterOf = (decision: string, reason: string): { inc(): void } => {
     const counter = counters.get(reason) ?? metrics.decisions.labels(decision, reason);

@@ -7,14 +7,14 @@ import type { Metrics } from './metrics.js';
 export interface MeasuredLog extends SettledLog {
   /** Position of the latest commit of this process; 0n before the first. */
   latestCommit(): bigint;
-  /** How long ago a commit of this process was made that lies above `seen`, in milliseconds; 0 if there is none. */
+  /** The age in milliseconds of a commit of this process above `seen`; 0 if there is none. */
   unseenMs(seen: bigint): number;
 }
 
-/** The same log, whose appends are counted and timed. */
+/** Wraps a log: counts and times its appends. */
 export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock, 'monotonicMs'>): MeasuredLog {
   let latest = { position: 0n, atMs: 0 };
-  /** The earliest commit that was not seen when somebody asked, or that came since. */
+  /** The earliest commit that was unseen at the last query, or that came since. */
   let unseen: typeof latest | undefined;
   const count = {
     committed: metrics.appends.labels('committed'),
@@ -36,7 +36,7 @@ export function measuredLog(log: SettledLog, metrics: Metrics, clock: Pick<Clock
         }
         return outcome;
       } catch (error) {
-        // What is too large was never sent, and says nothing about the log.
+        // An event that is too large was never sent, and says nothing about the log.
         if (!(error instanceof EventTooLarge))
           count[error instanceof LogOverloaded ? 'overloaded' : 'unavailable'].inc();
         throw error;

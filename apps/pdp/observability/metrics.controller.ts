@@ -16,10 +16,10 @@ export class MetricsController {
   constructor(@Inject(Registry) private readonly registry: Registry) {}
 
   /**
-   * Prometheus text format. Public, as health is: scrapers carry no principal of ours, and a token that is handed to
-   * every scraper is a worse secret than what is told here. So nothing here may name or lead to anybody: counts, sizes,
-   * durations and words of our own closed lists, never an id of a task, call, trace, host, user or capability, and no
-   * content. Whoever must not learn how busy the service is has to be kept from its address.
+   * Metrics in the Prometheus text format. They are public, as health is. Scrapers are not principals, and a token
+   * shared with every scraper would be a worse secret than these numbers. So metrics identify nobody. They hold counts,
+   * sizes, durations and words of our own closed lists. They hold no content, and no id of a task, call, trace, host,
+   * user or capability. To hide how busy the service is, keep others from its address.
    */
   @Handles(metrics)
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)

@@ -1,13 +1,15 @@
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
 
-/** In seconds: an answer takes below a millisecond on a quiet service, and no longer than the log's deadline. */
+/** In seconds: from below a millisecond on a quiet service up to the deadline of the log. */
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** What the measuring wrappers count into. Labels are closed lists of words: never an id, a name or any content. */
+/**
+ * The metrics that the measuring wrappers write. Labels are closed lists of words: never an id, a name or any content.
+ */
 export interface Metrics {
   readonly registry: Registry;
   readonly decisions: Counter<'decision' | 'reason'>;
-  /** Requests to authorize that ended without a decision, by why. */
+  /** Requests to authorize that ended without a decision, by cause. */
   readonly undecided: Counter<'cause'>;
   readonly authorizeSeconds: Histogram;
   readonly appends: Counter<'outcome'>;

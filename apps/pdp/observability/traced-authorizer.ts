@@ -3,8 +3,8 @@ import type { Authorizing } from './measured-authorizer.js';
 import { parentOf, traceresponseOf, type TracedCall, type Tracing } from './tracing.js';
 
 /**
- * The same authorizer, with a span `authorize` under the caller's trace, and with it what the spans `decide` and
- * `append` hang on. A call that is not sampled goes straight through.
+ * Wraps an authorizer: each call gets a span `authorize` under the caller's trace. It is the parent of the spans
+ * `decide` and `append`. A call that is not sampled passes straight through.
  */
 export function tracedAuthorizer(inner: Authorizing, { tracer, calls, responses }: Tracing): Authorizing {
   return {
@@ -23,7 +23,7 @@ export function tracedAuthorizer(inner: Authorizing, { tracer, calls, responses 
         );
         return result;
       } catch (error) {
-        // By its name alone: a message may quote what a caller sent.
+        // Only the name of the error is recorded: its message may quote a caller.
         span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'Error' });
         throw error;
       } finally {

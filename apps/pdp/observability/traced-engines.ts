@@ -3,8 +3,8 @@ import type { EventLog } from '../../../libs/event-log/port.js';
 import type { Tracing } from './tracing.js';
 
 /**
- * The same engines, with a span `decide` in each traced call. The decision is synchronous: it begins where nothing is
- * left to prepare for it, and ends where its append begins.
+ * Wraps the engines: each traced call gets a span `decide`. The decision is synchronous. The span begins when
+ * everything is prepared, and ends when the append begins.
  */
 export class TracedEngines extends DecisionEngines {
   constructor(

@@ -2,7 +2,7 @@ import { SpanStatusCode } from '@opentelemetry/api';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { Tracing } from './tracing.js';
 
-/** The same log, with a span `append` for each append of a traced call; where it begins, its decision has been made. */
+/** Wraps a log: each append of a traced call gets a span `append`. The decision has been made before it begins. */
 export function tracedLog(log: SettledLog, { tracer, calls }: Tracing): SettledLog {
   return {
     ...log,

@@ -1,39 +1,39 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context, propagation, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
 
-/** How long a shutdown waits for the last spans, in milliseconds: a receiver that hangs must not hold it up. */
+/** How long a shutdown waits for the last spans, in milliseconds: a receiver that hangs must not delay it. */
 const FLUSH_MS = 2000;
 
-/** About one in a hundred calls without a caller's own trace; a caller that traces decides for itself. */
+/** Samples about one in a hundred calls that come without a trace. A caller with a trace decides for itself. */
 const SAMPLER = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' };
 
-/** A call that is being traced: whose child its spans are, and the decision that is under way. */
+/** A call that is being traced: the parent of its spans, and the current decision. */
 export interface TracedCall {
   readonly parent: Context;
   deciding?: Span | undefined;
 }
 
-/** What the tracing wrappers share. */
+/** The parts that the tracing wrappers share. */
 export interface Tracing {
   readonly tracer: Tracer;
-  /** The call that the current chain of promises belongs to; empty for one that nobody looks at. */
+  /** The call of the current chain of promises; empty if that call is not traced. */
   readonly calls: AsyncLocalStorage<TracedCall>;
-  /** Told the `traceresponse` (W3C Trace Context, level 2) of the call of the current request. */
+  /** Receives the `traceresponse` (W3C Trace Context, level 2) for the call of the current request. */
   readonly responses: AsyncLocalStorage<(traceresponse: string) => void>;
-  /** Sends what is left, within a bound. */
+  /** Sends the remaining spans, within a time limit. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts OpenTelemetry where `OTEL_EXPORTER_OTLP_ENDPOINT` is set; else nothing of it is even loaded. All other settings
- * are those of its SDK (`OTEL_*`). Traces only: metrics are Prometheus', and logs go to standard output.
+ * Starts OpenTelemetry if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise none of it is loaded. The SDK reads all other
+ * settings (`OTEL_*`). It sends only traces: metrics go to Prometheus, and logs to standard output.
  */
 export async function startTracing(environment: NodeJS.ProcessEnv): Promise<Tracing | undefined> {
   if ((environment['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === '') return undefined;
   if (environment['OTEL_TRACES_SAMPLER'] === undefined) Object.assign(environment, SAMPLER);
   const { NodeSDK } = await import('@opentelemetry/sdk-node');
   const serviceName = environment['OTEL_SERVICE_NAME'] ?? 'sallyport';
-  // No detectors: host name, user and command line of the process are nobody's business.
+  // No detectors: traces must not reveal the host name, user and command line of the process.
   const sdk = new NodeSDK({ serviceName, autoDetectResources: false, metricReaders: [], logRecordProcessors: [] });
   sdk.start();
   return {
@@ -49,7 +49,7 @@ export async function startTracing(environment: NodeJS.ProcessEnv): Promise<Trac
   };
 }
 
-/** The caller's trace as the parent of ours; a root where it sent none that is valid. */
+/** The caller's trace as the parent of ours; a root if the caller sent no valid one. */
 export function parentOf(traceparent: string | undefined): Context {
   const root = context.active();
   return traceparent === undefined ? root : propagation.extract(root, { traceparent });

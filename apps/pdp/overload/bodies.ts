@@ -6,13 +6,16 @@ import type { Settings } from '../settings.js';
 import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { onceClosed } from '../http/work.js';
 
-/** A body that says it is smaller is not counted: a connection holds one at a time, and connections are bounded. */
+/**
+ * A body that announces a smaller size is not counted: a connection holds one body at a time, and connections are
+ * bounded.
+ */
 export const SMALL_BYTES = 16_384;
 
 /**
- * Counts the bytes of larger bodies as they come in, until the request has been answered; one that there is no room for
- * is a 429 as soon as that shows, and one that is too large for its route a 413. What is announced costs nothing:
- * clients that send a byte at a time keep nobody out.
+ * Counts the bytes of larger bodies as they arrive, until their request is answered. A body without room is a 429 as
+ * soon as that shows. A body that is too large for its route is a 413. An announced size costs nothing: clients that
+ * send a byte at a time keep nobody out.
  */
 export function boundBodies(server: FastifyInstance, shares: FairShareLimiter, limits: Settings['limits']): void {
   server.addHook('preParsing', (request, reply, payload, done) => {
@@ -33,7 +36,7 @@ export function boundBodies(server: FastifyInstance, shares: FairShareLimiter, l
       if (reply.raw.closed) return new Problem('malformed_request', 'the request has ended');
       read += bytes;
       if (read > limit) return tooLarge(limit);
-      // A small one that does not say so is none that anybody is kept out for.
+      // A small body that announces no size is not counted either.
       if (read <= SMALL_BYTES) return undefined;
       if (!hold.take(read - held)) return new Problem('overloaded', 'too many bytes are on their way');
       held = read;
@@ -53,7 +56,7 @@ function counted(request: FastifyRequest, payload: Readable, take: (bytes: numbe
       else next(problem);
     },
   });
-  // A client that goes away in the middle ends it too; what is left of a refused body is thrown away.
+  // A client that leaves early ends the count too. The rest of a refused body is discarded.
   request.raw.once('close', () => {
     if (!request.raw.complete) counting.destroy(new Problem('malformed_request', 'the request was not sent whole'));
   });

@@ -5,23 +5,23 @@ import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
-/** Calls over gRPC of those who show no token that are open at once: checks of health, and all that stays open for longer. */
+/** Open gRPC calls of callers without a token: health checks, and calls that stay open longer. */
 const MAX_CHECKS = 64;
 const MAX_STRANGERS = 64;
 
-/** What is bounded in the service as a whole, whatever it is asked over. */
+/** The bounds of the service as a whole, over all protocols. */
 export interface Bounds {
   /** Work for hosts. */
   readonly calls: Gate;
   /** Requests under `/v1/audit`. */
   readonly audits: FairShareLimiter;
-  /** Bytes of larger bodies that are held. */
+  /** Bytes of larger bodies in memory. */
   readonly bodies: FairShareLimiter;
-  /** Bytes of larger responses that are worked on, times the copies that the work makes. */
+  /** Bytes of larger responses in progress, times the copies that the work makes. */
   readonly texts: FairShareLimiter;
-  /** Calls over gRPC that are open. */
+  /** Open gRPC calls. */
   readonly grpcCalls: FairShareLimiter;
-  /** Calls over gRPC of those who show no token: checks of health, and what stays open, by its connection. */
+  /** Open gRPC calls of callers without a token: health checks, and calls that stay open, by connection. */
   readonly grpcChecks: FairShareLimiter;
   readonly grpcStrangers: FairShareLimiter;
   /** Watches of directives that are open, over HTTP and gRPC. */

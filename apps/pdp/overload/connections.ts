@@ -3,7 +3,7 @@ import { waitingTime } from './waiting-time.js';
 
 export interface ConnectionBounds {
   readonly maxConnections: number;
-  /** How long a client may leave an answer unread. */
+  /** How long a client may leave an answer unread, in milliseconds. */
   readonly unreadMs: number;
 }
 
@@ -33,7 +33,7 @@ export class Connections {
   ) {
     this.unreadAnswers = new UnreadAnswers(bounds.unreadMs);
     server.on('connection', (socket: Socket) => this.opened(socket));
-    // Over TLS, answers are written to another socket than the one that was opened.
+    // Over TLS, the server writes answers to another socket than the one that it accepted.
     server.on(secure ? 'secureConnection' : 'connection', (socket: Socket) => this.unreadAnswers.watch(socket));
   }
 
@@ -51,7 +51,7 @@ export class Connections {
     return this.cuts + this.unreadAnswers.cut;
   }
 
-  /** The user of this connection is authenticated: it is not among the first to be closed. */
+  /** The user of this connection is authenticated, so it is not among the first to be closed. */
   known(connection: Peer | string): void {
     if (typeof connection === 'string') {
       this.strangers.delete(connection);
@@ -99,7 +99,7 @@ export class Connections {
   }
 }
 
-/** Closes sockets whose client has taken nothing of an answer for too long. */
+/** Closes a socket if its client has read nothing of an answer for too long. */
 class UnreadAnswers {
   cut = 0;
   private readonly sockets = new Set<Socket>();
@@ -137,7 +137,8 @@ class UnreadAnswers {
       this.stuck.delete(socket);
       return false;
     }
-    // A large answer is one write. Only the socket's handle knows how much of it is gone; Node's own time limit asks it.
+    // A large answer is one write. Only the socket's handle knows how much of it has left; Node's own time limit asks
+    // it too.
     const { _handle: handle } = socket as { _handle?: { writeQueueSize?: number } | null };
     const bytes = socket.bytesWritten - socket.writableLength - (handle?.writeQueueSize ?? 0);
     const earlier = this.stuck.get(socket);

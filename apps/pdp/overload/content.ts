@@ -6,12 +6,12 @@ import { valueBoundsOf } from '../edge/value-bounds.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 
-/** Jobs that wait; one host gets half. */
+/** Jobs that may wait. One host may hold half of them. */
 const MAX_WAITING = 512;
-/** An envelope of the largest response, a few times over. */
+/** The heap of a thread in MB. It holds an envelope of the largest response a few times. */
 const HEAP_MB = 384;
 
-/** The threads that work on content, so that the thread that decides need not. */
+/** Starts the threads that work on content, which spare the thread that decides. */
 export function contentPool({ bounds }: Settings, registry: Registry): JobPool {
   const pool = new JobPool({
     script: contentWorker,

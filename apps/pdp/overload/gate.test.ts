@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Gate } from './gate.js';
 import { test } from '../../../test/support/testing.js';
 
-/** A gate on a clock that stands still, and work that ends when it is told to. */
+/** A gate on a clock that only the test moves, with work that ends on demand. */
 function stage(maxInFlight: number) {
   let nowMs = 0;
   const gate = new Gate({ clock: { monotonicMs: () => nowMs }, maxInFlight, maxWaitMs: 100 });
@@ -41,7 +41,7 @@ test('while nothing is finished any more, all but a few are refused at once', as
   const running = Array.from({ length: 20 }, begin);
   pass(1000);
   await assert.rejects(begin(), overloaded);
-  // What was so slow says that the next ones would be, too.
+  // After such a slow piece of work, the next ones are expected to be slow too.
   await end();
   await assert.rejects(begin(), overloaded);
   await end(8);

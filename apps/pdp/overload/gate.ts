@@ -4,27 +4,27 @@ import { Problem } from '../edge/problem.js';
 
 export interface GateOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Pieces of work at once. Above it, each new one is refused. */
+  /** Most pieces of work at once. Above it, each new one is refused. */
   readonly maxInFlight: number;
   /** If work takes longer than this, new work is refused while more than a few pieces are in progress. */
   readonly maxWaitMs: number;
 }
 
-/** This many are always let in, however slow the last one was. Their answers show when the overload is over. */
+/** This many pieces are always let in, even if the last one was slow. Their answers show when the overload is over. */
 const FEW = 16;
 /** Weight of the latest piece of work in the moving average: eight slow ones close the gate, one does not. */
 const WEIGHT = 1 / 8;
 
 /**
  * Lets in as much work as can be answered in time. Excess work is refused immediately, before anything is done for it.
- * The gate closes if recently finished work was slow on average, or if nothing has finished for too long. One slow piece
- * among many does not close it.
+ * The gate closes if recent work was slow on average, or if nothing has finished for too long. One slow piece among
+ * many does not close it.
  */
 export class Gate {
   private running = 0;
   private refusals = 0;
   private usualMs = 0;
-  /** When a piece of work was last finished, or when the first one came to an idle gate. */
+  /** When a piece of work last finished, or when the first one entered an idle gate. */
   private movedMs = 0;
   private readonly few: number;
 

@@ -29,7 +29,7 @@ test('larger responses count until their work is over, whatever they came over; 
   const asked = [ask('a', body(MIB)), ask('a', message), ask('b', message)];
   await assert.rejects(ask('a', message), overloaded);
   const small = ask('a', body(16_384));
-  // The largest counts as all that one host may have.
+  // The largest body counts as the full share of one host.
   await assert.rejects(ask('b', body(8 * MIB)), overloaded);
   const broken = ask('b', { body: new Uint8Array(MIB).fill(1) });
   await assert.rejects(ask('c', message), overloaded);

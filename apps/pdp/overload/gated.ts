@@ -6,25 +6,25 @@ import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Gate } from './gate.js';
 import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
-/** What hosts ask, behind one gate. Stops of any kind never go through it: a service that is full can be disabled. */
+/** The requests of hosts, behind one gate. Stops never pass through it: a full service can still be disabled. */
 
 export type Responding = Pick<Responder, 'respond' | 'recordOutcome'>;
 export type TaskKeeping = Pick<Tasks, 'open' | 'close' | 'get'>;
 
-/** A response is held as its text, as its canonical form and as its envelope. */
+/** A response is held three times: as its text, in its canonical form and as its envelope. */
 const COPIES = 3;
 
 export const gatedAuthorizer = (inner: Authorizing, gate: Gate): Authorizing => ({
   authorize: (...asked) => gate.run(() => inner.authorize(...asked)),
 });
 
-/** `texts`: bytes of the larger responses that are worked on. Their work goes on if their client has gone. */
+/** `texts` limits the bytes of larger responses in progress. Their work goes on after their client has gone. */
 export const gatedResponder = (inner: Responding, gate: Gate, texts: FairShareLimiter): Responding => ({
   respond: (callId, text, caller) =>
     gate.run(async (aside) => {
       const bytes = bytesOf(text);
       const hold = texts.hold(caller.name);
-      // One response of a host is always let in, so that none is too large for a service that is idle.
+      // One response of a host is always let in, so that an idle service accepts even the largest.
       const amount = Math.min(bytes * COPIES, texts.each);
       if (bytes > INLINE_BYTES && !hold.take(amount))
         throw new Problem('overloaded', 'too many responses are being worked on');
@@ -37,7 +37,7 @@ export const gatedResponder = (inner: Responding, gate: Gate, texts: FairShareLi
   recordOutcome: (...asked) => gate.run(() => inner.recordOutcome(...asked)),
 });
 
-/** Closing a task gives something back, so it is always let in. */
+/** Closing a task frees memory, so it is always let in. */
 export const gatedTasks = (inner: TaskKeeping, gate: Gate): TaskKeeping => ({
   open: (task) => gate.run(() => inner.open(task)),
   close: (...asked) => inner.close(...asked),

@@ -15,7 +15,7 @@ const NO_TOKEN = '';
 export type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObject>;
 
 const LATE: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' };
-/** For a stream without a token that is idle, or whose message never arrives as a whole. */
+/** For an idle stream without a token, and for a stream whose message never arrives completely. */
 const MADE_WAY: Ended = { code: status.RESOURCE_EXHAUSTED, details: 'another call needs the place of this one' };
 const TOO_LONG: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the call was open for too long' };
 
@@ -25,17 +25,20 @@ export interface SharedBounds {
   readonly connections: Pick<Connections, 'known' | 'cut'>;
   readonly idleHosts: Yielding;
   readonly idleStrangers: Yielding;
-  /** Calls whose request is not there yet. */
+  /** Calls whose request has not arrived yet. */
   readonly arriving: DeadlineSweeper<object>;
-  /** Answers that their client has not taken. */
+  /** Answers that the client has not taken yet. */
   readonly unread: DeadlineSweeper<object>;
 }
 
 /** A call while it is open. */
 export interface OpenCall {
-  /** Starts the time limit of an answer. Call the result once the client has taken it; the end of the call does so, too. */
+  /**
+   * Starts the time limit of an answer. Call the result once the client has taken it. The end of the call also stops
+   * the time limit.
+   */
   answering(): () => void;
-  /** Reads no further message from the client, which keeps them meanwhile. */
+  /** Stops reading messages. The client keeps them meanwhile. */
   pause(): void;
   resume(): void;
   /** Nothing is in progress. If another call needs its place, this call ends through `end`. */
@@ -46,14 +49,14 @@ export interface OpenCall {
 type RawCall = ConstructorParameters<typeof ServerInterceptingCall>[0];
 type Responder = NonNullable<ConstructorParameters<typeof ServerInterceptingCall>[1]>;
 
-/** What one call is, as its path says. */
+/** The kind of one call, from its path. */
 export interface CallKind {
   /** One of our own methods, which require a token. */
   readonly isOurs: boolean;
   readonly isStream: boolean;
 }
 
-/** One call from its beginning to its end: its place among the open calls, and its time limits. */
+/** One call from beginning to end: its place among the open calls, and its time limits. */
 export class BoundedCall implements OpenCall {
   private readonly paced: PacedCall;
   private readonly peer: string;
@@ -63,7 +66,7 @@ export class BoundedCall implements OpenCall {
   /** Answers on their way to the client. */
   private readonly untaken = new Set<object>();
 
-  /** `admit` takes the place of the call; it throws `Problem`. */
+  /** `admit` takes the place of the call. It throws `Problem`. */
   constructor(
     private readonly shared: SharedBounds,
     private readonly raw: RawCall,
@@ -81,7 +84,9 @@ export class BoundedCall implements OpenCall {
     return this.paced;
   }
 
-  /** A place for a host. A watch has its place elsewhere: it is open as long as its host lives. */
+  /**
+   * Takes a place for a call of a host. A watch has its place elsewhere, because it is open as long as its host lives.
+   */
   admitHost(name: string, isWatch: boolean): void {
     const { limiters, idleHosts, connections } = this.shared;
     const { grpcCalls } = limiters;
@@ -90,7 +95,7 @@ export class BoundedCall implements OpenCall {
     connections.known(this.peer);
   }
 
-  /** A place for a check of health, which other strangers cannot take. */
+  /** Takes a place for a health check. Other calls without a token cannot take it. */
   admitCheck(): void {
     this.take(this.shared.limiters.grpcChecks, NO_TOKEN, () => false);
   }
@@ -105,7 +110,7 @@ export class BoundedCall implements OpenCall {
 
   answering(): () => void {
     const { unread, connections } = this.shared;
-    // Nobody waits for an answer to a call that its client has given up.
+    // The client has given up the call, so nobody waits for its answer.
     if (this.isOver) return () => undefined;
     const key = {};
     this.untaken.add(key);
@@ -183,7 +188,7 @@ export class BoundedCall implements OpenCall {
           onCancel: () => this.end(),
         }),
       sendStatus: (sent, next) => {
-        // The call ends once the client has taken everything before the status.
+        // A host may keep a stream open without a time limit.
         this.answering();
         next(sent);
       },
@@ -195,7 +200,7 @@ export class BoundedCall implements OpenCall {
   }
 }
 
-/** A call that can stop reading. Messages that arrive meanwhile wait at the client. */
+/** A call that can pause reading. Messages that arrive meanwhile wait at the client. */
 class PacedCall extends ServerInterceptingCall {
   private isPaused = false;
   private isWanted = false;
@@ -217,7 +222,9 @@ class PacedCall extends ServerInterceptingCall {
   }
 }
 
-/** The library has one limit on messages for all services. This lowers it for a call that has just begun, packed or not. */
+/**
+ * The library has one message limit for all services. This lowers it for a call that has just begun, compressed or not.
+ */
 function limitMessages(call: object, maxBytes: number): void {
   const { decoder } = Object.assign(call, { maxReceiveMessageSize: maxBytes }) as {
     decoder?: { maxReadMessageLength: number };
@@ -226,8 +233,8 @@ function limitMessages(call: object, maxBytes: number): void {
 }
 
 /**
- * Ends a stream as soon as its client resets it. HTTP/2 of Node keeps a stream that was reset without an error until all
- * that came before has been read, which may be never.
+ * Ends a stream as soon as its client resets it. Node's HTTP/2 keeps a stream that was reset without an error until
+ * everything before the reset is read. That may never happen.
  */
 function endWithReset(call: object): void {
   const { stream } = call as { stream?: ServerHttp2Stream };

@@ -12,7 +12,7 @@ import { Yielding } from './yielding.js';
 
 export type { OpenCall };
 
-/** For a call that is not known by its metadata: it is answered all the same. */
+/** For a call whose metadata is unknown. The call is answered, but without bounds. */
 const nothing = (): void => undefined;
 const UNBOUND: OpenCall = { answering: () => nothing, pause: nothing, resume: nothing, idle: nothing, busy: nothing };
 
@@ -21,9 +21,9 @@ export interface BoundGrpc {
   /** The call that began with this metadata. */
   openOf(metadata: Metadata): OpenCall;
   listen(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number>;
-  /** Takes no more connections. Resolves when the last one has ended. */
+  /** Accepts no further connections. Resolves when the last one has ended. */
   stop(): Promise<void>;
-  /** Closes all connections that are left. */
+  /** Closes all remaining connections. */
   cutAll(): void;
 }
 
@@ -33,9 +33,9 @@ export interface GrpcBoundsParts {
   readonly registry: Registry;
   /** Whether a method is one of our own, which require a token. */
   readonly isOurs: (path: string) => boolean;
-  /** Whether a method has its place elsewhere. */
+  /** Whether a method has its place among the watches. */
   readonly isWatch: (path: string) => boolean;
-  /** Whether a method asks for health once. Other calls of strangers do not keep it out. */
+  /** Whether a method asks for health once. Other calls without a token do not keep it out. */
   readonly isCheck: (path: string) => boolean;
   /** Throws `Problem`. */
   readonly admit: (metadata: Metadata) => Principal;
@@ -43,8 +43,8 @@ export interface GrpcBoundsParts {
 }
 
 /**
- * Bounds what is open over gRPC: connections, calls of each host and in all, the time a message takes to arrive and an
- * answer to be read. Nothing of a message is kept for a caller without a token.
+ * Bounds open gRPC connections, and open calls of each host and in total. It also bounds how long a message takes to
+ * arrive and an answer to be read. The service keeps nothing of a message from a caller without a token.
  */
 export function boundGrpc(parts: GrpcBoundsParts): BoundGrpc {
   const { settings, bounds, registry } = parts;
@@ -113,7 +113,7 @@ function listen(
   return new Promise((resolve, reject) => {
     listener.once('error', reject);
     listener.listen(port, host, () => {
-      // One connection that cannot be taken must not end the process.
+      // If one connection cannot be accepted, the process must not end.
       listener.on('error', () => undefined);
       const address = listener.address();
       resolve(typeof address === 'object' ? (address?.port ?? port) : port);

@@ -9,20 +9,20 @@ import type { Bounds } from './bounds.js';
 import { onceClosed } from '../http/work.js';
 import { Connections } from './connections.js';
 
-/** How long the head of a request may take at most. */
+/** The longest time for the head of a request, in milliseconds. */
 const HEAD_MS = 10_000;
 
-/** What a server over HTTP/1.1 is opened with, so that slow clients and half-open connections go in time. */
+/** Options of an HTTP/1.1 server that close slow clients and half-open connections in time. */
 export const timeLimits = ({ clientMs }: Settings['bounds']) => ({
   headersTimeout: Math.min(HEAD_MS, clientMs),
   requestTimeout: clientMs,
-  // Node looks only this often: its own default is 30 s.
+  // Node checks its time limits only this often; its own default is 30 s.
   connectionsCheckingInterval: Math.min(1000, clientMs / 4),
-  // Looked at by `refuseUnreadable`, whose answer is a problem document.
+  // `refuseUnreadable` checks the header, and answers with a problem document.
   requireHostHeader: false,
 });
 
-/** To be called once callers are authenticated in `onRequest`, and before there are routes. */
+/** Call this after `onRequest` authenticates callers, and before there are routes. */
 export function boundHttp(
   server: FastifyInstance,
   { bounds, limits, tls }: Settings,
@@ -40,7 +40,7 @@ export function boundHttp(
     connections.known(request.raw.socket);
     const admission = operationOf(request)?.admission;
     try {
-      // Before the body is read.
+      // This runs before the body is read.
       if (admission === 'calls') calls.refuseIfFull();
       if (admission === 'audits') {
         const hold = audits.hold(callerOf(request).name);

@@ -5,9 +5,9 @@ import { waitingTime } from './waiting-time.js';
 type Listener = (error: Error, socket: Socket) => void;
 
 /**
- * Node's limits on the time of a request also count while its thread is busy, so a client that has sent everything can get
- * a 408 for a request that the service has not read. If the thread was busy within the limit, the client gets that time
- * back. Call this after the server has its listeners for client errors: they are replaced and called later.
+ * Node's time limits on a request also count while its thread is busy. A client that has sent everything could get a
+ * 408 for a request that the service has not read. If the thread was busy within the limit, the client gets that time
+ * back. Call this after the server has its listeners for client errors: it replaces them and calls them later.
  */
 export function giveTimeBack(server: Server, limitMs: number): void {
   const listeners = server.listeners('clientError') as Listener[];
@@ -24,7 +24,7 @@ export function giveTimeBack(server: Server, limitMs: number): void {
     const untilMs = waitingTime.ms + lostMs;
     const look = (): void => {
       const request = latest.get(socket);
-      // What has come in since is another request, or the rest of this one.
+      // Bytes that arrived since belong to another request, or to the rest of this one.
       const isWhole = request?.complete === true && (request !== before || before.complete);
       if (socket.destroyed || isWhole) return;
       const leftMs = untilMs - waitingTime.ms;

@@ -1,16 +1,16 @@
 const TICK_MS = 50;
-/** A timer that is so late says that the thread was busy. */
+/** A timer that is this late shows that the thread was busy. */
 const LATE_MS = 2 * TICK_MS;
 const MAX_STRETCHES = 256;
 
 /**
- * Time that counts against a client: what passes while this thread does something else does not. A client cannot help
- * that nobody reads what it has sent.
+ * Time that counts against a client. Time while the thread does something else does not count: the client is not to
+ * blame if nobody reads what it has sent.
  */
 export class WaitingTime {
   private lastMs: number;
   private lostTotal = 0;
-  /** When the thread was busy, the latest last. */
+  /** Times when the thread was busy, the latest last. */
   private readonly lost: { readonly untilMs: number; readonly ms: number }[] = [];
   private readonly tick: NodeJS.Timeout;
 
@@ -20,12 +20,12 @@ export class WaitingTime {
     this.tick.unref();
   }
 
-  /** Milliseconds that count, since some beginning. */
+  /** Milliseconds that count, from an arbitrary start. */
   get ms(): number {
     return this.look() - this.lostTotal;
   }
 
-  /** How much of the last `ms` does not count. */
+  /** How many of the last `ms` milliseconds do not count. */
   lostWithin(ms: number): number {
     const fromMs = this.look() - ms;
     let sum = 0;
@@ -37,7 +37,7 @@ export class WaitingTime {
     clearInterval(this.tick);
   }
 
-  /** Also between ticks: after a busy time others may look before the timer does. */
+  /** Callers may look between ticks: after a busy time they can run before the timer does. */
   private look(): number {
     const nowMs = this.nowMs();
     const lostMs = nowMs - this.lastMs - LATE_MS;
@@ -50,5 +50,5 @@ export class WaitingTime {
   }
 }
 
-/** Of this process: there is one thread that reads what clients send. */
+/** One for the process: one thread reads what clients send. */
 export const waitingTime = new WaitingTime();

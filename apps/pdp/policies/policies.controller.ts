@@ -19,7 +19,7 @@ import { Handles } from '../http/handles.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 import { PoliciesCommand, type PolicyRequest } from './policies.handler.js';
 
-/** Of the versions of a set, the newest are shown with their texts, and the one in force. */
+/** Most versions of a set that are shown: the newest with their texts, and the one in force. */
 const MAX_SHOWN = 50;
 
 @Controller()
@@ -47,7 +47,7 @@ export class PoliciesController {
     const { state } = this.view.policySet(set);
     if (state.versions.size === 0) throw new Problem('not_found', 'no such policy set');
     const active = state.active?.policyVersion;
-    // Copied before the wait: the state is live.
+    // Copied before the wait, because the state is live.
     const oldest = state.versions.size - MAX_SHOWN;
     const newest = [...state.versions.values()]
       .filter(({ policyVersion }) => policyVersion > oldest || policyVersion === active)

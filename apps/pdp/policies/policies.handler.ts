@@ -15,7 +15,7 @@ import type { Principal } from '../edge/access.js';
 import { Problem, unwrap } from '../edge/problem.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
-/** Proposals that are read at once. */
+/** Most proposals that are vetted at once. */
 const MAX_VETTING = 4;
 
 export type PolicyRequest = { readonly set: string } & (
@@ -31,7 +31,7 @@ export type PolicyRequest = { readonly set: string } & (
 export interface PolicyReply {
   readonly policyVersion: number;
   readonly position: bigint;
-  /** Names of a proposal that are not in the registry now, each with its place. */
+  /** Names in a proposal that the registry does not hold now, each with its place. */
   readonly warnings: readonly string[];
 }
 
@@ -44,7 +44,10 @@ export class PoliciesCommand extends Command<PolicyReply> {
   }
 }
 
-/** Proposes and reviews policy sets. A set that does not parse, or names what no question holds, is never proposed. */
+/**
+ * Proposes and reviews policy sets. A set that does not parse, or that names something no decision asks about, is never
+ * proposed.
+ */
 @CommandHandler(PoliciesCommand)
 export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
   private readonly vetting = new FairShareLimiter(MAX_VETTING, MAX_VETTING);
@@ -55,7 +58,7 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
     return request.type === 'propose' ? this.propose(actor, request) : this.review(actor, request);
   }
 
-  /** Each takes a thread and its memory, so there are few at once. */
+  /** Each vetting takes a thread and its memory, so few run at once. */
   private async vet({ name }: Principal, cedar: string): ReturnType<typeof vetPolicies> {
     const hold = this.vetting.hold(name);
     if (!hold.take(1)) throw new Problem('overloaded', 'other policies are being read; try again');

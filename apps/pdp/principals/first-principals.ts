@@ -8,15 +8,15 @@ import { Role } from '../../../libs/vocabulary/words.js';
 import { unwrap } from '../edge/problem.js';
 import { newToken } from './token.js';
 
-/** The first start cannot hand out its tokens; one line for an operator. */
+/** The first start cannot hand out its tokens. The message is one line for an operator. */
 export class FirstStartError extends Error {
   override readonly name = 'FirstStartError';
 }
 
 /**
- * On the first start: one principal per role, and a file with their tokens, readable by the owner alone. The tokens are
- * safe in a draft before the principals exist, and get their name after: a crash between leaves nobody locked out.
- * Returns the file, or undefined where there were principals already.
+ * On the first start: creates one principal per role, and a file with their tokens that only the owner can read. The
+ * tokens are safe in a draft before the principals exist. The draft gets its final name afterwards, so a crash in
+ * between locks nobody out. Returns the file; undefined if there were principals already.
  */
 export async function makeFirstPrincipals(plane: ControlPlane, dataDir: string): Promise<string | undefined> {
   const file = join(dataDir, 'tokens.json');
@@ -56,7 +56,7 @@ function writeDraft(draft: string, text: string): void {
   }
 }
 
-/** A link fails where the name is taken: an existing file is never replaced. */
+/** A link fails if the name is taken, so an existing file is never replaced. */
 function publish(draft: string, file: string): void {
   if (!existsSync(file)) linkSync(draft, file);
   unlinkSync(draft);

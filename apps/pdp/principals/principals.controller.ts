@@ -34,7 +34,7 @@ export class PrincipalsController {
       const position = await this.run(caller, { type: 'add', ...body, tokenDigest });
       return { ...shown, token, position };
     } catch (error) {
-      // The same request again, or twice at once. The token was in the first answer.
+      // The same request was repeated, or sent twice at once. The first answer held the token.
       if (error instanceof Problem && error.code === 'already_exists' && this.isThere(body))
         return { ...shown, position: String(this.view.position) };
       throw error;

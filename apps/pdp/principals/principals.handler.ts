@@ -33,7 +33,7 @@ export class PrincipalsCommand extends Command<{ position: bigint }> {
   }
 }
 
-/** Adds and removes principals, rotates their tokens. A removed host's running tasks are stopped by a directive. */
+/** Adds and removes principals, and rotates their tokens. A directive stops the running tasks of a removed host. */
 @CommandHandler(PrincipalsCommand)
 export class PrincipalsHandler implements ICommandHandler<PrincipalsCommand> {
   constructor(@Inject(ControlPlane) private readonly plane: ControlPlane) {}
@@ -55,7 +55,7 @@ export class PrincipalsHandler implements ICommandHandler<PrincipalsCommand> {
     if (request.type === 'remove' && admins.length === 1 && admins[0] === request.name) {
       return err(refusal('invalid_transition', 'nobody could manage principals without the last admin'));
     }
-    // That others remain is part of what the removal of an admin rests on.
+    // The removal of an admin requires that other admins remain, so the append checks them.
     const others = request.type === 'remove' && admins.includes(request.name) ? admins : [];
     const checks = others
       .filter((name) => name !== request.name)

@@ -20,7 +20,7 @@ import { Handles } from '../http/handles.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 import { VersionViews } from './version-view.js';
 
-/** What has changed: between two versions, and between a version and what a host sees of it. */
+/** Differences between two versions, and between a version and what a host observes. */
 @Controller()
 export class DriftController {
   constructor(
@@ -75,9 +75,9 @@ export class DriftController {
         });
       }),
     );
-    // What a server declares of itself has no supply-chain record, so nothing of it differs.
+    // A server's own declaration has no supply-chain record, so that part never differs.
     const drift = diff === undefined ? {} : { drift: { ...diff, supplyChain: [] } };
-    // Found again: the state may have been put to rest and woken meanwhile.
+    // Looked up again: the state may have been put to rest and woken meanwhile.
     const { status, suspendedFor } = this.find(id, version);
     return defined({
       definitionDigest: digest,
@@ -89,7 +89,7 @@ export class DriftController {
     });
   }
 
-  /** Waits until the index has seen all that is committed, so that a task opened just now counts. */
+  /** Waits until the index has seen every commit, so that a task opened just now counts. */
   private async hostPinsVersion(host: string, capability: string, version: string): Promise<boolean> {
     if (!(await this.index.waitFor(await this.log.end(), FRESHNESS_MS))) {
       throw new Problem('view_stale', 'the open tasks are not known yet');
@@ -104,7 +104,7 @@ export class DriftController {
   }
 }
 
-/** The fields of the supply-chain record that differ, each with both values; empty where nothing does. */
+/** The fields of the supply-chain record that differ, each with both values; empty if none does. */
 function supplyChainDiff(before: SupplyChain | undefined, after: SupplyChain | undefined): VersionDiff['supplyChain'] {
   const old = new Map(Object.entries(before ?? {}));
   const now = new Map(Object.entries(after ?? {}));

@@ -4,13 +4,13 @@ import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import type { ExceptionCode, ReviewVerdict } from '../../../libs/vocabulary/words.js';
 import type { Principal } from '../edge/access.js';
 
-/** A body as it came, and how long it was. */
+/** A body as received, and its length in bytes. */
 interface Came {
   readonly raw: JsonObject;
   readonly bytes: number;
 }
 
-/** What may be asked of a capability. */
+/** The requests about a capability. */
 export type RegistryRequest = { readonly capability: string } & (
   | ({ readonly type: 'register'; readonly registration: CapabilityRegistration } & Came)
   | ({ readonly type: 'propose'; readonly proposal: VersionProposal } & Came)
@@ -34,7 +34,7 @@ export type RegistryRequest = { readonly capability: string } & (
 
 export interface RegistryReply {
   readonly version: string;
-  /** Of the capability's stream. */
+  /** The revision of the capability's stream. */
   readonly revision: number;
   readonly position: bigint;
 }

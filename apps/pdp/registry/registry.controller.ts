@@ -127,7 +127,7 @@ export class RegistryController {
 
 const subject = ({ id, version }: { readonly id: string; readonly version: string }) => ({ capability: id, version });
 
-/** The body as it came: documents are kept as they were written. */
+/** The body as received: documents are kept as they were written. */
 const asReceived = ({ raw, bytes }: { readonly raw: unknown; readonly bytes: number }) => ({
   raw: raw as JsonObject,
   bytes,

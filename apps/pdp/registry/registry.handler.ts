@@ -37,7 +37,10 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
     return { version: prepared?.proposed.version ?? versionOf(request), revision, position };
   }
 
-  /** The proposal of a request that brings one: a function of the request alone, so it is made before anything is decided. */
+  /**
+   * The proposal in a request, if it brings one. It depends only on the request, so it is made before anything is
+   * decided.
+   */
   private async prepare(
     owner: string,
     request: RegistryRequest,

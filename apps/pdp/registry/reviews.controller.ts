@@ -13,7 +13,10 @@ interface Queued {
   readonly version: VersionState;
 }
 
-/** The review queue: what waits for a reviewer (`pending`, drifted versions among it), or the versions in another status. */
+/**
+ * The review queue: versions that wait for a reviewer (`pending`, drifted versions included), or versions in another
+ * status.
+ */
 @Controller()
 export class ReviewsController {
   constructor(

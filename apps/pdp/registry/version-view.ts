@@ -9,7 +9,7 @@ import { signatureResult } from '../../../libs/decision/version-checks.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
-/** Spells versions out: what the state holds, and the documents that it only names. */
+/** Views of versions: the state, and the documents that the state only names. */
 @Injectable()
 export class VersionViews {
   constructor(@Inject(EVENT_LOG) private readonly log: EventLog) {}
@@ -26,7 +26,7 @@ export class VersionViews {
   }
 
   async version(capability: CapabilityState, state: VersionState): Promise<VersionView> {
-    // Copied before the wait: the state is live.
+    // Copied before the wait, because the state is live.
     const { version, status, source, definitionDigest, probe, review, proposedBy, proposedAt, documents } = state;
     const trust = trustOf(state);
     const suspendedFor = [...state.suspendedFor].sort();

@@ -11,19 +11,19 @@ import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../settings/kafka.js';
 import { addGauge } from '../observability/gauges.js';
 
-/** What `/health/ready` says of a lane. None of it keeps the service from deciding. */
+/** The details of a lane in `/health/ready`. None of them keeps the service from deciding. */
 export interface LaneDetail {
   readonly state: ReturnType<Lane['status']>['state'];
   readonly reason?: string;
-  /** Positions of the log that wait to be sent. */
+  /** Positions of the log that are not sent yet. */
   readonly lag: number;
-  /** Since the brokers last acknowledged something, in milliseconds. */
+  /** Milliseconds since the brokers last acknowledged something. */
   readonly sinceAckMs?: number;
 }
 
 export interface Relay {
   details(): Record<LaneName, LaneDetail>;
-  /** Lets go of the brokers at once; what has not been sent waits in the log. */
+  /** Disconnects from the brokers immediately. Unsent events stay in the log. */
   stop(): Promise<void>;
 }
 
@@ -34,14 +34,14 @@ export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'
   readonly registry: Registry;
 }
 
-/** Anyone may ask for the service's health, and nobody learns from it where brokers are. */
+/** Matches the addresses of brokers. Anyone may ask for the service's health, and must not learn them. */
 const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: ).*/g;
 
-/** Starts both lanes. They find the brokers by themselves, now or later: a service without Kafka decides all the same. */
+/** Starts both lanes. They find the brokers on their own, now or later: a service without Kafka still decides. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
   const { log, beatSigner, view, registry } = relayed;
   const { kid } = beatSigner.publicKey();
-  // The embedded store lets one process in: whoever held the lanes before is gone.
+  // The embedded store admits one process, so an earlier holder of the lanes is gone.
   const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
   const lanes = {
     events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: `urn:sallyport:${kid}` }),

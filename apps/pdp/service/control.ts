@@ -6,7 +6,7 @@ import { countDrifts } from '../observability/gauges.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Stores } from './stores.js';
 
-/** Capabilities, policies, principals and directives in memory, and the way to change them. */
+/** Capabilities, policies, principals and directives in memory, and the plane that changes them. */
 export interface Control {
   readonly view: ControlView;
   readonly time: LogTime;

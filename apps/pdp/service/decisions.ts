@@ -21,14 +21,14 @@ import type { Stores } from './stores.js';
 
 const MAX_RESPONSE_PARTS = 1000;
 
-/** The hot path: hosts ask it about their tasks and calls, through a gate. */
+/** The hot path: hosts ask about their tasks and calls, through a gate. */
 export interface Decisions {
   readonly tasks: TaskKeeping;
   readonly authorizer: Authorizing;
   readonly responder: Responding;
   readonly engines: DecisionEngines;
   readonly desk: ContentDesk;
-  /** Tasks whose state is in memory. */
+  /** The number of tasks whose state is in memory. */
   readonly lanesHeld: () => number;
 }
 

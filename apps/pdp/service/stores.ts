@@ -17,7 +17,7 @@ import type { Settings } from '../settings.js';
 /** The stores of the service: events, the keys of content, and the keys of the installation. */
 export interface Stores {
   readonly log: MeasuredLog;
-  /** The file below `log`, for its figures alone. */
+  /** The SQLite log below `log`, only for its figures. */
   readonly sqlite: Pick<SqliteLog, 'stats'>;
   readonly keyring: Keyring;
   readonly keys: KeyStore;
@@ -40,7 +40,7 @@ export async function openStores(
   const sqlite = await openSqliteLog({ file: logFile });
   closing.defer(() => sqlite.close());
   const settled = settledLog(wrapLog?.(sqlite) ?? sqlite, { clock });
-  // Measured outside, traced inside of it, here and at the authorizer.
+  // Measuring is the outer wrapper and tracing the inner one, here and at the authorizer.
   const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
   const keyring = await openKeyring(join(dataDir, 'keys.db'));
   closing.defer(() => keyring.close());

@@ -6,7 +6,7 @@ import { after, test } from '../../../test/support/testing.js';
 import { selfSigned } from '../../../test/demo/certificate.js';
 import { readSettings, SettingsError, type Settings } from '../settings.js';
 
-/** How brokers are reached. The passwords here must not be in any line. */
+/** Connections to brokers. No output may contain the passwords here. */
 
 const SECRET = 'hunter2-and-more';
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-kafka-settings-'));

@@ -5,7 +5,7 @@ import type { KafkaConnection } from '../../../libs/kafka/client.js';
 import { isLoopback } from '../../../libs/kernel/loopback.js';
 import { setting, SettingsError, whole, type ValuesOf } from './setting.js';
 
-/** IPv6 addresses are left out: the client cuts an address at its first colon. */
+/** IPv6 addresses are not accepted: the client cuts an address at its first colon. */
 const BROKER = /^[^:\s,[\]]+:\d{1,5}$/;
 const MAX_PORT = 65_535;
 const MAX_FILE_CHARS = 1_048_576;
@@ -15,7 +15,7 @@ function hasPort(broker: string): boolean {
   return port >= 1 && port <= MAX_PORT;
 }
 
-/** How events and directives reach Kafka. */
+/** How the service sends events and directives to Kafka. */
 export const KAFKA = {
   brokers: setting(
     'SALLYPORT_KAFKA_BROKERS',

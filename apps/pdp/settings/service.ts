@@ -12,7 +12,7 @@ const endpoint = z
   })
   .refine(({ port }) => port <= 65_535, 'expected a port up to 65535');
 
-/** Where the service keeps its data, listens and logs. */
+/** The places of the data and the log, and the addresses of the service. */
 export const PLACES = {
   dataDir: setting(
     'SALLYPORT_DATA',

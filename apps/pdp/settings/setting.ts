@@ -7,7 +7,7 @@ export interface Setting<
 > {
   readonly name: string;
   readonly schema: Schema;
-  /** As it would be written in the environment. */
+  /** The default as the environment would spell it. */
   readonly default: Default;
   readonly meaning: string;
   readonly danger: string;
@@ -37,7 +37,7 @@ export const whole = (least: number, most: number) =>
 /** Settings by the member of `Settings` that each becomes. */
 export type SettingGroup = Readonly<Record<string, Setting>>;
 
-/** What a group becomes once it is read. A setting without a default may be undefined. */
+/** The values of a group once it is read. A setting without a default may be undefined. */
 export type ValuesOf<Group extends SettingGroup> = {
   readonly [Member in keyof Group]: Group[Member] extends Setting<infer Schema, infer Default>
     ? z.infer<Schema> | (undefined extends Default ? undefined : never)

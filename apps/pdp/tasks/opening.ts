@@ -5,7 +5,7 @@ import { MAX_ATTRIBUTES_BYTES, type OpenTask } from '../../../libs/task/request.
 import { Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 
-/** The limits on a task that its schema does not know, over any protocol. */
+/** Enforces the limits on a task that its schema does not express, over any protocol. Throws `Problem`. */
 export function refuseLargeTask({ scope, user: { attributes } }: OpenTask, { scopeEntries }: Settings['limits']): void {
   if (scope.length > scopeEntries) throw new Problem('too_large', `a task has at most ${scopeEntries} scope entries`);
   if (attributes !== undefined && Buffer.byteLength(canonicalJson(attributes)) > MAX_ATTRIBUTES_BYTES) {
@@ -13,7 +13,7 @@ export function refuseLargeTask({ scope, user: { attributes } }: OpenTask, { sco
   }
 }
 
-/** What the host learns of the task that it opened (`contract.md`, Tasks). */
+/** The answer to the host that opened a task (`contract.md`, Tasks). */
 export function openedAnswer({ task }: TaskLane, position: bigint): TaskOpened {
   const { taskId, traceId, unresolved, expiresAt, epoch } = task;
   return { taskId, traceId, pins: [...task.pins.values()], unresolved, expiresAt, epoch, position: String(position) };
