@@ -17,16 +17,16 @@ export interface Session extends Greeting {
   request(method: string, params: JsonObject, timeoutMs: number): Promise<McpReply>;
 }
 
-/** What the client says of itself: a server may answer other capabilities with another definition. */
+/** The client's introduction. A server may answer other capabilities with another definition. */
 export interface Introduction {
   readonly protocol: Protocol;
   readonly clientCapabilities: JsonObject;
 }
 
 /**
- * Asks `server/discover`, which only the stateless era knows, and falls back to `initialize`. A server that stays silent
- * (some ignore unknown requests before `initialize`, some are slow to start) gets both requests, and its first answer
- * counts. `remaining` returns the milliseconds that are left.
+ * Asks `server/discover`, which only the stateless era knows, and falls back to `initialize`. Some servers ignore
+ * unknown requests before `initialize`; some are slow to start. A silent server gets both requests, and its first
+ * answer counts. `remaining` returns the remaining milliseconds.
  */
 export async function openSession(
   channel: Channel,
@@ -50,7 +50,7 @@ export async function openSession(
   return initialized(channel, introduction, await begun);
 }
 
-/** Begins with `initialize` at once. */
+/** Begins with `initialize` immediately. */
 export async function openInitialized(
   channel: Channel,
   introduction: Introduction,

@@ -1,6 +1,6 @@
 /**
- * Why a server could not be captured, in one line for a person. Text that came from the server is quoted in bounded
- * length and made printable where it is shown.
+ * Why a server could not be captured, in one line for a person. Quotes of the server have a bounded length, and become
+ * printable when they are shown.
  */
 export class CaptureFailure extends Error {
   override readonly name = 'CaptureFailure';
@@ -8,7 +8,7 @@ export class CaptureFailure extends Error {
   constructor(
     readonly kind: 'usage' | 'gone' | 'silent' | 'flood' | 'garbage' | 'protocol' | 'refused' | 'unreachable',
     message: string,
-    /** The last lines that the server wrote to its stderr: attacker-controlled, and not yet printable. */
+    /** The last lines on the server's stderr: attacker-controlled, and not yet printable. */
     readonly said: readonly string[] = [],
   ) {
     super(message);
@@ -44,7 +44,7 @@ export const LIMITS = {
   /** Of everything that a server sends during one capture. */
   totalBytes: 32 * 1024 * 1024,
   messages: 10_000,
-  /** Lines on stdout that are no JSON-RPC: a banner is a nuisance, more is garbage. */
+  /** Lines on stdout that are not JSON-RPC. A short banner is tolerated; more is garbage. */
   foreignLines: 50,
   /** The last part of stderr, from which a failure quotes lines. */
   stderrBytes: 16 * 1024,

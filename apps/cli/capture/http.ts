@@ -82,7 +82,7 @@ class HttpChannel implements Channel {
     });
   }
 
-  /** Sends a message. With an `id`, resolves with the reply to it. */
+  /** Sends a message. With an `id`, it resolves with the reply. */
   private async exchange(message: JsonObject, id: number | undefined, signal: AbortSignal): Promise<McpReply> {
     const response = await this.send('POST', message, signal);
     try {

@@ -26,7 +26,7 @@ async function observe(target: Target, protocol: Protocol = 'auto', timeoutMs = 
   return server.observation;
 }
 
-/** Streamable HTTP with the manners of an era: JSON or server-sent events, and a session where the era has one. */
+/** Streamable HTTP as an era speaks it: JSON or server-sent events, with a session if the era has one. */
 async function http(t: TestContext, era: string, events: boolean): Promise<Target> {
   const server: Server = createServer((request, response) => {
     let body = '';
@@ -48,7 +48,7 @@ async function http(t: TestContext, era: string, events: boolean): Promise<Targe
       if (!events) return response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(text);
       response.writeHead(200, { 'content-type': 'text/event-stream', ...headers });
       response.write('event: message\r\nid: 1\r\ndata: {"jsonrpc":"2.0","method":"notifications/progress"}\r\n\r\n');
-      // In two pieces, to be put together.
+      // Sent in two pieces, which the client has to join.
       response.write(`: a comment\nevent: message\ndata: ${text.slice(0, 20)}`);
       response.end(`${text.slice(20)}\n\n`);
       return undefined;

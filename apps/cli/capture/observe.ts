@@ -11,7 +11,7 @@ import type { CaptureEvent, Channel } from './rpc.js';
 
 const RESOURCES_MS = 5000;
 
-/** Where a server is: a command that is started, or the address of streamable HTTP. */
+/** The server to observe: a command to start, or an address of streamable HTTP. */
 export type Target =
   | { readonly command: readonly string[]; readonly env: readonly string[] }
   | { readonly url: URL; readonly bearer: string | undefined };
@@ -19,7 +19,7 @@ export type Target =
 export interface Observation {
   readonly definition: ServerDefinition;
   readonly fingerprint: DefinitionFingerprint;
-  /** Methods of lists that the server declares and does not answer; they count as empty. */
+  /** Methods of lists that the server declares but does not answer. They count as empty. */
   readonly missing: readonly string[];
   readonly probe: { readonly protocolVersion: string; readonly clientCapabilities: JsonObject };
   readonly spki: string | undefined;
@@ -66,7 +66,7 @@ export async function openServer(target: Target, options: ObserveOptions): Promi
   try {
     return await attempt(openSession);
   } catch (error) {
-    // Some servers of the older eras die of a request that comes before `initialize`: start again without it.
+    // Some servers of the older eras crash on a request before `initialize`. Start them again without it.
     const again = error instanceof CaptureFailure && error.kind === 'gone' && options.protocol === 'auto';
     if (!again) throw error;
     onEvent({ kind: 'protocol', text: 'it is started again, and initialize is sent first' });
@@ -105,7 +105,7 @@ async function observed(
 ): Promise<OpenServer> {
   const read = await readDefinition(
     session,
-    // Resources are not in the digest, so they get little time.
+    // Resources are not part of the digest, so they get little time.
     (method, params) =>
       session.request(method, params, method === 'resources/list' ? Math.min(remaining(), RESOURCES_MS) : remaining()),
     'resources',

@@ -12,7 +12,7 @@ const SCHEMAS = [
 /** An operation that the manifest does not name, and that therefore stays uncallable. */
 export interface LeftOut {
   readonly operation: string;
-  /** One clause for a person, without any text of the server but places in its schema. */
+  /** One clause for a person. It holds no text of the server except places in its schema. */
   readonly reason: string;
 }
 
@@ -22,8 +22,8 @@ export interface ProposedOperations {
 }
 
 /**
- * The operations that a manifest can name, with proposed effects. A tool whose schemas the registry would refuse is left
- * out: it stays in the definition, and the rest of the server can be used.
+ * The operations that a manifest can name, with proposed effects. A tool is left out if the registry would refuse its
+ * schemas. It stays in the definition, and the rest of the server can be used.
  */
 export function proposeOperations(definition: ServerDefinition): ProposedOperations {
   // No prototype: a tool may be called `__proto__`.

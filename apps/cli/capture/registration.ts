@@ -36,7 +36,7 @@ export type ServerExpectation =
   | { readonly method: 'tls'; readonly url: string; readonly spki: string }
   | { readonly method: 'none' };
 
-/** What a person says about the capability; the rest is found or proposed. */
+/** Facts that a person states about the capability. The rest is found or proposed. */
 export interface Given {
   readonly id?: string | undefined;
   readonly kind: Kind;
@@ -92,7 +92,7 @@ function sourceOf(target: Target, found: Provenance | undefined): JsonObject {
   return { ...(found?.source ?? { type: 'file', name: target.command[0] ?? '' }) };
 }
 
-/** The package's name, or the last part of an image's; a file's says less than the server's own. */
+/** The name of a package, or the last part of an image's name. A file's name says less than the server's own name. */
 function nameOf(source: Source | undefined): string | undefined {
   if (source === undefined || (source.type === 'file' && source.version === undefined)) return undefined;
   return source.type === 'oci' ? source.name.split('/').at(-1) : source.name;

@@ -45,7 +45,7 @@ function effectRows(registration: Registration): string[] {
 
 const SECRET_LIKE = /(token|secret|passw|api[-_]?key|credential)/i;
 
-/** What a person should look at before registering. */
+/** Hints for a person before the registration. */
 export function hintsOf(target: Target, found: Provenance | undefined, registration: Registration): string[] {
   const { definition, manifest, source } = registration.version;
   const hints: string[] = [];
@@ -78,7 +78,7 @@ export function hintsOf(target: Target, found: Provenance | undefined, registrat
   return hints.map((hint) => `note: ${printable(hint)}`);
 }
 
-/** Lists that the server declares and does not answer. */
+/** Lists that the server declares but does not answer. */
 export function missingLines({ missing }: Observation): string[] {
   return missing.map(
     (method) => `note: the server declares ${printable(method)} and does not answer it: it counts as empty`,

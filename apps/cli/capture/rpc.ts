@@ -10,8 +10,8 @@ export interface CaptureEvent {
 }
 
 /**
- * A JSON-RPC connection to one MCP server. It is spoken raw on purpose: client libraries parse what they receive with
- * schemas that drop unknown fields, and a dropped field is a change that no digest sees.
+ * A JSON-RPC connection to one MCP server. It handles raw JSON on purpose: client libraries parse with schemas that
+ * drop unknown fields. A dropped field is a change that no digest sees.
  */
 export interface Channel {
   /** Rejects with `CaptureFailure` if the server dies, floods, sends garbage or stays silent for `timeoutMs`. */
@@ -19,18 +19,18 @@ export interface Channel {
   notify(method: string, params: JsonObject): Promise<void>;
   /** Sets the agreed revision, which streamable HTTP repeats in a header. */
   agreed(protocolVersion: string): void;
-  /** What is known of the server's TLS certificate: `sha256:` of its SubjectPublicKeyInfo (RFC 5280) in DER. */
+  /** The pin of the server's TLS certificate, if known: `sha256:` of its SubjectPublicKeyInfo (RFC 5280) in DER. */
   spki(): string | undefined;
   /** The process that was started; absent if the server is reached at an address. */
   readonly pid: number | undefined;
-  /** The end of the server's stderr, for people who debug it; attacker-controlled. */
+  /** The end of the server's stderr, for debugging; attacker-controlled. */
   stderr(): string;
   close(): Promise<void>;
 }
 
 /**
- * Reads a message as it was received. A message that two readers could understand differently (a duplicate key, a
- * number that a double does not hold) is refused: its digest would mean nothing.
+ * Parses a message as received. Two readers could understand a duplicate key, or a number that a double does not hold,
+ * differently. Such a message is refused: its digest would mean nothing.
  */
 export function parseMessage(text: string): Json | undefined {
   const parsed = parseStrictJson(text, LIMITS.jsonDepth);
@@ -41,8 +41,8 @@ export function parseMessage(text: string): Json | undefined {
 }
 
 /**
- * The answer to what a server asks of its client while it is captured: it is alive, it has no roots, and nothing else is
- * available. Undefined if the message asks nothing.
+ * The answer to a request of the server during the capture. The client is alive, has no roots and offers nothing else.
+ * Undefined if the message is not a request.
  */
 export function answerTo(asked: McpMessage): JsonObject | undefined {
   if (asked.kind !== 'request' || (typeof asked.id !== 'string' && typeof asked.id !== 'number')) return undefined;

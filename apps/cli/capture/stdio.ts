@@ -6,10 +6,11 @@ import { startChild, type Child } from '../children.js';
 import { CaptureFailure, LIMITS } from './failure.js';
 import { answerTo, parseMessage, type CaptureEvent, type Channel } from './rpc.js';
 
-/** The variables of the environment that a server's process gets. All others, above all tokens, are added by name. */
+/** The environment variables that a server's process inherits. All others, above all tokens, are added by name. */
 const INHERITED = [
   ['PATH', 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TMPDIR', 'TZ', 'USER', 'LOGNAME', 'SHELL', 'TERM'],
-  // The places of authorities and caches, so that npx and uvx reach a registry. Proxies are left out: they may hold passwords.
+  // The places of certificate authorities and caches, so that npx and uvx reach a registry. Proxies are left out: they
+  // may hold passwords.
   ['SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'],
   ['SYSTEMROOT', 'PATHEXT', 'COMSPEC', 'TEMP', 'TMP', 'USERPROFILE', 'APPDATA', 'LOCALAPPDATA'],
 ].flat();
@@ -18,7 +19,7 @@ const INHERITED = [
 const DRAIN_MS = 200;
 const MAX_SHOWN_CHARS = 500;
 
-/** The environment of a captured server: the allow-list, and `NAME` or `NAME=value` as asked for. */
+/** The environment of a captured server: the allow-list, and each requested `NAME` or `NAME=value`. */
 export function childEnvironment(own: NodeJS.ProcessEnv, additions: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of INHERITED) {
@@ -66,7 +67,7 @@ class StdioChannel implements Channel {
       try {
         takeChunk(chunk);
       } catch (error) {
-        // Nothing more is read: a flood then stays in the pipe, and its sender waits until it is killed.
+        // Nothing more is read. A flood then stays in the pipe, and its sender waits until it is killed.
         stdout.pause().removeAllListeners('data');
         this.fail(error instanceof CaptureFailure ? error : new CaptureFailure('garbage', 'the server sent garbage'));
       }
@@ -165,7 +166,7 @@ class StdioChannel implements Channel {
 
   private async watchEnd(readToEnd: Promise<void>): Promise<void> {
     const how = await this.child.gone;
-    // What it wrote before it ended may still be in the pipe, which a process that it started may hold open.
+    // Output from before the exit may still be in the pipe. A process that the server started may hold the pipe open.
     await Promise.race([readToEnd, setTimeout(DRAIN_MS, undefined, { ref: false })]);
     const foreign = this.foreignLines > 0 ? `, after ${this.foreignLines} lines that are not JSON-RPC` : '';
     this.fail(new CaptureFailure('gone', `the server's process ended (${how})${foreign}`));
@@ -174,11 +175,11 @@ class StdioChannel implements Channel {
 
 interface BoundedLines {
   readonly take: (chunk: Buffer) => void;
-  /** Hands over the line that is not ended yet. */
+  /** Passes on the unfinished last line. */
   readonly end: () => void;
 }
 
-/** Cuts bytes into lines. A line that is longer than a failure quotes comes in pieces. */
+/** Cuts bytes into lines. A line that is too long to quote comes in pieces. */
 function boundedLines(takeLine: (line: string) => void): BoundedLines {
   const decoder = new StringDecoder('utf8');
   let rest = '';

@@ -3,7 +3,10 @@ import { defined } from '../../../libs/kernel/defined.js';
 import { askProgram } from './ask-program.js';
 import { unproven, type Place, type Provenance } from './evidence.js';
 
-/** Options of `run` that take no value (docker 29 and podman 5); all others take the next word, or stand with `=`. */
+/**
+ * Options of `run` that take no value (docker 29 and podman 5). All others take the next word, or their value follows
+ * `=`.
+ */
 const FLAGS = new Set(
   (
     'detach interactive tty rm init privileged read-only publish-all no-healthcheck oom-kill-disable quiet help no-hosts ' +
@@ -17,8 +20,9 @@ const SHORT_FLAGS = /^[itdPqDr]$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /**
- * The image that a container engine's command line runs, by the digest in its reference, or else by what the engine
- * says of its local image: the digest under which the repository serves it, else the digest of the image itself.
+ * The image that a container engine's command line runs: the digest in its reference, or else what the engine says of
+ * its local image. That is the digest under which the repository serves the image, or else the digest of the image
+ * itself.
  */
 export async function provenanceOfContainer(
   engine: string,
@@ -43,8 +47,8 @@ export async function provenanceOfContainer(
 }
 
 /**
- * The image's reference in the words of `docker run` or `docker container run`, of any engine. `compose run` and the
- * like name a service, a model or an agent, and no image.
+ * The image's reference in `docker run` or `docker container run`, for any engine. Other commands, such as `compose
+ * run`, name a service, a model or an agent, and no image.
  */
 export function imageOf(args: readonly string[]): string | undefined {
   const operands: string[] = [];
@@ -67,7 +71,7 @@ function takesNext(cluster: string): boolean {
   return at >= 0 && at === cluster.length - 1;
 }
 
-/** An image's reference in full: `docker.io/library/` is what a short name means. */
+/** The parts of an image's full reference. A short name means `docker.io/library/`. */
 export function partsOf(reference: string): { repository: string; tag?: string; digest?: string } {
   const [named = '', digest] = reference.split('@');
   const colon = named.lastIndexOf(':');

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOf, digestOfBytes, type Digest } from '../../../libs/kernel/digest.js';
 
-/** Where a server comes from, in the words of a registration's `source`. */
+/** The origin of a server, in the terms of a registration's `source`. */
 export interface Source {
   readonly type: 'npm' | 'pypi' | 'oci' | 'git' | 'http' | 'file';
   readonly name: string;
@@ -17,19 +17,19 @@ export interface Dependency {
   readonly integrity?: string;
 }
 
-/** What a running server proves itself by, and where it comes from. */
+/** The evidence for a running server, and its origin. */
 export interface Provenance {
   readonly source?: Source;
   /** The value of `ServerEvidence.integrity`; absent if nothing is proven. */
   readonly integrity?: string;
-  /** What the integrity covers, or why there is none: one clause for a person. */
+  /** The scope of the integrity, or the reason why there is none: one clause for a person. */
   readonly note: string;
   readonly repository?: string;
-  /** Digest of the bytes of the lock file, with the packages that it gives this one, sorted. */
+  /** The digest of the lock file's bytes, with the sorted packages that it lists for this one. */
   readonly lock?: { readonly file: string; readonly digest: Digest; readonly dependencies: readonly Dependency[] };
 }
 
-/** Where a command runs. */
+/** The folder and the environment in which a command runs. */
 export interface Place {
   readonly cwd: string;
   /** The environment of the server's process. */
@@ -39,8 +39,8 @@ export interface Place {
 const MAX_URL_CHARS = 2048;
 
 /**
- * A URL as `source.url` may show it: without user and password (PEP 610 asks for the same). A user of ssh without a
- * password is no secret and stays, as in `git@`. Nothing if over 2048 characters remain.
+ * A URL as `source.url` may show it: without user and password, as PEP 610 also asks. An ssh user without a password is
+ * no secret and stays, as in `git@`. Empty if more than 2048 characters remain.
  */
 export function withoutCredentials(url: string): Pick<Source, 'url'> {
   const shown = url.replace(/^([a-z][a-z\d+.-]*:\/\/)([^/?#]*)@/i, (_, scheme: string, user: string) => {
@@ -70,8 +70,8 @@ export function digestOfFile(file: string): Digest | undefined {
 export type FileDigest = readonly [path: string, digest: Digest];
 
 /**
- * One digest for a set of files: SHA-256 over the RFC 8785 form of `{ files, name, version }`, with `files` as pairs of
- * path and digest in the order of the paths' UTF-16 units. It is the same wherever the same files are installed.
+ * One digest for a set of files: SHA-256 over the RFC 8785 form of `{ files, name, version }`. `files` are pairs of path
+ * and digest, in the order of the paths' UTF-16 units. The same installed files always have the same digest.
  */
 export function digestOfFiles(name: string, version: string, files: readonly FileDigest[]): Digest {
   return digestOf({ files: files.toSorted(([a], [b]) => (a < b ? -1 : 1)), name, version });

@@ -6,7 +6,7 @@ import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import { withoutCredentials, type Dependency, type Provenance, type Source } from './evidence.js';
 import { readJson, textOf } from './read-json.js';
 
-/** What a lock file says about one installed package. */
+/** The entry of a lock file for one installed package. */
 export interface Locked {
   /** Subresource Integrity text of the package's tarball, `sha512-…`. */
   readonly integrity?: string;
@@ -43,8 +43,8 @@ export function lockedAt(folder: string, name: string, version: string): Locked 
 }
 
 /**
- * Where npm took the package from. A registry serves a tarball at `/<name>/-/<base>-<version>.tgz`; npm leaves this
- * address out if it is told to. Any other address is no registry's.
+ * The origin of a package. A registry serves a tarball at `/<name>/-/<base>-<version>.tgz`. npm can be configured to
+ * omit this address. Any other address is not a registry's.
  */
 function sourceOf(resolved: Json | undefined, name: string, version: string): Locked['source'] {
   if (typeof resolved !== 'string' || resolved === '') return { type: 'npm' };

@@ -167,7 +167,7 @@ test('what npx keeps is found if only one version of it can be the one that runs
   assert.equal((await find('npx', '-y', 'single')).integrity, 'sha512-single-3.1.0');
   assert.equal((await find('npx', '-y', 'single@latest')).integrity, 'sha512-single-3.1.0');
   assert.equal((await find('npx', '-y', 'kept')).integrity, undefined);
-  // The project has 1.2.3 of it.
+  // The project has version 1.2.3 of it.
   for (const wanted of ['latest', '^2', '^1', '>=1.0.0 <3', '1.2.4', '1.2.3 || 2', '']) {
     assert.equal((await find('npx', '-y', `@acme/server@${wanted}`)).integrity, undefined, wanted);
   }

@@ -13,8 +13,8 @@ export interface NpmPackage {
 }
 
 /**
- * The package that owns a file: the innermost `node_modules/<name>` above it. A folder above that merely has a
- * package.json owns nothing, and neither does a package for a virtual environment within it. `file` is a real path.
+ * The package that owns a file: the innermost `node_modules/<name>` above it. A folder above with only a package.json
+ * owns nothing. A package does not own a virtual environment within it. `file` is a real path.
  */
 export function npmOwnerOf(file: string): NpmPackage | undefined {
   const segments = file.split(sep);
@@ -34,12 +34,12 @@ function packageIn(folder: string, installedAs: string): NpmPackage | undefined 
   const name = textOf(manifest, 'name');
   const version = textOf(manifest, 'version');
   if (name === undefined || version === undefined) return undefined;
-  // `npm install alias@npm:name` installs under another name, and only a lock file says so.
+  // `npm install alias@npm:name` installs under another name. Only a lock file says so.
   if (name !== installedAs && lockedAt(folder, name, version)?.alias !== true) return undefined;
   return { folder, name, version };
 }
 
-/** What a package proves itself by: the integrity that its lock file states, else the digest of its own files. */
+/** The evidence for a package: the integrity that its lock file states, or else the digest of its own files. */
 export function provenanceOfNpm({ folder, name, version }: NpmPackage): Provenance {
   const repository = repositoryOf(readJson(join(folder, 'package.json')));
   const described = repository === undefined ? {} : { repository };
@@ -54,14 +54,15 @@ export function provenanceOfNpm({ folder, name, version }: NpmPackage): Provenan
   const lock = locked === undefined ? {} : { lock: locked.lock };
   if (files === undefined) return { source, note: `the files of ${name} cannot all be read`, ...lock, ...described };
   const integrity = digestOfFiles(name, version, files);
-  // Without a lock file nobody says that what runs is what the registry published under that name.
+  // Without a lock file, nothing says that the registry published the running files under that name.
   const note = `no lock file states the integrity of ${name}@${version}: its digest is made of the package's own files`;
   return { source: { ...source, integrity }, integrity, note, ...lock, ...described };
 }
 
 /**
- * The package that npx runs for a specification, if its process cannot be seen: from a node_modules above the working
- * folder, or else from the folder that npx keeps. Undefined if several versions of it could be the one that runs.
+ * The package that npx runs for a specification, if the system does not show its process. It comes from a node_modules
+ * above the working folder, or else from the folder that npx keeps. Undefined if several versions could be the one that
+ * runs.
  */
 export function npxPackage(args: readonly string[], { cwd, env }: Place): NpmPackage | undefined {
   const spec = npxSpec(args);
@@ -77,7 +78,7 @@ export function npxPackage(args: readonly string[], { cwd, env }: Place): NpmPac
       .filter((found) => found !== undefined && (exact === undefined || found.version === exact))
       .filter((found) => found !== undefined);
   const near = installedIn(ancestorsOf(cwd))[0];
-  // A tag or a range may mean the near one, or another that npx keeps.
+  // A tag or a range may mean the near version, or another one that npx keeps.
   if (near !== undefined) return wanted === exact ? near : undefined;
   const cache = join(env['npm_config_cache'] ?? join(env['HOME'] ?? '', '.npm'), '_npx');
   const kept = installedIn(existsSync(cache) ? readdirSync(cache).map((entry) => join(cache, entry)) : []);

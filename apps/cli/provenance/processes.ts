@@ -14,9 +14,9 @@ export interface RunningProcess {
 const MAX_CHAIN = 16;
 
 /**
- * A process and those below it that hold the same standard input and output, outermost first: a launcher (npx, uvx, a
- * shell) hands both to the server that it starts. Ends where no child or more than one child holds them. Empty where
- * the system has no /proc.
+ * A process and its descendants that hold the same standard input and output, outermost first. A launcher (npx, uvx, a
+ * shell) hands both to the server that it starts. The chain ends if no child or more than one child holds them. It is
+ * empty if the system has no /proc.
  */
 export function processChain(pid: number): readonly RunningProcess[] {
   try {
@@ -48,13 +48,16 @@ function streamsOf(pid: number): readonly string[] {
   return [0, 1].map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 }
 
-/** Under any number: some servers move their streams away, so that nothing else writes to them. */
+/**
+ * Whether a process holds the streams under any number. Some servers move their streams, so that nothing else writes to
+ * them.
+ */
 function hasStreams(pid: number, streams: readonly string[]): boolean {
   const held = new Set(entriesOf(`/proc/${pid}/fd`).map((fd) => linkAt(`/proc/${pid}/fd/${fd}`)));
   return streams.every((stream) => held.has(stream));
 }
 
-/** Empty if the process ended meanwhile, or belongs to somebody else. */
+/** Empty if the process ended meanwhile, or belongs to another user. */
 function entriesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder);

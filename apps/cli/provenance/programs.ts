@@ -10,13 +10,13 @@ export interface CommandForm {
   readonly names: RegExp;
   /** Options whose value is the next word. */
   readonly valued: ReadonlySet<string>;
-  /** Options that bring the code itself. */
+  /** Options whose value is the code itself. */
   readonly inline: RegExp;
   /** The option whose value names a module. */
   readonly module?: string;
   /** The option whose value is the file. */
   readonly file?: string;
-  /** Words before the file that are no file. */
+  /** Words before the file that are not a file. */
   readonly words: ReadonlySet<string>;
 }
 

@@ -8,7 +8,7 @@ import { LAUNCHER_DISTRIBUTIONS, LAUNCHER_PACKAGES } from './programs.js';
 import { distributionOf, moduleFile } from './python-distribution.js';
 import { fileNamed, programOf, startedBy, type Started } from './started.js';
 
-/** What one command line tells; a launcher leaves the word to the process that it started. */
+/** The provenance from one command line. A launcher defers to the process that it started. */
 type Looked = Provenance | { readonly launcher: string; readonly npx?: NpxCommand; readonly script?: string };
 
 interface NpxCommand {
@@ -17,9 +17,9 @@ interface NpxCommand {
 }
 
 /**
- * What the server behind a command line proves itself by. A launcher is looked through by the processes that it
- * started (`chain`, outermost first; empty if the system does not show them). Whatever cannot be proven says why.
- * Wrong provenance is worse than none, so a file counts as a package's only if that package's installation owns it.
+ * The provenance of the server behind a command line. For a launcher, the processes that it started decide (`chain`,
+ * outermost first; empty if the system does not show them). If something cannot be proven, the note says why. Wrong
+ * provenance is worse than none. So a file counts as a package's only if that package's installation owns it.
  */
 export async function findProvenance(
   command: readonly string[],
@@ -30,7 +30,7 @@ export async function findProvenance(
   let last = first;
   for (const { argv, cwd, env, program } of chain) {
     if (!('launcher' in last)) return last;
-    // A program may write what it likes over its command line, as npm does.
+    // A program may overwrite its command line, as npm does.
     const isTrue = programOf(argv, { cwd, env }) === program;
     last = isTrue ? await lookAt(argv, { cwd, env }) : { launcher: 'the process of the server hides its command line' };
   }
@@ -84,7 +84,7 @@ async function lookAtDistribution(
   // `mcp run server.py`, `fastmcp run server.py:app`
   const named = started.args.map((arg) => arg.replace(/:\w+$/, '')).filter((arg) => arg.endsWith('.py'));
   const [script, ...others] = named.map((arg) => fileNamed(arg, place)).filter((file) => file !== undefined);
-  // With two, only the manual of the launcher tells which one is the server.
+  // With two scripts, only the launcher's manual says which one is the server.
   if (script === undefined || others.length > 0) return { launcher: `${found.name} starts the server` };
   return provenanceOfFile(script);
 }
@@ -95,7 +95,7 @@ function lookAtPackage(file: string): Looked | undefined {
   return LAUNCHER_PACKAGES.has(owner.name) ? { launcher: `${owner.name} starts the server` } : provenanceOfNpm(owner);
 }
 
-/** A file that belongs to no package proves itself by its own bytes. */
+/** The evidence for a file that belongs to no package: the digest of its own bytes. */
 function provenanceOfFile(file: string): Provenance {
   const integrity = digestOfFile(file);
   const name = basename(file);

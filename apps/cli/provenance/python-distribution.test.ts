@@ -44,7 +44,7 @@ const WHEEL = digestOf({
   let packages = '';
   before(() => {
     root = realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-python-')));
-    // A venv within a project: its package.json names something else entirely.
+    // A venv within a project whose package.json names something else.
     writeFileSync(join(root, 'package.json'), '{"name":"project","version":"9.9.9"}');
     venv = join(root, '.venv');
     execFileSync('python3', ['-m', 'venv', '--without-pip', venv]);
@@ -63,7 +63,7 @@ const WHEEL = digestOf({
     return `${path},sha256=${hash},${text.length}`;
   };
 
-  /** As an installer leaves it; `more` are files of the wheel beside the usual ones. */
+  /** Installs the wheel as an installer leaves it. `more` are files of the wheel in addition to the usual ones. */
   function install(more: Record<string, string> = {}): void {
     for (const entry of readdirSync(packages)) rmSync(join(packages, entry), { recursive: true });
     const own = { ...FILES, 'Acme_Server-1.2.dist-info/INSTALLER': `pip ${Math.random()}\n`, ...more };
@@ -76,7 +76,7 @@ const WHEEL = digestOf({
     put(join(packages, 'Acme_Server-1.2.dist-info', 'RECORD'), `${rows.join('\n')}\n`);
   }
 
-  /** Makes the distribution one that runs files of others, as the SDK's `mcp run` does. */
+  /** Turns the distribution into one that runs other files, as the SDK's `mcp run` does. */
   function installLauncher(): void {
     install({ 'Acme_Server-1.2.dist-info/METADATA': 'Metadata-Version: 2.1\nName: mcp\nVersion: 1.2\n' });
   }

@@ -18,17 +18,18 @@ import type { Started } from './started.js';
 
 const MAX_SCRIPT_BYTES = 1024 * 1024;
 
-/** What a Python server proves itself by. */
+/** The provenance of a Python server. */
 export interface PythonFound {
-  /** The distribution's name, normalised by PEP 503; absent if it is not known which one it is. */
+  /** The distribution's name, normalised by PEP 503; absent if the distribution is unknown. */
   readonly name?: string;
   readonly provenance: Provenance;
 }
 type Ownership = { readonly owner: InstalledDistribution } | { readonly fault: string } | undefined;
 
 /**
- * The installed distribution (PyPA, "Recording installed projects") that owns what Python runs: the console script or
- * the module, as the interpreter itself would find it. Undefined if no distribution owns it; then it is a mere file.
+ * The installed distribution (PyPA, "Recording installed projects") that owns what Python runs. That is the console
+ * script or the module, as the interpreter itself would find it. Undefined if no distribution owns it; then it is a
+ * plain file.
  */
 export async function distributionOf(
   started: Extract<Started, { kind: 'script' | 'module' | 'program' }>,
@@ -47,7 +48,7 @@ export async function distributionOf(
   return ownerOfScript(started.file, search.path, entry === undefined ? undefined : { entry, search });
 }
 
-/** The file that a module begins with, for a module that no distribution owns. */
+/** The first file of a module that no distribution owns. */
 export async function moduleFile(
   started: Extract<Started, { kind: 'module' }>,
   place: Place,
@@ -100,7 +101,7 @@ function ownerOfScript(
       declared?.module !== entry.module ||
       declared.attribute !== entry.attribute
     ) {
-      // A script or a program of the wheel itself: installers rewrite no more of it than the line that names Python.
+      // A script or program of the wheel itself. Installers rewrite only the line that names Python.
       const bytes = readFileSync(script);
       const own = bytes.subarray(0, 2).toString() === '#!' ? withoutShebang(bytes.toString()) : bytes;
       return proven(owner, [[`scripts/${basename(script)}`, digestOfBytes(own)]]);
@@ -136,7 +137,7 @@ function proven(owner: InstalledDistribution, scripts: readonly FileDigest[]): P
   return { name, provenance: { source: { ...source, integrity }, integrity, note } };
 }
 
-/** Where a distribution was installed from (PEP 610); undefined for one in editable form. */
+/** The origin of an installed distribution (PEP 610); undefined if it is editable. */
 function sourceOf(info: string, name: string, version: string): Source | undefined {
   const direct = readJson(join(info, 'direct_url.json'));
   if (direct === undefined) return { type: 'pypi', name, version };
@@ -148,7 +149,7 @@ function sourceOf(info: string, name: string, version: string): Source | undefin
   return { type: direct['vcs_info'] === undefined ? 'http' : 'git', name, version, ...withoutCredentials(url) };
 }
 
-/** The folders of packages beside a program of a Python installation: `<prefix>/lib/python3.x/site-packages`. */
+/** The package folders of the Python installation that a program belongs to: `<prefix>/lib/python3.x/site-packages`. */
 function packageFolders(program: string): readonly string[] {
   const lib = join(dirname(dirname(program)), 'lib');
   const versions = existsSync(lib) ? readdirSync(lib).filter((name) => name.startsWith('python3')) : [];

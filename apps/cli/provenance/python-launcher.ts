@@ -27,13 +27,16 @@ const LINES = new Set(
 const IMPORT = /^from ([\w.]+) import (\w+)$/;
 const CALL = /^ {4}sys\.exit\(([\w.]+)\(\)\)$/;
 
-/** A script's text without what names the interpreter: its first line, or the three lines that call it through sh. */
+/**
+ * A script's text without the lines that name the interpreter: its first line, or the three lines that call it through
+ * sh.
+ */
 export function withoutShebang(text: string): string {
   if (!text.startsWith('#!')) return text;
   return text.replace(/^#![^\n]*\n(?:'''exec' [^\n]*\n' '''\n)?/, '');
 }
 
-/** What a launcher calls, if it is one that an installer made of an entry point and nothing else stands in it. */
+/** The target of a launcher that an installer made from an entry point. Undefined if the script holds anything else. */
 export function entryPointOf(text: string): EntryPoint | undefined {
   let module: string | undefined;
   let name: string | undefined;

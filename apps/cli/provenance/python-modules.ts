@@ -4,11 +4,11 @@ import { askProgram } from './ask-program.js';
 import type { Place } from './evidence.js';
 import type { Interpreter } from './started.js';
 
-/** Where an interpreter looks for modules, and the files that one module begins with. */
+/** The search path of an interpreter, and the files that one module begins with. */
 export interface ModuleSearch {
   /** Folders in the order of the search. */
   readonly path: readonly string[];
-  /** Each package on the way to the module, then the module itself; of a package that is run, `__main__` too. */
+  /** Each package on the way to the module, then the module itself. For a package that is run, `__main__` too. */
   readonly files: readonly string[];
   /** The module was found. */
   readonly found: boolean;
@@ -52,7 +52,7 @@ export async function searchModule(
   place: Place,
 ): Promise<ModuleSearch | undefined> {
   const args = [...by.options, '-c', PROBE, module.name, module.first, module.isRun ? 'run' : ''];
-  // The question must leave no file behind.
+  // The query must leave no file behind.
   const env = { ...place.env, PYTHONDONTWRITEBYTECODE: '1' };
   const answer = await askProgram(by.program, args, { ...place, env });
   return isJsonObject(answer) ? searchIn(answer) : undefined;

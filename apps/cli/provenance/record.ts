@@ -30,7 +30,7 @@ export function distributionsWith(folder: string, path: string): readonly Instal
     .filter(({ record }) => record.has(path));
 }
 
-/** RECORD (PyPA, "Recording installed projects"): paths and hashes; empty if there is none that can be read. */
+/** RECORD (PyPA, "Recording installed projects"): paths and hashes. It is empty if no RECORD can be read. */
 function recordIn(info: string): ReadonlyMap<string, string> {
   const record = new Map<string, string>();
   try {
@@ -41,7 +41,7 @@ function recordIn(info: string): ReadonlyMap<string, string> {
       if (row !== undefined) record.set(posix.normalize(quoted?.replaceAll('""', '"') ?? plain ?? ''), hash);
     }
   } catch {
-    // No RECORD: a distribution of the operating system, for example.
+    // There is no RECORD, as in a distribution of the operating system.
   }
   return record;
 }
@@ -49,9 +49,9 @@ function recordIn(info: string): ReadonlyMap<string, string> {
 export type Verified = { readonly files: readonly FileDigest[] } | { readonly fault: string };
 
 /**
- * Compares each file that RECORD lists with its hash, and finds code in the distribution's packages that RECORD does not
- * list. `files` are those of the wheel itself: without what the installer wrote, compiled caches, and what lies outside
- * of the folder of packages (launchers, shared data).
+ * Compares each file that RECORD lists with its hash, and finds code in the distribution's packages that RECORD does
+ * not list. `files` are those of the wheel itself. They exclude what the installer wrote, compiled caches, and files
+ * outside of the package folder (launchers, shared data).
  */
 export function verifyRecord({ folder, info, record }: InstalledDistribution): Verified {
   const files: FileDigest[] = [];
@@ -76,7 +76,7 @@ export function verifyRecord({ folder, info, record }: InstalledDistribution): V
   return files.length > 0 ? { files } : { fault: `${info} lists no files` };
 }
 
-/** Code in a package of the distribution that RECORD does not list: Python may load it in the place of what it lists. */
+/** Code in a package of the distribution that RECORD does not list. Python may load it instead of the listed files. */
 function strayIn(folder: string, record: ReadonlyMap<string, string>): string | undefined {
   const packages = [...record.keys()].filter((path) => /^[^/]+\/__init__\.py$/.test(path));
   for (const one of packages.map((path) => posix.dirname(path))) {

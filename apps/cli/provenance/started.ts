@@ -4,25 +4,25 @@ import { defined } from '../../../libs/kernel/defined.js';
 import type { Place } from './evidence.js';
 import { INTERPRETERS, LAUNCHERS, SHELLS, type Family } from './programs.js';
 
-/** The program that reads a script, with the options that it was given before the script. */
+/** The program that reads a script, with its options before the script. */
 export interface Interpreter {
   readonly family: Family;
-  /** Its path as it was called. It identifies a virtual environment of Python, so links are not followed. */
+  /** The program's path as called. It identifies a virtual environment of Python, so links are not followed. */
   readonly program: string;
   readonly options: readonly string[];
 }
 
-/** What a command line starts. Files are real paths. */
+/** The target of a command line. Files are real paths. */
 export type Started =
   | { readonly kind: 'program'; readonly file: string; readonly args: readonly string[] }
   | { readonly kind: 'script'; readonly file: string; readonly by: Interpreter; readonly args: readonly string[] }
   | { readonly kind: 'module'; readonly name: string; readonly by: Interpreter; readonly args: readonly string[] }
   | { readonly kind: 'container'; readonly engine: string; readonly args: readonly string[] }
-  /** Only its processes tell what it starts, and npx's own folders. */
+  /** Only its processes, and npx's own folders, show what it starts. */
   | { readonly kind: 'launcher'; readonly why: string; readonly npx?: readonly string[] }
   | { readonly kind: 'unclear'; readonly why: string };
 
-/** What a command line starts, and where: `env` changes the environment on the way. */
+/** The target of a command line, and the place where it runs: `env` changes the environment on the way. */
 export interface Start {
   readonly started: Started;
   readonly place: Place;
@@ -32,7 +32,10 @@ const SHELL_NAMES = /^(sh|bash|dash|zsh|ksh)$/;
 const CONTAINER_ENGINES = new Set(['docker', 'podman', 'nerdctl']);
 const MAX_DEPTH = 8;
 
-/** Reads a command line as the system does, shebangs included. It reads no shell: what a shell starts, its processes show. */
+/**
+ * Reads a command line as the system does, shebangs included. It parses no shell code: the processes show what a shell
+ * starts.
+ */
 export function startedBy(command: readonly string[], place: Place, depth = 0): Start {
   const [word = '', ...args] = command;
   const here = (started: Started): Start => ({ started, place });
@@ -50,7 +53,7 @@ export function startedBy(command: readonly string[], place: Place, depth = 0): 
   if (program === undefined) return here({ kind: 'launcher', why: 'the program of the process cannot be found' });
   const shebang = shebangOf(program);
   const family = INTERPRETERS.find(({ names }) => names.test(name));
-  // A program that is called like an interpreter and is a script starts the interpreter, as the shims of pyenv do.
+  // A script that is named like an interpreter starts the interpreter, as the shims of pyenv do.
   if (family !== undefined && shebang === undefined) return here(interpreted(family, program, args, place));
   if (shebang === undefined) return here({ kind: 'program', file: program.real, args });
   if (depth >= MAX_DEPTH) return here({ kind: 'unclear', why: 'its scripts name one another as interpreters' });
@@ -63,8 +66,8 @@ interface Wrapped {
 }
 
 /**
- * The command that stands plainly behind `env`, `cmd /c` or the `-c` of a shell, and the place where it runs. A login
- * shell reads profiles, which may set any variable: it stays a launcher.
+ * The plain command behind `env`, `cmd /c` or the `-c` of a shell, and the place where it runs. A login shell reads
+ * profiles, which may set any variable, so it stays a launcher.
  */
 function wrappedBy(name: string, args: readonly string[], place: Place): Wrapped | undefined {
   if (name === 'env') return wrappedByEnv(args, place);
@@ -90,9 +93,9 @@ function wrappedByEnv(args: readonly string[], { cwd, env }: Place): Wrapped | u
 }
 
 interface Found {
-  /** As it is called. */
+  /** The path as called. */
   readonly path: string;
-  /** With all links followed. */
+  /** The path with all links followed. */
   readonly real: string;
 }
 
@@ -141,7 +144,7 @@ function shebangOf({ real }: Found): readonly string[] | undefined {
   }
 }
 
-/** What an interpreter runs: a file, a module, or nothing that has a file. */
+/** The target of an interpreter: a file, a module, or nothing that has a file. */
 function interpreted(
   family: (typeof INTERPRETERS)[number],
   program: Found,
