@@ -8,17 +8,17 @@ import { describe, test } from '../support/testing.js';
 
 export interface AuthenticatorUnderTest {
   readonly authenticator: Authenticator;
-  /** Adds a principal, and gives what it is to present. */
+  /** Adds a principal. Returns the credentials that it presents. */
   add(name: string, roles: readonly Role[], host?: HostRights): Promise<Credentials>;
-  /** Gives a principal other credentials in place of the ones that it has. */
+  /** Replaces the credentials of a principal. Returns the new ones. */
   replace(name: string): Promise<Credentials>;
   remove(name: string): Promise<void>;
-  /** Appends in the name of a caller; false if its precondition does not hold. */
+  /** Appends on behalf of a caller; false if its precondition does not hold. */
   append(caller: Caller): Promise<boolean>;
   dispose(): Promise<void>;
 }
 
-/** What the words of the authenticator port mean. Every adapter runs all of it. */
+/** The meaning of the authenticator port. Every adapter runs all of it. */
 export function authenticatorContract(name: string, make: () => Promise<AuthenticatorUnderTest>): void {
   const on = (title: string, body: (under: AuthenticatorUnderTest) => Promise<void>) =>
     test(title, async () => {

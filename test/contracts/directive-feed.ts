@@ -9,9 +9,9 @@ import { describe, test } from '../support/testing.js';
 /** A feed, and the service's end of it. */
 export interface FeedUnderTest {
   readonly feed: DirectiveFeed;
-  /** Says a beat to all who follow, and to those who follow later as far as the transport keeps it. */
+  /** Sends a beat to all followers, and to later ones as far as the transport keeps it. */
   publish(beat: Beat): Promise<void>;
-  /** Cuts the present followers. The feed has to reconnect without help. */
+  /** Disconnects the present followers. The feed has to reconnect without help. */
   interrupt(): Promise<void>;
   /** Leaves nothing behind. */
   dispose(): Promise<void>;
@@ -20,7 +20,7 @@ export interface FeedUnderTest {
 type RawBeat = Readonly<Record<string, unknown>>;
 
 interface Heard {
-  /** Each beat with the way in which it came, in order. */
+  /** Each beat in order, with the callback that delivered it. */
   readonly beats: { readonly by: 'beat' | 'loaded'; readonly beat: RawBeat }[];
   readonly interruptions: string[];
   readonly asked: number;
@@ -89,7 +89,7 @@ export function directiveFeedContract(name: string, make: (model: FeedModel) => 
       for (let round = 1; round <= 2; round += 1) {
         await under.interrupt();
         await until(() => heard.interruptions.length >= round);
-        // A change during an outage is known afterwards, by a snapshot or as it was sent.
+        // The feed reports a change during an outage afterwards, by a snapshot or as it was sent.
         await under.publish(model.issue(uuid(1 + round), { type: 'category', category: `c${round}` }));
         await until(() => heard.beats.some(({ beat }) => beat['epoch'] === 1 + round));
         assert.ok(heard.asked > round, 'it asks anew what the host has');

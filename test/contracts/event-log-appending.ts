@@ -191,7 +191,7 @@ export function appending(makeLog: MakeLog): void {
     assert.deepEqual(await log.payloads([{ stream: 'calls-9', revision: 1 }]), [undefined]);
     assert.deepEqual(Buffer.from((await log.blob(digest)) ?? []), blob);
     assert.equal(await log.blob(digestOfBytes('else')), undefined);
-    // The same blob again is no error, and the caller's bytes are still the caller's.
+    // Sending the same blob again is no error. The caller still owns its bytes.
     assert.equal(
       (await log.append({ ...batch([write('calls-2', 0, 1)]), blobs: [{ digest, bytes: blob }] })).kind,
       'committed',

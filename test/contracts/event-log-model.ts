@@ -5,7 +5,7 @@ import type { MakeLog } from './log-under-test.js';
 import { batch, dataOf, write } from './facts.js';
 import { test } from '../support/testing.js';
 
-/** One step: some streams written at an expectation that is off by `skew`, others checked likewise. */
+/** One step: writes some streams at an expectation that is off by `skew`, and checks others likewise. */
 interface Step {
   readonly touches: readonly { readonly stream: string; readonly events: number; readonly skew: number }[];
   /** Sends an earlier batch again instead of a new one. */
@@ -27,7 +27,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { maxLength: 25 },
 );
 
-/** Random batches against the simplest log there is: a map of arrays. */
+/** Compares random batches with the simplest log there is: a map of arrays. */
 export function model(makeLog: MakeLog): void {
   test('answers as a map of arrays would', async () => {
     await fc.assert(

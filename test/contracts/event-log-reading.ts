@@ -78,7 +78,7 @@ export function reading(makeLog: MakeLog): void {
       const page = await log.readAll({ after, limit: 2 });
       const [first, last] = [page.at(0), page.at(-1)];
       if (first === undefined || last === undefined) break;
-      // Had the last page stopped inside a batch, the rest of that batch would have been passed over.
+      // If the last page had stopped inside a batch, the rest of that batch would have been skipped.
       assert.ok(first.position > after);
       events += page.length;
       after = last.position;
@@ -101,7 +101,7 @@ export function reading(makeLog: MakeLog): void {
   });
 }
 
-/** Appends a small mixture of streams, one event at a time; answers its names in order. */
+/** Appends a small mixture of streams, one event at a time. Returns its names in order. */
 async function someTraffic(log: EventLog): Promise<string[]> {
   const names: string[] = [];
   const add = async (stream: string, revision: number) => {

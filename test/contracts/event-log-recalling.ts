@@ -4,7 +4,7 @@ import { withLog, type MakeLog } from './log-under-test.js';
 import { batch, committed, dataOf, write } from './facts.js';
 import { test } from '../support/testing.js';
 
-/** A caller takes a batch back before the store has taken it. A log whose appends cannot be taken back sets nothing. */
+/** A caller takes a batch back before the store has taken it. A log that cannot take appends back sets nothing. */
 export function recalling(makeLog: MakeLog): void {
   const on = (name: string, body: Parameters<typeof withLog>[1]): unknown => test(name, withLog(makeLog, body));
 
@@ -34,7 +34,7 @@ export function recalling(makeLog: MakeLog): void {
       return { index, recall, answer };
     });
     const back = new Set<number>();
-    // A few in each turn, from the last one on, while the store works from the first one on.
+    // Takes back a few in each turn, from the last one on, while the store works from the first one on.
     for (const { index, recall } of sent.toReversed()) {
       if (index % 3 === 0 && recall.takeBack?.() === true) back.add(index);
       if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -15,6 +15,6 @@ eventLogContract(
     };
     return { log, dispose };
   },
-  // Real ones: test/store-faults.
+  // The tests in test/store-faults use real faults.
   { orderFaults: false },
 );

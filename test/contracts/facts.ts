@@ -1,7 +1,7 @@
 import { sealEvent, type SealedEvent } from '../../libs/event-log/event.js';
 import type { Batch, EventLog, RecordedEvent, StreamCheck, StreamWrite } from '../../libs/event-log/port.js';
 
-/** Small true facts for tests of the log: two with other data are two facts, two with the same are one. */
+/** Small valid facts for tests of the log. Different data makes two facts; the same data makes one. */
 export function fact(stream: string, revision: number, data: unknown = {}, payload?: Uint8Array): SealedEvent {
   const time = '2026-11-22T10:00:00.000Z';
   return sealEvent({ stream, revision, type: 'Happened', schemaVersion: 1, time, actor: 'system:test', data }, payload);
@@ -25,6 +25,6 @@ export async function committed(log: EventLog, ...writes: readonly StreamWrite[]
 
 export const dataOf = (event: RecordedEvent): unknown => (JSON.parse(event.json) as { data: unknown }).data;
 
-/** `stream@revision`, for comparing what was read at a glance. */
+/** `stream@revision` of each event, for short comparisons. */
 export const namesOf = (events: readonly RecordedEvent[]): string[] =>
   events.map(({ stream, revision }) => `${stream}@${revision}`);

@@ -35,7 +35,7 @@ MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
 -----END PRIVATE KEY-----
 `;
 
-/** What a version before the port derived from that key. */
+/** The secret that a version before the port derived from that key. */
 const SECRET = '07b5b189ab8195bb3305db74d7dab3b12292b58db7f6cc07aece2aecdbe41763';
 
 test('a folder of an earlier version keeps its keys and secrets', () =>

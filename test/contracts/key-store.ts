@@ -5,12 +5,12 @@ import { describe, test } from '../support/testing.js';
 
 export interface KeyStoreUnderTest {
   readonly store: KeyStore;
-  /** Another process on the same installation. Absent if the keys live in one process alone. */
+  /** Another process on the same installation. Absent if only one process can use the keys. */
   readonly reopen?: () => KeyStore;
   readonly dispose?: () => void;
 }
 
-/** What the words of the key store port mean. Every adapter runs all of it. */
+/** The meaning of the key store port. Every adapter runs all of it. */
 export function keyStoreContract(name: string, make: () => KeyStoreUnderTest): void {
   const on = (title: string, body: (under: KeyStoreUnderTest) => Promise<void>) =>
     test(title, async () => {

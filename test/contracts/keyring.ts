@@ -4,7 +4,7 @@ import { describe, test } from '../support/testing.js';
 
 export interface KeyringUnderTest {
   readonly keyring: Keyring;
-  /** Closes the keyring where a test has not, and leaves nothing behind. */
+  /** Closes the keyring if a test has not, and leaves nothing behind. */
   readonly dispose: () => Promise<void>;
 }
 

@@ -13,7 +13,7 @@ export interface LogUnderTest {
   readonly log: EventLog;
   /** The next append meets this fault. Absent if an adapter cannot fail on command. */
   readonly failNext?: (fault: FaultName) => void;
-  /** Closes the log where a test has not, and leaves nothing behind. */
+  /** Closes the log if a test has not, and leaves nothing behind. */
   readonly dispose: () => Promise<void>;
 }
 

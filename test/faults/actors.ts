@@ -14,16 +14,16 @@ import { Issuers, type Told } from './issuers.js';
 import type { Oracle } from './oracle.js';
 import type { World } from './world.js';
 
-/** A question of a host, with what was known when it was asked. */
+/** A question of a host, with the facts that held when it was asked. */
 export interface AskedCall {
   readonly host: string;
   readonly request: AuthorizeRequest;
-  /** End of the log, what stopped the call then, and the epoch of the last directive ever issued against it. */
+  /** The end of the log, the stop of the call, and the epoch of the last directive ever issued against it. */
   readonly startedAt: bigint;
   readonly stop: string | undefined;
   readonly voidEpoch: number;
   readonly staleToken: boolean;
-  /** Its response was recorded before. */
+  /** The response of the call was recorded before. */
   readonly finished: boolean;
 }
 
@@ -41,7 +41,7 @@ export type Answer = { readonly error?: unknown } & (
       readonly kind: 'command';
       readonly name: string;
       readonly result?: Result<unknown, Refusal>;
-      /** Whether the log shows what a command that was answered has done. */
+      /** Whether the log shows the effect of a command that was answered. */
       readonly isDone: (oracle: Oracle) => boolean;
     }
 );
@@ -64,7 +64,7 @@ const DIGESTS = new Map(
   VERSIONS.map((version) => [version, must(fingerprintDefinition(definitionOf(version))).digest]),
 );
 
-/** Everybody outside of the service: hosts, operators, reviewers, admins. They act at once and wait for nobody. */
+/** All actors outside of the service: hosts, operators, reviewers, admins. They act immediately and wait for nobody. */
 export class Actors {
   readonly answers: Answer[] = [];
   inFlight = 0;
@@ -98,7 +98,7 @@ export class Actors {
     this.issuers = new Issuers(world, oracle, this.command, () => this.tasks.at(-1)?.taskId);
   }
 
-  /** One of them does something. */
+  /** One actor does something. */
   act(): void {
     let at = this.chance.next() * this.deeds.reduce((sum, [weight]) => sum + weight, 0);
     for (const [weight, deed] of this.deeds) {
@@ -191,7 +191,7 @@ export class Actors {
     return call;
   }
 
-  /** One of the last tasks, seldom one that may not be there yet. */
+  /** One of the last tasks; rarely one that may not exist yet. */
   private someTask(): KnownTask | undefined {
     const open = this.tasks.filter(({ isOpen }) => isOpen || this.chance.happens(0.1)).slice(-4);
     return open.length === 0 ? undefined : this.chance.of(open);
@@ -209,7 +209,7 @@ export class Actors {
     return last.length === 0 ? undefined : this.chance.of(last);
   }
 
-  /** The same again, or, seldom, another body under the same id or another host with it. */
+  /** The same call again. Rarely, another body has the same id, or another host sends it. */
   private repeated(call: KnownCall): KnownCall {
     const { request } = call;
     if (this.chance.happens(0.1)) return { ...call, request: { ...request, arguments: { key: 'other' } } };

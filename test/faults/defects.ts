@@ -4,7 +4,7 @@ import type { AppendOutcome, Batch, EventLog, Recall, RecordedEvent } from '../.
 import { parseEvent, sealEvent } from '../../libs/event-log/event.js';
 import type { Defect } from './world.js';
 
-/** For each promise at least one way to break it, to see that the simulation would find it. */
+/** At least one way to break each promise, to prove that the simulation finds it. */
 export const DEFECTS: readonly Defect[] = [
   {
     breaks: 1,

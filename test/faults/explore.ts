@@ -19,11 +19,11 @@ const PROGRESS_MS = 10_000;
 export async function explore(options: {
   readonly firstSeed: number;
   readonly histories: number;
-  /** On `performance.now()`. */
+  /** Time on the clock of `performance.now()`. */
   readonly deadlineMs?: number;
   readonly defect?: Defect;
   readonly stragglers?: boolean;
-  /** Whether a history that broke is made shorter, which takes some hundred more; true. */
+  /** Whether a history that broke is shortened, which takes some hundred more runs; true by default. */
   readonly shortened?: boolean;
   readonly ground?: Ground;
   readonly onProgress?: (line: string) => void;
@@ -61,14 +61,14 @@ export async function explore(options: {
   return { histories, summary: summary(), broken: undefined, told: undefined };
 }
 
-/** `SALLYPORT_SIM_SEED=<seed>:<step>,<step>…`, with `:stragglers` behind it where there were some. */
+/** `SALLYPORT_SIM_SEED=<seed>:<step>,<step>…`, followed by `:stragglers` if there were some. */
 function againOf({ seed, steps, without = new Set(), stragglers = false }: HistoryName): string {
   const kept = Array.from({ length: steps }, (_, index) => index + 1).filter((step) => !without.has(step));
   const rest = stragglers ? ':stragglers' : '';
   return `SALLYPORT_SIM_SEED=${seed}:${kept.join(',')}${rest} npm test -- test/faults/simulation`;
 }
 
-/** Reads what `againOf` wrote: a seed, with the steps that are taken where not all are. */
+/** Reads the text of `againOf`: a seed, with the steps that are taken if some are left out. */
 export function nameOf(text: string): HistoryName {
   const [seed = '', steps, rest] = text.split(':');
   if (steps === undefined) return { seed: Number(seed), steps: STEPS };

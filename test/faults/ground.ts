@@ -46,7 +46,7 @@ interface Asked {
 const policy = (cedar: string, permits: (asked: Asked) => boolean) => ({ ...textBlob(cedar), permits });
 const isClerk = ({ roles }: Asked): boolean => roles.includes('clerk');
 
-/** Each policy twice: as Cedar reads it and as the contract would have it read. The first is in force at the start. */
+/** Each policy twice: as Cedar text, and as the contract means it. The first is in force at the start. */
 export const POLICIES = [
   policy('@id("clerks") permit(principal in Role::"clerk", action, resource);', isClerk),
   policy(
@@ -97,13 +97,13 @@ function registrationOf(id: string, version: string) {
 }
 
 export interface Ground {
-  /** The same for every history. */
+  /** The batches that begin every history. */
   readonly batches: readonly Batch[];
-  /** With all policies and schemas loaded: sharing it changes nothing but the speed. */
+  /** Engines with all policies and schemas loaded. Sharing them changes only the speed. */
   readonly engines: DecisionEngines;
 }
 
-/** Makes the ground through the real commands, once. */
+/** Makes the ground once, through the real commands. */
 export async function makeGround(): Promise<Ground> {
   const inner = new MemoryLog();
   const batches: Batch[] = [];

@@ -52,7 +52,7 @@ export function heldLog(
       if (fate === 'overloaded') throw new LogOverloaded('an ordered fault');
       if (fate === 'late') {
         sentBefore.add(batch);
-        // Not after an answer about the same streams, which is the last word on it.
+        // The batch no longer arrives after an answer about the same streams: that answer is final.
         const late = { batch, isOver: false };
         lateOnes.add(late);
         more.onLate(batch);
@@ -60,7 +60,7 @@ export function heldLog(
         scheduler.gate('arrival', life).then(arrives);
         return { kind: 'unknown', cause: 'ordered: late' };
       }
-      // A batch that may have been written is never said to be refused when it was not.
+      // If an earlier copy of a batch may have been written, it is never answered as refused.
       const made = fate === 'refused' && sentBefore.has(batch) ? 'failed' : fate;
       sentBefore.add(batch);
       if (made !== 'none') inner.failNext(made);

@@ -10,11 +10,11 @@ const MAX_IN_FLIGHT = 12;
 const HOUR_MS = 3_600_000;
 const MAX_QUIET_TURNS = 5_000;
 
-/** Names a history: it comes out the same each time. */
+/** The name of a history. The same name gives the same history. */
 export interface HistoryName {
   readonly seed: number;
   readonly steps: number;
-  /** Steps in which nothing is done, which is how a history gets shorter. */
+  /** Steps that do nothing. Leaving steps out makes a history shorter. */
   readonly without?: ReadonlySet<number>;
   readonly stragglers?: boolean;
 }
@@ -29,7 +29,7 @@ export interface Told {
   readonly trace: string;
 }
 
-/** Runs one history to its end or to the first broken promise. Nothing but its name decides how it goes. */
+/** Runs one history to its end or to the first broken promise. Only its name decides its course. */
 export async function tell(
   ground: Ground,
   { seed, steps, without, stragglers }: HistoryName,
@@ -73,7 +73,7 @@ export async function tell(
     scheduler.uninstall();
   }
 
-  /** Without faults everything that was asked is answered in the end. */
+  /** Without faults, every question is answered in the end. */
   async function quiet(world: World, actors: Actors): Promise<Told['breach']> {
     for (let turns = 0; actors.inFlight > 0; turns += 1) {
       const [gate] = scheduler.gates;
@@ -88,7 +88,7 @@ export async function tell(
   }
 }
 
-/** One step: somebody acts, an operation of the log goes on, time passes, the clock jumps, or the process dies. */
+/** One step: an actor acts, an operation of the log goes on, time passes, the clock jumps, or the process dies. */
 async function act(world: World, actors: Actors): Promise<void> {
   const { chance, scheduler } = world;
   const at = chance.next();

@@ -27,13 +27,13 @@ const MAX_EVENTS = 100_000;
 const REPLAY_AT_ONCE = 16;
 const DECISIONS = new Set(['CallDecided', 'CallRefused']);
 
-/** A breach with the step in which it came about. */
+/** A breach with the step in which it happened. */
 export type SeenBreach = Breach & { readonly step: number };
 
-/** Holds the eight promises against the log and against the answers that callers got. */
+/** Checks the eight promises against the log and the answers that callers got. */
 export class Invariants {
   readonly oracle: Oracle;
-  /** Allows that were answered, and repeats that the frozen clock of a service that was set back kept alive. */
+  /** Allows that were answered, and repeats that stayed alive because the service's clock was set back and frozen. */
   allowed = 0;
   stretched = 0;
   private readonly seen: (Seen & { readonly recorded: RecordedEvent })[] = [];
@@ -54,7 +54,7 @@ export class Invariants {
     return this.seen.length;
   }
 
-  /** Digest of what two runs of one history have in common. */
+  /** The digest of everything that two runs of one history share. */
   get trace(): string {
     const lines = this.seen.map(({ event, position }) => [String(position), event.type, event.stream, event.time]);
     return digestOf(lines);
@@ -70,7 +70,7 @@ export class Invariants {
     return breaches.map((breach) => ({ step, ...breach }));
   }
 
-  /** The promises that can be judged only at the end. */
+  /** The promises that can only be judged at the end. */
   async checkAll(step: number): Promise<SeenBreach[]> {
     const breaches = [...(await this.checkLog(step)), ...(await this.replay())];
     return breaches.map((breach) => ({ step, ...breach }));
@@ -87,7 +87,7 @@ export class Invariants {
     return breaches;
   }
 
-  /** Promise 8: what was answered with a failure is not written afterwards, unless it only stops something. */
+  /** Promise 8: an event that was answered with a failure is not written afterwards, unless it only stops something. */
   private checkRefused({ stream, json }: RecordedEvent, step: number): Breach[] {
     const { id, type } = parseEvent(json);
     const failed = this.world.failed.get(id);
@@ -96,7 +96,7 @@ export class Invariants {
     return step > failed.step && !failed.isLate ? [broken(8, `${type} in ${stream} was written after its answer`)] : [];
   }
 
-  /** Promise 7 for one event, then the oracle's word on it. */
+  /** Promise 7 for one event, then the oracle's judgement of it. */
   private async take(recorded: RecordedEvent): Promise<Breach[]> {
     const { stream, revision, json, position } = recorded;
     const before = this.streams.get(stream) ?? [];
@@ -117,7 +117,10 @@ export class Invariants {
     return [...breaches, ...this.oracle.take(seen)];
   }
 
-  /** Promise 6, for the decisions since the last time: they rest on what no longer changes, so a later look sees the same. */
+  /**
+   * Promise 6, for the decisions since the last check. Their basis no longer changes, so a later check gives the same
+   * result.
+   */
   private async replay(): Promise<SeenBreach[]> {
     const log = this.mirror();
     const contents = new Contents(log, this.world.keys);
@@ -132,7 +135,7 @@ export class Invariants {
     return [];
   }
 
-  /** The log as it was seen, which needs no turn of the clock to be read. */
+  /** The log as seen so far. Reading it needs no turn of the clock. */
   private mirror(): EventLog {
     const payloads = (places: readonly EventPlace[]) =>
       Promise.all(places.map(({ stream, revision }) => this.payload(stream, revision)));
@@ -195,7 +198,7 @@ export class Invariants {
     return breaches;
   }
 
-  /** The event that an answer names: it has to be in the log by now, with the same content. */
+  /** The event that an answer names. It must be in the log by now, with the same content. */
   private recordOf({ host }: AskedCall, answer: AuthorizeAnswer): Seen | undefined {
     return this.seen.findLast(({ event, position }) => {
       if (!DECISIONS.has(event.type)) return false;

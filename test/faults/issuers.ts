@@ -17,7 +17,7 @@ import type { World } from './world.js';
 
 const PROPOSALS = new Map(CAPABILITIES.map((id) => [id, proposalOf(id, '2.0.0')]));
 
-/** Hands on a command that is under way, and how the log shows that it was carried out. */
+/** Passes on a command in progress, and how the log shows that it was carried out. */
 export type Told = (
   name: string,
   result: Promise<Result<unknown, Refusal>>,
@@ -127,7 +127,7 @@ export class Issuers {
     this.told('review-policy', reviewed, () => true);
   }
 
-  /** The host hears of its new token at once, whether or not the service has it yet. */
+  /** The host learns its new token immediately, even if the service does not have it yet. */
   changePrincipal(type: 'rotate' | 'remove'): void {
     const { world } = this;
     const { chance } = world;

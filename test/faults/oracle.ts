@@ -9,7 +9,7 @@ export interface Breach {
   readonly what: string;
 }
 
-/** An event as the oracle takes it: with its position, and with its content where it is a decision. */
+/** An event for the oracle, with its position, and with its content if it is a decision. */
 export interface Seen {
   readonly position: bigint;
   readonly event: Event;
@@ -54,7 +54,7 @@ export interface Subject {
   readonly operation: string;
 }
 
-/** May follow each other in the life of a version; revoked may follow all but itself. */
+/** Statuses that may follow each other in the life of a version. Revoked may follow all but itself. */
 const FOLLOWS: Readonly<Record<string, readonly string[]>> = {
   pending: ['approved', 'rejected', 'revoked'],
   approved: ['suspended', 'approved', 'revoked'],
@@ -72,7 +72,7 @@ export class Oracle {
   readonly capabilities = new Map<string, { category: string; publishers: readonly string[] }>();
   readonly directives = new Map<string, { target: string; active: boolean; caused: boolean }>();
   readonly principals = new Map<string, { token: string; removed: boolean }>();
-  /** Tokens that were valid once. */
+  /** Tokens that used to be valid. */
   readonly retired = new Set<string>();
   readonly tasks = new Map<string, Task>();
   readonly calls = new Map<string, Call>();
@@ -297,7 +297,7 @@ export class Oracle {
     return breaches;
   }
 
-  /** Why a call should not have been allowed, stops aside. */
+  /** Why a call should not have been allowed, apart from stops. */
   private wrongWith(data: CallDecided, time: string, content: Seen['content']): string | undefined {
     const { capability, operation: name, observed, host, callId } = data;
     const task = this.tasks.get(data.taskId);

@@ -6,8 +6,8 @@ import { projectRoot } from '../support/root.js';
 import { simulate } from './simulate.js';
 
 /**
- * `npm run test:faults`: everything that goes wrong on purpose, bounded: the real faults on the real process and store,
- * then simulated histories. `-- --long` does as much as is worth a night. Exit code 1 where anything broke.
+ * `npm run test:faults` runs all planned faults within bounds: the real faults on the real process and store, then
+ * simulated histories. `-- --long` runs through a night. The exit code is 1 if anything broke.
  *
  *   --long                  200 kills, 100,000 racing calls, 40 torn files, 100,000 histories
  *   --kills N --calls N --tears N      each by itself
@@ -20,7 +20,7 @@ const AMOUNTS = {
 } as const;
 const MAX_SEED = 2 ** 31;
 
-/** Each file ends by itself; together they are what a store and a process can suffer. */
+/** Each file ends on its own. Together they cover the faults of a store and a process. */
 const REAL = [
   'test/store-faults/',
   ...['kill', 'race', 'stops', 'unknown', 'late', 'frozen', 'full-disk', 'torn'].map(
@@ -49,7 +49,7 @@ const { values } = parseArgs({
 const amounts = AMOUNTS[values.long ? 'long' : 'short'];
 const amountOf = (name: keyof typeof amounts): number => Number(values[name] ?? amounts[name]);
 
-/** One file after the other: they are about time and load. */
+/** Runs one file after the other, because they depend on time and load. */
 async function realFaults(): Promise<boolean> {
   const env = {
     ...process.env,

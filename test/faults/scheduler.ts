@@ -61,10 +61,10 @@ export class Scheduler {
     monotonicMs: () => this.nowMs,
   };
 
-  /** `chance` answers the chance of the step under way. */
+  /** `chance` returns the chance of the current step. */
   constructor(private readonly chance: () => Chance) {}
 
-  /** Puts this scheduler's timers and randomness in the place of the real ones, for every module. */
+  /** Replaces the real timers and randomness with those of this scheduler, for every module. */
   install(): void {
     // Keys, salts and nonces come in pools that outlive a history, so they must not use up the chance of its steps.
     const noise = chanceOf(0);
@@ -96,7 +96,7 @@ export class Scheduler {
     replace(real);
   }
 
-  /** Waits at a gate; for ever where the service has died meanwhile. */
+  /** Waits at a gate; for ever if the service has died meanwhile. */
   gate(kind: Gate['kind'], life: Life): Promise<Fate> {
     if (life.dead) return new Promise(() => undefined);
     return new Promise((resolve) => this.gates.push({ kind, life, open: resolve }));
@@ -119,7 +119,7 @@ export class Scheduler {
     }
   }
 
-  /** Time goes on; what falls due fires in its order. */
+  /** Lets time pass. Timers that fall due fire in their order. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
     for (;;) {
@@ -133,7 +133,7 @@ export class Scheduler {
     this.nowMs = untilMs;
   }
 
-  /** Milliseconds until the next timer; undefined where there is none. */
+  /** Milliseconds until the next timer; undefined if there is none. */
   get idleMs(): number | undefined {
     const due = this.nextTimer();
     return due === undefined ? undefined : Math.max(0, due[1].atMs - this.nowMs);
@@ -144,7 +144,7 @@ export class Scheduler {
     if (ms < 0) this.wasSetBack = true;
   }
 
-  /** The service has died: its timers and answers are gone. Of what was on its way to the store some still arrives. */
+  /** The service has died: its timers and answers are gone. Some of its appends still reach the store. */
   bury(life: Life, arrives: (gate: Gate) => boolean): void {
     life.dead = true;
     this.timers.clear();
@@ -152,7 +152,7 @@ export class Scheduler {
     this.gates.splice(0, this.gates.length, ...kept);
   }
 
-  /** For the one who looks on, whose reads wait for no gate: runs what is ready until a promise has settled. */
+  /** Runs what is ready until a promise has settled. The observer uses it, because its reads wait for no gate. */
   async finish<Value>(promise: Promise<Value>): Promise<Value> {
     let settled = false;
     const settle = (): void => void (settled = true);
@@ -163,7 +163,7 @@ export class Scheduler {
     }
   }
 
-  /** Lets everything of a life go without faults, and time pass, until a promise has settled. */
+  /** Releases the operations of a life without faults, and lets time pass, until a promise has settled. */
   async until<Value>(life: Life, promise: Promise<Value>): Promise<Value> {
     let settled = false;
     const settle = (): void => void (settled = true);

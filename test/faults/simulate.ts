@@ -1,7 +1,7 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { explore, type Found } from './explore.js';
 
-/** Simulated histories, side by side in threads of their own. */
+/** Simulated histories that run concurrently, in their own threads. */
 export interface Job {
   readonly firstSeed: number;
   readonly histories: number;

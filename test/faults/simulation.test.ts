@@ -28,7 +28,7 @@ if (wanted !== undefined) {
   });
 }
 
-/** Each once broke a promise: what was wrong, and the history that showed it. */
+/** Histories that once broke a promise, each by what was wrong. */
 const BROKE_ONCE = {
   'a lane that was given up took its successor with it when its task was closed':
     '30010642:1,2,5,6,8,9,10,11,12,15,16,17,18,20,22,24,25,26,27,28,29,30,31,32,34,45,47,49,51,52,53,54,56,63',

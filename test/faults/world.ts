@@ -22,10 +22,10 @@ import { heldLog, type HeldLog } from './held-log.js';
 import type { Breach } from './oracle.js';
 import { Scheduler, type Fate, type Gate, type Life } from './scheduler.js';
 
-/** The part that a planted defect puts in the place of a sound one. Only the tests of the simulation have one. */
+/** A faulty part that replaces a sound one. Only the tests of the simulation have one. */
 export interface Defect {
   readonly name: string;
-  /** The only promise that is looked at: a defect may break others on the way. */
+  /** The only promise that is checked: a defect may break others on the way. */
   readonly breaks: Breach['promise'];
   readonly log?: (log: EventLog, world: World) => EventLog;
   readonly settled?: (log: SettledLog) => SettledLog;
@@ -45,7 +45,7 @@ interface FailedEvent {
   readonly isLate: boolean;
 }
 
-/** The service core without HTTP, one life of it. */
+/** One life of the service core, without HTTP. */
 export interface Service {
   readonly life: Life;
   readonly held: HeldLog;
@@ -56,7 +56,7 @@ export interface Service {
   readonly responder: Responder;
 }
 
-/** How rough a history is. */
+/** How severe the faults of a history are. */
 export interface Weather {
   readonly leaseMs: number;
   /** Share of appends that meet a fault. */
@@ -65,7 +65,7 @@ export interface Weather {
   readonly inOrder: boolean;
   /** Unknown appends may be written long after they were given up. */
   readonly late: boolean;
-  /** Appends of a process that has died may reach the store while the next one runs: no embedded store lets them. */
+  /** Appends of a process that has died may reach the store while the next one runs. No embedded store allows that. */
   readonly stragglers: boolean;
   /** Share of reads that wait, and that fail. */
   readonly heldReads: number;
@@ -94,7 +94,7 @@ export class World {
   readonly sentAtMs = new Map<string, number>();
   /** Events whose append was answered with a failure, by their ids, with the step of the answer. */
   readonly failed = new Map<string, FailedEvent>();
-  /** How many appends of an event have no answer yet, by its id: the same command at the same time is the same fact. */
+  /** How many appends of an event have no answer yet, by its id. The same command at the same time is the same fact. */
   private readonly underWay = new Map<string, number>();
   private readonly contested = new Set<string>();
   private readonly late = new WeakSet<Batch>();
@@ -104,7 +104,7 @@ export class World {
   service!: Service;
   restarts = 0;
 
-  /** `chance` is that of the step under way. */
+  /** `chance` is the chance of the current step. */
   constructor(
     readonly ground: Ground,
     readonly weather: Weather,
@@ -126,7 +126,7 @@ export class World {
     this.restarts += 1;
     this.scheduler.bury(life, () => this.chance.happens(0.5));
     held.bury();
-    // Everything that survived its death has arrived before another process can begin.
+    // Everything that survives the death has arrived before another process can begin.
     if (!this.weather.stragglers) {
       for (const gate of this.scheduler.gates.slice()) this.scheduler.letGo(gate);
     }
@@ -134,7 +134,7 @@ export class World {
     await this.boot();
   }
 
-  /** The caller that a host is, by its newest token or, where `stale`, by its first one. */
+  /** A host as a caller, with its newest token or, if `stale`, with its first one. */
   callerOf(host: string, stale = false): Caller {
     const tokens = this.tokens.get(host) ?? [];
     const tokenDigest = stale ? tokens[0] : tokens.at(-1);
@@ -171,7 +171,7 @@ export class World {
     const clock = defect?.clock?.(scheduler.clock) ?? scheduler.clock;
     const settled = settledLog(defect?.log?.(held, this) ?? held, { clock: scheduler.clock });
     const log = this.watched(defect?.settled?.(settled) ?? settled);
-    // One capability awake: the others rest and are woken all the time.
+    // Only one capability is awake: the others rest and are woken all the time.
     const view = new ControlView(log, 1);
     const latestMs = await scheduler.until(
       life,
@@ -196,7 +196,10 @@ export class World {
     };
   }
 
-  /** The same log; remembers what it answered with a failure, unless somebody else has the same fact on its way. */
+  /**
+   * Wraps a log. Remembers the events that it answered with a failure, unless the same fact is on its way from
+   * elsewhere.
+   */
   private watched(log: SettledLog): SettledLog {
     const append = async (batch: Batch): Promise<SettledOutcome> => {
       const ids = batch.writes.flatMap(({ events }) => events.map(({ id }) => id));
@@ -214,7 +217,7 @@ export class World {
           const isUnknown = error instanceof OutcomeUnknown || before?.isUnknown === true;
           const isLate = this.late.has(batch) || before?.isLate === true;
           const failed = { step: this.step, standing: batch.standing === true, isUnknown, isLate };
-          // Of two at once neither says what comes of the other.
+          // Of two concurrent appends, neither answer tells the fate of the other.
           if (this.underWay.get(id) !== 1) this.contested.add(id);
           if (!this.contested.has(id)) this.failed.set(id, failed);
         }

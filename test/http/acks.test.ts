@@ -14,7 +14,7 @@ import { watchOver } from '../support/watch.js';
 import { expecting } from '../support/world.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** A lease and the skew of clocks, as they are by default. */
+/** The default lease plus the default skew of clocks, in milliseconds. */
 const GRACE_MS = 5500;
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
@@ -25,7 +25,7 @@ async function started(t: TestContext, options: TestOptions = {}): Promise<TestS
 
 type Who = Parameters<TestService['call']>[0];
 
-/** Acknowledges what is in force now. */
+/** Acknowledges everything that is in force now. */
 async function ack(service: TestService, instanceId: string, more = {}, who: Who = 'host'): Promise<Answer> {
   const { epoch, stateRoot } = expecting(200, await service.call('host', 'GET', '/v1/directives'));
   const body = { instanceId, epoch, stateRoot, appliedAt: new Date().toISOString(), ...more };
@@ -133,7 +133,7 @@ test('an instance that is given beats when it asks for them holds a lease, whate
     await until('nobody was lost', async () => (await stateOf(silent)) === 'lease_expired');
     assert.deepEqual([await stateOf(asks), (await propagation(service, id)).complete], ['pending', false], way);
     refused(400, 'malformed_request', await service.call('host', 'GET', '/v1/directives?instanceId=me'));
-    // Who is no host has no instances.
+    // A caller that is not a host has no instances.
     expecting(200, await service.call('operator', 'GET', `/v1/directives?instanceId=${randomUUID()}`));
     assert.equal((await propagation(service, id)).instances.length, 2);
   }
@@ -159,7 +159,7 @@ test('an instance that is silent for its lease and the skew is stale, and its di
   assert.equal(lost.at, effectiveAt);
   const afterMs = Date.parse(effectiveAt) - Date.parse(committedAt);
   assert.ok(afterMs <= GRACE_MS && afterMs > GRACE_MS - 1000, `${afterMs} ms after the commit`);
-  // What is stale does not hold up the next one, until it is heard again.
+  // A stale instance does not hold up the next directive, until it is heard again.
   const next = await issue(service);
   assert.deepEqual(
     (await propagation(service, next.id)).instances.map(({ instanceId }: Answered) => instanceId),
@@ -195,7 +195,7 @@ test('a watch of an instance that gives no more signs of life is ended, and no o
     [quiet, loud, terse].map((instanceId) => watchOver(service.url, service.tokens.host, `?instanceId=${instanceId}`)),
   );
   t.after(() => watches.forEach((watch) => watch.close()));
-  // This one acknowledges what is news to it, and that is all that it owes.
+  // This instance acknowledges what is new to it, and owes nothing else.
   expecting(200, await ack(service, terse));
   await issue(service);
   expecting(200, await ack(service, terse));
@@ -305,7 +305,7 @@ test('a hundred acknowledgements at once are a few appends, each answered', asyn
     },
   });
   const ids = Array.from({ length: 100 }, () => randomUUID());
-  // While the first one is being recorded the others come in.
+  // The others arrive while the first one is being recorded.
   const held = slow.holdNext('instances-local-host');
   const answers = ids.map((id) => ack(service, id));
   await held.arrived;

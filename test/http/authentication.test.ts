@@ -12,14 +12,16 @@ import { startService, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** Every way into the service asks one authenticator: here it is another one, and all of them go by it. */
+/**
+ * Every interface of the service asks one authenticator. Here another authenticator replaces it, and all of them obey.
+ */
 
 let service: TestService;
 let grpc: GrpcHost;
 let isOpen = true;
 let asked = 0;
 
-/** Refuses everyone while it is closed, whatever they show. */
+/** Refuses all credentials while it is closed. */
 const switched = (inner: Authenticator): Authenticator => ({
   authenticate(credentials) {
     asked += 1;
@@ -64,7 +66,7 @@ test('so does the direct way to the authorizer', async () => {
   const plain = () => service.call('host', 'POST', '/v1/calls/authorize', callBody(task));
   const before = asked;
   expecting(200, await plain());
-  // Once: the route behind it was not asked.
+  // One question only: the request did not go on to the route.
   assert.equal(asked, before + 1);
   await whileClosed(async () => {
     assert.equal((await plain()).body.detail, 'closed by the test');

@@ -12,11 +12,11 @@ import { startService, type Answer, type Answered, type TestService } from '../s
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** The way to the authorizer past the frameworks, beside the route that takes whatever it leaves. */
+/** The direct path to the authorizer past the frameworks, and the route that takes all other requests. */
 
 const PLAIN = '/v1/calls/authorize';
 const NO_TASK = '00000000-0000-4000-8000-000000000000';
-/** A query makes a request one for the route. */
+/** A query sends the request to the route. */
 const ROUTED = `${PLAIN}?by=route`;
 
 let service: TestService;
@@ -28,7 +28,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-/** What has to be the same, whichever way a request took. */
+/** The part of an answer that must be the same on either path. */
 const seen = ({ status, headers, body }: Answer) => ({
   status,
   type: headers.get('content-type'),

@@ -166,7 +166,7 @@ test('an issue tells how many capabilities, versions and open tasks it matches',
   const closed = await openTask(service, { scope: scopeOf(id) });
   expecting(200, await service.call('host', 'POST', `/v1/tasks/${closed.taskId}/close`, {}));
   const matched = async (target: Answered): Promise<number[]> => {
-    // The index of tasks may be too slow to say while the machine is busy.
+    // On a busy machine, the index of tasks may be too slow to answer.
     for (let tries = 0; ; tries += 1) {
       const { id: issued, matches } = expecting(201, await issue({ target, reason: 'test' }));
       expecting(200, await lift(issued));
@@ -229,7 +229,7 @@ test('a directive with an end is lifted by system:expiry after it, and the clock
   assert.equal((await activeOf(id)).expiresAt, expiresAt);
   const liftedOf = async () =>
     (await eventsOf(service, 'directives')).find(({ type, data }) => type === 'DirectiveLifted' && data.id === id);
-  // Held back on its way to the log: over by the clock, yet in force.
+  // The event is held back on its way to the log: expired by the clock, yet in force.
   const held = slow.holdNext('directives');
   clock.advance(60_000);
   await held.arrived;

@@ -28,7 +28,7 @@ const HOUR_MS = 3_600_000;
 const clock = movableClock();
 let service: TestService;
 let other: Actor;
-/** A host whose word alone stops a version for all. */
+/** A host whose report alone stops a version for all. */
 let trusted: Actor;
 before(async () => {
   service = await startService({ clock });
@@ -51,7 +51,7 @@ const openFor = async (id: string, who: Answered = 'host', more: Answered = {}):
   expecting(201, await service.call(who, 'POST', '/v1/tasks', taskBody({ scope: scopeOf(id), ...more })));
 const reasonFor = async (task: Answered, who: Answered = 'host') => (await decide(service, task, {}, who)).reason;
 const eventTypes = async (id: string) => (await eventsOf(service, `capability-${id}`)).slice(3).map(({ type }) => type);
-/** The version of a capability as it stands in the review queue. */
+/** The version of a capability in the review queue. */
 const queued = async (id: string): Promise<Answered> =>
   expecting(200, await service.call('reviewer', 'GET', '/v1/reviews?status=pending&limit=1000')).items.find(
     ({ capability }: Answered) => capability === id,

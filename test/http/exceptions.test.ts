@@ -8,7 +8,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { activatePolicy, approve, expecting, openTask, proposal, register, registration } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** Which weaknesses of a version a reviewer has accepted by name, at its approval and afterwards. */
+/** The weaknesses of a version that a reviewer accepted by name, at its approval and afterwards. */
 
 let service: TestService;
 before(async () => {

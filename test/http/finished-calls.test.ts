@@ -8,7 +8,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { activatePolicy, callBody, expecting, openTask } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** A call has one response. A repeat of its question would be answered for a second call, and so never by an allow. */
+/** A call has one response. A repeat of its question would be for a second call, so it never gets an allow. */
 
 const clock = movableClock();
 let service: TestService;
@@ -21,7 +21,7 @@ after(() => service.stop());
 const ask = (body: Answered) => service.call('host', 'POST', '/v1/calls/authorize', body);
 const close = (taskId: string) => service.call('host', 'POST', `/v1/tasks/${taskId}/close`, {});
 
-/** What ends the allow of a call of `capability` in `task`. */
+/** Ways to end the allow of a call of `capability` in `task`. */
 const ENDS: Readonly<Record<string, (capability: string, task: Answered) => Promise<unknown>>> = {
   'nothing else': () => Promise.resolve(),
   'a disable': (capability) => stop(service, { type: 'capability', capability }),
@@ -58,7 +58,7 @@ for (const [what, end] of Object.entries(ENDS)) {
     const again = expecting(200, await ask(body));
     const { checks } = expecting(200, await ask(callBody(task, { capability, explain: true })));
     assert.equal(again.decision, checks.at(-1).outcome === 'pass' ? 'allow' : 'deny');
-    // Only an allow that still is one is answered as it was.
+    // Only an allow that still holds is answered unchanged.
     assert.equal(again.position === first.position, what === 'nothing else');
     if (again.decision === 'deny') assert.deepEqual([again.outbound, again.expiresAt], [undefined, undefined]);
   });

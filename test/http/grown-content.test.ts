@@ -18,8 +18,9 @@ import {
 import { after, before, test } from '../support/testing.js';
 
 /**
- * Canonical JSON may be longer than what came: `1e20` is written out, and what an answer quotes is kept twice. What no
- * longer fits into an event, its payload or a blob is a 413; nothing of it is stored, and the task goes on as it was.
+ * Canonical JSON may be longer than the request: `1e20` is written out, and a quoted answer is kept twice. If content
+ * no longer fits into an event, its payload or a blob, the answer is a 413. Nothing of it is stored, and the task goes
+ * on as before.
  */
 
 const MIB = 1_048_576;
@@ -55,7 +56,7 @@ after(async () => {
   await service.stop();
 });
 
-/** A body with JSON put in for the text `HERE`. */
+/** A body with JSON in place of the text `HERE`. */
 const filled = (body: Answered, json: string): string => JSON.stringify(body).replace('"HERE"', json);
 const authorize = (body: Answered) => service.call('host', 'POST', '/v1/calls/authorize', body);
 const respond = (callId: string, body: Answered) => service.call('host', 'POST', `/v1/calls/${callId}/response`, body);
@@ -66,7 +67,7 @@ async function tooLarge(ask: () => Promise<Answer>): Promise<void> {
   assert.equal(await logEnd(service), end);
 }
 
-/** The task is served as before, from the lane that was there. */
+/** The task is served as before, from the same lane. */
 async function goesOn(task: Answered, work: () => Promise<void>): Promise<void> {
   const before = reads.get(`task-${task.taskId}`);
   await work();
@@ -141,7 +142,8 @@ test('a response that grows past a payload record', async () => {
   await goesOn(task, async () => {
     await tooLarge(() => respond(callId, filled({ taskId, result: { a: 'HERE' } }, numbers(8 * MIB))));
     await tooLarge(() => respond(callId, filled({ taskId, error: { a: 'HERE' } }, numbers(8 * MIB))));
-    // What is accepted is kept as it came and as it is delivered, where marks are longer: too many characters, or bytes.
+    // An accepted response is kept as received and as delivered, and delivery makes marks longer. The two cases exceed
+    // the limit in characters and in bytes.
     const text = (char: string) => ({ taskId, result: { content: [{ type: 'text', text: char }] } });
     const marks = '<s>'.repeat(10_000);
     const most = 16 * MIB - 1024 - marks.length;

@@ -8,7 +8,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What tasks and their calls hold in memory has a bound, whatever one host sends. */
+/** The memory of tasks and their calls has a bound that no host can exceed. */
 
 const MAX_ATTRIBUTES = 65_536;
 const AT_ONCE = 16;
@@ -20,18 +20,18 @@ before(async () => {
 });
 after(() => service.stop());
 
-/** A task whose user's attributes have so many bytes as canonical JSON. */
+/** A task whose user attributes have this many bytes as canonical JSON. */
 const withAttributes = (bytes: number, of = 'x'): Answered =>
   taskBody({
     taskId: randomUUID(),
     user: { id: 'ada', roles: [], attributes: { note: of.repeat((bytes - '{"note":""}'.length) / escaped(of)) } },
   });
-/** Values that a body may hold, less those of the rest of a task. */
+/** Values that a body may hold, minus those in the rest of a task. */
 const MAX_VALUES = 19_900;
 const escaped = (text: string): number => Buffer.byteLength(JSON.stringify(text)) - 2;
 const open = (body: Answered) => service.call('host', 'POST', '/v1/tasks', body);
 
-/** Runs a piece of work for each number below `count`, some at once. */
+/** Runs a piece of work for each number below `count`, several at once. */
 async function each(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const worker = async () => {
@@ -70,7 +70,7 @@ test('numbers that are longer when written out are measured as they are kept', a
 });
 
 test('tasks with much content are not all held, and what was let go is read again', async () => {
-  // In small pieces: 64 KiB of text, and twenty times that in memory.
+  // The attributes are many small values: 64 KiB of text, and twenty times that in memory.
   const attributes = { all: Array.from({ length: MAX_VALUES }, () => ({})) };
   const taskIds = Array.from({ length: 160 }, () => randomUUID());
   await each(taskIds.length, async (index) => {

@@ -26,7 +26,7 @@ async function nothingStored(status: number, code: string, ask: () => Promise<An
   assert.equal(await logEnd(service), end);
 }
 
-/** A request whose body comes in pieces, so that its length is not told beforehand. */
+/** A request with a chunked body, whose length is not announced. */
 async function chunked(who: 'host' | { token: string }, path: string, text: string, on = service): Promise<Answer> {
   const body = new Blob([text]).stream();
   const token = typeof who === 'string' ? on.tokens[who] : who.token;
@@ -147,7 +147,7 @@ test('JSON may be nested 64 deep, whatever route it goes to', async () => {
   }
 });
 
-/** An object of so many values, itself included. */
+/** An object with this many values, itself included. */
 const valued = (values: number): Answered => ({ list: Array.from({ length: values - 2 }, () => 1) });
 
 test('arguments may have 10,000 JSON values, a definition beside them 20,000', async () => {
@@ -263,7 +263,7 @@ test('past its quota of requests a host gets 429 until a while has passed; other
     for (const answer of busy) refused(429, 'overloaded', answer);
     expecting(200, await list(other));
     for (let each = 0; each < 20; each += 1) expecting(200, await list('auditor'));
-    // Its stops have a quota of their own: a host that asks too much still hears of them, and says so.
+    // Directives have a quota of their own: a host over its limit still receives and acknowledges stops.
     const directives = await Promise.all(
       Array.from({ length: 20 }, () => limited.call('host', 'GET', '/v1/directives')),
     );

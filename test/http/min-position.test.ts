@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-/** A query of each kind, by who may make it. */
+/** A query of each kind, with the role that may make it. */
 const QUERIES: readonly [Parameters<TestService['call']>[0], () => string][] = [
   ['auditor', () => '/v1/capabilities'],
   ['auditor', () => '/v1/capabilities/memory'],

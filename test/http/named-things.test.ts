@@ -5,7 +5,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { activatePolicy, expecting, openTask, proposal } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What a call names in its arguments is what its operation names, and so what every check has looked at. */
+/** The arguments of a call name the same thing as its operation, which every check has looked at. */
 
 const OPERATIONS = [
   'resource:db://public',
@@ -88,7 +88,7 @@ for (const [operation, args, path, keyword] of OTHER) {
   test(`${operation} is denied with ${JSON.stringify(args)}`, async () => {
     const { decision, reason, checks, outbound } = await asked(operation, args);
     assert.deepEqual([decision, reason, outbound], ['deny', 'arguments_invalid', undefined]);
-    // Place and rule, and nothing of the value.
+    // The place and the rule, and nothing of the value.
     assert.deepEqual(checks.at(-1), { check: 'arguments', outcome: 'fail', evidence: { errors: [{ path, keyword }] } });
   });
 }

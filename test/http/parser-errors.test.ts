@@ -7,7 +7,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { callBody, expecting, openTask, readyWorld, taskBody } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What the parser refuses before there is a request, and what is refused before a body is read: documents, all of it. */
+/** Refusals of the parser before there is a request, and refusals before a body is read. All are problem documents. */
 
 let service: TestService;
 before(async () => {
@@ -22,7 +22,7 @@ interface RawAnswer {
   readonly body: Answered;
 }
 
-/** Sends text over a connection of its own and reads until that is closed. */
+/** Sends text over its own connection, and reads until the connection is closed. */
 async function raw(text: string): Promise<RawAnswer> {
   const { port, hostname } = new URL(service.url);
   const heard = await new Promise<string>((resolve) => {

@@ -20,7 +20,7 @@ const propose = (set: string, cedar = ALLOW_ALL, more: Answered = {}, headers?: 
 const review = (set: string, version: number | string, verdict = 'approved', who: Answered = 'reviewer') =>
   service.call(who, 'POST', `/v1/policies/${set}/${version}/review`, { verdict, reason: 'test' });
 const get = async (set: string) => expecting(200, await service.call('host', 'GET', `/v1/policies/${set}`));
-/** What a policy in force makes of a call; tests of it run one after the other. */
+/** The decision on a call under a policy in force. Tests of it run one after the other. */
 const under = async (cedar: string, call: Answered = {}, task: Answered = {}): Promise<Answered> => {
   await activatePolicy(service, cedar);
   return decide(service, await openTask(service, task), { explain: true, ...call });

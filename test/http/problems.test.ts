@@ -8,7 +8,7 @@ import { startService, type Answer, type Answered, type TestService } from '../s
 import { callBody, expecting, openTask, proposal, readyWorld, registration, taskBody } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** What an append comes to while a fault is on. */
+/** The outcome of an append while a fault is on. */
 let fault: (() => Promise<never>) | undefined;
 const faulty = (log: EventLog): EventLog => ({
   append: (batch) => fault?.() ?? log.append(batch),
@@ -31,7 +31,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-/** Nothing of how the service is made or where it lives, and nothing of what was sent. */
+/** Checks that an answer reveals nothing of how the service is made, where it lives, or what was sent. */
 function tellsNothing(answer: Answer, ...secrets: string[]): void {
   const body = JSON.stringify(answer.body);
   const text = body + JSON.stringify([...answer.headers]);
@@ -50,7 +50,7 @@ function tellsNothing(answer: Answer, ...secrets: string[]): void {
 
 const SECRET = 'sallyport_hunter2hunter2';
 
-/** Requests that fail in every way there is, each with something that must not come back. */
+/** Requests that fail in every way, each with a secret that must not come back. */
 const FAILING: Record<string, [status: number, code: string, ask: () => Promise<Answer>]> = {
   'no such path': [404, 'not_found', () => service.call('host', 'GET', `/v1/${SECRET}`)],
   'no such path, without a token': [404, 'not_found', () => service.call('nobody', 'GET', '/v2/tasks')],
@@ -165,7 +165,7 @@ test('a request that is no HTTP gets no stack', async () => {
   assert.doesNotMatch(text, /\bat .+:\d+|node_modules/);
 });
 
-/** Commands and calls that need a record; with the log gone none of them gets an answer. */
+/** Commands and calls that need a record. Without the log, none of them gets an answer. */
 const recording = async (): Promise<Answer[]> => {
   const task = await openTask(service);
   const allowed = callBody(task);

@@ -33,7 +33,7 @@ const withTools = (...tools: Answered[]) => proposal('1.0.0', { definition: { to
 const manifestFor = (operations: Answered) => ({ ...proposal().manifest, operations });
 const operation = { effects: ['read'] };
 
-/** Proposals that shapes alone do not refuse. */
+/** Proposals that the schemas accept and the service refuses. */
 const REFUSED: Record<string, Answered> = {
   'a tool whose name has the prefix of a prompt': withTools(tool('prompt:x')),
   'a tool whose name has the prefix of a template': withTools(tool('template:x')),

@@ -28,7 +28,7 @@ const post = (body: unknown, to = '/v1/capabilities') => service.call('registrar
 const read = async (where: string) => expecting(200, await service.call('auditor', 'GET', where));
 const APPROVED = { verdict: 'approved', exceptions: ['signature_missing'] };
 
-/** Who brings a version of its own into a status, by which commands. */
+/** For each status, the commands that bring a new version into it. */
 const WAYS: Record<string, [string, Record<string, unknown>?][]> = {
   pending: [],
   approved: [['review', APPROVED]],
@@ -37,7 +37,7 @@ const WAYS: Record<string, [string, Record<string, unknown>?][]> = {
   revoked: [['review', APPROVED], ['revoke']],
 };
 
-/** For each status, the commands that lead out of it and where to; every other one is a 409. */
+/** For each status, the commands that lead out of it, with the next status. Every other command is a 409. */
 const TRANSITIONS: Record<string, Record<string, string>> = {
   pending: { approve: 'approved', reject: 'rejected', revoke: 'revoked' },
   approved: { suspend: 'suspended', revoke: 'revoked' },

@@ -11,7 +11,7 @@ for (const [what, engines] of [
   ['Cedar', { cedar: '3.0.0' }],
 ] as const) {
   test(`a stored record of a ${what} that this build lacks is engine_gone in replay and evidence`, async (t) => {
-    // Reads the log that the service writes, as if another build had written it.
+    // Reads the service's log as if another build had written it.
     const service = await startService({ wrapLog: (log): EventLog => withEngines(log, engines) });
     t.after(() => service.stop());
     await readyWorld(service);

@@ -142,7 +142,7 @@ test('an answer within the hour is delivered, and so is a repeat after it', asyn
 test('a large answer to a call that was not allowed is refused before anything of it is read', async () => {
   const body = callBody(await openTask(service), { arguments: {} });
   assert.equal((await decided(body)).decision, 'deny');
-  // Neither JSON nor within any bound: nobody has looked.
+  // The text is neither JSON nor within any bound: the service has not looked at it.
   const text = `{"taskId":"${body.taskId}","result":${'['.repeat(100_000)}`;
   refused(409, 'invalid_transition', await service.call('host', 'POST', `/v1/calls/${body.callId}/response`, text));
   const other = `{"taskId":"${randomUUID()}","result":${'['.repeat(100_000)}`;

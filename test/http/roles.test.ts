@@ -70,7 +70,7 @@ const ROWS: readonly Row[] = TABLE.trim()
 
 const routeOf = ({ method, path }: Pick<Row, 'method' | 'path'>) => `${method} ${path.replaceAll(/:\w+/g, ':_')}`;
 
-/** The path with ids of things that do not exist; a watch is one that is refused, for it would not end. */
+/** The path with ids of things that do not exist. A watch gets a query that is refused, because it would not end. */
 const concrete = (path: string) =>
   path.replace(/\/watch$/, '/watch?sinceEpoch=none').replaceAll(/:(\w+)/g, (_, parameter: string) => {
     if (parameter === 'traceId') return randomUUID().replaceAll('-', '');

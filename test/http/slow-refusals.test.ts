@@ -8,11 +8,13 @@ import { startService, type Answer, type TestService } from '../support/service.
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** Refusals of calls that belong to no task are recorded one after another: a log that is slow or away must not pile them up. */
+/**
+ * Refusals of calls that belong to no task are recorded one after another. A slow or missing log must not pile them up.
+ */
 
 type Append = (batch: Batch, log: EventLog) => Promise<AppendOutcome>;
 
-/** A service of which the log appends refusals in another way, once it is told. */
+/** A service whose log appends refusals in another way while `trouble` is on. */
 async function started(t: TestContext, append: Append): Promise<{ service: TestService; trouble(on: boolean): void }> {
   let troubled = false;
   const isRefusal = ({ writes }: Batch) => writes.some(({ stream }) => stream.startsWith('refusals-'));
@@ -27,7 +29,7 @@ async function started(t: TestContext, append: Append): Promise<{ service: TestS
   return { service, trouble: (on) => (troubled = on) };
 }
 
-/** Calls of tasks that are not there, all at once. How long the last answer took, and all of them. */
+/** Sends calls of unknown tasks, all at once. Returns all answers, and when the last one came, in milliseconds. */
 async function strays(service: TestService, count: number): Promise<{ ms: number; answers: Answer[] }> {
   const startedMs = performance.now();
   const body = () => callBody({ taskId: randomUUID(), pins: [] });
@@ -69,7 +71,7 @@ test('a log that takes refusals and says nothing: all get 503 soon, however many
   trouble(true);
   const { ms, answers } = await strays(service, 30);
   assert.ok(ms < 4000, `${ms} ms`);
-  // The log has taken the first one. Nothing was sent of the others.
+  // The log has taken the first one. The others were not sent.
   const unwritten = answers.filter(({ body }) => body.code !== 'outcome_unknown');
   assert.equal(unwritten.length, answers.length - 1);
   for (const answer of unwritten) refused(503, 'log_unavailable', answer);

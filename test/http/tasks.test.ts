@@ -292,7 +292,7 @@ test('a task of another host cannot be seen, closed or used', async () => {
   }
   refused(409, 'already_exists', await open(taskBody({ taskId: task.taskId }), stranger));
 
-  // Whether the call is known or not, with this body or another: a stranger learns nothing of it.
+  // A stranger learns nothing of a call: known or not, with this body or another, the answer is the same.
   for (const more of [{}, { arguments: { key: 'b' } }, { callId: randomUUID() }]) {
     const answer = await decide(service, task, { ...body, ...more }, stranger);
     assert.deepEqual([answer.decision, answer.reason], ['deny', 'task_unknown']);

@@ -3,7 +3,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { callBody, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
 import { after, before, describe, test } from '../support/testing.js';
 
-/** One thread through the whole house, as a host and an auditor walk it. */
+/** One thread through the whole service, from the side of a host and of an auditor. */
 describe('from registration to evidence', () => {
   let service: TestService;
   before(async () => {

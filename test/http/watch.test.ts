@@ -37,7 +37,7 @@ async function issue(service: TestService, category = 'none'): Promise<Answered>
 const lift = async (service: TestService, id: string): Promise<Answered> =>
   expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'over' }));
 
-/** Where a place is held for ever, the service would wait for it for ever. */
+/** If a place is never given back, the service waits for it for ever. */
 const LIMIT = { timeoutMs: 20_000 };
 
 const isChange = ({ event }: Told): boolean => event === 'directive';
@@ -191,7 +191,7 @@ test('a client that has gone while its watch waited for a position holds no plac
   await assert.rejects(asked);
   await pause(100);
   await issue(service);
-  // Where it would be let in, it is by now.
+  // By now the service would have admitted it.
   await pause(300);
   assert.equal(await open(), 0);
   assert.equal((await watching(t, service)).status, 200);
@@ -238,7 +238,7 @@ test('a watcher that does not read loses its connection, and others go on', asyn
   assert.equal(await open(), 1);
   const other = await watching(t, service);
   const { view } = service.service.control;
-  // More than the buffers of any kernel hold, told as if each had been committed just now.
+  // More than any kernel buffer holds, published as if each had just been committed.
   for (let epoch = 1; epoch < 20_000 && (await open()) > 1; epoch += 200) {
     for (let revision = epoch; revision < epoch + 200; revision += 1) {
       const data = {
