@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -210,7 +219,20 @@ test('is thrown away and rebuilt where its file or its log is not what it was', 
       bytes.fill(0xff, 4096 + 100, 8192);
       writeFileSync(file, bytes);
     },
-    'an empty file': (file) => writeFileSync(file, ''),
+    'an empty file': (file) => {
+      rmSync(file);
+      writeFileSync(file, '', { mode: 0o644 });
+    },
+    'a link to nothing': (file) => {
+      rmSync(file);
+      symlinkSync(`${file}-elsewhere`, file);
+    },
+    'a blank database': (file) => {
+      rmSync(file);
+      const db = new DatabaseSync(file);
+      db.exec('PRAGMA user_version = 7');
+      db.close();
+    },
     'a lost file': (file) => rmSync(file),
   };
   const folder = folderFor(t);
@@ -226,6 +248,11 @@ test('is thrown away and rebuilt where its file or its log is not what it was', 
     const index = await indexOf(t, log, file);
     assert.deepEqual(starts, [0n], name);
     assert.deepEqual(await found(index, { task: 't1' }), ['calls-t1@1'], name);
+    for (const path of [file, `${file}-wal`]) {
+      const { mode } = lstatSync(path);
+      assert.equal(mode & 0o777, 0o600, `${path}, ${name}`);
+    }
+    assert.equal(existsSync(`${file}-elsewhere`), false, name);
   }
   for (const [name, { log }] of Object.entries({ 'another log': other, 'a shorter log': shorter })) {
     const file = await made(name);

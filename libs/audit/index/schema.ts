@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
+import { closeSync, openSync, rmSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { isDamage } from '../../sqlite-file/codes.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../../sqlite-file/open-file.js';
 
@@ -57,21 +57,45 @@ const FORMAT: FileFormat = {
 const OPTIONS = { timeoutMs: 0, pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON' } as const;
 
 /**
- * Opens the index. A file that is damaged, or of another schema version, is deleted and made again, because the log has
- * all of its data. Throws if the file is a database of another program or cannot be written.
+ * Opens the index. A file that is damaged, blank, or of another schema version, is deleted and made again, because the
+ * log has all of its data. Throws if the file is a database of another program or cannot be written.
  */
 export function openIndexFile(file: string): DatabaseSync {
+  if (isVacant(file)) return makeAgain(file);
   try {
     const db = openFile(file, FORMAT, OPTIONS);
     if (isIntact(db)) return db;
     closeQuietly(db);
   } catch (error) {
-    if (error instanceof WrongFile && error.fault === 'foreign')
+    if (error instanceof WrongFile && error.fault === 'foreign' && !isBlank(file))
       throw new Error('the file of the audit index is a database of another program', { cause: error });
     if (!(error instanceof WrongFile) && !isDamage(error)) throw error;
   }
+  return makeAgain(file);
+}
+
+/** 'ax' follows no symbolic link and takes no file of another owner or mode. SQLite gives its WAL the mode of the file. */
+function makeAgain(file: string): DatabaseSync {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
+  closeSync(openSync(file, 'ax', 0o600));
   return openFile(file, FORMAT, OPTIONS);
+}
+
+/** Whether there is no file, or an empty one, or a symbolic link to nothing. */
+function isVacant(file: string): boolean {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats === undefined || (stats.isFile() && stats.size === 0);
+}
+
+/** Whether a database has no tables and no mark of a program. Only its `user_version` may be set. */
+function isBlank(file: string): boolean {
+  const db = new DatabaseSync(file);
+  try {
+    const id = db.prepare('PRAGMA application_id').get()?.['application_id'];
+    return id === 0 && db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.['count'] === 0;
+  } finally {
+    closeQuietly(db);
+  }
 }
 
 /**
