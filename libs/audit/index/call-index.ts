@@ -18,11 +18,12 @@ import type {
 } from './messages.js';
 import { IndexThread, IndexUnavailable } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
-import { categoriesOf, type KnownType } from '../../streams/catalogue.js';
+import { categoriesOfKnown, type KnownType } from '../../streams/catalogue.js';
 
 /** Events of other types in these categories only advance the mark of the index. */
-const INDEXED: ReadonlySet<string> = new Set<KnownType>(['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed']);
-const CATEGORIES = categoriesOf(INDEXED) ?? [];
+const INDEXED_TYPES: readonly KnownType[] = ['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed'];
+const INDEXED: ReadonlySet<string> = new Set(INDEXED_TYPES);
+const CATEGORIES = categoriesOfKnown(INDEXED_TYPES);
 /** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
 const INTERVAL_MS = 100;
 const FIRST_RETRY_MS = 250;
