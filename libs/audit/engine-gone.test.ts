@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import {
   damaged,
   forged,
@@ -43,7 +44,7 @@ async function fourCalls(world: World) {
 test('records of an unknown decider, or of an unknown kind of engine, are gone and differ in nothing', async (t) => {
   const world = await makeWorld(t);
   const { traceId } = await fourCalls(world);
-  const unknown: readonly JsonObject[] = [{ decider: 99 }, { decider: 0 }, { packs: 'sha256:00' }];
+  const unknown: readonly JsonObject[] = [{ decider: 99 }, { packs: 'sha256:00' }];
   for (const engines of unknown) {
     const log = withEngines(world.log, engines);
     assert.deepEqual(await sameness(world, traceId, log), [GONE, GONE, GONE, GONE, GONE]);
@@ -55,6 +56,15 @@ test('records of an unknown decider, or of an unknown kind of engine, are gone a
       evidence.map(() => [GONE, 'notes']),
     );
   }
+});
+
+test('a decider that never existed is a forgery, and so is a call in a stream where it does not belong', async (t) => {
+  const world = await makeWorld(t);
+  const { traceId } = await fourCalls(world);
+  for (const decider of [0, -1, 1.5])
+    assert.deepEqual(await sameness(world, traceId, withEngines(world.log, { decider })), Array(5).fill(false));
+  const moved = edited(withEngines(world.log, { decider: 99 }), (data) => ({ ...data, taskId: randomUUID() }));
+  assert.deepEqual(await sameness(world, traceId, moved), [false, false, false, false, GONE]);
 });
 
 test('a decider of later may rest on streams that this build does not know, and record other evidence', async (t) => {

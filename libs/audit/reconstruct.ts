@@ -4,6 +4,7 @@ import type { TaskContent } from '../decision-point/task-lane.js';
 import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
+import { canHaveDecided } from '../decision/deciders/registry.js';
 import { shownCheck } from '../decision/record.js';
 import type { Basis, Engines, Snapshot } from '../decision/snapshot.js';
 import { categoryOf } from '../event-log/event.js';
@@ -70,9 +71,9 @@ export class Reconstructor {
     }
   }
 
-  /** Whether this build can decide a record by the rules that it names. */
-  hasRulesOf({ decided }: Attempt): boolean {
-    return this.engines.rulesOf(decided.engines) !== undefined;
+  /** Whether a record that can be genuine names rules that this build does not have. */
+  lacksRulesOf(attempt: Attempt): boolean {
+    return forgeryOf(attempt) === undefined && this.engines.rulesOf(attempt.decided.engines) === undefined;
   }
 
   /** Whether the content of a call matches the commitments in its event. True if its key is gone. */
@@ -87,10 +88,10 @@ export class Reconstructor {
   }
 
   private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
+    const forgery = forgeryOf(attempt);
+    if (forgery !== undefined) throw new Damage(forgery);
     const { decided, envelope, refused } = attempt;
-    const { host, capability, basis, taskId } = decided;
-    const stream = refused ? families.refusals.stream(host) : families.calls.stream(taskId);
-    if (attempt.event.stream !== stream) throw new Damage('a call in the wrong stream');
+    const { host, capability, basis } = decided;
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
     const rules = this.engines.rulesOf(decided.engines);
@@ -167,6 +168,13 @@ export class Reconstructor {
       if (digest !== undefined && (await this.log.blob(digest)) === undefined) throw new Damage(`${digest} is missing`);
     }
   }
+}
+
+/** Why no version of Sallyport can have written a record; undefined if one can. */
+function forgeryOf({ event, decided, refused }: Attempt): string | undefined {
+  const stream = refused ? families.refusals.stream(decided.host) : families.calls.stream(decided.taskId);
+  if (event.stream !== stream) return 'a call in the wrong stream';
+  return canHaveDecided(decided.engines.decider) ? undefined : 'a decider that never existed';
 }
 
 /** Engines with the Cedar that the record names. If this build does not have it, policies give the recorded answer. */

@@ -18,7 +18,11 @@ import {
   withEvents,
   type World,
 } from '../../test/support/audit-world.js';
+import { decisionDigest } from '../decision/record.js';
 import type { EventLog } from '../event-log/port.js';
+import { attemptsOf } from './attempts.js';
+import { Reconstructor } from './reconstruct.js';
+import { replayed } from './replay.js';
 import { test } from '../../test/support/testing.js';
 
 async function replay(world: World, traceId: string, log?: EventLog) {
@@ -26,6 +30,16 @@ async function replay(world: World, traceId: string, log?: EventLog) {
   assert.ok(result);
   return result;
 }
+
+test('the digest of a record is that of the stored text, whatever an upcaster makes of it', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId } = await world.open();
+  await world.authorize(taskId);
+  const [attempt = assert.fail()] = attemptsOf(await world.log.read(`calls-${taskId}`)).attempts;
+  const upcast = { ...attempt, decided: { ...attempt.decided, checks: [] } };
+  const { recorded } = await replayed(new Reconstructor(world.log, world.engines), upcast);
+  assert.equal(recorded.digest, decisionDigest(attempt.decided));
+});
 
 const isDecision = ({ type }: RecordedEvent) => type === 'CallDecided';
 

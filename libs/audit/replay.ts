@@ -7,7 +7,7 @@ import { parseEvent } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
-import { digestOf } from '../kernel/digest.js';
+import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
 
@@ -17,10 +17,10 @@ const GONE = 'engine_gone' as const;
 export async function replayed(reconstructor: Reconstructor, attempt: Attempt): Promise<ReplayedCall> {
   const { decided, event } = attempt;
   const { callId, decision, reason } = decided;
-  const recorded = { decision, reason, digest: decisionDigest(decided) };
-  const again = reconstructor.hasRulesOf(attempt)
-    ? await decidedAgain(reconstructor, attempt, recorded)
-    : { redecided: recorded, identical: isWhole(event) && (await reconstructor.holdsContent(attempt)) ? GONE : false };
+  const recorded = { decision, reason, digest: storedDigest(event) };
+  const again = reconstructor.lacksRulesOf(attempt)
+    ? { redecided: recorded, identical: isWhole(event) && (await reconstructor.holdsContent(attempt)) ? GONE : false }
+    : await decidedAgain(reconstructor, attempt, recorded);
   return { callId, attempt: decided.attempt, position: String(event.position), recorded, ...again };
 }
 
@@ -39,6 +39,9 @@ async function decidedAgain(
   if (engineGone) return { redecided, identical: GONE };
   return { redecided, identical: content === 'shredded' ? 'shredded' : true };
 }
+
+/** Of the data as it is stored: no upcaster changes a digest that was published. A decider's answers keep the old shape. */
+const storedDigest = ({ json }: RecordedEvent): Digest => decisionDigest(parseEvent(json).data as CallDecided);
 
 const nothingDecided = (): ComparedDecision => compared(denyFor('internal_error', undefined), {}, {});
 

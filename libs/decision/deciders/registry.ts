@@ -32,3 +32,7 @@ export const deciders: Readonly<Record<number, DeciderVersion>> = {
 
 /** The version that decides new calls. */
 export const CURRENT_DECIDER = 2;
+
+/** Whether a record can name this decider: every number from 1 on, because the registry has all up to the current one. */
+export const canHaveDecided = (decider: number): boolean =>
+  deciders[decider] !== undefined || (Number.isInteger(decider) && decider > CURRENT_DECIDER);
