@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Target } from '../directive/target.js';
-import { makeWorld, traceOf } from '../../test/support/audit-world.js';
+import { forged, makeWorld, traceOf, withEvents } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';
 
 test('the history of a call has every directive that could stop it, and no other', async (t) => {
@@ -43,5 +43,27 @@ test('the history of a call has every directive that could stop it, and no other
   assert.deepEqual(
     told?.map(({ type, data }) => [type, (data as { id: string }).id]),
     [...issued.map((id) => ['DirectiveIssued', id]), ['DirectiveLifted', lifted]],
+  );
+});
+
+test('an event with a member that its schema does not have names its subjects, because it is folded', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const stops: Target[] = [
+    { type: 'category', category: 'storage' },
+    { type: 'publisher', publisher: 'acme' },
+    { type: 'source', source: 'npm:notes' },
+  ];
+  for (const target of stops) await world.issue(target);
+  await world.authorize(taskId);
+  await world.caughtUp();
+  const log = withEvents(world.log, (event) =>
+    event.stream === 'capability-notes' ? forged(event, (data) => ({ ...data, later: true })) : event,
+  );
+  const trace = await traceOf(world, traceId, log);
+  const directives = trace?.calls[0]?.capabilityHistory.filter(({ stream }) => stream === 'directives');
+  assert.deepEqual(
+    directives?.map(({ data }) => (data as { target: Target }).target),
+    stops,
   );
 });

@@ -50,11 +50,17 @@ function subjectsOf({ capability, host, taskId }: CallParties, events: readonly 
   add({ type: 'capability', capability });
   add({ type: 'host', host });
   add({ type: 'task', taskId });
-  for (const { json } of events) {
-    const read = families.capability.readWhole(json);
-    // An event that cannot be read is shown, and names no subject.
-    if (!read.ok) continue;
-    const event = read.value;
+  for (const event of events) addSubjectsOf(event, add);
+  return subjects;
+}
+
+/**
+ * The event is read as folding reads it: decisions rest on members that the whole schema may refuse. An event that cannot
+ * be folded is shown, and names no subject; every decision that rests on it is `Damage`.
+ */
+function addSubjectsOf({ json }: RecordedEvent, add: (target: Target) => void): void {
+  try {
+    const event = families.capability.read(json);
     if (event.type === 'CapabilityRegistered') {
       add({ type: 'category', category: event.data.category });
       for (const publisher of event.data.publishers) add({ type: 'publisher', publisher });
@@ -64,6 +70,7 @@ function subjectsOf({ capability, host, taskId }: CallParties, events: readonly 
       for (const { effects } of Object.values(operations))
         for (const effect of effects) add({ type: 'effect', effect });
     }
+  } catch {
+    // What it names before the member that is damaged counts.
   }
-  return subjects;
 }
