@@ -9,6 +9,12 @@ import {
   type SigningPurpose,
 } from './key-store.js';
 
+/** Gives a file a second name: link(2). */
+type Link = (existing: string, name: string) => void;
+
+/** What link(2) answers on a file system without hard links. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 /** The PEM file (PKCS #8) of each signing key. */
 const FILES: Readonly<Record<SigningPurpose, string>> = { 'directive-feed': 'feed-key.pem' };
 
@@ -19,10 +25,10 @@ const INFO: Readonly<Record<SecretPurpose, string>> = { 'create-ids': 'sallyport
  * Keys as files in a folder, readable by their owner alone. Secrets have no file: they are derived from the feed key
  * (RFC 5869 HKDF), so a new feed key also means new secrets.
  */
-export function fileKeyStore(folder: string): KeyStore {
+export function fileKeyStore(folder: string, link: Link = linkSync): KeyStore {
   const keys = new Map<SigningPurpose, KeyObject>();
   const keyOf = (purpose: SigningPurpose): KeyObject => {
-    const key = keys.get(purpose) ?? openKey(join(folder, FILES[purpose]));
+    const key = keys.get(purpose) ?? openKey(join(folder, FILES[purpose]), link);
     keys.set(purpose, key);
     return key;
   };
@@ -37,10 +43,10 @@ export function fileKeyStore(folder: string): KeyStore {
   };
 }
 
-function openKey(file: string): KeyObject {
+function openKey(file: string, link: Link): KeyObject {
   let key: KeyObject;
   try {
-    key = createPrivateKey(read(file) ?? make(file));
+    key = createPrivateKey(read(file) ?? make(file, link));
   } catch (error) {
     throw new KeyStoreUnavailable(`${file}: the key cannot be read or made (${codeOf(error)})`);
   }
@@ -57,13 +63,16 @@ function read(file: string): string | undefined {
   }
 }
 
-/** Makes a key under another name and links it: no crash leaves half a key, and of two processes both get one key. */
-function make(file: string): string {
+/**
+ * Makes a key under another name and links it: no crash leaves half a key, and of two processes both get one key. A file
+ * system without hard links gets the key written in place.
+ */
+function make(file: string, link: Link): string {
   const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   const draft = `${file}.${randomUUID()}`;
   try {
     write(draft, pem);
-    linkSync(draft, file);
+    publish(draft, file, pem, link);
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
@@ -71,6 +80,15 @@ function make(file: string): string {
   }
   sync(dirname(file));
   return readFileSync(file, 'utf8');
+}
+
+function publish(draft: string, file: string, pem: string, link: Link): void {
+  try {
+    link(draft, file);
+  } catch (error) {
+    if (!NO_LINKS.has(codeOf(error))) throw error;
+    write(file, pem);
+  }
 }
 
 function write(file: string, text: string): void {

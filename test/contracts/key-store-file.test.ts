@@ -56,6 +56,20 @@ test('only the owner may read the key, and nothing else is left in the folder', 
     assert.equal(statSync(join(folder, 'feed-key.pem')).mode & 0o777, 0o600);
   }));
 
+test('a file system without hard links keeps the key all the same', () =>
+  inFolder(async (folder) => {
+    for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']) {
+      const store = fileKeyStore(folder, () => {
+        throw Object.assign(new Error('link'), { code });
+      });
+      const { kid } = feedKeyOf(await store.signingKey('directive-feed'));
+      assert.deepEqual(readdirSync(folder), ['feed-key.pem']);
+      assert.equal(statSync(join(folder, 'feed-key.pem')).mode & 0o777, 0o600);
+      assert.equal(feedKeyOf(await fileKeyStore(folder).signingKey('directive-feed')).kid, kid);
+      rmSync(join(folder, 'feed-key.pem'));
+    }
+  }));
+
 test('a file that is no key of the right kind gets one clear line that quotes nothing of it', () =>
   inFolder(async (folder) => {
     const other = generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
