@@ -58,15 +58,15 @@ export class ControlPlane {
 
   /** Plans, and adds to the checks of the plan that the caller may act. A batch without writes has nothing to append. */
   private batchOf(caller: Caller, plan: (now: Instant) => Result<Plan, Refusal>): Result<Batch, Refusal> {
-    const standing = callerPrecondition(this.view, caller);
-    if (!standing.ok) return standing;
+    const precondition = callerPrecondition(this.view, caller);
+    if (!precondition.ok) return precondition;
     const planned = plan(this.time.now());
     if (!planned.ok) return planned;
     const { checks = [], blobs = [] } = planned.value;
     const writes = planned.value.writes.filter((write) => write.events.length > 0);
     // A write has its own precondition: a caller may be the very principal that the command is about.
     const written = new Set(writes.map(({ stream }) => stream));
-    const own = standing.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
+    const own = precondition.value.filter(({ stream }) => checks.every((check) => check.stream !== stream));
     const unwritten = [...own, ...checks].filter(({ stream }) => !written.has(stream));
     const urgent = isUrgent({ writes, blobs });
     const kind = defined({ standing: isStop(writes), urgent: urgent ? true : undefined });

@@ -52,8 +52,8 @@ function outcomeStep(
   lane: TaskLane,
 ): OutcomeStep {
   if (lane.givenUp) return { kind: 'again' };
-  const standing = callerPrecondition(view, caller);
-  if (!standing.ok) return { kind: 'refuse', refusal: standing.error, durable: false };
+  const precondition = callerPrecondition(view, caller);
+  if (!precondition.ok) return { kind: 'refuse', refusal: precondition.error, durable: false };
   const outcome = { callId, taskId, status, ...defined({ effect, control }) };
   const { task, calls, callsStream: stream } = lane;
   const command = { type: 'record-outcome', outcome, actor: caller.name, time: time.now() } as const;
@@ -63,5 +63,5 @@ function outcomeStep(
   if (fact === undefined) return { kind: 'confirm' };
   const expected = calls.revision;
   const event = sealFact(stream, expected + 1, fact, { traceId: task.traceId, correlationId: callId });
-  return { kind: 'append', batch: { writes: [{ stream, expected, events: [event] }], checks: standing.value } };
+  return { kind: 'append', batch: { writes: [{ stream, expected, events: [event] }], checks: precondition.value } };
 }

@@ -110,8 +110,8 @@ export class RefusalRecorder {
     traceId: string,
   ): Result<Denial, Refusal> {
     const { view, engines, time } = this.point;
-    const standing = callerPrecondition(view, caller);
-    if (!standing.ok) return standing;
+    const precondition = callerPrecondition(view, caller);
+    if (!precondition.ok) return precondition;
     const snapshot = snapshotFor(view, undefined, undated.host, undated.capability);
     const call: Call = { ...undated, decidedAt: time.now() };
     const decision = decide(snapshot, call, engines.engines);

@@ -45,7 +45,7 @@ export interface RepeatedResponse {
   readonly kind: 'repeat';
   readonly call: CallState;
   readonly rawDigest: Digest;
-  readonly standing: readonly StreamCheck[];
+  readonly precondition: readonly StreamCheck[];
 }
 
 /** A response to read, and to validate if `validates`. */
@@ -68,8 +68,8 @@ export function nextStep(
 ): ResponseStep {
   const { view } = point;
   if (lane.givenUp) return { kind: 'again' };
-  const standing = callerPrecondition(view, caller);
-  if (!standing.ok) return { kind: 'refuse', refusal: standing.error, durable: false };
+  const precondition = callerPrecondition(view, caller);
+  if (!precondition.ok) return { kind: 'refuse', refusal: precondition.error, durable: false };
   const call = lane.calls.calls.get(callId);
   const attempt = call?.allowed;
   if (call === undefined || attempt === undefined) return { kind: 'refuse', refusal: notAllowed(), durable: true };
@@ -82,7 +82,7 @@ export function nextStep(
     const { requestDigest, rawDigest } = judged.read;
     const isSame = call.response.validated.requestDigest === requestDigest;
     if (!isSame) return { kind: 'refuse', refusal: otherBody(), durable: true };
-    return { kind: 'repeat', call, rawDigest, standing: standing.value };
+    return { kind: 'repeat', call, rawDigest, precondition: precondition.value };
   }
   const given = stopped ?? judged?.verdict;
   if (judged === undefined || given === undefined) {
@@ -95,7 +95,7 @@ export function nextStep(
   const payload = sealedFor(desk, submission, lane.key, place, parts, sealsNow);
   if (payload === undefined) return { kind: 'seal', place, parts };
   const checks = [
-    ...standing.value,
+    ...precondition.value,
     { stream: 'directives', expected: view.directives().revision },
     { stream: `capability-${attempt.decided.capability}`, expected: capability.revision },
     // A task that was closed meanwhile takes no response.

@@ -55,9 +55,9 @@ export async function recordedAnswer(
   desk: ContentDesk,
   { aside }: Response,
   lane: TaskLane,
-  { call, rawDigest, standing }: RepeatedResponse,
+  { call, rawDigest, precondition }: RepeatedResponse,
 ): Promise<Result<ResponseAnswer, Refusal> | 'again'> {
-  const confirmed = await lanes.confirm(lane, standing);
+  const confirmed = await lanes.confirm(lane, precondition);
   const { response } = call;
   if (confirmed === undefined || response === undefined) return 'again';
   const { verdict, findings, commitments } = response.validated;

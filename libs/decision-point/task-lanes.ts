@@ -86,13 +86,13 @@ export class TaskLanes {
 
   /**
    * Waits until everything that the lane shows is durable, so that no answer relies on a state that is then lost.
-   * `standing` are further preconditions of an answer that delivers something. Returns the position, or undefined if
+   * `precondition` has the further checks of an answer that delivers something. Returns the position, or undefined if
    * any check fails.
    */
-  confirm(lane: TaskLane, standing: readonly StreamCheck[] = []): Promise<bigint | undefined> {
+  confirm(lane: TaskLane, precondition: readonly StreamCheck[] = []): Promise<bigint | undefined> {
     const { callsStream, calls, taskStream, taskRevision } = lane;
     const checks = [
-      ...standing,
+      ...precondition,
       { stream: callsStream, expected: calls.revision },
       { stream: taskStream, expected: taskRevision },
     ];

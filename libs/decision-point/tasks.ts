@@ -115,14 +115,14 @@ export class Tasks {
   /** The batch that closes a task. It is empty if the task is closed already. */
   private closingOf(lane: TaskLane, caller: Caller, reason: string | undefined): Result<Batch, Refusal> {
     const { view, time } = this.plane;
-    const standing = callerPrecondition(view, caller);
-    if (!standing.ok) return standing;
+    const precondition = callerPrecondition(view, caller);
+    if (!precondition.ok) return precondition;
     const command = { type: 'close', reason, actor: caller.name, time: time.now() } as const;
     const decided = taskDecider.decide(command, lane.task);
     if (!decided.ok) return decided;
     const { taskStream: stream, taskRevision: expected } = lane;
     const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
-    return ok({ writes: events.length === 0 ? [] : [{ stream, expected, events }], checks: standing.value });
+    return ok({ writes: events.length === 0 ? [] : [{ stream, expected, events }], checks: precondition.value });
   }
 
   /** A task of this host, once everything that it shows is durable. */

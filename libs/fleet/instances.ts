@@ -30,7 +30,7 @@ export interface InstancesOptions {
 
 const LOOK_MS = 250;
 const CATEGORIES = [families.directives.category, families.instances.category];
-const LOSING = { name: 'system:lease' };
+const LEASE_ACTOR = { name: 'system:lease' };
 /** Rollouts that are computed from the log at once. Each reads all events of directives and instances. */
 const MAX_READ_BACK = 2;
 
@@ -196,9 +196,9 @@ export class Instances {
         const time = this.time.now();
         const leaseEndedAt = toInstant(Math.floor(toMs(time) - lateMs));
         const isStill = (): boolean => sign.lastMs === lastMs;
-        const command = { type: 'lose', instanceId, leaseEndedAt, actor: LOSING.name, time } as const;
+        const command = { type: 'expire-lease', instanceId, leaseEndedAt, actor: LEASE_ACTOR.name, time } as const;
         // If it cannot be recorded, the next look finds it again.
-        writer.ask(LOSING, command, isStill).catch(() => undefined);
+        writer.ask(LEASE_ACTOR, command, isStill).catch(() => undefined);
       }
     }
   }

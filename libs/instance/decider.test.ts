@@ -25,7 +25,12 @@ const acknowledged = (id: number, epoch: number): InstanceEvent => ({
   ...by,
 });
 const see = (id: number): InstanceCommand => ({ type: 'see', instanceId: uuid(id), ...by });
-const lose = (id: number): InstanceCommand => ({ type: 'lose', instanceId: uuid(id), leaseEndedAt: at(0), ...by });
+const expireLease = (id: number): InstanceCommand => ({
+  type: 'expire-lease',
+  instanceId: uuid(id),
+  leaseEndedAt: at(0),
+  ...by,
+});
 const ack = (id: number, epoch: number, expectedRoot: typeof root | undefined = root): InstanceCommand => ({
   type: 'acknowledge',
   instanceId: uuid(id),
@@ -55,15 +60,15 @@ test('another root, or none at that epoch, is refused', () => {
 });
 
 test('an instance is lost once, and recovers when it is heard', () => {
-  given().when(lose(1)).thenNothing();
+  given().when(expireLease(1)).thenNothing();
   given(seen(1))
-    .when(lose(1))
+    .when(expireLease(1))
     .thenEvents({ ...stale(1) });
-  given(seen(1), stale(1)).when(lose(1)).thenNothing();
+  given(seen(1), stale(1)).when(expireLease(1)).thenNothing();
   given(seen(1), stale(1)).when(see(1)).thenEvents(recovered(1));
   given(seen(1), acknowledged(1, 3), stale(1)).when(ack(1, 3)).thenEvents(recovered(1));
   given(seen(1), stale(1)).when(ack(1, 1)).thenEvents(recovered(1), acknowledged(1, 1));
-  given(seen(1), stale(1), recovered(1)).when(lose(1)).thenEvents(stale(1));
+  given(seen(1), stale(1), recovered(1)).when(expireLease(1)).thenEvents(stale(1));
 });
 
 test('a host has so many instances; a stale one makes way, a live one does not', () => {

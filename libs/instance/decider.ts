@@ -50,12 +50,13 @@ export type InstanceCommand = { readonly actor: string; readonly time: Instant; 
       /** Ours at that epoch; undefined above the head. */
       readonly expectedRoot: Digest | undefined;
     }
-  | { readonly type: 'lose'; readonly leaseEndedAt: Instant }
+  | { readonly type: 'expire-lease'; readonly leaseEndedAt: Instant }
 );
 
 export const instanceDecider: Decider<InstancesState, InstanceCommand, InstanceEvent, Refusal> = {
   initialState: () => new Map(),
-  decide: (command, state) => (command.type === 'lose' ? ok(lost(command, state)) : heard(command, state)),
+  decide: (command, state) =>
+    command.type === 'expire-lease' ? ok(expireLease(command, state)) : heard(command, state),
   evolve(state, { type, data }) {
     const { instanceId } = data;
     if (type === 'InstanceSeen') {
@@ -71,7 +72,7 @@ export const instanceDecider: Decider<InstancesState, InstanceCommand, InstanceE
   },
 };
 
-type Heard = Exclude<InstanceCommand, { type: 'lose' }>;
+type Heard = Exclude<InstanceCommand, { type: 'expire-lease' }>;
 
 function heard(command: Heard, state: InstancesState): Result<readonly InstanceEvent[], Refusal> {
   const { actor, time, instanceId } = command;
@@ -94,7 +95,10 @@ function heard(command: Heard, state: InstancesState): Result<readonly InstanceE
   return ok(events);
 }
 
-function lost(command: Extract<InstanceCommand, { type: 'lose' }>, state: InstancesState): InstanceEvent[] {
+function expireLease(
+  command: Extract<InstanceCommand, { type: 'expire-lease' }>,
+  state: InstancesState,
+): InstanceEvent[] {
   const { actor, time, instanceId, leaseEndedAt } = command;
   if (state.get(instanceId)?.stale !== false) return [];
   return [{ type: 'HostStale', data: { instanceId, leaseEndedAt }, actor, time }];
