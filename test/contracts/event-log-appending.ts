@@ -92,7 +92,7 @@ export function appending(makeLog: MakeLog): void {
     assert.deepEqual((await log.read('calls-1')).map(dataOf), ['allow']);
   });
 
-  on('refuses a mix of what is stored and what is not', async (log) => {
+  on('refuses a mix of stored and new events', async (log) => {
     await committed(log, write('calls-1', 0, 'allow'));
     for (const mixed of [
       batch([write('calls-1', 0, 'allow'), write('task-1', 0, 'counted')]),
@@ -126,7 +126,7 @@ export function appending(makeLog: MakeLog): void {
     assert.equal(new Set(events.map((event) => JSON.stringify(dataOf(event)))).size, 12);
   });
 
-  on('commits what is pipelined on one stream in the order in which it was sent', async (log) => {
+  on('commits pipelined batches of one stream in the order in which they were sent', async (log) => {
     const sent = Array.from({ length: 60 }, (_, index) => log.append(batch([write('calls-1', index, index)])));
     const outcomes = await Promise.all(sent);
     assert.ok(outcomes.every(({ kind }) => kind === 'committed'));
@@ -236,7 +236,7 @@ export function appending(makeLog: MakeLog): void {
     { maxQueuedBatches: 4 },
   );
 
-  on('finishes what is queued when it is closed, and takes nothing afterwards', async (log) => {
+  on('finishes queued batches when it is closed, and takes nothing afterwards', async (log) => {
     const sent = Array.from({ length: 40 }, (_, index) => log.append(batch([write(`calls-${index}`, 0, index)])));
     let answered = 0;
     for (const one of sent) void one.then(() => (answered += 1));

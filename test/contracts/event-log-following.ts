@@ -7,7 +7,7 @@ import { test } from '../support/testing.js';
 export function following(makeLog: MakeLog): void {
   const on = (name: string, body: Parameters<typeof withLog>[1]) => test(name, withLog(makeLog, body));
 
-  on('hands over what is there and what comes, in order, each event once', async (log) => {
+  on('hands over present and future events, in order, each event once', async (log) => {
     await committed(log, write('calls-1', 0, 1, 2));
     const follower = follow(log);
     await follower.caughtUpTo(await log.end());

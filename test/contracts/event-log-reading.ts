@@ -41,7 +41,7 @@ export function reading(makeLog: MakeLog): void {
     assert.deepEqual(await log.read('calls-1', 0, 0), []);
   });
 
-  on('sees what was committed before it was asked', async (log) => {
+  on('sees everything that was committed before the read', async (log) => {
     for (let revision = 1; revision <= 20; revision += 1) {
       const position = await committed(log, write('directives', revision - 1, revision));
       assert.equal(await log.head('directives'), revision);

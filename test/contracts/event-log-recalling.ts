@@ -17,7 +17,7 @@ export function recalling(makeLog: MakeLog): void {
     await committed(log, write('calls-1', isBack ? 0 : 1, 'next'));
   });
 
-  on('what has its answer cannot be taken back', async (log) => {
+  on('an answered batch cannot be taken back', async (log) => {
     const recall: Recall = {};
     assert.equal((await log.append(batch([write('calls-1', 0, 'there')]), recall)).kind, 'committed');
     assert.notEqual(recall.takeBack?.(), true);

@@ -45,7 +45,7 @@ test('keys outlive the process, and so does their shredding', () =>
     await second.close();
   }));
 
-test('a shredded key stands in no file any more, while the keyring is open and after', () =>
+test('a shredded key is in no file, while the keyring is open and after', () =>
   inFolder(async (folder) => {
     const keyring = await openKeyring(join(folder, 'keys.db'));
     const keys: Uint8Array[] = [];

@@ -40,7 +40,7 @@ for (const [what, name] of Object.entries(BROKE_ONCE)) {
   });
 }
 
-test('a history is told the same way each time', { skip: wanted !== undefined }, async () => {
+test('a history runs the same way each time', { skip: wanted !== undefined }, async () => {
   for (const seed of [11, 12, 13]) {
     const [once, again] = [await tell(ground, { seed, steps: STEPS }), await tell(ground, { seed, steps: STEPS })];
     assert.ok(once.events > 30);
@@ -48,7 +48,7 @@ test('a history is told the same way each time', { skip: wanted !== undefined },
   }
 });
 
-test('a history that breaks is made shorter and can be told again', { skip: wanted !== undefined }, async () => {
+test('a history that breaks is made shorter and can be run again', { skip: wanted !== undefined }, async () => {
   const defect = DEFECTS.find(({ breaks }) => breaks === 2);
   assert.ok(defect);
   const { broken } = await explore({ firstSeed: 1, histories: MAX_HISTORIES, defect, ground });

@@ -112,7 +112,7 @@ test('an epoch above the head, or another root than ours at that epoch, is refus
   for (const more of malformed) refused(400, 'malformed_request', await ack(service, randomUUID(), more));
 });
 
-test('an instance that is given beats when it asks for them holds a lease, whatever it acknowledges', async (t) => {
+test('an instance that gets beats on request holds a lease, even if it acknowledges nothing new', async (t) => {
   for (const way of ['http', 'grpc'] as const) {
     const clock = movableClock();
     const service = await started(t, { clock });

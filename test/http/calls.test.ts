@@ -32,7 +32,7 @@ test('a repeat with the same body gets the recorded answer, and nothing more is 
   assert.equal((await attemptsOf(task)).length, 1);
 });
 
-test('the same body is told by the canonical form of its known fields', async () => {
+test('the canonical form of its known fields identifies the same body', async () => {
   const task = await openTask(service);
   const { observed, ...rest } = callBody(task);
   const first = await decided({ ...rest, observed });
@@ -245,7 +245,7 @@ test('a refused call never joins the trace of a task of another host', async () 
   assert.notEqual(answer.traceId, task.traceId);
 });
 
-test('a call in a task is recorded under the trace of the task, whatever its traceparent says', async () => {
+test('a call in a task is recorded under the trace of the task, not under its own traceparent', async () => {
   const task = expecting(201, await service.call('host', 'POST', '/v1/tasks', taskBody(), traceparent(newTrace())));
   const answer = expecting(200, await authorize(callBody(task, { capability: 'nothing' }), traceparent(newTrace())));
   assert.deepEqual([answer.reason, answer.traceId], ['capability_unregistered', task.traceId]);

@@ -82,7 +82,7 @@ for (const [type, targetOf] of Object.entries(TARGETS)) {
   });
 }
 
-test('a directive against everything stops $connect and what is unregistered too', async () => {
+test('a directive against everything also stops $connect and unregistered capabilities', async () => {
   const { task } = await ownWorld();
   const letGo = await stop(service, { type: 'all' });
   assert.equal((await decide(service, task, { operation: '$connect' })).reason, 'disabled');
@@ -100,7 +100,7 @@ test('each directive on one target has to be lifted', async () => {
   assert.equal((await decide(service, task)).reason, 'ok');
 });
 
-test('a directive is told with its id, epoch, target and time; its epoch is the revision of the feed', async () => {
+test('a directive is shown with its id, epoch, target and time; its epoch is the revision of the feed', async () => {
   const target = { type: 'category', category: unique('category') };
   const { epoch: before } = await beat();
   const issued = expecting(201, await issue({ target, reason: 'test' }));
@@ -338,7 +338,7 @@ test('a response that is on its way to the log when a directive commits is rejec
   assert.deepEqual([verdict, content, findings[0].kind], ['rejected', undefined, 'disabled']);
 });
 
-test('of two operators who issue at once each gets an epoch of their own', async () => {
+test('two operators who issue at once each get an epoch of their own', async () => {
   const operators = [await addPrincipal(service, ['operator']), await addPrincipal(service, ['operator'])];
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, index) =>

@@ -156,7 +156,7 @@ test('the word of a host without a task is no first report; it counts once the h
   assert.equal((await activeFor(id)).length, 1);
 });
 
-test('what was reported before a reinstatement is settled: it takes two hosts again', async () => {
+test('reports from before a reinstatement are settled: it takes two hosts again', async () => {
   const id = await newCapability(service);
   const tasks = { host: await openFor(id), other: await openFor(id, other) };
   const reinstate = async () => expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
@@ -236,7 +236,7 @@ test('the digest of a version that is not approved any more suspends like any ot
   assert.deepEqual((await observed(id, drifted())).suspendedFor, ['local-host']);
 });
 
-test('an equal definition passes whatever the probe; another one under another probe denies and suspends nothing', async () => {
+test('an equal definition passes under every probe; another one under another probe denies and suspends nothing', async () => {
   const probe = { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} } };
   const bare = { protocolVersion: '2026-07-28', clientCapabilities: {} };
   const id = await newCapability(service, proposal('1.0.0', { probe }));
@@ -359,7 +359,7 @@ test('a drift suspension is reinstated by a reviewer, which lifts its directive 
   assert.equal(await reasonFor(task), 'ok');
 });
 
-test('an observation of what is not there is a 404, one that has no digest a 400', async () => {
+test('an observation of an unknown version is a 404, one that has no digest a 400', async () => {
   refused(404, 'not_found', await observe(unique('none'), drifted()));
   const id = await newCapability(service);
   refused(404, 'not_found', await observe(id, drifted(), {}, 'host', '9.9.9'));

@@ -64,7 +64,7 @@ for (const [what, end] of Object.entries(ENDS)) {
   });
 }
 
-test('whether a call is finished is told to its host alone', async () => {
+test('only the host of a call learns whether the call is finished', async () => {
   const capability = await newCapability(service);
   const task = await openTask(service, { scope: scopeOf(capability) });
   const body = callBody(task, { capability });

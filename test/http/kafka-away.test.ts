@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startService } from '../support/service.js';
 import { test } from '../support/testing.js';
 
-test('a service whose brokers cannot be found is ready, and tells nobody where it looks for them', async (t) => {
+test('a service that cannot find its brokers is ready, and reveals their addresses to nobody', async (t) => {
   const env = { SALLYPORT_KAFKA_BROKERS: 'kafka-seven.invalid:9092' };
   const service = await startService({ env });
   t.after(() => service.stop());

@@ -69,7 +69,7 @@ test('numbers that are longer when written out are measured as they are kept', a
   refused(413, 'too_large', await open(text(short)));
 });
 
-test('tasks with much content are not all held, and what was let go is read again', async () => {
+test('tasks with much content are not all held, and evicted ones are read again', async () => {
   // The attributes are many small values: 64 KiB of text, and twenty times that in memory.
   const attributes = { all: Array.from({ length: MAX_VALUES }, () => ({})) };
   const taskIds = Array.from({ length: 160 }, () => randomUUID());

@@ -65,7 +65,7 @@ test('a body with a definition may have 4 MiB', async () => {
   );
 });
 
-test('an authorize body may have 4 MiB where it brings a definition, and 1 MiB where it does not', async () => {
+test('an authorize body may have 4 MiB if it brings a definition, and 1 MiB if it does not', async () => {
   const task = await openTask(service);
   const body = callBody(task);
   const { definition } = proposal();
@@ -130,7 +130,7 @@ test('a task may have 200 scope entries', async () => {
   await nothingStored(413, 'too_large', () => open(201));
 });
 
-test('JSON may be nested 64 deep, whatever route it goes to', async () => {
+test('JSON may be nested 64 deep on every route', async () => {
   const task = await openTask(service);
   // `key` is at depth 3 of the body.
   const withDepth = (depth: number) => callBody(task, { arguments: { key: 'a', deep: nested(depth - 2) } });
@@ -150,7 +150,7 @@ test('JSON may be nested 64 deep, whatever route it goes to', async () => {
 /** An object with this many values, itself included. */
 const valued = (values: number): Answered => ({ list: Array.from({ length: values - 2 }, () => 1) });
 
-test('arguments may have 10,000 JSON values, a definition beside them 20,000', async () => {
+test('arguments may have 10,000 JSON values, and a definition with them 20,000', async () => {
   const task = await openTask(service);
   const { definition } = proposal();
   const asked = (values: number, resources: number) => {
@@ -276,7 +276,7 @@ test('past its quota of requests a host gets 429 until a while has passed; other
   }
 });
 
-test('past its quota of bytes a host gets 429 and nothing is stored, also where the length is not told', async () => {
+test('above its quota of bytes a host gets 429 and nothing is stored, even if the length is not announced', async () => {
   const clock = movableClock();
   const limited = await startService({
     clock,

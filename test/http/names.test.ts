@@ -19,7 +19,7 @@ const tool = (name: string): Answered => ({ name, inputSchema: { type: 'object' 
 const withTools = (...names: string[]): Answered =>
   proposal('1.0.0', { definition: { ...MEMORY_DEFINITION, tools: [...MEMORY_DEFINITION.tools, ...names.map(tool)] } });
 
-test('a disable of a source matches whatever way the source is spelled', async () => {
+test('a disable of a source matches every spelling of the source', async () => {
   const id = await newCapability(service, proposal('1.0.0', { source: { type: 'pypi', name: 'foo-bar' } }));
   const task = await openTask(service, { scope: scopeOf(id) });
   const source = 'pypi:Foo_Bar\u200b';

@@ -89,7 +89,7 @@ test('who proposed a policy cannot review it', async () => {
   expecting(200, await review(set, 1));
 });
 
-test('what is not there is a 404', async () => {
+test('an unknown policy set or version is a 404', async () => {
   const set = unique('set');
   refused(404, 'not_found', await service.call('host', 'GET', `/v1/policies/${set}`));
   refused(404, 'not_found', await review(set, 1));
@@ -116,7 +116,7 @@ test('a policy that does not parse is a 400, and nothing of it is stored', async
   assert.equal(await logEnd(service), end);
 });
 
-test('a policy that names what no question holds is a 400 with the line and the column, and is not stored', async () => {
+test('a policy that names something no decision asks about is a 400 with line and column, and is not stored', async () => {
   const end = await logEnd(service);
   const cedar = `${ALLOW_ALL}
 forbid(principal is Usr, action == Action::"wirte", resource)
@@ -180,7 +180,7 @@ test('forbid wins, and names itself', async () => {
   assert.deepEqual(authorityOf(denied).determining, ['not-ada']);
 });
 
-test('an error denies, even beside an allow', async () => {
+test('an error denies, even together with an allow', async () => {
   const denied = await under(`${ALLOW_ALL} permit(principal, action, resource) when { principal.missing == 1 };`);
   assert.deepEqual([denied.decision, denied.reason], ['deny', 'policy_error']);
 });

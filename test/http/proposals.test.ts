@@ -73,7 +73,7 @@ for (const [name, version] of Object.entries(REFUSED)) {
   });
 }
 
-test('a misspelt field is a 400 wherever it stands in a registration or a review', async () => {
+test('a misspelt field is a 400 at every place in a registration or a review', async () => {
   const id = unique('cap');
   const { definition, manifest, source } = proposal();
   const misspelt: Answered[] = [

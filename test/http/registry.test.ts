@@ -84,7 +84,7 @@ for (const [from, out] of Object.entries(TRANSITIONS)) {
   }
 }
 
-test('what is not there cannot be commanded', async () => {
+test('commands and queries for unknown versions are refused', async () => {
   const id = await newCapability(service);
   for (const [command, more] of Object.values(COMMANDS)) {
     refused(404, 'not_found', await versionCommand(service, 'reviewer', id, command, more, '9.9.9'));
@@ -96,7 +96,7 @@ test('what is not there cannot be commanded', async () => {
   }
 });
 
-test('who proposed a version cannot review it, whatever roles they have', async () => {
+test('the proposer of a version cannot review it in any role', async () => {
   const both = await addPrincipal(service, ['registrar', 'reviewer']);
   const id = unique('cap');
   expecting(201, await service.call(both, 'POST', '/v1/capabilities', registration(id)));
@@ -117,7 +117,7 @@ test('the one who suspended a version cannot reinstate it', async () => {
   refused(409, 'invalid_transition', await versionCommand(service, 'reviewer', id, 'reinstate'));
 });
 
-test('the one who proposed a version cannot reinstate it, whoever suspended it', async () => {
+test('the proposer of a version cannot reinstate it, even if another suspended it', async () => {
   const both = await addPrincipal(service, ['registrar', 'reviewer']);
   const id = unique('cap');
   expecting(201, await service.call(both, 'POST', '/v1/capabilities', registration(id)));
@@ -127,7 +127,7 @@ test('the one who proposed a version cannot reinstate it, whoever suspended it',
   expecting(200, await versionCommand(service, 'reviewer', id, 'reinstate'));
 });
 
-test('a review tells its verdict, who gave it, why, when, and what was accepted', async () => {
+test('a review shows its verdict, reviewer, reason, time, and accepted exceptions', async () => {
   const id = unique('cap');
   const registered = await register(service, id);
   const { version } = expecting(200, await versionCommand(service, 'reviewer', id, 'review', APPROVED));
@@ -143,7 +143,7 @@ test('a review tells its verdict, who gave it, why, when, and what was accepted'
   assert.equal(version.proposedBy, 'local-registrar');
 });
 
-test('exceptions: signature_missing always, server_unauthenticated where nothing is expected of the server', async () => {
+test('exceptions: signature_missing always, server_unauthenticated if nothing is expected of the server', async () => {
   const manifest = (server: Answered) => ({ ...proposal().manifest, server });
   const reviewed = async (server: Answered, exceptions: string[]) => {
     const id = unique('cap');
@@ -272,7 +272,7 @@ async function pagesOf(query: string): Promise<{ items: Answered[]; pages: numbe
   }
 }
 
-test('a list is told in pages, each thing once', async () => {
+test('a list comes in pages, each thing once', async () => {
   const owner = unique('owner');
   const ids = Array.from({ length: 5 }, () => unique('listed')).sort();
   for (const id of ids) expecting(201, await post({ ...registration(id), owner }));

@@ -191,7 +191,7 @@ test('an allow that was followed by a deny still takes its outcome', async () =>
   expecting(200, await tell(body, { status: 'failed' }));
 });
 
-test('an outcome stands: the same again is answered, another one is refused', async () => {
+test('an outcome is final: the same again is answered, another one is refused', async () => {
   for (const status of ['succeeded', 'failed']) {
     const body = await allowed();
     const outcome = {

@@ -87,7 +87,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-test('every route of the service stands in the table, and every row of the table is a route', () => {
+test('every route of the service is in the table, and every row of the table is a route', () => {
   const served = service.server.routes.map(routeOf).sort();
   assert.deepEqual(served, ROWS.map(routeOf).sort());
 });

@@ -40,7 +40,7 @@ async function taskWith(inputSchema: object): Promise<Answered> {
   return openTask(service, { scope: scopeOf(capability) });
 }
 
-test('what is wrong with arguments is named by place and rule in the answer, and never by its value', async () => {
+test('the answer names faults in arguments by place and rule, and never by their value', async () => {
   const task = await taskWith({
     type: 'object',
     properties: {

@@ -154,7 +154,7 @@ test('two entries of one capability with different versions are a 400, with one 
   expecting(201, await open(taskBody({ scope: [entry('1.0.0'), entry(), entry('1.0.0')] })));
 });
 
-test('a scope entry covers by effects, by operations, by both where it has both, and nothing where it has neither', async () => {
+test('a scope entry covers by effects, by operations, by both if it has both, and nothing if it has neither', async () => {
   const reasonFor = async (operation: string, entry: Answered) => {
     const task = await openTask(service, { scope: [{ capability: 'memory', ...entry }] });
     const { reason } = await decide(service, task, { operation });
@@ -170,7 +170,7 @@ test('a scope entry covers by effects, by operations, by both where it has both,
   assert.equal(await reasonFor('recall', { effects: [] }), 'outside_task_scope');
 });
 
-test('a task beyond a ceiling of its host is refused, whatever else it is', async () => {
+test('a task beyond a ceiling of its host is always refused', async () => {
   const ceilings = { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'] };
   const host = await addPrincipal(service, ['host'], ceilings);
   const end = await logEnd(service);

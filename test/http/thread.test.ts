@@ -12,7 +12,7 @@ describe('from registration to evidence', () => {
   });
   after(() => service.stop());
 
-  test('a call is allowed, answered, told and replayed', async () => {
+  test('a call is allowed, answered, reported and replayed', async () => {
     const task = await openTask(service);
     const body = callBody(task);
     const allowed = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));

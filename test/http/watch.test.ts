@@ -86,7 +86,7 @@ test('a watch begins with a snapshot, then tells each change at once and a heart
   assert.deepEqual([...new Set(times)].sort(), times, 'issuedAt rises');
 });
 
-test('what a suspension stops is told too, with its cause', async (t) => {
+test('the feed also reports what a suspension stops, with its cause', async (t) => {
   const service = await started(t);
   const id = await newCapability(service);
   const watch = await watching(t, service);
@@ -122,7 +122,7 @@ test('who comes back gets the changes since, as they were sent, and a heartbeat 
   assert.deepEqual([anew.event, anew.data.active.length], ['snapshot', epoch]);
 });
 
-test('where the changes since are not all recent, or the epoch is not ours, there is a snapshot', async (t) => {
+test('a snapshot comes if the changes since are not all recent, or if the epoch is not ours', async (t) => {
   const service = await started(t, { env: { SALLYPORT_LEASE_MS: '400' } });
   const { epoch } = await issue(service);
   await pause(300);
@@ -206,7 +206,7 @@ test('a shutdown ends all watches at once', async (t) => {
   assert.ok(performance.now() - startedMs < 3000, 'the shutdown waited for watches');
 });
 
-test('there are so many watches, half of them for one host; what is closed makes room', async (t) => {
+test('watches are bounded, half of them for one host; a closed watch makes room', async (t) => {
   const service = await started(t, { env: { SALLYPORT_WATCHES: '4' } });
   const [first] = [await watching(t, service), await watching(t, service)];
   refused(429, 'overloaded', await service.call('host', 'GET', '/v1/directives/watch'));

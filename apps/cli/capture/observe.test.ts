@@ -60,7 +60,7 @@ async function http(t: TestContext, era: string, events: boolean): Promise<Targe
   return { url, bearer: undefined };
 }
 
-test('a definition has one digest in every era, over both transports, whatever the order and the pages', async (t) => {
+test('a definition has one digest in every era, over both transports, in any order and any pages', async (t) => {
   const expected = '2025-11-25' as const;
   const { fingerprint, definition, probe } = await observe(stdio(expected));
   assert.equal(probe.protocolVersion, expected);
@@ -100,7 +100,7 @@ test('a revision that is asked for is spoken, or the capture fails', async () =>
   await assert.rejects(observe(stdio('2024-11-05'), '2025-11-25'), /answered with 2024-11-05/);
 });
 
-test('a server that ignores what comes before initialize is greeted again', async () => {
+test('a server that ignores requests before initialize is greeted again', async () => {
   const { probe } = await observe(stdio('silent-before-initialize'), 'auto', 3000);
   assert.equal(probe.protocolVersion, '2025-11-25');
 });
@@ -152,7 +152,7 @@ test('the process and everything that it started are gone afterwards', async (t)
   for (const pid of pids) assert.ok(await isGone(pid), `process ${pid} is still there`);
 });
 
-test('a command that is told to go takes the server along', async (t) => {
+test('a command that is ended takes the server along', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-capture-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'pids');
@@ -179,7 +179,7 @@ async function isGone(pid: number): Promise<boolean> {
   return false;
 }
 
-test('the server learns of the environment only what is on the list or was asked for', async (t) => {
+test('the server gets only the listed and the requested variables of the environment', async (t) => {
   process.env['SALLYPORT_TOKEN_FOR_TEST'] = 'not for servers';
   process.env['NAMED_FOR_TEST'] = 'named';
   t.after(() => {

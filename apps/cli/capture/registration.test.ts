@@ -26,7 +26,7 @@ function observation(definition: ServerDefinition, spki?: string): Observation {
 const effects = (annotations?: JsonObject) =>
   effectsOf({ name: 't', ...(annotations === undefined ? {} : { annotations }) });
 
-test('effects follow the annotations, and what is not said counts against the tool', () => {
+test('effects follow the annotations, and an absent hint counts against the tool', () => {
   assert.deepEqual(effects(), ['read', 'write', 'send', 'modify']);
   assert.deepEqual(effects({}), ['write', 'send', 'modify']);
   assert.deepEqual(effects({ readOnlyHint: true }), ['read']);
@@ -41,7 +41,7 @@ const propose = (...given: Parameters<typeof registrationOf>): Registration => r
 
 const TARGET: Target = { command: ['./server', '--root', '/srv/my docs'], env: [] };
 
-test('what is not proven has no integrity, and its reason is said', () => {
+test('without proof there is no integrity, and the reason is given', () => {
   const source = { type: 'file', name: 'server.py' } as const;
   const observed = observation({ tools: [], serverInfo: { name: 'Serv er', version: '1.0' } });
   const found = { source, note: 'the command names no file' };
@@ -65,7 +65,7 @@ test('with an integrity, the package and the command are what the server proves 
   assert.deepEqual(version.source, source);
 });
 
-test('an address is pinned by its key where it has one', () => {
+test('an address is pinned by its key if it has one', () => {
   const target: Target = { url: new URL('https://mcp.example.com/mcp'), bearer: 'secret-token' };
   const pinned = propose(target, observation({}, 'sha256:00'), undefined, GIVEN);
   const url = 'https://mcp.example.com/mcp';
@@ -107,7 +107,7 @@ test('prompts, templates and resources are operations that read', () => {
   );
 });
 
-test('a person is told what needs a second look', () => {
+test('a person sees what needs a second look', () => {
   const target: Target = { command: ['s', '--api-key=hunter2'], env: [] };
   const definition = { tools: [{ name: 'bare' }, { name: 'prompt:fake', annotations: {} }] };
   const hints = hintsOf(target, undefined, propose(target, observation(definition), undefined, GIVEN)).join('\n');

@@ -116,7 +116,7 @@ test('a package that no lock file agrees with proves itself by its own files, an
   assert.match(found.note, /no lock file states the integrity/);
 });
 
-test('the lock file says where a package came from, and under which other name it is installed', async () => {
+test('the lock file gives the origin of a package, and the other name under which it is installed', async () => {
   const alias = await find('node', 'node_modules/alias/index.js');
   assert.deepEqual(alias.source, { type: 'npm', name: 'aliased', version: '1.0.0', integrity: 'sha512-aliased' });
   const git = await find('node', 'node_modules/from-git/index.js');
@@ -187,7 +187,7 @@ test('the assignments of env count, and its options leave the word to the proces
   }
 });
 
-test('what cannot be proven says why', async () => {
+test('a missing proof has a reason', async () => {
   const cases: [string[], RegExp][] = [
     [['/bin/sh', '-c', 'a | b'], /a shell starts the server: the code of the server stands in the command line/],
     [['/bin/sh', '-lc', 'acme-server'], /a shell starts the server/],

@@ -86,7 +86,7 @@ const WHEEL = digestOf({
   const script = () => find([join(venv, 'bin', 'acme-server')]);
   const module = (env = {}, cwd = root) => find([join(venv, 'bin', 'python'), '-u', '-m', 'acme_server'], env, cwd);
 
-  test('its script and its module prove the same wheel, whatever package.json lies above', async () => {
+  test('its script and its module prove the same wheel, under any package.json above', async () => {
     const found = await script();
     assert.deepEqual(found.source, { type: 'pypi', name: 'acme-server', version: '1.2', integrity: WHEEL }, found.note);
     assert.equal(found.integrity, WHEEL);
@@ -152,7 +152,7 @@ const WHEEL = digestOf({
     assert.ok(found.integrity !== undefined && found.integrity !== WHEEL, found.note);
   });
 
-  test('what was not installed from PyPI does not claim to be, and an editable one proves nothing', async () => {
+  test('a distribution from elsewhere does not claim to be from PyPI, and an editable one proves nothing', async () => {
     const direct = 'Acme_Server-1.2.dist-info/direct_url.json';
     install({ [direct]: '{"url":"https://git.example.com/x","vcs_info":{"vcs":"git","commit_id":"1"}}' });
     assert.equal((await script()).source?.type, 'git');

@@ -253,7 +253,7 @@ test('every type of the proto takes part in a round trip', () => {
   assert.deepEqual(messageNames().sort(), [...seen].sort());
 });
 
-test('JSON is strict and no deeper than is said, wherever it stands', () => {
+test('JSON is strict and within its depth in every field', () => {
   const read = (type: string, message: Record<string, unknown>) => () => fromMessage(type, message, { maxDepth: 3 });
   const refused = (code: string) => (error: unknown) => error instanceof Problem && error.code === code;
   const json = (text: string) => Buffer.from(text);

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { failureLog } from './logger.js';
 import { test } from '../../../test/support/testing.js';
 
-test('where every request fails there are few lines, and they say how many were left out', () => {
+test('if every request fails there are few lines, and they say how many were left out', () => {
   const lines: Record<string, unknown>[] = [];
   const logger = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   let nowMs = 0;

@@ -11,7 +11,7 @@ import { test } from '../../../test/support/testing.js';
 const MIB = 1_048_576;
 const overloaded = (error: unknown): boolean => error instanceof Problem && error.code === 'overloaded';
 
-test('larger responses count until their work is over, whatever they came over; half is for one host', async () => {
+test('larger responses count until their work is over, on every protocol; half is for one host', async () => {
   const gate = new Gate({ clock: { monotonicMs: () => 0 }, maxInFlight: 100, maxWaitMs: 1000 });
   const texts = new FairShareLimiter(12 * MIB);
   const ends: (() => void)[] = [];
