@@ -9,6 +9,7 @@ export const getOpenApi = operation({
   method: 'GET',
   path: '/openapi.json',
   roles: 'public',
+  problems: ['overloaded'],
   answers: { 200: z.looseObject({ openapi: z.literal('3.1.0') }) },
 });
 
@@ -20,6 +21,7 @@ export const getAsyncApi = operation({
   method: 'GET',
   path: '/asyncapi.json',
   roles: 'public',
+  problems: ['overloaded'],
   answers: { 200: z.looseObject({ asyncapi: z.literal('3.0.0') }) },
 });
 
@@ -31,6 +33,7 @@ export const getDocs = operation({
   method: 'GET',
   path: '/docs',
   roles: 'public',
+  problems: ['overloaded'],
   answers: { 200: z.string() },
   media: 'text/html',
 });

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { EventEmitter } from 'node:events';
 import { Parser } from '@asyncapi/parser';
 import { DIRECTIVES_TOPIC } from '../../libs/feed/kafka/kafka-feed.js';
 import { EVENTS_TOPIC } from '../../libs/relay/outlets.js';
 import { families } from '../../libs/streams/catalogue.js';
+import type { FastifyRequest } from 'fastify';
+import { DocsController } from '../../apps/pdp/docs/docs.controller.js';
+import type { Asked } from '../../apps/pdp/edge/asked.js';
+import type { getOpenApi } from '../../libs/contract/docs.js';
 import { html } from '../../apps/pdp/docs/html.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
@@ -66,4 +71,20 @@ test('words of a description never become markup', () => {
   const { text } = html`<p title="${word}">${word}</p>`;
   assert.equal(text.match(/[<>]/g)?.length, 4);
   assert.equal(text.match(/"/g)?.length, 2);
+});
+
+test('few descriptions are under way at once, and a client that has gone makes room', async () => {
+  const docs = new DocsController();
+  const clients: EventEmitter[] = [];
+  const ask = async (): Promise<void> => {
+    const raw = Object.assign(new EventEmitter(), { closed: false });
+    const reply = { raw, headers: () => undefined, status: () => undefined };
+    await docs.describeHttp({} as Asked<typeof getOpenApi>, { headers: {} } as FastifyRequest, reply as never);
+    clients.push(raw);
+  };
+  for (let asked = 0; asked < 32; asked += 1) await ask();
+  await assert.rejects(ask, /too many descriptions/);
+  clients[7]?.emit('close');
+  await ask();
+  await assert.rejects(ask, /too many descriptions/);
 });

@@ -81,6 +81,7 @@ test('the description is answered without a token, and not again to a client tha
   for (const tags of [etag, `"other", ${etag}`, `W/${etag}`]) {
     const again = await service.call('nobody', 'GET', '/openapi.json', undefined, { 'if-none-match': tags });
     assert.deepEqual([again.status, again.body], [304, undefined]);
+    assert.equal(again.headers.has('content-length'), false, 'RFC 9110, 8.6');
   }
   expecting(200, await service.call('nobody', 'GET', '/openapi.json', undefined, { 'if-none-match': '"other"' }));
 });
@@ -104,4 +105,14 @@ test('the proto and the operations name the same gRPC methods, all of them for h
 
 test('the description is the same each time it is made', () => {
   assert.deepEqual(openApi(OPERATIONS, described.info.version), described);
+});
+
+test('the work of hosts and of auditors is bounded: an operation without admission is named here', () => {
+  const unbounded = OPERATIONS.filter(({ method, path, roles, admission }) => {
+    if (path.startsWith('/v1/audit/')) return admission !== 'audits';
+    const isForHosts = roles === 'any' || (roles !== 'public' && roles.includes('host'));
+    return isForHosts && method !== 'GET' && admission !== 'calls';
+  });
+  // They end or stop something: a service that is full has to take them.
+  assert.deepEqual(unbounded.map(({ id }) => id).sort(), ['acknowledgeDirectives', 'closeTask']);
 });

@@ -6,10 +6,18 @@ import { openApi } from '../../../libs/contract/openapi.js';
 import { OPERATIONS } from '../../../libs/contract/operations.js';
 import { VERSION } from '../../../libs/kernel/version.js';
 import type { Asked } from '../edge/asked.js';
+import { Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
+import { onceClosed } from '../http/work.js';
 import { asyncApiOf } from './async-api.js';
 import { PAGE_POLICY, pageOf } from './page.js';
 import type { OpenApi } from './open-api.js';
+
+/**
+ * Answers under way at once. Anyone may ask, and over TLS a client that does not read holds a copy of some 200 kB outside of
+ * the heap.
+ */
+const MAX_OPEN_ANSWERS = 32;
 
 /**
  * The descriptions of the service, built once. They are the same for all installations of a version, so they are
@@ -20,6 +28,7 @@ export class DocsController {
   private readonly openApi: Document;
   private readonly asyncApi: Document;
   private readonly page: Document;
+  private openAnswers = 0;
 
   constructor() {
     const http = JSON.stringify(openApi(OPERATIONS, VERSION));
@@ -34,8 +43,8 @@ export class DocsController {
     _: Asked<typeof getOpenApi>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Buffer {
-    return answered(this.openApi, request, reply);
+  ): Answered {
+    return this.answer(this.openApi, request, reply);
   }
 
   @Handles(getAsyncApi, asWritten)
@@ -43,8 +52,8 @@ export class DocsController {
     _: Asked<typeof getAsyncApi>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Buffer {
-    return answered(this.asyncApi, request, reply);
+  ): Answered {
+    return this.answer(this.asyncApi, request, reply);
   }
 
   @Handles(getDocs, asWritten)
@@ -52,9 +61,21 @@ export class DocsController {
     _: Asked<typeof getDocs>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Buffer {
+  ): Answered {
     void reply.headers(PAGE_HEADERS);
-    return answered(this.page, request, reply);
+    return this.answer(this.page, request, reply);
+  }
+
+  /** The document, or an empty 304 if the client already has it (RFC 9110, 13.1.2). */
+  private answer({ bytes, etag }: Document, request: FastifyRequest, reply: FastifyReply): Answered {
+    if (this.openAnswers >= MAX_OPEN_ANSWERS) throw new Problem('overloaded', 'too many descriptions are being read');
+    this.openAnswers += 1;
+    onceClosed(reply.raw, () => (this.openAnswers -= 1));
+    void reply.headers({ etag, 'cache-control': 'no-cache' });
+    const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+    if (known?.includes(etag) !== true && known?.includes('*') !== true) return { bytes };
+    void reply.status(304);
+    return {};
   }
 }
 
@@ -76,15 +97,11 @@ function documentOf(text: string): Document {
   return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` };
 }
 
-/** The document, or an empty 304 if the client already has it (RFC 9110, 13.1.2). */
-function answered({ bytes, etag }: Document, request: FastifyRequest, reply: FastifyReply): Buffer {
-  void reply.headers({ etag, 'cache-control': 'no-cache' });
-  const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  if (known?.includes(etag) !== true && known?.includes('*') !== true) return bytes;
-  void reply.status(304);
-  return Buffer.alloc(0);
+/** Without bytes the answer has no body. */
+interface Answered {
+  readonly bytes?: Buffer;
 }
 
-function asWritten(bytes: Buffer): Buffer {
+function asWritten({ bytes }: Answered): Buffer | undefined {
   return bytes;
 }

@@ -57,12 +57,12 @@ const textOf = (body: unknown): ResponseText => ({ body: body instanceof JsonTex
 /**
  * Serves an operation of the contract by a method, which gets the request as its first argument. The operation supplies
  * method, path, roles, limits, validation and status. `write` turns the answer into JSON over HTTP, if `JSON.stringify`
- * does not suit.
+ * does not suit. `write` replaces the method, so no other decorator may come below this one then.
  */
 export function Handles<const Op extends Operation>(op: Op): Decorator<Op, Given<Op>>;
 export function Handles<const Op extends Operation, Answer>(
   op: Op,
-  write: (answer: Answer) => string | Uint8Array,
+  write: (answer: Answer) => string | Uint8Array | undefined,
 ): Decorator<Op, Answer>;
 export function Handles(op: Operation, write?: (answer: never) => unknown) {
   return (target: object, key: string, descriptor: PropertyDescriptor): void => {
