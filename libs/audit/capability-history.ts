@@ -71,6 +71,6 @@ function addSubjectsOf({ json }: RecordedEvent, add: (target: Target) => void): 
         for (const effect of effects) add({ type: 'effect', effect });
     }
   } catch {
-    // What it names before the member that is damaged counts.
+    // The members before the damaged one keep their subjects.
   }
 }

@@ -12,7 +12,7 @@ import {
 /** Gives a file a second name: link(2). */
 type Link = (existing: string, name: string) => void;
 
-/** What link(2) answers on a file system without hard links. */
+/** Errors of link(2) on a file system without hard links. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** The PEM file (PKCS #8) of each signing key. */
