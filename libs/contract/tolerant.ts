@@ -30,7 +30,7 @@ export function tolerant<Schema extends z.ZodType>(schema: Schema): Tolerant<Sch
 
 function loosened(schema: z.core.$ZodType): z.ZodType {
   if (schema instanceof z.ZodObject) {
-    const members = Object.entries(schema.shape as z.core.$ZodLooseShape);
+    const members = Object.entries(schema.shape);
     return z.object(Object.fromEntries(members.map(([name, member]) => [name, loosened(member)])));
   }
   if (schema instanceof z.ZodArray) return z.array(loosened(schema.element));

@@ -39,5 +39,8 @@ await new LightRunner({ ...globalConfig, maxWorkers: 1 }).runTests(
 );
 process.off('disconnect', giveUp);
 // The runner kills a process that does not end by itself.
-setTimeout(() => console.error(`still open in ${test.path}: ${process.getActiveResourcesInfo()}`), OPEN_MS).unref();
+setTimeout(
+  () => console.error(`still open in ${test.path}: ${process.getActiveResourcesInfo().join()}`),
+  OPEN_MS,
+).unref();
 if (process.connected) process.send(message, () => process.disconnect());

@@ -19,7 +19,7 @@ const UNBOUND: OpenCall = { answering: () => nothing, pause: nothing, resume: no
 export interface BoundGrpc {
   readonly interceptor: ServerInterceptor;
   /** The call that began with this metadata. */
-  openOf(metadata: Metadata): OpenCall;
+  readonly openOf: (metadata: Metadata) => OpenCall;
   listen(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number>;
   /** Accepts no further connections. Resolves when the last one has ended. */
   stop(): Promise<void>;

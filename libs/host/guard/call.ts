@@ -37,7 +37,7 @@ export interface Call {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What a server returned for one call, after it was validated. */
+/** The validated response of a server to one call. */
 export interface Delivered {
   readonly callId: string;
   readonly envelope: Envelope;

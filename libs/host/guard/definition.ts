@@ -41,7 +41,7 @@ export const definitionReader =
     return { definition, digest: fingerprint.digest };
   };
 
-/** What an agent is shown: the pinned definition, reduced to what its task may do. */
+/** The definition that an agent sees: the pinned one, reduced to what its task may do. */
 export interface ShownDefinition {
   readonly instructions: string | undefined;
   readonly tools: readonly JsonObject[];

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ObservedDefinition, ReadDefinition } from './definition.js';
 
-/** What a server declares, as this host last read it. */
+/** The definition of a server, as this host last read it. */
 export interface Observer {
   /** Reads it for the first time. Rejects if it cannot be read. */
   begin(stopped: AbortSignal): Promise<ObservedDefinition>;
