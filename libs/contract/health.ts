@@ -16,24 +16,22 @@ const kafka = z
   .optional()
   .describe('Present if brokers are set.');
 
+const health = { tag: 'health', method: 'GET', roles: 'public' } as const;
+
 export const live = operation({
+  ...health,
   id: 'live',
-  tag: 'health',
   summary: 'Whether the process runs',
-  method: 'GET',
   path: '/health/live',
-  roles: 'public',
   answers: { 200: z.object({ status: z.literal('live') }) },
 });
 
 export const ready = operation({
+  ...health,
   id: 'ready',
-  tag: 'health',
   summary: 'Whether the service could allow a call now',
   description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
-  method: 'GET',
   path: '/health/ready',
-  roles: 'public',
   answers: {
     200: z.object({ status: z.literal('ready'), kafka }),
     503: z.object({
@@ -45,13 +43,11 @@ export const ready = operation({
 });
 
 export const metrics = operation({
+  ...health,
   id: 'metrics',
-  tag: 'health',
   summary: 'Metrics in the Prometheus text format',
   description: 'Counts, sizes, durations and closed words; nothing here names a task, host, user or capability.',
-  method: 'GET',
   path: '/metrics',
-  roles: 'public',
   answers: { 200: z.string() },
   media: 'text/plain',
   problems: ['overloaded'],

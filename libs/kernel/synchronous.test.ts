@@ -20,7 +20,7 @@ interface Thenable {
 }
 
 test('a section that may wait does not compile', () => {
-  // Each line below is an error of the compiler. If one of them is no error any more, this file does not compile.
+  // Each line below is an error of the compiler. This file fails to compile if one of them compiles.
   const sections = (): void => {
     // @ts-expect-error An async section waits.
     inOneTurn(async () => 1);

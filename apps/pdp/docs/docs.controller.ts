@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { getAsyncApi, getDocs, getOpenApi } from '../../../libs/contract/docs.js';
 import { openApi } from '../../../libs/contract/openapi.js';
 import { OPERATIONS } from '../../../libs/contract/operations.js';
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { VERSION } from '../../../libs/kernel/version.js';
 import type { Asked } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
@@ -28,7 +29,8 @@ export class DocsController {
   private readonly openApi: Document;
   private readonly asyncApi: Document;
   private readonly page: Document;
-  private openAnswers = 0;
+  /** Clients have no name here, so they share one. */
+  private readonly openAnswers = new FairShareLimiter(MAX_OPEN_ANSWERS, MAX_OPEN_ANSWERS);
 
   constructor() {
     const http = JSON.stringify(openApi(OPERATIONS, VERSION));
@@ -68,9 +70,9 @@ export class DocsController {
 
   /** The document, or an empty 304 if the client already has it (RFC 9110, 13.1.2). */
   private answer({ bytes, etag }: Document, request: FastifyRequest, reply: FastifyReply): Answered {
-    if (this.openAnswers >= MAX_OPEN_ANSWERS) throw new Problem('overloaded', 'too many descriptions are being read');
-    this.openAnswers += 1;
-    onceClosed(reply.raw, () => (this.openAnswers -= 1));
+    const hold = this.openAnswers.hold('anyone');
+    if (!hold.take(1)) throw new Problem('overloaded', 'too many descriptions are being read');
+    onceClosed(reply.raw, () => hold.end());
     void reply.headers({ etag, 'cache-control': 'no-cache' });
     const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
     if (known?.includes(etag) !== true && known?.includes('*') !== true) return { bytes };

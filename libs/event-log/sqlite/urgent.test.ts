@@ -6,15 +6,26 @@ import { DatabaseSync } from 'node:sqlite';
 import { batch, fact, write } from '../../../test/contracts/facts.js';
 import { LogOverloaded, type Recall } from '../port.js';
 import { openSqliteLog } from './sqlite-log.js';
-import { test } from '../../../test/support/testing.js';
+import { test, type TestContext } from '../../../test/support/testing.js';
 
-test('an urgent append is taken by a full queue, and committed before what waits in it', async (t) => {
+/** A file for logs. When the test ends, the log that was opened last is closed and the folder of the file deleted. */
+function placeOf(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-urgent-'));
-  const log = await openSqliteLog({ file: join(folder, 'log.db'), maxQueuedBatches: 200 });
+  const file = join(folder, 'log.db');
+  let opened: Awaited<ReturnType<typeof openSqliteLog>> | undefined;
   t.after(async () => {
-    await log.close();
+    await opened?.close();
     rmSync(folder, { recursive: true, force: true });
   });
+  return {
+    file,
+    open: async (more: { readonly maxQueuedBatches?: number } = {}) =>
+      (opened = await openSqliteLog({ file, ...more })),
+  };
+}
+
+test('an urgent append is taken by a full queue, and committed before what waits in it', async (t) => {
+  const log = await placeOf(t).open({ maxQueuedBatches: 200 });
   const payload = new Uint8Array(new SharedArrayBuffer(400_000)).fill(7);
   const large = (stream: string) => batch([{ stream, expected: 0, events: [fact(stream, 1, {}, payload)] }]);
   const waiting = Array.from({ length: 200 }, (_, index) => log.append(large(`calls-${index}`)));
@@ -30,13 +41,8 @@ test('an urgent append is taken by a full queue, and committed before what waits
 });
 
 test('a large payload is written in parts before its event: others come before it, what rests on it does not', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-parts-'));
-  const file = join(folder, 'log.db');
-  let log = await openSqliteLog({ file });
-  t.after(async () => {
-    await log.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const { file, open } = placeOf(t);
+  let log = await open();
   const payload = new Uint8Array(new SharedArrayBuffer(6_000_001));
   for (let at = 0; at < payload.length; at += 1) payload[at] = at % 251;
   const place = { stream: 'calls-large', revision: 1 };
@@ -61,7 +67,7 @@ test('a large payload is written in parts before its event: others come before i
   assert.deepEqual(again, { kind: 'committed', position: 3n });
   await log.close();
   // What never got its event is gone after the next start.
-  log = await openSqliteLog({ file });
+  log = await open();
   const db = new DatabaseSync(file, { readOnly: true });
   t.after(() => db.close());
   const { parts } = db.prepare('SELECT count(*) AS parts FROM payload_parts').get() ?? {};
@@ -70,13 +76,8 @@ test('a large payload is written in parts before its event: others come before i
 });
 
 test('parts of a batch that is refused, repeated or taken back are let go of at once', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-parts-'));
-  const file = join(folder, 'log.db');
-  let log = await openSqliteLog({ file });
-  t.after(async () => {
-    await log.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const { file, open } = placeOf(t);
+  let log = await open();
   const db = new DatabaseSync(file, { readOnly: true });
   t.after(() => db.close());
   const held = () =>
@@ -106,7 +107,7 @@ test('parts of a batch that is refused, repeated or taken back are let go of at 
   assert.deepEqual({ ...held() }, { parts: 12, staged: 0 });
   // Tokens go on from what the file holds, whatever the clock says.
   await log.close();
-  log = await openSqliteLog({ file });
+  log = await open();
   assert.equal((await log.append(large('calls-next', 1))).kind, 'committed');
   assert.deepEqual(
     db
