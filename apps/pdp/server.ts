@@ -7,7 +7,6 @@ import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { traceIdOf } from '../../libs/kernel/ids.js';
 import { AppModule } from './app.module.js';
 import { routeAuthorize, takeDirectly } from './calls/direct-authorize.js';
 import { startGrpc } from './grpc/server.js';
@@ -18,13 +17,15 @@ import { acceptStrictJson } from './edge/body.js';
 import { awaitFreshness } from './edge/freshness.js';
 import { handledBy } from './http/handles.js';
 import { answerExpectations, answerParserError } from './http/parser-errors.js';
-import { Problem, problemOf } from './edge/problem.js';
+import { problemOf, type Problem } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
-import { failureLog, type LogFailure } from './observability/logger.js';
+import { failureLog } from './observability/logger.js';
 import { boundHttp, timeLimits } from './overload/http.js';
 import { giveTimeBack } from './overload/patience.js';
+import { Refusals } from './overload/refusals.js';
 import type { Service } from './service.js';
+import { tellProblems, type Told } from './told.js';
 
 /** How long a shutdown waits for clients that send or read slowly, in milliseconds. */
 const DRAIN_MS = 6000;
@@ -67,9 +68,16 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   server.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });
   });
+  const { registry } = service.metrics;
+  const refusals = new Refusals({
+    registry,
+    warn: (fields, text) => logger.warn(fields, text),
+    nowMs: () => clock.monotonicMs(),
+  });
+  const told = tellProblems(failureLog(logger), refusals);
   const quotas = new Quotas(clock, settings.limits);
   server.addHook('onRequest', authenticate(service.authenticator, quotas));
-  const connections = boundHttp(server, settings, service.bounds, service.metrics.registry);
+  const connections = boundHttp(server, settings, service.bounds, registry, refusals.refused);
   server.addHook('preHandler', awaitFreshness(view));
   const { tracing } = service;
   if (tracing !== undefined) {
@@ -78,7 +86,6 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     });
   }
   acceptStrictJson(server, settings.limits, quotas);
-  const logFailure = failureLog(logger);
   let draining = false;
   server.addHook('onSend', (_request, reply, _payload, done) => {
     // A connection that is kept alive after the last answer would keep the server from closing.
@@ -90,9 +97,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     bodyParser: false,
     abortOnError: false,
   });
-  app.useGlobalFilters(new ProblemFilter(logFailure));
-  const told = (error: unknown, traceparent: string | undefined): Problem =>
-    logged(error, logFailure, traceIdOf(traceparent));
+  app.useGlobalFilters(new ProblemFilter(told));
   const hotPath = { authorizer: service.decisions.authorizer, limits: settings.limits };
   routeAuthorize(server, hotPath);
   takeDirectly(server.server, {
@@ -103,7 +108,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     connections,
     tracing,
     keepsConnections: () => !draining,
-    problemOf: told,
+    told,
   });
   giveTimeBack(server.server, settings.bounds.clientMs);
   // One address only: for `localhost` the framework would open a second server, which these bounds do not cover.
@@ -114,7 +119,8 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     quotas,
     readiness,
     tls: pem,
-    problemOf: told,
+    told,
+    refusals,
     handled: handledIn(app),
   }).catch(async (error: unknown) => {
     await app.close();
@@ -127,6 +133,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
     await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
     connections.stop();
+    refusals.stop();
     await service.close();
   };
   return { app, url: await app.getUrl(), grpc: grpc.address, routes, close };
@@ -151,12 +158,15 @@ const handledIn = (app: INestApplication): Handled[] =>
 /** Turns every error behind a route into a problem document, in this one place. */
 @Catch()
 class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly logFailure: LogFailure) {}
+  constructor(private readonly told: Told) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const traceId = traceIdOf(traceparentOf(http.getRequest<FastifyRequest>()));
-    send(http.getResponse<FastifyReply>(), logged(error, this.logFailure, traceId));
+    const request = http.getRequest<FastifyRequest>();
+    send(
+      http.getResponse<FastifyReply>(),
+      this.told(error, traceparentOf(request), () => request.principal?.name),
+    );
   }
 }
 
@@ -166,17 +176,4 @@ function send(reply: FastifyReply, problem: Problem): void {
     .headers(problem.headers)
     .header('content-type', 'application/problem+json')
     .send(JSON.stringify(problem.toJson()));
-}
-
-/** Logs an unforeseen error by its name and place. Its message may quote a caller. */
-function logged(error: unknown, logFailure: LogFailure, traceId: string | undefined): Problem {
-  const problem = problemOf(error);
-  if (problem.status >= 500 && error instanceof Error) {
-    const at = error.stack
-      ?.split('\n')
-      .slice(1, 6)
-      .map((line) => line.trim());
-    logFailure({ error: error.name, code: problem.code, traceId, at });
-  }
-  return problem;
 }

@@ -133,7 +133,7 @@ test('takes plain requests while there is room, and leaves all others to the rou
     limits: parts.settings.limits,
     tracing: undefined,
     keepsConnections: () => false,
-    problemOf,
+    told: problemOf,
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const address = server.address();

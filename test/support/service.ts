@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { openService, type Service, type ServiceParts } from '../../apps/pdp/service.js';
 import { startServer, type Server } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
@@ -46,6 +46,8 @@ export interface TestService extends Callable {
 export interface TestOptions extends ServiceParts {
   readonly dataDir?: string;
   readonly env?: Record<string, string>;
+  /** Receives the lines of the service; without it there are none. */
+  readonly logger?: Logger;
 }
 
 export async function startService(options: TestOptions = {}): Promise<TestService> {
@@ -54,7 +56,7 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
   const settings = readSettings({ SALLYPORT_DATA: dataDir, ...ports, ...options.env });
   const answers = new AnswerCheck();
   const service = await openService(settings, { onGrpcAnswer: answers.overGrpc, ...options });
-  const server = await startServer(service, pino({ enabled: false }));
+  const server = await startServer(service, options.logger ?? pino({ enabled: false }));
   answers.overHttp(server.app.getHttpServer());
   const tokens = tokensOf(dataDir);
   const ask = callerOf(server.url, tokens);

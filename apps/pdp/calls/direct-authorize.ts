@@ -6,7 +6,6 @@ import { admitted, callerOf, charge, type Principal } from '../edge/access.js';
 import { credentialsOf } from '../edge/credentials.js';
 import { isPacked, parseJson } from '../edge/body.js';
 import { lacksHost } from '../edge/body.js';
-import type { Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
 import { traceparentOf } from '../http/traceparent.js';
 import { valueBoundsOf } from '../edge/value-bounds.js';
@@ -14,6 +13,7 @@ import type { Tracing } from '../observability/tracing.js';
 import { SMALL_BYTES } from '../overload/bodies.js';
 import type { Connections } from '../overload/connections.js';
 import type { Gate } from '../overload/gate.js';
+import type { Told } from '../told.js';
 import { authorize, type AuthorizeParts } from './authorize.js';
 
 const { path: PATH, method: METHOD } = authorizeCall;
@@ -27,8 +27,8 @@ interface Parts extends AuthorizeParts {
   readonly tracing: Tracing | undefined;
   /** Whether the connection may carry further requests. */
   readonly keepsConnections: () => boolean;
-  /** The problem that the caller gets for an error; an unforeseen error is logged. */
-  readonly problemOf: (error: unknown, traceparent: string | undefined) => Problem;
+  /** The problem that the caller gets. */
+  readonly told: Told;
 }
 
 /** The route of the hot path. It takes the requests that `takeDirectly` leaves, errors included. */
@@ -108,7 +108,7 @@ async function answer(
     const decision = await (tracing === undefined ? decide() : tracing.responses.run(tell, decide));
     write(response, 200, 'application/json; charset=utf-8', JSON.stringify(decision), parts);
   } catch (error) {
-    const problem = parts.problemOf(error, traceparent);
+    const problem = parts.told(error, traceparent, () => principal.name);
     for (const [name, value] of Object.entries(problem.headers)) response.setHeader(name, value);
     write(response, problem.status, 'application/problem+json; charset=utf-8', JSON.stringify(problem.toJson()), parts);
   }

@@ -5,7 +5,7 @@ import { changeIn } from '../../../libs/feed/beat-signer.js';
 import type { Broadcast, Watcher } from '../../../libs/feed/broadcast.js';
 import { families } from '../../../libs/streams/catalogue.js';
 import type { Principal } from '../edge/access.js';
-import { Problem, unwrap } from '../edge/problem.js';
+import { Overloaded, Problem, unwrap } from '../edge/problem.js';
 import type { Hold, FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** The principal of a watch, with the identity that it was admitted with. */
@@ -64,7 +64,7 @@ export class Watches {
     const { name, identity } = caller;
     this.refuseEnded({ name, identity });
     const hold = this.shares.hold(name);
-    if (!hold.take(1)) throw new Problem('overloaded', 'too many watches are open');
+    if (!hold.take(1)) throw new Overloaded('watches', 'too many watches are open');
     this.open.set(watcher, { caller: { name, identity }, instanceId, hold });
     try {
       if (instanceId !== undefined) {

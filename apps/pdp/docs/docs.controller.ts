@@ -7,7 +7,7 @@ import { OPERATIONS } from '../../../libs/contract/operations.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { VERSION } from '../../../libs/kernel/version.js';
 import type { Asked } from '../edge/asked.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
 import { onceClosed } from '../http/work.js';
 import { asyncApiOf } from './async-api.js';
@@ -71,7 +71,7 @@ export class DocsController {
   /** The document, or an empty 304 if the client already has it (RFC 9110, 13.1.2). */
   private answer({ bytes, etag }: Document, request: FastifyRequest, reply: FastifyReply): Answered {
     const hold = this.openAnswers.hold('anyone');
-    if (!hold.take(1)) throw new Problem('overloaded', 'too many descriptions are being read');
+    if (!hold.take(1)) throw new Overloaded('docs', 'too many descriptions are being read');
     onceClosed(reply.raw, () => hold.end());
     void reply.headers({ etag, 'cache-control': 'no-cache' });
     const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Authenticator, Credentials, Principal } from '../../../libs/authentication/authenticator.js';
 import type { Operation } from '../../../libs/contract/operation.js';
 import { credentialsOf } from './credentials.js';
-import { Problem, unwrap } from './problem.js';
+import { Overloaded, Problem, unwrap } from './problem.js';
 import type { Asked, Quotas } from './quotas.js';
 
 export type { Principal };
@@ -30,8 +30,9 @@ export function authenticate(authenticator: Authenticator, quotas: Quotas) {
     if (roles === 'public') return done();
     try {
       const principal = admitted(authenticator, credentialsOf(request.raw), roles);
-      charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
+      // Before the charge, so that a refusal is counted for its host. A refused request goes no further.
       request.principal = principal;
+      charge(quotas, principal, { bytes: lengthOf(request) ?? 0, purpose: purposeOf(request) });
     } catch (error) {
       return done(error as Error);
     }
@@ -55,7 +56,7 @@ export function admitted(authenticator: Authenticator, credentials: Credentials,
  */
 export function charge(quotas: Quotas, principal: Principal, asked: Asked): void {
   if (!principal.roles.includes('host') || quotas.admit(principal.name, asked)) return;
-  throw new Problem('overloaded', 'this host has used up its quota');
+  throw new Overloaded('quota', 'this host has used up its quota');
 }
 
 /** The announced length of the body in bytes; undefined if the body is chunked. */

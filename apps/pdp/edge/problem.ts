@@ -14,6 +14,25 @@ import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
 /** When a client that was refused for lack of room may retry, in seconds. */
 const RETRY_AFTER_S = '1';
 
+/** The bound that refused a request, as `sallyport_overloaded_total` names it. */
+export type OverloadCause =
+  | 'quota'
+  | 'calls'
+  | 'audits'
+  | 'bodies'
+  | 'responses'
+  | 'content'
+  | 'appends'
+  | 'grpc_calls'
+  | 'watches'
+  | 'unread'
+  | 'idle'
+  | 'connections'
+  | 'instances'
+  | 'policies'
+  | 'docs'
+  | 'metrics';
+
 /** An error that is answered with a problem document. */
 export class Problem extends Error {
   override readonly name = 'Problem';
@@ -51,18 +70,30 @@ export class Problem extends Error {
   }
 }
 
+/** A refusal because too much is under way, or because a quota is used up. Nothing was done for the request. */
+export class Overloaded extends Problem {
+  constructor(
+    readonly limit: OverloadCause,
+    detail: string,
+  ) {
+    super('overloaded', detail);
+  }
+}
+
 /** The value of a result. Throws its refusal as a `Problem`. */
 export function unwrap<Value>(result: Result<Value, Refusal>): Value {
   if (result.ok) return result.value;
   const { code, detail, errors, needed } = result.error;
+  // Of the deciders, only that of instances refuses for lack of room.
+  if (code === 'overloaded') throw new Overloaded('instances', detail);
   throw new Problem(code, detail, errors, needed);
 }
 
 /** The errors of the framework and the stores as problems. An unforeseen error becomes a 503: nothing was promised. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof LogOverloaded || error instanceof PoolOverloaded)
-    return new Problem('overloaded', error.message);
+  if (error instanceof LogOverloaded) return new Overloaded('appends', error.message);
+  if (error instanceof PoolOverloaded) return new Overloaded('content', error.message);
   if (error instanceof OutcomeUnknown) {
     return new Problem('outcome_unknown', 'it is not known whether this was recorded: ask with the same request');
   }

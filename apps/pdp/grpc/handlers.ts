@@ -15,7 +15,7 @@ import type { Purpose, Quotas } from '../edge/quotas.js';
 import type { BoundGrpc } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
-import { rpcsOf, textIn, type Rpc } from './rpcs.js';
+import { rpcsOf, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
 import { serveStream, type DecisionStream, type ProblemOf } from './stream.js';
 import { serveWatch, type WatchCall } from './watch.js';
@@ -129,6 +129,6 @@ export class Handlers {
   }
 
   private failure(error: unknown, metadata: Metadata): StatusObject {
-    return statusOf(this.parts.problemOf(error, textIn(metadata, 'traceparent')));
+    return statusOf(this.parts.problemOf(error, metadata));
   }
 }

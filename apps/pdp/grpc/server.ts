@@ -17,6 +17,8 @@ import type { Handled } from '../edge/asked.js';
 import { credentialsIn } from '../edge/credentials.js';
 import type { Quotas } from '../edge/quotas.js';
 import { boundGrpc, type BoundGrpc } from '../overload/grpc.js';
+import type { Refusals } from '../overload/refusals.js';
+import type { Told } from '../told.js';
 import type { Service } from '../service.js';
 import type { Settings } from '../settings.js';
 import { Handlers, type HandlerParts, type MethodTypes } from './handlers.js';
@@ -43,7 +45,8 @@ export interface GrpcParts {
   readonly quotas: Quotas;
   readonly readiness: Readiness;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  readonly problemOf: ProblemOf;
+  readonly told: Told;
+  readonly refusals: Pick<Refusals, 'refused'>;
   /** The operations that the controllers serve. */
   readonly handled: readonly Handled[];
 }
@@ -60,10 +63,17 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const { limits, grpc } = service.settings;
   const leaving = new AbortController();
   const admit = (metadata: Metadata): Principal => admitted(service.authenticator, credentialsIn(metadata), HOSTS_ONLY);
-  const bound = boundCalls(service, parts.problemOf, admit);
+  /** Undefined if the caller has no valid token. Only refusals ask, so the token is read a second time. */
+  const nameOf = (metadata: Metadata): string | undefined => {
+    const result = service.authenticator.authenticate(credentialsIn(metadata));
+    return result.ok ? result.value.name : undefined;
+  };
+  const problemOf: ProblemOf = (error, metadata) =>
+    parts.told(error, textIn(metadata, 'traceparent'), () => nameOf(metadata));
+  const bound = boundCalls(service, parts.refusals, problemOf, admit);
   const server = newServer(bound, limits);
   const { openOf } = bound;
-  addOurServices(server, new Handlers({ ...parts, service, admit, openOf, leaving: leaving.signal }));
+  addOurServices(server, new Handlers({ ...parts, service, problemOf, admit, openOf, leaving: leaving.signal }));
   serveHealth(server, parts.readiness, leaving.signal);
   const shown = { ...protos(), ...loadSync(healthProto, { keepCase: true }) };
   serveReflection(server, shown, ({ metadata }) => openOf(metadata));
@@ -78,8 +88,14 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
 }
 
 /** The bounds of all calls. They admit the caller when a call begins. */
-function boundCalls(service: Service, problemOf: ProblemOf, admit: HandlerParts['admit']): BoundGrpc {
+function boundCalls(
+  service: Service,
+  { refused }: GrpcParts['refusals'],
+  problemOf: ProblemOf,
+  admit: HandlerParts['admit'],
+): BoundGrpc {
   return boundGrpc({
+    refused,
     settings: service.settings,
     bounds: service.bounds,
     registry: service.metrics.registry,
@@ -87,7 +103,7 @@ function boundCalls(service: Service, problemOf: ProblemOf, admit: HandlerParts[
     isWatch,
     isCheck,
     admit,
-    statusOf: (error, metadata) => statusOf(problemOf(error, textIn(metadata, 'traceparent'))),
+    statusOf: (error, metadata) => statusOf(problemOf(error, metadata)),
   });
 }
 

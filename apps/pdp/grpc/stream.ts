@@ -1,24 +1,24 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream } from '@grpc/grpc-js';
 import { authorizeCall } from '../../../libs/contract/calls.js';
 import { charge, type Principal } from '../edge/access.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded, Problem } from '../edge/problem.js';
 import type { Quotas } from '../edge/quotas.js';
 import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
-import { authorizeOver, textIn, type Calling } from './rpcs.js';
+import { authorizeOver, type Calling } from './rpcs.js';
 import { statusOf } from './status.js';
 
 /** Most requests in a message, and most in flight on a stream before its next message waits. */
 export const MAX_IN_FLIGHT = 256;
 
-const MADE_WAY = new Problem('overloaded', 'the stream was idle, and another one needs its place');
-const NO_ROOM = new Problem('overloaded', 'too many bytes are on their way');
+const MADE_WAY = new Overloaded('idle', 'the stream was idle, and another one needs its place');
+const NO_ROOM = new Overloaded('bodies', 'too many bytes are on their way');
 
 export type DecisionStream = ServerDuplexStream<Buffer, object>;
 
-/** A thrown value as a problem. Logs an unforeseen error with the trace of the call. */
-export type ProblemOf = (error: unknown, traceparent: string | undefined) => Problem;
+/** A thrown value as a problem. Logs an unforeseen error with the trace of the call, and counts a refusal for its host. */
+export type ProblemOf = (error: unknown, metadata: Metadata) => Problem;
 
 export interface StreamParts {
   readonly service: Service;
@@ -55,7 +55,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     if (failed) return;
     failed = true;
     holdBack();
-    const status = statusOf(problemOf(why, textIn(call.metadata, 'traceparent')));
+    const status = statusOf(problemOf(why, call.metadata));
     void done.then(() => call.emit('error', status));
   };
   /** Counts requests, and answers until they have left: a client that does not read gets nothing further. */
@@ -154,7 +154,7 @@ async function answer(
     service.onGrpcAnswer?.(authorizeCall, decision);
     return { callId, decision };
   } catch (error) {
-    const { code, detail, errors = [] } = problemOf(error, textIn(calling.metadata, 'traceparent'));
+    const { code, detail, errors = [] } = problemOf(error, calling.metadata);
     return { callId, problem: { code, detail, errors } };
   }
 }

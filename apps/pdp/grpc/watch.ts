@@ -5,11 +5,10 @@ import type { WatchEnd, Watcher } from '../../../libs/feed/broadcast.js';
 import type { Watches } from '../directives/watches.js';
 import type { Principal } from '../edge/access.js';
 import { parseInput } from '../edge/body.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded, Problem } from '../edge/problem.js';
 import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { toMessage } from './codec.js';
-import { textIn } from './rpcs.js';
 import { statusOf } from './status.js';
 import type { ProblemOf } from './stream.js';
 
@@ -17,7 +16,7 @@ export type WatchCall = ServerWritableStream<Buffer, object>;
 
 /** The problem that tells a client why its watch has ended. */
 const ENDS: Readonly<Record<WatchEnd, Problem>> = {
-  slow: new Problem('overloaded', 'the beats were not read'),
+  slow: new Overloaded('unread', 'the beats were not read'),
   lost: new Problem('revision_conflict', 'too much has changed meanwhile; ask again'),
   silent: new Problem('revision_conflict', 'nothing was acknowledged for too long; ask again'),
   revoked: new Problem('unauthenticated', 'the caller or its token is no longer valid'),
@@ -45,7 +44,7 @@ export async function serveWatch(
   const { watches, problemOf, open } = parts;
   const fail = (error: unknown): void => {
     if (call.cancelled) return;
-    call.emit('error', statusOf(problemOf(error, textIn(call.metadata, 'traceparent'))));
+    call.emit('error', statusOf(problemOf(error, call.metadata)));
   };
   const watcher: Watcher = {
     send({ beat }, taken) {

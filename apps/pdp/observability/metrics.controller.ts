@@ -1,7 +1,7 @@
 import { Controller, Header, Inject } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { metrics } from '../../../libs/contract/health.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
 import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
 
@@ -17,14 +17,14 @@ export class MetricsController {
 
   /**
    * Metrics in the Prometheus text format. They are public, as health is. Scrapers are not principals, and a token
-   * shared with every scraper would be a worse secret than these numbers. So metrics identify nobody. They hold counts,
-   * sizes, durations and words of our own closed lists. They hold no content, and no id of a task, call, trace, host,
-   * user or capability. To hide how busy the service is, keep others from its address.
+   * shared with every scraper would be a worse secret than these numbers. So metrics hold counts, sizes, durations and
+   * words of our own closed lists. They hold no content, and no id of a task, call, trace, user or capability. The only
+   * names are those of principals that were refused for load. To hide how busy the service is, keep others from its address.
    */
   @Handles(metrics)
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
   metrics(): Promise<string> {
-    if (!this.budget.take()) throw new Problem('overloaded', 'the metrics are asked for too often');
+    if (!this.budget.take()) throw new Overloaded('metrics', 'the metrics are asked for too often');
     return this.registry.metrics();
   }
 }

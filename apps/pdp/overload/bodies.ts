@@ -1,7 +1,7 @@
 import { Transform, type Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { callerOf, operationOf } from '../edge/access.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded, Problem } from '../edge/problem.js';
 import type { Settings } from '../settings.js';
 import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { onceClosed } from '../http/work.js';
@@ -38,7 +38,7 @@ export function boundBodies(server: FastifyInstance, shares: FairShareLimiter, l
       if (read > limit) return tooLarge(limit);
       // A small body that announces no size is not counted either.
       if (read <= SMALL_BYTES) return undefined;
-      if (!hold.take(read - held)) return new Problem('overloaded', 'too many bytes are on their way');
+      if (!hold.take(read - held)) return new Overloaded('bodies', 'too many bytes are on their way');
       held = read;
       return undefined;
     };

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '../../../libs/kernel/time.js';
-import { addGauge, addTotal } from '../observability/gauges.js';
+import { addGauge } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { Gate } from './gate.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
@@ -52,10 +52,5 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
     return opened.grpcChecks.inUse + opened.grpcStrangers.inUse;
   });
   addGauge(registry, 'sallyport_watches', 'Watches of directives that are open.', () => opened.watches.inUse);
-  addTotal(registry, 'sallyport_overloaded_total', 'Requests that were refused because too much was under way.', () => {
-    const { grpcCalls: hosts, grpcChecks, grpcStrangers, watches: watching } = opened;
-    const each = [calls, audits, bodies, texts, hosts, grpcChecks, grpcStrangers, watching];
-    return each.reduce((sum, { refused }) => sum + refused, 0);
-  });
   return opened;
 }

@@ -5,6 +5,8 @@ export interface ConnectionBounds {
   readonly maxConnections: number;
   /** How long a client may leave an answer unread, in milliseconds. */
   readonly unreadMs: number;
+  /** Called for each connection that is closed because there are too many. */
+  readonly onEvicted?: () => void;
 }
 
 type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
@@ -82,6 +84,7 @@ export class Connections {
     const peer = peerOf(socket);
     if (this.byPeer.size >= this.bounds.maxConnections) {
       this.evictions += 1;
+      this.bounds.onEvicted?.();
       const [oldest] = this.strangers.values();
       (oldest ?? socket).destroy();
       if (oldest === undefined) return;

@@ -1,6 +1,6 @@
 import type { Aside } from '../../../libs/decision-point/response.js';
 import type { Clock } from '../../../libs/kernel/time.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 
 export interface GateOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
@@ -45,7 +45,7 @@ export class Gate {
   refuseIfFull(): void {
     if (!this.isFull()) return;
     this.refusals += 1;
-    throw new Problem('overloaded', 'the service is overloaded');
+    throw new Overloaded('calls', 'the service is overloaded');
   }
 
   /**

@@ -1,7 +1,7 @@
 import { INLINE_BYTES, bytesOf } from '../../../libs/decision-point/content-desk.js';
 import type { Responder } from '../../../libs/decision-point/responder.js';
 import type { Tasks } from '../../../libs/decision-point/tasks.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 import type { Authorizing } from '../observability/measured-authorizer.js';
 import type { Gate } from './gate.js';
 import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
@@ -27,7 +27,7 @@ export const gatedResponder = (inner: Responding, gate: Gate, texts: FairShareLi
       // One response of a host is always let in, so that an idle service accepts even the largest.
       const amount = Math.min(bytes * COPIES, texts.each);
       if (bytes > INLINE_BYTES && !hold.take(amount))
-        throw new Problem('overloaded', 'too many responses are being worked on');
+        throw new Overloaded('responses', 'too many responses are being worked on');
       try {
         return await inner.respond(callId, text, caller, aside);
       } finally {

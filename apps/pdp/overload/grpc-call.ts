@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { ServerInterceptingCall, status, type Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { FairShareLimiter, Hold } from '../../../libs/kernel/fair-share-limiter.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 import type { Bounds } from './bounds.js';
 import type { Connections } from './connections.js';
 import type { DeadlineSweeper } from './deadline-sweeper.js';
@@ -16,7 +16,7 @@ export type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObjec
 
 const LATE: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' };
 /** For an idle stream without a token, and for a stream whose message never arrives completely. */
-const MADE_WAY: Ended = { code: status.RESOURCE_EXHAUSTED, details: 'another call needs the place of this one' };
+const MADE_WAY = new Overloaded('idle', 'another call needs the place of this one');
 const TOO_LONG: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the call was open for too long' };
 
 /** The bounds that all calls of one interface share. */
@@ -100,11 +100,11 @@ export class BoundedCall implements OpenCall {
     this.take(this.shared.limiters.grpcChecks, NO_TOKEN, () => false);
   }
 
-  admitStranger(): void {
+  admitStranger(metadata: Metadata): void {
     this.take(this.shared.limiters.grpcStrangers, this.peer, () => this.makeWayOfStranger());
     this.shared.idleStrangers.rest(this, this.peer, () => {
       this.end();
-      this.paced.sendStatus(MADE_WAY);
+      this.paced.sendStatus(this.statusOf(MADE_WAY, metadata));
     });
   }
 
@@ -144,7 +144,7 @@ export class BoundedCall implements OpenCall {
   private take(limiter: FairShareLimiter, name: string, makeWay: () => boolean): void {
     this.hold = limiter.hold(name);
     if (this.hold.take(1) || (makeWay() && this.hold.take(1))) return;
-    throw new Problem('overloaded', 'too many calls are open');
+    throw new Overloaded('grpc_calls', 'too many calls are open');
   }
 
   /** The connection with the most open calls gives one up: this call's own, or one that keeps at least as many. */

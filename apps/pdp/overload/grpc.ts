@@ -8,6 +8,7 @@ import type { Bounds } from './bounds.js';
 import { Connections } from './connections.js';
 import { DeadlineSweeper } from './deadline-sweeper.js';
 import { BoundedCall, type Ended, type OpenCall, type SharedBounds } from './grpc-call.js';
+import type { Refusals } from './refusals.js';
 import { Yielding } from './yielding.js';
 
 export type { OpenCall };
@@ -30,6 +31,7 @@ export interface BoundGrpc {
 export interface GrpcBoundsParts {
   readonly settings: Settings;
   readonly bounds: Bounds;
+  readonly refused: Refusals['refused'];
   readonly registry: Registry;
   /** Whether a method is one of our own, which require a token. */
   readonly isOurs: (path: string) => boolean;
@@ -47,10 +49,14 @@ export interface GrpcBoundsParts {
  * arrive and an answer to be read. The service keeps nothing of a message from a caller without a token.
  */
 export function boundGrpc(parts: GrpcBoundsParts): BoundGrpc {
-  const { settings, bounds, registry } = parts;
+  const { settings, bounds, registry, refused } = parts;
   const { connections: maxConnections, clientMs } = settings.bounds;
   const listener: NetServer = createServer();
-  const connections = new Connections(listener, { maxConnections, unreadMs: clientMs }, false);
+  const connections = new Connections(
+    listener,
+    { maxConnections, unreadMs: clientMs, onEvicted: () => refused('connections', undefined) },
+    false,
+  );
   addGauge(registry, 'sallyport_grpc_connections', 'Connections of the gRPC interface.', () => connections.open);
   addTotal(registry, 'sallyport_grpc_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
@@ -91,7 +97,7 @@ function interceptorOf(
     const admitCall = (metadata: Metadata, call: BoundedCall): void => {
       if (kind.isOurs) call.admitHost(admit(metadata).name, isWatch(path));
       else if (isCheck(path)) call.admitCheck();
-      else call.admitStranger();
+      else call.admitStranger(metadata);
       calls.set(metadata, call);
     };
     return new BoundedCall(shared, raw, kind, admitCall, statusOf).intercepted;

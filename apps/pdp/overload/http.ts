@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import { callerOf, operationOf } from '../edge/access.js';
-import { Problem } from '../edge/problem.js';
+import { Overloaded } from '../edge/problem.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import { boundBodies } from './bodies.js';
 import type { Bounds } from './bounds.js';
 import { onceClosed } from '../http/work.js';
 import { Connections } from './connections.js';
+import type { Refusals } from './refusals.js';
 
 /** The longest time for the head of a request, in milliseconds. */
 const HEAD_MS = 10_000;
@@ -28,9 +29,14 @@ export function boundHttp(
   { bounds, limits, tls }: Settings,
   { calls, audits, bodies }: Bounds,
   registry: Registry,
+  refused: Refusals['refused'],
 ): Connections {
   const { connections: maxConnections, clientMs: unreadMs } = bounds;
-  const connections = new Connections(server.server, { maxConnections, unreadMs }, tls !== undefined);
+  const connections = new Connections(
+    server.server,
+    { maxConnections, unreadMs, onEvicted: () => refused('connections', undefined) },
+    tls !== undefined,
+  );
   addGauge(registry, 'sallyport_http_connections', 'Connections of the HTTP interface.', () => connections.open);
   addTotal(registry, 'sallyport_http_connections_cut_total', 'Connections that were cut: too many, or unread.', () => {
     return connections.evicted + connections.unread;
@@ -44,7 +50,7 @@ export function boundHttp(
       if (admission === 'calls') calls.refuseIfFull();
       if (admission === 'audits') {
         const hold = audits.hold(callerOf(request).name);
-        if (!hold.take(1)) throw new Problem('overloaded', 'too many audit queries are under way');
+        if (!hold.take(1)) throw new Overloaded('audits', 'too many audit queries are under way');
         onceClosed(reply.raw, () => void Promise.resolve(request.work).then(() => hold.end()));
       }
     } catch (error) {

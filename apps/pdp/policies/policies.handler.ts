@@ -12,7 +12,7 @@ import { policyDecider, proposalWithKey } from '../../../libs/policy/decider.js'
 import { unregistered } from '../../../libs/policy/registered.js';
 import type { ReviewVerdict } from '../../../libs/vocabulary/words.js';
 import type { Principal } from '../edge/access.js';
-import { Problem, unwrap } from '../edge/problem.js';
+import { Overloaded, Problem, unwrap } from '../edge/problem.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 
 /** Most proposals that are vetted at once. */
@@ -61,7 +61,7 @@ export class PoliciesHandler implements ICommandHandler<PoliciesCommand> {
   /** Each vetting takes a thread and its memory, so few run at once. */
   private async vet({ name }: Principal, cedar: string): ReturnType<typeof vetPolicies> {
     const hold = this.vetting.hold(name);
-    if (!hold.take(1)) throw new Problem('overloaded', 'other policies are being read; try again');
+    if (!hold.take(1)) throw new Overloaded('policies', 'other policies are being read; try again');
     return vetPolicies(cedar).finally(() => hold.end());
   }
 
