@@ -15,8 +15,9 @@ named('Target', Target, {
 named('Directive', DirectiveView);
 named('Beat', Beat, {
   description:
-    'A signed statement about the directives. `active` makes it a snapshot, `directive` a change, neither a heartbeat. The ' +
-    'signature is Ed25519 in base64url over the RFC 8785 form of all other members.',
+    'A signed statement about the directives. `active` makes it a snapshot, `directive` a change, neither a heartbeat. ' +
+    '`signature` is Ed25519 in base64url over the bytes that `signed` holds in base64url: the RFC 8785 form of all other ' +
+    'members. Verify it, and read the beat from those bytes.',
 });
 
 const SOURCE_NEEDS = `needs a type (${SourceType.options.join(', ')}) and a name, as npm:name`;

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { directiveDecider, stateRoot, type DirectiveState } from '../directive/decider.js';
 import { digestOf } from '../kernel/digest.js';
 import { toInstant } from '../kernel/time.js';
-import { isSigned } from './beat.js';
+import { verifiedContent } from './beat.js';
 import { BeatSigner, type DatedChange } from './beat-signer.js';
 import { test } from '../../test/support/testing.js';
 
@@ -59,7 +59,7 @@ const change = (epoch: number, atMs: number): DatedChange => ({
 test('a change that is still the head grants the whole lease, however late it is told', async () => {
   const [beat] = await ground(1, 60_000).changes([change(1, 0)]);
   assert.equal(beat?.leaseMs, LEASE_MS);
-  assert.ok(isSigned(beat, new Map([['k', publicKey]])));
+  assert.ok(verifiedContent(beat, new Map([['k', publicKey]])));
 });
 
 test('a change that others have followed grants what is left from that moment on', async () => {

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import {
   activeDirectives,
@@ -9,7 +10,15 @@ import {
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { shared } from '../kernel/shared.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
-import { directiveView, signBeat, type Beat, type DirectiveView, type FeedKey } from './beat.js';
+import {
+  directiveView,
+  signBeat,
+  verifiedContent,
+  type Beat,
+  type BeatContent,
+  type DirectiveView,
+  type FeedKey,
+} from './beat.js';
 
 /** The directives as this process knows them. The log may be ahead. */
 export interface LiveDirectives {
@@ -45,7 +54,7 @@ export function changeIn(event: DirectiveEvent & RevisionOf, position: bigint, s
 }
 
 /** The members that every beat has, before it is signed. */
-type Said = Omit<Beat, 'kid' | 'signature' | 'active' | 'directive'>;
+type Said = Omit<BeatContent, 'kid' | 'active' | 'directive'>;
 
 /** Signatures in one turn of the event loop. Each takes some tens of microseconds. */
 const SIGNED_AT_ONCE = 64;
@@ -56,6 +65,7 @@ const SIGNED_AT_ONCE = 64;
  */
 export class BeatSigner {
   private lastMs = 0;
+  private readonly ownKeys;
 
   constructor(
     private readonly log: { head(stream: string): Promise<number> },
@@ -64,7 +74,9 @@ export class BeatSigner {
     /** The clock that dates decisions. It never goes back, not even over a restart. */
     private readonly time: { now(): Instant },
     private readonly leaseMs: number,
-  ) {}
+  ) {
+    this.ownKeys = new Map([[key.kid, createPublicKey(key.privateKey)]]);
+  }
 
   /** All active directives. A caller that asks while one is being made gets the next one. Rejects with `LogUnavailable`. */
   readonly snapshot: () => Promise<Beat> = shared(async () => {
@@ -116,6 +128,11 @@ export class BeatSigner {
   /** The JWK (RFC 7517) that beats are verified with. */
   publicKey(): FeedKey['jwk'] & { readonly kid: string; readonly use: 'sig'; readonly alg: 'EdDSA' } {
     return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
+  }
+
+  /** The content of a beat that this key signed, not yet checked for its shape; undefined if it did not. */
+  ownContent(beat: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
+    return verifiedContent(beat, this.ownKeys);
   }
 
   private changeBeat(change: Change, issuedAt: Instant, supersededAt = issuedAt): Beat {

@@ -2,7 +2,7 @@ import { sign, verify, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { DirectiveState } from '../directive/decider.js';
 import { Target } from '../directive/target.js';
-import { canonicalJson } from '../kernel/canonical-json.js';
+import { canonicalJson, isJsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 
@@ -26,10 +26,10 @@ export const DirectiveView = z.object({
 export type DirectiveView = z.infer<typeof DirectiveView>;
 
 /**
- * The message about directives to hosts, the same object over SSE, gRPC and Kafka. With `active` it is a snapshot, with
- * `directive` a change, with neither a heartbeat. `stateRoot` is the root of the active directives at `epoch`.
+ * The signed content of a beat. Hosts ignore members that they do not know. `active` makes it a snapshot, `directive` a
+ * change, neither a heartbeat. `stateRoot` is the root of the active directives at `epoch`.
  */
-export const Beat = z.object({
+export const BeatContent = z.object({
   kid: z.string().min(1).max(128),
   epoch: z.int().min(0),
   position: z.string().regex(/^\d{1,20}$/, 'needs a position'),
@@ -39,8 +39,15 @@ export const Beat = z.object({
   leaseMs: z.int().min(1),
   active: z.array(DirectiveView).max(MAX_ACTIVE).optional(),
   directive: DirectiveView.optional(),
-  /** Ed25519, base64url, over the JCS of all the other members. */
+});
+export type BeatContent = z.infer<typeof BeatContent>;
+
+/** The message about directives to hosts, the same object over SSE, gRPC and Kafka. */
+export const Beat = BeatContent.extend({
+  /** Ed25519 (RFC 8032) over the bytes in `signed`, base64url. */
   signature: z.string().max(128),
+  /** The UTF-8 of the JCS (RFC 8785) of the content, base64url. Absent from older services, which sign that text as well. */
+  signed: z.string().optional(),
 });
 export type Beat = z.infer<typeof Beat>;
 
@@ -56,17 +63,19 @@ const texts = new WeakMap<Beat, string>();
 
 /** Signs a beat. `activeText` is the JCS (RFC 8785) of `active`, if it is known already. */
 export function signBeat(
-  { active, ...said }: Omit<Beat, 'kid' | 'signature'>,
+  { active, ...said }: Omit<BeatContent, 'kid'>,
   { kid, privateKey }: FeedKey,
   activeText?: string,
 ): Beat {
+  const rest = { kid, ...said };
   // `active` sorts before all other members, so its long text is written once.
   const head = active === undefined ? '{' : `{"active":${activeText ?? canonicalJson(active)},`;
-  const written = (members: object): string => head + canonicalJson(members).slice(1);
-  const rest = { kid, ...said };
-  const signature = sign(null, Buffer.from(written(rest)), privateKey).toString('base64url');
-  const beat = defined({ ...rest, active, signature });
-  texts.set(beat, written({ ...rest, signature }));
+  const content = head + canonicalJson(rest).slice(1);
+  const bytes = Buffer.from(content);
+  const signature = sign(null, bytes, privateKey).toString('base64url');
+  const signed = bytes.toString('base64url');
+  const beat = defined({ ...rest, active, signature, signed });
+  texts.set(beat, `${content.slice(0, -1)},"signature":"${signature}","signed":"${signed}"}`);
   return beat;
 }
 
@@ -74,17 +83,28 @@ export function signBeat(
 export const beatText = (beat: Beat): string => texts.get(beat) ?? canonicalJson(beat);
 
 /**
- * Whether one of the feed's keys signed exactly this object. Give the beat as it was received, before unknown members are
- * dropped. `keys` are by `kid`.
+ * The content of a beat that one of the feed's keys signed; undefined if none did. Its shape is not yet checked. It comes
+ * from the signed bytes alone, because the other members may say something else. A beat of an older service has no
+ * `signed`: its content is all members but `signature`. Give the beat as it was received. Attacker-controlled. `keys` are by
+ * `kid`.
  */
-export function isSigned(beat: Readonly<Record<string, unknown>>, keys: ReadonlyMap<string, KeyObject>): boolean {
-  const { signature, ...unsigned } = beat;
-  const key = typeof beat['kid'] === 'string' ? keys.get(beat['kid']) : undefined;
-  if (key === undefined || typeof signature !== 'string') return false;
-  return verify(null, signedBytes(unsigned), key, Buffer.from(signature, 'base64url'));
+export function verifiedContent(
+  { signature, signed, ...members }: Readonly<Record<string, unknown>>,
+  keys: ReadonlyMap<string, KeyObject>,
+): Readonly<Record<string, unknown>> | undefined {
+  const key = typeof members['kid'] === 'string' ? keys.get(members['kid']) : undefined;
+  if (key === undefined || typeof signature !== 'string') return undefined;
+  if (signed !== undefined && typeof signed !== 'string') return undefined;
+  try {
+    const bytes = signed === undefined ? Buffer.from(canonicalJson(members)) : Buffer.from(signed, 'base64url');
+    if (!verify(null, bytes, key, Buffer.from(signature, 'base64url'))) return undefined;
+    const content: unknown = signed === undefined ? members : JSON.parse(bytes.toString());
+    return isJsonObject(content) ? content : undefined;
+  } catch {
+    // A value without a canonical form cannot have been signed.
+    return undefined;
+  }
 }
-
-const signedBytes = (unsigned: object): Buffer => Buffer.from(canonicalJson(unsigned));
 
 export function directiveView(directive: DirectiveState): DirectiveView {
   const { requestDigest: _, cause, expiresAt, ...shown } = directive;

@@ -4,8 +4,8 @@ import type { BeatSigner, Change, LiveDirectives } from './beat-signer.js';
 const BEAT_MS = 1000;
 /** Changes that are kept for watchers that reconnect. */
 const MAX_RECENT = 256;
-/** UTF-16 units that one watcher may leave unread, in addition to its snapshot. A heartbeat has about 400. */
-const MAX_UNREAD = 1_048_576;
+/** UTF-16 units that one watcher may leave unread, in addition to its snapshot. A heartbeat has about 900. */
+const MAX_UNREAD = 2_097_152;
 /** Shortest time without progress after which a watcher is ended. */
 const MIN_STUCK_MS = 10_000;
 

@@ -1,12 +1,13 @@
 import { beatText, type Beat } from '../feed/beat.js';
 import type { BeatSigner } from '../feed/beat-signer.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
 import type { TopicRecord } from '../kafka/topic-reader.js';
 import { batchesOf, bytesOf, MAX_BYTES, MAX_RECORDS } from './batches.js';
 import { Checkpoints } from './checkpoints.js';
 import { HEARTBEAT_KEY, type DirectiveBacklog } from './directive-backlog.js';
 import type { RelayParts, Session } from './lane.js';
 import { Listening } from './listening.js';
-import { membersOf, OwnRecords } from './own-records.js';
+import { OwnRecords } from './own-records.js';
 import type { OutgoingRecord, ReadableOutlet } from './port.js';
 import type { WakeSignal } from './wake-signal.js';
 
@@ -14,7 +15,7 @@ const HEARTBEAT_MS = 1_000;
 /** The shortest time between two restatements: another writer of the topic cannot make us send more often. */
 const RESTATE_GAP_MS = 250;
 
-export type DirectiveSigner = Pick<BeatSigner, 'heartbeat' | 'changes' | 'restatement'>;
+export type DirectiveSigner = Pick<BeatSigner, 'heartbeat' | 'changes' | 'restatement' | 'ownContent'>;
 
 /** One session: a single loop that sends everything in sequence. */
 export class DirectivePublisher {
@@ -71,8 +72,7 @@ export class DirectivePublisher {
     // First, so that hosts that lag behind take the whole state instead of a step that they cannot follow. A state that
     // does not fit in a record is left out: hosts that need it ask for it.
     const whole = bytesOf(heartbeat) <= MAX_BYTES ? [heartbeat] : [];
-    this.own.add(HEARTBEAT_KEY, snapshot.signature);
-    await this.publish([...whole, ...directives.map((beat) => this.record(beat))], snapshot);
+    await this.publish([...whole, ...directives.map(recordOf)], snapshot);
     backlog.acknowledged(snapshot.epoch, ids);
     this.beatDueMs = whole.length === 0 ? 0 : this.parts.clock.monotonicMs() + HEARTBEAT_MS;
     // From here on, a record that is not ours was written later, or was left over.
@@ -89,10 +89,7 @@ export class DirectivePublisher {
     const beats = await this.signer.changes(changes);
     const last = beats.at(-1);
     if (last === undefined) return;
-    await this.publish(
-      beats.map((beat) => this.record(beat)),
-      last,
-    );
+    await this.publish(beats.map(recordOf), last);
     backlog.acknowledged(
       last.epoch,
       changes.map(({ directive }) => directive.id),
@@ -105,13 +102,7 @@ export class DirectivePublisher {
     const beat = await this.signer.heartbeat();
     // A change is about to arrive here: it serves as the heartbeat.
     if (beat.epoch !== this.backlog.epoch) return;
-    await this.publish([this.record(beat)], beat, 0);
-  }
-
-  private record(beat: Beat): OutgoingRecord {
-    const key = beat.directive?.id ?? HEARTBEAT_KEY;
-    this.own.add(key, beat.signature);
-    return { key, value: beatText(beat) };
+    await this.publish([recordOf(beat)], beat, 0);
   }
 
   /** Sends only if the log says that the lease is still ours, after the beats were dated. */
@@ -119,6 +110,7 @@ export class DirectivePublisher {
     const { lease, sender } = this.session;
     for (const batch of batchesOf(records, bytesOf)) {
       await lease.check();
+      for (const { key, value } of batch) this.own.add(key, value);
       await sender.send(batch);
       this.session.acknowledged(batch.length, 0n);
     }
@@ -133,7 +125,7 @@ export class DirectivePublisher {
       if (key === HEARTBEAT_KEY || this.own.isNext(key, value)) continue;
       const state = this.backlog.stateOf(key);
       if (state === undefined) this.backlog.foreign += 1;
-      else if (state === 'active' || stateIn(value) !== 'lifted') this.backlog.mistrust(key);
+      else if (state === 'active' || this.stateIn(key, value) !== 'lifted') this.backlog.mistrust(key);
     }
   }
 
@@ -142,9 +134,21 @@ export class DirectivePublisher {
     this.backlog.foreign += 1;
     this.backlog.mistrust(key);
   }
+
+  /** The state of the directive that the service signed; undefined if the record holds none. Attacker-controlled. */
+  private stateIn(id: string, value: string | null): unknown {
+    const beat: unknown = parsed(value);
+    const directive = isJsonObject(beat) ? this.signer.ownContent(beat)?.['directive'] : undefined;
+    return isJsonObject(directive) && directive['id'] === id ? directive['state'] : undefined;
+  }
 }
 
-function stateIn(value: string | null): unknown {
-  const { directive } = membersOf(value);
-  return typeof directive === 'object' && directive !== null && 'state' in directive ? directive.state : undefined;
+const recordOf = (beat: Beat): OutgoingRecord => ({ key: beat.directive?.id ?? HEARTBEAT_KEY, value: beatText(beat) });
+
+function parsed(value: string | null): unknown {
+  try {
+    return JSON.parse(value ?? '');
+  } catch {
+    return undefined;
+  }
 }

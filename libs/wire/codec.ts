@@ -32,14 +32,17 @@ interface FieldDescriptor {
   readonly typeName: string;
 }
 
+/** Fields of `bytes` that hold no JSON value. The contract has them as base64url. */
+const BINARY = new Set(['signed']);
+
 const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 const isList = (fields: readonly { readonly proto: string }[]): boolean =>
   fields.length === 1 && fields[0]?.proto === 'values';
 
 /**
  * Converts messages of the proto to and from the JSON shapes of the contract, for both ends of the wire. Names change between
- * snake_case and camelCase, `bytes` hold JSON, and a message of nothing but `values` is a list that may be absent.
- * `type` is always a name in our own package.
+ * snake_case and camelCase. `bytes` hold JSON, except the fields in `BINARY`. A message of nothing but `values` is a list that
+ * may be absent. `type` is always a name in our own package.
  */
 export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limits>): MessageCodec<Limits> {
   const known = new Map<string, readonly Field<Limits>[]>();
@@ -55,6 +58,10 @@ export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limit
 
   function fieldOf({ name, label, type, typeName }: FieldDescriptor): Field<Limits> {
     const names = { proto: name, json: camelCase(name), repeated: label === 'LABEL_REPEATED' };
+    if (type === 'TYPE_BYTES' && BINARY.has(names.json)) {
+      const inward = (value: unknown) => Buffer.from(value as Uint8Array).toString('base64url');
+      return { ...names, inward, outward: (value) => Buffer.from(String(value), 'base64url') };
+    }
     if (type === 'TYPE_BYTES') {
       const inward = (value: unknown, limits: Limits) => readJson(value as Buffer, limits, names.json);
       return { ...names, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };

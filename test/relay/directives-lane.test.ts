@@ -274,3 +274,17 @@ test('what is said at once fits a record in bytes, whatever the letters', async 
   const largest = Math.max(...topic.records.map(({ value }) => Buffer.byteLength(value)));
   assert.ok(largest < 1_000_000, `${largest} bytes`);
 });
+
+test('a record whose readable members say lifted, and whose signed bytes say active, does not stay the last', async (t) => {
+  const ground = await relayGround(t);
+  const topic = memoryTopic();
+  const first = ground.directives(topic);
+  const { id, old } = await saidAndLifted(ground, topic, first);
+  await first.stop();
+  const beat = JSON.parse(old.value) as Beat;
+  const forged = JSON.stringify({ ...beat, directive: { ...beat.directive, state: 'lifted' } });
+  topic.write({ key: id, value: forged });
+  ground.directives(topic, { exclusive: true });
+  await until(() => topic.records.findLast(({ key }) => key === id)?.value !== forged, undefined, 2_000);
+  assertSound(topic, []);
+});

@@ -118,7 +118,13 @@ export async function relayGround(t: TestContext) {
       const { heartbeat } = beatSigner;
       const changes = beatSigner.changes.bind(beatSigner);
       const restatement = beatSigner.restatement.bind(beatSigner);
-      const lane = runDirectivesLane(partsOf(more), outlet, { heartbeat, changes, restatement, ...said }, view);
+      const ownContent = beatSigner.ownContent.bind(beatSigner);
+      const lane = runDirectivesLane(
+        partsOf(more),
+        outlet,
+        { heartbeat, changes, restatement, ownContent, ...said },
+        view,
+      );
       lanes.push(lane);
       return lane;
     },

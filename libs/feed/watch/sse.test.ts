@@ -5,6 +5,7 @@ import { directiveFeedContract } from '../../../test/contracts/directive-feed.js
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { eventOf, watchServer } from '../../../test/support/watch-server.js';
+import { BeatContent, signBeat, verifiedContent } from '../beat.js';
 import { sseFeed, type SseOptions } from './sse.js';
 import { test, type TestContext } from '../../../test/support/testing.js';
 
@@ -103,3 +104,23 @@ test(
     await until(() => beats.length === faults.length + 2);
   },
 );
+
+test('a snapshot of very many directives fits, with its signed bytes', { timeoutMs: 20_000 }, async (t) => {
+  const { server, model, beats } = await followed(t);
+  await until(() => beats.length === 1);
+  const { kid: _, signature: _signature, signed: _signed, ...said } = model.snapshot();
+  const reason = 'x'.repeat(2_000);
+  const active = Array.from({ length: 14_000 }, (_each, index) => ({
+    id: uuid(index),
+    epoch: 1,
+    state: 'active' as const,
+    target: { type: 'all' as const },
+    reason,
+    issuedBy: 'otto',
+    issuedAt: said.issuedAt,
+  }));
+  server.publish(signBeat({ ...said, active }, model.key));
+  await until(() => beats.length === 2);
+  const content = BeatContent.parse(verifiedContent(beats[1] ?? {}, model.keys));
+  assert.equal(content.active?.length, active.length);
+});

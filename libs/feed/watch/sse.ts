@@ -15,7 +15,7 @@ export interface SseOptions extends WatchTiming {
 }
 
 const EVENTS = new Set(['snapshot', 'directive', 'heartbeat']);
-const MAX_EVENT_CHARS = 32 * 1024 * 1024;
+const MAX_EVENT_CHARS = 80 * 1024 * 1024;
 
 /** The service's own feed, as server-sent events of `GET /v1/directives/watch`. */
 export function sseFeed(options: SseOptions): DirectiveFeed {

@@ -1,12 +1,12 @@
 import { stateRoot } from '../../directive/decider.js';
 import { targetKey } from '../../directive/target.js';
-import type { Beat, DirectiveView } from '../../feed/beat.js';
+import type { BeatContent, DirectiveView } from '../../feed/beat.js';
 import { err, ok, type Result } from '../../kernel/result.js';
 
 /** The directives as this host knows them: the complete state of one epoch, which matches the signed root. */
 export interface Replica {
   readonly epoch: number;
-  readonly stateRoot: Beat['stateRoot'];
+  readonly stateRoot: BeatContent['stateRoot'];
   /** In force, by id. */
   readonly active: ReadonlyMap<string, DirectiveView>;
   /** The epoch of the last known directive for a `targetKey`, even if it was lifted since. */
@@ -29,7 +29,7 @@ const MAX_TARGETS = 20_000;
  * applied; in both cases the root has to come out as it was signed. Nothing ever leads back to an earlier epoch, and of
  * one epoch the state that was known first stays.
  */
-export function step(replica: Replica | undefined, beat: Beat): Result<Step, Fault> {
+export function step(replica: Replica | undefined, beat: BeatContent): Result<Step, Fault> {
   if (replica === undefined) return beat.active === undefined ? ok({ kind: 'ignored' }) : snapshot(undefined, beat);
   if (beat.epoch < replica.epoch) return ok({ kind: 'ignored' });
   if (beat.epoch === replica.epoch) {
@@ -44,9 +44,9 @@ export function step(replica: Replica | undefined, beat: Beat): Result<Step, Fau
  * The replica that the last beats of a log's keys make together: the directives that are active, at the latest epoch of
  * any of them. Their signatures and shapes hold.
  */
-export function fromLog(replica: Replica | undefined, beats: readonly Beat[]): Result<Step, Fault> {
-  const latest = new Map<string, Beat>();
-  let newest: Beat | undefined;
+export function fromLog(replica: Replica | undefined, beats: readonly BeatContent[]): Result<Step, Fault> {
+  const latest = new Map<string, BeatContent>();
+  let newest: BeatContent | undefined;
   for (const beat of beats) {
     if (newest === undefined || beat.epoch >= newest.epoch) newest = beat;
     if (beat.directive === undefined) continue;
@@ -67,7 +67,10 @@ export function isVoid(
   return allow.targets.some((target) => (replica.lastIssued.get(target) ?? 0) > allow.epoch);
 }
 
-function snapshot(replica: Replica | undefined, { epoch, stateRoot: signed, active = [] }: Beat): Result<Step, Fault> {
+function snapshot(
+  replica: Replica | undefined,
+  { epoch, stateRoot: signed, active = [] }: BeatContent,
+): Result<Step, Fault> {
   const byId = new Map(active.map((directive) => [directive.id, directive]));
   if (byId.size !== active.length || stateRoot(active) !== signed) return err('root_mismatch');
   // From the epoch before, nothing can have been issued and lifted unseen.
@@ -78,7 +81,7 @@ function snapshot(replica: Replica | undefined, { epoch, stateRoot: signed, acti
   return ok({ kind: 'applied', replica: { epoch, stateRoot: signed, active: byId, lastIssued, completeSince } });
 }
 
-function changed(replica: Replica, beat: Beat, directive: DirectiveView): Result<Step, Fault> {
+function changed(replica: Replica, beat: BeatContent, directive: DirectiveView): Result<Step, Fault> {
   const active = new Map(replica.active);
   if (directive.state === 'active') active.set(directive.id, directive);
   else active.delete(directive.id);

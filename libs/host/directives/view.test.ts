@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { signBeat, type Beat } from '../../feed/beat.js';
+import { canonicalJson } from '../../kernel/canonical-json.js';
 import { digestOf } from '../../kernel/digest.js';
 import { HostView, type Asked } from './view.js';
 import { test } from '../../../test/support/testing.js';
@@ -15,7 +16,8 @@ type Move =
   | { readonly do: 'wait' | 'sleep' | 'jumpHost' | 'jumpService' | 'issue' | 'lift'; readonly by: number }
   | { readonly do: 'beat' | 'ask' | 'take' | 'answer' | 'oldAnswer' | 'load' | 'restart' | 'roundTrip' | 'freshBeat' }
   | { readonly do: 'deliver'; readonly which: number; readonly forged: Forgery | undefined };
-type Forgery = 'issuedAt' | 'epoch' | 'root' | 'directive' | 'signature' | 'stranger' | 'unread' | 'shape';
+type Forgery =
+  'issuedAt' | 'epoch' | 'root' | 'directive' | 'signature' | 'stranger' | 'unread' | 'older' | 'bytes' | 'shape';
 
 /** A service, a host and all that lies between them, with one true time and three clocks. */
 function world() {
@@ -154,24 +156,34 @@ function world() {
 }
 
 function forge(beat: Beat, how: Forgery): Readonly<Record<string, unknown>> {
-  const { signature, ...unsigned } = beat;
+  const { signature, signed: _, ...content } = beat;
+  const saying = (more: object) => {
+    const said = { ...content, ...more };
+    return { ...said, signature, signed: Buffer.from(canonicalJson(said)).toString('base64url') };
+  };
   switch (how) {
     case 'issuedAt':
-      return { ...beat, issuedAt: new Date(Date.parse(beat.issuedAt) + 1000).toISOString() };
+      return saying({ issuedAt: new Date(Date.parse(beat.issuedAt) + 1000).toISOString() });
     case 'epoch':
-      return { ...beat, epoch: beat.epoch + 1 };
+      return saying({ epoch: beat.epoch + 1 });
     case 'root':
-      return { ...beat, stateRoot: digestOf('else') };
+      return saying({ stateRoot: digestOf('else') });
     case 'directive':
-      return beat.directive === undefined
-        ? { ...beat, active: [] }
-        : { ...beat, directive: { ...beat.directive, state: 'lifted', reason: 'forged' } };
+      return saying(
+        beat.directive === undefined
+          ? { active: [] }
+          : { directive: { ...beat.directive, state: 'lifted', reason: 'forged' } },
+      );
     case 'signature':
       return { ...beat, signature: `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}` };
     case 'stranger':
-      return signBeat(unsigned, { kid: beat.kid, privateKey: stranger, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } });
+      return signBeat(content, { kid: beat.kid, privateKey: stranger, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } });
     case 'unread':
-      return { ...beat, hidden: true };
+      return saying({ hidden: true });
+    case 'older':
+      return { ...content, signature, hidden: true };
+    case 'bytes':
+      return { ...beat, signed: 7 };
     case 'shape':
       return { signature, kid: beat.kid, nested: { number: Number.POSITIVE_INFINITY } };
     default:
@@ -187,6 +199,8 @@ const forgeries: readonly Forgery[] = [
   'signature',
   'stranger',
   'unread',
+  'older',
+  'bytes',
   'shape',
 ];
 
@@ -297,4 +311,28 @@ test('an old answer that is given again begins no lease, however often', () => {
     moves.wait(100);
   }
   heals();
+});
+
+test('a beat may have a member that this host does not know, and its other members count for nothing', () => {
+  const { view, model, heals } = world();
+  heals();
+  const { kid, signature: _, signed: _bytes, ...content } = model.issue(uuid(1), { type: 'category', category: 'a' });
+  const grown = signBeat({ ...content, incarnation: { of: 'later' } } as typeof content, model.key);
+  view.heard({ ...grown, ...model.lift(uuid(1)), signature: grown.signature, signed: grown.signed, position: 'x' });
+  assert.equal(view.stale(), undefined);
+  assert.equal(view.state().epoch, content.epoch);
+  assert.deepEqual([...view.directives().keys()], [uuid(1)]);
+  view.heard({ kid, signature: grown.signature, signed: grown.signed });
+  assert.equal(view.stale(), undefined, 'the signed bytes are enough');
+});
+
+test('a beat of a service that does not send the signed bytes counts, but for one that anybody has added to', () => {
+  const { view, model, heals } = world();
+  heals();
+  const { signed: _, ...older } = model.issue(uuid(1), { type: 'all' });
+  view.heard(older);
+  assert.deepEqual([view.stale(), view.state().epoch], [undefined, 1]);
+  const { signed: _bytes, ...next } = model.lift(uuid(1));
+  view.heard({ ...next, hidden: true });
+  assert.deepEqual([view.stale(), view.state().epoch], ['bad_signature', 1]);
 });

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { Beat, isSigned } from '../../feed/beat.js';
+import { BeatContent, verifiedContent } from '../../feed/beat.js';
 import { toInstant, toMs, type Clock, type Instant } from '../../kernel/time.js';
 import { Lease, type Sent, type Timed } from './lease.js';
 import { fromLog, isVoid, step, type Fault, type Replica } from './replica.js';
@@ -18,7 +18,7 @@ export interface Asked {
 
 export interface ViewState {
   readonly epoch: number | undefined;
-  readonly stateRoot: Beat['stateRoot'] | undefined;
+  readonly stateRoot: BeatContent['stateRoot'] | undefined;
   readonly leaseMs: number | undefined;
   /** On the service's clock; undefined while no lease is held. */
   readonly leaseUntil: Instant | undefined;
@@ -142,10 +142,11 @@ export class HostView {
     };
   }
 
-  private read(raw: RawBeat): Beat | undefined {
-    const parsed = signed(raw, this.keys) ? Beat.safeParse(raw) : undefined;
-    if (parsed?.success !== true) {
-      this.fail(parsed === undefined ? 'bad_signature' : 'bad_shape');
+  private read(raw: RawBeat): BeatContent | undefined {
+    const content = verifiedContent(raw, this.keys);
+    const parsed = BeatContent.safeParse(content);
+    if (!parsed.success) {
+      this.fail(content === undefined ? 'bad_signature' : 'bad_shape');
       return undefined;
     }
     this.heardEpoch = Math.max(this.heardEpoch, parsed.data.epoch);
@@ -153,7 +154,7 @@ export class HostView {
   }
 
   /** Applies the beat. Returns whether it agrees with the state that is known then. */
-  private take(beat: Beat): boolean {
+  private take(beat: BeatContent): boolean {
     const stepped = step(this.replica, beat);
     if (!stepped.ok) this.fail(stepped.error);
     if (!stepped.ok || stepped.value.kind === 'ignored') return false;
@@ -161,23 +162,14 @@ export class HostView {
     return true;
   }
 
-  private renewed(beat: Beat): void {
+  private renewed(beat: BeatContent): void {
     if (this.fault === undefined && this.lease.renew(timesOf(beat)) === 'renewed') this.counted(beat);
   }
 
-  private counted({ issuedAt, leaseMs }: Beat): void {
+  private counted({ issuedAt, leaseMs }: BeatContent): void {
     this.lastBeat = issuedAt;
     this.leaseMs = leaseMs;
   }
 }
 
-const timesOf = ({ issuedAt, leaseMs }: Beat): Timed => ({ issuedAtMs: toMs(issuedAt), leaseMs });
-
-function signed(raw: RawBeat, keys: ReadonlyMap<string, KeyObject>): boolean {
-  try {
-    return isSigned(raw, keys);
-  } catch {
-    // A value without a canonical form cannot have been signed.
-    return false;
-  }
-}
+const timesOf = ({ issuedAt, leaseMs }: BeatContent): Timed => ({ issuedAtMs: toMs(issuedAt), leaseMs });

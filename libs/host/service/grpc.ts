@@ -5,7 +5,8 @@ import { messageCodec, type Message } from '../../wire/codec.js';
 import { messageOf, protos, serviceOf, type MessageType, type ServiceName } from '../../wire/protos.js';
 import { ServiceError, type Ask, type Question } from './client.js';
 
-const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+/** Fits a snapshot of the most directives that may be active, and its signed bytes. */
+const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 const KEEPALIVE_MS = 20_000;
 
 export interface GrpcOptions {

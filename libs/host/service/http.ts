@@ -4,7 +4,8 @@ import { boundedText, whyNoAnswer } from '../../kernel/http-answer.js';
 import { Problem } from './answers.js';
 import { ServiceError, type Ask } from './client.js';
 
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Fits a snapshot of the most directives that may be active, and its signed bytes. */
+const MAX_ANSWER_BYTES = 160 * 1024 * 1024;
 
 /** Asks over HTTP. Redirects are not followed, so that the token goes to the service only. */
 export function askOverHttp(url: URL, token: () => string): Ask {
