@@ -28,6 +28,8 @@ if (values.incremental) {
 mkdirSync(folder, { recursive: true });
 const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
 if (status !== 0) process.exit(status ?? 1);
-cpSync(join(root, 'proto'), join(dist, 'proto'), { recursive: true });
+rmSync(join(dist, 'proto'), { recursive: true, force: true });
+for (const part of ['sallyport', 'google'])
+  cpSync(join(root, 'proto', part), join(dist, 'proto', part), { recursive: true });
 if (folder !== sources)
   for (const name of ['package.json', 'README.md', 'LICENSE']) cpSync(join(sources, name), join(folder, name));

@@ -69,7 +69,8 @@ function build() {
   const compiledOf = (file) => join(dist, relative(root, file)).replace(/\.ts$/, '.js');
   const isMissing = files.some((file) => !file.endsWith('.d.ts') && !existsSync(compiledOf(file)));
   const outlived = deleteOutlived(dist, root) + deleteOutlived(hostDist, join(root, 'libs'));
-  const inputs = [...files, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
+  const protos = filesIn(join(root, 'proto'), (file) => file.endsWith('.proto'));
+  const inputs = [...files, ...protos, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
   const isCurrent = Math.max(...inputs.map(modified)) < modified(stamp);
   if (isCurrent && !isMissing && outlived === 0 && existsSync(join(hostDist, 'host', 'index.js'))) return;
   console.error('building …');

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
-import { service as healthService } from 'grpc-health-check';
 import { openService } from '../../apps/pdp/service.js';
 import { startServer } from '../../apps/pdp/server.js';
 import { readSettings } from '../../apps/pdp/settings.js';
 import { createLogger } from '../../apps/pdp/observability/logger.js';
 import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
+import { servicesIn } from '../../libs/wire/protos.js';
 import { selfSigned } from '../demo/certificate.js';
 import { ended, place } from '../process/child.js';
 import { gate } from '../support/gate.js';
@@ -19,7 +19,7 @@ import { callBody, openTask, readyWorld, taskBody } from '../support/world.js';
 import { GrpcHost, refusal } from './client.js';
 import { test, type TestContext } from '../support/testing.js';
 
-/** The other duties of the server: health, reflection, TLS, and shutting down. */
+/** The other duties of the server: health, TLS, and shutting down. */
 
 async function started(t: TestContext, options: TestOptions = {}): Promise<TestService> {
   const service = await startService(options);
@@ -33,7 +33,8 @@ function hostOf(t: TestContext, service: TestService, ca?: string): GrpcHost {
   return host;
 }
 
-const health = (name: 'Check' | 'Watch' | 'List') => healthService[name] as MethodDefinition<object, object>;
+const healthService = servicesIn('grpc/health/v1/health.proto')['grpc.health.v1.Health'];
+const health = (name: 'Check' | 'Watch' | 'List') => healthService?.[name] as MethodDefinition<object, object>;
 
 function check(host: GrpcHost, service: string): Promise<Answered> {
   const { path, requestSerialize, responseDeserialize } = health('Check');
@@ -96,29 +97,6 @@ test('a log that cannot record is an UNAVAILABLE with its code, and no decision'
   assert.deepEqual(await refusal(host.call('host', 'Decisions/Authorize', callBody(task))), expected);
   assert.deepEqual(await refusal(host.call('host', 'Tasks/Open', taskBody())), expected);
   stream.call.end();
-});
-
-/** Asks the reflection service, spoken by hand: `field` of a ServerReflectionRequest with this text. */
-async function reflected(host: GrpcHost, field: number, text: string): Promise<string> {
-  const request = Buffer.from([field * 8 + 2, text.length, ...Buffer.from(text)]);
-  const path = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
-  const raw = (bytes: Buffer) => bytes;
-  const call = host.client.makeBidiStreamRequest(path, raw, raw);
-  call.write(request);
-  call.end();
-  const answers: Buffer[] = [];
-  for await (const answer of call) answers.push(answer as Buffer);
-  return Buffer.concat(answers).toString('latin1');
-}
-
-test('reflection lists the services and shows the names of the proto', async (t) => {
-  const host = hostOf(t, await started(t));
-  const services = await reflected(host, 7, '*');
-  for (const name of ['sallyport.v1.Decisions', 'sallyport.v1.Tasks', 'grpc.health.v1.Health']) {
-    assert.ok(services.includes(name), name);
-  }
-  const file = await reflected(host, 4, 'sallyport.v1.AuthorizeRequest');
-  for (const name of ['call_id', 'definition_digest', 'AuthorizeStream']) assert.ok(file.includes(name), name);
 });
 
 test('with a certificate it is spoken over TLS alone', async (t) => {

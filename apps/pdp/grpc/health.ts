@@ -5,8 +5,7 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
-import { service } from 'grpc-health-check';
-import { SERVICE_NAMES, fullName } from '../../../libs/wire/protos.js';
+import { SERVICE_NAMES, fullName, servicesIn } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 
 /** How long an answer holds, in milliseconds. Anyone may ask, so this bounds the questions to the log. */
@@ -41,19 +40,21 @@ export function serveHealth(server: Server, readiness: Readiness, leaving: Abort
     return latest.answer;
   };
 
+  const { 'grpc.health.v1.Health': service } = servicesIn('grpc/health/v1/health.proto');
+  if (service === undefined) throw new Error('no proto of grpc.health.v1.Health');
   server.addService(service, {
-    async check({ request }: ServerUnaryCall<Asked, Answer>, callback: sendUnaryData<Answer>) {
+    async Check({ request }: ServerUnaryCall<Asked, Answer>, callback: sendUnaryData<Answer>) {
       if (NAMES.includes(request.service)) return callback(null, await current());
       callback({ code: status.NOT_FOUND, details: 'no such service' });
     },
 
-    async list(_call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) {
+    async List(_call: ServerUnaryCall<object, object>, callback: sendUnaryData<object>) {
       const answer = await current();
       callback(null, { statuses: Object.fromEntries(NAMES.map((name) => [name, answer])) });
     },
 
     /** Sends each change. On shutdown it sends that too, and then ends. */
-    watch(call: ServerWritableStream<Asked, Answer>) {
+    Watch(call: ServerWritableStream<Asked, Answer>) {
       if (call.cancelled) return;
       let told: string | undefined;
       const tell = async (): Promise<void> => {

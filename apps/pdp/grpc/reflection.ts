@@ -1,38 +1,77 @@
-import type { Server, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
+import { status, type Server, type ServerDuplexStream } from '@grpc/grpc-js';
+import { descriptorSet, servicesIn } from '../../../libs/wire/protos.js';
 import type { OpenCall } from '../overload/grpc.js';
+import { Descriptors, type FileAndImports } from './descriptors.js';
 
-type ReflectionCall = ServerDuplexStream<object, object>;
+/** A `ServerReflectionRequest`. `message_request` is the name of the field that is set. */
+interface Question {
+  readonly host: string;
+  readonly message_request?: string;
+  readonly file_by_filename?: string;
+  readonly file_containing_symbol?: string;
+  readonly file_containing_extension?: { readonly containing_type: string; readonly extension_number: number };
+  readonly all_extension_numbers_of_type?: string;
+}
 
-type Serve = (call: ReflectionCall) => void;
+type ReflectionCall = ServerDuplexStream<Question, object>;
+
+/** The two versions have equal messages. Older clients know only the second. */
+const VERSIONS = ['v1', 'v1alpha'];
 
 /**
- * Server reflection for anyone. The library answers every question, even if nobody reads the answers. Here the next
- * question waits until the client has taken the previous answer.
+ * Server reflection for anyone (`grpc.reflection.v1`). It answers with the files as they were compiled. The next question
+ * waits until the client has taken the previous answer.
  */
-export function serveReflection(
-  server: Server,
-  shown: PackageDefinition,
-  openOf: (call: Pick<ReflectionCall, 'metadata'>) => OpenCall,
-): void {
-  const paced = (serve: Serve) => (call: ReflectionCall) => {
+export function serveReflection(server: Server, openOf: (call: Pick<ReflectionCall, 'metadata'>) => OpenCall): void {
+  const descriptors = new Descriptors(descriptorSet());
+  const serve = (call: ReflectionCall): void => {
     const open = openOf(call);
-    const write = call.write.bind(call) as (answer: object, done: () => void) => boolean;
-    call.write = (answer: object): boolean => {
+    call.on('end', () => call.end());
+    call.on('data', (question: Question) => {
       open.pause();
       const taken = open.answering();
-      return write(answer, () => {
+      call.write(answerTo(descriptors, question), () => {
         taken();
         open.resume();
       });
-    };
-    serve(call);
+    });
   };
-  new ReflectionService(shown).addToServer({
-    addService(definition, implementation: UntypedServiceImplementation) {
-      const handlers = Object.entries(implementation).map(([name, serve]) => [name, paced(serve as Serve)]);
-      server.addService(definition, Object.fromEntries(handlers) as UntypedServiceImplementation);
-    },
-  });
+  for (const version of VERSIONS) {
+    const name = `grpc.reflection.${version}.ServerReflection`;
+    const definition = servicesIn(`grpc/reflection/${version}/reflection.proto`)[name];
+    if (definition === undefined) throw new Error(`no proto of ${name}`);
+    server.addService(definition, { ServerReflectionInfo: serve });
+  }
 }
+
+function answerTo(descriptors: Descriptors, question: Question): object {
+  const answer = { valid_host: question.host, original_request: question };
+  switch (question.message_request) {
+    case 'list_services':
+      return { ...answer, list_services_response: { service: descriptors.services.map((name) => ({ name })) } };
+    case 'file_by_filename':
+      return { ...answer, ...files(descriptors.named(question.file_by_filename ?? '')) };
+    case 'file_containing_symbol':
+      return { ...answer, ...files(descriptors.declaring(question.file_containing_symbol ?? '')) };
+    case 'file_containing_extension': {
+      const { containing_type: type = '', extension_number: number = 0 } = question.file_containing_extension ?? {};
+      return { ...answer, ...files(descriptors.extending(type, number)) };
+    }
+    case 'all_extension_numbers_of_type': {
+      const type = question.all_extension_numbers_of_type ?? '';
+      const numbers = descriptors.extensionNumbers(type);
+      if (numbers === undefined) return { ...answer, ...NOT_FOUND };
+      return { ...answer, all_extension_numbers_response: { base_type_name: type, extension_number: numbers } };
+    }
+    default:
+      return { ...answer, ...refused(status.INVALID_ARGUMENT, 'the request asks for nothing that is known here') };
+  }
+}
+
+const refused = (code: status, message: string): object => ({
+  error_response: { error_code: code, error_message: message },
+});
+const NOT_FOUND = refused(status.NOT_FOUND, 'no such file, symbol, message or extension');
+
+const files = (found: FileAndImports | undefined): object =>
+  found === undefined ? NOT_FOUND : { file_descriptor_response: { file_descriptor_proto: found } };

@@ -8,9 +8,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import { protoPath as healthProto } from 'grpc-health-check';
-import { SERVICE_NAMES, fullName, protos, serviceOf } from '../../../libs/wire/protos.js';
+import { SERVICE_NAMES, fullName, serviceOf } from '../../../libs/wire/protos.js';
 import type { Readiness } from '../health/readiness.js';
 import { admitted, type Principal } from '../edge/access.js';
 import type { Handled } from '../edge/asked.js';
@@ -75,8 +73,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   const { openOf } = bound;
   addOurServices(server, new Handlers({ ...parts, service, problemOf, admit, openOf, leaving: leaving.signal }));
   serveHealth(server, parts.readiness, leaving.signal);
-  const shown = { ...protos(), ...loadSync(healthProto, { keepCase: true }) };
-  serveReflection(server, shown, ({ metadata }) => openOf(metadata));
+  serveReflection(server, ({ metadata }) => openOf(metadata));
   const address = await listen(bound, server, credentialsOf(parts.tls), grpc);
   return {
     address,
