@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { codeOf } from '../sqlite-file/codes.js';
@@ -45,7 +44,6 @@ interface Waiting {
 export async function openKeyring(file: string): Promise<Keyring> {
   let db: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // First, because SQLite gives the same mode to the files that it makes next to it.
     if (existsSync(file)) chmodSync(file, 0o600);
     db = openFile(file, FORMAT, OPTIONS);

@@ -68,14 +68,18 @@ test('a folder in the place of the file, and a file in the place of a folder, ar
   inPlace(async ({ folder }) => {
     await assertRefused(openSqliteLog({ file: folder }), 'not_a_database', /is not a file/);
     writeFileSync(join(folder, 'a-file'), '');
-    await assertRefused(openSqliteLog({ file: join(folder, 'a-file', 'log.db') }), 'no_folder', /cannot be made: E/);
+    await assertRefused(openSqliteLog({ file: join(folder, 'a-file', 'log.db') }), 'no_folder', /does not exist/);
   }));
 
-test('folders that are missing are made', () =>
-  inPlace(async ({ folder, open }) => {
-    const file = join(folder, 'new', 'and', 'deep', 'log.db');
-    await committed(await open({ file }), write('a-1', 0, 1));
-    assert.ok(existsSync(file));
+test('a folder that is missing is never made: its volume may not be mounted', () =>
+  inPlace(async ({ folder }) => {
+    const file = join(folder, 'volume', 'log.db');
+    await assertRefused(
+      openSqliteLog({ file }),
+      'no_folder',
+      /the folder of .* does not exist\. Is its volume mounted\?/,
+    );
+    assert.ok(!existsSync(join(folder, 'volume')));
   }));
 
 /**

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventLog } from '../../../libs/event-log/port.js';
 import { settledLog } from '../../../libs/event-log/settled.js';
@@ -8,6 +7,7 @@ import { fileKeyStore } from '../../../libs/keys/file-key-store.js';
 import type { KeyStore } from '../../../libs/keys/key-store.js';
 import type { Keyring } from '../../../libs/payloads/keyring.js';
 import { openKeyring } from '../../../libs/payloads/sqlite-keyring.js';
+import { makeFolder } from '../../../libs/sqlite-file/make-folder.js';
 import { measuredLog, type MeasuredLog } from '../observability/measured-log.js';
 import type { Metrics } from '../observability/metrics.js';
 import { tracedLog } from '../observability/traced-log.js';
@@ -36,7 +36,7 @@ export async function openStores(
   { clock, metrics, tracing, wrapLog }: StoreParts,
   closing: AsyncDisposableStack,
 ): Promise<Stores> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataFolder(dataDir);
   const sqlite = await openSqliteLog({ file: logFile });
   closing.defer(() => sqlite.close());
   const settled = settledLog(wrapLog?.(sqlite) ?? sqlite, { clock });
@@ -45,4 +45,13 @@ export async function openStores(
   const keyring = await openKeyring(join(dataDir, 'keys.db'));
   closing.defer(() => keyring.close());
   return { log, sqlite, keyring, keys: fileKeyStore(dataDir) };
+}
+
+/** Throws one line for an operator. */
+function makeDataFolder(dataDir: string): void {
+  try {
+    makeFolder(dataDir);
+  } catch (error) {
+    throw new Error(`SALLYPORT_DATA: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }

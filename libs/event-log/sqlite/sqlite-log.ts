@@ -8,7 +8,7 @@ import { ReadQueue } from './main/read-queue.js';
 import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES, PAGE_EVENTS } from './shared/settings.js';
 
 export interface SqliteLogOptions {
-  /** The log's file. It is made if it does not exist, with its folder; `-wal`, `-shm` and `-lock` are next to it. */
+  /** The log's file, made if it does not exist. Its folder has to be there; `-wal`, `-shm` and `-lock` are next to it. */
   readonly file: string;
   /** Appends that may wait at once, and about how many bytes of them; above either, `append` throws `LogOverloaded`. */
   readonly maxQueuedBatches?: number;

@@ -1,24 +1,24 @@
-import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { holdLock } from '../../../sqlite-file/hold-lock.js';
 import { syncPath } from '../../../sqlite-file/sync-path.js';
 import { codeOf, LogOpenError, openErrorOf } from '../shared/errors.js';
 
 /**
- * Makes the folder of a database file if it is missing, and checks that both can be written. Returns the real path of
- * the file: a link to it must not lead to a second lock.
+ * Checks that a database file and its folder can be written. It never makes the folder: if it is missing, its volume is
+ * probably not mounted, and the log would go to the disk below. Returns the real path of the file: a link to it must not
+ * lead to a second lock.
  */
 export function preparePlace(file: string): string {
   const folder = dirname(resolve(file));
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new LogOpenError('no_folder', `the folder of ${file} does not exist. Is its volume mounted?`);
+  }
   try {
-    const made = mkdirSync(folder, { recursive: true, mode: 0o700 });
-    // A folder that a power cut takes back would take the log with it.
-    for (let path = folder; ; path = dirname(path)) {
-      syncPath(path);
-      if (path === dirname(made ?? folder)) break;
-    }
+    // A new folder that a power cut takes back would take the log with it.
+    for (const path of [folder, dirname(folder)]) syncPath(path);
   } catch (error) {
-    throw new LogOpenError('no_folder', `the folder of ${file} cannot be made: ${codeOf(error)}`);
+    throw new LogOpenError('no_folder', `the folder of ${file} cannot be synced to a disk: ${codeOf(error)}`);
   }
   const path = existsSync(file) ? realpathSync(file) : join(realpathSync(folder), basename(file));
   try {
