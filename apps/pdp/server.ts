@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import { lookup } from 'node:dns/promises';
-import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { Server as TlsServer } from 'node:tls';
 import { Catch, type ArgumentsHost, type ExceptionFilter, type INestApplication } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -21,9 +20,12 @@ import { problemOf, type Problem } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
 import { failureLog } from './observability/logger.js';
+import { addressOf } from './overload/connections.js';
 import { boundHttp, timeLimits } from './overload/http.js';
 import { giveTimeBack } from './overload/patience.js';
 import { Refusals } from './overload/refusals.js';
+import { ServedCertificate } from './reload/certificate.js';
+import { startReloader } from './reload/start.js';
 import type { Service } from './service.js';
 import { tellProblems, type Told } from './told.js';
 
@@ -32,12 +34,16 @@ const DRAIN_MS = 6000;
 
 export interface Server {
   readonly app: INestApplication;
-  /** `http://host:port`, as bound. */
+  /** `http://host:port`, at which a client on this machine reaches it. */
   readonly url: string;
   /** `host:port` of the gRPC interface, as bound. */
   readonly grpc: string;
+  /** `host:port` of each interface, as bound. A name in the settings became a number, and port 0 the real one. */
+  readonly bound: { readonly http: string; readonly grpc: string };
   /** Every route, for tests that go over all of them. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
+  /** Reads certificates and the secrets of Kafka again, and writes one line about it. */
+  reload(): Promise<void>;
   /** Accepts no further requests, finishes those in flight, then closes the service. */
   close(): Promise<void>;
 }
@@ -49,12 +55,11 @@ export interface Server {
 export async function startServer(service: Service, logger: Logger): Promise<Server> {
   const { settings, clock } = service;
   const { view } = service.control;
-  const { tls } = settings;
-  const pem = tls === undefined ? undefined : readTls(tls);
+  const certificate = settings.tls && new ServedCertificate(settings.tls);
   const adapter = new FastifyAdapter({
-    ...(pem === undefined
+    ...(certificate === undefined
       ? { http: timeLimits(settings.bounds) }
-      : { https: { ...pem, ...timeLimits(settings.bounds) } }),
+      : { https: { ...certificate.pem, ...timeLimits(settings.bounds) } }),
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
     requestTimeout: settings.bounds.clientMs,
@@ -64,6 +69,9 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   });
   const server = adapter.getInstance<FastifyInstance>();
   answerExpectations(server.server);
+  certificate?.listen((pem) => {
+    if (server.server instanceof TlsServer) server.server.setSecureContext(pem);
+  });
   const routes: { method: string; path: string }[] = [];
   server.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) if (each !== 'HEAD') routes.push({ method: each, path: url });
@@ -118,7 +126,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   const grpc = await startGrpc(service, {
     quotas,
     readiness,
-    tls: pem,
+    certificate,
     told,
     refusals,
     handled: handledIn(app),
@@ -126,8 +134,10 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     await app.close();
     throw error;
   });
+  const reloader = startReloader(service, certificate, logger);
   const close = async (): Promise<void> => {
     draining = true;
+    reloader.stop();
     readiness.drain();
     service.feed.watches.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
@@ -136,17 +146,9 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     refusals.stop();
     await service.close();
   };
-  return { app, url: await app.getUrl(), grpc: grpc.address, routes, close };
-}
-
-function readTls(tls: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
-  const pem = { cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
-  try {
-    createSecureContext(pem);
-  } catch {
-    throw new Error('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name a certificate and its key, in PEM');
-  }
-  return pem;
+  const bound = { http: addressOf(server.server), grpc: grpc.address };
+  const reload = (): Promise<void> => reloader.now();
+  return { app, url: await app.getUrl(), grpc: grpc.address, bound, routes, reload, close };
 }
 
 /** The operations that the controllers serve. */

@@ -1,6 +1,6 @@
 import { traceIdOf } from '../../libs/kernel/ids.js';
 import { Overloaded, problemOf, type Problem } from './edge/problem.js';
-import type { LogFailure } from './observability/logger.js';
+import { placeOf, type LogFailure } from './observability/logger.js';
 import type { Refusals } from './overload/refusals.js';
 
 /**
@@ -15,15 +15,6 @@ export const tellProblems =
     const problem = problemOf(error);
     if (problem instanceof Overloaded) refused(problem.limit, hostOf());
     if (problem.status >= 500 && error instanceof Error)
-      // By its name and place: its message may quote a caller.
-      logFailure({
-        error: error.name,
-        code: problem.code,
-        traceId: traceIdOf(traceparent),
-        at: error.stack
-          ?.split('\n')
-          .slice(1, 6)
-          .map((line) => line.trim()),
-      });
+      logFailure({ ...placeOf(error), code: problem.code, traceId: traceIdOf(traceparent) });
     return problem;
   };

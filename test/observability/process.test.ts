@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
-import { ended, place, until } from '../process/child.js';
+import { ended, jsonLines, place, until } from '../process/child.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { startReceiver, telemetryEnvironment } from './receiver.js';
 import { test } from '../support/testing.js';
@@ -20,9 +20,8 @@ test('the process sends its last spans before it ends, and logs a line for its s
   assert.equal((await ended(service)).code, 0);
   const names = receiver.spans().flatMap(({ traceId, name }) => (traceId === TRACE ? [name] : []));
   assert.deepEqual(names.sort(), ['append', 'authorize', 'decide']);
-  const lines = service.stdout().trim().split('\n');
-  const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
-  assert.deepEqual(messages, ['first start: tokens written', 'ready', 'stopping']);
+  const messages = jsonLines(service).map(({ msg }) => msg);
+  assert.deepEqual(messages, ['first start: tokens written', 'ready', 'stopping', 'stopped']);
 });
 
 test('a receiver that never answers does not hold up the end of the process', async (t) => {

@@ -96,6 +96,22 @@ export function listening(program: Program): Promise<string> {
   return until(program, () => /"url":"(https?:[^"]+)"/.exec(program.stdout())?.[1]);
 }
 
+/** A line of the log of the service. */
+export interface LogLine {
+  readonly level: string;
+  readonly service: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** The lines of its standard output so far. Throws if one is not JSON. */
+export function jsonLines({ stdout }: Pick<Program, 'stdout'>): LogLine[] {
+  const lines = stdout().split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as LogLine);
+}
+
 /** Asks `look` every few milliseconds until it gives a value. Throws if the program ends first, or the time is over. */
 export async function until<Seen>(program: Program, look: () => Seen | undefined | Promise<Seen | undefined>) {
   let exit: Exit | undefined;

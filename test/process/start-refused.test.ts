@@ -1,20 +1,27 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { VERSION } from '../../libs/kernel/version.js';
 import { selfSigned } from '../demo/certificate.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
-import { ended, listening, place, until, type Program } from './child.js';
+import { ended, jsonLines, listening, place, until, type Program } from './child.js';
 import { test } from '../support/testing.js';
 
-/** A start that cannot be, ends: one line on stderr that says why, exit code 1, and nothing is touched. */
+/**
+ * A start that cannot succeed ends with exit code 1, and touches nothing. Standard error has one line with the reason,
+ * and standard output the same in JSON.
+ */
 
 async function refusedWith(program: Program, reason: RegExp): Promise<void> {
   assert.deepEqual(await ended(program), { code: 1, signal: null }, program.stderr());
   assert.match(program.stderr(), /^sallyport: [^\n]+\n$/);
   assert.match(program.stderr(), reason);
-  assert.equal(program.stdout(), '');
+  const [line, ...more] = jsonLines(program);
+  assert.deepEqual(more, []);
+  assert.deepEqual([line?.level, line?.service, line?.version], ['fatal', 'sallyport', VERSION]);
+  assert.equal(`sallyport: ${line?.msg}\n`, program.stderr());
 }
 
 const SETTINGS: readonly [what: string, env: Record<string, string>, reason: RegExp][] = [
@@ -73,6 +80,45 @@ test('a data folder that is a file ends in one line', async (t) => {
   const file = join(dataDir, 'file');
   writeFileSync(file, '');
   await refusedWith(launch({ env: { SALLYPORT_DATA: file } }), /file/);
+});
+
+/** Each with a part of its reason. `/proc` takes no folder; once, the start tried for ever. */
+const PLACES: readonly [what: string, settings: (folder: string) => Record<string, string>, reason: RegExp][] = [
+  [
+    'a data folder without its parent',
+    (folder) => ({ SALLYPORT_DATA: join(folder, 'volume', 'data') }),
+    /volume mounted/,
+  ],
+  [
+    'an event log without its folder',
+    (folder) => ({ SALLYPORT_EVENT_LOG: `sqlite:${join(folder, 'volume', 'log.db')}` }),
+    /volume mounted/,
+  ],
+  [
+    'a data folder that would be in /proc',
+    () => ({ SALLYPORT_DATA: '/proc/sallyport' }),
+    /SALLYPORT_DATA: .*cannot be made/,
+  ],
+  ['a data folder of /proc', () => ({ SALLYPORT_DATA: '/proc/self' }), /cannot be synced/],
+  ['an event log in /proc', () => ({ SALLYPORT_EVENT_LOG: 'sqlite:/proc/self/log.db' }), /cannot be synced/],
+  ['a data folder below a device', () => ({ SALLYPORT_DATA: '/dev/null/data' }), /SALLYPORT_DATA: .*cannot be made/],
+  ['an event log that is a device', () => ({ SALLYPORT_EVENT_LOG: 'sqlite:/dev/full' }), /is not a file/],
+];
+for (const [what, settings, reason] of PLACES) {
+  const skip = existsSync('/proc/self/stat') ? false : 'there is no /proc';
+  test(`${what} ends in one line, and nothing is made`, { skip }, async (t) => {
+    const { dataDir, launch } = place(t);
+    await refusedWith(launch({ env: settings(dataDir) }), reason);
+    assert.deepEqual(readdirSync(dataDir), []);
+  });
+}
+
+test('the data folder itself is made if its parent is there, for its owner alone', async (t) => {
+  const { dataDir, launch } = place(t);
+  const folder = join(dataDir, 'data');
+  const program = launch({ env: { SALLYPORT_DATA: folder } });
+  await listening(program);
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
 });
 
 test('tokens of another log end in one line, and are not replaced', async (t) => {

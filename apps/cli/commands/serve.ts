@@ -16,7 +16,7 @@ export const NODE_OPTIONS = [
   '--max-old-space-size=2000',
 ] as const;
 const OLDEST_NODE = [24, 15] as const;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
 /** `sallyport serve`: the service in a process of its own, in the foreground, which gets the signals of this one. */
 export function addServe(program: Command, world: World, exits: Exits): void {

@@ -16,6 +16,7 @@ import { credentialsIn } from '../edge/credentials.js';
 import type { Quotas } from '../edge/quotas.js';
 import { boundGrpc, type BoundGrpc } from '../overload/grpc.js';
 import type { Refusals } from '../overload/refusals.js';
+import type { ServedCertificate } from '../reload/certificate.js';
 import type { Told } from '../told.js';
 import type { Service } from '../service.js';
 import type { Settings } from '../settings.js';
@@ -42,7 +43,8 @@ const OUR_PATHS = SERVICE_NAMES.map((name) => `/${fullName(name)}/`);
 export interface GrpcParts {
   readonly quotas: Quotas;
   readonly readiness: Readiness;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** Undefined: without TLS. */
+  readonly certificate: ServedCertificate | undefined;
   readonly told: Told;
   readonly refusals: Pick<Refusals, 'refused'>;
   /** The operations that the controllers serve. */
@@ -74,7 +76,7 @@ export async function startGrpc(service: Service, parts: GrpcParts): Promise<Grp
   addOurServices(server, new Handlers({ ...parts, service, problemOf, admit, openOf, leaving: leaving.signal }));
   serveHealth(server, parts.readiness, leaving.signal);
   serveReflection(server, ({ metadata }) => openOf(metadata));
-  const address = await listen(bound, server, credentialsOf(parts.tls), grpc);
+  const address = await listen(bound, server, credentialsOf(parts.certificate), grpc);
   return {
     address,
     close(forcedMs) {
@@ -137,10 +139,9 @@ async function listen(
   { host, port }: Settings['grpc'],
 ): Promise<string> {
   const shownHost = host.includes(':') ? `[${host}]` : host;
-  const boundPort = await bound.listen(server, credentials, host, port).catch(() => {
+  return bound.listen(server, credentials, host, port).catch(() => {
     throw new Error(`SALLYPORT_GRPC: cannot listen on ${shownHost}:${port}`);
   });
-  return `${shownHost}:${boundPort}`;
 }
 
 /** Finishes the calls in flight, and cuts off those that are left after `forcedMs`. */
@@ -170,7 +171,18 @@ function withRawRequests(definition: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(Object.entries(definition).map(([name, method]) => [name, raw(method)]));
 }
 
-function credentialsOf(tls: GrpcParts['tls']): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  return ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]);
+function credentialsOf(certificate: ServedCertificate | undefined): ServerCredentials {
+  return certificate === undefined ? ServerCredentials.createInsecure() : new ReloadedCredentials(certificate);
+}
+
+/** Gives the library each new certificate. Open connections and their watches go on. */
+class ReloadedCredentials extends ServerCredentials {
+  constructor(certificate: ServedCertificate) {
+    super({}, certificate.pem);
+    certificate.listen((pem) => this.updateSecureContextOptions(pem));
+  }
+
+  override _equals(other: ServerCredentials): boolean {
+    return this === other;
+  }
 }

@@ -1,5 +1,6 @@
 import { pino, stdTimeFunctions, type Logger } from 'pino';
 import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
+import { VERSION } from '../../../libs/kernel/version.js';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -7,9 +8,29 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Most lines a second about failed requests. If all requests fail, a line for each would fill the disk. */
 const MAX_FAILURES_PER_S = 20;
 
-/** JSON lines on standard output: one for each start, stop and error, and none for requests. */
+/**
+ * JSON lines on standard output: one for each start, stop, reload and error, and none for requests. Each names its level
+ * as a word, the service, its version and its process.
+ */
 export function createLogger(level: LogLevel): Logger {
-  return pino({ base: null, level, timestamp: stdTimeFunctions.isoTime });
+  return pino({
+    base: { service: 'sallyport', version: VERSION, pid: process.pid },
+    level,
+    formatters: { level: (label) => ({ level: label }) },
+    timestamp: stdTimeFunctions.isoTime,
+  });
+}
+
+/** The level that an environment asks for. A start with wrong settings has to say so too. */
+export const levelIn = (text: string | undefined): LogLevel => LOG_LEVELS.find((each) => each === text) ?? 'info';
+
+/** An unforeseen error by its name and place. Its message may quote a caller. */
+export function placeOf(error: Error): { readonly error: string; readonly at: string[] | undefined } {
+  const at = error.stack
+    ?.split('\n')
+    .slice(1, 6)
+    .map((line) => line.trim());
+  return { error: error.name, at };
 }
 
 export type LogFailure = (fields: Record<string, unknown>) => void;

@@ -5,7 +5,7 @@ import type { Principal } from '../edge/access.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
 import type { Settings } from '../settings.js';
 import type { Bounds } from './bounds.js';
-import { Connections } from './connections.js';
+import { addressOf, Connections } from './connections.js';
 import { DeadlineSweeper } from './deadline-sweeper.js';
 import { BoundedCall, type Ended, type OpenCall, type SharedBounds } from './grpc-call.js';
 import type { Refusals } from './refusals.js';
@@ -21,7 +21,8 @@ export interface BoundGrpc {
   readonly interceptor: ServerInterceptor;
   /** The call that began with this metadata. */
   readonly openOf: (metadata: Metadata) => OpenCall;
-  listen(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<number>;
+  /** Resolves with `host:port`, as bound. */
+  listen(server: Server, credentials: ServerCredentials, host: string, port: number): Promise<string>;
   /** Accepts no further connections. Resolves when the last one has ended. */
   stop(): Promise<void>;
   /** Closes all remaining connections. */
@@ -104,13 +105,13 @@ function interceptorOf(
   };
 }
 
-/** Listens on a socket of our own, so that connections are bounded before the library sees them. Resolves with the port. */
+/** Listens on a socket of our own, so that connections are bounded before the library sees them. */
 function listen(
   listener: NetServer,
   server: Server,
   credentials: ServerCredentials,
   { host, port }: { readonly host: string; readonly port: number },
-): Promise<number> {
+): Promise<string> {
   const injector = server.createConnectionInjector(credentials);
   listener.on('connection', (socket: Socket) => {
     socket.on('error', () => undefined);
@@ -121,8 +122,7 @@ function listen(
     listener.listen(port, host, () => {
       // If one connection cannot be accepted, the process must not end.
       listener.on('error', () => undefined);
-      const address = listener.address();
-      resolve(typeof address === 'object' ? (address?.port ?? port) : port);
+      resolve(addressOf(listener));
     });
   });
 }

@@ -38,8 +38,15 @@ const LOCAL = { BROKERS: '127.0.0.1:9092' };
 const REMOTE = { BROKERS: 'k1.example:9092, k2.example:9093' };
 const SIGN_IN = { SASL: 'plain', USER: 'relay', PASSWORD: SECRET };
 
+/** The values; the connection is a view of them that follows a reload. */
+const valuesOf = (settings: Settings['kafka']) => {
+  assert.ok(settings !== undefined);
+  const { connection, partitions, replication } = settings;
+  return { connection: { ...connection }, partitions, replication };
+};
+
 test('brokers alone: plain, one replica, three partitions', () => {
-  assert.deepEqual(kafka(LOCAL), {
+  assert.deepEqual(valuesOf(kafka(LOCAL)), {
     connection: { brokers: ['127.0.0.1:9092'], clientId: 'sallyport', tls: undefined, sasl: undefined },
     partitions: 3,
     replication: 1,
@@ -57,7 +64,7 @@ test('all of it', () => {
     PARTITIONS: '12',
     REPLICATION: '3',
   });
-  assert.deepEqual(given, {
+  assert.deepEqual(valuesOf(given), {
     connection: {
       brokers: ['k1.example:9092', 'k2.example:9093'],
       clientId: 'pdp-1',
@@ -67,6 +74,19 @@ test('all of it', () => {
     partitions: 12,
     replication: 3,
   });
+});
+
+test('a new password in the file is used after a reload; a file that is gone changes nothing', () => {
+  const path = file('rotated', `${SECRET}\n`);
+  const settings = kafka({ ...LOCAL, SASL: 'plain', USER: 'relay', PASSWORD_FILE: path });
+  assert.deepEqual([settings?.files, settings?.reload()], [[path], false]);
+  file('rotated', 'a new one\n');
+  assert.equal(settings?.connection.sasl?.password, SECRET);
+  assert.equal(settings.reload(), true);
+  assert.equal(settings.connection.sasl?.password, 'a new one');
+  rmSync(path);
+  assert.throws(() => settings.reload(), SettingsError);
+  assert.equal(settings.connection.sasl?.password, 'a new one');
 });
 
 test('TLS with the authorities of the system', () => {

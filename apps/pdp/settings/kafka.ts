@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { KafkaConnection } from '../../../libs/kafka/client.js';
 import { isLoopback } from '../../../libs/kernel/loopback.js';
@@ -81,8 +82,12 @@ export const KAFKA = {
 };
 
 export interface KafkaSettings {
-  /** Holds a secret. */
+  /** Holds a secret. Its members follow `reload`; a connection that is open keeps what it began with. */
   readonly connection: KafkaConnection;
+  /** The files that it was read from. */
+  readonly files: readonly string[];
+  /** Reads the files again. Returns whether anything changed. Throws `SettingsError`; then nothing changes. */
+  reload(): boolean;
   readonly partitions: number;
   readonly replication: number;
 }
@@ -93,7 +98,8 @@ type Values = ValuesOf<typeof KAFKA>;
 /** Undefined if no brokers are named. Throws `SettingsError` if settings contradict each other. */
 export function kafkaOf(values: Values): KafkaSettings | undefined {
   const { brokers, clientId, partitions, replication, tls } = values;
-  const sasl = saslOf(values);
+  let current = secretsIn(values);
+  const { sasl } = current;
   if (brokers === undefined) {
     if (tls === undefined && sasl === undefined) return undefined;
     throw new SettingsError('SALLYPORT_KAFKA_TLS and SALLYPORT_KAFKA_SASL need SALLYPORT_KAFKA_BROKERS');
@@ -106,12 +112,29 @@ export function kafkaOf(values: Values): KafkaSettings | undefined {
     connection: {
       brokers,
       clientId,
-      tls: tls === undefined ? undefined : tls === 'on' ? {} : { ca: authorityIn(tls) },
-      sasl,
+      get tls() {
+        return current.tls;
+      },
+      get sasl() {
+        return current.sasl;
+      },
+    },
+    files: [values.passwordFile, tls === 'on' ? undefined : tls].filter((file) => file !== undefined),
+    reload() {
+      const read = secretsIn(values);
+      const changed = !isDeepStrictEqual(read, current);
+      current = read;
+      return changed;
     },
     partitions,
     replication,
   };
+}
+
+/** The parts of a connection that files hold. */
+function secretsIn(values: Values): Pick<KafkaConnection, 'tls' | 'sasl'> {
+  const { tls } = values;
+  return { tls: tls === undefined ? undefined : tls === 'on' ? {} : { ca: authorityIn(tls) }, sasl: saslOf(values) };
 }
 
 function saslOf({ sasl: mechanism, user: username, password: given, passwordFile: file }: Values): Sasl {

@@ -1,0 +1,69 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { toInstant } from '../../../libs/kernel/time.js';
+import type { Reloadable } from './reloader.js';
+
+/** A certificate chain and the key of its first certificate, in PEM. */
+export interface Pem {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/**
+ * The certificate that both interfaces serve, and its key. Connections keep what they began with: only the handshakes
+ * after a reload see the new one.
+ */
+export class ServedCertificate implements Reloadable {
+  readonly what = 'certificate';
+  readonly files: readonly string[];
+  private readonly users: ((pem: Pem) => void)[] = [];
+  private served: Pem;
+
+  /** Reads the files. Throws one line for an operator. */
+  constructor(private readonly tls: { readonly cert: string; readonly key: string }) {
+    this.files = [tls.cert, tls.key];
+    this.served = readPem(tls);
+  }
+
+  get pem(): Pem {
+    return this.served;
+  }
+
+  /** Calls `user` with each pair that replaces the served one. */
+  listen(user: (pem: Pem) => void): void {
+    this.users.push(user);
+  }
+
+  reload(): boolean {
+    const { cert, key } = readPem(this.tls);
+    if (cert.equals(this.served.cert) && key.equals(this.served.key)) return false;
+    this.served = { cert, key };
+    for (const user of this.users) user(this.served);
+    return true;
+  }
+
+  details(): { readonly certificateExpiresAt: string } {
+    return { certificateExpiresAt: toInstant(this.expiresAtMs()) };
+  }
+
+  /** When the first certificate of the chain runs out, in milliseconds since the epoch. */
+  expiresAtMs(): number {
+    const chain = this.served.cert.toString('latin1').match(CERTIFICATES) ?? [];
+    return Math.min(...chain.map((pem) => new X509Certificate(pem).validToDate.getTime()));
+  }
+}
+
+function readPem({ cert, key }: { readonly cert: string; readonly key: string }): Pem {
+  const pem = { cert: readFileSync(cert), key: readFileSync(key) };
+  try {
+    createSecureContext(pem);
+    const [first] = pem.cert.toString('latin1').match(CERTIFICATES) ?? [];
+    if (first !== undefined) return pem;
+  } catch {
+    // The text of OpenSSL says less than the line below.
+  }
+  throw new Error('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name a certificate and its key, in PEM');
+}

@@ -1,0 +1,62 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { createLogger, levelIn, placeOf } from './observability/logger.js';
+import { startTracing } from './observability/tracing.js';
+import { openService } from './service.js';
+import { readSettings } from './settings.js';
+import { startServer } from './server.js';
+import type { SignalActions } from './signals.js';
+
+/** How long a shutdown may take before it is forced, in milliseconds. */
+const SHUTDOWN_MS = 9000;
+
+/**
+ * Runs the service until a signal stops it. If it cannot start or stop, the process ends with 1. Then standard error has
+ * one line for a person, and standard output has the same text in JSON.
+ */
+export async function start(environment: NodeJS.ProcessEnv, act: (actions: SignalActions) => void): Promise<void> {
+  const logger = createLogger(levelIn(environment['SALLYPORT_LOG_LEVEL']));
+  const giveUp = (error: unknown): never => {
+    const message = error instanceof Error ? error.message : String(error);
+    logger.fatal(message);
+    process.stderr.write(`sallyport: ${message}\n`);
+    process.exit(1);
+  };
+  process.on('uncaughtExceptionMonitor', (error) =>
+    logger.fatal(placeOf(error), 'an unforeseen error ends the process'),
+  );
+  // A signal that came while the modules were loaded is handled here, before anything is made.
+  await turn();
+  try {
+    const settings = readSettings(environment);
+    const tracing = await startTracing(environment);
+    const onRelayTrouble = (lane: string, reason: string): void => logger.warn({ lane, reason }, 'not sent to Kafka');
+    const service = await openService(settings, { tracing, onRelayTrouble });
+    const server = await startServer(service, logger).catch(async (error: unknown) => {
+      await service.close();
+      throw error;
+    });
+    if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
+    const { url, bound } = server;
+    logger.info({ url, ...bound, epoch: service.control.view.directives().revision }, 'ready');
+
+    let stopping = false;
+    act({
+      stop(signal) {
+        if (stopping) return;
+        stopping = true;
+        logger.info({ signal }, 'stopping');
+        const forced = setTimeout(() => giveUp(new Error('the shutdown took too long')), SHUTDOWN_MS);
+        forced.unref();
+        server.close().then(() => {
+          logger.info({ signal }, 'stopped');
+          process.exit(0);
+        }, giveUp);
+      },
+      reload: () => void server.reload(),
+      ignored: (signal) =>
+        logger.info({ signal }, 'ignored: SIGHUP reads certificates again, SIGTERM stops the service'),
+    });
+  } catch (error) {
+    giveUp(error);
+  }
+}
