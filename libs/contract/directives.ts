@@ -105,6 +105,15 @@ const Jwk = z.object({
   use: z.string(),
   alg: z.string(),
 });
+const DirectiveTerms = named(
+  'DirectiveTerms',
+  z.object({
+    leaseMs: z.int().min(1).describe('How long a beat lets a host go on.'),
+    skewMs: z.int().min(0).describe('How far the clock of a host and that of the service may differ.'),
+    keys: z.array(Jwk).describe('The public keys of the feed (RFC 8037); a beat names its key by `kid`.'),
+  }),
+  { description: 'The keys of the directive feed, the lease and the skew of clocks.' },
+);
 export const Jwks = named('JwkSet', z.object({ keys: z.array(Jwk) }), { description: 'RFC 7517.' });
 
 const OfDirective = z.object({ id: Uuid });
@@ -176,6 +185,19 @@ export const watchDirectives = operation({
   answers: { 200: Beat },
   media: 'text/event-stream',
   problems: ['overloaded'],
+});
+
+export const getDirectiveTerms = operation({
+  id: 'getDirectiveTerms',
+  tag: 'directives',
+  summary: 'Get the terms of the directive feed',
+  description: 'What a host has to know before it follows the directives.',
+  method: 'GET',
+  path: '/v1/directives/terms',
+  rpc: 'Directives/GetTerms',
+  roles: 'any',
+  quota: 'directives',
+  answers: { 200: DirectiveTerms },
 });
 
 export const acknowledgeDirectives = operation({

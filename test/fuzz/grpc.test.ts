@@ -41,6 +41,7 @@ const overHttp = (route: string, ids: (path: string[]) => object) => async (): P
   return { ...ids(path.split('/')), ...body };
 };
 const ofCall = (path: string[]): object => ({ callId: path[3] });
+const ofVersion = (path: string[]): object => ({ id: path[3], version: path[5] });
 const ofTask = (path: string[]): object => ({ taskId: path[3] });
 
 const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answered> }>> = {
@@ -56,6 +57,18 @@ const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answere
   'Directives/Acknowledge': {
     type: 'AcknowledgeRequest',
     make: overHttp('POST /v1/directives/acks', () => ({})),
+  },
+  'Directives/GetTerms': {
+    type: 'GetDirectiveTermsRequest',
+    make: overHttp('GET /v1/directives/terms', () => ({})),
+  },
+  'Registry/GetVersion': {
+    type: 'GetVersionRequest',
+    make: overHttp('GET /v1/capabilities/:id/versions/:version', ofVersion),
+  },
+  'Registry/ObserveVersion': {
+    type: 'ObserveVersionRequest',
+    make: overHttp('POST /v1/capabilities/:id/versions/:version/observations', ofVersion),
   },
   'Tasks/Close': { type: 'CloseTaskRequest', make: overHttp('POST /v1/tasks/:taskId/close', ofTask) },
 };

@@ -156,6 +156,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       body: { taskId: task.taskId, status: 'succeeded', effect: { type: 'read', summary: 'read' } },
     }),
     'GET /v1/directives': get('host', '/v1/directives'),
+    'GET /v1/directives/terms': get('host', '/v1/directives/terms'),
     'POST /v1/directives/acks': async () => {
       const { epoch, stateRoot } = expecting(200, await service.call('host', 'GET', '/v1/directives'));
       const body = { instanceId: instances[epoch % 2], epoch, stateRoot, appliedAt: new Date().toISOString() };

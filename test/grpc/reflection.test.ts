@@ -24,6 +24,7 @@ const SERVICES = [
   'grpc.reflection.v1alpha.ServerReflection',
   'sallyport.v1.Decisions',
   'sallyport.v1.Directives',
+  'sallyport.v1.Registry',
   'sallyport.v1.Tasks',
 ];
 const VERSIONS = ['v1', 'v1alpha'] as const;

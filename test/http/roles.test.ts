@@ -41,6 +41,7 @@ const TABLE = `
   POST   /v1/directives/acks                                   host
   GET    /v1/directives/:id/propagation                        operator auditor
   GET    /v1/directives/watch                                  host
+  GET    /v1/directives/terms                                  any
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor

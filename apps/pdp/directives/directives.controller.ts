@@ -3,6 +3,7 @@ import { CommandBus } from '@nestjs/cqrs';
 import {
   acknowledgeDirectives,
   feedKeys,
+  getDirectiveTerms,
   getPropagation,
   issueDirective,
   liftDirective,
@@ -20,7 +21,7 @@ import type { Asked } from '../edge/asked.js';
 import { createIdOf } from '../edge/idempotency.js';
 import { Problem, unwrap } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
-import { INSTALLATION_SECRET, type InstallationSecret } from '../tokens.js';
+import { INSTALLATION_SECRET, SETTINGS, type InstallationSecret, type Settings } from '../tokens.js';
 import { DirectivesCommand } from './directives.handler.js';
 import { TargetMatches } from './matches.js';
 
@@ -33,6 +34,7 @@ export class DirectivesController {
     @Inject(TargetMatches) private readonly matches: TargetMatches,
     @Inject(Instances) private readonly instances: Instances,
     @Inject(INSTALLATION_SECRET) private readonly secret: InstallationSecret,
+    @Inject(SETTINGS) private readonly settings: Settings,
   ) {}
 
   @Handles(issueDirective)
@@ -61,6 +63,12 @@ export class DirectivesController {
     const beat = await this.signer.snapshot();
     if (instanceId !== undefined && caller.roles.includes('host')) this.instances.beatLeft(caller, instanceId);
     return beat;
+  }
+
+  @Handles(getDirectiveTerms)
+  terms(): AnswerOf<typeof getDirectiveTerms> {
+    const { leaseMs, skewMs } = this.settings;
+    return { leaseMs, skewMs, ...this.keys() };
   }
 
   @Handles(acknowledgeDirectives)

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { OutcomeRequest, ResponseRequest } from '../../../libs/calls/requests.js';
 import { AuthorizeRequest } from '../../../libs/calls/requests.js';
 import { CloseTask, OpenTask } from '../../../libs/task/request.js';
+import { observeVersion } from '../../../libs/contract/registry.js';
 import { JsonText } from '../../../libs/kernel/json-text.js';
 import { fullName, messageNames, messageOf } from '../../../libs/wire/protos.js';
 import { Problem } from '../edge/problem.js';
@@ -97,6 +98,19 @@ const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
       },
     ],
   },
+  ObserveVersionRequest: {
+    schema: observeVersion.body.extend(observeVersion.params.shape),
+    shapes: [
+      { id: 'm', version: '1', definition: { tools: [{ ...free, name: 'n' }] } },
+      {
+        id: 'm',
+        version: '1',
+        definition: {},
+        probe: { protocolVersion: 'p', clientCapabilities: free, credentialScope: 's' },
+        server,
+      },
+    ],
+  },
   CloseTaskRequest: { schema: CloseTask.extend({ taskId: z.string() }), shapes: [{ taskId: uuid, reason: 'r' }] },
 };
 
@@ -156,6 +170,22 @@ const allow = {
 const pins = [{ capability: 'm', version: '1', definitionDigest: digest }];
 const unresolved = [{ capability: 'n', reason: 'version_pending' }];
 const beat = { kid: 'k', epoch: 2, position: '1', stateRoot: digest, issuedAt: 't', leaseMs: 5000, signature: 's' };
+const version = {
+  capability: 'm',
+  version: '1',
+  kind: 'mcp-server',
+  category: 'c',
+  owner: 'o',
+  status: 'approved',
+  source: { type: 'npm', name: 'n' },
+  definitionDigest: digest,
+  manifest: free,
+  signature: { result: 'verified' },
+  suspendedFor: [],
+  proposedBy: 'p',
+  proposedAt: 't',
+  definition: free,
+};
 const directive = { id: uuid, epoch: 1, state: 'lifted', reason: 'r', issuedBy: 'o', issuedAt: 't' };
 const TARGETS = [
   { type: 'all' },
@@ -177,6 +207,30 @@ const ANSWERS: [string, object][] = [
   ['AcknowledgeResponse', { position: '1' }],
   ['ListDirectivesRequest', { minPosition: '1' }],
   ['WatchDirectivesRequest', { sinceEpoch: 0, instanceId: uuid }],
+  ['GetDirectiveTermsRequest', {}],
+  [
+    'DirectiveTerms',
+    { leaseMs: 1, skewMs: 0, keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x', kid: 'k', use: 'sig', alg: 'EdDSA' }] },
+  ],
+  ['GetVersionRequest', { id: 'm', version: '1', minPosition: '1' }],
+  ['Version', version],
+  [
+    'Version',
+    {
+      ...version,
+      source: { ...version.source, version: '1', integrity: 'i', url: 'u' },
+      probe: { protocolVersion: 'p', clientCapabilities: {} },
+      supplyChain: free,
+      review: { verdict: 'approved', by: 'r', reason: '', at: 't', exceptions: ['signature_missing'] },
+      trust: 'low',
+      suspendedFor: ['h'],
+    },
+  ],
+  ['ObserveVersionResponse', { definitionDigest: digest, status: 'approved', suspendedFor: [], position: '1' }],
+  [
+    'ObserveVersionResponse',
+    { definitionDigest: digest, drift: free, probe: free, status: 'approved', suspendedFor: ['h'], position: '1' },
+  ],
   ['AuthorizeResponse', answer],
   ['AuthorizeResponse', allow],
   [

@@ -68,9 +68,9 @@ export interface HostClient extends DirectivesClient {
   authorize(call: Authorize, traceparent?: string): Promise<Decision>;
   validateResponse(callId: string, response: Given<typeof validateResponse.body>): Promise<Validated>;
   recordOutcome(callId: string, outcome: Outcome & { readonly taskId: string }): Promise<void>;
-  /** The pinned version of a capability as it is registered; over HTTP only. */
+  /** The pinned version of a capability as it is registered. */
   version(capability: string, version: string): Promise<RegisteredVersion>;
-  /** Hands in what a server declares now; over HTTP only. */
+  /** Hands in what a server declares now. */
   observe(capability: string, version: string, seen: Given<typeof observeVersion.body>): Promise<void>;
   /** The service's feed keys (RFC 7517); over HTTP only. */
   keys(): Promise<unknown>;
