@@ -27,6 +27,7 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   TokenRotated: (data) => at(data, 'name'),
   PrincipalRemoved: (data) => at(data, 'name'),
   DirectiveIssued: (data) => `${targetText(isJsonObject(data) ? data : {})}: ${at(data, 'reason')}`,
+  LogRestored: (data) => `from the backup of ${at(data, 'backupAt')}, up to position ${at(data, 'backupHead')}`,
   DirectiveLifted: (data) => at(data, 'reason'),
   TaskOpened: (data) => `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim(),
   CallCounted: (data) => `call ${at(data, 'callId')} counts against scope entry ${at(data, 'entry')}`,

@@ -21,7 +21,7 @@ function ground(head: number, nowMs: number) {
     position: 9n,
   };
   const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
-  return new BeatSigner({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS);
+  return new BeatSigner({ head: () => Promise.resolve(head) }, known, key, time, LEASE_MS, 7);
 }
 
 test('however often it is asked, what it dates stays with the clock', async () => {
@@ -32,7 +32,7 @@ test('however often it is asked, what it dates stays with the clock', async () =
   };
   const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
   const time = { now: () => toInstant(Date.now()) };
-  const signer = new BeatSigner({ head: () => Promise.resolve(0) }, known, key, time, LEASE_MS);
+  const signer = new BeatSigner({ head: () => Promise.resolve(0) }, known, key, time, LEASE_MS, 7);
   for (let asked = 0; asked < 100; asked += 1) {
     const { issuedAt } = await (asked % 2 === 0 ? signer.snapshot() : signer.heartbeat());
     const aheadMs = Date.parse(issuedAt) - Date.now();
@@ -108,7 +108,7 @@ test('a snapshot agrees with its own root, also where a directive is folded in w
       },
     };
     const key = { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } } as const;
-    const signer = new BeatSigner(log, known, key, { now: () => toInstant(START_MS) }, LEASE_MS);
+    const signer = new BeatSigner(log, known, key, { now: () => toInstant(START_MS) }, LEASE_MS, 7);
     const { active = [], stateRoot: signed, epoch } = await signer.snapshot();
     assert.equal(stateRoot(active), signed, `at epoch ${epoch}, after ${microtasks} microtasks`);
   }

@@ -74,6 +74,8 @@ export class BeatSigner {
     /** The clock that dates decisions. It never goes back, not even over a restart. */
     private readonly time: { now(): Instant },
     private readonly leaseMs: number,
+    /** Of the log (`libs/backup/incarnation.ts`). */
+    private readonly incarnation: number,
   ) {
     this.ownKeys = new Map([[key.kid, createPublicKey(key.privateKey)]]);
   }
@@ -140,6 +142,7 @@ export class BeatSigner {
     const leaseMs = Math.max(1, this.leaseMs - Math.max(0, toMs(issuedAt) - toMs(supersededAt)));
     return signBeat(
       {
+        incarnation: this.incarnation,
         epoch,
         position: String(position),
         stateRoot: root,
@@ -171,7 +174,8 @@ export class BeatSigner {
     const position = String(this.known.position);
     const root = rootAt(state, epoch);
     if (root === undefined) throw new Error('the state of directives is not at its revision');
-    return { epoch, position, stateRoot: root, issuedAt, leaseMs: this.leaseMs };
+    const { incarnation, leaseMs } = this;
+    return { incarnation, epoch, position, stateRoot: root, issuedAt, leaseMs };
   }
 
   /** Rises with every beat: hosts ignore a beat that is not newer than the last. */

@@ -31,6 +31,11 @@ export type DirectiveView = z.infer<typeof DirectiveView>;
  */
 export const BeatContent = z.object({
   kid: z.string().min(1).max(128),
+  /**
+   * Of the log. A log that was restored from a backup has a greater one, and its epochs cannot be compared with earlier
+   * ones. Older services send none, which counts as 0.
+   */
+  incarnation: z.int().min(0).optional(),
   epoch: z.int().min(0),
   position: z.string().regex(/^\d{1,20}$/, 'needs a position'),
   stateRoot: DigestText,

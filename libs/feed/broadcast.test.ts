@@ -27,7 +27,7 @@ function world({ leaseMs = 5000 } = {}) {
   };
   // Time goes on while beats are made: a second one in the same millisecond would wait for the next.
   const time = { now: () => new Date(clock.ms++).toISOString() };
-  const signer = new BeatSigner({ head }, known, key, time, leaseMs);
+  const signer = new BeatSigner({ head }, known, key, time, leaseMs, 7);
   const broadcast = new Broadcast(signer, known, leaseMs, clock);
   const change = (reason = 'r'): void => {
     const event: DirectiveEvent = {

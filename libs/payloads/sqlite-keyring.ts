@@ -4,6 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { codeOf } from '../sqlite-file/codes.js';
+import { holdLock } from '../sqlite-file/hold-lock.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../sqlite-file/open-file.js';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyring.js';
 
@@ -24,9 +25,8 @@ const FORMAT: FileFormat = {
 };
 
 const OPTIONS = {
-  timeoutMs: 0,
-  // A second process finds the file busy: a key that it had cached could outlive its shredding here.
-  firstPragmas: 'PRAGMA locking_mode = EXCLUSIVE',
+  // For the moment in which a backup reads the keys.
+  timeoutMs: 1_000,
   // NORMAL: commits do not block this thread on the disk. `SqliteKeyring` syncs the WAL before it answers.
   pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON',
 } as const;
@@ -43,15 +43,19 @@ interface Waiting {
  */
 export async function openKeyring(file: string): Promise<Keyring> {
   let db: DatabaseSync | undefined;
+  let lock: { release(): void } | undefined;
   try {
     // First, because SQLite gives the same mode to the files that it makes next to it.
     if (existsSync(file)) chmodSync(file, 0o600);
+    // A key that a second keyring had cached could outlive its shredding here. A backup only reads, and needs no lock.
+    lock = holdLock(file);
     db = openFile(file, FORMAT, OPTIONS);
     // Makes durable what a killed process may have left in the page cache, and the new file itself.
     foldWal(db);
-    return new SqliteKeyring(db, await open(`${file}-wal`, 'r+'));
+    return new SqliteKeyring(db, await open(`${file}-wal`, 'r+'), lock);
   } catch (error) {
     closeQuietly(db);
+    lock?.release();
     throw openErrorOf(error, file);
   }
 }
@@ -78,6 +82,7 @@ class SqliteKeyring implements Keyring {
   constructor(
     private readonly db: DatabaseSync,
     private readonly wal: FileHandle,
+    private readonly lock: { release(): void },
   ) {}
 
   async create(taskId: string): Promise<Uint8Array> {
@@ -123,7 +128,11 @@ class SqliteKeyring implements Keyring {
     while (this.flushing !== undefined) await this.flushing;
     this.cache.clear();
     await this.wal.close();
-    guarded(() => this.db.close());
+    try {
+      guarded(() => this.db.close());
+    } finally {
+      this.lock.release();
+    }
   }
 
   /** One transaction and one fsync, off this thread, for all callers that wait. */

@@ -9,9 +9,15 @@ const DATA = ',"data":';
 const ID = ',"id":"';
 
 /**
+ * `ce_source`: the installation by the key that it signs beats with, and the incarnation of its log. Positions of two
+ * incarnations cannot be compared.
+ */
+export const sourceOf = (kid: string, incarnation: number): string => `urn:sallyport:${kid}:${incarnation}`;
+
+/**
  * An event of the log as a CloudEvent 1.0 in binary mode. Its data is sent as the recorded text. The members of that
  * text are in the order of RFC 8785, so `data` is between the first `,"data":` and the last `,"id":"`; within strings
- * every quote is escaped. `source` names the installation.
+ * every quote is escaped. `source` is what `sourceOf` returns.
  */
 export function cloudEventOf({ json, position, stream }: RecordedEvent, source: string): OutgoingRecord {
   const dataAt = json.indexOf(DATA);

@@ -124,8 +124,10 @@ export class DirectivePublisher {
     for (const { key, value } of records) {
       if (key === HEARTBEAT_KEY || this.own.isNext(key, value)) continue;
       const state = this.backlog.stateOf(key);
-      if (state === undefined) this.backlog.foreign += 1;
-      else if (state === 'active' || this.stateIn(key, value) !== 'lifted') this.backlog.mistrust(key);
+      if (state === undefined) {
+        // A directive of ours that the log does not know was issued before the log was restored.
+        if (this.contentOf(value) === undefined) this.backlog.foreign += 1;
+      } else if (state === 'active' || this.stateIn(key, value) !== 'lifted') this.backlog.mistrust(key);
     }
   }
 
@@ -135,10 +137,15 @@ export class DirectivePublisher {
     this.backlog.mistrust(key);
   }
 
+  /** The content of a record that the service signed. Attacker-controlled. */
+  private contentOf(value: string | null): Readonly<Record<string, unknown>> | undefined {
+    const beat: unknown = parsed(value);
+    return isJsonObject(beat) ? this.signer.ownContent(beat) : undefined;
+  }
+
   /** The state of the directive that the service signed; undefined if the record holds none. Attacker-controlled. */
   private stateIn(id: string, value: string | null): unknown {
-    const beat: unknown = parsed(value);
-    const directive = isJsonObject(beat) ? this.signer.ownContent(beat)?.['directive'] : undefined;
+    const directive = this.contentOf(value)?.['directive'];
     return isJsonObject(directive) && directive['id'] === id ? directive['state'] : undefined;
   }
 }

@@ -11,6 +11,7 @@ import { taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decide
 import { foldedStreams, streams } from './declare.js';
 import { unchanged } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
+import { logEventSchemas } from './log-events.js';
 import { relayEventSchemas } from './relay-events.js';
 
 /**
@@ -79,6 +80,8 @@ export const families = {
     types: unchanged(instanceEventSchemas),
     decider: instanceDecider,
   }),
+  /** One stream, about the log itself. */
+  log: streams('log', { role: 'evidence', writers: ['backup'], types: unchanged(logEventSchemas) }),
   relay: streams('relay', {
     id: 'lane',
     role: 'bookkeeping',

@@ -49,7 +49,7 @@ async function measured(active: number, cellMs: number): Promise<DirectivesResul
   // Beats of one process have a millisecond to themselves: here it is over each time, so that none waits.
   let nowMs = Date.parse(AT);
   const time = { now: () => new Date((nowMs += 1)).toISOString() };
-  const signer = new BeatSigner({ head: async () => state.epoch }, known, key, time, 5000);
+  const signer = new BeatSigner({ head: async () => state.epoch }, known, key, time, 5000, 1);
   const check = checkOf(state);
   const checkUs = await medianUs(cellMs, () => {
     for (let count = 0; count < TOGETHER; count += 1) check();
@@ -64,6 +64,7 @@ async function measured(active: number, cellMs: number): Promise<DirectivesResul
       key,
       { now: () => AT },
       5000,
+      1,
     );
     beatText(await other.snapshot());
   });

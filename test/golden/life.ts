@@ -12,6 +12,7 @@ import {
   registration,
 } from '../support/world.js';
 import type { MovableClock } from '../support/clock.js';
+import { incarnationOf, restoreWrite } from '../../libs/backup/incarnation.js';
 import { runEventsLane } from '../../libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
@@ -94,6 +95,15 @@ async function call(service: TestService, task: Answered, structuredContent: obj
     control: { decision: 'approved', by: 'ada', reason: 'asked for' },
   };
   expecting(200, await service.call('host', 'POST', `${of}/outcome`, { taskId, ...outcome }));
+}
+
+/** The event that `sallyport restore` records in the log that it restores. */
+export async function restored({ service: { stores, control } }: TestService): Promise<void> {
+  const { log } = stores;
+  const backup = { backupAt: control.time.now(), backupHead: String(await log.end()), backupEpoch: 2 };
+  const nowMs = Date.parse(backup.backupAt);
+  const write = restoreWrite({ backup, after: await incarnationOf(log), nowMs, newestMs: nowMs, revision: 0 });
+  await log.append({ writes: [write], checks: [] });
 }
 
 /** The events that a relay records while it sends all of that. */

@@ -63,6 +63,7 @@ export async function relayGround(t: TestContext) {
     { kid: 'k', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } },
     time,
     LEASE_MS,
+    1,
   );
   const lanes: Lane[] = [];
   let facts = 0;

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { activeDirectives, directiveDecider, stateRoot } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
 import { directiveView, signBeat, type Beat, type FeedKey } from '../../libs/feed/beat.js';
@@ -19,10 +19,16 @@ export interface FeedModel {
 
 /**
  * `nowMs` is the service's clock. `issuedAt` rises with each beat, except across a restart (`forgets`) over which the
- * clock went back.
+ * clock went back. A model with another's key and a greater incarnation is the service after its log was restored.
  */
-export function feedModel(nowMs: () => number = Date.now, leaseMs = 5000, forgets = () => false): FeedModel {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+export function feedModel(
+  nowMs: () => number = Date.now,
+  leaseMs = 5000,
+  forgets = () => false,
+  { incarnation, signedBy }: { readonly incarnation?: number; readonly signedBy?: FeedKey } = {},
+): FeedModel {
+  const privateKey = signedBy?.privateKey ?? generateKeyPairSync('ed25519').privateKey;
+  const publicKey = createPublicKey(privateKey);
   const { x = '' } = publicKey.export({ format: 'jwk' });
   const key: FeedKey = { kid: 'k1', privateKey, jwk: { kty: 'OKP', crv: 'Ed25519', x } };
   const state = directiveDecider.initialState();
@@ -33,6 +39,7 @@ export function feedModel(nowMs: () => number = Date.now, leaseMs = 5000, forget
     return toInstant(lastMs);
   };
   const current = () => ({
+    ...(incarnation === undefined ? {} : { incarnation }),
     epoch: state.epoch,
     position: String(state.epoch),
     stateRoot: stateRoot(activeDirectives(state)),

@@ -47,7 +47,7 @@ const EventHeaders = z.object({
   ce_specversion: z.literal('1.0'),
   ce_id: z.uuid().describe('The id of the event. A record that is sent again has the same id.'),
   ce_type: z.string().describe('`sallyport.<EventType>.v<schemaVersion>`'),
-  ce_source: z.string().describe('The installation.'),
+  ce_source: z.string().describe('The installation, and the incarnation of its log.'),
   ce_subject: z.string().describe('The stream.'),
   ce_time: z.iso.datetime(),
   ce_position: z

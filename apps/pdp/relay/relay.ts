@@ -4,6 +4,7 @@ import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { BeatSigner } from '../../../libs/feed/beat-signer.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { runDirectivesLane, type ObservedDirectives } from '../../../libs/relay/directives-lane.js';
+import { sourceOf } from '../../../libs/relay/cloud-event.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
 import type { LaneName } from '../../../libs/streams/relay-events.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
@@ -30,6 +31,7 @@ export interface Relay {
 export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'> {
   readonly log: SettledLog & { latestCommit(): bigint };
   readonly beatSigner: BeatSigner;
+  readonly incarnation: number;
   readonly view: ObservedDirectives & { readonly position: bigint };
   readonly registry: Registry;
 }
@@ -39,12 +41,12 @@ const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: 
 
 /** Starts both lanes. They find the brokers on their own, now or later: a service without Kafka still decides. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
-  const { log, beatSigner, view, registry } = relayed;
+  const { log, beatSigner, incarnation, view, registry } = relayed;
   const { kid } = beatSigner.publicKey();
   // The embedded store admits one process, so an earlier holder of the lanes is gone.
   const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
   const lanes = {
-    events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: `urn:sallyport:${kid}` }),
+    events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: sourceOf(kid, incarnation) }),
     directives: runDirectivesLane(parts, directivesOutlet(connection, sizes), beatSigner, view),
   };
 

@@ -1,4 +1,5 @@
 import type { Authenticator } from '../../../libs/authentication/authenticator.js';
+import { incarnationOf } from '../../../libs/backup/incarnation.js';
 import { BeatSigner } from '../../../libs/feed/beat-signer.js';
 import { Broadcast } from '../../../libs/feed/broadcast.js';
 import { feedKeyOf } from '../../../libs/feed/feed-key.js';
@@ -48,10 +49,14 @@ export async function openFeed(
   });
   await instances.start();
   closing.defer(() => instances.stop());
-  const beatSigner = new BeatSigner(log, view, feedKeyOf(await keys.signingKey('directive-feed')), time, leaseMs);
+  const feedKey = feedKeyOf(await keys.signingKey('directive-feed'));
+  const incarnation = await incarnationOf(log);
+  const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs, incarnation);
   const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
   registerFeedGauges(registry, instances, broadcast);
-  const relay = kafka && startRelay(kafka, { log, clock, time, beatSigner, view, registry, onTrouble: onRelayTrouble });
+  const relay =
+    kafka &&
+    startRelay(kafka, { log, incarnation, clock, time, beatSigner, view, registry, onTrouble: onRelayTrouble });
   if (relay !== undefined) closing.defer(() => relay.stop());
   const watches = new Watches(view, authenticator, broadcast, bounds.watches, instances);
   watches.start();

@@ -5,6 +5,8 @@ import { err, ok, type Result } from '../../kernel/result.js';
 
 /** The directives as this host knows them: the complete state of one epoch, which matches the signed root. */
 export interface Replica {
+  /** Of the service's log. Epochs of two incarnations cannot be compared. */
+  readonly incarnation: number;
   readonly epoch: number;
   readonly stateRoot: BeatContent['stateRoot'];
   /** In force, by id. */
@@ -16,7 +18,7 @@ export interface Replica {
 }
 
 /** Why correctly signed beats do not make a state. */
-export type Fault = 'epoch_gap' | 'root_mismatch';
+export type Fault = 'new_incarnation' | 'epoch_gap' | 'root_mismatch';
 
 /** The result of a beat: a new state, the same state, or nothing that the replica could use. */
 export type Step = { readonly kind: 'applied' | 'same'; readonly replica: Replica } | { readonly kind: 'ignored' };
@@ -27,10 +29,15 @@ const MAX_TARGETS = 20_000;
 /**
  * The replica after a beat, whose signature and shape hold. A snapshot is taken whole, a directive of the next epoch is
  * applied; in both cases the root has to come out as it was signed. Nothing ever leads back to an earlier epoch, and of
- * one epoch the state that was known first stays.
+ * one epoch the state that was known first stays. A log that was restored is a new incarnation: its first snapshot replaces
+ * everything that was known, also at a lower epoch. An older incarnation never counts again.
  */
 export function step(replica: Replica | undefined, beat: BeatContent): Result<Step, Fault> {
   if (replica === undefined) return beat.active === undefined ? ok({ kind: 'ignored' }) : snapshot(undefined, beat);
+  const incarnation = incarnationOf(beat);
+  if (incarnation < replica.incarnation) return ok({ kind: 'ignored' });
+  if (incarnation > replica.incarnation)
+    return beat.active === undefined ? err('new_incarnation') : snapshot(undefined, beat);
   if (beat.epoch < replica.epoch) return ok({ kind: 'ignored' });
   if (beat.epoch === replica.epoch) {
     return beat.stateRoot === replica.stateRoot ? ok({ kind: 'same', replica }) : err('root_mismatch');
@@ -42,9 +49,12 @@ export function step(replica: Replica | undefined, beat: BeatContent): Result<St
 
 /**
  * The replica that the last beats of a log's keys make together: the directives that are active, at the latest epoch of
- * any of them. Their signatures and shapes hold.
+ * any of them. Their signatures and shapes hold. Only the newest incarnation counts: the log may hold directives that a
+ * restored service does not know.
  */
-export function fromLog(replica: Replica | undefined, beats: readonly BeatContent[]): Result<Step, Fault> {
+export function fromLog(replica: Replica | undefined, all: readonly BeatContent[]): Result<Step, Fault> {
+  const incarnation = Math.max(0, ...new Set(all.map(incarnationOf)));
+  const beats = all.filter((beat) => incarnationOf(beat) === incarnation);
   const latest = new Map<string, BeatContent>();
   let newest: BeatContent | undefined;
   for (const beat of beats) {
@@ -58,6 +68,9 @@ export function fromLog(replica: Replica | undefined, beats: readonly BeatConten
   return step(replica, { ...newest, active });
 }
 
+/** Services of before incarnations were named count as the first. */
+export const incarnationOf = ({ incarnation = 0 }: Pick<BeatContent, 'incarnation'>): number => incarnation;
+
 /** Whether a directive of a later epoch stops what was allowed, or whether that cannot be ruled out. */
 export function isVoid(
   replica: Replica,
@@ -67,10 +80,9 @@ export function isVoid(
   return allow.targets.some((target) => (replica.lastIssued.get(target) ?? 0) > allow.epoch);
 }
 
-function snapshot(
-  replica: Replica | undefined,
-  { epoch, stateRoot: signed, active = [] }: BeatContent,
-): Result<Step, Fault> {
+function snapshot(replica: Replica | undefined, beat: BeatContent): Result<Step, Fault> {
+  const { epoch, stateRoot: signed, active = [] } = beat;
+  const incarnation = incarnationOf(beat);
   const byId = new Map(active.map((directive) => [directive.id, directive]));
   if (byId.size !== active.length || stateRoot(active) !== signed) return err('root_mismatch');
   // From the epoch before, nothing can have been issued and lifted unseen.
@@ -78,7 +90,8 @@ function snapshot(
   const lastIssued = new Map(follows ? replica.lastIssued : []);
   for (const directive of active) noteIssue(lastIssued, directive);
   const completeSince = follows ? replica.completeSince : epoch;
-  return ok({ kind: 'applied', replica: { epoch, stateRoot: signed, active: byId, lastIssued, completeSince } });
+  const next = { incarnation, epoch, stateRoot: signed, active: byId, lastIssued, completeSince };
+  return ok({ kind: 'applied', replica: next });
 }
 
 function changed(replica: Replica, beat: BeatContent, directive: DirectiveView): Result<Step, Fault> {
@@ -91,7 +104,8 @@ function changed(replica: Replica, beat: BeatContent, directive: DirectiveView):
   if (forgets) for (const each of active.values()) noteIssue(lastIssued, each);
   noteIssue(lastIssued, directive);
   const completeSince = forgets ? beat.epoch : replica.completeSince;
-  const next = { epoch: beat.epoch, stateRoot: beat.stateRoot, active, lastIssued, completeSince };
+  const { epoch, stateRoot: signed } = beat;
+  const next = { incarnation: replica.incarnation, epoch, stateRoot: signed, active, lastIssued, completeSince };
   return ok({ kind: 'applied', replica: next });
 }
 

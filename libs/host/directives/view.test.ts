@@ -317,7 +317,7 @@ test('a beat may have a member that this host does not know, and its other membe
   const { view, model, heals } = world();
   heals();
   const { kid, signature: _, signed: _bytes, ...content } = model.issue(uuid(1), { type: 'category', category: 'a' });
-  const grown = signBeat({ ...content, incarnation: { of: 'later' } } as typeof content, model.key);
+  const grown = signBeat({ ...content, region: { of: 'later' } } as typeof content, model.key);
   view.heard({ ...grown, ...model.lift(uuid(1)), signature: grown.signature, signed: grown.signed, position: 'x' });
   assert.equal(view.stale(), undefined);
   assert.equal(view.state().epoch, content.epoch);

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { BeatContent, verifiedContent } from '../../feed/beat.js';
 import { toInstant, toMs, type Clock, type Instant } from '../../kernel/time.js';
 import { Lease, type Sent, type Timed } from './lease.js';
-import { fromLog, isVoid, step, type Fault, type Replica } from './replica.js';
+import { fromLog, incarnationOf, isVoid, step, type Fault, type Replica } from './replica.js';
 
 /** Why a host denies without asking the service. */
 export type StaleReason =
@@ -39,8 +39,10 @@ export class HostView {
   private replica: Replica | undefined;
   private fault: StaleReason | undefined;
   private faults = 0;
-  /** The latest epoch that a signed beat has named. */
-  private heardEpoch = 0;
+  /** The latest incarnation and epoch that a signed beat has named. */
+  private heardLast = { incarnation: 0, epoch: 0 };
+  /** The incarnation that was known as an allow was first asked about. */
+  private readonly allowedIn = new WeakMap<object, number>();
   private lastBeat: Instant | undefined;
   private leaseMs: number | undefined;
 
@@ -67,7 +69,7 @@ export class HostView {
     if (!stepped.ok) return this.fail(stepped.error);
     if (stepped.value.kind === 'ignored') return;
     this.replica = stepped.value.replica;
-    for (const beat of beats) if (beat.epoch === this.replica.epoch) this.renewed(beat);
+    for (const beat of beats) if (isSameState(beat, this.replica)) this.renewed(beat);
   }
 
   /** Call this right before you ask for a snapshot. */
@@ -86,7 +88,7 @@ export class HostView {
     const times = timesOf(beat);
     const counts = this.lease.measured(sent, times.issuedAtMs);
     if (!this.take(beat) || !counts) return;
-    if (faults === this.faults && beat.epoch >= this.heardEpoch) this.fault = undefined;
+    if (faults === this.faults && !isBefore(beat, this.heardLast)) this.fault = undefined;
     if (this.fault !== undefined) return;
     this.lease.grant(sent, times);
     this.counted(beat);
@@ -121,9 +123,16 @@ export class HostView {
     return this.lease.serviceMs();
   }
 
-  /** Whether an allow may no longer be used: a later directive matches it, or that cannot be ruled out. */
+  /**
+   * Whether an allow may no longer be used: a later directive matches it, or that cannot be ruled out. Ask first as soon as
+   * the allow arrives, and always with the same object: an allow ends with the incarnation that it was first asked in.
+   */
   isVoid(allow: { readonly epoch: number; readonly targets: readonly string[] }): boolean {
-    return this.replica === undefined || isVoid(this.replica, allow);
+    if (this.replica === undefined) return true;
+    const { incarnation } = this.replica;
+    const allowedIn = this.allowedIn.get(allow) ?? incarnation;
+    this.allowedIn.set(allow, allowedIn);
+    return allowedIn !== incarnation || isVoid(this.replica, allow);
   }
 
   directives(): Replica['active'] {
@@ -149,7 +158,8 @@ export class HostView {
       this.fail(content === undefined ? 'bad_signature' : 'bad_shape');
       return undefined;
     }
-    this.heardEpoch = Math.max(this.heardEpoch, parsed.data.epoch);
+    const { epoch } = parsed.data;
+    if (isBefore(this.heardLast, parsed.data)) this.heardLast = { incarnation: incarnationOf(parsed.data), epoch };
     return parsed.data;
   }
 
@@ -171,5 +181,14 @@ export class HostView {
     this.leaseMs = leaseMs;
   }
 }
+
+type Place = Pick<BeatContent, 'incarnation' | 'epoch'>;
+
+function isBefore(one: Place, other: Place): boolean {
+  const [first, second] = [incarnationOf(one), incarnationOf(other)];
+  return first < second || (first === second && one.epoch < other.epoch);
+}
+
+const isSameState = (one: Place, other: Place): boolean => !isBefore(one, other) && !isBefore(other, one);
 
 const timesOf = ({ issuedAt, leaseMs }: BeatContent): Timed => ({ issuedAtMs: toMs(issuedAt), leaseMs });
