@@ -1,6 +1,5 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
-import { Registry } from 'prom-client';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
 import { Authorizer } from '../../libs/decision-point/authorizer.js';
 import { ContentDesk } from '../../libs/decision-point/content-desk.js';
@@ -24,6 +23,7 @@ import { DocsController } from './docs/docs.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { Readiness } from './health/readiness.js';
 import { MetricsController } from './observability/metrics.controller.js';
+import { Scrapes } from './observability/scrapes.js';
 import { PoliciesController } from './policies/policies.controller.js';
 import { PoliciesHandler } from './policies/policies.handler.js';
 import { PrincipalsController } from './principals/principals.controller.js';
@@ -59,7 +59,7 @@ export class AppModule {
       { provide: Authorizer, useValue: service.decisions.authorizer },
       { provide: Responder, useValue: service.decisions.responder },
       { provide: CallIndex, useValue: service.index },
-      { provide: Registry, useValue: service.metrics.registry },
+      { provide: Scrapes, useValue: service.metrics.scrapes },
     ];
     return {
       module: AppModule,

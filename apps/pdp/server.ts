@@ -6,6 +6,7 @@ import { ModulesContainer, NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { defined } from '../../libs/kernel/defined.js';
 import { AppModule } from './app.module.js';
 import { routeAuthorize, takeDirectly } from './calls/direct-authorize.js';
 import { startGrpc } from './grpc/server.js';
@@ -19,7 +20,9 @@ import { answerExpectations, answerParserError } from './http/parser-errors.js';
 import { problemOf, type Problem } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
+import { addGauge } from './observability/gauges.js';
 import { failureLog } from './observability/logger.js';
+import { listenForScrapes } from './observability/metrics-listener.js';
 import { addressOf } from './overload/connections.js';
 import { boundHttp, timeLimits } from './overload/http.js';
 import { giveTimeBack } from './overload/patience.js';
@@ -39,7 +42,7 @@ export interface Server {
   /** `host:port` of the gRPC interface, as bound. */
   readonly grpc: string;
   /** `host:port` of each interface, as bound. A name in the settings became a number, and port 0 the real one. */
-  readonly bound: { readonly http: string; readonly grpc: string };
+  readonly bound: { readonly http: string; readonly grpc: string; readonly metrics?: string };
   /** Every route, for tests that go over all of them. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
   /** Reads certificates and the secrets of Kafka again, and writes one line about it. */
@@ -134,10 +137,18 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     await app.close();
     throw error;
   });
+  const scraped = await listenForScrapes(settings.metrics, service.metrics.scrapes, logger).catch(async (error) => {
+    await Promise.all([app.close(), grpc.close(0)]);
+    throw error;
+  });
+  addGauge(service.metrics.registry, 'sallyport_ready', 'Whether a call could be allowed now, 0 or 1.', async () =>
+    (await readiness.whyNotYet()) === undefined ? 1 : 0,
+  );
   const reloader = startReloader(service, certificate, logger);
   const close = async (): Promise<void> => {
     draining = true;
     reloader.stop();
+    scraped.close();
     readiness.drain();
     service.feed.watches.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
@@ -146,7 +157,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     refusals.stop();
     await service.close();
   };
-  const bound = { http: addressOf(server.server), grpc: grpc.address };
+  const bound = defined({ http: addressOf(server.server), grpc: grpc.address, metrics: scraped.address });
   const reload = (): Promise<void> => reloader.now();
   return { app, url: await app.getUrl(), grpc: grpc.address, bound, routes, reload, close };
 }

@@ -26,6 +26,8 @@ export interface Settings
     ValuesOf<typeof RESPONSES>,
     ValuesOf<typeof LOGGING> {
   readonly logFile: string;
+  /** Where scrapers find the metrics; undefined for nowhere. `isDefault`: no setting names it. */
+  readonly metrics: { readonly host: string; readonly port: number; readonly isDefault: boolean } | undefined;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Undefined: nothing is sent to Kafka. */
   readonly kafka: KafkaSettings | undefined;
@@ -39,12 +41,13 @@ const OF_OTHERS = /^SALLYPORT_(URL|TOKEN|TOKEN_FILE|TEST_.*)$/;
 /** Reads the settings. Throws `SettingsError` at the first that is unknown, malformed or dangerous. */
 export function readSettings(environment: Environment): Settings {
   refuseUnknown(environment);
-  const { eventLog, tlsCert, tlsKey, ...places } = readGroup(PLACES, environment);
+  const { eventLog, metrics, tlsCert, tlsKey, ...places } = readGroup(PLACES, environment);
   return {
     ...places,
     ...readGroup(LEASES, environment),
     ...readGroup(RESPONSES, environment),
     ...readGroup(LOGGING, environment),
+    metrics: metrics === 'off' ? undefined : { ...metrics, isDefault: environment[PLACES.metrics.name] === undefined },
     logFile: eventLog ?? `${places.dataDir}/sallyport.db`,
     tls: tlsOf(tlsCert, tlsKey, places),
     kafka: kafkaOf(readGroup(KAFKA, environment)),

@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 
-/** What the process does on a signal. */
+/** The actions of the process on each signal. */
 export interface SignalActions {
   /** SIGTERM and SIGINT; also SIGHUP, if the terminal of the process has gone. */
   stop(signal: NodeJS.Signals): void;

@@ -46,9 +46,10 @@ export const metrics = operation({
   ...health,
   id: 'metrics',
   summary: 'Metrics in the Prometheus text format',
-  description: 'Counts, sizes, durations and closed words; nothing here names a task, host, user or capability.',
+  description:
+    'For programs on this machine; `forbidden` to others, which use the address of SALLYPORT_METRICS. Counts, sizes, durations and closed words; nothing here names a task, user or capability.',
   path: '/metrics',
   answers: { 200: z.string() },
   media: 'text/plain',
-  problems: ['overloaded'],
+  problems: ['overloaded', 'forbidden'],
 });

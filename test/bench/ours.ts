@@ -34,7 +34,13 @@ export async function startService(
     {
       outputFile: `${dataDir}.log`,
       cwd: projectRoot,
-      env: { SALLYPORT_DATA: dataDir, SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: grpc, ...env },
+      env: {
+        SALLYPORT_DATA: dataDir,
+        SALLYPORT_HTTP: '127.0.0.1:0',
+        SALLYPORT_GRPC: grpc,
+        SALLYPORT_METRICS: 'off',
+        ...env,
+      },
     },
   );
   const url = await until(running, () => /"url":"(https?:[^"]+)"/.exec(running.output())?.[1], READY_MS);

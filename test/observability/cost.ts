@@ -63,6 +63,7 @@ async function round(variant: Variant): Promise<void> {
     SALLYPORT_DATA: dataDir,
     SALLYPORT_HTTP: '127.0.0.1:0',
     SALLYPORT_GRPC: '127.0.0.1:0',
+    SALLYPORT_METRICS: 'off',
     ...variant.env,
   };
   const child = spawn(process.execPath, [join(projectRoot, 'dist/apps/pdp/main.js')], { env });

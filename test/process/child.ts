@@ -143,7 +143,8 @@ function launched(dataDir: string, { env = {}, cwd = projectRoot, command }: Lau
   const [program, ...args] = command ?? [process.execPath, join(cwd, 'dist', 'apps', 'pdp', 'main.js')];
   // Nothing is inherited that could be a setting of the service, of npm or of the test runner.
   const { PATH = '', HOME = '' } = process.env;
-  const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0' };
+  const free = '127.0.0.1:0';
+  const ports = { SALLYPORT_HTTP: free, SALLYPORT_GRPC: free, SALLYPORT_METRICS: free };
   const child = spawn(program, args, {
     cwd,
     env: { PATH, HOME, SALLYPORT_DATA: dataDir, ...ports, ...env },

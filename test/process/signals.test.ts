@@ -68,5 +68,6 @@ test('each line names its level as a word, the service, its version and its proc
   assert.deepEqual(lines.map(({ msg }) => msg).slice(-3), ['ready', 'stopping', 'stopped']);
   const ready = lines.find(({ msg }) => msg === 'ready');
   // As bound: numbers, and not the name and the port 0 of the settings.
-  for (const name of ['http', 'grpc']) assert.match(String(ready?.[name]), /^(127\.0\.0\.1|\[::1\]):[1-9]\d+$/, name);
+  for (const name of ['http', 'grpc', 'metrics'])
+    assert.match(String(ready?.[name]), /^(127\.0\.0\.1|\[::1\]):[1-9]\d+$/, name);
 });

@@ -52,7 +52,7 @@ export interface TestOptions extends ServiceParts {
 
 export async function startService(options: TestOptions = {}): Promise<TestService> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sallyport-test-'));
-  const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0' };
+  const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0', SALLYPORT_METRICS: 'off' };
   const settings = readSettings({ SALLYPORT_DATA: dataDir, ...ports, ...options.env });
   const answers = new AnswerCheck();
   const service = await openService(settings, { onGrpcAnswer: answers.overGrpc, ...options });

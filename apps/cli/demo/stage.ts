@@ -44,6 +44,7 @@ export async function setStage(server: string | undefined): Promise<Stage> {
   const service = startService({
     SALLYPORT_HTTP: http,
     SALLYPORT_GRPC: `127.0.0.1:${await freePort()}`,
+    SALLYPORT_METRICS: 'off',
     SALLYPORT_DATA: data,
   });
   try {

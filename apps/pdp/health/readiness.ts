@@ -29,6 +29,13 @@ export class Readiness {
     return this.asked;
   }
 
+  /** The same for a reader that does not wait for a log which does not answer. */
+  async whyNotYet(): Promise<NotReady | undefined> {
+    const late = Promise.withResolvers<NotReady>();
+    const timer = setTimeout(() => late.resolve('log_unavailable'), TIMEOUT_MS);
+    return Promise.race([this.whyNot(), late.promise]).finally(() => clearTimeout(timer));
+  }
+
   private async ask(): Promise<NotReady | undefined> {
     try {
       // The probe writes nothing, but passes through the queue and the store like every append.

@@ -1,30 +1,37 @@
-import { Controller, Header, Inject } from '@nestjs/common';
+import { Controller, Header, Inject, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
 import { Registry } from 'prom-client';
 import { metrics } from '../../../libs/contract/health.js';
-import { Overloaded } from '../edge/problem.js';
+import { isLoopback } from '../../../libs/kernel/loopback.js';
+import type { Asked } from '../edge/asked.js';
+import { Overloaded, Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
-import { TokenBucket } from '../../../libs/kernel/token-bucket.js';
-
-/** Each answer costs about a millisecond of the thread that decides, and anyone may ask. */
-const BURST = 100;
-const PER_S = 25;
+import { Scrapes } from './scrapes.js';
 
 @Controller()
 export class MetricsController {
-  private readonly budget = new TokenBucket(BURST, PER_S);
-
-  constructor(@Inject(Registry) private readonly registry: Registry) {}
+  constructor(@Inject(Scrapes) private readonly scrapes: Scrapes) {}
 
   /**
-   * Metrics in the Prometheus text format. They are public, as health is. Scrapers are not principals, and a token
-   * shared with every scraper would be a worse secret than these numbers. So metrics hold counts, sizes, durations and
-   * words of our own closed lists. They hold no content, and no id of a task, call, trace, user or capability. The only
-   * names are those of principals that were refused for load. To hide how busy the service is, keep others from its address.
+   * Metrics for programs on this machine. Scrapers are not principals, and a token shared with every scraper would be a
+   * worse secret than these numbers. Scrapers on other machines use `SALLYPORT_METRICS`.
    */
   @Handles(metrics)
   @Header('content-type', Registry.PROMETHEUS_CONTENT_TYPE)
-  metrics(): Promise<string> {
-    if (!this.budget.take()) throw new Overloaded('metrics', 'the metrics are asked for too often');
-    return this.registry.metrics();
+  metrics(_: Asked<typeof metrics>, @Req() request: Pick<FastifyRequest, 'headers' | 'raw'>): Promise<string> {
+    if (!isFromThisMachine(request)) {
+      throw new Problem('forbidden', 'the metrics are for this machine here; for others, see SALLYPORT_METRICS');
+    }
+    const text = this.scrapes.take();
+    if (text === undefined) throw new Overloaded('metrics', 'the metrics are asked for too often');
+    return text;
   }
+}
+
+/** Headers that a proxy on this machine adds to the requests of others. */
+const OF_PROXIES = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'] as const;
+
+export function isFromThisMachine({ headers, raw }: Pick<FastifyRequest, 'headers' | 'raw'>): boolean {
+  const address = (raw.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  return isLoopback(address) && OF_PROXIES.every((name) => headers[name] === undefined);
 }

@@ -1,4 +1,6 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { VERSION } from '../../../libs/kernel/version.js';
+import { Scrapes } from './scrapes.js';
 
 /** In seconds: from below a millisecond on a quiet service up to the deadline of the log. */
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -8,6 +10,7 @@ const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
  */
 export interface Metrics {
   readonly registry: Registry;
+  readonly scrapes: Scrapes;
   readonly decisions: Counter<'decision' | 'reason'>;
   /** Requests to authorize that ended without a decision, by cause. */
   readonly undecided: Counter<'cause'>;
@@ -21,9 +24,19 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  // Gauges of the library with the name of a counter. Others without `_total` have the same numbers.
+  for (const each of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${each}_total`);
   const registers = [registry];
+  const build = { version: VERSION, node: process.versions.node, platform: `${process.platform}-${process.arch}` };
+  new Gauge({
+    name: 'sallyport_build_info',
+    help: 'Always 1; the labels name the version of the service and of Node.',
+    labelNames: Object.keys(build),
+    registers,
+  }).set(build, 1);
   return {
     registry,
+    scrapes: new Scrapes(registry),
     decisions: new Counter({
       name: 'sallyport_decisions_total',
       help: 'Decisions that were answered, by decision and reason code.',

@@ -10,7 +10,7 @@ import type { LaneName } from '../../../libs/streams/relay-events.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
 import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../settings/kafka.js';
-import { addGauge } from '../observability/gauges.js';
+import { addGauge, addTotal } from '../observability/gauges.js';
 
 /** The details of a lane in `/health/ready`. None of them keeps the service from deciding. */
 export interface LaneDetail {
@@ -71,11 +71,16 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
     addGauge(registry, `${prefix}_ack_age_seconds`, 'Since Kafka last acknowledged something; -1 before that.', () => {
       return (detailOf(name).sinceAckMs ?? -1000) / 1000;
     });
-    addGauge(registry, `${prefix}_sent`, 'Records acknowledged since the start.', () => lanes[name].status().sent);
+    addTotal(registry, `${prefix}_sent_total`, 'Records that Kafka acknowledged.', () => lanes[name].status().sent);
   }
-  addGauge(registry, 'sallyport_relay_foreign_records', 'Records of others found on the topic of directives.', () => {
-    return lanes.directives.status().foreign;
-  });
+  addTotal(
+    registry,
+    'sallyport_relay_foreign_records_total',
+    'Records of others found on the topic of directives.',
+    () => {
+      return lanes.directives.status().foreign;
+    },
+  );
   return {
     details: () => ({ events: detailOf('events'), directives: detailOf('directives') }),
     async stop() {

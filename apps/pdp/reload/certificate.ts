@@ -13,8 +13,8 @@ export interface Pem {
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * The certificate that both interfaces serve, and its key. Connections keep what they began with: only the handshakes
- * after a reload see the new one.
+ * The certificate that both interfaces serve, and its key. Open connections go on: only the
+ * handshakes after a reload see the new one.
  */
 export class ServedCertificate implements Reloadable {
   readonly what = 'certificate';

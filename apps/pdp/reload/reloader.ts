@@ -7,8 +7,8 @@ export interface Reloadable {
   readonly what: string;
   readonly files: readonly string[];
   /**
-   * Reads the files again, and uses them if they are whole. Returns whether anything changed. If it throws, what was in
-   * use stays; the message is one line without any content of the files.
+   * Reads the files again, and uses them if they are whole. Returns whether anything changed. If it throws, the old
+   * content stays in use; the message is one line without any content of the files.
    */
   reload(): boolean;
   /** Fields for the line of the log that says that it was reloaded. */
@@ -94,7 +94,7 @@ export class Reloader {
     return this.latest;
   }
 
-  /** Reads what has changed or could not be used, and writes a line only if there is news. */
+  /** Reads the parts that have changed or failed, and writes a line only if there is news. */
   private async look(): Promise<void> {
     for (const each of this.watched) {
       const mark = await markOf(each.part.files);
@@ -129,7 +129,7 @@ export class Reloader {
       ...attempts.map(({ each }) => each.part.details?.()),
     );
     if (reasons.length === 0) this.logger.info(fields, 'reloaded');
-    else this.logger.warn({ ...fields, reasons }, 'not reloaded: what was in use stays in use');
+    else this.logger.warn({ ...fields, reasons }, 'not reloaded: the old content stays in use');
   }
 }
 

@@ -82,7 +82,7 @@ export const KAFKA = {
 };
 
 export interface KafkaSettings {
-  /** Holds a secret. Its members follow `reload`; a connection that is open keeps what it began with. */
+  /** Holds a secret. Its members follow `reload`; an open connection goes on unchanged. */
   readonly connection: KafkaConnection;
   /** The files that it was read from. */
   readonly files: readonly string[];

@@ -42,6 +42,13 @@ export const PLACES = {
     'Requests carry tokens. An address other than loopback needs both TLS settings; without them the service does not start.',
   ),
   grpc: setting('SALLYPORT_GRPC', endpoint, '127.0.0.1:7071', 'Address of the gRPC interface.', 'As above.'),
+  metrics: setting(
+    'SALLYPORT_METRICS',
+    z.literal('off').or(endpoint),
+    '127.0.0.1:7072',
+    'Address of the metrics for Prometheus, in plain HTTP; `off` for none. If only the default is in use, the service starts without it.',
+    'Anyone who reaches it sees how busy the service is, and the names of hosts that it refused for load.',
+  ),
   tlsCert: setting(
     'SALLYPORT_TLS_CERT',
     z.string().min(1, 'expected a file'),
