@@ -5,6 +5,7 @@ import { CaptureFailure } from './capture/failure.js';
 import { ServiceProblem, ServiceUnreachable } from './client.js';
 import type { Exits } from './command.js';
 import { addAudit } from './commands/audit.js';
+import { addBackup } from './commands/backup.js';
 import { addCall } from './commands/call.js';
 import { addCapture } from './commands/capture.js';
 import { addDirective } from './commands/directive.js';
@@ -101,6 +102,7 @@ export function buildProgram(world: World, exits: Exits): Command {
     .configureHelp({ showGlobalOptions: false })
     .addHelpText('after', EPILOGUE);
   addServe(program, world, exits);
+  addBackup(program, world, exits);
   addCapture(program, world, exits);
   addRegistry(program, world, exits);
   addExceptions(program, world, exits);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DigestText, InstantText } from '../vocabulary/ids.js';
 
+/** A name within a folder, without a separator. */
+export const FILE_NAME = /^[\w][\w. -]{0,254}$/;
 export const MANIFEST = 'manifest.json';
 export const LOG_FILE = 'sallyport.db';
 export const KEYS_FILE = 'keys.db';
@@ -25,7 +27,7 @@ export const Manifest = z.strictObject({
     .array(
       z.strictObject({
         /** A name within the folder, without a separator: a manifest can lead nowhere else. */
-        name: z.string().regex(/^[\w][\w. -]{0,254}$/),
+        name: z.string().regex(FILE_NAME),
         bytes: z.int().min(0),
         digest: DigestText,
       }),
