@@ -8,6 +8,7 @@ import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addCall } from './commands/call.js';
 import { addCapture } from './commands/capture.js';
+import { addClock } from './commands/clock.js';
 import { addDirective } from './commands/directive.js';
 import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
@@ -110,6 +111,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addTask(program, world, exits);
   addCall(program, world, exits);
   addDirective(program, world, exits);
+  addClock(program, world, exits);
   addAudit(program, world, exits);
   addPrincipal(program, world, exits);
   return program;

@@ -20,6 +20,7 @@ import { answerExpectations, answerParserError } from './http/parser-errors.js';
 import { problemOf, type Problem } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
 import { traceparentOf } from './http/traceparent.js';
+import { ClockWatch } from './observability/clock-watch.js';
 import { addGauge } from './observability/gauges.js';
 import { failureLog } from './observability/logger.js';
 import { listenForScrapes } from './observability/metrics-listener.js';
@@ -144,10 +145,12 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   addGauge(service.metrics.registry, 'sallyport_ready', 'Whether a call could be allowed now, 0 or 1.', async () =>
     (await readiness.whyNotYet()) === undefined ? 1 : 0,
   );
+  const clockWatch = new ClockWatch(service.control.time, settings.skewMs, logger);
   const reloader = startReloader(service, certificate, logger);
   const close = async (): Promise<void> => {
     draining = true;
     reloader.stop();
+    clockWatch.stop();
     scraped.close();
     readiness.drain();
     service.feed.watches.drain();

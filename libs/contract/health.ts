@@ -16,6 +16,14 @@ const kafka = z
   .optional()
   .describe('Present if brokers are set.');
 
+const clock = named(
+  'ClockDetail',
+  z.object({
+    serviceTime: z.string().describe('The later of the wall clock and the newest event, RFC 3339.'),
+    aheadMs: z.int().min(0).describe('How far that is ahead of the wall clock, in milliseconds.'),
+  }),
+);
+
 const health = { tag: 'health', method: 'GET', roles: 'public' } as const;
 
 export const live = operation({
@@ -33,10 +41,11 @@ export const ready = operation({
   description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
   path: '/health/ready',
   answers: {
-    200: z.object({ status: z.literal('ready'), kafka }),
+    200: z.object({ status: z.literal('ready'), clock, kafka }),
     503: z.object({
       status: z.literal('not_ready'),
       reason: z.enum(['shutting_down', 'log_unavailable', 'view_stale']),
+      clock,
       kafka,
     }),
   },

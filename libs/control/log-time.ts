@@ -27,6 +27,11 @@ export class LogTime {
     return toInstant(Math.floor(this.latestMs));
   }
 
+  /** How far this time is ahead of the wall clock, in milliseconds; 0 if it is that clock. */
+  aheadMs(): number {
+    return Math.max(0, toMs(this.now()) - this.clock.wallMs());
+  }
+
   /** For durations, in milliseconds. */
   monotonicMs(): number {
     return this.clock.monotonicMs();

@@ -2,7 +2,7 @@ import { run } from '../../apps/cli/program.js';
 import type { TestService } from './service.js';
 
 /** The command line against a service, as an operator; what it printed comes with the time it took. */
-export async function cli(service: TestService, ...args: string[]) {
+export async function cli(service: Pick<TestService, 'url' | 'tokens' | 'dataDir'>, ...args: string[]) {
   const printed: { text: string; atMs: number }[] = [];
   let err = '';
   const code = await run([...args, '--server', service.url], {

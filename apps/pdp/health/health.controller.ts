@@ -2,6 +2,7 @@ import { Controller, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { AnswerOf } from '../../../libs/contract/operation.js';
 import { live, ready } from '../../../libs/contract/health.js';
+import { LogTime } from '../../../libs/control/log-time.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import type { Asked } from '../edge/asked.js';
 import { Handles } from '../http/handles.js';
@@ -12,6 +13,7 @@ import { Readiness } from './readiness.js';
 export class HealthController {
   constructor(
     @Inject(Readiness) private readonly readiness: Readiness,
+    @Inject(LogTime) private readonly time: LogTime,
     @Inject(RELAY) private readonly relay: Relay | undefined,
   ) {}
 
@@ -28,8 +30,9 @@ export class HealthController {
   ): Promise<AnswerOf<typeof ready>> {
     const reason = await this.readiness.whyNot();
     const kafka = this.relay?.details();
-    if (reason === undefined) return defined({ status: 'ready', kafka });
+    const clock = { serviceTime: this.time.now(), aheadMs: Math.round(this.time.aheadMs()) };
+    if (reason === undefined) return defined({ status: 'ready', clock, kafka });
     reply.status(503);
-    return defined({ status: 'not_ready', reason, kafka });
+    return defined({ status: 'not_ready', reason, clock, kafka });
   }
 }

@@ -65,7 +65,7 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
     addGauge(registry, `${prefix}_sending`, 'Whether this lane to Kafka is sending, 0 or 1.', () =>
       detailOf(name).state === 'sending' ? 1 : 0,
     );
-    addGauge(registry, `${prefix}_lag`, 'What waits to be sent: positions of the log, or directives.', () => {
+    addGauge(registry, `${prefix}_lag`, 'Positions of the log, or directives, that wait to be sent.', () => {
       return detailOf(name).lag;
     });
     addGauge(registry, `${prefix}_ack_age_seconds`, 'Since Kafka last acknowledged something; -1 before that.', () => {

@@ -2,7 +2,7 @@ import { ControlPlane } from '../../../libs/control/control-plane.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { LogTime, newestEventMs } from '../../../libs/control/log-time.js';
 import type { Clock } from '../../../libs/kernel/time.js';
-import { countDrifts } from '../observability/gauges.js';
+import { addGauge, countDrifts } from '../observability/gauges.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Stores } from './stores.js';
 
@@ -24,5 +24,11 @@ export async function openControl(
   closing.defer(() => view.stop());
   const time = new LogTime(clock, view, await newestEventMs(log));
   countDrifts(metrics.registry, view);
+  addGauge(
+    metrics.registry,
+    'sallyport_clock_ahead_seconds',
+    "How far the service's time is ahead of the wall clock.",
+    () => time.aheadMs() / 1000,
+  );
   return { view, time, plane: new ControlPlane(log, view, time) };
 }
