@@ -2,8 +2,8 @@ import { isJsonObject, type Json } from '../../libs/kernel/canonical-json.js';
 import { at, list } from './print.js';
 import { targetText } from './target.js';
 
-/** What the timeline says of an event. `call` is the evidence of the call that the event belongs to, if there is one. */
-type Sentence = (data: Json | undefined, call: Json | undefined) => string;
+/** What the timeline says of an event. `of` is the evidence of its call, or the task that it belongs to. */
+type Sentence = (data: Json | undefined, of: Json | undefined) => string;
 
 /** The last column of the timeline, for each event type. A test holds its names against the catalogue of events. */
 export const SENTENCES: Readonly<Record<string, Sentence>> = {
@@ -31,7 +31,7 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   DirectiveLifted: (data) => at(data, 'reason'),
   TaskOpened: (data) => `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim(),
   CallCounted: (data) => `call ${at(data, 'callId')} counts against scope entry ${at(data, 'entry')}`,
-  TaskClosed: (data) => at(data, 'reason') || 'no reason given',
+  TaskClosed: (_, task) => at(task, 'closeReason') || 'no reason given',
   TaskJoined: (data) => `task ${at(data, 'taskId')}`,
   CallDecided: (data, call) => decisionText(data, call),
   CallRefused: (data, call) => decisionText(data, call),

@@ -7,13 +7,14 @@ export function timelineOf(trace: JsonObject): string[] {
   const calls = list(trace, 'calls');
   const keyOf = (one: Json | undefined): string => `${at(one, 'callId')}#${at(one, 'attempt')}`;
   const evidence = new Map(calls.map((call) => [keyOf(call), call]));
+  const tasks = new Map(list(trace, 'tasks').map((task) => [at(task, 'taskId'), task]));
   const operations = new Map<string, string>();
   const rows = list(trace, 'events').map((event) => {
     const data = dig(event, 'data');
     const call = evidence.get(keyOf(data));
     if (call !== undefined && at(event, 'type') === 'CallDecided') operations.set(keyOf(data), operationOf(data, call));
     const type = at(event, 'type');
-    const sentence = ownValue(SENTENCES, type)?.(data, call) ?? at(data, 'reason');
+    const sentence = ownValue(SENTENCES, type)?.(data, call ?? tasks.get(at(data, 'taskId'))) ?? at(data, 'reason');
     return [at(event, 'time').replace('T', ' '), at(event, 'actor'), type, sentence];
   });
   return [

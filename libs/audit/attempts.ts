@@ -12,7 +12,7 @@ export interface Attempt {
   /** The call belongs to no task of its host, so none of its content was kept. */
   readonly refused: boolean;
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated };
-  outcome?: OutcomeRecorded;
+  outcome?: { readonly event: RecordedEvent; readonly recorded: OutcomeRecorded };
 }
 
 export interface Attempts {
@@ -47,7 +47,7 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
       if (attempt !== undefined) attempt.response = { event, validated };
     } else {
       const attempt = allowed.get(envelope.data.callId);
-      if (attempt !== undefined) attempt.outcome = envelope.data;
+      if (attempt !== undefined) attempt.outcome = { event, recorded: envelope.data };
     }
   }
   return { attempts, unreadable };

@@ -21,9 +21,15 @@ test('lists evidence without content or history, and without the key', async (t)
   const { items } = await find(world, { task: taskId });
   assert.equal(JSON.stringify(items).includes('a secret'), false);
   const [deny, allow] = items;
-  const { capabilityHistory: _, response, outbound: __, ...facts } = whole[0] ?? assert.fail();
+  const { capabilityHistory: _, response, outbound: __, outcome, ...facts } = whole[0] ?? assert.fail();
+  assert.deepEqual(outcome?.effect, { type: 'read', reference: 'note-7' });
   const { verdict, findings } = response as Exclude<typeof response, string | null>;
-  assert.deepEqual(allow, { ...facts, outbound: { redactions: [], refusals: [] }, response: { verdict, findings } });
+  assert.deepEqual(allow, {
+    ...facts,
+    outbound: { redactions: [], refusals: [] },
+    response: { verdict, findings },
+    outcome: { ...outcome, effect: { type: 'read' } },
+  });
   assert.deepEqual([deny?.reason, deny?.outbound, deny?.response], ['outside_task_scope', null, null]);
 });
 

@@ -1,4 +1,5 @@
-import type { CallDecided, RecordedCheck } from '../calls/events.js';
+import type { CallDecided, OutcomeRecorded, RecordedCheck } from '../calls/events.js';
+import { recordedTexts, type OutcomeTexts } from '../calls/outcome.js';
 import { trustOf } from '../capability/exceptions.js';
 import type { CapabilityState } from '../capability/state.js';
 import type { Envelope } from '../content/shapes.js';
@@ -8,6 +9,7 @@ import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import { signatureResult } from '../decision/version-checks.js';
+import { parseEvent } from '../event-log/event.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import type { CheckName } from '../vocabulary/words.js';
@@ -39,7 +41,8 @@ export async function evidenceOf(
   // This line comes before the next await, because the states are live.
   const facts = factsOf(attempt, reconstruction);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
-  return { ...facts, outbound, response: await responseEvidence(contents, attempt) };
+  const response = await responseEvidence(contents, attempt);
+  return { ...facts, outbound, response, outcome: await outcomeEvidence(contents, attempt) };
 }
 
 function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFacts {
@@ -73,10 +76,7 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFact
       reason,
     },
     credential: null,
-    outcome:
-      outcome === undefined
-        ? null
-        : { status: outcome.status, effect: outcome.effect ?? null, control: outcome.control ?? null },
+    outcome: outcome === undefined ? null : outcomeFacts(outcome.recorded),
   };
 }
 
@@ -130,6 +130,37 @@ function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefin
   if (decided.decision === 'deny') return null;
   if (inputs?.content === 'shredded') return 'shredded';
   return inputs?.arguments === undefined ? 'damaged' : outboundOf(inputs.arguments, inputs.call.contextItems);
+}
+
+const outcomeFacts = ({ status, effect, control }: OutcomeRecorded): CallFacts['outcome'] => ({
+  status,
+  effect: effect ?? null,
+  control: control ?? null,
+});
+
+/** The outcome with its texts. If they are gone, the reason (`NoContent`) replaces each. */
+async function outcomeEvidence(contents: Contents, { outcome, decided }: Attempt): Promise<CallEvidence['outcome']> {
+  if (outcome === undefined) return null;
+  const { status, effect, control } = outcome.recorded;
+  const { summary, reference, reason } = await outcomeTextsOf(contents, outcome, decided.taskId);
+  return {
+    status,
+    effect: effect === undefined ? null : { ...effect, ...defined({ summary, reference }) },
+    control: control === undefined ? null : { ...control, ...defined({ reason }) },
+  };
+}
+
+async function outcomeTextsOf(
+  contents: Contents,
+  { event, recorded: { commitments } }: NonNullable<Attempt['outcome']>,
+  taskId: string,
+): Promise<OutcomeTexts> {
+  const inTheClear = recordedTexts(parseEvent(event.json));
+  if (inTheClear !== undefined || commitments === undefined) return inTheClear ?? {};
+  const content = await contents.of(event, taskId, commitments);
+  const names = Object.keys(commitments);
+  if (typeof content === 'string') return Object.fromEntries(names.map((name) => [name, content]));
+  return content.parts;
 }
 
 async function responseEvidence(contents: Contents, { response, decided }: Attempt): Promise<CallEvidence['response']> {

@@ -184,11 +184,13 @@ test('shredded content is named as such, and all else is there', async (t) => {
   const { taskId, traceId } = await world.open();
   const { callId } = await world.authorize(taskId);
   await world.respond(taskId, callId);
+  await world.succeed(taskId, callId);
   const before = (await evidence(world, traceId)).calls[0];
   await world.keys.shred(taskId);
   const { tasks, calls } = await evidence(world, traceId);
   assert.deepEqual([tasks[0]?.purpose, tasks[0]?.user.attributes], ['shredded', 'shredded']);
-  assert.deepEqual(calls, [{ ...before, outbound: 'shredded', response: 'shredded' }]);
+  const outcome = { status: 'succeeded', effect: { type: 'read', reference: 'shredded' }, control: null };
+  assert.deepEqual(calls, [{ ...before, outbound: 'shredded', response: 'shredded', outcome }]);
 });
 
 test('content is read many records at a time, whatever order it was written in', async (t) => {

@@ -1,6 +1,9 @@
 import type { DecisionEngines } from '../decision-point/engines.js';
 import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
+import { parseEvent } from '../event-log/event.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import type { Keyring } from '../payloads/keyring.js';
@@ -17,8 +20,7 @@ import { Reconstructor } from './reconstruct.js';
 import { replayed, unreplayable } from './replay.js';
 import { storedText } from './stored-event.js';
 import type { TraceReplay } from '../contract/audit.js';
-import type { ReplayedCall } from '../contract/evidence.js';
-import type { TaskView } from '../contract/tasks.js';
+import type { ReplayedCall, TracedTask } from '../contract/evidence.js';
 import { taskView } from './task-view.js';
 import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
 import { utf8Of } from './utf8.js';
@@ -51,14 +53,15 @@ export class TraceAudit {
     const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { history, contents } = await this.sourcesOf(record.value, true);
-    const tasks: TaskView[] = [];
+    const tasks: TracedTask[] = [];
     const states = new Map<string, TaskState>();
     for (const { taskId, events } of record.value.tasks) {
       const [opened] = events;
       const state = stateOf(events);
       if (opened === undefined || state === undefined) continue;
       states.set(taskId, state);
-      tasks.push(taskView(state, await contents.ofTask(opened, taskId), now, opened.position));
+      const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position);
+      tasks.push({ ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) });
     }
     const calls = await this.callsOf(record.value, history, contents, states);
     if (!calls.ok) return calls;
@@ -133,12 +136,36 @@ function listed(events: readonly RecordedEvent[]): string[] {
   return events.map((event, index) => (index === 0 ? storedText(event) : `,${storedText(event)}`));
 }
 
+/** Why a task was closed, in the words of its host; undefined if it is open, or no reason was given. */
+async function closeReasonOf(
+  contents: Contents,
+  taskId: string,
+  events: readonly RecordedEvent[],
+): Promise<string | undefined> {
+  const closed = events.find(({ type }) => type === 'TaskClosed');
+  if (closed === undefined) return undefined;
+  const { schemaVersion, data } = parseEvent(closed.json);
+  if (schemaVersion === 1) return textAt(data, 'reason');
+  const read = families.task.readWhole(closed.json);
+  const commitments = read.ok && read.value.type === 'TaskClosed' ? read.value.data.commitments : undefined;
+  if (commitments === undefined) return undefined;
+  const content = await contents.of(closed, taskId, commitments);
+  return typeof content === 'string' ? content : textAt(content.parts, 'reason');
+}
+
+function textAt(object: unknown, name: string): string | undefined {
+  const text = isJsonObject(object) ? object[name] : undefined;
+  return typeof text === 'string' ? text : undefined;
+}
+
 /** The places of the events whose content will be opened, in that order. */
 function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
   const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
   const called = attempts
     .filter(({ refused }) => !refused)
-    .flatMap(({ event, response }) => (withResponses && response !== undefined ? [event, response.event] : [event]));
+    .flatMap(({ event, response, outcome }) =>
+      withResponses ? [event, response?.event, outcome?.event].filter((each) => each !== undefined) : [event],
+    );
   return [...opened, ...called];
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { at, callDecided, digest, specified, uuid } from '../../test/support/given.js';
 import { callsDecider, MAX_CALLS, type CallsEvent } from './decider.js';
+import { digestOf } from '../kernel/digest.js';
 import { callsEventSchemas, type CallDecided, type OutcomeRecorded, type ResponseValidated } from './events.js';
 import { test } from '../../test/support/testing.js';
 
@@ -28,18 +29,19 @@ const validated = (body = 'response'): ResponseValidated => ({
 });
 const response = (body?: string): CallsEvent => ({ type: 'ResponseValidated', data: validated(body), ...by });
 const respond = (body?: string) => ({ type: 'record-response', validated: validated(body), ...by }) as const;
-const told = (status: OutcomeRecorded['status'], more: Partial<OutcomeRecorded> = {}): OutcomeRecorded => ({
-  callId: uuid(1),
-  taskId: uuid(9),
-  status,
-  ...more,
-});
+const told = (status: OutcomeRecorded['status'], more: Partial<OutcomeRecorded> = {}): OutcomeRecorded => {
+  const outcome = { callId: uuid(1), taskId: uuid(9), status, ...more };
+  return { requestDigest: digestOf({ keyed: outcome }), ...outcome };
+};
 const outcome = (...what: Parameters<typeof told>): CallsEvent => ({
   type: 'OutcomeRecorded',
   data: told(...what),
   ...by,
 });
-const tell = (...what: Parameters<typeof told>) => ({ type: 'record-outcome', outcome: told(...what), ...by }) as const;
+const tell = (...what: Parameters<typeof told>) => {
+  const outcome = told(...what);
+  return { type: 'record-outcome', outcome, plainDigest: digestOf({ plain: outcome }), ...by } as const;
+};
 
 test('attempts at a call are counted from one, each call for itself', () => {
   given().when(record('deny')).thenEvents(call('deny'));
@@ -143,8 +145,11 @@ for (const line of OUTCOMES.trim().split('\n')) {
   });
 }
 
-test('an outcome is the same only with the same effect and control', () => {
-  const effect = { type: 'read' as const, summary: 's' };
+test('an outcome is the same only by the digest of its request, which also finds records of version 1', () => {
+  const again = tell('succeeded', { effect: { type: 'read' } });
+  const first = outcome('succeeded', { effect: { type: 'read' }, requestDigest: again.plainDigest });
+  given(call('allow'), first).when(again).thenNothing();
+  const effect = { type: 'read' as const };
   given(call('allow'), outcome('succeeded', { effect })).when(tell('succeeded')).thenRefused('invalid_transition');
   given(call('allow'), outcome('unknown')).when(tell('unknown', { effect })).thenEvents(outcome('unknown', { effect }));
   given(call('allow'), outcome('unknown'), outcome('unknown', { effect }))

@@ -1,6 +1,6 @@
 import equal from 'fast-deep-equal';
 import type { Decider } from '../kernel/decider.js';
-import { canonicalJson } from '../kernel/canonical-json.js';
+import type { Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
@@ -12,10 +12,10 @@ export type CallsEvent = { readonly actor: string; readonly time: Instant; reado
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
 );
 
-/** A decision without its commitments. Those remain in the log, for a reader that opens the payload. */
-export type Attempted = Omit<CallDecided, 'commitments'>;
+/** A decision without the members that only readers of the log need. */
+export type Attempted = Omit<CallDecided, 'agent' | 'commitments' | 'effects' | 'user'>;
 
-/** One attempt as recorded, without its commitments. `position` is unknown until its append is confirmed. */
+/** One attempt as recorded, without what only the log has to hold. `position` is unknown until its append is confirmed. */
 export interface AttemptState {
   readonly decided: Attempted;
   readonly at: Instant;
@@ -47,7 +47,12 @@ export interface CallsState {
 export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
   | { readonly type: 'record-decision'; readonly decided: Omit<CallDecided, 'attempt'> }
   | { readonly type: 'record-response'; readonly validated: ResponseValidated }
-  | { readonly type: 'record-outcome'; readonly outcome: OutcomeRecorded }
+  | {
+      readonly type: 'record-outcome';
+      readonly outcome: OutcomeRecorded;
+      /** The digest of the same request in an event of version 1. */
+      readonly plainDigest: Digest;
+    }
 );
 
 export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal> = {
@@ -94,7 +99,8 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
  * Calls of a task are mostly alike. Parts equal to the last decision's become the same object, so memory holds them
  * once.
  */
-function attemptedOf({ commitments: _, ...decided }: CallDecided, last: Attempted | undefined): Attempted {
+function attemptedOf(recorded: CallDecided, last: Attempted | undefined): Attempted {
+  const { agent: _agent, commitments: _commitments, effects: _effects, user: _user, ...decided } = recorded;
   if (last === undefined) return decided;
   return {
     ...decided,
@@ -160,7 +166,10 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
     return err(refusal('too_large', 'the calls of the task hold too much evidence: open another'));
   }
   const attempt = (call?.latest.decided.attempt ?? 0) + 1;
-  return ok([{ type: 'CallDecided', data: { attempt, ...decided }, actor, time }]);
+  const { agent, ...rest } = decided;
+  // In the order of RFC 8785, which serialises fastest.
+  const data = agent === undefined ? { attempt, ...rest } : { agent, attempt, ...rest };
+  return ok([{ type: 'CallDecided', data, actor, time }]);
 }
 
 function recordResponse(command: Of<'record-response'>, state: CallsState): Decided {
@@ -175,21 +184,18 @@ function recordResponse(command: Of<'record-response'>, state: CallsState): Deci
 
 /** `unknown` may be replaced once. Any other outcome is final. */
 function recordOutcome(command: Of<'record-outcome'>, state: CallsState): Decided {
-  const { actor, time, outcome } = command;
+  const { actor, time, outcome, plainDigest } = command;
   const call = state.calls.get(outcome.callId);
   if (call?.allowed === undefined) return err(notAllowed());
   const earlier = call.outcome;
   if (earlier !== undefined) {
-    if (sameOutcome(earlier.recorded, outcome)) return ok([]);
+    const { requestDigest } = earlier.recorded;
+    if (requestDigest === outcome.requestDigest || requestDigest === plainDigest) return ok([]);
     if (earlier.replaced || earlier.recorded.status !== 'unknown') {
       return err(refusal('invalid_transition', 'the outcome has been recorded'));
     }
   }
   return ok([{ type: 'OutcomeRecorded', data: outcome, actor, time }]);
-}
-
-function sameOutcome(a: OutcomeRecorded, b: OutcomeRecorded): boolean {
-  return canonicalJson(a) === canonicalJson(b);
 }
 
 export const otherBody = (): Refusal => refusal('call_conflict', 'this call came with another body before');

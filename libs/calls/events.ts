@@ -41,9 +41,14 @@ export const CallDecided = z.strictObject({
   taskId: Uuid,
   attempt: z.int().min(1),
   host: NameId,
+  /** The agent and the id of the user, as the task names them. Absent without a task, and in version 1. */
+  agent: Label.optional(),
+  user: Label.optional(),
   capability: NameId,
   version: VersionId.optional(),
   operation: Label,
+  /** The effects of the operation, if it is registered. */
+  effects: z.array(Effect).optional(),
   decision: z.enum(['allow', 'deny']),
   reason: z.union([z.literal('ok'), ReasonCode]),
   rule: z.string().optional(),
@@ -88,21 +93,19 @@ export const ResponseValidated = z.strictObject({
 });
 export type ResponseValidated = z.infer<typeof ResponseValidated>;
 
-/** The downstream result of a call, as the host reports it. */
+/**
+ * The downstream result of a call, as the host reports it. Its free texts are content, in the event's payload record:
+ * `commitments` has one member for each.
+ */
 export const OutcomeRecorded = z.strictObject({
   callId: Uuid,
   taskId: Uuid,
   status: z.enum(['succeeded', 'failed', 'unknown']),
-  effect: z
-    .strictObject({ type: Effect, summary: z.string().max(500).optional(), reference: z.string().max(500).optional() })
-    .optional(),
-  control: z
-    .strictObject({
-      decision: z.string().max(200),
-      by: z.string().max(200).optional(),
-      reason: z.string().max(500).optional(),
-    })
-    .optional(),
+  effect: z.strictObject({ type: Effect }).optional(),
+  control: z.strictObject({ decision: z.string().max(200), by: z.string().max(200).optional() }).optional(),
+  commitments: z.strictObject({ summary: DigestText, reference: DigestText, reason: DigestText }).partial().optional(),
+  /** Keyed digest of the request; of an event of version 1, the plain digest of its data. */
+  requestDigest: DigestText,
 });
 export type OutcomeRecorded = z.infer<typeof OutcomeRecorded>;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ObservedDefinition, Probe } from '../capability/definition.js';
 import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { Level } from '../vocabulary/words.js';
+import { Effect, Level } from '../vocabulary/words.js';
 import { OutcomeRecorded, ServerEvidence } from './events.js';
 
 /** A piece of content that the host would like to send along. */
@@ -43,10 +43,12 @@ export const ResponseRequest = z
   .refine(({ result, error }) => (result === undefined) !== (error === undefined), 'needs either a result or an error');
 export type ResponseRequest = z.infer<typeof ResponseRequest>;
 
+const OutcomeText = z.string().max(500);
+
 export const OutcomeRequest = z.object({
   taskId: Uuid,
   status: OutcomeRecorded.shape.status,
-  effect: OutcomeRecorded.shape.effect.unwrap().strip().optional(),
-  control: OutcomeRecorded.shape.control.unwrap().strip().optional(),
+  effect: z.object({ type: Effect, summary: OutcomeText.optional(), reference: OutcomeText.optional() }).optional(),
+  control: OutcomeRecorded.shape.control.unwrap().strip().extend({ reason: OutcomeText.optional() }).optional(),
 });
 export type OutcomeRequest = z.infer<typeof OutcomeRequest>;

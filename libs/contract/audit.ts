@@ -3,11 +3,10 @@ import { TaskStatus } from '../task/decider.js';
 import { InstantText, Label, NameId, PositionText, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ReasonCode, VersionStatus } from '../vocabulary/words.js';
 import { named } from './components.js';
-import { CallEvidence, CallSummary, ReplayedCall, StoredEvent, TaskSummary } from './evidence.js';
+import { CallEvidence, CallSummary, ReplayedCall, StoredEvent, TaskSummary, TracedTask } from './evidence.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
 import { pageOf } from './shapes.js';
-import { TaskView } from './tasks.js';
 
 /**
  * All conditions that are given must hold. `reviewStatus` is the status that the version has now: after a revocation an
@@ -61,7 +60,7 @@ export const TraceEvidence = named(
   'TraceEvidence',
   z.object({
     traceId: TraceId,
-    tasks: z.array(TaskView),
+    tasks: z.array(TracedTask),
     calls: z.array(CallEvidence),
     events: z.array(StoredEvent),
   }),

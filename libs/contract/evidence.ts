@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OutcomeRecorded } from '../calls/events.js';
+import { OutcomeRequest } from '../calls/requests.js';
 import { Source } from '../capability/manifest.js';
 import { ContentSource, Envelope, Finding } from '../content/shapes.js';
 import { Pin, TaskStatus } from '../task/decider.js';
@@ -66,10 +67,17 @@ export const ResponseEvidence = named(
 );
 export type ResponseEvidence = Shape<typeof ResponseEvidence>;
 
-const Outcome = z.object({
+/** Without its texts, which are content. */
+const OutcomeFacts = z.object({
   status: OutcomeRecorded.shape.status,
   effect: OutcomeRecorded.shape.effect.unwrap().nullable(),
   control: OutcomeRecorded.shape.control.unwrap().nullable(),
+});
+
+const { effect: ToldEffect, control: ToldControl } = OutcomeRequest.shape;
+const Outcome = OutcomeFacts.extend({
+  effect: ToldEffect.unwrap().nullable(),
+  control: ToldControl.unwrap().nullable(),
 });
 
 const AttestedUser = z.object({ id: z.string(), roles: z.array(z.string()), attestedBy: z.string() });
@@ -106,7 +114,7 @@ export const CallFacts = z.object({
     })
     .describe('A3: the evidence of each check; null if it was not reached.'),
   credential: z.null().describe('A5: no credential is issued yet.'),
-  outcome: Outcome.nullable().describe('A7.'),
+  outcome: OutcomeFacts.nullable().describe('A7, without its texts.'),
 });
 export type CallFacts = Shape<typeof CallFacts>;
 
@@ -118,6 +126,7 @@ export const CallEvidence = named(
       .nullable()
       .describe('A4: the arguments and context that the host was given to send.'),
     response: z.union([ResponseEvidence, NoContent]).nullable().describe('A6: the response of the server.'),
+    outcome: Outcome.nullable().describe('A7. If its texts were erased, `shredded` replaces each of them.'),
     capabilityHistory: z.array(StoredEvent).describe('A8: the events of the capability around the task.'),
   }),
   { description: 'The evidence of one recorded attempt.' },
@@ -133,6 +142,15 @@ export const CallSummary = named(
   { description: 'The evidence of an attempt without content and history.' },
 );
 export type CallSummary = Shape<typeof CallSummary>;
+
+export const TracedTask = named(
+  'TracedTask',
+  TaskView.extend({
+    closeReason: z.string().optional().describe('The words of the host; `shredded` if they were erased.'),
+  }),
+  { description: 'A task, and why its host closed it.' },
+);
+export type TracedTask = Shape<typeof TracedTask>;
 
 export const TaskSummary = named(
   'TaskSummary',

@@ -78,10 +78,9 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const startedMs = time.monotonicMs();
   const drift = observedDrift(view, inTask, call, decision);
   if (!drift.ok) return refuse(drift.error);
-  const { basis } = snapshot;
   const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, call.decidedAt, leaseMs) : undefined;
   const { versions } = engines;
-  const input = { lane, request, requestDigest, call, decision, basis, engines: versions, expiresAt };
+  const input = { lane, request, requestDigest, call, decision, snapshot, engines: versions, expiresAt };
   const planned = decisionBatch({ ...input, beside: drift.value });
   if (!planned.ok) return refuse(planned.error);
   const { batch, decided } = planned.value;

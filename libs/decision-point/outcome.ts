@@ -1,12 +1,17 @@
 import { callsDecider } from '../calls/decider.js';
+import { outcomeTexts, plainDigest, withoutTexts } from '../calls/outcome.js';
 import type { OutcomeRequest } from '../calls/requests.js';
 import type { OutcomeAnswer } from '../contract/calls.js';
 import { callerPrecondition, type Caller } from '../control/caller.js';
 import { LogUnavailable, type Batch } from '../event-log/port.js';
+import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
+import { keyedDigest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { inOneTurn } from '../kernel/synchronous.js';
+import { payloadPlace } from '../payloads/payload-place.js';
+import { sealPayload } from '../payloads/payload.js';
 import { sealFact } from '../streams/facts.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { TaskLane } from './task-lane.js';
@@ -47,21 +52,29 @@ export async function recordOutcome(
 function outcomeStep(
   { view, time }: DecisionPoint,
   callId: string,
-  { taskId, status, effect, control }: OutcomeRequest,
+  request: OutcomeRequest,
   caller: Caller,
   lane: TaskLane,
 ): OutcomeStep {
   if (lane.givenUp) return { kind: 'again' };
   const precondition = callerPrecondition(view, caller);
   if (!precondition.ok) return { kind: 'refuse', refusal: precondition.error, durable: false };
-  const outcome = { callId, taskId, status, ...defined({ effect, control }) };
-  const { task, calls, callsStream: stream } = lane;
-  const command = { type: 'record-outcome', outcome, actor: caller.name, time: time.now() } as const;
+  const { task, calls, callsStream: stream, key } = lane;
+  const { taskId, status } = request;
+  const expected = calls.revision;
+  const texts: Readonly<Record<string, string>> = outcomeTexts(request);
+  const hasTexts = Object.keys(texts).length > 0;
+  const payload = hasTexts ? sealPayload(key, payloadPlace({ stream, revision: expected + 1 }), texts) : undefined;
+  const requestDigest = keyedDigest(key, canonicalJson({ callId, ...request }));
+  const commitments = payload === undefined ? undefined : { ...payload.commitments };
+  const outcome = { callId, taskId, status, ...withoutTexts(request), ...defined({ commitments }), requestDigest };
+  const by = { actor: caller.name, time: time.now() };
+  const command = { type: 'record-outcome', outcome, plainDigest: plainDigest(callId, request), ...by } as const;
   const decided = callsDecider.decide(command, calls);
   if (!decided.ok) return { kind: 'refuse', refusal: decided.error, durable: true };
   const [fact] = decided.value;
   if (fact === undefined) return { kind: 'confirm' };
-  const expected = calls.revision;
-  const event = sealFact(stream, expected + 1, fact, { traceId: task.traceId, correlationId: callId });
+  const links = { traceId: task.traceId, correlationId: callId, ...defined({ payload: payload?.bytes }) };
+  const event = sealFact(stream, expected + 1, fact, links);
   return { kind: 'append', batch: { writes: [{ stream, expected, events: [event] }], checks: precondition.value } };
 }

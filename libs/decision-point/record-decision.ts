@@ -5,8 +5,9 @@ import type { AuthorizeRequest } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
 import type { Decision } from '../decision/decide.js';
 import { recordedCheck } from '../decision/record.js';
-import type { Basis } from '../decision/snapshot.js';
+import type { Basis, Snapshot } from '../decision/snapshot.js';
 import type { Batch, StreamWrite } from '../event-log/port.js';
+import { ownValue } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
@@ -64,7 +65,7 @@ export function malformedDefinition(path: string, message: string): Refusal {
 
 /** The members that an event adds to a decision. */
 type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
-  Partial<Pick<CallDecided, 'requestDigest'>> & {
+  Partial<Pick<CallDecided, 'agent' | 'effects' | 'requestDigest' | 'user'>> & {
     readonly expiresAt?: Instant | undefined;
     readonly instanceId?: string | undefined;
   };
@@ -73,8 +74,9 @@ type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
 export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
-  const { commitments, engines, requestDigest, expiresAt, instanceId } = more;
+  const { agent, commitments, effects, engines, requestDigest, expiresAt, instanceId, user } = more;
   return defined({
+    agent,
     basis,
     callId,
     capability,
@@ -83,6 +85,7 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     contextItems,
     counts,
     decision: decision.decision,
+    effects,
     engines,
     expiresAt,
     host,
@@ -93,8 +96,20 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     requestDigest,
     rule,
     taskId,
+    user,
     version,
   });
+}
+
+/** The effects of the operation that a call names; undefined if it is not registered. */
+export function effectsOf(
+  { capability }: Pick<Snapshot, 'capability'>,
+  { operation }: Pick<Call, 'operation'>,
+  { version = '' }: Pick<Decision, 'version'>,
+): CallDecided['effects'] {
+  const known = capability?.versions.get(version);
+  const effects = known === undefined ? undefined : ownValue(known.operations, operation)?.effects;
+  return effects === undefined ? undefined : [...effects];
 }
 
 /**
@@ -115,12 +130,13 @@ export function decisionBatch(input: {
   readonly requestDigest: Digest;
   readonly call: Call;
   readonly decision: Decision;
-  readonly basis: Basis;
+  readonly snapshot: Snapshot;
   readonly engines: EngineVersions;
   readonly expiresAt: Instant | undefined;
   readonly beside: Pick<Batch, 'blobs' | 'writes'>;
 }): Result<{ batch: Batch; decided: CallDecided }, Refusal> {
-  const { lane, request, requestDigest, call, decision, basis, engines, expiresAt, beside } = input;
+  const { lane, request, requestDigest, call, decision, snapshot, engines, expiresAt, beside } = input;
+  const { basis } = snapshot;
   const { host: actor, decidedAt: time } = call;
   const revision = lane.calls.revision + 1;
   const content: Record<string, unknown> = { arguments: request.arguments };
@@ -129,6 +145,9 @@ export function decisionBatch(input: {
   const { commitments } = payload;
   const { instanceId } = request;
   const decidedNow = decidedOf(call, decision, basis, {
+    agent: lane.task.agent,
+    user: lane.task.user.id,
+    effects: effectsOf(snapshot, call, decision),
     commitments,
     engines,
     requestDigest,

@@ -14,7 +14,7 @@ import { callerPrecondition, type Caller } from '../control/caller.js';
 import { sealFact } from '../streams/facts.js';
 import { inOneTurn } from '../kernel/synchronous.js';
 import type { DecisionPoint } from './decision-point.js';
-import { decidedOf } from './record-decision.js';
+import { decidedOf, effectsOf } from './record-decision.js';
 import { isForeign, newTraceId } from './trace.js';
 
 /**
@@ -116,7 +116,8 @@ export class RefusalRecorder {
     const call: Call = { ...undated, decidedAt: time.now() };
     const decision = decide(snapshot, call, engines.engines);
     if (decision.decision === 'allow') throw new Error('an allow without a task');
-    const recorded = { commitments: {}, engines: engines.versions };
+    const effects = effectsOf(snapshot, call, decision);
+    const recorded = { commitments: {}, effects, engines: engines.versions };
     const data = { attempt: 1, ...decidedOf(call, decision, snapshot.basis, recorded) };
     const fact = { type: 'CallRefused', data, actor: call.host, time: call.decidedAt };
     const stream = `refusals-${call.host}`;

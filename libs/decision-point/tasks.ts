@@ -3,6 +3,7 @@ import { checkBatch } from '../event-log/batch.js';
 import { afterCommit } from '../event-log/after-commit.js';
 import { LogUnavailable, type Batch, type EventLog, type RecordedEvent } from '../event-log/port.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import { keyedDigest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -117,11 +118,15 @@ export class Tasks {
     const { view, time } = this.plane;
     const precondition = callerPrecondition(view, caller);
     if (!precondition.ok) return precondition;
-    const command = { type: 'close', reason, actor: caller.name, time: time.now() } as const;
+    const { taskStream: stream, taskRevision: expected, key } = lane;
+    const place = payloadPlace({ stream, revision: expected + 1 });
+    const payload = reason === undefined ? undefined : sealPayload(key, place, { reason });
+    const commitments = payload === undefined ? undefined : { ...payload.commitments };
+    const command = { type: 'close', commitments, actor: caller.name, time: time.now() } as const;
     const decided = taskDecider.decide(command, lane.task);
     if (!decided.ok) return decided;
-    const { taskStream: stream, taskRevision: expected } = lane;
-    const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact));
+    const sealed = defined({ payload: payload?.bytes });
+    const events = decided.value.map((fact) => sealFact(stream, expected + 1, fact, sealed));
     return ok({ writes: events.length === 0 ? [] : [{ stream, expected, events }], checks: precondition.value });
   }
 

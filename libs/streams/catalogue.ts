@@ -1,5 +1,6 @@
 import { callsDecider } from '../calls/decider.js';
-import { callsEventSchemas, refusalsEventSchemas } from '../calls/events.js';
+import { CallDecided, callsEventSchemas, OutcomeRecorded, refusalsEventSchemas } from '../calls/events.js';
+import { outcomeFromV1 } from '../calls/outcome.js';
 import { capabilityDecider } from '../capability/decider.js';
 import { capabilityEventSchemas } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
@@ -7,12 +8,15 @@ import { categoryOf } from '../event-log/event.js';
 import { instanceDecider, instanceEventSchemas } from '../instance/decider.js';
 import { policyDecider, policyEventSchemas } from '../policy/decider.js';
 import { principalDecider, principalEventSchemas } from '../principal/decider.js';
-import { taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decider.js';
+import { taskClosedFromV1, TaskClosed, taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decider.js';
 import { foldedStreams, streams } from './declare.js';
-import { unchanged } from './event-types.js';
+import { changed, unchanged, type Upcaster } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
 import { logEventSchemas } from './log-events.js';
 import { relayEventSchemas } from './relay-events.js';
+
+/** The newer version only has further optional members. */
+const widened: Upcaster = (data) => data;
 
 /**
  * Every stream and every event, one entry for each family. All lists of streams and event types are derived from it.
@@ -51,7 +55,7 @@ export const families = {
     id: 'taskId',
     role: 'task',
     writers: ['decision-point'],
-    types: unchanged(taskEventSchemas),
+    types: { ...unchanged(taskEventSchemas), TaskClosed: changed(TaskClosed, taskClosedFromV1) },
     decider: taskDecider,
   }),
   trace: streams('trace', {
@@ -64,14 +68,18 @@ export const families = {
     id: 'taskId',
     role: 'evidence',
     writers: ['decision-point'],
-    types: unchanged(callsEventSchemas),
+    types: {
+      ...unchanged(callsEventSchemas),
+      CallDecided: changed(CallDecided, widened),
+      OutcomeRecorded: changed(OutcomeRecorded, outcomeFromV1),
+    },
     decider: callsDecider,
   }),
   refusals: streams('refusals', {
     id: 'host',
     role: 'evidence',
     writers: ['decision-point'],
-    types: unchanged(refusalsEventSchemas),
+    types: { ...unchanged(refusalsEventSchemas), CallRefused: changed(CallDecided, widened) },
   }),
   instances: foldedStreams('instances', {
     id: 'host',

@@ -28,7 +28,7 @@ const counted = (call: number, entry = 0): TaskEvent => ({
 });
 const closed = (reason?: string): TaskEvent => ({
   type: 'TaskClosed',
-  data: { taskId: uuid(1), ...(reason === undefined ? {} : { reason }) },
+  data: { taskId: uuid(1), ...(reason === undefined ? {} : { commitments: { reason: digest(reason) } }) },
   traceId,
   ...by,
 });
@@ -57,10 +57,10 @@ test('a task is closed once; closing it again is nothing new', () => {
     .when({ type: 'close', ...by })
     .thenEvents(closed());
   given(opened)
-    .when({ type: 'close', reason: 'done', ...by })
+    .when({ type: 'close', commitments: { reason: digest('done') }, ...by })
     .thenEvents(closed('done'));
   given(opened, closed())
-    .when({ type: 'close', reason: 'again', ...by })
+    .when({ type: 'close', commitments: { reason: digest('again') }, ...by })
     .thenNothing();
   given()
     .when({ type: 'close', ...by })

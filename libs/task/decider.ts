@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Decider } from '../kernel/decider.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { DigestText, InstantText, Label, NameId, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ReasonCode } from '../vocabulary/words.js';
 import { ScopeEntry } from './scope.js';
 
@@ -36,7 +37,17 @@ export const TaskOpened = z.strictObject({
 });
 /** An allow used up one of the distinct calls that scope entry `entry` (an index) grants. */
 export const CallCounted = z.strictObject({ taskId: Uuid, entry: z.int().min(0), callId: Uuid });
-export const TaskClosed = z.strictObject({ taskId: Uuid, reason: Reason.optional() });
+/** The reason is the host's own words: content, in the event's payload record. */
+export const TaskClosed = z.strictObject({
+  taskId: Uuid,
+  commitments: z.strictObject({ reason: DigestText }).optional(),
+});
+/** Version 1 held the reason in the clear. */
+export const taskClosedFromV1 = (data: unknown): unknown => {
+  if (!isJsonObject(data)) return data;
+  const { reason: _, ...rest } = data;
+  return rest;
+};
 /** Fact of stream `trace-<traceId>`: a trace is its tasks. */
 export const TaskJoined = z.strictObject({ taskId: Uuid, host: NameId });
 export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed } as const;
@@ -60,7 +71,7 @@ export interface TaskState extends Omit<z.infer<typeof TaskOpened>, 'pins'> {
 export type TaskCommand = { readonly actor: string; readonly time: Instant } & (
   | { readonly type: 'open'; readonly opened: z.infer<typeof TaskOpened>; readonly traceId: string }
   | { readonly type: 'count'; readonly entry: number; readonly callId: string }
-  | { readonly type: 'close'; readonly reason?: string | undefined }
+  | { readonly type: 'close'; readonly commitments?: z.infer<typeof TaskClosed>['commitments'] }
 );
 
 export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent, Refusal> = {
@@ -82,7 +93,7 @@ export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent,
       return ok([{ type: 'CallCounted', data, actor, time, traceId }]);
     }
     if (state.closed) return ok([]);
-    const data = defined({ taskId, reason: command.reason });
+    const data = defined({ taskId, commitments: command.commitments });
     return ok([{ type: 'TaskClosed', data, actor, time, traceId }]);
   },
   evolve(state, event) {
