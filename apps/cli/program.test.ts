@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '../../libs/kernel/version.js';
@@ -28,12 +29,32 @@ test('every command has help with an example', async () => {
     policy: ['propose', 'review', 'show', 'check', 'test'],
     task: ['open', 'list', 'show', 'close'],
     principal: ['add', 'list', 'rotate', 'remove'],
+    events: ['schema'],
   };
   const commands = names.flatMap((name) =>
     name in groups ? groups[name as 'task'].map((sub) => [name, sub]) : [[name]],
   );
   for (const words of commands)
     assert.match((await stub.cli([...words, '--help'])).out, /Example:\n {2}sallyport/, words.join(' '));
+});
+
+test('the schemas of published events are printed, or written as files', async (t) => {
+  const template = await stub.cli(['events', 'schema', '--format', 'elasticsearch']);
+  assert.equal(template.code, 0);
+  assert.equal(JSON.parse(template.out)['sallyport-events'].template.mappings.dynamic, 'strict');
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-schemas-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [schemas, registry] = [join(folder, 'a', 'b'), join(folder, 'c')];
+  assert.equal((await stub.cli(['events', 'schema', '--out', schemas])).code, 0);
+  assert.equal((await stub.cli(['events', 'schema', '--format', 'schema-registry', '--out', registry])).code, 0);
+  const read = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'));
+  const decided = read(schemas, 'CallDecided.v2.json');
+  assert.equal(decided.$id, 'urn:sallyport:event:CallDecided.v2');
+  assert.equal(decided.additionalProperties, false);
+  const asked = read(registry, 'CallDecided.v2.json');
+  assert.deepEqual([asked.schemaType, JSON.parse(asked.schema)], ['JSON', decided]);
+  writeFileSync(join(folder, 'file'), '');
+  assert.equal((await stub.cli(['events', 'schema', '--out', join(folder, 'file', 'x')])).code, 2);
 });
 
 test('a denied call says why and has its own exit code', async () => {

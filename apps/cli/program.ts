@@ -10,6 +10,7 @@ import { addCall } from './commands/call.js';
 import { addCapture } from './commands/capture.js';
 import { addClock } from './commands/clock.js';
 import { addDirective } from './commands/directive.js';
+import { addEvents } from './commands/events.js';
 import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
@@ -114,6 +115,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addClock(program, world, exits);
   addAudit(program, world, exits);
   addPrincipal(program, world, exits);
+  addEvents(program, world, exits);
   return program;
 }
 

@@ -23,6 +23,7 @@ test('without any setting there is a default for each', () => {
     http: { host: '127.0.0.1', port: 7070 },
     grpc: { host: '127.0.0.1', port: 7071 },
     metrics: { host: '127.0.0.1', port: 7072, isDefault: true },
+    publicUrl: undefined,
     tls: undefined,
     leaseMs: 5000,
     skewMs: 500,
@@ -71,6 +72,7 @@ test('what others read is passed over', () => {
 
 const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_DATA', ['']],
+  ['SALLYPORT_PUBLIC_URL', ['', 'sallyport', '/pdp', 'ftp://x', 'https://a:b@x', 'https://x/?a=b', 'https://x/#a']],
   ['SALLYPORT_EVENT_LOG', ['', 'sqlite:', 'postgres://x', '/a/file']],
   ['SALLYPORT_HTTP', ['', '7070', 'localhost', '127.0.0.1:', '127.0.0.1:65536', ':7070', 'http://127.0.0.1:7070']],
   ['SALLYPORT_GRPC', ['', '7071', '127.0.0.1:99999']],
@@ -149,6 +151,7 @@ test('the two TLS settings go together', () => {
 });
 
 test('the event log may lie elsewhere than the data', () => {
+  assert.equal(readSettings({ SALLYPORT_PUBLIC_URL: 'https://x.example/pdp/' }).publicUrl, 'https://x.example/pdp');
   assert.equal(readSettings({ SALLYPORT_EVENT_LOG: 'sqlite:/var/lib/x.db' }).logFile, '/var/lib/x.db');
   assert.equal(readSettings({ SALLYPORT_DATA: '/srv/data' }).logFile, '/srv/data/sallyport.db');
 });

@@ -21,7 +21,7 @@ type Places = ValuesOf<typeof PLACES>;
 
 export interface Settings
   extends
-    Pick<Places, 'dataDir' | 'http' | 'grpc'>,
+    Pick<Places, 'dataDir' | 'http' | 'grpc' | 'publicUrl'>,
     ValuesOf<typeof LEASES>,
     ValuesOf<typeof RESPONSES>,
     ValuesOf<typeof LOGGING> {

@@ -1,12 +1,16 @@
 import { CloudEvent, Kafka } from 'cloudevents';
 import type { RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
+import { published } from '../published/publish.js';
+import { dataSchemaUri } from '../published/schemas.js';
 import type { OutgoingRecord } from './port.js';
 
-type Tail = Readonly<Record<'id' | 'schemaVersion' | 'stream' | 'time' | 'type', string>> & { traceId?: string };
-
-const DATA = ',"data":';
-const ID = ',"id":"';
+export interface CloudEventOptions {
+  /** `ce_source` of every event. */
+  readonly source: string;
+  /** The address under which consumers reach the service; `ce_dataschema` begins with it. */
+  readonly publicUrl?: string | undefined;
+}
 
 /**
  * `ce_source`: the installation by the key that it signs beats with, and the incarnation of its log. Positions of two
@@ -14,31 +18,26 @@ const ID = ',"id":"';
  */
 export const sourceOf = (kid: string, incarnation: number): string => `urn:sallyport:${kid}:${incarnation}`;
 
-/**
- * An event of the log as a CloudEvent 1.0 in binary mode. Its data is sent as the recorded text. The members of that
- * text are in the order of RFC 8785, so `data` is between the first `,"data":` and the last `,"id":"`; within strings
- * every quote is escaped. `source` is what `sourceOf` returns.
- */
-export function cloudEventOf({ json, position, stream }: RecordedEvent, source: string): OutgoingRecord {
-  const dataAt = json.indexOf(DATA);
-  const idAt = json.lastIndexOf(ID);
-  if (dataAt < 0 || idAt < dataAt) throw new Error(`an event of ${stream} is not as it was written`);
-  const tail = JSON.parse(`{${json.slice(idAt + 1)}`) as Tail;
-  const event = new CloudEvent(
+/** An event of the log, in its published form, as a CloudEvent 1.0 in binary mode. */
+export function cloudEventOf(recorded: RecordedEvent, { source, publicUrl }: CloudEventOptions): OutgoingRecord {
+  const { stream, position } = recorded;
+  const { event, schema, data } = published(recorded);
+  const cloudEvent = new CloudEvent(
     defined({
-      id: tail.id,
-      type: `sallyport.${tail.type}.v${tail.schemaVersion}`,
+      id: event.id,
+      type: `sallyport.${event.type}.v${event.schemaVersion}`,
       source,
       subject: stream,
-      time: tail.time,
+      time: event.time,
       datacontenttype: 'application/json',
+      dataschema: dataSchemaUri(schema, publicUrl),
       position: String(position),
-      traceparent: tail.traceId === undefined ? undefined : traceparentOf(tail.traceId, tail.id),
+      traceparent: event.traceId === undefined ? undefined : traceparentOf(event.traceId, event.id),
     }),
     // Our events always pass this check, and it takes longer than everything else.
     false,
   );
-  return { key: stream, value: json.slice(dataAt + DATA.length, idAt), headers: headersOf(event) };
+  return { key: stream, value: JSON.stringify(data), headers: headersOf(cloudEvent) };
 }
 
 /** Headers as the Kafka binding defines them: none for absent members, and the content type under its own name. */

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../event-log/port.js';
 import { batchesOf, bytesOf } from './batches.js';
 import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
-import { cloudEventOf } from './cloud-event.js';
+import { cloudEventOf, type CloudEventOptions } from './cloud-event.js';
 import { families } from '../streams/catalogue.js';
 import { LeaseLost, type RelayLease } from './relay-lease.js';
 import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
@@ -13,9 +13,7 @@ import type { Outlet } from './port.js';
 const GATHER_MS = 5;
 const LOOK_EVENTS = 200;
 
-export interface EventsLaneOptions {
-  /** `ce_source` of every event. */
-  readonly source: string;
+export interface EventsLaneOptions extends CloudEventOptions {
   /** The shortest time between two records of progress; 5 s if not given. */
   readonly checkpointMs?: number;
 }
@@ -61,7 +59,7 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
       signal.throwIfAborted();
       if (page !== undefined) {
         const { events, taken } = page;
-        await sendPage(events, options.source, session, checkpoints);
+        await sendPage(events, options, session, checkpoints);
         page = undefined;
         taken.resolve();
       }
@@ -83,13 +81,13 @@ async function relayEvents(parts: RelayParts, options: EventsLaneOptions, sessio
 
 async function sendPage(
   events: readonly RecordedEvent[],
-  source: string,
+  options: CloudEventOptions,
   session: Session,
   checkpoints: Checkpoints,
 ): Promise<void> {
   const { sender, lease } = session;
   if (events.some((event) => lease.isOvertakenBy(event))) throw new LeaseLost('another relay has taken over');
-  const wanted = events.filter(isRelayed).map((event) => ({ event, record: cloudEventOf(event, source) }));
+  const wanted = events.filter(isRelayed).map((event) => ({ event, record: cloudEventOf(event, options) }));
   let sent = 0;
   for (const batch of batchesOf(wanted, ({ record }) => bytesOf(record))) {
     await sender.send(batch.map(({ record }) => record));

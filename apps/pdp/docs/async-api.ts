@@ -2,9 +2,7 @@ import { z } from 'zod';
 import { Beat } from '../../../libs/feed/beat.js';
 import { DIRECTIVES_TOPIC } from '../../../libs/feed/kafka/kafka-feed.js';
 import { EVENTS_TOPIC } from '../../../libs/relay/outlets.js';
-import { families } from '../../../libs/streams/catalogue.js';
-import { versionOf, type EventType } from '../../../libs/streams/event-types.js';
-import type { StreamFamily } from '../../../libs/streams/family.js';
+import { publishedSchemas, SCHEMAS_POINTER, type PublishedSchema } from '../../../libs/published/schemas.js';
 import type { Schema } from './schema.js';
 
 interface Reference {
@@ -54,13 +52,17 @@ const EventHeaders = z.object({
     .string()
     .regex(/^\d{1,20}$/)
     .describe('The position. Drop a record whose position is at or below the last one in its partition.'),
+  ce_dataschema: z
+    .string()
+    .describe('The schema of the value. With `SALLYPORT_PUBLIC_URL` it points into this document, else it is a URN.'),
   ce_traceparent: z.string().optional().describe('W3C trace context; present if the event belongs to a trace.'),
   'content-type': z.literal('application/json'),
 });
 
 /** The topics that the relay writes. The messages of the events topic come from the catalogue of events. */
 export function asyncApiOf(version: string): AsyncApi {
-  const events = eventMessages();
+  const schemas = publishedSchemas();
+  const events = Object.fromEntries(schemas.map((schema) => [schema.type, eventMessage(schema)]));
   const messages = { ...events, Beat: beatMessage };
   return {
     asyncapi: '3.0.0',
@@ -75,7 +77,8 @@ export function asyncApiOf(version: string): AsyncApi {
       events: {
         address: EVENTS_TOPIC,
         description:
-          'Every event of the log as a CloudEvent 1.0 in binary mode, at least once. The order holds within a partition. ' +
+          'Every event of the log as a CloudEvent 1.0 in binary mode, at least once, in its published form. The order holds ' +
+          'within a partition. ' +
           'The key is the stream.',
         messages: referencesTo('messages', Object.keys(events)),
         bindings: { kafka: { topic: EVENTS_TOPIC, topicConfiguration: { 'cleanup.policy': ['delete'] }, ...BINDING } },
@@ -108,29 +111,24 @@ export function asyncApiOf(version: string): AsyncApi {
         summary: 'Tells hosts what is stopped.',
       },
     },
-    components: { messages, schemas: { EventHeaders: schemaOf(EventHeaders) } },
+    components: {
+      messages,
+      schemas: {
+        EventHeaders: schemaOf(EventHeaders),
+        ...Object.fromEntries(schemas.map(({ name, schema }) => [name, schema as Schema])),
+      },
+    },
   };
 }
 
-/** One message for each event type. The relay does not send its own bookkeeping. */
-function eventMessages(): Record<string, Message> {
-  const relayed: readonly StreamFamily[] = Object.values(families).filter(({ role }) => role !== 'bookkeeping');
-  return Object.fromEntries(
-    relayed.flatMap((family) =>
-      Object.entries(family.types).map(([type, described]) => [type, eventMessage(family, type, described)]),
-    ),
-  );
-}
-
-function eventMessage(family: StreamFamily, type: string, described: EventType): Message {
-  const { id } = family.description;
-  const key = id === undefined ? family.category : `${family.category}-<${id}>`;
+/** One message for each event type. Its payload is a named schema, which `ce_dataschema` points to. */
+function eventMessage({ name, type, key }: PublishedSchema): Message {
   return {
-    name: `sallyport.${type}.v${versionOf(described)}`,
-    summary: `An event of a stream \`${key}\`.`,
+    name: `sallyport.${name}`,
+    summary: type === 'Unreadable' ? 'An event that this version cannot read.' : `An event of a stream \`${key}\`.`,
     contentType: 'application/json',
     headers: { $ref: '#/components/schemas/EventHeaders' },
-    payload: schemaOf(described.schema),
+    payload: { $ref: `${SCHEMAS_POINTER}${name}` },
     bindings: { kafka: { key: { type: 'string', description: key }, bindingVersion: BINDING.bindingVersion } },
   };
 }

@@ -34,6 +34,7 @@ export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'
   readonly incarnation: number;
   readonly view: ObservedDirectives & { readonly position: bigint };
   readonly registry: Registry;
+  readonly publicUrl: string | undefined;
 }
 
 /** Matches the addresses of brokers. Anyone may ask for the service's health, and must not learn them. */
@@ -41,12 +42,12 @@ const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: 
 
 /** Starts both lanes. They find the brokers on their own, now or later: a service without Kafka still decides. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
-  const { log, beatSigner, incarnation, view, registry } = relayed;
+  const { log, beatSigner, incarnation, view, registry, publicUrl } = relayed;
   const { kid } = beatSigner.publicKey();
   // The embedded store admits one process, so an earlier holder of the lanes is gone.
   const parts: RelayParts = { ...relayed, holder: randomUUID(), exclusive: true };
   const lanes = {
-    events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: sourceOf(kid, incarnation) }),
+    events: runEventsLane(parts, eventsOutlet(connection, sizes), { source: sourceOf(kid, incarnation), publicUrl }),
     directives: runDirectivesLane(parts, directivesOutlet(connection, sizes), beatSigner, view),
   };
 

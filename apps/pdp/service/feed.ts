@@ -35,7 +35,7 @@ interface FeedParts {
 
 /** Starts watches, the lookout for silent instances and the relay to Kafka. `closing` stops them. */
 export async function openFeed(
-  { leaseMs, skewMs, kafka }: Settings,
+  { leaseMs, skewMs, kafka, publicUrl }: Settings,
   { log, keys }: Stores,
   { view, time }: Control,
   { clock, metrics, bounds, authenticator, onRelayTrouble }: FeedParts,
@@ -54,9 +54,8 @@ export async function openFeed(
   const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs, incarnation);
   const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
   registerFeedGauges(registry, instances, broadcast);
-  const relay =
-    kafka &&
-    startRelay(kafka, { log, incarnation, clock, time, beatSigner, view, registry, onTrouble: onRelayTrouble });
+  const relayed = { log, incarnation, clock, time, beatSigner, view, registry, publicUrl, onTrouble: onRelayTrouble };
+  const relay = kafka && startRelay(kafka, relayed);
   if (relay !== undefined) closing.defer(() => relay.stop());
   const watches = new Watches(view, authenticator, broadcast, bounds.watches, instances);
   watches.start();

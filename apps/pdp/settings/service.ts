@@ -24,6 +24,16 @@ export const PLACES = {
     'Folder of all data: event log, keys, tokens of the first start.',
     'Readers of the folder can read the keys of all content; writers can rewrite history.',
   ),
+  publicUrl: setting(
+    'SALLYPORT_PUBLIC_URL',
+    z
+      .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+      .refine((text) => !/[?#@]/.test(text), 'expected a URL without credentials, query and fragment')
+      .transform((text) => text.replace(/\/+$/, '')),
+    undefined,
+    'Address under which consumers reach the service. `ce_dataschema` of Kafka records begins with it.',
+    'None: nothing is sent there. Without it, `ce_dataschema` is a URN.',
+  ),
   eventLog: setting(
     'SALLYPORT_EVENT_LOG',
     z

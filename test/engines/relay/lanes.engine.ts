@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import { parseEvent } from '../../../libs/event-log/event.js';
+import { published } from '../../../libs/published/publish.js';
 import type { Beat } from '../../../libs/feed/beat.js';
 import { kafkaFeed } from '../../../libs/feed/kafka/kafka-feed.js';
 import { openClient, type KafkaConnection } from '../../../libs/kafka/client.js';
@@ -78,7 +79,8 @@ describe('the relay on a real broker', () => {
     );
     for (const { position, stream, json } of wanted) {
       const record = records.find(({ headers }) => headers['ce_position'] === String(position));
-      const { id, type, time, data } = parseEvent(json);
+      const { id, type, time } = parseEvent(json);
+      const { event, schema, data } = published({ stream, json });
       assert.deepEqual(record && { ...record, partition: 0 }, {
         partition: 0,
         key: stream,
@@ -87,7 +89,8 @@ describe('the relay on a real broker', () => {
           'content-type': 'application/json',
           ce_specversion: '1.0',
           ce_id: id,
-          ce_type: `sallyport.${type}.v1`,
+          ce_type: `sallyport.${type}.v${event.schemaVersion}`,
+          ce_dataschema: `urn:sallyport:event:${schema}`,
           ce_source: 'urn:test',
           ce_subject: stream,
           ce_time: time,

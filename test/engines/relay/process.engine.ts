@@ -14,6 +14,7 @@ import { after, before, describe, test } from '../../support/testing.js';
 /** The service as it is run, with brokers: killed, restarted, and without them for a while. */
 
 const WAIT_MS = 60_000;
+const PUBLIC_URL = 'https://sallyport.example.com';
 const SECRET = 'hunter2-and-more';
 
 describe('the service with Kafka', () => {
@@ -25,7 +26,7 @@ describe('the service with Kafka', () => {
   });
   after(() => kafka?.stop());
 
-  const env = () => ({ SALLYPORT_KAFKA_BROKERS: kafka.brokers.join(',') });
+  const env = () => ({ SALLYPORT_KAFKA_BROKERS: kafka.brokers.join(','), SALLYPORT_PUBLIC_URL: PUBLIC_URL });
   const health = async (service: ServiceProcess): Promise<Answered> =>
     expecting(200, await service.call('nobody', 'GET', '/health/ready')).kafka;
   /** Its line of output when it is ready. */
@@ -119,6 +120,8 @@ describe('the service with Kafka', () => {
     assert.ok(stateOf(said.records).has(directive.id));
     const there = await health(third);
     assert.deepEqual([there.events.state, there.directives.state], ['sending', 'sending']);
+    const schemas = reading.records.map(({ headers }) => headers['ce_dataschema'] ?? '');
+    assert.ok(schemas.every((schema) => schema.startsWith(`${PUBLIC_URL}/asyncapi.json#`)));
     const content = JSON.stringify(reading.records);
     assert.ok(!content.includes('"arguments"') && !content.includes(third.tokens.host), 'content has no place there');
     third.kill('SIGTERM');

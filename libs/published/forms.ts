@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { CallDecided, OutcomeRecorded, ResponseValidated, ServerEvidence } from '../calls/events.js';
+import { Diff } from '../capability/diff.js';
+import { DriftObserved, VersionProposed } from '../capability/events.js';
+import { Finding } from '../content/shapes.js';
+import { defined } from '../kernel/defined.js';
+import { PrincipalAdded } from '../principal/decider.js';
+import type { EventOf, EventsOf, KnownEvent, KnownType } from '../streams/catalogue.js';
+import { DigestText, Label, NameId } from '../vocabulary/ids.js';
+import { Effect } from '../vocabulary/words.js';
+import {
+  Basis,
+  basisList,
+  checkList,
+  Checks,
+  engineList,
+  Engines,
+  keyed,
+  ProbeForm,
+  probeForm,
+  textOf,
+} from './lists.js';
+
+/** A type that is published. The bookkeeping of the relay is not. */
+export type PublishedType = Exclude<KnownType, EventsOf<'relay'>['type']>;
+
+/** The published form of one event type. `of` makes it from data of the current version. */
+interface Form<Data> {
+  readonly schema: z.ZodObject;
+  of(data: Data): object;
+}
+
+type DataOf<Type extends PublishedType> = Extract<KnownEvent, EventOf<Type>>['data'];
+
+const { checks: _checks, basis: _basis, engines: _engines, observed: Observed, ...decided } = CallDecided.shape;
+
+const PublishedCall = z.strictObject({
+  ...decided,
+  user: z.strictObject({ id: Label, attestedBy: NameId }).optional(),
+  basis: Basis,
+  checks: Checks,
+  engines: Engines,
+  observed: Observed.extend({ asked: ProbeForm.optional(), server: z.strictObject(ServerEvidence.shape) }),
+});
+
+const callForm: Form<CallDecided> = {
+  schema: PublishedCall,
+  of: ({ basis, checks, engines, observed: { asked, ...observed }, user, ...rest }) => ({
+    ...rest,
+    ...(user === undefined ? {} : { user: { id: user, attestedBy: rest.host } }),
+    basis: basisList(basis),
+    checks: checkList(checks),
+    engines: engineList(engines),
+    observed: defined({ ...observed, asked: asked === undefined ? undefined : probeForm(asked) }),
+  }),
+};
+
+const Operation = z.strictObject({
+  operation: Label,
+  effects: z.array(Effect),
+  arguments: DigestText.optional(),
+  output: DigestText.optional(),
+  ownName: z.literal(true).optional(),
+  unenforced: z.strictObject({ arguments: z.string(), output: z.string() }).partial().optional(),
+});
+
+const [Change] = [Diff.shape.changes.element];
+
+/**
+ * Types whose recorded data has keys that are data, several types under one name, or text that stays inside. Every other
+ * type is published as it is recorded.
+ */
+export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = {
+  CallDecided: callForm,
+  CallRefused: callForm,
+  ResponseValidated: {
+    schema: ResponseValidated.extend({ findings: z.array(z.strictObject(Finding.shape)) }),
+    of: (data) => data,
+  },
+  OutcomeRecorded: {
+    // Of an event of version 1 the digest is a plain one, from which a short text could be guessed.
+    schema: OutcomeRecorded.omit({ requestDigest: true }),
+    of: ({ requestDigest: _, ...data }) => data,
+  },
+  VersionProposed: {
+    schema: VersionProposed.extend({ operations: z.array(Operation), probe: ProbeForm.optional() }),
+    of: ({ operations, probe, ...data }) =>
+      defined({
+        ...data,
+        operations: keyed(operations, 'operation'),
+        probe: probe === undefined ? undefined : probeForm(probe),
+      }),
+  },
+  DriftObserved: {
+    schema: DriftObserved.extend({
+      diff: Diff.extend({
+        changes: z.array(Change.extend({ before: z.string().optional(), after: z.string().optional() })),
+      }),
+    }),
+    of: ({ diff, ...data }) => ({
+      ...data,
+      diff: { ...diff, changes: diff.changes.map((change) => ({ ...change, ...texts(change) })) },
+    }),
+  },
+  PrincipalAdded: {
+    // `host` is a name in every other event.
+    schema: PrincipalAdded.omit({ host: true }).extend({ rights: PrincipalAdded.shape.host }),
+    of: ({ host, ...data }) => defined({ ...data, rights: host }),
+  },
+};
+
+const texts = ({ before, after }: z.infer<typeof Change>) =>
+  defined({
+    before: before === undefined ? undefined : textOf(before),
+    after: after === undefined ? undefined : textOf(after),
+  });
