@@ -191,7 +191,7 @@ export const getDirectiveTerms = operation({
   id: 'getDirectiveTerms',
   tag: 'directives',
   summary: 'Get the terms of the directive feed',
-  description: 'What a host has to know before it follows the directives.',
+  description: 'A host needs them before it follows the directives.',
   method: 'GET',
   path: '/v1/directives/terms',
   rpc: 'Directives/GetTerms',

@@ -81,7 +81,7 @@ export const PROBLEMS = {
   },
   too_large: {
     status: 413,
-    grpc: 'RESOURCE_EXHAUSTED',
+    grpc: 'INVALID_ARGUMENT',
     description: 'The request exceeds a limit of the service; nothing was stored.',
   },
   unsupported_media_type: {

@@ -1,4 +1,4 @@
-import { fullName, messageOf } from './protos.js';
+import { fieldsOf, isList, type Field } from './fields.js';
 
 export type Message = Readonly<Record<string, unknown>>;
 
@@ -17,70 +17,58 @@ export interface MessageCodec<Limits extends ReadLimits> {
   readonly toMessage: (type: string, shape: unknown) => Message;
 }
 
-interface Field<Limits extends ReadLimits> {
-  readonly proto: string;
-  readonly json: string;
-  readonly repeated: boolean;
+/** How the values of a field are converted. */
+interface Conversion<Limits extends ReadLimits> extends Field {
   readonly inward?: (value: unknown, limits: Limits) => unknown;
   readonly outward?: (value: unknown) => unknown;
-}
-
-interface FieldDescriptor {
-  readonly name: string;
-  readonly label: string;
-  readonly type: string;
-  readonly typeName: string;
 }
 
 /** Fields of `bytes` that hold no JSON value. The contract has them as base64url. */
 const BINARY = new Set(['signed']);
 
-const camelCase = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-const isList = (fields: readonly { readonly proto: string }[]): boolean =>
-  fields.length === 1 && fields[0]?.proto === 'values';
-
 /**
  * Converts messages of the proto to and from the JSON shapes of the contract, for both ends of the wire. Names change between
  * snake_case and camelCase. `bytes` hold JSON, except the fields in `BINARY`. A message of nothing but `values` is a list that
- * may be absent. `type` is always a name in our own package.
+ * may be absent. Protobuf cannot tell an absent list from an empty one, so a list with a field `…_empty` is absent unless that
+ * says otherwise. `type` is always a name in our own package.
  */
 export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limits>): MessageCodec<Limits> {
-  const known = new Map<string, readonly Field<Limits>[]>();
+  const known = new Map<string, readonly Conversion<Limits>[]>();
 
-  function fieldsOf(type: string): readonly Field<Limits>[] {
+  function conversionsOf(type: string): readonly Conversion<Limits>[] {
     const found = known.get(type);
     if (found !== undefined) return found;
-    const { field } = messageOf(fullName(type)).type as { field: FieldDescriptor[] };
-    const fields = field.map(fieldOf);
-    known.set(type, fields);
-    return fields;
+    const made = fieldsOf(type).map(conversionOf);
+    known.set(type, made);
+    return made;
   }
 
-  function fieldOf({ name, label, type, typeName }: FieldDescriptor): Field<Limits> {
-    const names = { proto: name, json: camelCase(name), repeated: label === 'LABEL_REPEATED' };
-    if (type === 'TYPE_BYTES' && BINARY.has(names.json)) {
+  function conversionOf(field: Field): Conversion<Limits> {
+    const { proto, json, bytes, message: type } = field;
+    if (bytes && BINARY.has(json)) {
       const inward = (value: unknown) => Buffer.from(value as Uint8Array).toString('base64url');
-      return { ...names, inward, outward: (value) => Buffer.from(String(value), 'base64url') };
+      return { ...field, inward, outward: (value) => Buffer.from(String(value), 'base64url') };
     }
-    if (type === 'TYPE_BYTES') {
-      const inward = (value: unknown, limits: Limits) => readJson(value as Buffer, limits, names.json);
-      return { ...names, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };
+    if (bytes) {
+      const inward = (value: unknown, limits: Limits) => readJson(value as Buffer, limits, proto);
+      return { ...field, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };
     }
-    if (type !== 'TYPE_MESSAGE') return names;
+    if (type === undefined) return field;
     return {
-      ...names,
-      inward: (value, limits) => fromMessage(typeName, value as Message, limits),
-      outward: (value) => toMessage(typeName, value),
+      ...field,
+      inward: (value, limits) => fromMessage(type, value as Message, limits),
+      outward: (value) => toMessage(type, value),
     };
   }
 
   function fromMessage(type: string, message: Message, limits: Limits): unknown {
-    const fields = fieldsOf(type);
+    const fields = conversionsOf(type);
     const inner = { ...limits, maxDepth: limits.maxDepth - 1 };
     const shape: Record<string, unknown> = {};
-    for (const { proto, json, repeated, inward } of fields) {
+    for (const { proto, json, repeated, empty, inward } of fields) {
       const value = message[proto];
       if (value === undefined || value === null) continue;
+      if (empty !== undefined && (value as unknown[]).length === 0 && message[empty] !== true) continue;
       if (inward === undefined) shape[json] = value;
       else if (repeated) shape[json] = (value as unknown[]).map((item) => inward(item, inner));
       else shape[json] = inward(value, inner);
@@ -89,12 +77,13 @@ export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limit
   }
 
   function toMessage(type: string, shape: unknown): Message {
-    const fields = fieldsOf(type);
+    const fields = conversionsOf(type);
     const source = (isList(fields) ? { values: shape } : shape) as Message;
     const message: Record<string, unknown> = {};
-    for (const { proto, json, repeated, outward } of fields) {
+    for (const { proto, json, repeated, empty, outward } of fields) {
       const value = source[json];
       if (value === undefined) continue;
+      if (empty !== undefined && (value as unknown[]).length === 0) message[empty] = true;
       if (outward === undefined) message[proto] = value;
       else if (repeated) message[proto] = (value as unknown[]).map(outward);
       else message[proto] = outward(value);

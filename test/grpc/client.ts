@@ -85,16 +85,16 @@ export class GrpcHost {
       this.metadataOf(who, headers),
     );
     const answers = call[Symbol.asyncIterator]();
+    const whole = async (): Promise<Answered> => {
+      const { value, done } = await answers.next();
+      if (done === true) return undefined;
+      return fromMessage('AuthorizeStreamResponse', value as Record<string, unknown>, { maxDepth: MAX_DEPTH });
+    };
     return {
       call,
       ask: (requests) => call.write(toMessage('AuthorizeStreamRequest', { requests })),
-      async next() {
-        const { value, done } = await answers.next();
-        if (done === true) return undefined;
-        return (
-          fromMessage('AuthorizeStreamResponse', value as Record<string, unknown>, { maxDepth: MAX_DEPTH }) as Answered
-        ).answers;
-      },
+      next: async () => (await whole())?.answers,
+      whole,
     };
   }
 
@@ -133,6 +133,8 @@ export interface DecisionsAsked {
   ask(requests: readonly unknown[]): boolean;
   /** The answers of one message; undefined at the end. Rejects with `ServiceError`. */
   next(): Promise<Answered[] | undefined>;
+  /** The same with the problem of the message. */
+  whole(): Promise<Answered>;
 }
 
 /** A watch, from the host's side. */
@@ -159,6 +161,25 @@ export function detailsIn(bytes: Buffer): Refused {
   const info = read('google.rpc.ErrorInfo');
   const fields = (read('google.rpc.BadRequest')?.field_violations ?? []) as { field: string }[];
   return { status: detailed.code, code: info.reason, fields: fields.map(({ field }) => field) };
+}
+
+/** The text about each wrong field. */
+export function descriptionsIn(error: unknown): string[] {
+  const violations = (detailIn(error, 'google.rpc.BadRequest')?.field_violations ?? []) as Answered[];
+  return violations.map(({ description }) => description);
+}
+
+/** When the request may be sent again, in seconds; undefined if the error has no `google.rpc.RetryInfo`. */
+export function retryIn(error: unknown): number | undefined {
+  const delay = detailIn(error, 'google.rpc.RetryInfo')?.retry_delay;
+  return delay === undefined ? undefined : Number(delay.seconds) + delay.nanos / 1e9;
+}
+
+function detailIn(error: unknown, type: string): Answered {
+  const [bytes] = (error as ServiceError).metadata.get('grpc-status-details-bin');
+  const { details } = messageOf('google.rpc.Status').deserialize(bytes as Buffer) as { details: Any[] };
+  const found = details.find(({ type_url: url }) => url === `type.googleapis.com/${type}`);
+  return found === undefined ? undefined : messageOf(type).deserialize(found.value);
 }
 
 interface Any {

@@ -143,7 +143,7 @@ test('watches over gRPC and HTTP share one bound, which is not that of other cal
 test('a request that is none is INVALID_ARGUMENT, and only hosts watch', async (t) => {
   const { host } = await started(t);
   const wrong = await refusal(host.watch('host', { instanceId: 'me' }).next());
-  assert.deepEqual([wrong.status, wrong.fields], [status.INVALID_ARGUMENT, ['/instanceId']]);
+  assert.deepEqual([wrong.status, wrong.fields], [status.INVALID_ARGUMENT, ['/instance_id']]);
   assert.equal((await refusal(host.watch('auditor').next())).status, status.PERMISSION_DENIED);
   assert.equal((await refusal(host.watch('nobody').next())).status, status.UNAUTHENTICATED);
 });

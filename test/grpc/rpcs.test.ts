@@ -6,7 +6,7 @@ import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { addPrincipal, unique } from '../support/actors.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
-import { GrpcHost, refusal } from './client.js';
+import { descriptionsIn, GrpcHost, refusal, refusedWith, retryIn } from './client.js';
 import { after, before, test } from '../support/testing.js';
 
 /** Every call with one message each way: the same answers as over HTTP, and the same refusals. */
@@ -134,13 +134,70 @@ test('what is malformed is told by its fields', async () => {
   assert.deepEqual(await wrong, {
     status: status.INVALID_ARGUMENT,
     code: 'malformed_request',
-    fields: ['/callId', '/observed/server/method'],
+    fields: ['/call_id', '/observed/server/method'],
   });
   assert.deepEqual((await refusal(authorize({}))).fields.includes('/observed'), true);
   const many = taskBody({ scope: Array.from({ length: 200 }, () => ({ capability: 'É'.repeat(100) })) });
   assert.equal((await refusal(host.call('host', 'Tasks/Open', many))).code, 'malformed_request');
   const noMessage = refusal(host.send('host', 'Decisions/Authorize', Buffer.from([0x0a, 0xff])));
   assert.deepEqual(await noMessage, { status: status.INVALID_ARGUMENT, code: 'malformed_request', fields: [] });
+});
+
+test('a path to a wrong field is spelt as in the message', async () => {
+  const body = callBody(await openTask(service));
+  const fieldsOf = async (more: object) => (await refusal(authorize({ ...body, ...more }))).fields;
+  const item = { id: 'a', source: 'b', content: '' };
+  const paths = await fieldsOf({
+    context: [item, { ...item, level: 'x', categories: ['a', 'x'.repeat(2000)] }],
+    observed: { ...body.observed, definitionDigest: 'x', probe: { clientCapabilities: {} } },
+  });
+  assert.deepEqual([...paths].sort(), [
+    '/context/values/1/categories/values/1',
+    '/context/values/1/level',
+    '/observed/definition_digest',
+    '/observed/probe/protocol_version',
+  ]);
+  const scope = [{ capability: 'memory', maxCalls: 5_000_000, operations: ['x', ''] }];
+  const task = await refusal(host.call('host', 'Tasks/Open', taskBody({ scope })));
+  assert.deepEqual([...task.fields].sort(), ['/scope/0/max_calls', '/scope/0/operations/values/1']);
+});
+
+test('a list that a request must have is the same error over both if it is absent, and may be empty', async () => {
+  const lists: Record<string, (body: Answered, list?: unknown[]) => Answered> = {
+    '/user/roles': (body, roles) => ({ ...body, user: { id: 'ada', roles } }),
+    '/scope': (body, scope) => ({ ...body, scope }),
+  };
+  for (const [path, having] of Object.entries(lists)) {
+    const absent = having(taskBody());
+    const { body: overHttp } = await service.call('host', 'POST', '/v1/tasks', absent);
+    const error = await host.call('host', 'Tasks/Open', absent).catch((refused: unknown) => refused);
+    const { code, fields, descriptions } = { ...refusedWith(error), descriptions: descriptionsIn(error) };
+    assert.deepEqual([code, fields], [overHttp.code, [path]]);
+    assert.deepEqual(
+      overHttp.errors,
+      fields.map((field, index) => ({ path: field, message: descriptions[index] })),
+    );
+    const empty = having(taskBody(), []);
+    const { taskId } = await host.call('host', 'Tasks/Open', empty);
+    assert.equal((await host.call('host', 'Tasks/Get', { taskId })).status, 'open');
+  }
+});
+
+test('a refusal says when to send the request again, if that can help', async (t) => {
+  const slow = await startService({ env: { SALLYPORT_HOST_REQUESTS_PER_S: '1' } });
+  const client = new GrpcHost(slow);
+  t.after(async () => {
+    client.close();
+    await slow.stop();
+  });
+  const failed = (call: Promise<unknown>) => call.then(() => undefined).catch((refused: unknown) => refused);
+  const stale = failed(host.call('host', 'Tasks/Get', { taskId: randomUUID(), minPosition: '9000000000000000000' }));
+  assert.equal(retryIn(await stale), 1);
+  const calls = Array.from({ length: 40 }, () => failed(client.call('host', 'Tasks/Get', { taskId: randomUUID() })));
+  const overloaded = (await Promise.all(calls)).find((error) => refusedWith(error).code === 'overloaded');
+  assert.deepEqual([refusedWith(overloaded).status, retryIn(overloaded)], [status.RESOURCE_EXHAUSTED, 1]);
+  const large = failed(host.call('host', 'Tasks/Open', taskBody({ purpose: 'x'.repeat(1_100_000) })));
+  assert.equal(retryIn(await large), undefined);
 });
 
 const wire = (body: Answered, args: string | Buffer): object => {
@@ -191,7 +248,7 @@ test('JSON nests as deep as in a body over HTTP and no deeper', async () => {
 
 test('the limits are those of HTTP', async () => {
   const task = await openTask(service);
-  const tooLarge = { status: status.RESOURCE_EXHAUSTED, code: 'too_large', fields: [] };
+  const tooLarge = { status: status.INVALID_ARGUMENT, code: 'too_large', fields: [] };
   const large = callBody(task, { arguments: { key: 'a'.repeat(262_144) } });
   assert.deepEqual(await refusal(authorize(large)), tooLarge);
   const item = { id: 'a', source: 'b', content: '' };
@@ -213,9 +270,8 @@ test('the limits are those of HTTP', async () => {
   const response = (length: number) => ({ callId: valued.callId, taskId: task.taskId, result: { list: list(length) } });
   assert.deepEqual(await refusal(host.call('host', 'Decisions/ValidateResponse', response(49_999))), tooLarge);
   assert.equal((await host.call('host', 'Decisions/ValidateResponse', response(49_998))).verdict, 'accepted');
-  // Past the largest of them, nothing is read and there is no code of ours.
-  const { status: given } = await refusal(authorize(content(9_000_000)));
-  assert.equal(given, status.RESOURCE_EXHAUSTED);
+  // Above the largest of them, nothing is read.
+  assert.deepEqual(await refusal(authorize(content(9_000_000))), tooLarge);
 });
 
 test('a position that is none is malformed, and one that nobody has seen is stale', async () => {

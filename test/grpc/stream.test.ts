@@ -147,7 +147,7 @@ test('a request with text that is not UTF-8 is malformed in its place', async ()
       decision?.decision ?? problem.errors.map(({ path }: Answered) => path),
     ]),
     [
-      [undefined, ['/callId']],
+      [undefined, ['/call_id']],
       [requests[1].callId, ['/capability']],
       [requests[2].callId, 'allow'],
     ],
@@ -173,19 +173,27 @@ test('a stream without a token or the role never begins', async () => {
   assert.equal((await refusal(host.stream('operator').next())).code, 'forbidden');
 });
 
-test('what is no message, or too much in one, ends the stream after what was asked before is answered', async () => {
+test('a message that is too large or malformed has a problem in its place, and the stream goes on', async () => {
   const task = await openTask(service);
-  for (const [wrong, expected] of [
+  const stream = host.stream('host');
+  const padding = Buffer.alloc(5 * 1_048_576, 'x');
+  const wrongs = [
     [bodies(task, 257), 'too_large'],
+    // An unknown field of five MiB.
+    [Buffer.concat([Buffer.from([0x7a, 0x80, 0x80, 0xc0, 0x02]), padding]), 'too_large'],
     [Buffer.from([0x0a, 0xff]), 'malformed_request'],
-  ] as const) {
-    const stream = host.stream('host');
+  ] as const;
+  for (const [wrong, expected] of wrongs) {
     stream.ask(bodies(task, 2));
     if (Buffer.isBuffer(wrong)) stream.call.write(wrong);
     else stream.ask(wrong);
+    stream.ask(bodies(task, 1));
     assert.equal((await stream.next())?.length, 2);
-    assert.equal((await refusal(stream.next())).code, expected);
+    const refused = await stream.whole();
+    assert.deepEqual([refused.answers, refused.problem.code], [[], expected]);
+    assert.equal((await stream.next())?.[0].decision.decision, 'allow');
   }
+  await ending(stream);
 });
 
 /** A service of its own, with quotas. */

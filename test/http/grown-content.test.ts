@@ -199,7 +199,7 @@ test('a decision whose rule is too long for an event', async () => {
   const before = reads.get(`task-${long.taskId}`);
   for (let each = 0; each < 3; each += 1) await tooLarge(() => authorize(callBody(long)));
   const { status: code, code: word } = await refusal(host.call('host', 'Decisions/Authorize', callBody(long)));
-  assert.deepEqual([code, word], [status.RESOURCE_EXHAUSTED, 'too_large']);
+  assert.deepEqual([code, word], [status.INVALID_ARGUMENT, 'too_large']);
   const metrics = expecting(200, await service.call('auditor', 'GET', '/metrics')) as string;
   assert.match(metrics, /^sallyport_undecided_total\{cause="too_large"\} [1-9]/m);
   assert.doesNotMatch(metrics, /^sallyport_(?:undecided|appends)_total\{\w+="\w*unavailable"\} [1-9]/m);

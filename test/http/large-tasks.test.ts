@@ -55,7 +55,7 @@ test('the attributes of a user may have 64 KiB as canonical JSON, over HTTP and 
     over.taskId = randomUUID();
     refused(413, 'too_large', await open(over));
     const { status: code, code: word } = await refusal(host.call('host', 'Tasks/Open', over));
-    assert.deepEqual([code, word], [status.RESOURCE_EXHAUSTED, 'too_large']);
+    assert.deepEqual([code, word], [status.INVALID_ARGUMENT, 'too_large']);
     assert.equal(await logEnd(service), end);
     refused(404, 'not_found', await service.call('host', 'GET', `/v1/tasks/${over.taskId}`));
   }

@@ -11,8 +11,8 @@ import { PoolClosed, PoolOverloaded } from '../../../libs/offload/job-pool.js';
 import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
 import { PayloadTooLarge } from '../../../libs/payloads/payload.js';
 
-/** When a client that was refused for lack of room may retry, in seconds. */
-const RETRY_AFTER_S = '1';
+/** When a client may send the same request again, in seconds. */
+const RETRY_AFTER_S = 1;
 
 /** The bound that refused a request, as `sallyport_overloaded_total` names it. */
 export type OverloadCause =
@@ -50,10 +50,15 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 
+  /** When the same request may succeed, in seconds; undefined if it never does. */
+  get retryAfterS(): number | undefined {
+    return this.status === 429 || this.status === 503 ? RETRY_AFTER_S : undefined;
+  }
+
   /** Headers of the answer: how to authenticate, or when to retry. */
   get headers(): Readonly<Record<string, string>> {
     if (this.status === 401) return { 'www-authenticate': 'Bearer' };
-    return this.status === 429 || this.status === 503 ? { 'retry-after': RETRY_AFTER_S } : {};
+    return this.retryAfterS === undefined ? {} : { 'retry-after': String(this.retryAfterS) };
   }
 
   /** RFC 9457 `application/problem+json`. It reveals no stacks, SQL, files or secrets. */

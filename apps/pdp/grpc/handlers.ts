@@ -18,7 +18,7 @@ import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
 import { rpcsOf, type Rpc } from './rpcs.js';
 import { statusOf } from './status.js';
 import { serveStream, type DecisionStream, type ProblemOf } from './stream.js';
-import { serveWatch, type WatchCall } from './watch.js';
+import { serveWatch, WATCH_TYPE, type WatchCall } from './watch.js';
 
 export interface HandlerParts {
   readonly service: Service;
@@ -72,7 +72,7 @@ export class Handlers {
     try {
       message = await this.answer(call, types, rpc);
     } catch (error) {
-      return callback(this.failure(error, call.metadata));
+      return callback(this.failure(error, call.metadata, types.requestType));
     }
     callback(null, message);
   }
@@ -98,7 +98,7 @@ export class Handlers {
     try {
       const caller = admit(call.metadata);
       this.charge(caller, call.request, 'directives');
-      const request = this.read('WatchDirectivesRequest', call.request, 'bodyBytes');
+      const request = this.read(WATCH_TYPE, call.request, 'bodyBytes');
       const open = openOf(call.metadata);
       const { watches } = service.feed;
       void serveWatch(call, caller, request, { watches, problemOf, open, onAnswer: service.onGrpcAnswer });
@@ -128,7 +128,7 @@ export class Handlers {
     return fromMessage(type, readMessage(type, message), this.messageLimits);
   }
 
-  private failure(error: unknown, metadata: Metadata): StatusObject {
-    return statusOf(this.parts.problemOf(error, metadata));
+  private failure(error: unknown, metadata: Metadata, requestType?: string): StatusObject {
+    return statusOf(this.parts.problemOf(error, metadata), requestType);
   }
 }

@@ -7,7 +7,7 @@ import type { OpenCall } from '../overload/grpc.js';
 import type { Service } from '../service.js';
 import { fromMessage, messageLimits, readMessage, toMessage } from './codec.js';
 import { authorizeOver, type Calling } from './rpcs.js';
-import { statusOf } from './status.js';
+import { errorsIn, statusOf } from './status.js';
 
 /** Most requests in a message, and most in flight on a stream before its next message waits. */
 export const MAX_IN_FLIGHT = 256;
@@ -31,7 +31,7 @@ export interface StreamParts {
 
 /**
  * Answers each message with one message, in order. The requests of a message are decided concurrently, so that they are
- * recorded together. Messages overlap too. Reading pauses while enough is in flight or the client does not read.
+ * recorded together. Messages overlap too. A message that cannot be read has a problem for its answer. Reading pauses while enough is in flight or the client does not read.
  */
 export function serveStream(call: DecisionStream, caller: Principal, parts: StreamParts): void {
   const { leaving, problemOf, open } = parts;
@@ -71,9 +71,9 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
   };
   /** The stream is idle, so it makes way if its host needs the place. */
   const rest = (): void => open.idle(() => fail(MADE_WAY));
-  const send = async (earlier: Promise<void>, answers: Promise<object[]>, left: () => void): Promise<void> => {
+  const send = async (earlier: Promise<void>, answered: Promise<object>, left: () => void): Promise<void> => {
     await earlier;
-    const message = toMessage('AuthorizeStreamResponse', { answers: await answers });
+    const message = toMessage('AuthorizeStreamResponse', await answered);
     if (call.cancelled) return;
     const taken = open.answering();
     call.write(message, () => {
@@ -95,16 +95,19 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
     try {
       let refused = overQuota(bytes.length);
       const requests = requestsIn(bytes, maxBytes);
-      // A message without requests also counts as work.
-      const size = Math.max(requests.length, 1);
       if (refused === undefined && !hold.take(bytes.length)) refused = NO_ROOM;
       const held = refused === undefined ? bytes.length : 0;
+      // A message without requests also counts as work.
+      const size = Math.max(requests.length, 1);
       count(size, held);
       const calling = { caller, metadata: call.metadata, bytes: bytes.length };
       const answers = Promise.all(requests.map((request) => answer(parts, request, calling, refused)));
-      done = send(done, answers, () => count(-size, -held));
+      const answered = answers.then((all) => ({ answers: all }));
+      done = send(done, answered, () => count(-size, -held));
     } catch (error) {
-      fail(error);
+      count(1, 0);
+      const answered = Promise.resolve({ answers: [], problem: shownProblem(parts, error, call.metadata) });
+      done = send(done, answered, () => count(-1, 0));
     }
   };
 
@@ -125,6 +128,7 @@ export function serveStream(call: DecisionStream, caller: Principal, parts: Stre
 
 type WireRequest = Readonly<Record<string, unknown>>;
 
+/** The requests of a message. Throws `Problem` if it is too large, holds too many, or is no message. */
 function requestsIn(bytes: Buffer, maxBytes: number): readonly WireRequest[] {
   if (bytes.length > maxBytes) throw new Problem('too_large', `the message is larger than ${maxBytes} bytes`);
   const { requests } = readMessage('AuthorizeStreamRequest', bytes) as { requests: WireRequest[] };
@@ -138,11 +142,12 @@ function requestsIn(bytes: Buffer, maxBytes: number): readonly WireRequest[] {
  * refused.
  */
 async function answer(
-  { service, quotas, problemOf }: StreamParts,
+  parts: StreamParts,
   request: WireRequest,
   calling: Calling,
   refused: Problem | undefined,
 ): Promise<object> {
+  const { service, quotas } = parts;
   const { call_id: asked } = request;
   const callId = typeof asked === 'string' ? asked : undefined;
   try {
@@ -154,7 +159,13 @@ async function answer(
     service.onGrpcAnswer?.(authorizeCall, decision);
     return { callId, decision };
   } catch (error) {
-    const { code, detail, errors = [] } = problemOf(error, calling.metadata);
-    return { callId, problem: { code, detail, errors } };
+    return { callId, problem: shownProblem(parts, error, calling.metadata) };
   }
+}
+
+/** A problem as a message shows it. */
+function shownProblem({ problemOf }: StreamParts, error: unknown, metadata: Metadata): object {
+  const problem = problemOf(error, metadata);
+  const { code, detail } = problem;
+  return { code, detail, errors: errorsIn('AuthorizeRequest', problem) ?? [] };
 }

@@ -14,6 +14,9 @@ import type { ProblemOf } from './stream.js';
 
 export type WatchCall = ServerWritableStream<Buffer, object>;
 
+/** The request of a watch, by its name in the proto. */
+export const WATCH_TYPE = 'WatchDirectivesRequest';
+
 /** The problem that tells a client why its watch has ended. */
 const ENDS: Readonly<Record<WatchEnd, Problem>> = {
   slow: new Overloaded('unread', 'the beats were not read'),
@@ -44,7 +47,7 @@ export async function serveWatch(
   const { watches, problemOf, open } = parts;
   const fail = (error: unknown): void => {
     if (call.cancelled) return;
-    call.emit('error', statusOf(problemOf(error, call.metadata)));
+    call.emit('error', statusOf(problemOf(error, call.metadata), WATCH_TYPE));
   };
   const watcher: Watcher = {
     send({ beat }, taken) {

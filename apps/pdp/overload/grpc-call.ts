@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import { ServerInterceptingCall, status, type Metadata, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, ServerInterceptingCall, status, type StatusObject } from '@grpc/grpc-js';
 import type { FairShareLimiter, Hold } from '../../../libs/kernel/fair-share-limiter.js';
-import { Overloaded } from '../edge/problem.js';
+import { Overloaded, Problem } from '../edge/problem.js';
 import type { Bounds } from './bounds.js';
 import type { Connections } from './connections.js';
 import type { DeadlineSweeper } from './deadline-sweeper.js';
@@ -17,6 +17,7 @@ export type Ended = Pick<StatusObject, 'code' | 'details'> & Partial<StatusObjec
 const LATE: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' };
 /** For an idle stream without a token, and for a stream whose message never arrives completely. */
 const MADE_WAY = new Overloaded('idle', 'another call needs the place of this one');
+const TOO_LARGE = new Problem('too_large', 'the message is larger than any message may be');
 const TOO_LONG: Ended = { code: status.DEADLINE_EXCEEDED, details: 'the call was open for too long' };
 
 /** The bounds that all calls of one interface share. */
@@ -77,6 +78,7 @@ export class BoundedCall implements OpenCall {
     this.peer = raw.getPeer();
     if (!kind.isOurs) limitMessages(raw, STRANGERS_BYTES);
     endWithReset(raw);
+    nameTooLarge(raw, () => this.statusOf(TOO_LARGE, new Metadata()));
     this.paced = new PacedCall(raw, this.responder());
   }
 
@@ -230,6 +232,18 @@ function limitMessages(call: object, maxBytes: number): void {
     decoder?: { maxReadMessageLength: number };
   };
   if (decoder !== undefined) decoder.maxReadMessageLength = maxBytes;
+}
+
+/**
+ * The library ends a call whose message is too large with RESOURCE_EXHAUSTED, as if it may be tried again. This replaces that
+ * status.
+ */
+function nameTooLarge(call: RawCall, tooLarge: () => Ended): void {
+  const send = call.sendStatus.bind(call);
+  call.sendStatus = (sent) => {
+    const isTooLarge = sent.code === status.RESOURCE_EXHAUSTED && (sent.details ?? '').startsWith('Received message');
+    send(isTooLarge ? tooLarge() : sent);
+  };
 }
 
 /**
