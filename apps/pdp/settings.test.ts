@@ -27,6 +27,7 @@ test('without any setting there is a default for each', () => {
     tls: undefined,
     leaseMs: 5000,
     skewMs: 500,
+    ackProof: 'optional',
     responseMs: 3_600_000,
     logLevel: 'info',
     kafka: undefined,
@@ -102,6 +103,7 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_CLIENT_MS', ['499', '30s']],
   ['SALLYPORT_GRPC_CALLS', ['3']],
   ['SALLYPORT_SKEW_MS', ['-1', '10001']],
+  ['SALLYPORT_ACK_PROOF', ['', 'yes', 'Required']],
   ['SALLYPORT_WATCHES', ['1']],
   [
     'SALLYPORT_KAFKA_BROKERS',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canonicalTarget, Target } from '../directive/target.js';
-import { Beat, DirectiveView } from '../feed/beat.js';
+import { Beat, DirectiveView, Nonce } from '../feed/beat.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid } from '../vocabulary/ids.js';
 import { SourceType } from '../vocabulary/source.js';
 import { named } from './components.js';
@@ -69,7 +69,22 @@ const DirectiveIssued = named(
 
 const AckRequest = named(
   'Acknowledgement',
-  z.object({ instanceId: Uuid, epoch: z.int().min(0), stateRoot: DigestText, appliedAt: InstantText }),
+  z
+    .object({
+      instanceId: Uuid,
+      epoch: z.int().min(0),
+      stateRoot: DigestText,
+      appliedAt: InstantText,
+      nonce: Nonce.optional().describe('Of the last beat of that epoch.'),
+      proof: DigestText.optional().describe(
+        'Shows that the instance holds the state: `sha256(JCS({active: [{id, target, epoch}, …] sorted by id, instanceId, ' +
+          'nonce}))`, with `instanceId` in lower case.',
+      ),
+    })
+    .refine(({ nonce, proof }) => (nonce === undefined) === (proof === undefined), {
+      path: ['proof'],
+      message: 'needs its nonce, and a nonce needs its proof',
+    }),
   { description: 'The directives that an instance has applied. Unknown members are ignored.' },
 );
 export type AckRequest = z.infer<typeof AckRequest>;
@@ -90,6 +105,10 @@ export const Propagation = named(
         state: z.enum(['acknowledged', 'lease_expired', 'pending']),
         at: InstantText.optional(),
         latencyMs: z.number().optional(),
+        proven: z
+          .boolean()
+          .optional()
+          .describe('Whether the instance proved that it holds the state; absent if it has not acknowledged.'),
       }),
     ),
   }),

@@ -49,6 +49,8 @@ export interface DirectivesState {
   readonly active: Map<string, readonly DirectiveState[]>;
   /** The epoch of the last directive ever issued for a `targetKey`, lifted since or not. */
   readonly lastIssued: Map<string, number>;
+  /** The epoch in which a directive was lifted, by its id. */
+  readonly liftedIn: Map<string, number>;
   /** The state root after each epoch, from the first on. */
   readonly roots: Digest[];
 }
@@ -82,7 +84,14 @@ export type DirectiveCommand = { readonly actor: string; readonly time: Instant 
 );
 
 export const directiveDecider: Decider<DirectivesState, DirectiveCommand, DirectiveEvent, Refusal> = {
-  initialState: () => ({ epoch: 0, all: new Map(), active: new Map(), lastIssued: new Map(), roots: [] }),
+  initialState: () => ({
+    epoch: 0,
+    all: new Map(),
+    active: new Map(),
+    lastIssued: new Map(),
+    liftedIn: new Map(),
+    roots: [],
+  }),
   decide: (command, state) => (command.type === 'issue' ? issue(command, state) : lift(command, state)),
   evolve(state, event) {
     state.epoch += 1;
@@ -105,6 +114,7 @@ export const directiveDecider: Decider<DirectivesState, DirectiveCommand, Direct
     const directive = state.all.get(event.data.id);
     if (directive === undefined) throw new Error('DirectiveLifted of an unknown directive');
     directive.state = 'lifted';
+    state.liftedIn.set(directive.id, state.epoch);
     const key = targetKey(directive.target);
     const rest = (state.active.get(key) ?? []).filter((other) => other.id !== directive.id);
     if (rest.length > 0) state.active.set(key, rest);
@@ -154,12 +164,24 @@ export function activeDirectives(state: DirectivesState): DirectiveState[] {
   return [...state.active.values()].flat().sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-type Rooted = Pick<DirectiveState, 'id' | 'target' | 'epoch'>;
+/** The part of a directive that roots and proofs cover. */
+export type Rooted = Pick<DirectiveState, 'id' | 'target' | 'epoch'>;
 
 /** `sha256(JCS([{id, target, epoch}, …] sorted by id))`: two views with one root stop the same calls. */
-export function stateRoot(active: readonly Rooted[]): Digest {
+export const stateRoot = (active: readonly Rooted[]): Digest => digestOfBytes(rootedList(active));
+
+/** `JCS([{id, target, epoch}, …] sorted by id)`. */
+export function rootedList(active: readonly Rooted[]): string {
   const sorted = [...active].sort((a, b) => (a.id < b.id ? -1 : 1));
-  return digestOfBytes(`[${sorted.map(rootedText).join(',')}]`);
+  return `[${sorted.map(rootedText).join(',')}]`;
+}
+
+/** The directives that were in force at an epoch that has been. Reads all directives if that is not the present epoch. */
+export function activeAt(state: DirectivesState, epoch: number): DirectiveState[] {
+  if (epoch === state.epoch) return activeDirectives(state);
+  const isActive = ({ id, epoch: issued }: DirectiveState): boolean =>
+    issued <= epoch && (state.liftedIn.get(id) ?? Number.POSITIVE_INFINITY) > epoch;
+  return [...state.all.values()].filter(isActive);
 }
 
 const rootedTexts = new WeakMap<Rooted, string>();

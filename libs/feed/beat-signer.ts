@@ -19,6 +19,7 @@ import {
   type DirectiveView,
   type FeedKey,
 } from './beat.js';
+import { Challenges } from './challenges.js';
 
 /** The directives as this process knows them. The log may be ahead. */
 export interface LiveDirectives {
@@ -66,6 +67,7 @@ const SIGNED_AT_ONCE = 64;
 export class BeatSigner {
   private lastMs = 0;
   private readonly ownKeys;
+  private readonly challenges: Challenges;
 
   constructor(
     private readonly log: { head(stream: string): Promise<number> },
@@ -77,6 +79,8 @@ export class BeatSigner {
     /** Of the log (`libs/backup/incarnation.ts`). */
     private readonly incarnation: number,
   ) {
+    // An acknowledgement may wait for a lease, and so may the beat before it.
+    this.challenges = new Challenges(key, 2 * leaseMs);
     this.ownKeys = new Map([[key.kid, createPublicKey(key.privateKey)]]);
   }
 
@@ -132,6 +136,11 @@ export class BeatSigner {
     return { ...this.key.jwk, kid: this.key.kid, use: 'sig', alg: 'EdDSA' };
   }
 
+  /** Whether a beat of this epoch had this nonce, two leases ago at most. */
+  isCurrent(nonce: string, epoch: number): boolean {
+    return this.challenges.isCurrent(nonce, epoch, toMs(this.time.now()));
+  }
+
   /** The content of a beat that this key signed, not yet checked for its shape; undefined if it did not. */
   ownContent(beat: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
     return verifiedContent(beat, this.ownKeys);
@@ -148,6 +157,7 @@ export class BeatSigner {
         stateRoot: root,
         issuedAt,
         leaseMs,
+        nonce: this.challenges.nonce(epoch, toMs(issuedAt)),
         directive: directiveView(directive),
       },
       this.key,
@@ -175,7 +185,8 @@ export class BeatSigner {
     const root = rootAt(state, epoch);
     if (root === undefined) throw new Error('the state of directives is not at its revision');
     const { incarnation, leaseMs } = this;
-    return { incarnation, epoch, position, stateRoot: root, issuedAt, leaseMs };
+    const nonce = this.challenges.nonce(epoch, toMs(issuedAt));
+    return { incarnation, epoch, position, stateRoot: root, issuedAt, leaseMs, nonce };
   }
 
   /** Rises with every beat: hosts ignore a beat that is not newer than the last. */

@@ -9,6 +9,9 @@ import { DigestText, InstantText, Uuid } from '../vocabulary/ids.js';
 /** Most active directives in a snapshot. Hosts refuse a larger one. */
 export const MAX_ACTIVE = 100_000;
 
+/** A challenge for acknowledgements: 128 bits in lower-case hex. */
+export const Nonce = z.string().regex(/^[0-9a-f]{32}$/, 'needs 32 lower-case hex digits');
+
 /** A directive on the wire. Hosts ignore members that they do not know. */
 export const DirectiveView = z.object({
   id: Uuid,
@@ -42,6 +45,8 @@ export const BeatContent = z.object({
   /** Taken before the head of `directives` was read: a beat never claims to be newer than it is. */
   issuedAt: InstantText,
   leaseMs: z.int().min(1),
+  /** For the proof in an acknowledgement. Absent from older services. */
+  nonce: Nonce.optional(),
   active: z.array(DirectiveView).max(MAX_ACTIVE).optional(),
   directive: DirectiveView.optional(),
 });

@@ -5,25 +5,33 @@ import type { SettledLog } from '../event-log/settled.js';
 import type { InstanceCommand } from '../instance/decider.js';
 import { Rollouts, type Propagation } from './rollouts.js';
 import type { Digest } from '../kernel/digest.js';
-import type { Refusal } from '../kernel/refusal.js';
-import type { Result } from '../kernel/result.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { Caller } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
 import { families, type EventsOf } from '../streams/catalogue.js';
 import { InstanceStreamWriter } from './instance-stream-writer.js';
 import type { LogTime } from '../control/log-time.js';
+import { ProofCheck } from './proof-check.js';
 
 export interface Acknowledgement {
   readonly instanceId: string;
   readonly epoch: number;
   readonly stateRoot: Digest;
   readonly appliedAt: Instant;
+  /** Of a beat of that epoch, and the proof that the instance made with it. */
+  readonly nonce?: string | undefined;
+  readonly proof?: Digest | undefined;
 }
 
 export interface InstancesOptions {
   readonly leaseMs: number;
   readonly skewMs: number;
+  /** Whether an acknowledgement without a proof is refused. */
+  readonly ackProof: 'optional' | 'required';
+  /** Whether a beat of an epoch had this nonce lately. */
+  readonly isCurrent: (nonce: string, epoch: number) => boolean;
   /** Called when an instance acknowledges a directive, with the time since the commit in milliseconds. */
   readonly onAcknowledged?: (latencyMs: number) => void;
 }
@@ -54,6 +62,7 @@ export class Instances {
   private timer: NodeJS.Timeout | undefined;
   private stopListening: (() => void) | undefined;
   private readingBack = 0;
+  private readonly proofs = new ProofCheck();
   /** Called for an instance that used to acknowledge without news, as a sign of life, and stopped doing so. */
   onSilent: (host: string, instanceId: string) => void = () => undefined;
 
@@ -97,8 +106,12 @@ export class Instances {
     const time = this.time.now();
     const nowMs = this.time.monotonicMs();
     const acknowledged = this.writerOf(host.name).state.get(ack.instanceId)?.acknowledged;
-    const expectedRoot = rootAt(this.view.directives().state, ack.epoch);
-    const answer = await this.ask(host, { type: 'acknowledge', ...ack, expectedRoot, actor: host.name, time });
+    const { instanceId, epoch, stateRoot, appliedAt } = ack;
+    const expectedRoot = rootAt(this.view.directives().state, epoch);
+    const proven = expectedRoot === stateRoot ? this.provenBy(ack) : ok(false);
+    if (!proven.ok) return proven;
+    const claim = { instanceId, epoch, stateRoot, appliedAt, expectedRoot, proven: proven.value };
+    const answer = await this.ask(host, { type: 'acknowledge', ...claim, actor: host.name, time });
     const sign = this.signs.get(signOf(host.name, ack.instanceId));
     if (!answer.ok || sign === undefined) return answer;
     const isNews = acknowledged === undefined || ack.epoch > acknowledged;
@@ -144,6 +157,19 @@ export class Instances {
       for (const { stale } of state.values()) if (!stale) live += 1;
     }
     return { live, stale: all - live };
+  }
+
+  /** Whether an acknowledgement with the right root proves that its instance holds the state. */
+  private provenBy({ instanceId, epoch, nonce, proof }: Acknowledgement): Result<boolean, Refusal> {
+    if (nonce === undefined || proof === undefined) {
+      if (this.options.ackProof === 'optional') return ok(false);
+      return err(refusal('ack_refused', 'an acknowledgement needs a proof here: send nonce and proof'));
+    }
+    if (!this.options.isCurrent(nonce, epoch))
+      return err(refusal('ack_refused', 'no recent beat of that epoch has this nonce'));
+    if (this.proofs.expected(this.view.directives().state, epoch)(instanceId, nonce) !== proof)
+      return err(refusal('ack_refused', 'the proof does not show the state at that epoch'));
+    return ok(true);
   }
 
   private async ask(caller: Caller, command: InstanceCommand): Promise<Result<{ position: bigint }, Refusal>> {

@@ -20,6 +20,8 @@ export interface Propagation {
     readonly at?: Instant;
     /** From the commit. */
     readonly latencyMs?: number;
+    /** Whether the instance proved that it holds the state; absent if it has not acknowledged. */
+    readonly proven?: boolean;
   }[];
 }
 
@@ -28,11 +30,18 @@ interface Place {
   readonly instanceId: string;
 }
 
+interface Settled {
+  readonly state: 'acknowledged' | 'lease_expired';
+  readonly atMs: number;
+  /** A proof may come after the acknowledgement. */
+  proven: boolean;
+}
+
 interface Rollout {
   readonly id: string;
   readonly epoch: number;
   readonly committedMs: number;
-  readonly settled: Map<string, { readonly state: 'acknowledged' | 'lease_expired'; readonly atMs: number }>;
+  readonly settled: Map<string, Settled>;
   /** The instances with a lease at the commit. */
   readonly concerned: ReadonlyMap<string, Place>;
 }
@@ -70,8 +79,14 @@ export class Rollouts {
     const key = `${host} ${instanceId}`;
     if (type === 'InstanceSeen' || type === 'HostRecovered') this.live.set(key, { host, instanceId });
     else if (type === 'HostStale') this.live.delete(key);
-    if (type === 'DirectiveAcknowledged') return this.settle(key, 'acknowledged', toMs(time), data.epoch);
-    if (type === 'HostStale') this.settle(key, 'lease_expired', toMs(data.leaseEndedAt), Infinity);
+    if (type === 'DirectiveAcknowledged') {
+      const { epoch, proven = false } = data;
+      return this.settle(key, { state: 'acknowledged', atMs: toMs(time), proven }, epoch);
+    }
+    if (type === 'HostStale') {
+      const settled = { state: 'lease_expired', atMs: toMs(data.leaseEndedAt), proven: false } as const;
+      this.settle(key, settled, Infinity);
+    }
     return [];
   }
 
@@ -85,7 +100,9 @@ export class Rollouts {
     const instances = [...concerned].map(([key, place]) => {
       const reached = settled.get(key);
       if (reached === undefined) return { ...place, state: 'pending' as const };
-      return { ...place, state: reached.state, at: toInstant(reached.atMs), latencyMs: reached.atMs - committedMs };
+      const { state: how, atMs, proven } = reached;
+      const shown = { ...place, state: how, at: toInstant(atMs), latencyMs: atMs - committedMs };
+      return how === 'acknowledged' ? { ...shown, proven } : shown;
     });
     return defined({
       id,
@@ -98,13 +115,16 @@ export class Rollouts {
     });
   }
 
-  private settle(key: string, state: 'acknowledged' | 'lease_expired', atMs: number, upTo: number): readonly number[] {
+  private settle(key: string, now: Settled, upTo: number): readonly number[] {
     const latenciesMs: number[] = [];
     for (const { epoch, committedMs, settled, concerned } of this.rollouts.values()) {
-      if (epoch > upTo || !concerned.has(key) || settled.has(key)) continue;
+      if (epoch > upTo || !concerned.has(key)) continue;
+      const before = settled.get(key);
+      if (before?.state === 'acknowledged' && now.proven) before.proven = true;
+      if (before !== undefined) continue;
       // A commit is noticed a moment after it is durable. No instance may seem to have been earlier than the commit.
-      const settledMs = Math.max(atMs, committedMs);
-      settled.set(key, { state, atMs: settledMs });
+      const settledMs = Math.max(now.atMs, committedMs);
+      settled.set(key, { ...now, atMs: settledMs });
       latenciesMs.push(settledMs - committedMs);
     }
     return latenciesMs;

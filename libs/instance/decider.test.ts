@@ -38,6 +38,7 @@ const ack = (id: number, epoch: number, expectedRoot: typeof root | undefined = 
   stateRoot: root,
   appliedAt: at(0),
   expectedRoot,
+  proven: false,
   ...by,
 });
 
@@ -48,6 +49,26 @@ test('an instance is seen once, and acknowledges each epoch once', () => {
   given(seen(1)).when(ack(1, 3)).thenEvents(acknowledged(1, 3));
   for (const epoch of [2, 3]) given(seen(1), acknowledged(1, 3)).when(ack(1, epoch)).thenNothing();
   given(seen(1), acknowledged(1, 3)).when(ack(1, 4)).thenEvents(acknowledged(1, 4));
+});
+
+test('the first proof of an epoch is news, and only that', () => {
+  const proves = (id: number, epoch: number): InstanceCommand =>
+    ({ ...ack(id, epoch), proven: true }) as InstanceCommand;
+  const proven = (id: number, epoch: number): InstanceEvent => {
+    const event = acknowledged(id, epoch);
+    return { ...event, data: { ...event.data, proven: true } } as InstanceEvent;
+  };
+  given(seen(1)).when(proves(1, 3)).thenEvents(proven(1, 3));
+  given(seen(1), acknowledged(1, 3)).when(proves(1, 3)).thenEvents(proven(1, 3));
+  for (const known of [[proven(1, 3)], [acknowledged(1, 3), proven(1, 3)]]) {
+    given(seen(1), ...known)
+      .when(proves(1, 3))
+      .thenNothing();
+    given(seen(1), ...known)
+      .when(ack(1, 3))
+      .thenNothing();
+  }
+  given(seen(1), acknowledged(1, 3)).when(proves(1, 2)).thenNothing();
 });
 
 test('another root, or none at that epoch, is refused', () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defined } from '../kernel/defined.js';
 import type { Decider } from '../kernel/decider.js';
 import type { Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -18,6 +19,8 @@ export const DirectiveAcknowledged = z.strictObject({
   stateRoot: DigestText,
   /** By the clock of the host: evidence only. */
   appliedAt: InstantText,
+  /** The instance proved that it holds the state. Absent if it gave no proof. */
+  proven: z.literal(true).optional(),
 });
 /** The instance was silent until its lease must have ended, even if it received the last beat. */
 export const HostStale = z.strictObject({ instanceId: Uuid, leaseEndedAt: InstantText });
@@ -35,6 +38,8 @@ export interface InstanceState {
   stale: boolean;
   /** The latest epoch that it acknowledged. */
   acknowledged?: number;
+  /** The latest epoch that it acknowledged with a proof. */
+  proven?: number;
 }
 
 /** The instances of one host by their ids, in the order in which they were first seen. */
@@ -49,6 +54,8 @@ export type InstanceCommand = { readonly actor: string; readonly time: Instant; 
       readonly appliedAt: Instant;
       /** Ours at that epoch; undefined above the head. */
       readonly expectedRoot: Digest | undefined;
+      /** Whether the instance has proved that it holds that state. */
+      readonly proven: boolean;
     }
   | { readonly type: 'expire-lease'; readonly leaseEndedAt: Instant }
 );
@@ -66,8 +73,10 @@ export const instanceDecider: Decider<InstancesState, InstanceCommand, InstanceE
     }
     const instance = state.get(instanceId);
     if (instance === undefined) throw new Error(`${type} before InstanceSeen`);
-    if (type === 'DirectiveAcknowledged') instance.acknowledged = data.epoch;
-    else instance.stale = type === 'HostStale';
+    if (type === 'DirectiveAcknowledged') {
+      instance.acknowledged = data.epoch;
+      if (data.proven === true) instance.proven = data.epoch;
+    } else instance.stale = type === 'HostStale';
     return state;
   },
 };
@@ -88,11 +97,20 @@ function heard(command: Heard, state: InstancesState): Result<readonly InstanceE
   const events: InstanceEvent[] = [];
   if (known === undefined) events.push({ type: 'InstanceSeen', data: { instanceId }, ...by });
   else if (known.stale) events.push({ type: 'HostRecovered', data: { instanceId }, ...by });
-  if (command.type === 'acknowledge' && command.epoch > (known?.acknowledged ?? -1)) {
+  if (command.type === 'acknowledge' && isNews(command, known)) {
     const { epoch, stateRoot, appliedAt } = command;
-    events.push({ type: 'DirectiveAcknowledged', data: { instanceId, epoch, stateRoot, appliedAt }, ...by });
+    const data = defined({ instanceId, epoch, stateRoot, appliedAt, proven: command.proven || undefined });
+    events.push({ type: 'DirectiveAcknowledged', data, ...by });
   }
   return ok(events);
+}
+
+/** A later epoch, or the first proof of the latest one. */
+function isNews(
+  { epoch, proven }: Extract<InstanceCommand, { type: 'acknowledge' }>,
+  { acknowledged = -1, proven: provenEpoch = -1 }: Partial<InstanceState> = {},
+): boolean {
+  return epoch > acknowledged || (proven && epoch === acknowledged && provenEpoch < epoch);
 }
 
 function expireLease(

@@ -42,6 +42,7 @@ test('disable --wait shows the instances as they come in, and is done when it is
     out,
     /^disabled all at epoch 1[^]*\n +\d+ ms {2}acknowledged[^]*effective on all 2 instances \d+ ms after/,
   );
+  assert.match(out, new RegExp(`${quick} {2}\\(unproven\\)`), 'it only repeated the root');
   const [first, second] = [quick, later].map((id) => printed.find(({ text }) => text.includes(id))?.atMs ?? 0);
   assert.ok((second ?? 0) - (first ?? 0) > 150, 'they are shown when they come');
 });

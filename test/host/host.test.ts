@@ -47,6 +47,9 @@ for (const [way, options] of Object.entries(ways)) {
     await until(() => host.state().epoch === epoch + 1);
     assert.ok(performance.now() - beganMs < 3000, 'by the feed, before a round trip would be due');
     await until(() => host.state().acknowledgedEpoch === epoch + 1);
+    const { instances } = expecting(200, await service.call('operator', 'GET', `/v1/directives/${id}/propagation`));
+    const mine = instances.find(({ instanceId }: Answered) => instanceId === host.state().instanceId);
+    assert.deepEqual([mine?.state, mine?.proven], ['acknowledged', true]);
     expecting(200, await service.call('operator', 'POST', `/v1/directives/${id}/lift`, { reason: 'over' }));
     await until(() => host.state().acknowledgedEpoch === epoch + 2);
     assert.deepEqual([...new Set(stale)], [false], 'it was never stale meanwhile');

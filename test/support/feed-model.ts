@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { activeDirectives, directiveDecider, stateRoot } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
 import { directiveView, signBeat, type Beat, type FeedKey } from '../../libs/feed/beat.js';
@@ -45,6 +45,7 @@ export function feedModel(
     stateRoot: stateRoot(activeDirectives(state)),
     issuedAt: now(),
     leaseMs,
+    nonce: randomBytes(16).toString('hex'),
   });
   const decided = (command: { type: 'issue'; id: string; target: Target } | { type: 'lift'; id: string }): Beat => {
     const made = directiveDecider.decide({ ...command, reason: 'r', actor: 'otto', time: toInstant(nowMs()) }, state);

@@ -99,5 +99,8 @@ export function reach(propagation: Json): string {
 export function instanceLine(one: Json): string {
   const latency = dig(one, 'latencyMs') === undefined ? '' : `${at(one, 'latencyMs')} ms`;
   const state = at(one, 'state').replace('_', ' ');
-  return printable(`${latency.padStart(9)}  ${state.padEnd(13)}  ${at(one, 'host')}  ${at(one, 'instanceId')}`);
+  const unproven = dig(one, 'proven') === false ? '  (unproven)' : '';
+  return printable(
+    `${latency.padStart(9)}  ${state.padEnd(13)}  ${at(one, 'host')}  ${at(one, 'instanceId')}${unproven}`,
+  );
 }

@@ -35,23 +35,25 @@ interface FeedParts {
 
 /** Starts watches, the lookout for silent instances and the relay to Kafka. `closing` stops them. */
 export async function openFeed(
-  { leaseMs, skewMs, kafka, publicUrl }: Settings,
+  { leaseMs, skewMs, ackProof, kafka, publicUrl }: Settings,
   { log, keys }: Stores,
   { view, time }: Control,
   { clock, metrics, bounds, authenticator, onRelayTrouble }: FeedParts,
   closing: AsyncDisposableStack,
 ): Promise<Feed> {
   const { registry } = metrics;
+  const feedKey = feedKeyOf(await keys.signingKey('directive-feed'));
+  const incarnation = await incarnationOf(log);
+  const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs, incarnation);
   const instances = new Instances(log, view, time, {
     leaseMs,
     skewMs,
+    ackProof,
+    isCurrent: (nonce, epoch) => beatSigner.isCurrent(nonce, epoch),
     onAcknowledged: (latencyMs) => metrics.propagationSeconds.observe(latencyMs / 1000),
   });
   await instances.start();
   closing.defer(() => instances.stop());
-  const feedKey = feedKeyOf(await keys.signingKey('directive-feed'));
-  const incarnation = await incarnationOf(log);
-  const beatSigner = new BeatSigner(log, view, feedKey, time, leaseMs, incarnation);
   const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
   registerFeedGauges(registry, instances, broadcast);
   const relayed = { log, incarnation, clock, time, beatSigner, view, registry, publicUrl, onTrouble: onRelayTrouble };

@@ -90,6 +90,13 @@ export const LEASES = {
     'Largest difference between the clocks of a host and of the service, in milliseconds. A lease counts as over only this long after its end.',
     'If set below the real difference, a host may be reported as stopped while it is still running. Configure hosts with the same value.',
   ),
+  ackProof: setting(
+    'SALLYPORT_ACK_PROOF',
+    z.enum(['optional', 'required']),
+    'optional',
+    'Whether a host has to prove that it holds the state which it acknowledges.',
+    'If optional, a host that repeats a root counts as having applied it. Propagation then shows it with `proven: false`.',
+  ),
 };
 
 export const LOGGING = {

@@ -26,7 +26,8 @@ export class Acknowledger {
 
   isDue(): boolean {
     const { epoch } = this.view.state();
-    if (this.isUnderWay || epoch === undefined) return false;
+    // The service would refuse the nonce of an old beat, and after its lease a host needs a new beat anyway.
+    if (this.isUnderWay || epoch === undefined || this.view.isLeaseOver()) return false;
     return epoch !== this.acknowledgedEpoch || this.clock.monotonicMs() >= this.notBeforeMs;
   }
 
@@ -36,7 +37,8 @@ export class Acknowledger {
     await this.pause(Math.random() * SPREAD_MS);
     const { epoch, stateRoot, leaseMs = DEFAULT_LEASE_MS } = this.view.state();
     if (!this.closing.aborted && epoch !== undefined && stateRoot !== undefined) {
-      const ack = { instanceId: this.instanceId, epoch, stateRoot, appliedAt: appliedAt() };
+      const { instanceId } = this;
+      const ack = { instanceId, epoch, stateRoot, appliedAt: appliedAt(), ...this.view.proof(instanceId) };
       const isAccepted = await this.client.acknowledge(ack, this.closing).catch(() => undefined);
       if (isAccepted === true) {
         this.acknowledgedEpoch = epoch;

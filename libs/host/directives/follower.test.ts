@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import type { Beat } from '../../feed/beat.js';
+import { proverOf } from '../../feed/state-proof.js';
 import type { DirectiveFeed, FeedListener } from '../../feed/port.js';
 import type { Acknowledgement } from '../service/client.js';
 import { DirectiveFollower } from './follower.js';
@@ -111,9 +112,17 @@ test('each epoch is acknowledged, and an instance that has nothing new says that
   await follower.ready(5000);
   watch.say(model.issue(uuid(1), { type: 'all' }));
   await until(() => follower.state().acknowledgedEpoch === 1);
-  const { epoch, stateRoot, instanceId, appliedAt } = service.acks.at(-1) ?? assert.fail('no acknowledgement');
+  const {
+    epoch,
+    stateRoot,
+    instanceId,
+    appliedAt,
+    nonce = '',
+    proof,
+  } = service.acks.at(-1) ?? assert.fail('no acknowledgement');
   assert.deepEqual([epoch, stateRoot], [1, model.heartbeat().stateRoot]);
   assert.equal(instanceId, follower.state().instanceId);
+  assert.equal(proof, proverOf(model.active.map((each) => ({ epoch, ...each })))(instanceId, nonce));
   assert.match(appliedAt, /Z$/);
   const count = service.acks.length;
   await until(() => service.acks.length >= count + 2);

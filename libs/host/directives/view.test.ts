@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
 import { signBeat, type Beat } from '../../feed/beat.js';
+import { proverOf } from '../../feed/state-proof.js';
 import { canonicalJson } from '../../kernel/canonical-json.js';
 import { digestOf } from '../../kernel/digest.js';
 import { HostView, type Asked } from './view.js';
@@ -335,4 +336,26 @@ test('a beat of a service that does not send the signed bytes counts, but for on
   const { signed: _bytes, ...next } = model.lift(uuid(1));
   view.heard({ ...next, hidden: true });
   assert.deepEqual([view.stale(), view.state().epoch], ['bad_signature', 1]);
+});
+
+test('a host proves its state with the newest nonce of its epoch, whichever feed it came by', () => {
+  const { view, model, heals } = world();
+  heals();
+  const instanceId = randomUUID();
+  const proofWith = ({ nonce = '' }: Beat) => ({
+    nonce,
+    proof: proverOf(model.active.map(({ id, target }) => ({ id, target, epoch: 1 })))(instanceId, nonce),
+  });
+  const issued = model.issue(uuid(1), { type: 'all' });
+  const [heartbeat, newest] = [model.heartbeat(), model.heartbeat()];
+  view.heard(heartbeat);
+  const snapshot = model.snapshot();
+  view.answered(snapshot, view.asking());
+  view.loaded([issued, newest]);
+  assert.deepEqual(view.proof(instanceId.toUpperCase()), proofWith(snapshot), 'it was issued later');
+  const last = model.heartbeat();
+  view.loaded([issued, last]);
+  assert.deepEqual(view.proof(instanceId), proofWith(last));
+  view.heard(heartbeat);
+  assert.deepEqual(view.proof(instanceId), proofWith(last), 'an old beat does not bring back its nonce');
 });

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { BeatContent, verifiedContent } from '../../feed/beat.js';
+import { proverOf, type Prover, type StateProof } from '../../feed/state-proof.js';
 import { toInstant, toMs, type Clock, type Instant } from '../../kernel/time.js';
 import { Lease, type Sent, type Timed } from './lease.js';
 import { fromLog, incarnationOf, isVoid, step, type Fault, type Replica } from './replica.js';
@@ -27,6 +28,13 @@ export interface ViewState {
   readonly stale: false | StaleReason;
 }
 
+type Place = Pick<BeatContent, 'incarnation' | 'epoch'>;
+
+interface Challenge extends Place {
+  readonly issuedAt: Instant;
+  readonly nonce: string;
+}
+
 /**
  * What a host knows of the directives, and whether it may rely on it: the replica, the lease, and the last fault. It does
  * no I/O; its owner makes a round trip whenever `wantsRoundTrip`.
@@ -45,6 +53,8 @@ export class HostView {
   private readonly allowedIn = new WeakMap<object, number>();
   private lastBeat: Instant | undefined;
   private leaseMs: number | undefined;
+  /** Of the latest beat that agreed with the replica. */
+  private challenge: Challenge | undefined;
 
   constructor(
     private readonly keys: ReadonlyMap<string, KeyObject>,
@@ -69,7 +79,11 @@ export class HostView {
     if (!stepped.ok) return this.fail(stepped.error);
     if (stepped.value.kind === 'ignored') return;
     this.replica = stepped.value.replica;
-    for (const beat of beats) if (isSameState(beat, this.replica)) this.renewed(beat);
+    for (const beat of beats) {
+      if (!isSameState(beat, this.replica)) continue;
+      this.challenged(beat);
+      this.renewed(beat);
+    }
   }
 
   /** Call this right before you ask for a snapshot. */
@@ -135,6 +149,14 @@ export class HostView {
     return allowedIn !== incarnation || isVoid(this.replica, allow);
   }
 
+  /** The proof that this instance holds the state; undefined if no beat of this epoch has asked for one. */
+  proof(instanceId: string): StateProof | undefined {
+    const { replica, challenge } = this;
+    if (replica === undefined || challenge === undefined || !isSameState(challenge, replica)) return undefined;
+    const { nonce } = challenge;
+    return { nonce, proof: proverFor(replica)(instanceId.toLowerCase(), nonce) };
+  }
+
   directives(): Replica['active'] {
     return this.replica?.active ?? new Map();
   }
@@ -169,7 +191,16 @@ export class HostView {
     if (!stepped.ok) this.fail(stepped.error);
     if (!stepped.ok || stepped.value.kind === 'ignored') return false;
     this.replica = stepped.value.replica;
+    this.challenged(beat);
     return true;
+  }
+
+  private challenged({ nonce, ...beat }: BeatContent): void {
+    const known = this.challenge;
+    const isOld = known !== undefined && isSameState(known, beat) && known.issuedAt >= beat.issuedAt;
+    if (nonce === undefined || isOld) return;
+    const { incarnation, epoch, issuedAt } = beat;
+    this.challenge = { incarnation, epoch, issuedAt, nonce };
   }
 
   private renewed(beat: BeatContent): void {
@@ -182,8 +213,6 @@ export class HostView {
   }
 }
 
-type Place = Pick<BeatContent, 'incarnation' | 'epoch'>;
-
 function isBefore(one: Place, other: Place): boolean {
   const [first, second] = [incarnationOf(one), incarnationOf(other)];
   return first < second || (first === second && one.epoch < other.epoch);
@@ -192,3 +221,14 @@ function isBefore(one: Place, other: Place): boolean {
 const isSameState = (one: Place, other: Place): boolean => !isBefore(one, other) && !isBefore(other, one);
 
 const timesOf = ({ issuedAt, leaseMs }: BeatContent): Timed => ({ issuedAtMs: toMs(issuedAt), leaseMs });
+
+const provers = new WeakMap<Replica['active'], Prover>();
+
+/** A replica is acknowledged several times, and its directives are hashed once. */
+function proverFor({ active }: Replica): Prover {
+  const known = provers.get(active);
+  if (known !== undefined) return known;
+  const prover = proverOf([...active.values()]);
+  provers.set(active, prover);
+  return prover;
+}

@@ -1,0 +1,21 @@
+import { activeAt, type DirectivesState } from '../directive/decider.js';
+import { proverOf, type Prover } from '../feed/state-proof.js';
+
+/** Epochs whose proof is kept. Hosts acknowledge the latest ones, each of them more than once. */
+const MAX_KEPT = 256;
+
+/** The proofs that the service expects. The directives of an epoch are hashed once, at the first proof of that epoch. */
+export class ProofCheck {
+  private readonly provers = new Map<number, Prover>();
+
+  /** `epoch` is not above that of the state. */
+  expected(state: DirectivesState, epoch: number): Prover {
+    const known = this.provers.get(epoch);
+    if (known !== undefined) return known;
+    const prover = proverOf(activeAt(state, epoch));
+    this.provers.set(epoch, prover);
+    const [oldest = epoch] = this.provers.keys();
+    if (this.provers.size > MAX_KEPT) this.provers.delete(oldest);
+    return prover;
+  }
+}
