@@ -52,7 +52,9 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
           process.exit(0);
         }, giveUp);
       },
-      reload: () => void server.reload(),
+      reload() {
+        if (!stopping) void server.reload();
+      },
       ignored: (signal) =>
         logger.info({ signal }, 'ignored: SIGHUP reads certificates again, SIGTERM stops the service'),
     });

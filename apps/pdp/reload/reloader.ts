@@ -21,7 +21,7 @@ const LOOK_MS = 1000;
 const QUIET_ATTEMPTS = 1;
 /** A pipe or a device, which may give its content only once. */
 const SPECIAL = 'special';
-const NOT_A_FILE = 'it is not a regular file, which can be read only once';
+const NOT_A_FILE = 'it is not a regular file, so it is not read again';
 
 interface Watched {
   readonly part: Reloadable;
