@@ -24,7 +24,7 @@ import { ClockWatch } from './observability/clock-watch.js';
 import { addGauge } from './observability/gauges.js';
 import { failureLog } from './observability/logger.js';
 import { listenForScrapes } from './observability/metrics-listener.js';
-import { addressOf } from './overload/connections.js';
+import { addressOf } from './edge/address.js';
 import { boundHttp, timeLimits } from './overload/http.js';
 import { giveTimeBack } from './overload/patience.js';
 import { Refusals } from './overload/refusals.js';

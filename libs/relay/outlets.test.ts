@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { directivesTopic, eventsTopic } from './outlets.js';
 import { test } from '../../test/support/testing.js';
 
-/** What the topics are made with, and what is said of existing ones. */
+/** The settings of new topics, and the faults of existing ones. */
 
 const events = eventsTopic({ partitions: 3, replication: 1 });
 const directives = directivesTopic({ replication: 1 });

@@ -3,7 +3,7 @@ import { MAX_ACTIVE } from '../feed/beat.js';
 import { OwnRecords } from './own-records.js';
 import { test } from '../../test/support/testing.js';
 
-/** What this process wrote, as it finds it on the topic. */
+/** The records of this process, as it finds them on the topic. */
 
 const value = (signature: string): string => JSON.stringify({ signature });
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { addressOf } from '../overload/connections.js';
+import { addressOf } from '../edge/address.js';
 import type { Settings } from '../settings.js';
 import type { Scrapes } from './scrapes.js';
 

@@ -13,13 +13,6 @@ type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 
 const peerOf = ({ remoteAddress, remotePort }: Peer): string => `${remoteAddress}:${remotePort}`;
 
-/** `host:port` that a listening server is bound to. */
-export function addressOf(server: Pick<Server, 'address'>): string {
-  const bound = server.address();
-  if (bound === null || typeof bound === 'string') return String(bound);
-  return `${bound.address.includes(':') ? `[${bound.address}]` : bound.address}:${bound.port}`;
-}
-
 /**
  * Bounds the connections of a server. If there are too many, the oldest unauthenticated one is closed, so that idle
  * strangers cannot keep hosts out. If all are authenticated, the new one is closed. A client that leaves an answer unread
