@@ -14,7 +14,7 @@ const INSTALL_MS = 300_000;
  * The message of pip, or of Python's start, if nothing can be had from PyPI at all. A wrong version has another
  * message.
  */
-const UNAVAILABLE = /from versions: none|NewConnectionError|timed out|ENOENT|No module named (venv|ensurepip)/;
+export const UNAVAILABLE = /from versions: none|NewConnectionError|timed out|ENOENT|No module named (venv|ensurepip)/;
 
 /**
  * Installs one exact version into a folder of its own, once, and gives the program to start. Install scripts of npm
@@ -54,6 +54,7 @@ async function fromPypi(folder: string, requirement: string): Promise<undefined>
   await quietly(join(folder, 'bin', 'pip'), ['install', '--quiet', requirement], folder);
 }
 
-async function quietly(program: string, args: readonly string[], cwd: string): Promise<void> {
+/** Runs a program for its effect. Rejects with what it said if it fails. */
+export async function quietly(program: string, args: readonly string[], cwd: string): Promise<void> {
   await run(program, args, { cwd, timeout: INSTALL_MS, maxBuffer: 16 * 1024 * 1024 });
 }

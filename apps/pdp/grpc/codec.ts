@@ -18,9 +18,8 @@ interface MessageLimits {
 }
 
 /** The JSON in messages is read as strictly as HTTP bodies. `fromMessage` throws `Problem`. */
-export const { fromMessage, toMessage } = messageCodec<MessageLimits>(
-  (bytes, { maxDepth, valuesOf }, name) =>
-    RAW.has(name) ? new JsonText(bytes) : parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
+export const { fromMessage, toMessage } = messageCodec<MessageLimits>((bytes, { maxDepth, valuesOf }, name) =>
+  RAW.has(name) ? new JsonText(bytes) : parseJson(bytes, { maxDepth, values: valuesOf?.(name) }, name),
 );
 
 /** The limits on the JSON in the messages of callers. */
