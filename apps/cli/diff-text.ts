@@ -7,7 +7,8 @@ import { at, dig, list, printable } from './print.js';
  * itself cuts long values.
  */
 export function diffText(diff: Json, before: Json, after: Json): string[] {
-  const lines = [`severity: ${at(diff, 'severity')}`];
+  const onlyNulls = at(diff, 'hint') === 'equal_but_for_nulls' ? ' (absent members as null, nothing else)' : '';
+  const lines = [`severity: ${at(diff, 'severity')}${onlyNulls}`];
   for (const change of list(diff, 'changes')) {
     const path = at(change, 'path');
     lines.push(`${at(change, 'severity')}  ${at(change, 'kind')}  ${printable(path, Infinity)}`);

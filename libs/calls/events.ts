@@ -61,6 +61,8 @@ export const CallDecided = z.strictObject({
     definition: DigestText.optional(),
     /** The request held the whole definition, which could therefore suspend the version. */
     whole: z.literal(true).optional(),
+    /** That definition differs from the pinned one, and is equal to it if a member that is null counts as absent. */
+    equalButForNulls: z.literal(true).optional(),
     probe: DigestText.optional(),
     server: ServerEvidence,
   }),

@@ -3,6 +3,7 @@ import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } fro
 import { defined } from '../kernel/defined.js';
 import { pointerTo } from '../kernel/pointer.js';
 import { textOf, type Definition } from './definition.js';
+import { equalButForNulls } from './nulls.js';
 
 /** Severities, gravest first. */
 export const Severity = z.enum(['safety-downgrade', 'authority-change', 'instruction-change', 'cosmetic', 'none']);
@@ -18,11 +19,16 @@ const Change = z.strictObject({
 export type Change = z.infer<typeof Change>;
 
 /** How one definition differs from another, in the paths of the definition with list items by name. */
-export const Diff = z.strictObject({
+export const RecordedDiff = z.strictObject({
   severity: Severity,
   changes: z.array(Change),
   /** Set if there were more changes than are kept. */
   truncated: z.boolean().optional(),
+});
+
+export const Diff = RecordedDiff.extend({
+  /** The definitions are equal, if a member that is null counts as absent. No event has such a difference. */
+  hint: z.literal('equal_but_for_nulls').optional(),
 });
 export type Diff = z.infer<typeof Diff>;
 
@@ -50,7 +56,11 @@ export function diffDefinitions(before: Definition, after: Definition): Diff {
     }
   }
   const severity = Severity.options.find((each) => found.severities.has(each)) ?? 'none';
-  return defined({ severity, changes: found.changes, truncated: found.truncated ? true : undefined });
+  const truncated = found.truncated ? true : undefined;
+  if (severity === 'none' || !equalButForNulls(before, after))
+    return defined({ severity, changes: found.changes, truncated });
+  const changes = found.changes.map((change) => ({ ...change, severity: 'cosmetic' as const }));
+  return defined({ severity: 'cosmetic' as const, changes, hint: 'equal_but_for_nulls' as const, truncated });
 }
 
 /** The changes so far. The severity covers all changes, including those that are not kept. */

@@ -4,7 +4,7 @@ import type { Digest } from '../kernel/digest.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
 import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
 import { Probe } from './definition.js';
-import { Diff } from './diff.js';
+import { RecordedDiff } from './diff.js';
 import { ServerExpectation, Source } from './manifest.js';
 
 /**
@@ -73,7 +73,7 @@ export const DriftObserved = z.strictObject({
   version: VersionId,
   host: NameId,
   observedDigest: DigestText,
-  diff: Diff,
+  diff: RecordedDiff,
   snapshot: DigestText.optional(),
   /** The host had no open task with the version: its report counts for nobody else. */
   withoutTask: z.literal(true).optional(),

@@ -33,7 +33,9 @@ named('ExceptionCode', ExceptionCode, { description: 'A weakness that a reviewer
 named('VersionProposal', VersionProposal);
 named('CapabilityRegistration', CapabilityRegistration);
 named('Diff', Diff, {
-  description: 'How one definition differs from another. `severity` is the gravest of all changes.',
+  description:
+    'How one definition differs from another. `severity` is the gravest of all changes. With the hint `equal_but_for_nulls` ' +
+    'only nulls in place of absent members differ: the client has to leave them out (`exclude_unset`, `omitempty`).',
 });
 
 /** A manifest as it was registered. */

@@ -28,12 +28,17 @@ export interface Observation {
   readonly links?: Links;
 }
 
-/** The appends of an observation: the drift with its snapshot, and the suspension that it causes. None if nothing is new. */
+/**
+ * The appends of an observation: the drift with its snapshot, and the suspension that it causes. None if nothing is new, or if
+ * only nulls differ.
+ */
 export function driftWrites(
   view: ControlView,
   observation: Observation,
 ): Result<{ writes: StreamWrite[]; blobs: Blob[] }, Refusal> {
   const { host, capability, version, diff, observed, observedDigest, hostPinsVersion, directiveId, time } = observation;
+  // The client of the host writes absent members as null. The server declares what was reviewed.
+  if (diff.hint === 'equal_but_for_nulls') return ok({ writes: [], blobs: [] });
   const mayStop = view.principal(host).state?.host?.mayStop === true;
   const snapshot = jsonBlob(observed);
   const command = {

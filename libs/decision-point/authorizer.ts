@@ -1,4 +1,5 @@
 import { readJson } from '../event-log/blobs.js';
+import { equalButForNulls } from '../capability/nulls.js';
 import type { Definition } from '../capability/definition.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { AuthorizeAnswer } from '../contract/calls.js';
@@ -69,7 +70,7 @@ export class Authorizer {
     const lane = await point.lanes.get(request.taskId);
     if (lane === undefined || lane.task.host !== call.host) return this.refusals.record(attempt);
     const pinned = request.observed.definition === undefined ? undefined : await this.pinnedDefinition(attempt, lane);
-    const inTask: AttemptInTask = { attempt, lane, pinned };
+    const inTask: AttemptInTask = { attempt: comparedWith(pinned, attempt), lane, pinned };
     const step = inOneTurn(() => decideAttempt(point, this.leaseMs, inTask));
     switch (step.kind) {
       case 'again':
@@ -114,4 +115,12 @@ export class Authorizer {
     const version = view.capability(call.capability).state?.versions.get(pin.version);
     return version === undefined ? undefined : readJson<Definition>(log, version.documents.definition);
   }
+}
+
+/** The attempt, with the fact that only nulls tell its definition from the pinned one. */
+function comparedWith(pinned: Definition | undefined, attempt: Attempt): Attempt {
+  const { definition } = attempt.request.observed;
+  if (pinned === undefined || definition === undefined || !equalButForNulls(pinned, definition)) return attempt;
+  const { call } = attempt;
+  return { ...attempt, call: { ...call, observed: { ...call.observed, equalButForNulls: true } } };
 }

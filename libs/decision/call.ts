@@ -22,6 +22,8 @@ export interface Call {
     readonly definition?: Digest | undefined;
     /** The request held the whole definition, not only its digest. */
     readonly whole?: true | undefined;
+    /** That definition equals the pinned one, if a member that is null counts as absent. */
+    readonly equalButForNulls?: true | undefined;
     readonly probe?: Digest | undefined;
     readonly server: ServerEvidence;
   };

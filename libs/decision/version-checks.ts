@@ -56,16 +56,18 @@ export function pinned({ snapshot, call, pin, versionId }: Question): CheckResul
 
 /**
  * The server's current definition must equal the reviewed one, under any probe. If it differs, the evidence also names the
- * members in which the probes differ: a server may answer another probe with another definition.
+ * members in which the probes differ: a server may answer another probe with another definition. `hint` says that the
+ * host's client wrote absent members as null.
  */
 export function definition({ call, pin, version, connecting }: Question): CheckResult {
   const expected = pin?.definitionDigest;
-  const { definition: observed, asked, whole } = call.observed;
+  const { definition: observed, asked, whole, equalButForNulls } = call.observed;
   if (observed === undefined) return connecting ? skip({ expected }) : fail('definition_missing', { expected });
   const evidence = { expected, observed };
   if (observed !== expected) {
     const difference = probeDifference(version?.probe, asked);
-    const shown = difference === undefined ? evidence : { ...evidence, probe: difference };
+    const hint = equalButForNulls === true ? 'equal_but_for_nulls' : undefined;
+    const shown = defined({ ...evidence, hint, probe: difference });
     return fail('definition_drifted', shown, whole === true ? {} : { obligation: 'submit_definition' });
   }
   return pass(evidence);

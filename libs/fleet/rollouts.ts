@@ -80,7 +80,7 @@ export class Rollouts {
     if (type === 'InstanceSeen' || type === 'HostRecovered') this.live.set(key, { host, instanceId });
     else if (type === 'HostStale') this.live.delete(key);
     if (type === 'DirectiveAcknowledged') {
-      const { epoch, proven = false } = data;
+      const { epoch, proven } = data;
       return this.settle(key, { state: 'acknowledged', atMs: toMs(time), proven }, epoch);
     }
     if (type === 'HostStale') {

@@ -1,5 +1,8 @@
+import assert from 'node:assert/strict';
 import { at, digest, specified, uuid } from '../../test/support/given.js';
 import {
+  acknowledgedFromV1,
+  DirectiveAcknowledged,
   instanceDecider,
   instanceEventSchemas,
   MAX_INSTANCES,
@@ -21,7 +24,7 @@ const stale = (id: number): InstanceEvent => ({
 });
 const acknowledged = (id: number, epoch: number): InstanceEvent => ({
   type: 'DirectiveAcknowledged',
-  data: { instanceId: uuid(id), epoch, stateRoot: root, appliedAt: at(0) },
+  data: { instanceId: uuid(id), epoch, stateRoot: root, appliedAt: at(0), proven: false },
   ...by,
 });
 const see = (id: number): InstanceCommand => ({ type: 'see', instanceId: uuid(id), ...by });
@@ -113,4 +116,9 @@ test('a host has so many instances; a stale one makes way, a live one does not',
   given(...roomy, seen(MAX_INSTANCES), recovered(7))
     .when(see(3))
     .thenRefused('overloaded');
+});
+
+test('an acknowledgement of version 1 was not proven', () => {
+  const { proven: _, ...older } = DirectiveAcknowledged.parse(acknowledged(1, 3).data);
+  assert.deepEqual(DirectiveAcknowledged.parse(acknowledgedFromV1(older)), acknowledged(1, 3).data);
 });

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { defined } from '../kernel/defined.js';
 import type { Decider } from '../kernel/decider.js';
 import type { Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -19,9 +18,11 @@ export const DirectiveAcknowledged = z.strictObject({
   stateRoot: DigestText,
   /** By the clock of the host: evidence only. */
   appliedAt: InstantText,
-  /** The instance proved that it holds the state. Absent if it gave no proof. */
-  proven: z.literal(true).optional(),
+  /** Whether the instance proved that it holds the state. */
+  proven: z.boolean(),
 });
+/** Version 1 had no proofs. */
+export const acknowledgedFromV1 = (data: unknown): unknown => ({ ...(data as object), proven: false });
 /** The instance was silent until its lease must have ended, even if it received the last beat. */
 export const HostStale = z.strictObject({ instanceId: Uuid, leaseEndedAt: InstantText });
 export const HostRecovered = z.strictObject({ instanceId: Uuid });
@@ -75,7 +76,7 @@ export const instanceDecider: Decider<InstancesState, InstanceCommand, InstanceE
     if (instance === undefined) throw new Error(`${type} before InstanceSeen`);
     if (type === 'DirectiveAcknowledged') {
       instance.acknowledged = data.epoch;
-      if (data.proven === true) instance.proven = data.epoch;
+      if (data.proven) instance.proven = data.epoch;
     } else instance.stale = type === 'HostStale';
     return state;
   },
@@ -98,8 +99,8 @@ function heard(command: Heard, state: InstancesState): Result<readonly InstanceE
   if (known === undefined) events.push({ type: 'InstanceSeen', data: { instanceId }, ...by });
   else if (known.stale) events.push({ type: 'HostRecovered', data: { instanceId }, ...by });
   if (command.type === 'acknowledge' && isNews(command, known)) {
-    const { epoch, stateRoot, appliedAt } = command;
-    const data = defined({ instanceId, epoch, stateRoot, appliedAt, proven: command.proven || undefined });
+    const { epoch, stateRoot, appliedAt, proven } = command;
+    const data = { instanceId, epoch, stateRoot, appliedAt, proven };
     events.push({ type: 'DirectiveAcknowledged', data, ...by });
   }
   return ok(events);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CallDecided, OutcomeRecorded, ResponseValidated, ServerEvidence } from '../calls/events.js';
-import { Diff } from '../capability/diff.js';
+import { RecordedDiff } from '../capability/diff.js';
 import { DriftObserved, VersionProposed } from '../capability/events.js';
 import { Finding } from '../content/shapes.js';
 import { defined } from '../kernel/defined.js';
@@ -40,12 +40,16 @@ const PublishedCall = z.strictObject({
   basis: Basis,
   checks: Checks,
   engines: Engines,
-  observed: Observed.extend({ asked: ProbeForm.optional(), server: z.strictObject(ServerEvidence.shape) }),
+  // The evidence of the check has this fact as its hint.
+  observed: Observed.omit({ equalButForNulls: true }).extend({
+    asked: ProbeForm.optional(),
+    server: z.strictObject(ServerEvidence.shape),
+  }),
 });
 
 const callForm: Form<CallDecided> = {
   schema: PublishedCall,
-  of: ({ basis, checks, engines, observed: { asked, ...observed }, user, ...rest }) => ({
+  of: ({ basis, checks, engines, observed: { asked, equalButForNulls: _, ...observed }, user, ...rest }) => ({
     ...rest,
     ...(user === undefined ? {} : { user: { id: user, attestedBy: rest.host } }),
     basis: basisList(basis),
@@ -64,7 +68,7 @@ const Operation = z.strictObject({
   unenforced: z.strictObject({ arguments: z.string(), output: z.string() }).partial().optional(),
 });
 
-const [Change] = [Diff.shape.changes.element];
+const [Change] = [RecordedDiff.shape.changes.element];
 
 /**
  * Types whose recorded data has keys that are data, several types under one name, or text that stays inside. Every other
@@ -93,7 +97,7 @@ export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = 
   },
   DriftObserved: {
     schema: DriftObserved.extend({
-      diff: Diff.extend({
+      diff: RecordedDiff.extend({
         changes: z.array(Change.extend({ before: z.string().optional(), after: z.string().optional() })),
       }),
     }),

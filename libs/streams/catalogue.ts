@@ -5,7 +5,12 @@ import { capabilityDecider } from '../capability/decider.js';
 import { capabilityEventSchemas } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
 import { categoryOf } from '../event-log/event.js';
-import { instanceDecider, instanceEventSchemas } from '../instance/decider.js';
+import {
+  acknowledgedFromV1,
+  DirectiveAcknowledged,
+  instanceDecider,
+  instanceEventSchemas,
+} from '../instance/decider.js';
 import { policyDecider, policyEventSchemas } from '../policy/decider.js';
 import { principalDecider, principalEventSchemas } from '../principal/decider.js';
 import { taskClosedFromV1, TaskClosed, taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decider.js';
@@ -85,7 +90,10 @@ export const families = {
     id: 'host',
     role: 'evidence',
     writers: ['fleet'],
-    types: unchanged(instanceEventSchemas),
+    types: {
+      ...unchanged(instanceEventSchemas),
+      DirectiveAcknowledged: changed(DirectiveAcknowledged, acknowledgedFromV1),
+    },
     decider: instanceDecider,
   }),
   /** One stream, about the log itself. */

@@ -90,7 +90,7 @@ test('every golden event is still folded by its decider', () => {
   assert.equal(directives.lastIssued.get('version:memory@1.0.0'), 1);
 
   const [instance] = folded(instanceDecider, 'instances').values();
-  assert.deepEqual(instance, { stale: false, acknowledged: 4 });
+  assert.deepEqual(instance, { stale: false, acknowledged: 4, proven: 4 });
 });
 
 test('what a service writes is what the schemas say, and it writes every type', async () => {

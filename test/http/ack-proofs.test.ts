@@ -68,7 +68,7 @@ test('an instance that proves its state is shown as proven, one that repeats the
     events.map(({ type, data }) => [type, data.instanceId, data.proven]),
     [
       ['DirectiveAcknowledged', proves, true],
-      ['DirectiveAcknowledged', echoes, undefined],
+      ['DirectiveAcknowledged', echoes, false],
     ],
   );
   const at = (await instancesOf(service, id)).map(({ at: when }: Answered) => when);
@@ -107,7 +107,7 @@ test('what shows no state is refused, and seen as nothing', async (t) => {
   assert.deepEqual(await eventsOf(service, 'instances-local-host'), []);
   for (const more of [{ nonce: undefined }, { proof: undefined }, { nonce: 'x' }, { proof: 'x' }])
     refused(400, 'malformed_request', await post(service, { ...ack, ...more }));
-  // What was in force at an earlier epoch is known, also of a directive that is lifted since.
+  // The service knows the state of earlier epochs, also of a directive that is lifted since.
   await lift(service, first.id);
   for (const earlier of [empty, one, state, await snapshot(service)])
     expecting(200, await post(service, ackOf(earlier, instanceId)));

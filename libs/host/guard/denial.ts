@@ -17,8 +17,15 @@ export function denialOf({ reason, checks }: Deny, callId: string): Refusal {
   return { ...denied, difference, detail: sentenceOf(difference) };
 }
 
-function sentenceOf({ expected, observed, probe }: Difference): string {
-  const digests = `the server declares ${observed ?? 'nothing'}, and ${expected ?? 'nothing'} was reviewed`;
+const HINTS: Readonly<Record<string, string>> = {
+  equal_but_for_nulls:
+    '; they are equal except for nulls: your client writes absent members as null, so digest what the server sent ' +
+    '(Python: exclude_unset=True, Go: omitempty)',
+};
+
+function sentenceOf({ expected, observed, probe, hint }: Difference): string {
+  const why = hint !== undefined && Object.hasOwn(HINTS, hint) ? HINTS[hint] : '';
+  const digests = `the server declares ${observed ?? 'nothing'}, and ${expected ?? 'nothing'} was reviewed${why}`;
   if (probe === undefined) return digests;
   const members = Object.keys({ ...probe.expected, ...probe.observed }).map((member) => {
     const [before, now] = [probe.expected[member], probe.observed[member]];

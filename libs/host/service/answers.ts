@@ -33,6 +33,7 @@ const Difference = z.object({
   expected: z.string().optional(),
   observed: z.string().optional(),
   probe: z.object({ expected: FreeObject, observed: FreeObject }).optional().catch(undefined),
+  hint: z.string().optional().catch(undefined),
 });
 /** Digests of the reviewed and the observed definition, and the members in which the probes differ. */
 export type Difference = z.infer<typeof Difference>;
