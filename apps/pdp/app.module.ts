@@ -13,6 +13,7 @@ import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CallsController } from './calls/calls.controller.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
+import { DiskWatch } from './service/disk-watch.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';
@@ -50,6 +51,7 @@ export class AppModule {
       { provide: Instances, useValue: service.feed.instances },
       { provide: Watches, useValue: service.feed.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
+      { provide: DiskWatch, useValue: service.stores.disk },
       { provide: RELAY, useValue: service.feed.relay },
       { provide: ControlView, useValue: service.control.view },
       { provide: LogTime, useValue: service.control.time },

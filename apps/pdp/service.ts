@@ -13,6 +13,7 @@ import { openBounds, type Bounds } from './overload/bounds.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
+import type { DiskNotices } from './service/disk-watch.js';
 import { openFeed, type Feed } from './service/feed.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
@@ -47,6 +48,10 @@ export interface ServiceParts {
   readonly tracing?: Tracing | undefined;
   /** Called when a lane to Kafka meets a new failure. The text holds no secret. */
   readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+  /** Called once a lane sends again after such a failure. */
+  readonly onRelayRecovered?: ((lane: LaneName) => void) | undefined;
+  /** Hears of files that cannot be written, and of the end of that. */
+  readonly onDisk?: DiskNotices | undefined;
   /** Receives each gRPC answer in its JSON shape. Tests compare it with the contract. */
   readonly onGrpcAnswer?: ((operation: Operation, answer: object) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
@@ -55,16 +60,19 @@ export interface ServiceParts {
   readonly wrapAuthenticator?: (authenticator: Authenticator) => Authenticator;
 }
 
+const UNHEARD: DiskNotices = { onTrouble: () => undefined, onRecovered: () => undefined };
+
 /** Opens the stores and brings the views up to date. Throws typed errors whose message is one line for an operator. */
 export async function openService(settings: Settings, parts: ServiceParts = {}): Promise<Service> {
-  const { clock = systemClock, tracing, onRelayTrouble, wrapLog, wrapAuthenticator } = parts;
+  const { clock = systemClock, tracing, onRelayTrouble, onRelayRecovered, wrapLog, wrapAuthenticator } = parts;
+  const notices = parts.onDisk ?? UNHEARD;
   const { dataDir, logFile } = settings;
   const closing = new AsyncDisposableStack();
   if (tracing !== undefined) closing.defer(() => tracing.stop());
   try {
     const metrics = createMetrics();
     const bounds = openBounds(settings, clock, metrics.registry);
-    const stores = await openStores(settings, { clock, metrics, tracing, wrapLog }, closing);
+    const stores = await openStores(settings, { clock, metrics, tracing, wrapLog, notices }, closing);
     const { log, sqlite, keys } = stores;
     const control = await openControl(stores, { clock, metrics }, closing);
     const tokensFile = await makeFirstPrincipals(control.plane, dataDir);
@@ -78,7 +86,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       settings,
       stores,
       control,
-      { clock, metrics, bounds, authenticator, onRelayTrouble },
+      { clock, metrics, bounds, authenticator, onRelayTrouble, onRelayRecovered },
       closing,
     );
     const { lanesHeld } = decisions;

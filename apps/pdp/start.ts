@@ -30,7 +30,15 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
     const settings = readSettings(environment);
     const tracing = await startTracing(environment);
     const onRelayTrouble = (lane: string, reason: string): void => logger.warn({ lane, reason }, 'not sent to Kafka');
-    const service = await openService(settings, { tracing, onRelayTrouble });
+    const service = await openService(settings, {
+      tracing,
+      onRelayTrouble,
+      onRelayRecovered: (lane) => logger.info({ lane }, 'recovered: sent to Kafka again'),
+      onDisk: {
+        onTrouble: (trouble) => logger.error(trouble, 'the disk takes no writes'),
+        onRecovered: (recovered) => logger.info(recovered, 'recovered: the disk takes writes again'),
+      },
+    });
     const server = await startServer(service, logger).catch(async (error: unknown) => {
       await service.close();
       throw error;

@@ -24,6 +24,17 @@ const clock = named(
   }),
 );
 
+const disk = named(
+  'DiskTrouble',
+  z.object({
+    cause: z.string().describe('The code of SQLite or of the system: `SQLITE_FULL` if there is no space.'),
+    path: z.string(),
+    freeBytes: z.number().optional().describe('Bytes that the service may still write there.'),
+  }),
+)
+  .optional()
+  .describe('Present while a file of the data folder cannot be written.');
+
 const health = { tag: 'health', method: 'GET', roles: 'public' } as const;
 
 export const live = operation({
@@ -41,12 +52,13 @@ export const ready = operation({
   description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
   path: '/health/ready',
   answers: {
-    200: z.object({ status: z.literal('ready'), clock, kafka }),
+    200: z.object({ status: z.literal('ready'), clock, kafka, disk }),
     503: z.object({
       status: z.literal('not_ready'),
       reason: z.enum(['shutting_down', 'log_unavailable', 'view_stale']),
       clock,
       kafka,
+      disk,
     }),
   },
 });

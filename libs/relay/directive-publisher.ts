@@ -35,7 +35,11 @@ export class DirectivePublisher {
     private readonly outlet: ReadableOutlet,
   ) {
     this.checkpoints = new Checkpoints(session.lease, parts.clock);
-    this.listening = new Listening(parts.clock, (reason) => parts.onTrouble?.('directives', reason));
+    this.listening = new Listening(
+      parts.clock,
+      (reason) => parts.onTrouble?.('directives', reason),
+      () => parts.onRecovered?.('directives'),
+    );
   }
 
   /** Throws at the first failure, or when the session is over. */

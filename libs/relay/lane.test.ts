@@ -41,11 +41,15 @@ test('an old trouble is none of a lane that sends', async (t) => {
   assert.deepEqual([lane.status().state, lane.status().reason], ['sending', undefined]);
 });
 
-test('a trouble that lasts is told once, also when it came too soon after another', async (t) => {
+test('a trouble that lasts is told once, also when it came too soon after another, and its end is told once', async (t) => {
   const ground = await relayGround(t);
   const topic = memoryTopic();
   const troubles: string[] = [];
-  const lane = ground.events(topic, { onTrouble: (_, reason) => troubles.push(reason) });
+  let recovered = 0;
+  const lane = ground.events(topic, {
+    onTrouble: (_, reason) => troubles.push(reason),
+    onRecovered: () => (recovered += 1),
+  });
   const fail = async (reason: string): Promise<void> => {
     topic.error = new Error(reason);
     await until(() => lane.status().reason === reason);
@@ -58,12 +62,19 @@ test('a trouble that lasts is told once, also when it came too soon after anothe
   ground.clock.advance(TOLD_MS);
   await pause(1_500);
   assert.deepEqual(troubles, ['away', 'not allowed']);
+  assert.equal(recovered, 0);
   topic.error = undefined;
   await until(() => lane.status().sent > 0);
+  await ground.fact();
+  await until(() => lane.status().sent > 1);
+  assert.equal(recovered, 1);
   ground.clock.advance(TOLD_MS);
   topic.error = new Error('not allowed');
   await ground.fact();
   await until(() => troubles.length === 3, undefined, 3_000);
+  // Nothing waits, so the end of the trouble shows without a further record.
+  topic.error = undefined;
+  await until(() => recovered === 2);
 });
 
 test('a relay that cannot read its own topic says so while it lasts, and tells it once', async (t) => {
@@ -75,7 +86,11 @@ test('a relay that cannot read its own topic says so while it lasts, and tells i
     return { close: () => Promise.resolve() };
   };
   const troubles: string[] = [];
-  const lane = ground.directives(topic, { onTrouble: (_, reason) => troubles.push(reason) });
+  let recovered = 0;
+  const lane = ground.directives(topic, {
+    onTrouble: (_, reason) => troubles.push(reason),
+    onRecovered: () => (recovered += 1),
+  });
   const given = await until(() => listener);
   const reason = (): string | undefined => lane.status().reason;
   ground.clock.advance(UNREAD_MS / 2);
@@ -90,6 +105,8 @@ test('a relay that cannot read its own topic says so while it lasts, and tells i
   assert.deepEqual(troubles, ['cannot read its own topic: not authorized']);
   given.onLoaded([]);
   assert.equal(reason(), undefined);
+  given.onLoaded([]);
+  assert.equal(recovered, 1);
   given.onInterrupted('no record for 3000 ms');
   assert.equal(reason(), undefined);
   ground.clock.advance(UNREAD_MS);

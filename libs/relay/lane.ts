@@ -41,6 +41,8 @@ export interface RelayParts {
   readonly takeoverMs?: number;
   /** Called once for each new trouble; for the same one again only if the lane has worked in between. */
   readonly onTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+  /** Called once the lane works again after a reported trouble. */
+  readonly onRecovered?: ((lane: LaneName) => void) | undefined;
 }
 
 /**
@@ -97,6 +99,8 @@ class RunningLane implements Lane {
   /** The trouble that was reported last, and when. */
   private reported: string | undefined;
   private reportedAtMs = -TELL_EVERY_MS;
+  /** A trouble was reported, and its end was not. */
+  private isInTrouble = false;
   private position = 0n;
   private acknowledgedAtMs: number | undefined;
   private sent = 0;
@@ -150,7 +154,7 @@ class RunningLane implements Lane {
         signal,
         position: this.position,
         acknowledged: (records, upTo) => this.acknowledged(records, upTo),
-        passedOver: (upTo) => this.reached(upTo),
+        passedOver: (upTo) => this.passedOver(upTo),
       });
     } finally {
       sender.discard();
@@ -170,6 +174,19 @@ class RunningLane implements Lane {
     this.acknowledgedAtMs = this.parts.clock.monotonicMs();
     this.backoff.reset();
     this.reported = undefined;
+    this.works();
+  }
+
+  private passedOver(upTo: bigint): void {
+    this.reached(upTo);
+    // The brokers were reached, and nothing waits.
+    if (this.state === 'sending') this.works();
+  }
+
+  private works(): void {
+    if (!this.isInTrouble) return;
+    this.isInTrouble = false;
+    this.parts.onRecovered?.(this.name);
   }
 
   private reached(upTo: bigint): void {
@@ -185,6 +202,7 @@ class RunningLane implements Lane {
     if (this.reason !== this.reported && nowMs - this.reportedAtMs >= TELL_EVERY_MS) {
       this.reportedAtMs = nowMs;
       this.reported = this.reason;
+      this.isInTrouble = true;
       this.parts.onTrouble?.(this.name, this.reason);
     }
     await this.rest(wrong ? WRONG_TOPIC_MS : this.backoff.nextMs());

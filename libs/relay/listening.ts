@@ -12,6 +12,7 @@ export class Listening {
   constructor(
     private readonly clock: Pick<Clock, 'monotonicMs'>,
     private readonly onTrouble: (reason: string) => void,
+    private readonly onRecovered: () => void = () => undefined,
   ) {
     this.unreadSinceMs = clock.monotonicMs();
   }
@@ -19,6 +20,7 @@ export class Listening {
   /** The topic was read to its end. */
   loaded(): void {
     this.unreadSinceMs = undefined;
+    if (this.isTold) this.onRecovered();
     this.isTold = false;
   }
 

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { projectRoot } from '../support/root.js';
 import type { Answer, Answered, Callable } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
-import { ended, place, until, type Program, type ServiceProcess } from './child.js';
+import { ended, jsonLines, place, until, type Program, type ServiceProcess } from './child.js';
 import { test } from '../support/testing.js';
 
 /**
@@ -120,7 +123,17 @@ test('while the disk is full nothing is allowed, and it goes on by itself when t
   isFull(await service.call('host', 'POST', '/v1/tasks', taskBody()));
   const directive = { target: { type: 'capability', capability: 'other' }, reason: 'INC-1' };
   isFull(await service.call('operator', 'POST', '/v1/directives', directive));
-  assert.equal((await service.call('nobody', 'GET', '/health/ready')).status, 503);
+  const full = await service.call('nobody', 'GET', '/health/ready');
+  assert.equal(full.status, 503);
+  const file = join(dataDir, 'sallyport.db');
+  const { cause, path, freeBytes } = full.body.disk;
+  assert.ok(/^SQLITE_(FULL|IOERR)$/.test(cause) && path === file && freeBytes > 0, JSON.stringify(full.body));
+  const metrics = await service.call('nobody', 'GET', '/metrics');
+  assert.match(String(metrics.body), /^sallyport_log_free_bytes [1-9]/m);
+  const said = (text: string): Answered[] => jsonLines(service).filter(({ msg }) => msg === text);
+  const about = said('the disk takes no writes');
+  assert.deepEqual([about.length, about[0].cause, about[0].path], [1, cause, file]);
+  assert.ok(about[0].freeBytes > 0);
   assert.equal((await service.call('nobody', 'GET', '/health/live')).status, 200);
   // A recorded allow is not returned as if the disk were well.
   isFull(await authorize(service, allowed.at(-1)?.['body']));
@@ -130,6 +143,8 @@ test('while the disk is full nothing is allowed, and it goes on by itself when t
     const { status } = await service.call('nobody', 'GET', '/health/ready');
     return status === 200 ? true : undefined;
   });
+  await until(service, () => said('recovered: the disk takes writes again')[0]);
+  assert.equal((await service.call('nobody', 'GET', '/health/ready')).body.disk, undefined);
   // Nothing that opens something and was refused is carried out now; asked again, it is.
   await pause(1_500);
   assert.deepEqual(await done(), undone);
@@ -165,4 +180,42 @@ test('killed while the disk is full, it starts where there is room, with all tha
   await isRecorded(again, task, allowed);
   assert.equal(expecting(200, await authorize(again, callBody(task))).decision, 'allow');
   await stopped(again);
+});
+
+test('a file system that is full says how many bytes are left, and that it is over', async (t) => {
+  const { start } = place(t);
+  const mount = mkdtempSync(join(tmpdir(), 'sallyport-small-'));
+  t.after(() => rmSync(mount, { recursive: true, force: true }));
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', mount], { stdio: 'ignore' });
+  } catch {
+    return t.skip('needs the right to mount a file system');
+  }
+  try {
+    const filler = join(mount, 'filler');
+    const service = await start({ env: { SALLYPORT_EVENT_LOG: `sqlite:${join(mount, 'sallyport.db')}` } });
+    await readyWorld(service);
+    const task = await openTask(service);
+    writeFileSync(filler, Buffer.alloc(1_048_576));
+    await fill(service, task);
+    const { disk } = (await service.call('nobody', 'GET', '/health/ready')).body;
+    assert.equal(disk.cause, 'SQLITE_FULL');
+    assert.ok(disk.freeBytes < 262_144, JSON.stringify(disk));
+    rmSync(filler);
+    await until(
+      service,
+      async () => (await service.call('nobody', 'GET', '/health/ready')).status === 200 || undefined,
+    );
+    const said = jsonLines(service).filter(({ path }) => path === join(mount, 'sallyport.db'));
+    assert.deepEqual(
+      said.map(({ level, msg, cause }) => [level, msg, cause]),
+      [
+        ['error', 'the disk takes no writes', 'SQLITE_FULL'],
+        ['info', 'recovered: the disk takes writes again', undefined],
+      ],
+    );
+    await stopped(service);
+  } finally {
+    execFileSync('umount', ['-l', mount], { stdio: 'ignore' });
+  }
 });

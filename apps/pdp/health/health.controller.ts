@@ -5,6 +5,7 @@ import { live, ready } from '../../../libs/contract/health.js';
 import { LogTime } from '../../../libs/control/log-time.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import type { Asked } from '../edge/asked.js';
+import { DiskWatch } from '../service/disk-watch.js';
 import { Handles } from '../http/handles.js';
 import { RELAY, type Relay } from '../tokens.js';
 import { Readiness } from './readiness.js';
@@ -15,6 +16,7 @@ export class HealthController {
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(LogTime) private readonly time: LogTime,
     @Inject(RELAY) private readonly relay: Relay | undefined,
+    @Inject(DiskWatch) private readonly disk: DiskWatch,
   ) {}
 
   @Handles(live)
@@ -31,8 +33,9 @@ export class HealthController {
     const reason = await this.readiness.whyNot();
     const kafka = this.relay?.details();
     const clock = { serviceTime: this.time.now(), aheadMs: Math.round(this.time.aheadMs()) };
-    if (reason === undefined) return defined({ status: 'ready', clock, kafka });
+    const disk = this.disk.current;
+    if (reason === undefined) return defined({ status: 'ready', clock, kafka, disk });
     reply.status(503);
-    return defined({ status: 'not_ready', reason, clock, kafka });
+    return defined({ status: 'not_ready', reason, clock, kafka, disk });
   }
 }

@@ -6,6 +6,7 @@ import type { ControlView } from '../../../libs/control/control-view.js';
 import type { SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
 import type { Broadcast } from '../../../libs/feed/broadcast.js';
+import { freeBytesAt } from '../service/disk-watch.js';
 import type { MeasuredLog } from './measured-log.js';
 
 /** The sources of the values that a scrape of the metrics reads. */
@@ -101,6 +102,9 @@ export function registerGauges(registry: Registry, { store, logFile, log, view, 
     return store.stats().deaths;
   });
   gauge('sallyport_wal_bytes', 'Size of the write-ahead log.', () => sizeOf(`${logFile}-wal`));
+  gauge('sallyport_log_free_bytes', 'Bytes that the service may still write on the disk of the log.', async () => {
+    return (await freeBytesAt(logFile)) ?? Number.NaN;
+  });
   gauge('sallyport_log_bytes', 'Size of the event log without its write-ahead log.', () => sizeOf(logFile));
   gauge('sallyport_directives_epoch', 'The epoch of the emergency directives.', () => view.directives().revision);
   gauge('sallyport_view_lag_seconds', 'Age of a commit of this process that the view has not seen; else 0.', () => {

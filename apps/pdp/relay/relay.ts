@@ -28,7 +28,7 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
-export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'> {
+export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble' | 'onRecovered'> {
   readonly log: SettledLog & { latestCommit(): bigint };
   readonly beatSigner: BeatSigner;
   readonly incarnation: number;

@@ -31,6 +31,7 @@ interface FeedParts {
   readonly authenticator: Authenticator;
   /** Called when a lane to Kafka meets a new failure. The text holds no secret. */
   readonly onRelayTrouble?: ((lane: LaneName, reason: string) => void) | undefined;
+  readonly onRelayRecovered?: ((lane: LaneName) => void) | undefined;
 }
 
 /** Starts watches, the lookout for silent instances and the relay to Kafka. `closing` stops them. */
@@ -38,7 +39,7 @@ export async function openFeed(
   { leaseMs, skewMs, ackProof, kafka, publicUrl }: Settings,
   { log, keys }: Stores,
   { view, time }: Control,
-  { clock, metrics, bounds, authenticator, onRelayTrouble }: FeedParts,
+  { clock, metrics, bounds, authenticator, onRelayTrouble, onRelayRecovered }: FeedParts,
   closing: AsyncDisposableStack,
 ): Promise<Feed> {
   const { registry } = metrics;
@@ -56,7 +57,8 @@ export async function openFeed(
   closing.defer(() => instances.stop());
   const broadcast = new Broadcast(beatSigner, view, leaseMs, clock);
   registerFeedGauges(registry, instances, broadcast);
-  const relayed = { log, incarnation, clock, time, beatSigner, view, registry, publicUrl, onTrouble: onRelayTrouble };
+  const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
+  const relayed = { log, incarnation, clock, time, beatSigner, view, registry, publicUrl, ...told };
   const relay = kafka && startRelay(kafka, relayed);
   if (relay !== undefined) closing.defer(() => relay.stop());
   const watches = new Watches(view, authenticator, broadcast, bounds.watches, instances);

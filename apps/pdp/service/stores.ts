@@ -12,6 +12,7 @@ import { measuredLog, type MeasuredLog } from '../observability/measured-log.js'
 import type { Metrics } from '../observability/metrics.js';
 import { tracedLog } from '../observability/traced-log.js';
 import type { Tracing } from '../observability/tracing.js';
+import { DiskWatch, watchedKeyring, type DiskNotices } from './disk-watch.js';
 import type { Settings } from '../settings.js';
 
 /** The stores of the service: events, the keys of content, and the keys of the installation. */
@@ -19,6 +20,8 @@ export interface Stores {
   readonly log: MeasuredLog;
   /** The SQLite log below `log`, only for its figures. */
   readonly sqlite: Pick<SqliteLog, 'stats'>;
+  /** Which of the files cannot be written. */
+  readonly disk: DiskWatch;
   readonly keyring: Keyring;
   readonly keys: KeyStore;
 }
@@ -28,23 +31,29 @@ interface StoreParts {
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
   readonly wrapLog?: ((log: EventLog) => EventLog) | undefined;
+  readonly notices: DiskNotices;
 }
 
 /** Opens the stores in the data folder. `closing` closes them. */
 export async function openStores(
   { dataDir, logFile }: Settings,
-  { clock, metrics, tracing, wrapLog }: StoreParts,
+  { clock, metrics, tracing, wrapLog, notices }: StoreParts,
   closing: AsyncDisposableStack,
 ): Promise<Stores> {
   makeDataFolder(dataDir);
-  const sqlite = await openSqliteLog({ file: logFile });
+  const disk = new DiskWatch(notices, () => clock.monotonicMs());
+  const sqlite = await openSqliteLog({
+    file: logFile,
+    onWriting: (failure) => (failure === undefined ? disk.worked(logFile) : disk.failed(logFile, failure)),
+  });
   closing.defer(() => sqlite.close());
   const settled = settledLog(wrapLog?.(sqlite) ?? sqlite, { clock });
   // Measuring is the outer wrapper and tracing the inner one, here and at the authorizer.
   const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
-  const keyring = await openKeyring(join(dataDir, 'keys.db'));
+  const keysFile = join(dataDir, 'keys.db');
+  const keyring = watchedKeyring(await openKeyring(keysFile), keysFile, disk);
   closing.defer(() => keyring.close());
-  return { log, sqlite, keyring, keys: fileKeyStore(dataDir) };
+  return { log, sqlite, disk, keyring, keys: fileKeyStore(dataDir) };
 }
 
 /** Throws one line for an operator. */

@@ -15,6 +15,8 @@ export interface SqliteLogOptions {
   readonly maxQueuedBytes?: number;
   /** For tests of a full disk: the pages (of 4 KiB) that the file may have. */
   readonly maxPages?: number;
+  /** Called with the code of each failed write, and without one for the first commit after a failure. */
+  readonly onWriting?: (failure: string | undefined) => void;
 }
 
 export interface SqliteLog extends EventLog {
@@ -34,8 +36,11 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
   };
   const reads = new ReadQueue(path);
   const subscriptions = new Subscriptions((all) => reads.page(allQuery(all)));
-  const appends = new AppendQueue({ path, maxPages: options.maxPages }, bounds, (committed) =>
-    subscriptions.wake(committed),
+  const appends = new AppendQueue(
+    { path, maxPages: options.maxPages },
+    bounds,
+    (committed) => subscriptions.wake(committed),
+    options.onWriting,
   );
   let closing: Promise<void> | undefined;
 

@@ -54,6 +54,8 @@ export class AppendQueue {
   private postedBytes = 0;
   private flushOrdered = false;
   private closed = false;
+  /** The last write failed. */
+  private failing = false;
   private drained: (() => void) | undefined;
 
   constructor(
@@ -61,6 +63,7 @@ export class AppendQueue {
     private readonly bounds: AppendBounds,
     /** In the order of the log; undefined if it is not known what was appended, if anything. */
     private readonly onAppended: (committed: readonly Committed[] | undefined) => void,
+    private readonly onWriting: (failure: string | undefined) => void = () => undefined,
   ) {
     this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
     const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
@@ -130,6 +133,20 @@ export class AppendQueue {
   /** Ends the writer; to be called after `drain`. */
   close(): Promise<void> {
     return this.writer.close();
+  }
+
+  /** Reports a failure of the store, and the first commit after one. */
+  private noteWriting(outcome: AppendOutcome): void {
+    if (outcome.kind === 'unknown' || outcome.kind === 'unwritten') {
+      // The caller took the batch back, or another failure has lost its parts.
+      if (outcome.cause === 'TAKEN_BACK' || outcome.cause === 'PARTS_LOST') return;
+      this.failing = true;
+      this.onWriting(outcome.cause);
+    } else if (this.failing && outcome.kind === 'committed') {
+      // Also of mere checks: after a failure, the file has taken a write before anything is answered.
+      this.failing = false;
+      this.onWriting(undefined);
+    }
   }
 
   private pump(): void {
@@ -226,6 +243,7 @@ export class AppendQueue {
       this.queuedBytes -= weight;
       if (batch.urgent === true) this.queuedUrgent -= 1;
       this.counts[outcome.kind] += 1;
+      this.noteWriting(outcome);
       // It may have been written.
       if (outcome.kind === 'unknown') unknown = true;
       else if (outcome.kind === 'committed' && batch.writes.length > 0) {

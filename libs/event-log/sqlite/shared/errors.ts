@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { codeOf as sqliteCodeOf } from '../../../sqlite-file/codes.js';
 import { WrongFile } from '../../../sqlite-file/open-file.js';
 
@@ -58,10 +60,24 @@ export function openErrorOf(error: unknown, file: string): LogOpenError {
       return new LogOpenError('damaged', `${file} is damaged: restore it from a backup`);
     case 'SQLITE_READONLY':
       return new LogOpenError('read_only', `${file} or its folder cannot be written`);
+    case 'SQLITE_FULL':
+      return new LogOpenError(
+        'cannot_open',
+        `${file} cannot be opened: the disk is full (SQLITE_FULL${freeText(file)})`,
+      );
     case 'SQLITE_BUSY':
       return new LogOpenError('in_use', `another process is using ${file}`);
     default:
       return new LogOpenError('cannot_open', `${file} cannot be opened: ${code}`);
+  }
+}
+
+function freeText(file: string): string {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(file));
+    return `, ${bavail * bsize} bytes free`;
+  } catch {
+    return '';
   }
 }
 
