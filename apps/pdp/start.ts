@@ -28,7 +28,10 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
   await turn();
   try {
     const settings = readSettings(environment);
-    const tracing = await startTracing(environment);
+    const tracing = await startTracing(environment, {
+      onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
+      onRecovered: () => logger.info('recovered: spans arrive again'),
+    });
     const onRelayTrouble = (lane: string, reason: string): void => logger.warn({ lane, reason }, 'not sent to Kafka');
     const service = await openService(settings, {
       tracing,

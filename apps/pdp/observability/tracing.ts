@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context, propagation, trace, type Context, type Span, type Tracer } from '@opentelemetry/api';
+import { spanExporter, type SpanNotices } from './span-exporter.js';
 
 /** How long a shutdown waits for the last spans, in milliseconds: a receiver that hangs must not delay it. */
 const FLUSH_MS = 2000;
@@ -12,6 +13,8 @@ export interface TracedCall {
   readonly parent: Context;
   deciding?: Span | undefined;
 }
+
+const UNHEARD: SpanNotices = { onTrouble: () => undefined, onRecovered: () => undefined };
 
 /** The parts that the tracing wrappers share. */
 export interface Tracing {
@@ -26,15 +29,25 @@ export interface Tracing {
 
 /**
  * Starts OpenTelemetry if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise none of it is loaded. The SDK reads all other
- * settings (`OTEL_*`). It sends only traces: metrics go to Prometheus, and logs to standard output.
+ * settings (`OTEL_*`). Throws one line for an operator if the endpoint is unusable. It sends only traces: metrics go to Prometheus, and logs to standard output.
  */
-export async function startTracing(environment: NodeJS.ProcessEnv): Promise<Tracing | undefined> {
+export async function startTracing(
+  environment: NodeJS.ProcessEnv,
+  notices: SpanNotices = UNHEARD,
+): Promise<Tracing | undefined> {
   if ((environment['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === '') return undefined;
   if (environment['OTEL_TRACES_SAMPLER'] === undefined) Object.assign(environment, SAMPLER);
   const { NodeSDK } = await import('@opentelemetry/sdk-node');
   const serviceName = environment['OTEL_SERVICE_NAME'] ?? 'sallyport';
   // No detectors: traces must not reveal the host name, user and command line of the process.
-  const sdk = new NodeSDK({ serviceName, autoDetectResources: false, metricReaders: [], logRecordProcessors: [] });
+  const traceExporter = spanExporter(environment, notices);
+  const sdk = new NodeSDK({
+    serviceName,
+    autoDetectResources: false,
+    metricReaders: [],
+    logRecordProcessors: [],
+    ...(traceExporter === undefined ? {} : { traceExporter }),
+  });
   sdk.start();
   return {
     tracer: trace.getTracer('sallyport'),

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { within } from '../../../libs/kernel/within.js';
 import { KeyringUnavailable, type Keyring } from '../../../libs/payloads/keyring.js';
 
-/** A disk that hangs must not keep its trouble from being told. */
+/** A disk that hangs must not hold up the line about it. */
 const STATFS_MS = 1_000;
 /** The shortest time between two lines about one file. An almost full disk takes small writes and refuses others. */
 const TELL_EVERY_MS = 10_000;
