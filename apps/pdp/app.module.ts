@@ -13,7 +13,7 @@ import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
 import { CallsController } from './calls/calls.controller.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
-import { DiskWatch } from './service/disk-watch.js';
+import { DiskWatch } from './observability/disk-watch.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
 import { DirectiveExpiry } from './directives/expiry.js';

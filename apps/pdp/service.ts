@@ -13,7 +13,7 @@ import { openBounds, type Bounds } from './overload/bounds.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
-import type { DiskNotices } from './service/disk-watch.js';
+import type { DiskNotices } from './observability/disk-watch.js';
 import { openFeed, type Feed } from './service/feed.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';

@@ -5,7 +5,7 @@ import { live, ready } from '../../../libs/contract/health.js';
 import { LogTime } from '../../../libs/control/log-time.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import type { Asked } from '../edge/asked.js';
-import { DiskWatch } from '../service/disk-watch.js';
+import { DiskWatch } from '../observability/disk-watch.js';
 import { Handles } from '../http/handles.js';
 import { RELAY, type Relay } from '../tokens.js';
 import { Readiness } from './readiness.js';

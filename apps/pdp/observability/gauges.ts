@@ -6,7 +6,7 @@ import type { ControlView } from '../../../libs/control/control-view.js';
 import type { SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
 import type { Broadcast } from '../../../libs/feed/broadcast.js';
-import { freeBytesAt } from '../service/disk-watch.js';
+import { freeBytesAt } from './disk-watch.js';
 import type { MeasuredLog } from './measured-log.js';
 
 /** The sources of the values that a scrape of the metrics reads. */

@@ -47,15 +47,15 @@ function isUsable(text: string, protocol: string): boolean {
 }
 
 /** Tells the first failure of a row, and the first success after it. */
-function noticed(exporter: SpanExporter, { onTrouble, onRecovered }: SpanNotices): SpanExporter {
+function noticed(exporter: SpanExporter, notices: SpanNotices): SpanExporter {
   let isInTrouble = false;
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>
     send(spans, (result) => {
       // `ExportResultCode.SUCCESS` of OpenTelemetry.
-      const hasFailed = result.code !== 0;
-      if (hasFailed && !isInTrouble) onTrouble(reasonOf(result.error));
-      if (!hasFailed && isInTrouble) onRecovered();
+      const hasFailed = Number(result.code) !== 0;
+      if (hasFailed && !isInTrouble) notices.onTrouble(reasonOf(result.error));
+      if (!hasFailed && isInTrouble) notices.onRecovered();
       isInTrouble = hasFailed;
       done(result);
     });

@@ -12,7 +12,7 @@ import { measuredLog, type MeasuredLog } from '../observability/measured-log.js'
 import type { Metrics } from '../observability/metrics.js';
 import { tracedLog } from '../observability/traced-log.js';
 import type { Tracing } from '../observability/tracing.js';
-import { DiskWatch, watchedKeyring, type DiskNotices } from './disk-watch.js';
+import { DiskWatch, watchedKeyring, type DiskNotices } from '../observability/disk-watch.js';
 import type { Settings } from '../settings.js';
 
 /** The stores of the service: events, the keys of content, and the keys of the installation. */
