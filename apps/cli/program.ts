@@ -56,6 +56,7 @@ const NEXT: Readonly<Record<string, string>> = {
   self_review: 'another principal has to do this: the one that proposed or suspended it may not',
   beyond_ceiling: 'the host may not name that agent, user role or capability: an admin sets its ceilings',
   not_found: 'check the id; objects of another host are not found either',
+  method_not_allowed: 'the service is of another version: update the command line',
   revision_conflict: 'another command was faster: look again, then decide again',
   already_exists: 'the id exists already with other content: choose another id, or `propose` a new version',
   call_conflict: 'a call id is for one call: use a new one',

@@ -19,6 +19,7 @@ import { handledBy } from './http/handles.js';
 import { answerExpectations, answerParserError } from './http/parser-errors.js';
 import { problemOf, type Problem } from './edge/problem.js';
 import { Quotas } from './edge/quotas.js';
+import { refuseUnknownQuery, unroutable } from './http/routing.js';
 import { traceparentOf } from './http/traceparent.js';
 import { ClockWatch } from './observability/clock-watch.js';
 import { addGauge } from './observability/gauges.js';
@@ -88,8 +89,9 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   });
   const told = tellProblems(failureLog(logger), refusals);
   const quotas = new Quotas(clock, settings.limits);
-  server.addHook('onRequest', authenticate(service.authenticator, quotas));
+  server.addHook('onRequest', authenticate(service.authenticator, quotas, unroutable));
   const connections = boundHttp(server, settings, service.bounds, registry, refusals.refused);
+  server.addHook('preHandler', refuseUnknownQuery);
   server.addHook('preHandler', awaitFreshness(view));
   const { tracing } = service;
   if (tracing !== undefined) {

@@ -1,5 +1,6 @@
 import { traceIdOf } from '../../libs/kernel/ids.js';
 import { Overloaded, problemOf, type Problem } from './edge/problem.js';
+import { failedCallOf } from './observability/failed-calls.js';
 import { placeOf, type LogFailure } from './observability/logger.js';
 import type { Refusals } from './overload/refusals.js';
 
@@ -15,6 +16,6 @@ export const tellProblems =
     const problem = problemOf(error);
     if (problem instanceof Overloaded) refused(problem.limit, hostOf());
     if (problem.status >= 500 && error instanceof Error)
-      logFailure({ ...placeOf(error), code: problem.code, traceId: traceIdOf(traceparent) });
+      logFailure({ ...placeOf(error), code: problem.code, traceId: traceIdOf(traceparent), ...failedCallOf(error) });
     return problem;
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TaskStatus } from '../task/decider.js';
-import { InstantText, Label, NameId, PositionText, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { GivenInstant, Label, NameId, PositionText, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ReasonCode, VersionStatus } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { CallEvidence, CallSummary, ReplayedCall, StoredEvent, TaskSummary, TracedTask } from './evidence.js';
@@ -21,8 +21,8 @@ export const CallQuery = z.object({
   reviewStatus: VersionStatus.optional().describe('The status that the version has now.'),
   decision: z.enum(['allow', 'deny']).optional(),
   reason: z.union([z.literal('ok'), ReasonCode]).optional(),
-  from: InstantText.optional().describe('Included.'),
-  to: InstantText.optional().describe('Included.'),
+  from: GivenInstant.optional().describe('Included.'),
+  to: GivenInstant.optional().describe('Included.'),
 });
 export type CallQuery = z.infer<typeof CallQuery>;
 
@@ -43,13 +43,7 @@ export const EventsQuery = z.object({
     .describe('Event types, comma-separated.'),
   capability: NameId.optional(),
   format: z.literal('json').optional(),
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .transform((limit) => Math.min(limit, MAX_EVENTS))
-    .optional()
-    .describe('Events of a page at most; a larger limit gets the largest page.'),
+  limit: z.coerce.number().int().min(1).max(MAX_EVENTS).optional().describe('Events of a page at most.'),
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { canonicalTarget, Target } from '../directive/target.js';
 import { Beat, DirectiveView, Nonce } from '../feed/beat.js';
-import { DigestText, InstantText, Label, NameId, Reason, Uuid } from '../vocabulary/ids.js';
+import { DigestText, GivenInstant, InstantText, Label, NameId, Reason, Uuid } from '../vocabulary/ids.js';
 import { SourceType } from '../vocabulary/source.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
@@ -34,7 +34,7 @@ const IssueDirective = named(
     id: Uuid.optional(),
     target: Target.transform(canonicalTarget).refine(isSourceKnown, { path: ['source'], message: SOURCE_NEEDS }),
     reason: Reason,
-    expiresAt: InstantText.optional(),
+    expiresAt: GivenInstant.optional(),
   }),
   { examples: [{ target: { type: 'capability', capability: 'memory' }, reason: 'it leaks notes' }] },
 );
@@ -74,7 +74,7 @@ const AckRequest = named(
       instanceId: Uuid,
       epoch: z.int().min(0),
       stateRoot: DigestText,
-      appliedAt: InstantText,
+      appliedAt: GivenInstant,
       nonce: Nonce.optional().describe('Of the last beat of that epoch.'),
       proof: DigestText.optional().describe(
         'Shows that the instance holds the state: `sha256(JCS({active: [{id, target, epoch}, …] sorted by id, instanceId, ' +

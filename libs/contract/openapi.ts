@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { components } from './components.js';
 import { JsonSchemas, type JsonSchema } from './json-schema.js';
-import { problemsOf, type Operation } from './operation.js';
+import { problemsOf, queryOf, type Operation } from './operation.js';
 import { PROBLEMS, ProblemDocument, type ProblemCode } from './problem.js';
-import { Freshness, Paging } from './shapes.js';
 
 const TAGS: Readonly<Record<string, string>> = {
   tasks: 'A task states who acts for whom and what it may use.',
@@ -22,7 +21,8 @@ const INFO = {
   summary: 'A policy decision point for agent capabilities',
   description:
     'Hosts ask before each call of a capability; every decision is recorded before it is answered. A caller treats ' +
-    'everything but a 200 with `"decision": "allow"` as a deny.',
+    'everything but a 200 with `"decision": "allow"` as a deny. A query parameter that an operation does not name is a ' +
+    '400. A method that a path does not have is a 405 with `Allow`.',
   license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
 } as const;
 
@@ -78,12 +78,9 @@ function parametersOf(op: Operation, schemas: JsonSchemas): JsonSchema[] {
       const required = place === 'path' || !z.safeParse(schema as z.ZodType, undefined).success;
       return { name, in: place, required, ...(description === undefined ? {} : { description }), schema: written };
     });
-  const isQuery = op.method === 'GET' && op.roles !== 'public';
   return [
     ...within('path', op.params),
-    ...within('query', op.query),
-    ...within('query', op.paging && Paging),
-    ...within('query', isQuery ? Freshness : undefined),
+    ...queryOf(op).flatMap((object) => within('query', object)),
     ...within('header', op.idempotencyKey === true ? IdempotencyKey : undefined),
   ];
 }
@@ -106,7 +103,9 @@ function successesOf(op: Operation, schemas: JsonSchemas): JsonSchema {
   const described = Object.entries(op.answers).map(([status, schema]) => {
     const description = components.get(schema)?.description ?? (Number(status) < 400 ? 'Success.' : 'Not ready.');
     if (schema instanceof z.ZodVoid) return [status, { description }];
-    return [status, { description, content: { [media]: { schema: schemas.of(schema) } } }];
+    const located =
+      op.location !== undefined && status === '201' ? headerOf('Location', 'The path of the made thing.') : {};
+    return [status, { description, ...located, content: { [media]: { schema: schemas.of(schema) } } }];
   });
   return Object.fromEntries(described) as JsonSchema;
 }
@@ -124,12 +123,13 @@ function problemAnswersOf(op: Operation, schemas: JsonSchemas): JsonSchema {
   return Object.fromEntries(described.filter(([status]) => op.answers[Number(status)] === undefined)) as JsonSchema;
 }
 
+const headerOf = (name: string, description: string): JsonSchema => ({
+  headers: { [name]: { description, schema: { type: 'string' } } },
+});
+
 function headersOf(status: number): JsonSchema {
-  const header = (name: string, description: string) => ({
-    headers: { [name]: { description, schema: { type: 'string' } } },
-  });
-  if (status === 401) return header('WWW-Authenticate', 'How to be let in.');
-  return status === 429 || status === 503 ? header('Retry-After', 'Seconds to wait.') : {};
+  if (status === 401) return headerOf('WWW-Authenticate', 'How to be let in.');
+  return status === 429 || status === 503 ? headerOf('Retry-After', 'Seconds to wait.') : {};
 }
 
 const exampleOf = (code: ProblemCode) => ({

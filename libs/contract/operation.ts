@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Role } from '../vocabulary/words.js';
 import type { ProblemCode } from './problem.js';
 import type { Given, Shape } from './shape.js';
+import { Freshness, pagingOf } from './shapes.js';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -45,6 +46,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** The media type of a success; `application/json` if absent. Of an event stream, the schema describes each event's data. */
   readonly media?: 'text/event-stream' | 'text/plain' | 'text/html';
+  /** Of an operation that makes something: the path that answers it, filled from the request and the answer. */
+  readonly location?: `/${string}`;
   /** Response headers that it always sets. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Problems of this operation, in addition to those that `problemsOf` derives. */
@@ -69,7 +72,7 @@ export type AskedOf<Op extends Operation> = {
 };
 
 /** The path of an operation for the given parameters, percent-encoded. Throws a `TypeError` if one is missing. */
-export function pathOf({ path }: Operation, params: Readonly<Record<string, unknown>> = {}): string {
+export function pathOf({ path }: Pick<Operation, 'path'>, params: Readonly<Record<string, unknown>> = {}): string {
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
     if (typeof value !== 'string') throw new TypeError(`${path} needs the parameter ${name}`);
@@ -79,6 +82,13 @@ export function pathOf({ path }: Operation, params: Readonly<Record<string, unkn
 
 /** Any answer of an operation that is no problem. */
 export type AnswerOf<Op extends Operation> = Shape<Op['answers'][keyof Op['answers']] & z.ZodType>;
+
+/** The schemas of all query parameters of an operation. Any other parameter is refused. */
+export function queryOf({ method, paging, query, roles }: Operation): z.ZodObject[] {
+  const isQuery = method === 'GET' && roles !== 'public';
+  const schemas = [query, paging && pagingOf(paging), isQuery ? Freshness : undefined];
+  return schemas.filter((schema) => schema !== undefined);
+}
 
 /** The HTTP status of a success. */
 export const statusOf = ({ answers }: Operation): number => Math.min(...Object.keys(answers).map(Number));

@@ -69,6 +69,7 @@ export const proposePolicy = operation({
   params: OfSet,
   body: ProposePolicy,
   answers: { 201: PolicyAnswer },
+  location: '/v1/policies/{set}',
   problems: ['already_exists', 'too_large'],
 });
 

@@ -44,6 +44,11 @@ export const PROBLEMS = {
     grpc: 'NOT_FOUND',
     description: 'Nothing is known under this id, or it belongs to another host.',
   },
+  method_not_allowed: {
+    status: 405,
+    grpc: 'UNIMPLEMENTED',
+    description: 'The path does not have this method; the header `Allow` names those that it has.',
+  },
   revision_conflict: {
     status: 409,
     grpc: 'ABORTED',

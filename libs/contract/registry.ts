@@ -171,6 +171,7 @@ export const registerCapability = operation({
   bodyLimit: 'definitionBytes',
   body: CapabilityRegistration,
   answers: { 201: named('CapabilityRegistered', VersionChanged.extend({ id: NameId })) },
+  location: '/v1/capabilities/{id}',
   problems: ['already_exists'],
 });
 
@@ -186,6 +187,7 @@ export const proposeVersion = operation({
   params: OfCapability,
   body: VersionProposal,
   answers: { 201: VersionChanged },
+  location: '/v1/capabilities/{id}/versions/{version}',
   problems: ['already_exists'],
 });
 

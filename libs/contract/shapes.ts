@@ -24,14 +24,11 @@ export const pageOf = <Item extends z.ZodType>(item: Item) =>
     next: z.string().optional().describe('The `cursor` of the next page; absent on the last one.'),
   });
 
-export const Paging = z.object({
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .optional()
-    .describe('Items of a page at most; a larger limit gets the largest page.'),
-  cursor: z.string().max(1024).optional().describe('`next` of the page before.'),
-});
+/** The parameters of a list whose pages have at most `maxLimit` items. */
+export const pagingOf = ({ maxLimit }: { readonly maxLimit: number }) =>
+  z.object({
+    limit: z.coerce.number().int().min(1).max(maxLimit).optional().describe('Items of a page at most.'),
+    cursor: z.string().max(1024).optional().describe('`next` of the page before.'),
+  });
 
 export const MAX_PAGE = { defaultLimit: 100, maxLimit: 1000 } as const;

@@ -82,6 +82,7 @@ export const openTask = operation({
   idempotencyKey: true,
   body: OpenTask,
   answers: { 201: TaskOpened },
+  location: '/v1/tasks/{taskId}',
   problems: ['beyond_ceiling', 'already_exists'],
 });
 

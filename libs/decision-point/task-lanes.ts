@@ -46,6 +46,11 @@ export class TaskLanes {
     return this.lanes.size;
   }
 
+  /** The trace of a task whose lane is loaded. It does not use the lane. */
+  traceOf(taskId: string): string | undefined {
+    return this.loaded.get(taskId)?.task.traceId;
+  }
+
   /** The lane of a task. Undefined if there is no such task or its content was shredded. Throws `LogUnavailable`. */
   async get(taskId: string): Promise<TaskLane | undefined> {
     const held = this.lanes.get(taskId) ?? this.load(taskId);

@@ -17,7 +17,7 @@ import { after, before, test } from '../support/testing.js';
 const PLAIN = '/v1/calls/authorize';
 const NO_TASK = '00000000-0000-4000-8000-000000000000';
 /** A query sends the request to the route. */
-const ROUTED = `${PLAIN}?by=route`;
+const ROUTED = `${PLAIN}?`;
 
 let service: TestService;
 let task: Answered;

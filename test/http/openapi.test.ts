@@ -54,7 +54,9 @@ test('every problem code is described with an example, and nothing else is', () 
       Object.keys(content?.['application/problem+json']?.examples ?? {}),
     ),
   );
-  assert.deepEqual([...new Set(answered)].sort(), [...PROBLEM_CODES].sort());
+  // No described operation can be asked with a method that it does not have.
+  const ofOperations = PROBLEM_CODES.filter((code) => code !== 'method_not_allowed');
+  assert.deepEqual([...new Set(answered)].sort(), ofOperations.sort());
   assert.deepEqual(described.components.schemas.Problem.properties.code.enum, PROBLEM_CODES);
 });
 

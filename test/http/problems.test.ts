@@ -54,7 +54,11 @@ const SECRET = 'sallyport_hunter2hunter2';
 const FAILING: Record<string, [status: number, code: string, ask: () => Promise<Answer>]> = {
   'no such path': [404, 'not_found', () => service.call('host', 'GET', `/v1/${SECRET}`)],
   'no such path, without a token': [404, 'not_found', () => service.call('nobody', 'GET', '/v2/tasks')],
-  'a method that the path does not have': [404, 'not_found', () => service.call('admin', 'PUT', '/v1/principals', {})],
+  'a method that the path does not have': [
+    405,
+    'method_not_allowed',
+    () => service.call('admin', 'PUT', '/v1/principals', {}),
+  ],
   'a path that cannot be decoded': [400, 'malformed_request', () => service.call('host', 'GET', '/v1/tasks/%zz')],
   'a parameter that is too long': [
     400,

@@ -21,12 +21,19 @@ declare module 'fastify' {
   }
 }
 
-/** Authenticates the caller before a byte of the body is read, and checks its roles and its quota. */
-export function authenticate(authenticator: Authenticator, quotas: Quotas) {
+/**
+ * Authenticates the caller before a byte of the body is read, and checks its roles and its quota. `unroutable` says why no
+ * route takes a request.
+ */
+export function authenticate(
+  authenticator: Authenticator,
+  quotas: Quotas,
+  unroutable: (request: FastifyRequest) => Problem,
+) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
     const roles = operationOf(request)?.roles ?? [];
     // An unknown path has no authenticated caller, so its body is not read.
-    if (request.is404) return done(new Problem('not_found', 'no such path'));
+    if (request.is404) return done(unroutable(request));
     if (roles === 'public') return done();
     try {
       const principal = admitted(authenticator, credentialsOf(request.raw), roles);

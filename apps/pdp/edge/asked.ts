@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { BodyOf, Operation, ParamsOf, QueryOf } from '../../../libs/contract/operation.js';
-import { Paging } from '../../../libs/contract/shapes.js';
+import { pagingOf } from '../../../libs/contract/shapes.js';
 import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
 import type { Principal } from './access.js';
 import { parseInput } from './body.js';
@@ -69,9 +69,9 @@ export function askedFor<Op extends Operation>(op: Op, { caller, ...received }: 
 const read = (schema: z.ZodType | undefined, value: unknown): unknown =>
   schema === undefined ? undefined : parseInput(schema, value);
 
-/** `limit` and `cursor` of a list. A limit above the largest page is lowered to it. */
+/** `limit` and `cursor` of a list. */
 function pageIn({ paging }: Operation, query: unknown): PageAsked {
   if (paging === undefined) return { limit: 0, cursor: undefined };
-  const { limit = paging.defaultLimit, cursor } = parseInput(Paging, query);
-  return { limit: Math.min(limit, paging.maxLimit), cursor };
+  const { limit = paging.defaultLimit, cursor } = parseInput(pagingOf(paging), query);
+  return { limit, cursor };
 }

@@ -38,12 +38,12 @@ export async function startTracing(
   if ((environment['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? '') === '') return undefined;
   if (environment['OTEL_TRACES_SAMPLER'] === undefined) Object.assign(environment, SAMPLER);
   const { NodeSDK } = await import('@opentelemetry/sdk-node');
-  const serviceName = environment['OTEL_SERVICE_NAME'] ?? 'sallyport';
-  // No detectors: traces must not reveal the host name, user and command line of the process.
+  // Of the detectors only the one that reads OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME: traces must not reveal the
+  // host name, user and command line of the process.
+  environment['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env';
   const traceExporter = spanExporter(environment, notices);
   const sdk = new NodeSDK({
-    serviceName,
-    autoDetectResources: false,
+    ...nameOf(environment),
     metricReaders: [],
     logRecordProcessors: [],
     ...(traceExporter === undefined ? {} : { traceExporter }),
@@ -60,6 +60,13 @@ export async function startTracing(
       clearTimeout(timer);
     },
   };
+}
+
+/** The name of the service, unless the operator gives one. The SDK prefers this one to that of the environment. */
+function nameOf(environment: NodeJS.ProcessEnv): { serviceName?: string } {
+  const { OTEL_SERVICE_NAME: name = '', OTEL_RESOURCE_ATTRIBUTES: attributes = '' } = environment;
+  if (name !== '') return { serviceName: name };
+  return /(^|,)\s*service\.name\s*=/.test(attributes) ? {} : { serviceName: 'sallyport' };
 }
 
 /** The caller's trace as the parent of ours; a root if the caller sent no valid one. */

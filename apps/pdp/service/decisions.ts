@@ -9,6 +9,7 @@ import { POLICY_SET } from '../../../libs/decision/snapshot.js';
 import type { Clock } from '../../../libs/kernel/time.js';
 import { measuredAuthorizer, type Authorizing } from '../observability/measured-authorizer.js';
 import type { Metrics } from '../observability/metrics.js';
+import { notedAuthorizer } from '../observability/failed-calls.js';
 import { tracedAuthorizer } from '../observability/traced-authorizer.js';
 import { TracedEngines } from '../observability/traced-engines.js';
 import type { Tracing } from '../observability/tracing.js';
@@ -54,7 +55,8 @@ export async function openDecisions(
   const point = { log, view, lanes, engines, time };
   const refusals = new RefusalRecorder(point, leaseMs);
   const authorizer = new Authorizer(point, refusals, leaseMs);
-  const traced = tracing === undefined ? authorizer : tracedAuthorizer(authorizer, tracing);
+  const noted = notedAuthorizer(authorizer, (taskId) => lanes.traceOf(taskId));
+  const traced = tracing === undefined ? noted : tracedAuthorizer(noted, tracing);
   const pool = contentPool(settings, metrics.registry);
   closing.defer(() => pool.close());
   const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
