@@ -11,6 +11,8 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const PLACES = {
   'libs/host/package.json': /(?<="version": ")[^"]+/,
   'libs/kernel/version.ts': /(?<=VERSION = ')[^']+/,
+  'deploy/Dockerfile': /(?<=^ARG VERSION=).+/m,
+  'deploy/helm/Chart.yaml': /(?<=^(?:version|appVersion): ).+/gm,
 };
 for (const [name, place] of Object.entries(PLACES)) {
   const file = join(root, name);

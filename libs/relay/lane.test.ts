@@ -8,7 +8,7 @@ import { test } from '../../test/support/testing.js';
 
 /** What a lane says of itself: in its status, and once in the log of the service. */
 
-/** Between two troubles that are told. */
+/** Between two troubles that are reported. */
 const TOLD_MS = 5_000;
 
 test('brokers that are away at the start hide nothing of what was sent before, and nothing of what was not', async (t) => {

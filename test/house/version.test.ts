@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 import { NODE_OPTIONS } from '../../apps/cli/commands/serve.js';
 import { VERSION } from '../../libs/kernel/version.js';
 import { projectRoot } from '../support/root.js';
@@ -15,6 +16,9 @@ test('there is one version: `npm version` sets it everywhere', () => {
     places.map((file) => [file, versionIn(file)]),
     places.map((file) => [file, VERSION]),
   );
+  assert.match(textOf('deploy/Dockerfile'), new RegExp(`^ARG VERSION=${VERSION}$`, 'm'));
+  const { version, appVersion } = parse(textOf('deploy/helm/Chart.yaml')) as { version: string; appVersion: string };
+  assert.deepEqual([version, appVersion], [VERSION, VERSION]);
 });
 
 test('`npm start`, `sallyport serve` and the image run the service with the same options of Node', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectRoot } from '../support/root.js';
@@ -41,6 +41,8 @@ test('the image builds from what it copies, and what it runs starts without the 
   linkPackages(build, 'all');
   execFileSync(process.execPath, ['scripts/prepare.mjs'], { cwd: build, stdio: 'pipe' });
 
+  // A tool from npm writes it in the image; test/deploy/bill.deploy.ts looks into it.
+  writeFileSync(join(build, 'sbom.cdx.json'), '{}');
   const built = copies(RUN, 'build').filter(({ to }) => to !== 'node_modules');
   for (const each of built) copy(folder, run, each);
   for (const each of copies(RUN, 'project')) copy(projectRoot, run, each);

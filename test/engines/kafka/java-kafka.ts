@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { untilItAnswers } from './answers.js';
-import type { OwnedKafka } from './kafka.js';
+import type { KafkaOptions, OwnedKafka } from './kafka.js';
 import { startKeeper, type Kept } from './kept.js';
 import { quietPort } from './ports.js';
 import { singleNode } from './properties.js';
@@ -20,7 +20,12 @@ export function javaProgram(): string {
 }
 
 /** Starts a broker from a folder of jars, in a process of ours, and waits until it answers. */
-export async function startJavaKafka(kind: OwnedKafka['kind'], libs: string, sessionMs: number): Promise<OwnedKafka> {
+export async function startJavaKafka(
+  kind: OwnedKafka['kind'],
+  libs: string,
+  sessionMs: number,
+  replace: KafkaOptions['replace'] = () => ({}),
+): Promise<OwnedKafka> {
   const keeper = await startKeeper();
   const { folder } = keeper;
   const [logFile, propertiesFile] = [join(folder, 'kafka.log'), join(folder, 'server.properties')];
@@ -56,7 +61,7 @@ export async function startJavaKafka(kind: OwnedKafka['kind'], libs: string, ses
   try {
     const controller = `127.0.0.1:${await quietPort()}`;
     const properties = singleNode({ listen: address, advertised: address, controller, sessionMs });
-    const lines = Object.entries({ ...properties, 'log.dirs': join(folder, 'data') });
+    const lines = Object.entries({ ...properties, ...replace(properties), 'log.dirs': join(folder, 'data') });
     writeFileSync(propertiesFile, lines.map(([name, value]) => `${name}=${value}\n`).join(''));
     await explained(format());
     await explained(start());

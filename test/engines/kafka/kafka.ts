@@ -43,12 +43,14 @@ export interface KafkaOptions {
    * life is over. A broker that was frozen for longer is fenced for a moment when it thaws.
    */
   readonly sessionMs?: number;
+  /** Changes server.properties of a broker in a process of ours: gets those of a single node, answers what replaces them. */
+  readonly replace?: (own: Readonly<Record<string, string>>) => Readonly<Record<string, string>>;
 }
 
 const ANSWER_MS = 10_000;
 
 /** Starts, or finds, the first Kafka that is there, in the order of `chooseKafka`. Throws when there is none. */
-export async function startKafka({ sessionMs = 9000 }: KafkaOptions = {}): Promise<TestKafka> {
+export async function startKafka({ sessionMs = 9000, replace }: KafkaOptions = {}): Promise<TestKafka> {
   const choice = await chooseKafka({
     environment: process.env,
     dockerAnswers,
@@ -62,9 +64,9 @@ export async function startKafka({ sessionMs = 9000 }: KafkaOptions = {}): Promi
     case 'docker':
       return startContainerKafka(sessionMs);
     case 'kafka-home':
-      return startJavaKafka('kafka-home', jarsOfHome(choice.home), sessionMs);
+      return startJavaKafka('kafka-home', jarsOfHome(choice.home), sessionMs, replace);
     case 'maven':
-      return startJavaKafka('maven', await jarsFromMaven(), sessionMs);
+      return startJavaKafka('maven', await jarsFromMaven(), sessionMs, replace);
   }
 }
 
