@@ -6,13 +6,9 @@ import { projectRoot } from '../support/root.js';
 import { startService, type TestService } from '../support/service.js';
 import { after, before, test, type TestContext } from '../support/testing.js';
 import { expecting } from '../support/world.js';
-import { commandsOf, copied, environment, ran, type Ran } from './place.js';
+import { commandsOf, copied, environment, GO_UNAVAILABLE, ran, type Ran } from './place.js';
 
 /** The Go example runs as its README says, and refuses what is stopped. */
-
-/** Messages of Go, or of a shell without it, if no module can be had at all. */
-const UNAVAILABLE =
-  /go: (not found|command not found)|dial tcp|no such host|i\/o timeout|module lookup disabled|toolchain not available/;
 
 let service: TestService;
 let folder = '';
@@ -44,7 +40,7 @@ function command(index: number): Promise<Ran> {
 }
 
 function ready(t: TestContext): void {
-  if (made.code !== 0 && UNAVAILABLE.test(made.err)) t.skip(`Go or its modules cannot be had here: ${made.err}`);
+  if (made.code !== 0 && GO_UNAVAILABLE.test(made.err)) t.skip(`Go or its modules cannot be had here: ${made.err}`);
   assert.equal(made.code, 0, made.err);
 }
 

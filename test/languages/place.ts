@@ -11,6 +11,10 @@ const run = promisify(execFile);
 export const CACHE = join(realpathSync(join(projectRoot, 'node_modules')), '.cache', 'languages');
 const RUN_MS = 300_000;
 
+/** Messages of Go, or of a shell without it, if no module can be had at all. */
+export const GO_UNAVAILABLE =
+  /go: (not found|command not found)|dial tcp|no such host|i\/o timeout|module lookup disabled|toolchain not available/;
+
 /** The shell commands of an example's README, in order. */
 export function commandsOf(example: string): string[] {
   const text = readFileSync(join(projectRoot, 'examples', example, 'README.md'), 'utf8');
