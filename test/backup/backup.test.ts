@@ -23,12 +23,13 @@ const eventsOf = async (service: TestService): Promise<string[]> =>
 
 test('a backup under load is whole, and its restore replays and decides; the log goes on from there', async (t) => {
   const folder = folderOf(t);
+  const load = { isOver: false };
+  t.after(() => (load.isOver = true));
   const service = await startService();
   t.after(() => service.stop());
   await readyWorld(service);
   const first = await openTask(service);
   await decide(service, first);
-  const load = { isOver: false };
   let written = 0;
   const writers = Array.from({ length: 4 }, async () => {
     while (!load.isOver) {

@@ -11,10 +11,17 @@ export interface Printed {
 }
 
 /** The command line on this machine, with a data folder. It speaks to no service. */
-export async function sallyport(dataDir: string, ...args: string[]): Promise<Printed> {
+export const sallyport = (dataDir: string, ...args: string[]): Promise<Printed> => sallyportIn({}, dataDir, ...args);
+
+/** The same with further settings. */
+export async function sallyportIn(
+  env: Readonly<Record<string, string>>,
+  dataDir: string,
+  ...args: string[]
+): Promise<Printed> {
   let [out, err] = ['', ''];
   const code = await run(args, {
-    env: { PATH: process.env['PATH'], SALLYPORT_DATA: dataDir },
+    env: { PATH: process.env['PATH'], SALLYPORT_DATA: dataDir, ...env },
     cwd: tmpdir(),
     out: (text) => void (out += text),
     err: (text) => void (err += text),

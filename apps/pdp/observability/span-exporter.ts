@@ -52,8 +52,7 @@ function noticed(exporter: SpanExporter, notices: SpanNotices): SpanExporter {
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>
     send(spans, (result) => {
-      // `ExportResultCode.SUCCESS` of OpenTelemetry.
-      const hasFailed = Number(result.code) !== 0;
+      const hasFailed = result.error !== undefined;
       if (hasFailed && !isInTrouble) notices.onTrouble(reasonOf(result.error));
       if (!hasFailed && isInTrouble) notices.onRecovered();
       isInTrouble = hasFailed;

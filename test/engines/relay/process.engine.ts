@@ -4,6 +4,7 @@ import type { KafkaConnection } from '../../../libs/kafka/client.js';
 import { DIRECTIVES_TOPIC } from '../../../libs/feed/kafka/kafka-feed.js';
 import { EVENTS_TOPIC } from '../../../libs/relay/outlets.js';
 import { ended, place, type ServiceProcess } from '../../process/child.js';
+import { folderOf, sallyportIn } from '../../backup/ground.js';
 import { stateOf, until } from '../../relay/ground.js';
 import { callBody, expecting, openTask, readyWorld } from '../../support/world.js';
 import type { Answered } from '../../support/service.js';
@@ -141,5 +142,35 @@ describe('the service with Kafka', () => {
     assert.deepEqual(await ended(service), { code: 0, signal: null });
     assert.match(service.stdout(), /not sent to Kafka/);
     for (const said of [service.stdout(), service.stderr(), JSON.stringify(detail)]) assert.ok(!said.includes(SECRET));
+  });
+
+  test('a restored service sends under a new source, and restore lists what the backup lacks', async (t) => {
+    const { dataDir, start } = place(t);
+    const service = await start({ env: env() });
+    await readyWorld(service);
+    const folder = folderOf(t);
+    const brokers = { SALLYPORT_KAFKA_BROKERS: kafka.brokers.join(',') };
+    assert.equal((await sallyportIn(brokers, dataDir, 'backup', folder('b'))).code, 0);
+    const target = { type: 'category', category: 'lost' };
+    const { id } = expecting(
+      201,
+      await service.call('operator', 'POST', '/v1/directives', { target, reason: 'issued after the backup' }),
+    );
+    const task = await openTask(service);
+    await allowed(service, task, 3);
+    await healthOnce(service, ({ events, directives }) => events.lag === 0 && directives.lag === 0);
+    service.kill('SIGTERM');
+    await ended(service);
+    const { out, code } = await sallyportIn(brokers, folder('data'), 'restore', folder('b'), '--json');
+    assert.equal(code, 0);
+    const { lost, manifest, incarnation } = JSON.parse(out) as Answered;
+    assert.deepEqual(
+      lost.directives.directives.map((each: Answered) => [each.id, each.state, each.target]),
+      [[id, 'active', target]],
+    );
+    const counts = Object.entries(lost.events as Record<string, number>);
+    assert.equal(counts.find(([type]) => type.includes('CallDecided'))?.[1], 3);
+    assert.equal(counts.find(([type]) => type.includes('DirectiveIssued'))?.[1], 1);
+    assert.ok(incarnation > manifest.incarnation);
   });
 });
