@@ -163,7 +163,7 @@ describe('the service with Kafka', () => {
     await ended(service);
     const { out, code } = await sallyportIn(brokers, folder('data'), 'restore', folder('b'), '--json');
     assert.equal(code, 0);
-    const { lost, manifest, incarnation } = JSON.parse(out) as Answered;
+    const { lost, manifest, incarnation } = JSON.parse(out);
     assert.deepEqual(
       lost.directives.directives.map((each: Answered) => [each.id, each.state, each.target]),
       [[id, 'active', target]],
