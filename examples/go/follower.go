@@ -210,13 +210,26 @@ func (f *Follower) take(answer *beat, sent time.Time) error {
 
 // read gives the content of a beat, from the signed bytes alone.
 func (f *Follower) read(message *pb.Beat) (*beat, error) {
-	key, known := f.keys[message.Kid]
-	signature, err := base64.RawURLEncoding.DecodeString(message.Signature)
-	if err != nil || !known || !ed25519.Verify(key, message.Signed, signature) {
+	jws := strings.Split(message.GetSigned(), ".")
+	if len(jws) != 3 {
+		return nil, errors.New("a beat without a JWS")
+	}
+	var header struct{ Alg, Kid string }
+	payload, err := base64.RawURLEncoding.DecodeString(jws[1])
+	signature, wrong := base64.RawURLEncoding.DecodeString(jws[2])
+	head, bad := base64.RawURLEncoding.DecodeString(jws[0])
+	if err := errors.Join(err, wrong, bad); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(head, &header); err != nil {
+		return nil, err
+	}
+	key, known := f.keys[header.Kid]
+	if !known || header.Alg != "EdDSA" || !ed25519.Verify(key, []byte(jws[0]+"."+jws[1]), signature) {
 		return nil, errors.New("a beat that nobody signed")
 	}
 	content := &beat{Active: []directive{}}
-	return content, json.Unmarshal(message.Signed, content)
+	return content, json.Unmarshal(payload, content)
 }
 
 // targetKey writes a target as `targets` of an allow have it: all, capability:memory, version:memory@1.0.0, operation:memory/read.

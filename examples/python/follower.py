@@ -108,8 +108,12 @@ class Follower(threading.Thread):
 
     def read(self, beat: dict) -> dict:
         """The content of a beat, from the signed bytes alone. Raises if no key of the feed signed it."""
+        header, payload, signature = beat["signed"].split(".")  # a JWS, RFC 7515
+        head = json.loads(unpadded(header))
         try:
-            self.keys[beat["kid"]].verify(unpadded(beat["signature"]), beat["signed"])
+            self.keys[head["kid"]].verify(unpadded(signature), f"{header}.{payload}".encode())
         except Exception:
             raise ValueError("a beat that nobody signed") from None
-        return json.loads(beat["signed"])
+        if head["alg"] != "EdDSA":
+            raise ValueError("a beat that is signed in another way")
+        return json.loads(unpadded(payload))

@@ -63,7 +63,7 @@ def from_message(message):
             value = [from_message(each) if field.message_type else each for each in value]
         elif field.message_type:
             value = from_message(value)
-        elif field.type == field.TYPE_BYTES and field.name != "signed":
+        elif field.type == field.TYPE_BYTES:
             value = json.loads(value)
         shape[field.json_name] = value
     return shape["values"] if [*message.DESCRIPTOR.fields_by_name] == ["values"] else shape

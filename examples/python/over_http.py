@@ -4,7 +4,7 @@ import json
 import urllib.error
 import urllib.request
 
-from follower import ServiceError, unpadded
+from follower import ServiceError
 
 ROUTES = {
     "Tasks/Open": "POST /v1/tasks",
@@ -33,8 +33,7 @@ class Service:
             with urllib.request.urlopen(asked, timeout=timeout) as answer:
                 lines = [answer.read()] if rpc != "Directives/Watch" else (x[5:] for x in answer if x.startswith(b"data:"))
                 for line in lines:
-                    shape = json.loads(line)
-                    yield shape | {"signed": unpadded(shape["signed"])} if "signed" in shape else shape
+                    yield json.loads(line)
         except urllib.error.HTTPError as error:
             raise ServiceError(json.load(error)["code"]) from None
         except OSError as error:

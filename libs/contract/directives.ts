@@ -16,8 +16,8 @@ named('Directive', DirectiveView);
 named('Beat', Beat, {
   description:
     'A signed statement about the directives. `active` makes it a snapshot, `directive` a change, neither a heartbeat. ' +
-    '`signature` is Ed25519 in base64url over the bytes that `signed` holds in base64url: the RFC 8785 form of all other ' +
-    'members. Verify it, and read the beat from those bytes.',
+    '`signed` is a JWS in compact form (RFC 7515, EdDSA) with the exact signed bytes: verify it, and read the beat from its ' +
+    'payload. `signature` is Ed25519 in base64url over the RFC 8785 form of all other members.',
 });
 
 const SOURCE_NEEDS = `needs a type (${SourceType.options.join(', ')}) and a name, as npm:name`;

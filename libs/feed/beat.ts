@@ -54,9 +54,12 @@ export type BeatContent = z.infer<typeof BeatContent>;
 
 /** The message about directives to hosts, the same object over SSE, gRPC and Kafka. */
 export const Beat = BeatContent.extend({
-  /** Ed25519 (RFC 8032) over the bytes in `signed`, base64url. */
+  /** Ed25519 (RFC 8032), base64url, over the JCS (RFC 8785) of all other members, for hosts that read no `signed`. */
   signature: z.string().max(128),
-  /** The UTF-8 of the JCS (RFC 8785) of the content, base64url. Absent from older services, which sign that text as well. */
+  /**
+   * The exact bytes that were signed, with their own signature: a JWS in compact form (RFC 7515, RFC 8037), whose payload is
+   * the JCS of the content. Absent from older services.
+   */
   signed: z.string().optional(),
 });
 export type Beat = z.infer<typeof Beat>;
@@ -80,41 +83,61 @@ export function signBeat(
   const rest = { kid, ...said };
   // `active` sorts before all other members, so its long text is written once.
   const head = active === undefined ? '{' : `{"active":${activeText ?? canonicalJson(active)},`;
-  const content = head + canonicalJson(rest).slice(1);
-  const bytes = Buffer.from(content);
-  const signature = sign(null, bytes, privateKey).toString('base64url');
-  const signed = bytes.toString('base64url');
+  const written = (members: object): string => head + canonicalJson(members).slice(1);
+  const signatureOf = (text: string): string => sign(null, Buffer.from(text), privateKey).toString('base64url');
+  const header = encoded(JSON.stringify({ alg: ALGORITHM, kid }));
+  const input = `${header}.${encoded(written(rest))}`;
+  const signed = `${input}.${signatureOf(input)}`;
+  const text = written({ ...rest, signed });
+  const signature = signatureOf(text);
   const beat = defined({ ...rest, active, signature, signed });
-  texts.set(beat, `${content.slice(0, -1)},"signature":"${signature}","signed":"${signed}"}`);
+  texts.set(beat, `${text.slice(0, -1)},"signature":"${signature}"}`);
   return beat;
 }
+
+/** Of the JWS in `signed` (RFC 8037). */
+const ALGORITHM = 'EdDSA';
+
+const encoded = (text: string): string => Buffer.from(text).toString('base64url');
 
 /** A beat as JSON in one line. */
 export const beatText = (beat: Beat): string => texts.get(beat) ?? canonicalJson(beat);
 
 /**
  * The content of a beat that one of the feed's keys signed; undefined if none did. Its shape is not yet checked. It comes
- * from the signed bytes alone, because the other members may say something else. A beat of an older service has no
- * `signed`: its content is all members but `signature`. Give the beat as it was received. Attacker-controlled. `keys` are by
- * `kid`.
+ * from `signed` alone, because the other members may say something else. A beat of an older service has no `signed`: its
+ * content is all members but `signature`. Give the beat as it was received. Attacker-controlled. `keys` are by `kid`.
  */
 export function verifiedContent(
   { signature, signed, ...members }: Readonly<Record<string, unknown>>,
   keys: ReadonlyMap<string, KeyObject>,
 ): Readonly<Record<string, unknown>> | undefined {
-  const key = typeof members['kid'] === 'string' ? keys.get(members['kid']) : undefined;
-  if (key === undefined || typeof signature !== 'string') return undefined;
-  if (signed !== undefined && typeof signed !== 'string') return undefined;
   try {
-    const bytes = signed === undefined ? Buffer.from(canonicalJson(members)) : Buffer.from(signed, 'base64url');
-    if (!verify(null, bytes, key, Buffer.from(signature, 'base64url'))) return undefined;
-    const content: unknown = signed === undefined ? members : JSON.parse(bytes.toString());
-    return isJsonObject(content) ? content : undefined;
+    if (signed !== undefined) return typeof signed === 'string' ? payloadOf(signed, keys) : undefined;
+    const key = typeof members['kid'] === 'string' ? keys.get(members['kid']) : undefined;
+    if (key === undefined || typeof signature !== 'string') return undefined;
+    const bytes = Buffer.from(canonicalJson(members));
+    return verify(null, bytes, key, Buffer.from(signature, 'base64url')) ? members : undefined;
   } catch {
     // A value without a canonical form cannot have been signed.
     return undefined;
   }
 }
+
+/** The JSON object in a JWS of one of the keys; undefined if none made it. Throws if a part of it is no JSON. */
+function payloadOf(jws: string, keys: ReadonlyMap<string, KeyObject>): Readonly<Record<string, unknown>> | undefined {
+  const [header = '', payload = '', signature = '', ...rest] = jws.split('.', 4);
+  const { alg, kid, ...others } = JSON.parse(decoded(header)) as Readonly<Record<string, unknown>>;
+  const key = typeof kid === 'string' ? keys.get(kid) : undefined;
+  // A member of the header that is not known here could change the meaning (`crit`, `b64`).
+  if (key === undefined || alg !== ALGORITHM || rest.length > 0 || Object.keys(others).length > 0) return undefined;
+  const input = Buffer.from(`${header}.${payload}`);
+  if (!verify(null, input, key, Buffer.from(signature, 'base64url'))) return undefined;
+  const content: unknown = JSON.parse(decoded(payload));
+  return isJsonObject(content) ? content : undefined;
+}
+
+const decoded = (text: string): string => Buffer.from(text, 'base64url').toString();
 
 export function directiveView(directive: DirectiveState): DirectiveView {
   const { requestDigest: _, cause, expiresAt, ...shown } = directive;

@@ -23,12 +23,9 @@ interface Conversion<Limits extends ReadLimits> extends Field {
   readonly outward?: (value: unknown) => unknown;
 }
 
-/** Fields of `bytes` that hold no JSON value. The contract has them as base64url. */
-const BINARY = new Set(['signed']);
-
 /**
  * Converts messages of the proto to and from the JSON shapes of the contract, for both ends of the wire. Names change between
- * snake_case and camelCase. `bytes` hold JSON, except the fields in `BINARY`. A message of nothing but `values` is a list that
+ * snake_case and camelCase. `bytes` hold JSON. A message of nothing but `values` is a list that
  * may be absent. Protobuf cannot tell an absent list from an empty one, so a list with a field `…_empty` is absent unless that
  * says otherwise. `type` is always a name in our own package.
  */
@@ -44,11 +41,7 @@ export function messageCodec<Limits extends ReadLimits>(readJson: ReadJson<Limit
   }
 
   function conversionOf(field: Field): Conversion<Limits> {
-    const { proto, json, bytes, message: type } = field;
-    if (bytes && BINARY.has(json)) {
-      const inward = (value: unknown) => Buffer.from(value as Uint8Array).toString('base64url');
-      return { ...field, inward, outward: (value) => Buffer.from(String(value), 'base64url') };
-    }
+    const { proto, bytes, message: type } = field;
     if (bytes) {
       const inward = (value: unknown, limits: Limits) => readJson(value as Buffer, limits, proto);
       return { ...field, inward, outward: (value) => Buffer.from(JSON.stringify(value)) };

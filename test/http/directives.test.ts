@@ -243,15 +243,18 @@ test('a directive with an end is lifted by system:expiry after it, and the clock
 test('the feed is signed: its signature and its state root hold up to the published keys', async () => {
   for (const category of ['b', 'a', 'c']) await stop(service, { type: 'category', category });
   const { keys } = expecting(200, await service.call('nobody', 'GET', '/.well-known/jwks.json'));
-  const { signature, signed, ...unsigned } = await beat();
+  const { signature, ...unsigned } = await beat();
   const jwk = keys.find(({ kid }: Answered) => kid === unsigned.kid);
   assert.deepEqual([jwk.kty, jwk.crv, 'd' in jwk], ['OKP', 'Ed25519', false]);
   const key = createPublicKey({ key: jwk, format: 'jwk' });
   const holds = (bytes: Buffer) => verify(null, bytes, key, Buffer.from(signature, 'base64url'));
-  const bytes = Buffer.from(signed, 'base64url');
-  assert.ok(holds(bytes));
+  assert.ok(holds(Buffer.from(canonicalize(unsigned) ?? '')));
   assert.ok(!holds(Buffer.from(canonicalize({ ...unsigned, epoch: unsigned.epoch + 1 }) ?? '')));
-  assert.equal(bytes.toString(), canonicalize(unsigned), 'the bytes say what the beat says');
+  const { signed, ...content } = unsigned;
+  const [header, payload, proof] = signed.split('.');
+  assert.deepEqual(JSON.parse(Buffer.from(header, 'base64url').toString()), { alg: 'EdDSA', kid: content.kid });
+  assert.ok(verify(null, Buffer.from(`${header}.${payload}`), key, Buffer.from(proof, 'base64url')), 'RFC 7515');
+  assert.equal(Buffer.from(payload, 'base64url').toString(), canonicalize(content), 'it says what the beat says');
   assert.equal(unsigned.stateRoot, stateRootOf(unsigned.active));
   assert.ok(unsigned.active.length >= 3);
   assert.equal(unsigned.leaseMs, 5000);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import * as fc from 'fast-check';
 import { feedModel } from '../../../test/support/feed-model.js';
 import { uuid } from '../../../test/support/given.js';
-import { signBeat, type Beat } from '../../feed/beat.js';
+import { signBeat, type Beat, type FeedKey } from '../../feed/beat.js';
 import { proverOf } from '../../feed/state-proof.js';
 import { canonicalJson } from '../../kernel/canonical-json.js';
 import { digestOf } from '../../kernel/digest.js';
@@ -18,7 +18,17 @@ type Move =
   | { readonly do: 'beat' | 'ask' | 'take' | 'answer' | 'oldAnswer' | 'load' | 'restart' | 'roundTrip' | 'freshBeat' }
   | { readonly do: 'deliver'; readonly which: number; readonly forged: Forgery | undefined };
 type Forgery =
-  'issuedAt' | 'epoch' | 'root' | 'directive' | 'signature' | 'stranger' | 'unread' | 'older' | 'bytes' | 'shape';
+  | 'issuedAt'
+  | 'epoch'
+  | 'root'
+  | 'directive'
+  | 'signature'
+  | 'stranger'
+  | 'unread'
+  | 'older'
+  | 'bytes'
+  | 'algorithm'
+  | 'shape';
 
 /** A service, a host and all that lies between them, with one true time and three clocks. */
 function world() {
@@ -156,11 +166,20 @@ function world() {
   return { moves, check, heals, view, model };
 }
 
+const base64url = (text: string): string => Buffer.from(text).toString('base64url');
+
+/** The beat as a service of before `signed` would have sent it. */
+function asOlder({ signature: _, signed: _jws, ...content }: Beat, { privateKey }: FeedKey): Omit<Beat, 'signed'> {
+  const signature = sign(null, Buffer.from(canonicalJson(content)), privateKey).toString('base64url');
+  return { ...content, signature };
+}
+
 function forge(beat: Beat, how: Forgery): Readonly<Record<string, unknown>> {
-  const { signature, signed: _, ...content } = beat;
+  const { signature, signed = '', ...content } = beat;
+  const [header, payload, proof = ''] = signed.split('.');
   const saying = (more: object) => {
     const said = { ...content, ...more };
-    return { ...said, signature, signed: Buffer.from(canonicalJson(said)).toString('base64url') };
+    return { ...said, signature, signed: `${header}.${base64url(canonicalJson(said))}.${proof}` };
   };
   switch (how) {
     case 'issuedAt':
@@ -176,7 +195,9 @@ function forge(beat: Beat, how: Forgery): Readonly<Record<string, unknown>> {
           : { directive: { ...beat.directive, state: 'lifted', reason: 'forged' } },
       );
     case 'signature':
-      return { ...beat, signature: `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}` };
+      return { ...beat, signed: `${header}.${payload}.${proof.startsWith('A') ? 'B' : 'A'}${proof.slice(1)}` };
+    case 'algorithm':
+      return { ...beat, signed: `${base64url(JSON.stringify({ alg: 'none', kid: beat.kid }))}.${payload}.` };
     case 'stranger':
       return signBeat(content, { kid: beat.kid, privateKey: stranger, jwk: { kty: 'OKP', crv: 'Ed25519', x: '' } });
     case 'unread':
@@ -202,6 +223,7 @@ const forgeries: readonly Forgery[] = [
   'unread',
   'older',
   'bytes',
+  'algorithm',
   'shape',
 ];
 
@@ -330,11 +352,9 @@ test('a beat may have a member that this host does not know, and its other membe
 test('a beat of a service that does not send the signed bytes counts, but for one that anybody has added to', () => {
   const { view, model, heals } = world();
   heals();
-  const { signed: _, ...older } = model.issue(uuid(1), { type: 'all' });
-  view.heard(older);
+  view.heard(asOlder(model.issue(uuid(1), { type: 'all' }), model.key));
   assert.deepEqual([view.stale(), view.state().epoch], [undefined, 1]);
-  const { signed: _bytes, ...next } = model.lift(uuid(1));
-  view.heard({ ...next, hidden: true });
+  view.heard({ ...asOlder(model.lift(uuid(1)), model.key), hidden: true });
   assert.deepEqual([view.stale(), view.state().epoch], ['bad_signature', 1]);
 });
 
