@@ -23,11 +23,16 @@ const TLS = ['--set', 'tls.existingSecret=tls'];
 /** Everything that can be turned on. */
 const ALL = [
   ...TLS,
-  ...['--set', 'kafka.brokers=kafka-0:9093,kafka-1:9093'.replace(',', '\\,'), '--set', 'kafka.tls=secret'],
-  ...['--set', 'kafka.sasl=scram-sha-512', '--set', 'kafka.user=u', '--set', 'kafka.existingSecret=kafka'],
-  ...['--set', 'metrics.serviceMonitor.enabled=true', '--set', 'metrics.prometheusRule.enabled=true'],
-  ...['--set', 'persistence.storageClass=fast', '--set', 'settings.SALLYPORT_LEASE_MS=4000'],
-  ...['--set-json', 'networkPolicy.egress=[{"ports":[{"port":9093,"protocol":"TCP"}]}]'],
+  '--set=kafka.brokers=kafka-0:9093\\,kafka-1:9093',
+  '--set=kafka.tls=secret',
+  '--set=kafka.sasl=scram-sha-512',
+  '--set=kafka.user=u',
+  '--set=kafka.existingSecret=kafka',
+  '--set=metrics.serviceMonitor.enabled=true',
+  '--set=metrics.prometheusRule.enabled=true',
+  '--set=persistence.storageClass=fast',
+  '--set=settings.SALLYPORT_LEASE_MS=4000',
+  '--set-json=networkPolicy.egress=[{"ports":[{"port":9093,"protocol":"TCP"}]}]',
 ];
 
 describe('helm', () => {
