@@ -29,7 +29,7 @@ test('reads the log in its order, page by page, each event once', async (t) => {
   const world = await makeWorld(t);
   const { taskId } = await world.open();
   await world.authorize(taskId);
-  const whole = await all(world, { limit: '1000000' });
+  const whole = await all(world, { limit: '1000' });
   assert.deepEqual(whole.types.slice(-3), ['TaskOpened', 'TaskJoined', 'CallDecided']);
   for (const limit of ['1', '2', '3']) assert.deepEqual((await all(world, { limit })).types, whole.types, limit);
   const [last] = (await readEvents(world.log, world.view, { types: 'CallDecided' })).items;

@@ -100,7 +100,7 @@ test('only reading whole looks at every member', () => {
 
 test('a fact is sealed at the version of its type, and only in a stream of its family', () => {
   const fact = { type: 'TaskClosed', data: { taskId: 'x' }, actor: 'host:h', time: toInstant(0) };
-  assert.equal(sealFact('task-x', 1, fact).event.schemaVersion, 1);
+  assert.equal(sealFact('task-x', 1, fact).event.schemaVersion, 2);
   for (const stream of ['calls-x', 'weather-x', 'task', 'directives-x', 'directives'])
     assert.throws(() => sealFact(stream, 1, fact), RangeError, stream);
 });
