@@ -166,9 +166,9 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
     return err(refusal('too_large', 'the calls of the task hold too much evidence: open another'));
   }
   const attempt = (call?.latest.decided.attempt ?? 0) + 1;
-  const { agent, ...rest } = decided;
+  const { agent } = decided;
   // In the order of RFC 8785, which serialises fastest.
-  const data = agent === undefined ? { attempt, ...rest } : { agent, attempt, ...rest };
+  const data = agent === undefined ? { attempt, ...decided } : { agent, attempt, ...decided };
   return ok([{ type: 'CallDecided', data, actor, time }]);
 }
 
