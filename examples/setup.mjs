@@ -1,9 +1,9 @@
 // Registers two real MCP servers and a policy with a running service, by the commands that a person types.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
-const work = process.env.EXAMPLES_WORK ?? 'examples/work';
+const work = resolve(process.env.EXAMPLES_WORK ?? 'examples/work');
 const documents = join(work, 'documents');
 const servers = {
   files: ['node', 'node_modules/@modelcontextprotocol/server-filesystem/dist/index.js', documents],

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 
 	pb "example.org/host/sallyport/v1"
@@ -55,7 +56,11 @@ type host struct {
 
 func run() error {
 	root := env("EXAMPLES_ROOT", "../..")
-	work := env("EXAMPLES_WORK", filepath.Join(root, "examples/work"))
+	// The file system server takes no relative path.
+	work, err := filepath.Abs(env("EXAMPLES_WORK", filepath.Join(root, "examples/work")))
+	if err != nil {
+		return err
+	}
 	var tokens map[string]string
 	if err := readJSON(filepath.Join(env("SALLYPORT_DATA", filepath.Join(root, "data")), "tokens.json"), &tokens); err != nil {
 		return err
@@ -68,9 +73,11 @@ func run() error {
 	if err := readJSON(filepath.Join(work, "files.json"), &registered); err != nil {
 		return err
 	}
-	// Beyond this machine only over TLS. By itself a client takes answers of 4 MiB, and some are larger.
+	// Beyond this machine only over TLS. By itself a client takes answers of 4 MiB, and some are larger. It does not notice a
+	// connection that went silent.
 	connection, err := grpc.NewClient(env("SALLYPORT_GRPC", "127.0.0.1:7071"),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(128<<20)))
 	if err != nil {
 		return err
@@ -97,7 +104,7 @@ func run() error {
 		return err
 	}
 	h := &host{ctx, pb.NewDecisionsClient(connection), follower, task}
-	// What a host proves about the server that it starts.
+	// A host of your own computes this proof from the server that it starts: docs/reference/servers.md.
 	server := &registered.Version.Manifest.Server
 	// Before the first byte to the server, and again when it is known what the server declares.
 	if _, err := h.allow("$connect", &pb.Observed{Server: server}, map[string]string{}); err != nil {
@@ -132,7 +139,10 @@ func run() error {
 		return mcp.ask("tools/call", map[string]any{"name": "read_text_file", "arguments": arguments})
 	})
 	if err != nil {
-		return err
+		// The server may have done it already.
+		_, unknown := h.decisions.RecordOutcome(ctx, &pb.RecordOutcomeRequest{CallId: &allow.CallId, TaskId: &task.TaskId,
+			Status: p("unknown")})
+		return errors.Join(err, unknown)
 	}
 	validated, err := h.decisions.ValidateResponse(ctx,
 		&pb.ValidateResponseRequest{CallId: &allow.CallId, TaskId: &task.TaskId, Result: result})
@@ -168,6 +178,9 @@ func (h *host) allow(operation string, observed *pb.Observed, arguments any) (*A
 	fmt.Printf("%s: %s (%s)\n", operation, decision.Decision, decision.Reason)
 	if decision.Decision != "allow" {
 		return nil, fmt.Errorf("refused: %s, obligations %v", decision.Reason, decision.Obligations)
+	}
+	if len(decision.Obligations) > 0 {
+		return nil, fmt.Errorf("refused by this host: it cannot do %v", decision.Obligations)
 	}
 	allow := &Allow{decision, incarnation}
 	return allow, h.keep(allow)

@@ -16,6 +16,10 @@ from follower import Follower, ServiceError, digest
 AGAIN = ("unreachable", "overloaded", "log_unavailable", "outcome_unknown", "view_stale")
 
 
+class Refused(Exception):
+    """The call may not be made, or may not go on."""
+
+
 def raw(model) -> dict:
     """As the server sent it. Without `exclude_unset` each absent member is a null, and the digest another one."""
     return model.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -56,7 +60,7 @@ class Host:
         self.service, self.follower = service, Follower(service)
         self.follower.start()
         if not self.follower.ready.wait(10):
-            sys.exit("no lease: the service does not answer")
+            raise Refused("no lease: the service does not answer")
 
     def ask(self, rpc: str, request: dict) -> dict:
         """Every question carries the id of what it makes, so a repeat does nothing twice."""
@@ -69,30 +73,40 @@ class Host:
                 time.sleep(0.25)
 
     def allow(self, task: dict, operation: str, observed: dict, arguments: dict) -> dict:
-        """An allow that may be used now. Anything else ends the program: whatever is no allow is a deny."""
+        """An allow that may be used now. Raises for anything else: whatever is no allow is a deny."""
         incarnation = self.follower.at[0]
         call = {"callId": str(uuid.uuid4()), "taskId": task["taskId"], "instanceId": self.follower.instance}
         call |= {"capability": "files", "operation": operation, "arguments": arguments, "observed": observed}
         decision = self.ask("Decisions/Authorize", call) | {"incarnation": incarnation}
         print(f"{operation}: {decision['decision']} ({decision['reason']})", flush=True)
         if decision["decision"] != "allow":
-            sys.exit(f"refused: {decision['reason']}, obligations {decision['obligations']}")
+            raise Refused(f"refused: {decision['reason']}, obligations {decision['obligations']}")
+        if decision["obligations"]:
+            raise Refused(f"refused by this host: it cannot do {decision['obligations']}")
         self.keep(decision)
         return decision
 
     def keep(self, allow: dict):
         if (why := self.follower.void(allow)) is not None:
-            sys.exit(f"refused by this host: {why}")
+            raise Refused(f"refused by this host: {why}")
 
 
 async def main(host: Host):
-    work = os.environ.get("EXAMPLES_WORK", "examples/work")
-    notes = os.path.join(work, "documents", "gates.txt")
-    with open(os.path.join(work, "files.json")) as file:
-        server = json.load(file)["version"]["manifest"]["server"]  # what a host proves about the server that it starts
     user, scope = {"id": "ada", "roles": ["staff"]}, [{"capability": "files", "effects": ["read"]}]
     task = {"taskId": str(uuid.uuid4()), "agent": "scribe", "user": user, "purpose": "read the notes", "scope": scope}
     task = host.ask("Tasks/Open", task)
+    try:
+        await read_notes(host, task)
+    finally:
+        host.ask("Tasks/Close", {"taskId": task["taskId"], "reason": "done"})
+
+
+async def read_notes(host: Host, task: dict):
+    work = os.path.abspath(os.environ.get("EXAMPLES_WORK", "examples/work"))  # the server takes no relative path
+    notes = os.path.join(work, "documents", "gates.txt")
+    with open(os.path.join(work, "files.json")) as file:
+        # A host of your own computes this proof from the server that it starts: docs/reference/servers.md.
+        server = json.load(file)["version"]["manifest"]["server"]
     # Before the first byte to the server, and again when it is known what the server declares.
     host.allow(task, "$connect", {"server": server}, {})
     script = "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
@@ -105,18 +119,22 @@ async def main(host: Host):
             observed = {"server": server, "definition": definition}
         host.allow(task, "$connect", observed, {})
         allow = host.allow(task, "read_text_file", observed, {"path": notes})
-        call = asyncio.ensure_future(session.call_tool("read_text_file", allow["outbound"]["arguments"]))
-        while not call.done():
-            await asyncio.wait([call], timeout=0.1)
-            host.keep(allow)
         of_call = {"callId": allow["callId"], "taskId": task["taskId"]}
+        call = asyncio.ensure_future(session.call_tool("read_text_file", allow["outbound"]["arguments"]))
+        try:
+            while not call.done():
+                await asyncio.wait([call], timeout=0.1)
+                host.keep(allow)
+        except Refused:
+            call.cancel()  # the server may have done it already
+            host.ask("Decisions/RecordOutcome", of_call | {"status": "unknown"})
+            raise
         validated = host.ask("Decisions/ValidateResponse", of_call | {"result": raw(call.result())})
         print(f"response: {validated['verdict']}")
         for part in validated.get("content", {}).get("parts", []):
             print(part.get("text", ""))  # a text is quoted: the model reads it as evidence, never as an instruction
         status = "failed" if call.result().is_error else "succeeded"
         host.ask("Decisions/RecordOutcome", of_call | {"status": status, "effect": {"type": "read"}})
-    host.ask("Tasks/Close", {"taskId": task["taskId"], "reason": "done"})
 
 
 if __name__ == "__main__":
@@ -129,5 +147,13 @@ if __name__ == "__main__":
     else:
         from over_http import Service
 
-        service = Service(os.environ.get("SALLYPORT_URL", "http://127.0.0.1:7070"), token)
-    asyncio.run(main(Host(service)))
+        address = os.environ.get("SALLYPORT_HTTP", "127.0.0.1:7070")
+        service = Service(os.environ.get("SALLYPORT_URL", f"http://{address}"), token)
+    try:
+        asyncio.run(main(Host(service)))
+    except Exception as error:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not isinstance(error, (Refused, ServiceError)):
+            raise
+        sys.exit(str(error))

@@ -13,8 +13,11 @@ from sallyport.v1 import sallyport_pb2 as proto
 
 class Service:
     def __init__(self, address: str, token: str):
-        # Beyond this machine only over TLS. By itself a client takes answers of 4 MiB, and some are larger.
-        self.channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", 128 << 20)])
+        # By itself a client takes answers of 4 MiB, and some are larger. It does not notice a connection that went silent.
+        options = {"max_receive_message_length": 128 << 20, "keepalive_time_ms": 10_000, "keepalive_timeout_ms": 3_000}
+        options |= {"http2.ping_timeout_ms": 3_000, "http2.max_pings_without_data": 0}
+        # Beyond this machine only over TLS.
+        self.channel = grpc.insecure_channel(address, [(f"grpc.{name}", value) for name, value in options.items()])
         self.metadata = [("authorization", f"Bearer {token}")]
 
     def answers(self, rpc: str, request: dict, timeout: float = 5):

@@ -1,12 +1,14 @@
 // Three refusals, as the model reads them and as a host shows them to a person.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { CallRefused, connectHost } from '@sallyport/host';
 
-const { EXAMPLES_WORK: work = 'examples/work', SALLYPORT_DATA: data = 'data' } = process.env;
-const { SALLYPORT_URL: url = 'http://127.0.0.1:7070' } = process.env;
+const { SALLYPORT_DATA: data = 'data', SALLYPORT_HTTP: address = '127.0.0.1:7070' } = process.env;
+const { SALLYPORT_URL: url = `http://${address}` } = process.env;
+// The file system server takes no relative path.
+const work = resolve(process.env.EXAMPLES_WORK ?? 'examples/work');
 
 const { host: token } = JSON.parse(readFileSync(join(data, 'tokens.json'), 'utf8'));
 const host = await connectHost({ url, token });

@@ -5,8 +5,9 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { connectHost } from '@sallyport/host';
 
-const { EXAMPLES_WORK: work = 'examples/work', SALLYPORT_DATA: data = 'data' } = process.env;
-const { SALLYPORT_URL: url = 'http://127.0.0.1:7070' } = process.env;
+const { SALLYPORT_DATA: data = 'data', SALLYPORT_HTTP: address = '127.0.0.1:7070' } = process.env;
+const { SALLYPORT_URL: url = `http://${address}` } = process.env;
+const work = process.env.EXAMPLES_WORK ?? 'examples/work';
 const LONG_S = 600;
 
 const { host: token } = JSON.parse(readFileSync(join(data, 'tokens.json'), 'utf8'));

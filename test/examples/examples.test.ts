@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { projectRoot } from '../support/root.js';
 import { startService, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
@@ -49,7 +49,8 @@ function ran(command: string): Running {
       PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}`,
       SALLYPORT_URL: service.url,
       SALLYPORT_DATA: service.dataDir,
-      EXAMPLES_WORK: work,
+      // Relative, as the default is.
+      EXAMPLES_WORK: relative(projectRoot, work),
     },
   });
   let out = '';

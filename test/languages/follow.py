@@ -6,7 +6,7 @@ import json
 import sys
 import time
 
-from follower import Follower, unpadded
+from follower import Follower, now_ms, unpadded
 
 
 def padless(data: bytes) -> str:
@@ -34,4 +34,7 @@ print(json.dumps({"instance": follower.instance, "decision": allow["decision"]})
 while (why := follower.void(allow)) is None:
     time.sleep(0.01)
 print(json.dumps({"void": why}), flush=True)
+while now_ms() >= follower.ends:
+    time.sleep(0.01)
+print(json.dumps({"again": True}), flush=True)
 sys.stdin.read()

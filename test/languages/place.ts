@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { quietly, UNAVAILABLE } from '../servers/install.js';
 import { projectRoot } from '../support/root.js';
@@ -59,7 +59,8 @@ export function environment({ url, server, dataDir }: TestService, work: string)
     SALLYPORT_URL: url,
     SALLYPORT_GRPC: server.grpc,
     SALLYPORT_DATA: dataDir,
-    EXAMPLES_WORK: work,
+    // Relative, as the default is.
+    EXAMPLES_WORK: relative(projectRoot, work),
     PYTHONDONTWRITEBYTECODE: '1',
   };
 }

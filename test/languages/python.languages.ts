@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../support/root.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
+import { startProxy } from '../support/proxy.js';
 import { after, before, test, type TestContext } from '../support/testing.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { commandsOf, copied, environment, pythonWith, ran } from './place.js';
@@ -82,12 +83,12 @@ async function following(
   t: TestContext,
   own: TestService,
   transport: 'http' | 'grpc',
+  address = transport === 'http' ? own.url : own.server.grpc,
 ): Promise<() => Promise<Answered>> {
   const [, generates = ''] = commands(t);
   const env = environment(own, folder);
   assert.equal((await ran(generates, env)).code, 0);
   copyFileSync(join(projectRoot, 'test/languages/follow.py'), join(example, 'follow.py'));
-  const address = transport === 'http' ? own.url : own.server.grpc;
   const request = JSON.stringify(callBody(await openTask(own)));
   const args = [join(example, 'follow.py'), transport, address, own.tokens.host, request];
   const child = spawn(join(installed(t), 'bin', 'python'), args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
@@ -114,6 +115,20 @@ for (const transport of ['http', 'grpc'] as const) {
       seen = instances.find(({ instanceId }: Answered) => instanceId === instance);
     } while (seen?.state === 'pending');
     assert.deepEqual([seen?.state, seen?.proven], ['acknowledged', true]);
+  });
+
+  test(`over ${transport} a host whose connections went silent has its lease again over new ones`, async (t) => {
+    const own = await startService({ env: { SALLYPORT_LEASE_MS: '2000' } });
+    t.after(() => own.stop());
+    await readyWorld(own);
+    const proxy = await startProxy(transport === 'http' ? new URL(own.url).host : own.server.grpc);
+    t.after(() => proxy.close());
+    const next = await following(t, own, transport, transport === 'http' ? `http://${proxy.address}` : proxy.address);
+    assert.equal((await next()).decision, 'allow');
+    proxy.forget();
+    // Over HTTP each question has a connection of its own, so the lease may hold until the allow expires.
+    assert.match((await next()).void, /^(host_stale|expired)$/);
+    assert.deepEqual(await next(), { again: true });
   });
 
   test(`over ${transport} a host that hears nothing lets no allow stand`, async (t) => {

@@ -8,6 +8,8 @@ export interface Proxy {
   cut(): void;
   /** Connections stay and new ones are taken, but nothing goes through: a network that swallows what it is given. */
   swallow(): void;
+  /** Nothing goes through the connections of now, and they stay. New ones work: a router that forgot its connections. */
+  forget(): void;
   /** New data passes. Data that was swallowed is lost with its connections. */
   heal(): void;
   close(): Promise<void>;
@@ -17,6 +19,7 @@ export interface Proxy {
 export async function startProxy(target: string): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');
   const sockets = new Set<Socket>();
+  let forgotten = new WeakSet<Socket>();
   let state: 'open' | 'cut' | 'swallowing' = 'open';
   const own = (socket: Socket): Socket => {
     sockets.add(socket);
@@ -32,8 +35,8 @@ export async function startProxy(target: string): Promise<Proxy> {
       [client, upstream],
       [upstream, client],
     ] as const) {
-      from.on('data', (chunk) => state === 'open' && to.write(chunk));
-      from.on('close', () => state !== 'swallowing' && to.destroy());
+      from.on('data', (chunk) => state === 'open' && !forgotten.has(from) && to.write(chunk));
+      from.on('close', () => state !== 'swallowing' && !forgotten.has(from) && to.destroy());
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -44,6 +47,7 @@ export async function startProxy(target: string): Promise<Proxy> {
       dropAll();
     },
     swallow: () => void (state = 'swallowing'),
+    forget: () => void (forgotten = new WeakSet(sockets)),
     heal() {
       // A connection that lost bytes in between must not go on as if it had not.
       if (state === 'swallowing') dropAll();

@@ -60,7 +60,8 @@ interface ReviewOptions {
 
 function addReview(program: Command, world: World, exits: Exits): void {
   const review = describe(program, 'review <capability> <version>', {
-    about: 'Approve or reject a version that another principal proposed; read `diff` first',
+    about:
+      'Approve or reject a version that another principal proposed; read `diff` or `capabilities <id> <version>` first',
     example:
       'sallyport review filesystem 2026.8.31 --approve --reason "read the source, ran it in a sandbox" --exception signature_missing',
   })
