@@ -117,19 +117,23 @@ for (const transport of ['http', 'grpc'] as const) {
     assert.deepEqual([seen?.state, seen?.proven], ['acknowledged', true]);
   });
 
-  test(`over ${transport} a host whose connections went silent has its lease again over new ones`, async (t) => {
-    const own = await startService({ env: { SALLYPORT_LEASE_MS: '2000' } });
-    t.after(() => own.stop());
-    await readyWorld(own);
-    const proxy = await startProxy(transport === 'http' ? new URL(own.url).host : own.server.grpc);
-    t.after(() => proxy.close());
-    const next = await following(t, own, transport, transport === 'http' ? `http://${proxy.address}` : proxy.address);
-    assert.equal((await next()).decision, 'allow');
-    proxy.forget();
-    // Over HTTP each question has a connection of its own, so the lease may hold until the allow expires.
-    assert.match((await next()).void, /^(host_stale|expired)$/);
-    assert.deepEqual(await next(), { again: true });
-  });
+  test(
+    `over ${transport} a host whose connections went silent has its lease again`,
+    { timeoutMs: 90_000 },
+    async (t) => {
+      const own = await startService({ env: { SALLYPORT_LEASE_MS: '2000' } });
+      t.after(() => own.stop());
+      await readyWorld(own);
+      const proxy = await startProxy(transport === 'http' ? new URL(own.url).host : own.server.grpc);
+      t.after(() => proxy.close());
+      const next = await following(t, own, transport, transport === 'http' ? `http://${proxy.address}` : proxy.address);
+      assert.equal((await next()).decision, 'allow');
+      proxy.forget();
+      // Over HTTP each question has a connection of its own, so the lease may hold until the allow expires.
+      assert.match((await next()).void, /^(host_stale|expired)$/);
+      assert.deepEqual(await next(), { again: true });
+    },
+  );
 
   test(`over ${transport} a host that hears nothing lets no allow stand`, async (t) => {
     const own = await startService({ env: { SALLYPORT_LEASE_MS: '2000' } });
