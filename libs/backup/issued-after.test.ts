@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { feedModel } from '../../test/support/feed-model.js';
 import { uuid } from '../../test/support/given.js';
 import { test } from '../../test/support/testing.js';
-import { beatText, type Beat } from '../feed/beat.js';
+import { beatText, signBeat, type Beat } from '../feed/beat.js';
+import { defined } from '../kernel/defined.js';
 import { DirectivesAfter, EventsAfter } from './issued-after.js';
 
 const category = (name: string) => ({ type: 'category', category: name }) as const;
@@ -10,14 +11,19 @@ const recordOf = (beat: Beat) => ({ value: beatText(beat), headers: {} });
 
 test('the directives after a backup are those of its incarnation above its epoch, signed by its key', () => {
   const model = feedModel(Date.now, 5000, () => false, { incarnation: 10 });
+  const restated = (old: Beat): Beat => {
+    const { kid: _, signature: _signature, signed: _jws, ...now } = model.heartbeat();
+    return signBeat(defined({ ...now, directive: old.directive }), model.key);
+  };
   const earlier = feedModel(Date.now, 5000, () => false, { incarnation: 3, signedBy: model.key });
   const stranger = feedModel(Date.now, 5000, () => false, { incarnation: 10 });
   const after = new DirectivesAfter({ incarnation: 10, epoch: 2, head: 9n }, model.keys);
+  const known = [model.issue(uuid(1), category('a')), model.issue(uuid(2), category('b'))] as const;
   for (const beat of [
-    model.issue(uuid(1), category('a')),
-    model.issue(uuid(2), category('b')),
+    ...known,
     model.heartbeat(),
     model.issue(uuid(3), category('c')),
+    restated(known[1]),
     model.lift(uuid(1)),
     earlier.issue(uuid(7), category('x')),
     earlier.issue(uuid(8), category('y')),

@@ -41,7 +41,10 @@ export class DirectivesAfter {
     // A service of before incarnations were named wrote 0.
     if (incarnation !== 0 && incarnation < this.known.incarnation) return;
     this.epoch = Math.max(this.epoch, epoch);
-    if (directive !== undefined && epoch > this.known.epoch) this.last.set(directive.id, beat);
+    if (directive === undefined || epoch <= this.known.epoch) return;
+    // A service restates every active directive at its start, at the epoch of that time.
+    const isLater = directive.state === 'lifted' || directive.epoch > this.known.epoch;
+    if (isLater) this.last.set(directive.id, beat);
   }
 
   found(): LaterDirectives {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, realpathSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
@@ -48,7 +48,7 @@ export async function openKeyring(file: string): Promise<Keyring> {
     // First, because SQLite gives the same mode to the files that it makes next to it.
     if (existsSync(file)) chmodSync(file, 0o600);
     // A key that a second keyring had cached could outlive its shredding here. A backup only reads, and needs no lock.
-    lock = holdLock(file);
+    lock = holdLock(existsSync(file) ? realpathSync(file) : file);
     db = openFile(file, FORMAT, OPTIONS);
     // Makes durable what a killed process may have left in the page cache, and the new file itself.
     foldWal(db);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileEntry, Manifest } from '../../libs/backup/manifest.js';
@@ -10,7 +10,7 @@ import { hostOf } from '../support/guarded.js';
 import { projectRoot } from '../support/root.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
-import { folderOf, sallyport } from './ground.js';
+import { folderOf, sallyport, sallyportIn } from './ground.js';
 import { test } from '../support/testing.js';
 
 /** Backups of a running service, and restores of them, through the command line. */
@@ -208,3 +208,22 @@ async function describeAgain(backup: string): Promise<void> {
   const files = await Promise.all(manifest.files.map(({ name }) => fileEntry(backup, name)));
   writeFileSync(file, JSON.stringify({ ...manifest, files }));
 }
+
+test('a restore refuses what would undo it: a write-ahead log that is left, and a log in another place', async (t) => {
+  const folder = folderOf(t);
+  const service = await startService();
+  t.after(() => service.stop());
+  assert.equal((await sallyport(service.dataDir, 'backup', folder('b'))).code, 0);
+  for (const left of ['sallyport.db-wal', 'keys.db-wal', 'keys.db-shm']) {
+    const data = folder(left);
+    mkdirSync(data);
+    writeFileSync(join(data, left), '');
+    const refused = await sallyport(data, 'restore', folder('b'));
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, new RegExp(`${left} exists: restore never replaces it`));
+  }
+  const elsewhere = { SALLYPORT_EVENT_LOG: `sqlite:${folder('other.db')}` };
+  const refused = await sallyportIn(elsewhere, folder('data'), 'restore', folder('b'));
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /SALLYPORT_EVENT_LOG names a log outside of the data folder/);
+});

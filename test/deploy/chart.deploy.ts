@@ -31,7 +31,7 @@ const ALL = [
   '--set=metrics.serviceMonitor.enabled=true',
   '--set=metrics.prometheusRule.enabled=true',
   '--set=persistence.storageClass=fast',
-  '--set=settings.SALLYPORT_LEASE_MS=4000',
+  '--set-string=settings.SALLYPORT_LEASE_MS=4000',
   '--set-json=networkPolicy.egress=[{"ports":[{"port":9093,"protocol":"TCP"}]}]',
 ];
 

@@ -31,6 +31,7 @@ const metricsIn = (text: string): string[] =>
 
 describe('every metric exists', () => {
   let reported: Set<string>;
+  let scrape = '';
   before(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sallyport-metrics-'));
     const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
@@ -41,6 +42,7 @@ describe('every metric exists', () => {
     const env = { SALLYPORT_KAFKA_BROKERS: '127.0.0.1:9', SALLYPORT_TLS_CERT: certFile, SALLYPORT_TLS_KEY: keyFile };
     const service = await startService({ env });
     const text = await service.service.metrics.registry.metrics();
+    scrape = text;
     await service.stop();
     rmSync(folder, { recursive: true });
     reported = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name ?? ''));
@@ -52,6 +54,15 @@ describe('every metric exists', () => {
       missing.filter((each) => !reported.has(each.split(': ')[1] ?? '')),
       [],
     );
+  });
+
+  test('a counter that an alert watches is there before its first event', () => {
+    for (const series of [
+      'sallyport_drift_observed_total{severity="authority-change"} 0',
+      'sallyport_undecided_total{cause="log_unavailable"} 0',
+      'sallyport_decisions_total{decision="deny",reason="internal_error"} 0',
+    ])
+      assert.ok(scrape.includes(`${series}\n`), series);
   });
 
   test('of the dashboard', () => {

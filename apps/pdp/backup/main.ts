@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { defined } from '../../../libs/kernel/defined.js';
-import { BackupError } from '../../../libs/backup/manifest.js';
+import { BackupError, LOG_FILE } from '../../../libs/backup/manifest.js';
 import { readSettings, type Settings } from '../settings.js';
 import { checkBackup, type CheckedBackup } from './check.js';
 import { isRead, lostSince, type Lost } from './lost.js';
@@ -31,6 +32,10 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
   const lost = await lostOf(checked, settings);
   const found = defined({ manifest, opened, shredded, lost });
   if (command === 'check') return say(found, [...checkedText(checked), ...lostText(lost)]);
+  if (settings.logFile !== join(settings.dataDir, LOG_FILE)) {
+    const advice = 'restore without it, then move the log there before the start';
+    throw new BackupError(`SALLYPORT_EVENT_LOG names a log outside of the data folder: ${advice}`);
+  }
   const dataDir = to ?? settings.dataDir;
   const after = lost !== undefined && isRead(lost.directives) ? lost.directives.incarnation : 0;
   const incarnation = await restoreBackup(from, dataDir, { manifest, nowMs, after });

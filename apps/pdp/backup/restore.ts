@@ -12,6 +12,9 @@ import { makeFolder } from '../../../libs/sqlite-file/make-folder.js';
 import { syncPath } from '../../../libs/sqlite-file/sync-path.js';
 import { families } from '../../../libs/streams/catalogue.js';
 
+/** Endings of the files that SQLite keeps next to a database. */
+const SIDE_FILES = ['-wal', '-shm', '-journal'];
+
 export interface RestoreOptions {
   readonly manifest: Manifest;
   readonly nowMs: number;
@@ -21,8 +24,8 @@ export interface RestoreOptions {
 
 /**
  * Restores a backup that was checked, into a data folder without a log. The log begins a new incarnation, which is a fact
- * in it. Everything is prepared in a folder of its own, and the log gets its name last: a crash leaves no half data folder
- * that a service would take for whole. Returns the new incarnation. Throws `BackupError`.
+ * in it. Everything is prepared in a folder of its own, and the log gets its name last. A crash between two names leaves a
+ * folder without a log, which a second restore refuses by the names that are there. Returns the new incarnation. Throws `BackupError`.
  */
 export async function restoreBackup(backup: string, dataDir: string, options: RestoreOptions): Promise<number> {
   const { files } = options.manifest;
@@ -30,7 +33,8 @@ export async function restoreBackup(backup: string, dataDir: string, options: Re
   let draft: string | undefined;
   try {
     makeFolder(dataDir);
-    for (const { name } of files)
+    // A write-ahead log that is left would be replayed over the restored file at the next start.
+    for (const name of files.flatMap(({ name: each }) => [each, ...SIDE_FILES.map((suffix) => each + suffix)]))
       if (existsSync(join(dataDir, name)))
         throw new BackupError(`${join(dataDir, name)} exists: restore never replaces it`);
     lock = holdLock(join(dataDir, LOG_FILE));

@@ -60,7 +60,8 @@ export class DiskWatch {
   /** A write failed. */
   failed(path: string, cause: string): void {
     const known = this.troubles.get(path);
-    if (known?.cause === cause) return;
+    // A trouble that began too soon after the last line is told by a later failure.
+    if (known?.cause === cause && known.isTold) return;
     const trouble: Known = { cause, path, sinceMs: known?.sinceMs ?? this.nowMs(), isTold: known?.isTold ?? false };
     this.troubles.set(path, trouble);
     void freeBytesAt(path).then((freeBytes) => this.tell(trouble, freeBytes));

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { DriftObserved } from '../../../libs/capability/events.js';
+import { Severity } from '../../../libs/capability/diff.js';
 import type { ControlView } from '../../../libs/control/control-view.js';
 import type { SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
 import type { Instances } from '../../../libs/fleet/instances.js';
@@ -50,6 +51,8 @@ export function countDrifts(registry: Registry, view: Pick<ControlView, 'listen'
     labelNames: ['severity'],
     registers: [registry],
   });
+  // An alert sees a rise only of a series that was there before.
+  for (const severity of Severity.options) drifts.inc({ severity }, 0);
   view.listen(({ event }) => {
     if (event.type !== 'DriftObserved') return;
     const { diff } = event.data as z.infer<typeof DriftObserved>;

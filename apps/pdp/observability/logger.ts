@@ -28,7 +28,9 @@ export const levelIn = (text: string | undefined): LogLevel => LOG_LEVELS.find((
 export function placeOf(error: Error): { readonly error: string; readonly at: string[] | undefined } {
   const at = error.stack
     ?.split('\n')
-    .slice(1, 6)
+    // The message may have several lines, and quote a caller.
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 5)
     .map((line) => line.trim());
   return { error: error.name, at };
 }

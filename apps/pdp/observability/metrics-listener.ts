@@ -73,7 +73,9 @@ async function answer(scrapes: Scrapes, request: IncomingMessage, response: Serv
   request.resume();
   if (request.url?.split('?')[0] !== '/metrics') return send(404, 'only /metrics is here\n');
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'GET alone\n', { allow: 'GET, HEAD' });
-  const text = await scrapes.take()?.catch(() => undefined);
-  if (text === undefined) return send(429, 'the metrics are asked for too often\n', { 'retry-after': '1' });
+  const taken = scrapes.take();
+  if (taken === undefined) return send(429, 'the metrics are asked for too often\n', { 'retry-after': '1' });
+  const text = await taken.catch(() => undefined);
+  if (text === undefined) return send(500, 'the metrics cannot be collected\n');
   send(200, text, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE });
 }

@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { PROBLEMS } from '../../../libs/contract/problem.js';
+import type { ReasonCode } from '../../../libs/vocabulary/words.js';
 import { VERSION } from '../../../libs/kernel/version.js';
 import { Scrapes } from './scrapes.js';
 
@@ -6,7 +8,7 @@ import { Scrapes } from './scrapes.js';
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /**
- * The metrics that the measuring wrappers write. Labels are closed lists of words: never an id, a name or any content.
+ * The metrics that the measuring wrappers write. Labels are closed lists of words: never an id or any content. The only names are those of refused principals.
  */
 export interface Metrics {
   readonly registry: Registry;
@@ -19,6 +21,9 @@ export interface Metrics {
   readonly appendSeconds: Histogram;
   readonly propagationSeconds: Histogram;
 }
+
+/** Denials for a fault of the service or of a policy, which deploy/alerts.yaml asks for. */
+const FAULTS = ['internal_error', 'view_stale', 'filter_failed', 'policy_error'] as const satisfies ReasonCode[];
 
 /** A registry of its own, so that two services in one process do not mix. */
 export function createMetrics(): Metrics {
@@ -34,21 +39,26 @@ export function createMetrics(): Metrics {
     labelNames: Object.keys(build),
     registers,
   }).set(build, 1);
+  const decisions = new Counter({
+    name: 'sallyport_decisions_total',
+    help: 'Decisions that were answered, by decision and reason code.',
+    labelNames: ['decision', 'reason'],
+    registers,
+  });
+  const undecided = new Counter({
+    name: 'sallyport_undecided_total',
+    help: 'Requests to authorize that ended without a decision, by cause.',
+    labelNames: ['cause'],
+    registers,
+  });
+  // An alert sees a rise only of a series that was there before.
+  for (const reason of FAULTS) decisions.inc({ decision: 'deny', reason }, 0);
+  for (const cause of Object.keys(PROBLEMS)) undecided.inc({ cause }, 0);
   return {
     registry,
     scrapes: new Scrapes(registry),
-    decisions: new Counter({
-      name: 'sallyport_decisions_total',
-      help: 'Decisions that were answered, by decision and reason code.',
-      labelNames: ['decision', 'reason'],
-      registers,
-    }),
-    undecided: new Counter({
-      name: 'sallyport_undecided_total',
-      help: 'Requests to authorize that ended without a decision, by cause.',
-      labelNames: ['cause'],
-      registers,
-    }),
+    decisions,
+    undecided,
     authorizeSeconds: new Histogram({
       name: 'sallyport_authorize_seconds',
       help: 'From a well-formed request to authorize to its answer, the durable record included.',

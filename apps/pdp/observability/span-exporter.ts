@@ -52,7 +52,8 @@ function noticed(exporter: SpanExporter, notices: SpanNotices): SpanExporter {
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>
     send(spans, (result) => {
-      const hasFailed = result.error !== undefined;
+      // 0 is `ExportResultCode.SUCCESS`; the error is optional.
+      const hasFailed = result.code !== 0;
       if (hasFailed && !isInTrouble) notices.onTrouble(reasonOf(result.error));
       if (!hasFailed && isInTrouble) notices.onRecovered();
       isInTrouble = hasFailed;

@@ -49,7 +49,7 @@ export class ServedCertificate implements Reloadable {
     return { certificateExpiresAt: toInstant(this.expiresAtMs()) };
   }
 
-  /** When the first certificate of the chain runs out, in milliseconds since the epoch. */
+  /** When the first of the certificates in the chain runs out, in milliseconds since the epoch. */
   expiresAtMs(): number {
     const chain = this.served.cert.toString('latin1').match(CERTIFICATES) ?? [];
     return Math.min(...chain.map((pem) => new X509Certificate(pem).validToDate.getTime()));
