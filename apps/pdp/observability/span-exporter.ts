@@ -52,8 +52,9 @@ function noticed(exporter: SpanExporter, notices: SpanNotices): SpanExporter {
   const send = exporter.export.bind(exporter);
   exporter.export = (spans, done) =>
     send(spans, (result) => {
-      // 0 is `ExportResultCode.SUCCESS`; the error is optional.
-      const hasFailed = result.code !== 0;
+      // `ExportResultCode.SUCCESS` is 0. The error is optional.
+      const { code }: { readonly code: number } = result;
+      const hasFailed = code !== 0;
       if (hasFailed && !isInTrouble) notices.onTrouble(reasonOf(result.error));
       if (!hasFailed && isInTrouble) notices.onRecovered();
       isInTrouble = hasFailed;
