@@ -44,7 +44,7 @@ const EQUAL: Record<string, [Definition, Definition]> = {
 };
 
 for (const [name, [before, after]] of Object.entries(EQUAL)) {
-  test(`equal but for nulls: ${name}`, () => {
+  test(`nulls are the only difference: ${name}`, () => {
     assert.ok(equalButForNulls(before, after));
     assert.ok(equalButForNulls(after, before));
     const { severity, hint, changes } = diffDefinitions(before, after);

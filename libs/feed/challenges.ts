@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { FeedKey } from './beat.js';
 
 const PERIOD_MS = 1_000;
@@ -12,7 +13,7 @@ const MAX_KEPT = 512;
  */
 export class Challenges {
   private readonly secret: KeyObject;
-  private readonly kept = new Map<string, string>();
+  private readonly kept = new LRUCache<string, string>({ max: MAX_KEPT });
 
   constructor(
     { privateKey }: Pick<FeedKey, 'privateKey'>,
@@ -44,8 +45,6 @@ export class Challenges {
     if (known !== undefined) return known;
     const nonce = createHmac('sha256', this.secret).update(about).digest('hex').slice(0, NONCE_DIGITS);
     this.kept.set(about, nonce);
-    const [oldest = ''] = this.kept.keys();
-    if (this.kept.size > MAX_KEPT) this.kept.delete(oldest);
     return nonce;
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { activeAt, type DirectivesState } from '../directive/decider.js';
 import { proverOf, type Prover } from '../feed/state-proof.js';
 
@@ -6,7 +7,7 @@ const MAX_KEPT = 256;
 
 /** The proofs that the service expects. The directives of an epoch are hashed once, at the first proof of that epoch. */
 export class ProofCheck {
-  private readonly provers = new Map<number, Prover>();
+  private readonly provers = new LRUCache<number, Prover>({ max: MAX_KEPT });
 
   /** `epoch` is not above that of the state. */
   expected(state: DirectivesState, epoch: number): Prover {
@@ -14,8 +15,6 @@ export class ProofCheck {
     if (known !== undefined) return known;
     const prover = proverOf(activeAt(state, epoch));
     this.provers.set(epoch, prover);
-    const [oldest = epoch] = this.provers.keys();
-    if (this.provers.size > MAX_KEPT) this.provers.delete(oldest);
     return prover;
   }
 }

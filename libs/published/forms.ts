@@ -68,7 +68,7 @@ const Operation = z.strictObject({
   unenforced: z.strictObject({ arguments: z.string(), output: z.string() }).partial().optional(),
 });
 
-const [Change] = [RecordedDiff.shape.changes.element];
+const Change = RecordedDiff.shape.changes.element;
 
 /**
  * Types whose recorded data has keys that are data, several types under one name, or text that stays inside. Every other

@@ -41,7 +41,7 @@ test('an old trouble is none of a lane that sends', async (t) => {
   assert.deepEqual([lane.status().state, lane.status().reason], ['sending', undefined]);
 });
 
-test('a trouble that lasts is told once, also when it came too soon after another, and so is its end', async (t) => {
+test('a lasting trouble is reported once, even soon after another, and its end is reported once', async (t) => {
   const ground = await relayGround(t);
   const topic = memoryTopic();
   const troubles: string[] = [];

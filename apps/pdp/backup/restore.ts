@@ -9,11 +9,9 @@ import { openSqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
 import { holdLock } from '../../../libs/sqlite-file/hold-lock.js';
 import { makeFolder } from '../../../libs/sqlite-file/make-folder.js';
+import { SIDE_FILES } from '../../../libs/sqlite-file/side-files.js';
 import { syncPath } from '../../../libs/sqlite-file/sync-path.js';
 import { families } from '../../../libs/streams/catalogue.js';
-
-/** Endings of the files that SQLite keeps next to a database. */
-const SIDE_FILES = ['-wal', '-shm', '-journal'];
 
 export interface RestoreOptions {
   readonly manifest: Manifest;

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { defined } from '../../../libs/kernel/defined.js';
 import { within } from '../../../libs/kernel/within.js';
 import { KeyringUnavailable, type Keyring } from '../../../libs/payloads/keyring.js';
 
@@ -26,7 +27,7 @@ export interface DiskNotices {
 
 interface Known extends DiskTrouble {
   readonly sinceMs: number;
-  isTold: boolean;
+  readonly isTold: boolean;
 }
 
 /** Bytes that the service may still write on the file system of a file; undefined if the system does not say. */
@@ -54,13 +55,13 @@ export class DiskWatch {
     const [known] = this.troubles.values();
     if (known === undefined) return undefined;
     const { cause, path, freeBytes } = known;
-    return { cause, path, ...(freeBytes === undefined ? {} : { freeBytes }) };
+    return defined({ cause, path, freeBytes });
   }
 
   /** A write failed. */
   failed(path: string, cause: string): void {
     const known = this.troubles.get(path);
-    // A trouble that began too soon after the last line is told by a later failure.
+    // The line about a trouble waits until one is due. Each further failure asks again.
     if (known?.cause === cause && known.isTold) return;
     const trouble: Known = { cause, path, sinceMs: known?.sinceMs ?? this.nowMs(), isTold: known?.isTold ?? false };
     this.troubles.set(path, trouble);
@@ -79,13 +80,12 @@ export class DiskWatch {
     const { path, cause } = trouble;
     // It may be over already, or another one by now.
     if (this.troubles.get(path) !== trouble) return;
-    const free = freeBytes === undefined ? {} : { freeBytes };
     const toldAtMs = this.toldAtMs.get(path) ?? -TELL_EVERY_MS;
     const isDue = this.nowMs() - toldAtMs >= TELL_EVERY_MS;
-    this.troubles.set(path, { ...trouble, ...free, isTold: trouble.isTold || isDue });
+    this.troubles.set(path, defined({ ...trouble, freeBytes, isTold: trouble.isTold || isDue }));
     if (!isDue) return;
     this.toldAtMs.set(path, this.nowMs());
-    this.notices.onTrouble({ cause, path, ...free });
+    this.notices.onTrouble(defined({ cause, path, freeBytes }));
   }
 }
 

@@ -10,17 +10,22 @@ export interface Pem {
   readonly key: Buffer;
 }
 
+interface Served extends Pem {
+  /** When the first of the certificates in the chain runs out, in milliseconds since the epoch. */
+  readonly expiresAtMs: number;
+}
+
 const CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /**
- * The certificate that both interfaces serve, and its key. Open connections go on: only the
+ * The certificate that both interfaces serve, and its key. Open connections go on: only
  * handshakes after a reload see the new one.
  */
 export class ServedCertificate implements Reloadable {
   readonly what = 'certificate';
   readonly files: readonly string[];
   private readonly users: ((pem: Pem) => void)[] = [];
-  private served: Pem;
+  private served: Served;
 
   /** Reads the files. Throws one line for an operator. */
   constructor(private readonly tls: { readonly cert: string; readonly key: string }) {
@@ -38,30 +43,30 @@ export class ServedCertificate implements Reloadable {
   }
 
   reload(): boolean {
-    const { cert, key } = readPem(this.tls);
-    if (cert.equals(this.served.cert) && key.equals(this.served.key)) return false;
-    this.served = { cert, key };
+    const read = readPem(this.tls);
+    if (read.cert.equals(this.served.cert) && read.key.equals(this.served.key)) return false;
+    this.served = read;
     for (const user of this.users) user(this.served);
     return true;
   }
 
   details(): { readonly certificateExpiresAt: string } {
-    return { certificateExpiresAt: toInstant(this.expiresAtMs()) };
+    return { certificateExpiresAt: toInstant(this.expiresAtMs) };
   }
 
   /** When the first of the certificates in the chain runs out, in milliseconds since the epoch. */
-  expiresAtMs(): number {
-    const chain = this.served.cert.toString('latin1').match(CERTIFICATES) ?? [];
-    return Math.min(...chain.map((pem) => new X509Certificate(pem).validToDate.getTime()));
+  get expiresAtMs(): number {
+    return this.served.expiresAtMs;
   }
 }
 
-function readPem({ cert, key }: { readonly cert: string; readonly key: string }): Pem {
+function readPem({ cert, key }: { readonly cert: string; readonly key: string }): Served {
   const pem = { cert: readFileSync(cert), key: readFileSync(key) };
   try {
     createSecureContext(pem);
-    const [first] = pem.cert.toString('latin1').match(CERTIFICATES) ?? [];
-    if (first !== undefined) return pem;
+    const chain = pem.cert.toString('latin1').match(CERTIFICATES) ?? [];
+    const ends = chain.map((each) => new X509Certificate(each).validToDate.getTime());
+    if (ends.length > 0) return { ...pem, expiresAtMs: Math.min(...ends) };
   } catch {
     // The text of OpenSSL says less than the line below.
   }

@@ -26,7 +26,7 @@ export function startReloader(
   if (certificate !== undefined) {
     const name = 'sallyport_tls_certificate_expiry_seconds';
     addGauge(registry, name, 'Until a certificate of the served chain expires; negative afterwards.', () => {
-      return (certificate.expiresAtMs() - clock.wallMs()) / 1000;
+      return (certificate.expiresAtMs - clock.wallMs()) / 1000;
     });
   }
   reloader.start();

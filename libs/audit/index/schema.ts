@@ -2,6 +2,7 @@ import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { isDamage } from '../../sqlite-file/codes.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../../sqlite-file/open-file.js';
+import { SIDE_FILES } from '../../sqlite-file/side-files.js';
 
 /**
  * Each name is stored once and is a number everywhere else. `seq` counts calls in order of the log, so that a rebuilt
@@ -76,7 +77,7 @@ export function openIndexFile(file: string): DatabaseSync {
 
 /** 'ax' follows no symbolic link and takes no file of another owner or mode. SQLite gives its WAL the mode of the file. */
 function makeAgain(file: string): DatabaseSync {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(file + suffix, { force: true });
+  for (const suffix of ['', ...SIDE_FILES]) rmSync(file + suffix, { force: true });
   closeSync(openSync(file, 'ax', 0o600));
   return openFile(file, FORMAT, OPTIONS);
 }

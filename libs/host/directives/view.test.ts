@@ -349,7 +349,7 @@ test('a beat may have a member that this host does not know, and its other membe
   assert.equal(view.stale(), undefined, 'the signed bytes are enough');
 });
 
-test('a beat of a service that does not send the signed bytes counts, but for one that anybody has added to', () => {
+test('a beat without signed bytes counts if its signature covers every member', () => {
   const { view, model, heals } = world();
   heals();
   view.heard(asOlder(model.issue(uuid(1), { type: 'all' }), model.key));
