@@ -40,7 +40,7 @@ export class Lease {
   private endsMs = Number.NEGATIVE_INFINITY;
   /** Of any beat that ever counted; survives new measurements, so that nothing counts twice. */
   private newestMs = Number.NEGATIVE_INFINITY;
-  /** As above, as it was issued. */
+  /** As above, as it was issued, and of any answer: an answer that is given again measures nothing, counted or not. */
   private countedMs = Number.NEGATIVE_INFINITY;
   /** The last answer, whether it counted or not. */
   private answered = { issuedAtMs: Number.NEGATIVE_INFINITY, sentMs: 0 };
@@ -69,6 +69,7 @@ export class Lease {
     const follows = laterMs > 0 && laterMs <= nowMs - this.answered.sentMs + this.skewMs;
     this.answered = { issuedAtMs, sentMs: sent.monotonicMs };
     this.isMeasured = issuedAtMs > this.countedMs || follows;
+    this.countedMs = Math.max(this.countedMs, issuedAtMs);
     // The service's clock was set back: what it issued before could seem fresh once that time comes round again.
     if (offsetMs < this.offsetMs - this.skewMs) this.newestMs = Math.max(this.newestMs, nowMs + this.offsetMs);
     this.measuredAtMs = nowMs;
@@ -80,7 +81,6 @@ export class Lease {
   /** The answer to that question agrees with what this host knows: a lease from the moment of asking. */
   grant(sent: Sent, { issuedAtMs, leaseMs }: Timed): void {
     this.newestMs = Math.max(this.newestMs, issuedAtMs);
-    this.countedMs = Math.max(this.countedMs, issuedAtMs);
     this.lengthMs = leaseMs;
     this.endsMs = Math.max(this.endsMs, sent.monotonicMs + leaseMs);
   }

@@ -336,6 +336,19 @@ test('an old answer that is given again begins no lease, however often', () => {
   heals();
 });
 
+test('an answer that did not count, because of a fault, begins no lease when it is given again', () => {
+  const { view, model, moves, heals } = world();
+  const asked = view.asking();
+  const old = model.snapshot();
+  moves.wait(6000);
+  view.heard({ ...model.heartbeat(), signed: 7 });
+  view.answered(old, asked);
+  assert.equal(view.stale(), 'bad_signature', 'the question is older than the fault');
+  view.answered(old, view.asking());
+  assert.notEqual(view.stale(), undefined);
+  heals();
+});
+
 test('a beat may have a member that this host does not know, and its other members count for nothing', () => {
   const { view, model, heals } = world();
   heals();
