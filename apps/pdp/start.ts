@@ -38,7 +38,11 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onRelayTrouble,
       onRelayRecovered: (lane) => logger.info({ lane }, 'recovered: sent to Kafka again'),
       onDisk: {
-        onTrouble: (trouble) => logger.error(trouble, 'the disk takes no writes'),
+        onTrouble: (trouble) =>
+          logger.error(
+            trouble,
+            trouble.cause === 'FILE_GONE' ? 'a file was removed or replaced' : 'the disk takes no writes',
+          ),
         onRecovered: (recovered) => logger.info(recovered, 'recovered: the disk takes writes again'),
       },
     });

@@ -27,7 +27,11 @@ const clock = named(
 const disk = named(
   'DiskTrouble',
   z.object({
-    cause: z.string().describe('The code of SQLite or of the system: `SQLITE_FULL` if there is no space.'),
+    cause: z
+      .string()
+      .describe(
+        'The code of SQLite or of the system: `SQLITE_FULL` if there is no space, `FILE_GONE` if it was removed or replaced.',
+      ),
     path: z.string(),
     freeBytes: z.number().optional().describe('Bytes that the service may still write there.'),
   }),

@@ -5,6 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { codeOf } from '../sqlite-file/codes.js';
 import { holdLock } from '../sqlite-file/hold-lock.js';
+import { PlaceGuard, placeMemory } from '../sqlite-file/place-guard.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../sqlite-file/open-file.js';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyring.js';
 
@@ -52,7 +53,9 @@ export async function openKeyring(file: string): Promise<Keyring> {
     db = openFile(file, FORMAT, OPTIONS);
     // Makes durable what a killed process may have left in the page cache, and the new file itself.
     foldWal(db);
-    return new SqliteKeyring(db, await open(`${file}-wal`, 'r+'), lock);
+    const guard = new PlaceGuard(realpathSync(file), placeMemory());
+    guard.opened();
+    return new SqliteKeyring(db, await open(`${file}-wal`, 'r+'), lock, guard);
   } catch (error) {
     closeQuietly(db);
     lock?.release();
@@ -83,6 +86,7 @@ class SqliteKeyring implements Keyring {
     private readonly db: DatabaseSync,
     private readonly wal: FileHandle,
     private readonly lock: { release(): void },
+    private readonly guard: PlaceGuard,
   ) {}
 
   async create(taskId: string): Promise<Uint8Array> {
@@ -119,6 +123,7 @@ class SqliteKeyring implements Keyring {
         .run(taskId);
       // The WAL still holds the page as it was. Folding it overwrites the page in the main file and empties the WAL.
       foldWal(this.db);
+      this.guard.assertThere();
     });
   }
 
@@ -143,6 +148,7 @@ class SqliteKeyring implements Keyring {
       try {
         const keys = guarded(() => this.insert(group));
         await this.sync();
+        this.guard.assertThere();
         group.forEach(({ taskId, resolve, reject }, index) => {
           const key = keys[index];
           if (key instanceof Uint8Array) resolve(this.remember(taskId, key));

@@ -9,11 +9,11 @@ const STATFS_MS = 1_000;
 /** The shortest time between two lines about one file. An almost full disk takes small writes and refuses others. */
 const TELL_EVERY_MS = 10_000;
 /** The code of the system or of SQLite in a message of the keyring. */
-const CODE = /\b(?:SQLITE_[A-Z]+|E[A-Z]{2,})\b/;
+const CODE = /\b(?:SQLITE_[A-Z]+|FILE_GONE|E[A-Z]{2,})\b/;
 
 /** A file that cannot be written now. */
 export interface DiskTrouble {
-  /** `SQLITE_FULL` (no space), `SQLITE_READONLY`, `SQLITE_IOERR`, or another code of SQLite or the system. */
+  /** `SQLITE_FULL` (no space), `FILE_GONE` (removed or replaced), `SQLITE_IOERR`, or another code of SQLite or the system. */
   readonly cause: string;
   readonly path: string;
   /** Bytes that the service may still write on that file system. Undefined if the system does not say. */

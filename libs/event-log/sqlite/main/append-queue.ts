@@ -1,6 +1,7 @@
 import { checkBatch } from '../../batch.js';
 import { LogClosed, LogOverloaded, type AppendOutcome, type Batch, type Recall } from '../../port.js';
 import type { Committed } from '../../tail.js';
+import { placeMemory } from '../../../sqlite-file/place-guard.js';
 import { ServiceThread } from '../../../threads/service-thread.js';
 import { ClaimCells } from '../shared/claims.js';
 import { codeOf, LogOpenError, startErrorOf, type OpenFailure } from '../shared/errors.js';
@@ -66,7 +67,7 @@ export class AppendQueue {
     private readonly onWriting: (failure: string | undefined) => void = () => undefined,
   ) {
     this.claims = new ClaimCells(bounds.maxQueuedBatches + MAX_URGENT_BATCHES);
-    const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared };
+    const threadOptions: WriterThreadOptions = { ...options, claims: this.claims.shared, place: placeMemory() };
     this.writer = new ServiceThread({
       script: new URL('../worker/writer-thread.js', import.meta.url),
       data: threadOptions,

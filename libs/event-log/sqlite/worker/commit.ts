@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { LRUCache } from 'lru-cache';
 import { closeQuietly } from '../../../sqlite-file/open-file.js';
+import { PlaceGuard, placeMemory } from '../../../sqlite-file/place-guard.js';
 import { Reconnecting } from '../../../sqlite-file/reconnecting.js';
 import { categoryOf } from '../../event.js';
 import type { AppendOutcome, Violation } from '../../port.js';
@@ -19,10 +20,11 @@ export interface GroupWriter {
 }
 
 /** Opens the log for writing. Throws `LogOpenError`. Writes no batch that its caller has taken back. */
-export function openGroupWriter(options: WriterOptions, claims: Claims): GroupWriter {
+export function openGroupWriter(options: WriterOptions, claims: Claims, place = placeMemory()): GroupWriter {
+  const guard = new PlaceGuard(options.path, place);
   const table = new Reconnecting({
-    open: () => new EventTable(openForWriting(options), claims),
-    reopen: () => reopened(options, claims),
+    open: () => opened(options, claims, guard),
+    reopen: () => reopened(options, claims, guard),
     // Only the file knows whether a failed commit took effect, and this connection may see the file wrongly. It is
     // reopened at once, because the write of `reopened` ends what the failed commit may have left in the write-ahead
     // log, where the next start would find it.
@@ -41,12 +43,27 @@ export function openGroupWriter(options: WriterOptions, claims: Claims): GroupWr
   };
 }
 
+function opened(options: WriterOptions, claims: Claims, guard: PlaceGuard): EventTable {
+  guard.beforeOpening();
+  const db = openForWriting(options);
+  try {
+    const table = new EventTable(db, claims, guard);
+    guard.opened();
+    return table;
+  } catch (error) {
+    closeQuietly(db);
+    throw error;
+  }
+}
+
 /** After a failure the file has to take a write before anything is answered, even a commit of nothing but checks. */
-function reopened(options: WriterOptions, claims: Claims): EventTable {
+function reopened(options: WriterOptions, claims: Claims, guard: PlaceGuard): EventTable {
+  guard.beforeOpening();
   const db = openForWriting(options);
   try {
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
-    return new EventTable(db, claims);
+    guard.opened();
+    return new EventTable(db, claims, guard);
   } catch (error) {
     closeQuietly(db);
     throw error;
@@ -94,6 +111,7 @@ class EventTable {
   constructor(
     private readonly db: DatabaseSync,
     private readonly claims: Claims,
+    private readonly guard: PlaceGuard,
   ) {
     this.sql = statementsOf(db);
     this.lastPosition = Number(this.sql.end.get()?.['position']);
@@ -104,6 +122,8 @@ class EventTable {
     this.sql.begin.run();
     const outcomes = batches.map((batch) => this.take(batch));
     this.sql.commit.run();
+    // A commit to a file that nobody will find again is no record.
+    this.guard.assertThere();
     return outcomes;
   }
 

@@ -68,6 +68,8 @@ export interface WriterOptions {
 export interface WriterThreadOptions extends WriterOptions {
   /** The memory of `Claims`. */
   readonly claims: SharedArrayBuffer;
+  /** The memory of `PlaceGuard`. */
+  readonly place: SharedArrayBuffer;
 }
 
 /** Opens the log for its one writer; makes the schema of a new file and upgrades an older one. Throws `LogOpenError`. */

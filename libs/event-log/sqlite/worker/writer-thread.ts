@@ -15,7 +15,7 @@ import type { WriterThreadOptions } from './schema.js';
 serve({
   open() {
     const options: WriterThreadOptions = workerData;
-    const writer = openGroupWriter(options, new Claims(options.claims));
+    const writer = openGroupWriter(options, new Claims(options.claims), options.place);
     return {
       answer(groups: readonly Group[]) {
         const decoded = groups.map(decodeGroup);
