@@ -32,6 +32,10 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   TaskOpened: (data) => `${at(data, 'agent')} for ${at(data, 'user', 'id')}`.trim(),
   CallCounted: (data) => `call ${at(data, 'callId')} counts against scope entry ${at(data, 'entry')}`,
   TaskClosed: (_, task) => at(task, 'closeReason') || 'no reason given',
+  TaskShredded: (data) => {
+    const reason = at(data, 'reason');
+    return `content erased, ${SHRED_CAUSES.get(at(data, 'cause')) ?? ''}${reason === '' ? '' : `: ${reason}`}`;
+  },
   TaskJoined: (data) => `task ${at(data, 'taskId')}`,
   CallDecided: (data, call) => decisionText(data, call),
   CallRefused: (data, call) => decisionText(data, call),
@@ -40,6 +44,12 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
     return `${at(data, 'verdict')}${findings === 0 ? '' : `, ${findings} findings`}`;
   },
   OutcomeRecorded: (data) => [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', '),
+  EvidenceRead: (data) => {
+    const operations = new Set(list(data, 'what').map((one) => at(one, 'operation')));
+    return `${at(data, 'count')} requests: ${[...operations].join(', ')}`;
+  },
+  UserErased: (data) => `${at(data, 'pseudonym')} and ${at(data, 'shreddedTasks')} tasks: ${at(data, 'reason')}`,
+  TracesArchived: (data) => `${at(data, 'archivedTraces')} traces from before ${at(data, 'before')}`,
   InstanceSeen: (data) => `instance ${at(data, 'instanceId')}`,
   DirectiveAcknowledged: (data) => `instance ${at(data, 'instanceId')} applied epoch ${at(data, 'epoch')}`,
   HostStale: (data) => `instance ${at(data, 'instanceId')}, lease ended at ${at(data, 'leaseEndedAt')}`,
@@ -47,6 +57,12 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   RelayLeaseTaken: (data) => `process ${at(data, 'holder')} sends from position ${at(data, 'position')}`,
   RelayCheckpointed: (data) => `sent up to position ${at(data, 'position')}`,
 };
+
+const SHRED_CAUSES: ReadonlyMap<string, string> = new Map([
+  ['task', 'for this task'],
+  ['age', 'because of its age'],
+  ['user', 'with everything of its user'],
+]);
 
 export function decisionWord(data: Json | undefined): string {
   return at(data, 'decision') === 'allow' ? 'ALLOW' : 'DENY ';

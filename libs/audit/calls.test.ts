@@ -16,7 +16,7 @@ test('lists evidence without content or history, and without the key', async (t)
   await world.succeed(taskId, callId);
   await world.authorize(taskId, { operation: 'write' });
   const whole = (await traceOf(world, traceId))?.calls ?? [];
-  await world.keys.shred(taskId);
+  await world.shred(taskId);
 
   const { items } = await find(world, { task: taskId });
   assert.equal(JSON.stringify(items).includes('a secret'), false);

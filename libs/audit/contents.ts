@@ -8,6 +8,7 @@ import type { Digest } from '../kernel/digest.js';
 import type { Keyring } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
 import { families } from '../streams/catalogue.js';
+import { soundPrefix } from './soundness.js';
 
 /** Commitments as events hold them. A part that was absent has none. */
 export type Commitments = Readonly<Record<string, Digest | undefined>>;
@@ -33,7 +34,7 @@ const MAX_TASKS = 20_000;
  * request, and reads no record twice.
  */
 export class Contents {
-  private readonly tasks = new Map<string, HeldTask>();
+  private readonly tasks = new Map<string, HeldTask | NoContent>();
   private expected: readonly EventPlace[] = [];
   private readonly order = new Map<string, number>();
   /** Payloads that were read ahead and are not used yet: at most one page of the log. */
@@ -59,7 +60,7 @@ export class Contents {
   /** The content of an event of a task. Throws what the log and the keyring throw. */
   async of(event: EventPlace, taskId: string, commitments: Commitments): Promise<OpenedContent | NoContent> {
     const task = await this.task(taskId);
-    if (task === undefined) return 'shredded';
+    if (typeof task === 'string') return task;
     const bytes = await this.payload(event);
     const opened = bytes === undefined ? undefined : openPayload(task.key, payloadPlace(event), bytes);
     if (bytes === undefined || opened?.ok !== true) return 'damaged';
@@ -71,7 +72,7 @@ export class Contents {
   /** Purpose and user attributes of a task; `opened` is its TaskOpened. */
   async ofTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
     const task = await this.task(taskId);
-    if (task === undefined) return 'shredded';
+    if (typeof task === 'string') return task;
     return (task.content ??= await this.readTask(opened, taskId));
   }
 
@@ -84,15 +85,22 @@ export class Contents {
     return typeof purpose === 'string' && isJsonObject(attributes) ? { purpose, attributes } : 'damaged';
   }
 
-  private async task(taskId: string): Promise<HeldTask | undefined> {
+  private async task(taskId: string): Promise<HeldTask | NoContent> {
     const held = this.tasks.get(taskId);
     if (held !== undefined) return held;
     const key = await this.keys.get(taskId);
-    if (key === undefined) return undefined;
-    const task = { key: createSecretKey(key) };
+    const task = key === undefined ? await this.withoutKey(taskId) : { key: createSecretKey(key) };
     if (this.tasks.size >= MAX_TASKS) this.tasks.delete(this.tasks.keys().next().value as string);
     this.tasks.set(taskId, task);
     return task;
+  }
+
+  /** A key is gone for a reason that the log has, or it was lost. */
+  private async withoutKey(taskId: string): Promise<NoContent> {
+    const stream = families.task.stream(taskId);
+    const events = await this.log.read(stream);
+    const isShredded = events.slice(0, soundPrefix(stream, events)).some(({ type }) => type === 'TaskShredded');
+    return isShredded ? 'shredded' : 'key_missing';
   }
 
   private async payload(place: EventPlace): Promise<Uint8Array | undefined> {

@@ -109,7 +109,7 @@ test('a gone engine hides no damage, and no content that was shredded', async (t
     const without = tampered(log, { payload: async () => undefined });
     assert.deepEqual(await sameness(world, traceId, without), [false, false]);
   }
-  await world.keys.shred(taskId);
+  await world.shred(taskId);
   const shredded = withEngines(world.log, { cedar: '4.0.0' });
   assert.deepEqual(await sameness(world, traceId, shredded), [true, 'shredded']);
   assert.deepEqual(await sameness(world, traceId, withEngines(world.log, { decider: 99 })), [GONE, GONE]);

@@ -128,7 +128,7 @@ function registryOf(
 
 function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefined): CallEvidence['outbound'] {
   if (decided.decision === 'deny') return null;
-  if (inputs?.content === 'shredded') return 'shredded';
+  if (inputs?.content === 'shredded' || inputs?.content === 'key_missing') return inputs.content;
   return inputs?.arguments === undefined ? 'damaged' : outboundOf(inputs.arguments, inputs.call.contextItems);
 }
 

@@ -44,7 +44,7 @@ export interface Reconstruction {
   readonly arguments: JsonObject | undefined;
   /** This build lacks the record's rules or its Cedar, so that part of the answer is the recorded one. */
   readonly engineGone: boolean;
-  /** Commitments computed from the content. Without content, those of the event if the key was shredded, else none. */
+  /** Commitments computed from the content. Without content, those of the event if only the key is gone, else none. */
   readonly commitments: Commitments;
 }
 
@@ -76,11 +76,12 @@ export class Reconstructor {
     return forgeryOf(attempt) === undefined && this.engines.rulesOf(attempt.decided.engines) === undefined;
   }
 
-  /** Whether the content of a call matches the commitments in its event. True if its key is gone. */
+  /** Whether the content of a call matches the commitments in its event. True if it was shredded. */
   async holdsContent(attempt: Attempt): Promise<boolean> {
     if (attempt.refused) return true;
     try {
-      return (await this.contentOf(attempt)) !== 'damaged';
+      const content = await this.contentOf(attempt);
+      return content !== 'damaged' && content !== 'key_missing';
     } catch (error) {
       if (error instanceof Damage) return false;
       throw error;
@@ -117,11 +118,10 @@ export class Reconstructor {
       call,
       decide: rules?.decide,
       engines: live && rules !== undefined ? liveEngines(rules, decided) : recordedEngines(decided),
-      engineGone:
-        rules === undefined || (content !== 'shredded' && rules.policies === undefined && askedCedar(decided)),
+      engineGone: rules === undefined || (!isKeyGone(content) && rules.policies === undefined && askedCedar(decided)),
       content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
       arguments: opened?.arguments,
-      commitments: opened?.commitments ?? (content === 'shredded' ? decided.commitments : {}),
+      commitments: opened?.commitments ?? (isKeyGone(content) ? decided.commitments : {}),
     };
   }
 
@@ -169,6 +169,9 @@ export class Reconstructor {
     }
   }
 }
+
+const isKeyGone = (content: CallContent | undefined): content is 'shredded' | 'key_missing' =>
+  content === 'shredded' || content === 'key_missing';
 
 /** Why no version of Sallyport can have written a record; undefined if one can. */
 function forgeryOf({ event, decided, refused }: Attempt): string | undefined {

@@ -109,7 +109,7 @@ test('shredded: what needs no content is decided again, and the rest is said to 
   await world.authorize(taskId, { arguments: { key: 7 } });
   await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://public' } });
   await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://private' } });
-  await world.keys.shred(taskId);
+  await world.shred(taskId);
   const { identical, calls } = await replay(world, traceId);
   assert.equal(identical, true);
   assert.deepEqual(
@@ -210,7 +210,7 @@ test('for records of decider 1 a shredded denial by its arguments agrees with wh
   const world = await makeWorld(t);
   const { taskId, traceId } = await world.open();
   await world.authorize(taskId, { arguments: { key: 7 } });
-  await world.keys.shred(taskId);
+  await world.shred(taskId);
   const log = withEngines(world.log, { decider: 1 });
   assert.deepEqual((await replay(world, traceId, log)).calls[0]?.identical, 'shredded');
 });

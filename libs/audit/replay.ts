@@ -36,8 +36,8 @@ async function decidedAgain(
   const redecided = compared(decision, commitments, snapshot.basis);
   const isSame = content !== 'damaged' && isWhole(attempt.event) && redecided.digest === recorded.digest;
   if (!isSame) return { redecided, identical: false };
-  if (engineGone) return { redecided, identical: GONE };
-  return { redecided, identical: content === 'shredded' ? 'shredded' : true };
+  if (engineGone && content !== 'key_missing') return { redecided, identical: GONE };
+  return { redecided, identical: content === 'shredded' || content === 'key_missing' ? content : true };
 }
 
 /** Of the data as it is stored: no upcaster changes a digest that was published. A decider's answers keep the old shape. */

@@ -186,7 +186,7 @@ test('shredded content is named as such, and all else is there', async (t) => {
   await world.respond(taskId, callId);
   await world.succeed(taskId, callId);
   const before = (await evidence(world, traceId)).calls[0];
-  await world.keys.shred(taskId);
+  await world.shred(taskId);
   const { tasks, calls } = await evidence(world, traceId);
   assert.deepEqual([tasks[0]?.purpose, tasks[0]?.user.attributes], ['shredded', 'shredded']);
   const outcome = { status: 'succeeded', effect: { type: 'read', reference: 'shredded' }, control: null };

@@ -79,7 +79,7 @@ export class TraceAudit {
     const calls: ReplayedCall[] = [];
     for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
     calls.push(...unreadable.map(unreplayable));
-    const agrees = sound && calls.every((call) => call.identical !== false);
+    const agrees = sound && calls.every(({ identical }) => identical !== false && identical !== 'key_missing');
     const isGone = calls.some((call) => call.identical === 'engine_gone');
     return ok({ traceId, identical: agrees && isGone ? 'engine_gone' : agrees, calls });
   }

@@ -70,7 +70,7 @@ export const TraceReplay = named(
     identical: z
       .union([z.boolean(), z.literal('engine_gone')])
       .describe(
-        'true if no call came out otherwise, and no event of the trace is damaged or missing. engine_gone if the same ' +
+        'true if no call came out otherwise, no key is missing, and no event of the trace is damaged or missing. engine_gone if the same ' +
           'holds, but this build lacks an engine that a call was decided with.',
       ),
     calls: z.array(ReplayedCall),

@@ -181,9 +181,10 @@ export const ReplayedCall = named(
     recorded: ComparedDecision,
     redecided: ComparedDecision,
     identical: z
-      .union([z.boolean(), z.enum(['shredded', 'engine_gone'])])
+      .union([z.boolean(), z.enum(['shredded', 'key_missing', 'engine_gone'])])
       .describe(
-        'shredded: the key of the content is gone, and all else agrees. engine_gone: this build lacks the decider, the ' +
+        'shredded: the content was erased, as a TaskShredded says, and all else agrees. key_missing: the key is gone ' +
+          'without such an event, and all else agrees: the trace is not identical. engine_gone: this build lacks the decider, the ' +
           'Cedar or another engine of the record; record and content are whole, and what that engine said is as recorded.',
       ),
   }),

@@ -40,8 +40,13 @@ const opened = {
 export const TaskOpened = named('TaskOpened', z.object({ ...opened, position: Position }));
 export type TaskOpened = Shape<typeof TaskOpened>;
 
-/** Why content is not there: its task's key is gone, or it is not what its event committed to. */
-export const NoContent = z.enum(['shredded', 'damaged']);
+/**
+ * Why content is not there.
+ * - `shredded`: it was erased, and the log has the `TaskShredded` that says so.
+ * - `key_missing`: the key is gone, and the log does not say why. This is damage.
+ * - `damaged`: it is not what its event committed to.
+ */
+export const NoContent = z.enum(['shredded', 'key_missing', 'damaged']);
 export type NoContent = z.infer<typeof NoContent>;
 
 export const TaskView = named(

@@ -92,7 +92,8 @@ export class TaskLane {
    * Undefined if the task must be loaded from the log.
    */
   rewound(): TaskLane | undefined {
-    if (this.uncertain) return undefined;
+    // What is shredded must not stay in memory.
+    if (this.uncertain || this.task.shredded) return undefined;
     for (const undo of [...this.ahead].reverse()) undo();
     const { task, taskRevision, calls, content, key, position, openedBytes } = this;
     return new TaskLane(task, taskRevision, calls, content, key, position, openedBytes);
@@ -139,6 +140,7 @@ export class TaskLane {
     return () => {
       this.taskRevision = revision - 1;
       if (fact.type === 'TaskClosed') this.task.closed = false;
+      if (fact.type === 'TaskShredded') this.task.shredded = false;
       if (fact.type === 'CallCounted') this.task.counted.get(fact.data.entry)?.delete(fact.data.callId);
     };
   }

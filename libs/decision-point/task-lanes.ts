@@ -51,7 +51,7 @@ export class TaskLanes {
     return this.loaded.get(taskId)?.task.traceId;
   }
 
-  /** The lane of a task. Undefined if there is no such task or its content was shredded. Throws `LogUnavailable`. */
+  /** The lane of a task. Undefined if there is no such task, its content was shredded, or its key is missing. Throws `LogUnavailable`. */
   async get(taskId: string): Promise<TaskLane | undefined> {
     const held = this.lanes.get(taskId) ?? this.load(taskId);
     this.lanes.delete(taskId);
@@ -119,6 +119,14 @@ export class TaskLanes {
     this.forget(taskId, held);
   }
 
+  /** Forgets a task that was shredded, with its key and its content. No lane is loaded for it again. */
+  drop(taskId: string): void {
+    const held = this.lanes.get(taskId);
+    const lane = this.loaded.get(taskId);
+    if (lane !== undefined) lane.givenUp = true;
+    if (held !== undefined) this.forget(taskId, held);
+  }
+
   /** Replaces the lane by one that agrees with the log. */
   private giveUp(lane: TaskLane): void {
     const { taskId } = lane.task;
@@ -147,7 +155,7 @@ export class TaskLanes {
     if (!content.ok) throw new Error(`the payload of ${first.stream} cannot be opened`);
     const task = families.task.fold(opened);
     const calls = await this.log.read(families.calls.stream(taskId));
-    if (task === undefined) return undefined;
+    if (task === undefined || task.shredded) return undefined;
     const { purpose, attributes } = content.value.parts;
     const { scope, user } = task;
     return new TaskLane(

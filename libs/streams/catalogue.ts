@@ -19,6 +19,7 @@ import { changed, unchanged, type Upcaster } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
 import { logEventSchemas } from './log-events.js';
 import { relayEventSchemas } from './relay-events.js';
+import { archiveEventSchemas, erasureEventSchemas, readEventSchemas } from './retention-events.js';
 
 /** The newer version only has further optional members. */
 const widened: Upcaster = (data) => data;
@@ -96,6 +97,17 @@ export const families = {
     },
     decider: instanceDecider,
   }),
+  /** Who read which evidence. */
+  reads: streams('reads', {
+    id: 'principal',
+    role: 'evidence',
+    writers: ['retention'],
+    types: unchanged(readEventSchemas),
+  }),
+  /** One stream: users whose content and name were erased. */
+  erasures: streams('erasures', { role: 'evidence', writers: ['retention'], types: unchanged(erasureEventSchemas) }),
+  /** One stream: traces that were written to files outside of the log. */
+  archives: streams('archives', { role: 'evidence', writers: ['retention'], types: unchanged(archiveEventSchemas) }),
   /** One stream, about the log itself. */
   log: streams('log', { role: 'evidence', writers: ['backup'], types: unchanged(logEventSchemas) }),
   relay: streams('relay', {

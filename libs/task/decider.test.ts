@@ -75,3 +75,25 @@ test('a task is open until its end, and closed is closed', () => {
   assert.ok(after !== undefined);
   assert.deepEqual([taskStatus(after, at(1)), taskStatus(after, at(61))], ['closed', 'closed']);
 });
+
+test('a task is shredded once: an open one is closed first, and nothing happens in it afterwards', () => {
+  const shred = (time = by.time) =>
+    ({ type: 'shred', cause: 'task', reason: 'asked for', actor: 'hank', time }) as const;
+  const shredded = (time = by.time): TaskEvent => ({
+    type: 'TaskShredded',
+    data: { taskId: uuid(1), cause: 'task', reason: 'asked for' },
+    traceId,
+    actor: 'hank',
+    time,
+  });
+  given(opened).when(shred()).thenEvents(closed(), shredded());
+  given(opened, closed()).when(shred()).thenEvents(shredded());
+  given(opened)
+    .when(shred(at(60)))
+    .thenEvents(shredded(at(60)));
+  given(opened, closed(), shredded()).when(shred()).thenNothing();
+  given(opened, shredded())
+    .when({ type: 'close', ...by })
+    .thenNothing();
+  given().when(shred()).thenRefused('not_found');
+});

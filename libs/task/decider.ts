@@ -5,7 +5,7 @@ import { defined } from '../kernel/defined.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import { DigestText, InstantText, Label, NameId, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ReasonCode } from '../vocabulary/words.js';
 import { ScopeEntry } from './scope.js';
 
@@ -48,15 +48,25 @@ export const taskClosedFromV1 = (data: unknown): unknown => {
   const { reason: _, ...rest } = data;
   return rest;
 };
+/** Why content was shredded: by its task, because of its age, or with everything of its user. */
+export const ShredCause = z.enum(['task', 'age', 'user']);
+export type ShredCause = z.infer<typeof ShredCause>;
+
+/**
+ * The content of the task is to be read by nobody from now on: its key is destroyed after this event. It is the last
+ * event of the stream. The reason is written to be read by auditors, so it stays in the event.
+ */
+export const TaskShredded = z.strictObject({ taskId: Uuid, cause: ShredCause, reason: Reason.optional() });
 /** Fact of stream `trace-<traceId>`: a trace is its tasks. */
 export const TaskJoined = z.strictObject({ taskId: Uuid, host: NameId });
-export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed } as const;
+export const taskEventSchemas = { TaskOpened, CallCounted, TaskClosed, TaskShredded } as const;
 export const traceEventSchemas = { TaskJoined } as const;
 
 export type TaskEvent = { readonly actor: string; readonly time: Instant; readonly traceId?: string | undefined } & (
   | { readonly type: 'TaskOpened'; readonly data: z.infer<typeof TaskOpened> }
   | { readonly type: 'CallCounted'; readonly data: z.infer<typeof CallCounted> }
   | { readonly type: 'TaskClosed'; readonly data: z.infer<typeof TaskClosed> }
+  | { readonly type: 'TaskShredded'; readonly data: z.infer<typeof TaskShredded> }
 );
 
 export interface TaskState extends Omit<z.infer<typeof TaskOpened>, 'pins'> {
@@ -66,12 +76,16 @@ export interface TaskState extends Omit<z.infer<typeof TaskOpened>, 'pins'> {
   /** Ids of the calls that each scope entry has allowed, by its index. */
   readonly counted: Map<number, Set<string>>;
   closed: boolean;
+  /** Its content was erased. No event follows. */
+  shredded: boolean;
 }
 
 export type TaskCommand = { readonly actor: string; readonly time: Instant } & (
   | { readonly type: 'open'; readonly opened: z.infer<typeof TaskOpened>; readonly traceId: string }
   | { readonly type: 'count'; readonly entry: number; readonly callId: string }
   | { readonly type: 'close'; readonly commitments?: z.infer<typeof TaskClosed>['commitments'] }
+  /** Ends an open task first. */
+  | { readonly type: 'shred'; readonly cause: ShredCause; readonly reason?: string | undefined }
 );
 
 export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent, Refusal> = {
@@ -92,19 +106,27 @@ export const taskDecider: Decider<TaskState | undefined, TaskCommand, TaskEvent,
       const data = { taskId, entry: command.entry, callId: command.callId };
       return ok([{ type: 'CallCounted', data, actor, time, traceId }]);
     }
+    if (state.shredded) return ok([]);
+    const by = { actor, time, traceId };
+    if (command.type === 'shred') {
+      const data = defined({ taskId, cause: command.cause, reason: command.reason });
+      const isOpen = taskStatus(state, time) === 'open';
+      const closing: TaskEvent[] = isOpen ? [{ type: 'TaskClosed', data: { taskId }, ...by }] : [];
+      return ok([...closing, { type: 'TaskShredded', data, ...by }]);
+    }
     if (state.closed) return ok([]);
-    const data = defined({ taskId, commitments: command.commitments });
-    return ok([{ type: 'TaskClosed', data, actor, time, traceId }]);
+    return ok([{ type: 'TaskClosed', data: defined({ taskId, commitments: command.commitments }), ...by }]);
   },
   evolve(state, event) {
     if (event.type === 'TaskOpened') {
       const pins = new Map(event.data.pins.map((pin) => [pin.capability, pin]));
       const traceId = event.traceId ?? '';
-      return { ...event.data, pins, traceId, openedAt: event.time, counted: new Map(), closed: false };
+      return { ...event.data, pins, traceId, openedAt: event.time, counted: new Map(), closed: false, shredded: false };
     }
     if (state === undefined) throw new Error(`${event.type} before TaskOpened`);
-    if (event.type === 'TaskClosed') {
-      state.closed = true;
+    if (event.type === 'TaskClosed' || event.type === 'TaskShredded') {
+      if (event.type === 'TaskClosed') state.closed = true;
+      else state.shredded = true;
       return state;
     }
     const { entry, callId } = event.data;

@@ -105,6 +105,7 @@ export function memoryTask(capability: string, pin: Pin, purpose: string): Consu
       requestDigest: digestOf('task'),
       counted: new Map(),
       closed: false,
+      shredded: false,
     },
   };
 }

@@ -11,8 +11,11 @@ import {
   proposal,
   registration,
 } from '../support/world.js';
+import { must } from '../support/audit-world.js';
 import type { MovableClock } from '../support/clock.js';
 import { incarnationOf, restoreWrite } from '../../libs/backup/incarnation.js';
+import { digestOf } from '../../libs/kernel/digest.js';
+import { archiveWrite, erasureWrite, readWrite } from '../../libs/retention/facts.js';
 import { runEventsLane } from '../../libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
@@ -95,6 +98,24 @@ async function call(service: TestService, task: Answered, structuredContent: obj
     control: { decision: 'approved', by: 'ada', reason: 'asked for' },
   };
   expecting(200, await service.call('host', 'POST', `${of}/outcome`, { taskId, ...outcome }));
+}
+
+/** Evidence is read, erased and archived. */
+export async function retained({ service: { stores, control, decisions } }: TestService): Promise<void> {
+  const { log } = stores;
+  const by = { actor: 'local-admin', time: control.time.now() };
+  const tasks = await log.readAll({ after: 0n, categories: ['task'] });
+  const [taskId = ''] = tasks.flatMap(({ stream, type }) => (type === 'TaskOpened' ? [stream.slice(5)] : []));
+  const shredding = { cause: 'task', reason: 'the user asked for it' } as const;
+  must(await decisions.shredder.shred([taskId], { name: 'local-admin' }, shredding));
+  const what = [{ operation: 'findCalls', query: 'decision=deny', count: 2 }];
+  const read = { by: 'local-auditor', what, count: 2, from: by.time, to: by.time };
+  const erased = { pseudonym: 'p:1', shreddedTasks: 1, reason: 'the user asked for it' };
+  const checkpoint = { size: 1, root: 'c29tZSByb290' };
+  const counts = { archivedTraces: 1, archivedEvents: 1 };
+  const archived = { before: by.time, ...counts, checkpoint, digest: digestOf('an archive') };
+  const writes = [readWrite(0, read, by), erasureWrite(0, erased, by), archiveWrite(0, archived, by)];
+  await log.append({ writes, checks: [] });
 }
 
 /** The event that `sallyport restore` records in the log that it restores. */

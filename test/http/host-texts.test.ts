@@ -50,7 +50,8 @@ test('the words of a host are in no event and no file, and auditors read them un
     assert.doesNotMatch(readFileSync(join(service.dataDir, file), 'latin1'), /canary/, file);
   }
 
-  await service.service.stores.keyring.shred(task.taskId);
+  const shredding = { cause: 'task' } as const;
+  await service.service.decisions.shredder.shred([task.taskId], { name: 'system:test' }, shredding);
   const left = await trace(task);
   const gone = 'shredded';
   assert.deepEqual(left.calls[0].outcome, {

@@ -17,6 +17,7 @@ import { newTraceId } from '../../libs/decision-point/trace.js';
 import { Responder } from '../../libs/decision-point/responder.js';
 import { capabilityWrites, directiveWrite } from '../../libs/control/stops.js';
 import { TaskLanes } from '../../libs/decision-point/task-lanes.js';
+import { Shredder } from '../../libs/decision-point/shredder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
 import type { AuthorizeRequest } from '../../libs/calls/requests.js';
 import type { Target } from '../../libs/directive/target.js';
@@ -80,6 +81,7 @@ export async function makeWorld(t: TestContext) {
   const engines = new DecisionEngines(log);
   const lanes = new TaskLanes(settled, keys, view);
   const tasks = new Tasks(settled, plane, lanes, keys);
+  const shredder = new Shredder(settled, plane, lanes, keys);
   const point = { log: settled, view, lanes, engines, time };
   const authorizer = new Authorizer(point, new RefusalRecorder(point, 5000), 5000);
   const responder = new Responder(point, inlineDesk(engines), RESPONSE_LIMITS);
@@ -123,6 +125,7 @@ export async function makeWorld(t: TestContext) {
     audit: (seen: EventLog = log, limits?: TraceLimits) =>
       new TraceAudit(seen, keys, new DecisionEngines(seen), index, new DirectiveHistory(seen), limits),
     calls: (seen: EventLog = log) => new CallAudit(seen, view, engines, index, new DirectiveHistory(seen)),
+    shred: async (taskId: string) => must(await shredder.shred([taskId], { name: 'system:test' }, { cause: 'task' })),
     passMs: (ms: number) => (nowMs += ms),
     now: () => time.now(),
     caughtUp: async () => index.waitFor(await log.end(), 5000),

@@ -96,6 +96,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     requestDigest: digest('r'),
     counted: new Map(),
     closed: false,
+    shredded: false,
     ...made.task,
   };
   const directives = fold(

@@ -88,6 +88,7 @@ export function addAudit(program: Command, world: World, exits: Exits): void {
 const SAMENESS: ReadonlyMap<string, string> = new Map([
   ['true', 'same'],
   ['shredded', 'shredded'],
+  ['key_missing', 'KEY MISSING'],
   ['engine_gone', 'ENGINE GONE'],
 ]);
 

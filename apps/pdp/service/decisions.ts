@@ -4,6 +4,7 @@ import { DecisionEngines } from '../../../libs/decision-point/engines.js';
 import { RefusalRecorder } from '../../../libs/decision-point/refusal-recorder.js';
 import { Responder } from '../../../libs/decision-point/responder.js';
 import { TaskLanes } from '../../../libs/decision-point/task-lanes.js';
+import { Shredder } from '../../../libs/decision-point/shredder.js';
 import { Tasks } from '../../../libs/decision-point/tasks.js';
 import { POLICY_SET } from '../../../libs/decision/snapshot.js';
 import type { Clock } from '../../../libs/kernel/time.js';
@@ -27,6 +28,8 @@ export interface Decisions {
   readonly tasks: TaskKeeping;
   readonly authorizer: Authorizing;
   readonly responder: Responding;
+  /** Erases the content of tasks. */
+  readonly shredder: Shredder;
   readonly engines: DecisionEngines;
   readonly desk: ContentDesk;
   /** The number of tasks whose state is in memory. */
@@ -70,6 +73,7 @@ export async function openDecisions(
     tasks: gatedTasks(new Tasks(log, plane, lanes, keyring), bounds.calls),
     authorizer: gatedAuthorizer(measuredAuthorizer(traced, metrics, clock), bounds.calls),
     responder: gatedResponder(responder, bounds.calls, bounds.texts),
+    shredder: new Shredder(log, plane, lanes, keyring),
     engines,
     desk,
     lanesHeld: () => lanes.held,

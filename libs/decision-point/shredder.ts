@@ -1,0 +1,63 @@
+import type { Caller } from '../control/caller.js';
+import type { ControlPlane, Plan } from '../control/control-plane.js';
+import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { Refusal } from '../kernel/refusal.js';
+import { ok, type Result } from '../kernel/result.js';
+import type { Instant } from '../kernel/time.js';
+import type { Keyring } from '../payloads/keyring.js';
+import { families } from '../streams/catalogue.js';
+import { writeOf } from '../streams/facts.js';
+import { taskDecider, type ShredCause } from '../task/decider.js';
+import type { TaskLanes } from './task-lanes.js';
+
+/** Why tasks are shredded. */
+export interface Shredding {
+  readonly cause: ShredCause;
+  readonly reason?: string | undefined;
+}
+
+/** Erases the content of tasks. Nobody can read it without the key of the task. */
+export class Shredder {
+  constructor(
+    private readonly log: Pick<EventLog, 'read'>,
+    private readonly plane: ControlPlane,
+    private readonly lanes: TaskLanes,
+    private readonly keys: Keyring,
+  ) {}
+
+  /**
+   * Records `TaskShredded` for each task in one append, and then destroys the keys. An open task is closed by the same
+   * append. A task that was shredded before stays as it is, but its key is destroyed again. Refuses `not_found` if one of
+   * the tasks does not exist. Throws what the log and the keyring throw.
+   */
+  async shred(
+    taskIds: readonly string[],
+    caller: Caller,
+    shredding: Shredding,
+  ): Promise<Result<{ position: bigint }, Refusal>> {
+    const prepare = () => Promise.all(taskIds.map((taskId) => this.log.read(families.task.stream(taskId))));
+    const run = await this.plane.run(caller, (now, tasks) => planOf(tasks, caller, shredding, now), prepare);
+    if (!run.ok) return run;
+    for (const taskId of taskIds) {
+      await this.keys.shred(taskId);
+      this.lanes.drop(taskId);
+    }
+    return run;
+  }
+}
+
+function planOf(
+  tasks: readonly (readonly RecordedEvent[])[],
+  { name: actor }: Caller,
+  shredding: Shredding,
+  time: Instant,
+): Result<Plan, Refusal> {
+  const writes: Plan['writes'][number][] = [];
+  for (const events of tasks) {
+    const decided = taskDecider.decide({ type: 'shred', ...shredding, actor, time }, families.task.fold(events));
+    if (!decided.ok) return decided;
+    const last = events.at(-1);
+    if (last !== undefined) writes.push(writeOf(last.stream, last.revision, decided.value));
+  }
+  return ok({ writes });
+}
