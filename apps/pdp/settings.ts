@@ -3,7 +3,7 @@ import { BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
 import { LEASES, LOGGING, PLACES } from './settings/service.js';
-import { readGroup, SettingsError, type Environment, type Setting, type ValuesOf } from './settings/setting.js';
+import { readGroups, SettingsError, type Environment, type Setting, type ValuesOf } from './settings/setting.js';
 
 export { SettingsError };
 
@@ -38,29 +38,40 @@ export interface Settings
 /** Names that the command line and the engine tests read. The service ignores them. */
 const OF_OTHERS = /^SALLYPORT_(URL|TOKEN|TOKEN_FILE|TEST_.*)$/;
 
-/** Reads the settings. Throws `SettingsError` at the first that is unknown, malformed or dangerous. */
+/** Reads the settings. Throws `SettingsError` that names all unknown and malformed ones, or the first dangerous one. */
 export function readSettings(environment: Environment): Settings {
-  refuseUnknown(environment);
-  const { eventLog, metrics, tlsCert, tlsKey, ...places } = readGroup(PLACES, environment);
+  const groups = {
+    places: PLACES,
+    leases: LEASES,
+    responses: RESPONSES,
+    logging: LOGGING,
+    kafka: KAFKA,
+    limits: LIMITS,
+    bounds: BOUNDS,
+    validation: VALIDATION,
+  } as const;
+  const { values, faults } = readGroups(groups, environment);
+  const all = [...unknownIn(environment), ...faults];
+  if (all.length > 0) throw new SettingsError(all.join('; '));
+  const { eventLog, metrics, tlsCert, tlsKey, ...places } = values.places;
   return {
     ...places,
-    ...readGroup(LEASES, environment),
-    ...readGroup(RESPONSES, environment),
-    ...readGroup(LOGGING, environment),
+    ...values.leases,
+    ...values.responses,
+    ...values.logging,
     metrics: metrics === 'off' ? undefined : { ...metrics, isDefault: environment[PLACES.metrics.name] === undefined },
     logFile: eventLog ?? `${places.dataDir}/sallyport.db`,
     tls: tlsOf(tlsCert, tlsKey, places),
-    kafka: kafkaOf(readGroup(KAFKA, environment)),
-    limits: readGroup(LIMITS, environment),
-    bounds: { ...readGroup(BOUNDS, environment), ...readGroup(VALIDATION, environment) },
+    kafka: kafkaOf(values.kafka),
+    limits: values.limits,
+    bounds: { ...values.bounds, ...values.validation },
   };
 }
 
-function refuseUnknown(environment: Environment): void {
-  for (const name of Object.keys(environment)) {
-    if (!name.startsWith('SALLYPORT_') || Object.hasOwn(SETTINGS, name) || OF_OTHERS.test(name)) continue;
-    throw new SettingsError(`${name} is not a setting; see docs/operate/settings.md`);
-  }
+function unknownIn(environment: Environment): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('SALLYPORT_') && !Object.hasOwn(SETTINGS, name) && !OF_OTHERS.test(name))
+    .map((name) => `${name} is not a setting, see docs/operate/settings.md`);
 }
 
 /** The TLS files of both interfaces. Throws `SettingsError` if tokens would travel in clear text beyond loopback. */

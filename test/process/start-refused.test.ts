@@ -44,6 +44,11 @@ const SETTINGS: readonly [what: string, env: Record<string, string>, reason: Reg
     },
     /^(?!.*hunter2)sallyport: SALLYPORT_KAFKA_SASL: plain needs SALLYPORT_KAFKA_TLS/,
   ],
+  [
+    'two wrong settings',
+    { SALLYPORT_LEASE: '5000', SALLYPORT_HTTP: '127.0.0.1' },
+    /SALLYPORT_LEASE is not a setting.*; SALLYPORT_HTTP: expected host:port/,
+  ],
   ['a certificate without its key', { SALLYPORT_TLS_CERT: 'cert.pem' }, /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY/],
 ];
 for (const [what, env, reason] of SETTINGS) {
@@ -154,7 +159,7 @@ test('a certificate that cannot be read ends in one line', async (t) => {
   const { dataDir, launch } = place(t);
   const missing = join(dataDir, 'none.pem');
   const program = launch({ env: { SALLYPORT_TLS_CERT: missing, SALLYPORT_TLS_KEY: missing } });
-  await refusedWith(program, /none\.pem/);
+  await refusedWith(program, /SALLYPORT_TLS_CERT: .*none\.pem cannot be read: ENOENT/);
 });
 
 test('a certificate that is none, or another key, ends in one line', async (t) => {
@@ -167,12 +172,12 @@ test('a certificate that is none, or another key, ends in one line', async (t) =
   writeFileSync(cert, selfSigned().cert);
   writeFileSync(key, selfSigned().key);
   writeFileSync(none, 'not a certificate');
-  for (const [certFile, keyFile] of [
-    [none, key],
-    [cert, none],
-    [cert, key],
+  for (const [certFile, keyFile, reason] of [
+    [none, key, /SALLYPORT_TLS_CERT: expected a certificate/],
+    [cert, none, /SALLYPORT_TLS_KEY: expected a private key/],
+    [cert, key, /SALLYPORT_TLS_KEY is not the key of the first certificate/],
   ] as const) {
     const program = launch({ env: { SALLYPORT_TLS_CERT: certFile, SALLYPORT_TLS_KEY: keyFile } });
-    await refusedWith(program, /SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name/);
+    await refusedWith(program, reason);
   }
 });

@@ -7,6 +7,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Most lines a second about failed requests. If all requests fail, a line for each would fill the disk. */
 const MAX_FAILURES_PER_S = 20;
+/** A store that fails ends every request with one of these codes. Each code has one line in this time. */
+const SHARED_CODES = ['log_unavailable', 'outcome_unknown', 'view_stale'] as const;
+const SHARED_LINE_S = 10;
 
 /**
  * JSON lines on standard output: one for each start, stop, reload and error, and none for requests. Each names its level
@@ -37,12 +40,18 @@ export function placeOf(error: Error): { readonly error: string; readonly at: st
 
 export type LogFailure = (fields: Record<string, unknown>) => void;
 
-/** Logs requests that could not be completed, up to a rate. The next line says how many were left out before it. */
+/**
+ * Logs requests that could not be completed, up to a rate. If requests fail because of the store, one line in 10 seconds
+ * covers all of them. The next line says how many were left out before it.
+ */
 export function failureLog(logger: Logger, nowMs: () => number = () => performance.now()): LogFailure {
+  const shared = new Map<unknown, TokenBucket>(
+    SHARED_CODES.map((code) => [code, new TokenBucket(1, 1 / SHARED_LINE_S, nowMs)]),
+  );
   const lines = new TokenBucket(MAX_FAILURES_PER_S, MAX_FAILURES_PER_S, nowMs);
   let leftOut = 0;
   return (fields) => {
-    if (!lines.take()) {
+    if (!(shared.get(fields['code']) ?? lines).take()) {
       leftOut += 1;
       return;
     }

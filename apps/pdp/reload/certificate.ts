@@ -1,6 +1,7 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { codeOf } from '../../../libs/sqlite-file/codes.js';
 import { toInstant } from '../../../libs/kernel/time.js';
 import type { Reloadable } from './reloader.js';
 
@@ -61,14 +62,39 @@ export class ServedCertificate implements Reloadable {
 }
 
 function readPem({ cert, key }: { readonly cert: string; readonly key: string }): Served {
-  const pem = { cert: readFileSync(cert), key: readFileSync(key) };
-  try {
-    createSecureContext(pem);
-    const chain = pem.cert.toString('latin1').match(CERTIFICATES) ?? [];
-    const ends = chain.map((each) => new X509Certificate(each).validToDate.getTime());
-    if (ends.length > 0) return { ...pem, expiresAtMs: Math.min(...ends) };
-  } catch {
-    // The text of OpenSSL says less than the line below.
+  const pem = { cert: readNamed('SALLYPORT_TLS_CERT', cert), key: readNamed('SALLYPORT_TLS_KEY', key) };
+  const chain = orFault('SALLYPORT_TLS_CERT: expected a certificate in PEM', () => {
+    const found = pem.cert.toString('latin1').match(CERTIFICATES) ?? [];
+    return nonEmpty(found.map((each) => new X509Certificate(each)));
+  });
+  const privateKey = orFault('SALLYPORT_TLS_KEY: expected a private key in PEM, without a passphrase', () =>
+    createPrivateKey(pem.key),
+  );
+  if (!chain[0].checkPrivateKey(privateKey)) {
+    throw new Error('SALLYPORT_TLS_KEY is not the key of the first certificate in SALLYPORT_TLS_CERT');
   }
-  throw new Error('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY have to name a certificate and its key, in PEM');
+  orFault('SALLYPORT_TLS_CERT and SALLYPORT_TLS_KEY cannot be used for TLS', () => createSecureContext(pem));
+  return { ...pem, expiresAtMs: Math.min(...chain.map(({ validToDate }) => validToDate.getTime())) };
+}
+
+function readNamed(setting: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new Error(`${setting}: ${file} cannot be read: ${codeOf(error)}`, { cause: error });
+  }
+}
+
+/** The text of OpenSSL says less than `fault`, which is one line for an operator. */
+function orFault<Value>(fault: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(fault, { cause: error });
+  }
+}
+
+function nonEmpty<Item>([first, ...others]: readonly Item[]): [Item, ...Item[]] {
+  if (first === undefined) throw new RangeError('an empty list');
+  return [first, ...others];
 }

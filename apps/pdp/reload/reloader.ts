@@ -128,7 +128,8 @@ export class Reloader {
       { reloaded: named('reloaded'), unchanged: named('unchanged') },
       ...attempts.map(({ each }) => each.part.details?.()),
     );
-    if (reasons.length === 0) this.logger.info(fields, 'reloaded');
+    const isReloaded = attempts.some(({ outcome }) => outcome === 'reloaded');
+    if (reasons.length === 0) this.logger.info(fields, isReloaded ? 'reloaded' : 'no file has changed');
     else this.logger.warn({ ...fields, reasons }, 'not reloaded: the old content stays in use');
   }
 }

@@ -13,7 +13,7 @@ export interface Setting<
   readonly danger: string;
 }
 
-/** A wrong setting. The message is one line that names it and never quotes its value. */
+/** Wrong settings. The message is one line that names each, and never quotes a value. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
@@ -46,14 +46,28 @@ export type ValuesOf<Group extends SettingGroup> = {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Reads a group of settings. Throws `SettingsError` at the first that is malformed. */
-export function readGroup<Group extends SettingGroup>(group: Group, environment: Environment): ValuesOf<Group> {
-  const values = Object.entries(group).map(([member, { name, schema, default: fallback }]) => {
+/** The values of each group, and what is wrong, one line for each wrong setting. A group with a fault has no values. */
+export interface ReadGroups<Groups extends Readonly<Record<string, SettingGroup>>> {
+  readonly values: { readonly [Name in keyof Groups]: ValuesOf<Groups[Name]> };
+  readonly faults: readonly string[];
+}
+
+/** Reads groups of settings. `values` counts only if there are no faults. */
+export function readGroups<Groups extends Readonly<Record<string, SettingGroup>>>(
+  groups: Groups,
+  environment: Environment,
+): ReadGroups<Groups> {
+  const faults: string[] = [];
+  const valueOf = ({ name, schema, default: fallback }: Setting): unknown => {
     const text = environment[name] ?? fallback;
-    if (text === undefined) return [member, undefined];
+    if (text === undefined) return undefined;
     const parsed = schema.safeParse(text);
-    if (!parsed.success) throw new SettingsError(`${name}: ${parsed.error.issues[0]?.message ?? 'is malformed'}`);
-    return [member, parsed.data];
-  });
-  return Object.fromEntries(values) as ValuesOf<Group>;
+    if (!parsed.success) faults.push(`${name}: ${parsed.error.issues[0]?.message ?? 'is malformed'}`);
+    return parsed.data;
+  };
+  const values = Object.entries(groups).map(([name, group]) => [
+    name,
+    Object.fromEntries(Object.entries(group).map(([member, each]) => [member, valueOf(each)])),
+  ]);
+  return { values: Object.fromEntries(values) as ReadGroups<Groups>['values'], faults };
 }
