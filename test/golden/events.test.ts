@@ -14,7 +14,7 @@ import { movableClock } from '../support/clock.js';
 import { startService } from '../support/service.js';
 import { EVENT_SCHEMAS } from './event-schemas.js';
 import { namesIn, readJson } from './files.js';
-import { liveThrough, relayThrough, restored, retained } from './life.js';
+import { liveThrough, relayThrough, restored } from './life.js';
 import { test } from '../support/testing.js';
 
 /**
@@ -98,7 +98,6 @@ test('what a service writes is what the schemas say, and it writes every type', 
   const service = await startService({ clock });
   try {
     await liveThrough(service, clock);
-    await retained(service);
     await relayThrough(service);
     await restored(service);
     const written = (await service.service.stores.log.readAll({ after: 0n })).map(({ json }) => parseEvent(json));

@@ -59,6 +59,7 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
   await post('operator', version('revoke'), { reason: 'withdrawn by its owner' });
   await post('host', `/v1/tasks/${task.taskId}/close`, { reason: 'done' });
   expecting(204, await service.call('admin', 'DELETE', '/v1/principals/second-host'));
+  await retained(service);
 }
 
 /** An instance acknowledges, is silent for longer than its lease, and comes back. */
@@ -101,7 +102,7 @@ async function call(service: TestService, task: Answered, structuredContent: obj
 }
 
 /** Evidence is read, erased and archived. */
-export async function retained({ service: { stores, control, decisions } }: TestService): Promise<void> {
+async function retained({ service: { stores, control, decisions } }: TestService): Promise<void> {
   const { log } = stores;
   const by = { actor: 'local-admin', time: control.time.now() };
   const tasks = await log.readAll({ after: 0n, categories: ['task'] });

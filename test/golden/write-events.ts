@@ -4,7 +4,7 @@ import { parseEvent } from '../../libs/event-log/event.js';
 import { movableClock } from '../support/clock.js';
 import { startService } from '../support/service.js';
 import { GOLDEN } from './files.js';
-import { liveThrough, relayThrough, restored, retained } from './life.js';
+import { liveThrough, relayThrough, restored } from './life.js';
 import { publishedSchemas } from '../../libs/published/schemas.js';
 
 /**
@@ -15,7 +15,6 @@ const clock = movableClock();
 const service = await startService({ clock });
 try {
   await liveThrough(service, clock);
-  await retained(service);
   await relayThrough(service);
   await restored(service);
   for (const { json } of await service.service.stores.log.readAll({ after: 0n, limit: 10_000 })) {
