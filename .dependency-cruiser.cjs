@@ -51,6 +51,16 @@ module.exports = {
       to: { path: '^(node:)?crypto$' },
     },
     {
+      name: 'proofs-are-pure',
+      comment: 'sallyport verify uses the same code offline: no log, no file, no clock, no randomness',
+      severity: 'error',
+      from: { path: '^libs/transparency/', pathNot: '\\.test\\.ts$' },
+      to: {
+        path: ['^libs/', '^(node:)?(fs|net|http|https|child_process|worker_threads|sqlite|timers|process|os)(/|$)'],
+        pathNot: '^libs/(kernel|transparency)/',
+      },
+    },
+    {
       name: 'adapters-stand-alone',
       comment: 'an adapter of the event log knows the port, never another adapter',
       severity: 'error',

@@ -31,6 +31,7 @@ const PLANTED: Record<string, { from: string; text: string; also?: Record<string
   'kernel-imports-nothing': { from: 'libs/kernel/a.ts', text: `export { x } from '../audit/x.js';\n` },
   'rules-are-pure': { from: 'libs/decision/a.ts', text: `export { x } from '../event-log/x.js';\n` },
   'rules-have-no-randomness': { from: 'libs/task/a.ts', text: `export { randomUUID } from 'node:crypto';\n` },
+  'proofs-are-pure': { from: 'libs/transparency/a.ts', text: `export { x } from 'node:fs';\n` },
   'adapters-stand-alone': {
     from: 'libs/event-log/sqlite/a.ts',
     text: `export { x } from '../memory/x.js';\n`,
