@@ -30,12 +30,26 @@ test('every command has help with an example', async () => {
     task: ['open', 'list', 'show', 'close'],
     principal: ['add', 'list', 'rotate', 'remove'],
     events: ['schema'],
+    siem: ['sample'],
   };
   const commands = names.flatMap((name) =>
     name in groups ? groups[name as 'task'].map((sub) => [name, sub]) : [[name]],
   );
   for (const words of commands)
     assert.match((await stub.cli([...words, '--help'])).out, /Example:\n {2}sallyport/, words.join(' '));
+});
+
+test('an OCSF event of each event type is printed without a service', async () => {
+  const all = await stub.cli(['siem', 'sample']);
+  assert.equal(all.code, 0);
+  const lines = all.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.ok(lines.length >= 28);
+  const one = await stub.cli(['siem', 'sample', '--type', 'CallDecided']);
+  assert.equal(JSON.parse(one.out).type_uid, 600_399);
+  assert.equal((await stub.cli(['siem', 'sample', '--type', 'RelayLeaseTaken'])).code, 2);
 });
 
 test('the schemas of published events are printed, or written as files', async (t) => {

@@ -16,6 +16,7 @@ import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
 import { addServe } from './commands/serve.js';
+import { addSiem } from './commands/siem.js';
 import { addTask } from './commands/task.js';
 import { printable } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
@@ -117,6 +118,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addAudit(program, world, exits);
   addPrincipal(program, world, exits);
   addEvents(program, world, exits);
+  addSiem(program, world, exits);
   return program;
 }
 

@@ -1,0 +1,46 @@
+import type { EventOf, KnownType } from '../streams/catalogue.js';
+import * as calls from './calls.js';
+import * as control from './control.js';
+import type { Mapped } from './ocsf.js';
+
+type Mapping<Type extends KnownType> = (event: EventOf<Type>) => Mapped;
+
+/** An event that says nothing about what was decided, changed or seen. */
+const LEFT_OUT = undefined;
+
+/**
+ * The OCSF event of every event type of the catalogue. A new type needs one line here, or the build fails. A mapping
+ * picks each member by its name, so that a member that is added later does not leave by itself.
+ */
+export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LEFT_OUT } = {
+  CapabilityRegistered: control.capabilityRegistered,
+  VersionProposed: control.versionProposed,
+  VersionReviewed: control.versionReviewed,
+  ExceptionsAmended: control.exceptionsAmended,
+  DriftObserved: control.driftObserved,
+  VersionSuspended: control.versionSuspended,
+  VersionReinstated: control.versionReinstated,
+  VersionRevoked: control.versionRevoked,
+  PolicyProposed: control.policyProposed,
+  PolicyReviewed: control.policyReviewed,
+  PrincipalAdded: control.principalAdded,
+  TokenRotated: control.tokenRotated,
+  PrincipalRemoved: control.principalRemoved,
+  DirectiveIssued: control.directiveIssued,
+  DirectiveLifted: control.directiveLifted,
+  TaskOpened: calls.taskOpened,
+  CallCounted: control.callCounted,
+  TaskClosed: control.taskClosed,
+  TaskJoined: control.taskJoined,
+  CallDecided: calls.decision,
+  CallRefused: calls.decision,
+  ResponseValidated: calls.response,
+  OutcomeRecorded: calls.outcome,
+  InstanceSeen: control.instanceSeen,
+  DirectiveAcknowledged: control.acknowledged,
+  HostStale: control.hostStale,
+  HostRecovered: control.hostRecovered,
+  LogRestored: control.logRestored,
+  RelayLeaseTaken: LEFT_OUT,
+  RelayCheckpointed: LEFT_OUT,
+};
