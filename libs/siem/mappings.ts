@@ -2,6 +2,7 @@ import type { EventOf, KnownType } from '../streams/catalogue.js';
 import * as calls from './calls.js';
 import * as control from './control.js';
 import type { Mapped } from './ocsf.js';
+import * as retention from './retention.js';
 
 type Mapping<Type extends KnownType> = (event: EventOf<Type>) => Mapped;
 
@@ -32,6 +33,8 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   CallCounted: control.callCounted,
   TaskClosed: control.taskClosed,
   TaskJoined: control.taskJoined,
+  TaskShredded: retention.taskShredded,
+  UserErased: retention.userErased,
   CallDecided: calls.decision,
   CallRefused: calls.decision,
   ResponseValidated: calls.response,
@@ -41,6 +44,8 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   HostStale: control.hostStale,
   HostRecovered: control.hostRecovered,
   LogRestored: control.logRestored,
+  EvidenceRead: retention.evidenceRead,
+  TracesArchived: retention.tracesArchived,
   RelayLeaseTaken: LEFT_OUT,
   RelayCheckpointed: LEFT_OUT,
 };
