@@ -16,8 +16,8 @@ export interface Session<Options> {
   /** Arguments by position. */
   readonly args: readonly string[];
   readonly options: Options & { readonly json?: boolean };
-  /** Prints the answer: unchanged with `--json`, otherwise as lines for a person. */
-  readonly show: (answer: unknown, lines: () => readonly string[]) => void;
+  /** Prints the answer: unchanged with `--json` or `asJson`, otherwise as lines for a person. */
+  readonly show: (answer: unknown, lines: () => readonly string[], asJson?: boolean) => void;
 }
 
 /** The exit code of the run. A command that sets none exits with 0. */
@@ -64,9 +64,9 @@ export function serviceAction<Options>(
         call: connect(world, options, role),
         args: self.args,
         options,
-        show: (answer, lines) =>
+        show: (answer, lines, asJson) =>
           world.out(
-            options.json === true
+            asJson === true || options.json === true
               ? `${jsonText(answer)}\n`
               : lines()
                   .map((line) => `${line}\n`)

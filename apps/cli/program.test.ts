@@ -311,8 +311,49 @@ test('a trace is told as a story', async () => {
   const { out } = await stub.cli(['trace', TRACE]);
   assert.match(out, /TaskOpened +scribe for ana/);
   assert.match(out, /CallDecided +DENY +fs\/write\\u\{1b\}\[2J: outside_task_scope/);
-  assert.match(out, /registry +fs@1 approved by rita/);
-  assert.match(out, /sent +shredded/);
+  assert.match(out, /registry +fs@1, approved by rita/);
+  assert.match(out, /sent +shredded: the key of its task was destroyed/);
+});
+
+test('a trace is read to its last page, and a shared history is found by its positions', async () => {
+  const event = (position: string, type: string, time: string, data: object) => ({
+    position,
+    stream: 's',
+    revision: 1,
+    type,
+    time,
+    actor: 'olga',
+    data,
+  });
+  const call = {
+    callId: 'c2',
+    attempt: 1,
+    decision: 'deny',
+    reason: 'version_revoked',
+    capability: 'fs',
+    version: '1',
+  };
+  const revoked = event('7', 'VersionRevoked', '2026-11-22T20:29:22.041Z', { version: '1', reason: 'CVE-2026-1111' });
+  const pages = [
+    { traceId: TRACE, tasks: [{ taskId: TASK }], calls: [{ callId: 'c1' }], events: [], next: 'a b' },
+    {
+      traceId: TRACE,
+      tasks: [{ taskId: TASK }],
+      calls: [{ ...call, time: '2026-11-22T20:30:00.000Z', position: '9', capabilityHistory: ['7'] }],
+      events: [{ position: '8', stream: 'calls', revision: 3, damaged: true }],
+      histories: { fs: [revoked, event('8', 'VersionReviewed', '2026-11-23T00:00:00.000Z', { version: '2' })] },
+    },
+  ];
+  stub.pages = pages;
+  const { out } = await stub.cli(['trace', TRACE]);
+  assert.deepEqual(
+    stub.asked.map((one) => one.path),
+    [`/v1/audit/traces/${TRACE}`, `/v1/audit/traces/${TRACE}?cursor=a+b`],
+  );
+  assert.match(out, /1 task, 2 calls/);
+  assert.match(out, /Denied: version 1 was revoked by olga at 20:29:22, CVE-2026-1111/);
+  assert.match(out, /DAMAGED: the event at position 8 of the log, calls@3/);
+  assert.doesNotMatch(out, /VersionReviewed/);
 });
 
 test('the built command runs as a program', () => {

@@ -24,6 +24,8 @@ export interface Stub {
   readonly folder: string;
   asked: Asked[];
   reply: { status: number; body: unknown };
+  /** Bodies that are answered first, one a request. */
+  pages: unknown[];
   /** Runs a command line against the stub. */
   cli(words: readonly string[], env?: Record<string, string>, stdin?: string): Promise<Ran>;
   reset(): void;
@@ -43,7 +45,7 @@ export async function startStub(): Promise<Stub> {
       const body: unknown = text === '' ? undefined : JSON.parse(text);
       stub.asked.push({ method: request.method ?? '', path: request.url ?? '', token, body });
       response.writeHead(stub.reply.status, { 'content-type': 'application/json' });
-      response.end(stub.reply.status === 204 ? undefined : JSON.stringify(stub.reply.body));
+      response.end(stub.reply.status === 204 ? undefined : JSON.stringify(stub.pages.shift() ?? stub.reply.body));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,6 +54,7 @@ export async function startStub(): Promise<Stub> {
     folder,
     asked: [],
     reply: { status: 200, body: {} },
+    pages: [],
     cli: async (words, env = {}, stdin = '') => {
       let out = '';
       let err = '';
@@ -66,6 +69,7 @@ export async function startStub(): Promise<Stub> {
     },
     reset: () => {
       stub.asked = [];
+      stub.pages = [];
       stub.reply = { status: 200, body: {} };
     },
     close: () => {

@@ -1,65 +1,52 @@
 import type { Command } from 'commander';
-import { path, query } from '../client.js';
-import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
-import { at, list, moreOf, printable, table } from '../print.js';
-import { timelineOf } from '../timeline.js';
+import { path } from '../client.js';
+import { describe, serviceAction, type Exits } from '../command.js';
+import { at, list, printable, table } from '../print.js';
+import { showReport, withFormat, type FormatOptions } from '../report/show.js';
+import { readPages, traceOf } from '../report/trace-evidence.js';
+import { selected, traceReport, type Selection } from '../report/trace-report.js';
 import { EXIT, UsageError, type World } from '../world.js';
+import { addCalls } from './calls.js';
 
-interface CallsOptions {
-  readonly decision: string;
-  readonly reason?: string;
-  readonly capability?: string;
-  readonly host?: string;
-  readonly task?: string;
-  readonly identity?: string;
-  readonly from?: string;
-  readonly to?: string;
-  readonly limit?: number;
+interface TraceOptions extends FormatOptions {
+  readonly denied?: boolean;
+  readonly call?: string;
 }
 
 /** Commands about evidence. */
 export function addAudit(program: Command, world: World, exits: Exits): void {
+  addTrace(program, world, exits);
+  addCalls(program, world, exits);
+  addReplay(program, world, exits);
+}
+
+function addTrace(program: Command, world: World, exits: Exits): void {
   const trace = describe(program, 'trace <traceId>', {
-    about: 'Show all evidence of a trace, in order',
-    example: 'sallyport trace 4bf92f3577b34da6a3ce929d0e0e4736',
-  });
-  serviceAction(trace, world, exits, 'auditor', async ({ call, args, show }) => {
-    const answer = await call('GET', path('audit', 'traces', args[0] ?? ''));
-    show(answer, () => timelineOf(answer));
-  });
-
-  const calls = describe(program, 'calls', {
-    about: 'List recent calls, newest first: denials, unless --decision says otherwise',
-    example: 'sallyport calls --capability filesystem --from 2026-11-29T08:00:00.000Z',
+    about: 'Tell all evidence of a trace: each call in a sentence, its evidence, and what happened in order',
+    example:
+      'sallyport trace 4bf92f3577b34da6a3ce929d0e0e4736 --denied\n' +
+      'sallyport trace 4bf92f3577b34da6a3ce929d0e0e4736 --format html > trace.html',
   })
-    .option('--decision <decision>', 'deny, allow or all', 'deny')
-    .option('--reason <code>', 'with one reason code')
-    .option('--capability <id>', 'of one capability')
-    .option('--host <name>', 'of one host')
-    .option('--task <taskId>', 'of one task')
-    .option('--identity <name>', 'of a user, an agent, a host or an actor')
-    .option('--from <time>', 'not before this RFC 3339 time')
-    .option('--to <time>', 'not after this RFC 3339 time')
-    .option('--limit <n>', 'the most to list (default: 50, up to 200)', positiveInteger);
-  serviceAction<CallsOptions>(calls, world, exits, 'auditor', async ({ call, options, show }) => {
-    const { decision, reason, capability, host, task, identity, from, to, limit } = options;
-    if (!['deny', 'allow', 'all'].includes(decision)) throw new UsageError('--decision needs deny, allow or all');
-    const conditions = { reason, capability, host, task, identity, from, to, limit: limit?.toString() };
-    const decided = decision === 'all' ? undefined : decision;
-    const answer = await call('GET', path('audit', 'calls') + query({ ...conditions, decision: decided }));
-    show(answer, () => {
-      const rows = list(answer, 'items').map((one) => [
-        at(one, 'time'),
-        at(one, 'decision').toUpperCase(),
-        at(one, 'reason'),
-        `${at(one, 'capability')}/${at(one, 'operation')}`,
-        `${at(one, 'user', 'id') || 'an unknown user'} on ${at(one, 'host')}`,
-        `task ${at(one, 'taskId')}`,
-      ]);
-      return rows.length === 0 ? ['no such call'] : [...table(rows), ...moreOf(answer)];
-    });
+    .option('--denied', 'only the calls that were denied')
+    .option('--call <callId>', 'only one call');
+  serviceAction<TraceOptions>(withFormat(trace), world, exits, 'auditor', async (session) => {
+    const { call, args, options } = session;
+    const traceId = args[0] ?? '';
+    const pages = await readPages(call, traceId);
+    const selection: Selection = { denied: options.denied, callId: options.call };
+    const whole = traceOf(pages);
+    const told = selected(whole, selection);
+    if (options.call !== undefined && told.calls.length === 0) {
+      throw new UsageError(`--call: the trace has no ${options.denied === true ? 'denied ' : ''}call with this id`);
+    }
+    const [only] = pages;
+    const { historyOf: _, ...joined } = told;
+    const answer = told === whole && pages.length === 1 ? only : joined;
+    showReport(session, answer, `Sallyport trace ${traceId}`, () => traceReport(told));
   });
+}
 
+function addReplay(program: Command, world: World, exits: Exits): void {
   const replay = describe(program, 'replay <traceId>', {
     about: `Decide every call of a trace again from its record; exits with ${EXIT.notIdentical} if any decision differs`,
     example: 'sallyport replay 4bf92f3577b34da6a3ce929d0e0e4736',

@@ -8,7 +8,7 @@ import { Effect } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { describe, listOption, objectOption, readObject, serviceAction, type Exits } from '../command.js';
 import { at, dig, joined, list, printable, visible } from '../print.js';
-import { checkLines } from '../timeline.js';
+import { checkLines } from '../check-text.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
 interface AuthorizeOptions {

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { path, ServiceProblem, type Call } from '../client.js';
 import { at, dig, list } from '../print.js';
-import { timelineOf } from '../timeline.js';
+import { textLines } from '../report/text.js';
+import { readPages, traceOf } from '../report/trace-evidence.js';
+import { traceReport } from '../report/trace-report.js';
 import type { World } from '../world.js';
 import { callServer, refusalOf, setScene, type Scene } from './scene.js';
 import { DemoFailure, WORDS, type Stage } from './stage.js';
@@ -154,8 +156,7 @@ async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<v
   const auditor = scene.as('auditor');
   const traceId = at(task, 'traceId');
   teller.act('The record remains');
-  const trace = await auditor('GET', path('audit', 'traces', traceId));
-  for (const line of timelineOf(trace)) teller.tell(line);
+  for (const line of textLines(traceReport(traceOf(await readPages(auditor, traceId))))) teller.tell(line);
   const replay = await auditor('GET', path('audit', 'traces', traceId, 'replay'));
   const calls = list(replay, 'calls').length;
   // Denied for authority, $connect, read, write, drift, disabled, read again.
