@@ -9,8 +9,8 @@ import { Instances } from '../../libs/fleet/instances.js';
 import { LogTime } from '../../libs/control/log-time.js';
 import { Responder } from '../../libs/decision-point/responder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
-import { auditProviders } from './audit/audit.providers.js';
 import { AuditController } from './audit/audit.controller.js';
+import { AuditThread } from './audit/thread/audit-thread.js';
 import { CallsController } from './calls/calls.controller.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
 import { DiskWatch } from './observability/disk-watch.js';
@@ -61,6 +61,7 @@ export class AppModule {
       { provide: Authorizer, useValue: service.decisions.authorizer },
       { provide: Responder, useValue: service.decisions.responder },
       { provide: CallIndex, useValue: service.index },
+      { provide: AuditThread, useValue: service.audit },
       { provide: Scrapes, useValue: service.metrics.scrapes },
     ];
     return {
@@ -83,7 +84,6 @@ export class AppModule {
       ],
       providers: [
         ...parts,
-        ...auditProviders(service),
         PrincipalsHandler,
         RegistryHandler,
         PoliciesHandler,

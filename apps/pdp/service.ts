@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { CallIndex } from '../../libs/audit/index/call-index.js';
+import type { CallIndex } from '../../libs/audit/index/call-index.js';
 import type { Authenticator } from '../../libs/authentication/authenticator.js';
 import { bearerTokens } from '../../libs/authentication/bearer-tokens.js';
 import type { Operation } from '../../libs/contract/operation.js';
@@ -9,8 +8,10 @@ import type { LaneName } from '../../libs/streams/relay-events.js';
 import { registerGauges } from './observability/gauges.js';
 import { createMetrics, type Metrics } from './observability/metrics.js';
 import type { Tracing } from './observability/tracing.js';
+import type { AuditThread } from './audit/thread/audit-thread.js';
 import { openBounds, type Bounds } from './overload/bounds.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
+import { openAudit } from './service/audit.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DiskNotices } from './observability/disk-watch.js';
@@ -30,6 +31,8 @@ export interface Service {
   readonly feed: Feed;
   /** Calls and tasks, indexed for the queries of auditors. */
   readonly index: CallIndex;
+  /** Answers auditors, in a thread of its own. */
+  readonly audit: AuditThread;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
@@ -79,8 +82,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const bearers = bearerTokens(control.view);
     const authenticator = wrapAuthenticator?.(bearers) ?? bearers;
     const secret = await keys.secret('create-ids');
-    const index = await CallIndex.open(log, join(dataDir, 'audit-index.db'));
-    closing.defer(() => index.close());
+    const { index, audit } = await openAudit({ dataDir, logFile }, log, closing);
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
     const feed = await openFeed(
       settings,
@@ -100,6 +102,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       decisions,
       feed,
       index,
+      audit,
       bounds,
       metrics,
       tracing,

@@ -5,7 +5,13 @@ import { test } from '../../test/support/testing.js';
 
 async function find(world: World, query: object, limit?: number, cursor?: string) {
   assert.equal(await world.caughtUp(), true);
-  return must(await world.calls().find(CallQuery.parse(query), limit, cursor));
+  const asked = CallQuery.parse(query);
+  const versions: { capability: string; version: string }[] = [];
+  for await (const { id, versions: all } of world.view.capabilitiesFrom()) {
+    for (const { version, status } of all.values())
+      if (status === asked.reviewStatus) versions.push({ capability: id, version });
+  }
+  return must(await world.calls().find(asked, limit, cursor, versions));
 }
 
 test('lists evidence without content or history, and without the key', async (t) => {

@@ -1,16 +1,14 @@
 import { AUDIT_PAGE, type CallQuery } from '../contract/audit.js';
 import type { CallSummary } from '../contract/evidence.js';
-import type { ControlView } from '../control/control-view.js';
 import type { DecisionEngines } from '../decision-point/engines.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { toMs } from '../kernel/time.js';
-import { VersionStatus } from '../vocabulary/words.js';
 import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
-import type { CallIndex } from './index/call-index.js';
+import type { IndexReading } from './index/reading.js';
 import { cursorOf, placeIn } from './cursor.js';
 import { summaryOf } from './evidence.js';
 import type { DirectiveHistory } from './directive-history.js';
@@ -20,18 +18,23 @@ import { Reconstructor } from './reconstruct.js';
 import { byPosition } from './stored-event.js';
 import { eventAt } from './trace-record.js';
 
+interface Versioned {
+  readonly capability: string;
+  readonly version: string;
+}
+
 /** Finds calls by conditions on them, in any trace. */
 export class CallAudit {
   constructor(
-    private readonly log: EventLog,
-    private readonly view: ControlView,
+    private readonly log: LogReading,
     private readonly engines: DecisionEngines,
-    private readonly index: CallIndex,
+    private readonly index: IndexReading,
     private readonly directives: DirectiveHistory,
   ) {}
 
   /**
-   * A page of recorded attempts, newest first by time; `next` is the opaque cursor of the following page. An attempt with
+   * A page of recorded attempts, newest first by time. `versions` are those in the review status of the query;
+   * `next` is the opaque cursor of the following page. An attempt with
    * an unreadable record is missing here, and visible in the replay of its trace. Throws `LogUnavailable`,
    * `IndexUnavailable`.
    */
@@ -39,11 +42,12 @@ export class CallAudit {
     query: CallQuery,
     limit: number = AUDIT_PAGE.defaultLimit,
     cursor?: string,
+    versions: readonly Versioned[] = [],
   ): Promise<Result<{ items: CallSummary[]; next?: string }, Refusal>> {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
     const size = Math.min(Math.max(1, limit), AUDIT_PAGE.maxLimit);
-    const { references, next } = await this.index.calls(await this.filterOf(query), size, before.value);
+    const { references, next } = await this.index.calls(filterOf(query, versions), size, before.value);
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
     const summaries = new Map<string, CallSummary>();
@@ -53,26 +57,6 @@ export class CallAudit {
     }
     const items = references.flatMap((reference) => summaries.get(keyOf(reference)) ?? []);
     return ok(defined({ items, next: next === undefined ? undefined : cursorOf(next) }));
-  }
-
-  private async filterOf({ from, to, reviewStatus, ...query }: CallQuery): Promise<CallFilter> {
-    return defined({
-      ...query,
-      fromMs: from === undefined ? undefined : toMs(from),
-      toMs: to === undefined ? undefined : toMs(to),
-      ...(reviewStatus === undefined
-        ? {}
-        : { versions: await this.versionsIn(reviewStatus), manyVersions: reviewStatus === 'approved' }),
-    });
-  }
-
-  private async versionsIn(status: VersionStatus): Promise<{ capability: string; version: string }[]> {
-    const found: { capability: string; version: string }[] = [];
-    for await (const { id, versions } of this.view.capabilitiesFrom()) {
-      for (const { version, status: is } of versions.values())
-        if (is === status) found.push({ capability: id, version });
-    }
-    return found;
   }
 
   /** Response and outcome follow their attempt in the same stream: each stream is read once, from its first attempt on. */
@@ -93,6 +77,15 @@ export class CallAudit {
     for (const [stream, first] of firsts) take(await this.log.read(stream, first - 1));
     return found;
   }
+}
+
+function filterOf({ from, to, reviewStatus, ...query }: CallQuery, versions: readonly Versioned[]): CallFilter {
+  return defined({
+    ...query,
+    fromMs: from === undefined ? undefined : toMs(from),
+    toMs: to === undefined ? undefined : toMs(to),
+    ...(reviewStatus === undefined ? {} : { versions, manyVersions: reviewStatus === 'approved' }),
+  });
 }
 
 const keyOf = ({ stream, revision }: Pick<Reference, 'stream' | 'revision'>): string => `${stream}@${revision}`;

@@ -2,10 +2,10 @@ import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { NoContent } from '../contract/tasks.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import type { TaskContent } from '../decision-point/task-lane.js';
-import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, EventPlace, RecordedEvent } from '../event-log/port.js';
 import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
-import type { Keyring } from '../payloads/keyring.js';
+import type { KeyReading } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
 import { families } from '../streams/catalogue.js';
 import { soundPrefix } from './soundness.js';
@@ -41,8 +41,8 @@ export class Contents {
   private ahead = new Map<string, Uint8Array | undefined>();
 
   constructor(
-    private readonly log: EventLog,
-    private readonly keys: Keyring,
+    private readonly log: LogReading,
+    private readonly keys: KeyReading,
   ) {}
 
   /** Announces the events whose content will be opened, in their order, so that many are read at a time. */

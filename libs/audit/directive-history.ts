@@ -1,5 +1,6 @@
 import type { StandingDirectives } from '../directive/decider.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { Target } from '../directive/target.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { shared } from '../kernel/shared.js';
 import { systemClock, type Clock } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
@@ -28,7 +29,7 @@ export class DirectiveHistory {
   private readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogReading,
     private readonly clock: Pick<Clock, 'monotonicMs'> = systemClock,
   ) {}
 
@@ -58,6 +59,11 @@ export class DirectiveHistory {
     shown: ShownDirectives = new Map(),
   ): Promise<RecordedEvent[]> {
     return this.read(this.known.about(subjects, wanted), shown);
+  }
+
+  /** The target of a directive, as last read; undefined if it is unknown. */
+  targetOf(id: string): Target | undefined {
+    return this.known.targetOf(id);
   }
 
   /** The events that belong to a trace. Throws `LogUnavailable`. */

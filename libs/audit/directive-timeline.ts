@@ -97,6 +97,11 @@ export class DirectiveTimeline {
     return { epochs, unsound: events };
   }
 
+  /** The target of a directive; undefined if no sound event issued it. */
+  targetOf(id: string): Target | undefined {
+    return this.byId.get(id)?.directive.target;
+  }
+
   /** The events that belong to a trace. */
   ofTrace(traceId: string): FoundEvents {
     const unsound = this.unsound.filter((said) => said.traceId === traceId);

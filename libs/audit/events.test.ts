@@ -17,7 +17,7 @@ async function all(world: World, query: object): Promise<{ types: string[]; page
   let after: string | undefined;
   for (let pages = 1; ; pages += 1) {
     const cursor = after === undefined ? {} : { [pages % 2 === 0 ? 'after' : 'cursor']: after };
-    const page = await readEvents(world.log, world.view, EventsQuery.parse({ ...query, ...cursor }));
+    const page = await readEvents(world.log, world.directives, EventsQuery.parse({ ...query, ...cursor }));
     types.push(...page.items.map(({ type }) => type));
     if (page.next === undefined) return { types, pages };
     assert.ok(BigInt(page.next) > BigInt(after ?? '0'));
@@ -32,7 +32,7 @@ test('reads the log in its order, page by page, each event once', async (t) => {
   const whole = await all(world, { limit: '1000' });
   assert.deepEqual(whole.types.slice(-3), ['TaskOpened', 'TaskJoined', 'CallDecided']);
   for (const limit of ['1', '2', '3']) assert.deepEqual((await all(world, { limit })).types, whole.types, limit);
-  const [last] = (await readEvents(world.log, world.view, { types: 'CallDecided' })).items;
+  const [last] = (await readEvents(world.log, world.directives, { types: 'CallDecided' })).items;
   assert.deepEqual(
     [last?.position, last?.stream, last?.revision, last?.actor],
     [String(await world.log.end()), `calls-${taskId}`, 1, 'host-1'],
@@ -88,7 +88,7 @@ test('a query for types reads the streams that can hold them, and no others', as
         return page;
       },
     });
-    await readEvents(watched, world.view, EventsQuery.parse({ types: type }));
+    await readEvents(watched, world.directives, EventsQuery.parse({ types: type }));
     assert.deepEqual(
       [...new Set(read)].filter((stream) => !family.has(stream)),
       [],
@@ -110,7 +110,7 @@ test('a page that found nothing still moves on, and looks at a bounded number of
       return Array.from({ length: 500 }, (_, index) => ({ ...event, position: after + BigInt(index + 1) }));
     },
   });
-  const { items, next } = await readEvents(endless, world.view, { types: 'NoSuchType' });
+  const { items, next } = await readEvents(endless, world.directives, { types: 'NoSuchType' });
   assert.deepEqual([items.length, next, reads], [0, '5000', 10]);
 });
 

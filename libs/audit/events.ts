@@ -1,10 +1,10 @@
 import type { EventsQuery } from '../contract/audit.js';
-import type { ControlView } from '../control/control-view.js';
 import { parseEvent } from '../event-log/event.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { categoriesOf, families, familyOf } from '../streams/catalogue.js';
+import type { DirectiveHistory } from './directive-history.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
 const DEFAULT_EVENTS = 100;
@@ -18,12 +18,14 @@ const PAGE_EVENTS = 500;
  * together. Throws `LogUnavailable`.
  */
 export async function readEvents(
-  log: EventLog,
-  view: ControlView,
+  log: LogReading,
+  directives: DirectiveHistory,
   { after = '0', cursor = after, types, capability, limit = DEFAULT_EVENTS }: EventsQuery,
 ): Promise<{ items: StoredEvent[]; next?: string }> {
   const wanted = types === undefined ? undefined : new Set(types.split(','));
   const categories = wanted === undefined ? undefined : categoriesOf(wanted);
+  // A lifting names its directive only, and the directive names the capability.
+  if (capability !== undefined) await directives.refresh();
   const items: StoredEvent[] = [];
   let at = BigInt(cursor);
   for (let scanned = 0; scanned < MAX_SCANNED;) {
@@ -33,7 +35,7 @@ export async function readEvents(
       if (items.length >= limit && event.position !== at) return { items, next: String(at) };
       at = event.position;
       if (wanted?.has(event.type) === false || isBookkeeping(event)) continue;
-      if (capability === undefined || concerns(event, capability, view)) items.push(storedEvent(event));
+      if (capability === undefined || concerns(event, capability, directives)) items.push(storedEvent(event));
     }
     scanned += page.length;
   }
@@ -47,7 +49,7 @@ const isBookkeeping = ({ stream }: RecordedEvent): boolean => familyOf(stream)?.
  * Whether an event names a capability: its own, decisions about it, tasks that have it in scope, and directives against
  * it. Responses and outcomes name their call only: they are found by their trace.
  */
-function concerns(event: RecordedEvent, capability: string, view: ControlView): boolean {
+function concerns(event: RecordedEvent, capability: string, directives: DirectiveHistory): boolean {
   if (event.stream === families.capability.stream(capability)) return true;
   const { data } = parseEvent(event.json);
   const names = (value: unknown) => isJsonObject(value) && ownValue(value, 'capability') === capability;
@@ -56,7 +58,7 @@ function concerns(event: RecordedEvent, capability: string, view: ControlView): 
   if (Array.isArray(scope)) return scope.some(names);
   if (event.type !== 'DirectiveLifted') return false;
   const id = memberOf(data, 'id');
-  return typeof id === 'string' && names(view.directives().state.all.get(id)?.target);
+  return typeof id === 'string' && names(directives.targetOf(id));
 }
 
 function memberOf(data: unknown, name: string): Json | undefined {

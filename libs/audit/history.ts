@@ -3,7 +3,7 @@ import type { ConsultedView } from '../decision-point/basis.js';
 import type { Held } from '../control/resting-states.js';
 import type { Basis } from '../decision/snapshot.js';
 import type { StandingDirectives } from '../directive/decider.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import type { PolicySetState } from '../policy/decider.js';
 import type { PrincipalState } from '../principal/decider.js';
 import { families, foldedFamilyOf } from '../streams/catalogue.js';
@@ -42,7 +42,7 @@ export class History {
   private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogReading,
     private readonly directives = new DirectiveHistory(log),
   ) {}
 

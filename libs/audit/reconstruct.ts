@@ -9,7 +9,7 @@ import { shownCheck } from '../decision/record.js';
 import type { Basis, Engines, Snapshot } from '../decision/snapshot.js';
 import { categoryOf } from '../event-log/event.js';
 import { categoriesWith } from '../streams/catalogue.js';
-import { LogUnavailable, type EventLog } from '../event-log/port.js';
+import { LogUnavailable, type LogReading } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { families, type StateOf } from '../streams/catalogue.js';
@@ -54,7 +54,7 @@ const MAX_LOADS = 3;
 /** Restores the inputs of a recorded decision, as of its basis. An instance serves one request, like its History. */
 export class Reconstructor {
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogReading,
     private readonly engines: DecisionEngines,
     private readonly history = new History(log),
     /** Absent if content must not be read: then the engines answer from the record. */

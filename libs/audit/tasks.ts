@@ -1,19 +1,19 @@
 import type { TaskQuery } from '../contract/audit.js';
 import type { TaskSummary } from '../contract/evidence.js';
-import type { EventLog } from '../event-log/port.js';
+import type { LogReading } from '../event-log/port.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { toMs, type Instant } from '../kernel/time.js';
 import { taskStatus } from '../task/decider.js';
-import type { CallIndex } from './index/call-index.js';
+import type { IndexReading } from './index/reading.js';
 import { cursorOf, placeIn } from './cursor.js';
 import { families } from '../streams/catalogue.js';
 
 /** Finds tasks of any host. */
 export class TaskAudit {
   constructor(
-    private readonly log: EventLog,
-    private readonly index: CallIndex,
+    private readonly log: LogReading,
+    private readonly index: IndexReading,
   ) {}
 
   /**

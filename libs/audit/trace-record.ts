@@ -1,16 +1,15 @@
 import { categoryOf, parseEvent } from '../event-log/event.js';
 import { justBefore } from '../event-log/position.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { isForeign } from '../decision-point/trace.js';
 import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
-import type { CallIndex } from './index/call-index.js';
+import type { IndexReading } from './index/reading.js';
 import type { DirectiveHistory } from './directive-history.js';
 import type { Reference } from './index/messages.js';
-import { IndexUnavailable } from './index/thread.js';
 import { soundPrefix } from './soundness.js';
 import { byPosition } from './stored-event.js';
 
@@ -29,25 +28,21 @@ export interface TraceRecord {
   readonly sound: boolean;
 }
 
-/** The time in which the index of refusals must catch up with the log. */
-const INDEX_WAIT_MS = 2_000;
-
 /**
  * Reads a trace; undefined if it has no events, `too_large` above `maxEvents`. Throws `LogUnavailable`, and
  * `IndexUnavailable` if the index of refusals does not catch up in time.
  */
 export async function readTrace(
-  log: EventLog,
-  index: CallIndex,
+  log: LogReading,
+  index: IndexReading,
   directives: DirectiveHistory,
   traceId: string,
   maxEvents: number,
 ): Promise<Result<TraceRecord | undefined, Refusal>> {
   const traceStream = families.trace.stream(traceId);
-  const toEnd = log.end();
-  const [end, refusals, joined] = await Promise.all([
-    toEnd,
-    refusalsUpTo(toEnd, index, traceId, maxEvents + 1),
+  const end = await index.asOf();
+  const [refusals, joined] = await Promise.all([
+    index.refusals(traceId, maxEvents + 1),
     log.read(traceStream, 0, maxEvents + 1),
   ]);
   let left = maxEvents - refusals.length - joined.length;
@@ -93,25 +88,9 @@ export async function readTrace(
   return ok({ traceId, end, tasks, ...record });
 }
 
-/** Queries the index before the end of the log is known, because the index has usually caught up already. */
-async function refusalsUpTo(
-  end: Promise<bigint>,
-  index: CallIndex,
-  traceId: string,
-  limit: number,
-): Promise<readonly Reference[]> {
-  const position = index.position;
-  const asked = index.refusals(traceId, limit).catch(() => undefined);
-  const [found, wanted] = await Promise.all([asked, end]);
-  if (found !== undefined && position >= wanted) return found;
-  if (!(await index.waitFor(wanted, INDEX_WAIT_MS)))
-    throw index.logFailure ?? new IndexUnavailable('the index is behind the log');
-  return index.refusals(traceId, limit);
-}
-
 /** The effects of the trace's calls in other streams: the drift that they observed, and the suspension with its directive. */
 async function driftOf(
-  log: EventLog,
+  log: LogReading,
   directives: DirectiveHistory,
   traceId: string,
   attempts: readonly Attempt[],
@@ -141,7 +120,7 @@ function take(record: Reading, events: readonly RecordedEvent[]): void {
 }
 
 /** The event at a place in the log, without reading the rest of its stream; undefined if it is not there. */
-export async function eventAt(log: EventLog, place: Reference): Promise<RecordedEvent | undefined> {
+export async function eventAt(log: LogReading, place: Reference): Promise<RecordedEvent | undefined> {
   const { position, stream, revision } = place;
   const events = await log.readAll({ after: justBefore(position), categories: [categoryOf(stream)], limit: 1 });
   return events.find((event) => event.stream === stream && event.revision === revision);

@@ -1,16 +1,16 @@
 import type { DecisionEngines } from '../decision-point/engines.js';
-import type { EventLog, EventPlace, RecordedEvent } from '../event-log/port.js';
+import type { LogReading, EventPlace, RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { parseEvent } from '../event-log/event.js';
 import { isJsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import type { Keyring } from '../payloads/keyring.js';
+import type { KeyReading } from '../payloads/keyring.js';
 import { families } from '../streams/catalogue.js';
 import type { TaskState } from '../task/decider.js';
 import type { Attempt } from './attempts.js';
-import type { CallIndex } from './index/call-index.js';
+import type { IndexReading } from './index/reading.js';
 import { capabilityHistory, type Window } from './capability-history.js';
 import { Contents } from './contents.js';
 import type { DirectiveHistory } from './directive-history.js';
@@ -36,10 +36,10 @@ const LIMITS: TraceLimits = { maxEvents: 20_000, maxChars: 67_108_864 };
 /** The evidence of a trace, and its replay. */
 export class TraceAudit {
   constructor(
-    private readonly log: EventLog,
-    private readonly keys: Keyring,
+    private readonly log: LogReading,
+    private readonly keys: KeyReading,
     private readonly engines: DecisionEngines,
-    private readonly index: CallIndex,
+    private readonly index: IndexReading,
     private readonly directives: DirectiveHistory,
     private readonly limits: TraceLimits = LIMITS,
   ) {}
@@ -49,7 +49,7 @@ export class TraceAudit {
    * trace has no events, `too_large` above the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
    * `IndexUnavailable`.
    */
-  async trace(traceId: string, now: Instant): Promise<Result<Buffer | undefined, Refusal>> {
+  async trace(traceId: string, now: Instant): Promise<Result<Buffer<ArrayBuffer> | undefined, Refusal>> {
     const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
     if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
     const { history, contents } = await this.sourcesOf(record.value, true);
@@ -170,7 +170,7 @@ function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolea
 }
 
 /** A history that already holds the streams of the tasks. */
-function historyOf(log: EventLog, directives: DirectiveHistory, { tasks }: TraceRecord): History {
+function historyOf(log: LogReading, directives: DirectiveHistory, { tasks }: TraceRecord): History {
   const history = new History(log, directives);
   for (const { taskId, events } of tasks) history.keep(families.task.stream(taskId), events);
   return history;

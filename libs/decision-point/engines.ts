@@ -7,7 +7,7 @@ import type { Decide } from '../decision/decide.js';
 import { CURRENT_DECIDER, deciders, type EngineRules } from '../decision/deciders/registry.js';
 import { namedThingErrors } from '../decision/named-thing.js';
 import type { Engines, Snapshot } from '../decision/snapshot.js';
-import type { EventLog } from '../event-log/port.js';
+import type { LogReading } from '../event-log/port.js';
 import { PolicyEngine, type AuthorityAnswer, type AuthorityRequest } from '../policy/cedar.js';
 import { readJson, readText } from '../event-log/blobs.js';
 
@@ -69,7 +69,7 @@ export class DecisionEngines {
    * version than the installed one is `engine_gone`, because Cedar does not promise equal answers across versions.
    */
   constructor(
-    private readonly log: EventLog,
+    private readonly log: LogReading,
     earlier: readonly PolicyEngine[] = [],
   ) {
     this.policies = new PolicyEngine();

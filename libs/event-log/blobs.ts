@@ -1,4 +1,4 @@
-import { LogUnavailable, type Blob, type EventLog } from './port.js';
+import { LogUnavailable, type Blob, type LogReading } from './port.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { digestOfBytes, type Digest } from '../kernel/digest.js';
 
@@ -12,7 +12,7 @@ export function textBlob(text: string): Blob {
 }
 
 /** Reads a blob that an event names, and trusts it only if its digest matches. Throws `LogUnavailable`. */
-export async function readText(log: EventLog, digest: Digest): Promise<string> {
+export async function readText(log: Pick<LogReading, 'blob'>, digest: Digest): Promise<string> {
   const bytes = await log.blob(digest);
   if (bytes === undefined || digestOfBytes(bytes) !== digest)
     throw new LogUnavailable(`blob ${digest} is missing or damaged`);
@@ -20,6 +20,6 @@ export async function readText(log: EventLog, digest: Digest): Promise<string> {
 }
 
 /** Reads a document that we wrote as JCS. Throws `LogUnavailable`. */
-export async function readJson<Document>(log: EventLog, digest: Digest): Promise<Document> {
+export async function readJson<Document>(log: Pick<LogReading, 'blob'>, digest: Digest): Promise<Document> {
   return JSON.parse(await readText(log, digest)) as Document;
 }

@@ -145,6 +145,9 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
+/** The methods that a reader of the log needs. A thread that only reads has a connection of its own. */
+export type LogReading = Pick<EventLog, 'head' | 'read' | 'readAll' | 'last' | 'end' | 'payload' | 'payloads' | 'blob'>;
+
 /** The queue of appends is full: nothing of this batch was taken. */
 export class LogOverloaded extends Error {
   override readonly name = 'LogOverloaded';

@@ -16,6 +16,9 @@ export interface Keyring {
   close(): Promise<void>;
 }
 
+/** The part that a reader of content needs. */
+export type KeyReading = Pick<Keyring, 'get'>;
+
 export const KEY_BYTES = 32;
 
 /** The key of this task has been destroyed, and there will never be another. */

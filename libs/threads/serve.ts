@@ -7,8 +7,13 @@ export type Greeting<Reason> = { readonly ready: true } | { readonly ready: fals
 export const CLOSE = 'close';
 
 export interface Service<Request> {
-  /** One answer for each request, in their order. An error that it throws ends the thread. */
-  answer(requests: readonly Request[]): readonly unknown[];
+  /**
+   * One answer for each request, in their order. An error that it throws ends the thread. If it answers with a promise,
+   * the requests that arrive meanwhile wait for it.
+   */
+  answer(requests: readonly Request[]): readonly unknown[] | Promise<readonly unknown[]>;
+  /** Memory of an answer that moves to the other thread instead of being copied. */
+  transferOf?(answer: unknown): readonly ArrayBuffer[];
   close(): void;
 }
 
@@ -37,6 +42,15 @@ export function serve<Request, Reason>({ open, reasonOf, maxTogether = 1 }: Serv
     greet({ ready: false, reason: reasonOf(error) });
     return port.close();
   }
+  const post = (answers: readonly unknown[]) => {
+    for (const answer of answers) port.postMessage(answer, service.transferOf?.(answer) ?? []);
+  };
+  const end = () => {
+    service.close();
+    port.close();
+  };
+  /** The answers that are still being worked on. */
+  let working: Promise<void> | undefined;
   port.on('message', (first: Request | typeof CLOSE) => {
     const requests: Request[] = [];
     let next: Request | typeof CLOSE | undefined = first;
@@ -44,10 +58,17 @@ export function serve<Request, Reason>({ open, reasonOf, maxTogether = 1 }: Serv
       requests.push(next);
       next = requests.length < maxTogether ? nextArrived(port) : undefined;
     }
-    if (requests.length > 0) for (const answer of service.answer(requests)) port.postMessage(answer);
-    if (next !== CLOSE) return;
-    service.close();
-    port.close();
+    const isLast = next === CLOSE;
+    if (working === undefined) {
+      const answers = requests.length > 0 ? service.answer(requests) : [];
+      if (!(answers instanceof Promise)) {
+        post(answers);
+        if (isLast) end();
+        return;
+      }
+      working = answers.then(post);
+    } else working = working.then(async () => post(requests.length > 0 ? await service.answer(requests) : []));
+    if (isLast) working = working.then(end);
   });
   greet({ ready: true });
 }

@@ -194,21 +194,23 @@ test('behind a log that takes nothing all but a few are refused, and all is well
 test('hanging up makes no room for another audit query before the work is done', { timeoutMs: 20_000 }, async (t) => {
   const reading = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
+  let asking = false;
   const wrapLog = (log: EventLog): EventLog => ({
     ...gate().wrap(log),
-    async readAll(options) {
-      if (options.limit === 500) {
+    async end() {
+      if (asking) {
         begun.resolve();
         await reading.promise;
       }
-      return log.readAll(options);
+      return log.end();
     },
   });
   const service = await startService({ env: { SALLYPORT_AUDIT_QUERIES: '1' }, wrapLog });
   t.after(() => service.stop());
+  asking = true;
   const leaving = new AbortController();
   const headers = { authorization: `Bearer ${service.tokens.auditor}` };
-  const asked = fetch(`${service.url}/v1/audit/events`, { headers, signal: leaving.signal });
+  const asked = fetch(`${service.url}/v1/audit/tasks`, { headers, signal: leaving.signal });
   await begun.promise;
   leaving.abort();
   await assert.rejects(asked);

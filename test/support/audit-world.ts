@@ -118,13 +118,14 @@ export async function makeWorld(t: TestContext) {
     engines,
     index,
     indexFile,
+    directives: new DirectiveHistory(log),
     tasks,
     authorizer,
     responder,
     /** Audits what a log says, which may be a tampered one. */
     audit: (seen: EventLog = log, limits?: TraceLimits) =>
       new TraceAudit(seen, keys, new DecisionEngines(seen), index, new DirectiveHistory(seen), limits),
-    calls: (seen: EventLog = log) => new CallAudit(seen, view, engines, index, new DirectiveHistory(seen)),
+    calls: (seen: EventLog = log) => new CallAudit(seen, engines, index, new DirectiveHistory(seen)),
     shred: async (taskId: string) => must(await shredder.shred([taskId], { name: 'system:test' }, { cause: 'task' })),
     passMs: (ms: number) => (nowMs += ms),
     now: () => time.now(),

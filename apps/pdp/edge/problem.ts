@@ -6,7 +6,7 @@ import { defined } from '../../../libs/kernel/defined.js';
 import type { JsonPointer } from '../../../libs/kernel/pointer.js';
 import type { Refusal } from '../../../libs/kernel/refusal.js';
 import type { Result } from '../../../libs/kernel/result.js';
-import { IndexUnavailable } from '../../../libs/audit/index/thread.js';
+import { IndexUnavailable } from '../../../libs/audit/index/reading.js';
 import { PoolClosed, PoolOverloaded } from '../../../libs/offload/job-pool.js';
 import { KeyringUnavailable } from '../../../libs/payloads/keyring.js';
 import { PayloadTooLarge } from '../../../libs/payloads/payload.js';

@@ -15,6 +15,8 @@ import type { Tracing } from '../observability/tracing.js';
 import { DiskWatch, watchedKeyring, type DiskNotices } from '../observability/disk-watch.js';
 import type { Settings } from '../settings.js';
 
+export const KEYS_FILE = 'keys.db';
+
 /** The stores of the service: events, the keys of content, and the keys of the installation. */
 export interface Stores {
   readonly log: MeasuredLog;
@@ -50,7 +52,7 @@ export async function openStores(
   const settled = settledLog(wrapLog?.(sqlite) ?? sqlite, { clock });
   // Measuring is the outer wrapper and tracing the inner one, here and at the authorizer.
   const log = measuredLog(tracing === undefined ? settled : tracedLog(settled, tracing), metrics, clock);
-  const keysFile = join(dataDir, 'keys.db');
+  const keysFile = join(dataDir, KEYS_FILE);
   const keyring = watchedKeyring(await openKeyring(keysFile), keysFile, disk);
   closing.defer(() => keyring.close());
   return { log, sqlite, disk, keyring, keys: fileKeyStore(dataDir) };

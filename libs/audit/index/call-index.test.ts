@@ -20,7 +20,7 @@ import { toInstant } from '../../kernel/time.js';
 import { CallIndex } from './call-index.js';
 import type { CallFilter } from './messages.js';
 import { openIndexStore } from './store.js';
-import { IndexUnavailable } from './thread.js';
+import { IndexUnavailable } from './reading.js';
 import { tampered } from '../../../test/support/audit-world.js';
 import { test, type TestContext } from '../../../test/support/testing.js';
 

@@ -16,7 +16,8 @@ import type {
   TaskFilter,
   TaskListFilter,
 } from './messages.js';
-import { IndexThread, IndexUnavailable } from './thread.js';
+import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
+import { IndexThread } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
 import { categoriesOfKnown, type KnownType } from '../../streams/catalogue.js';
 
@@ -26,6 +27,8 @@ const INDEXED: ReadonlySet<string> = new Set(INDEXED_TYPES);
 const CATEGORIES = categoriesOfKnown(INDEXED_TYPES);
 /** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
 const INTERVAL_MS = 100;
+/** The time in which the index must catch up with the log for a request. */
+const CATCH_UP_MS = 2_000;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
 
@@ -34,12 +37,14 @@ const MAX_RETRY_MS = 5_000;
  * slightly behind the log. It holds ids and codes, never content. An unfit file (damaged, of another schema version, or
  * made from another log) is rebuilt from the log.
  */
-export class CallIndex {
+export class CallIndex implements IndexReading {
   private readonly thread: IndexThread;
   private readonly gate = new PositionGate();
   private subscription: Subscription | undefined;
   /** The position that the file has reached: the next events follow on it. */
   private stored = 0n;
+  /** How often the file has been opened, or found unfit. */
+  private generation = 0;
   private opening: Promise<void> | undefined;
   private unreadable: LogUnavailable | undefined;
   private readonly closing = new AbortController();
@@ -75,28 +80,35 @@ export class CallIndex {
     return this.gate.position;
   }
 
-  /** The reason why the index cannot follow the log, if the log cannot be read. Undefined again once it can. */
-  get logFailure(): LogUnavailable | undefined {
-    return this.unreadable;
-  }
-
   /** Whether the index reaches a position within `timeoutMs` milliseconds. */
   waitFor(position: bigint, timeoutMs: number): Promise<boolean> {
     this.subscription?.hurry();
     return this.gate.waitFor(position, timeoutMs);
   }
 
-  /** Calls that fulfil all of a filter's conditions, newest first by time. Throws `IndexUnavailable`. */
+  /** The end of the log, once the index has caught up with it. Throws `LogUnavailable`, `IndexUnavailable`. */
+  async asOf(): Promise<bigint> {
+    const end = await this.log.end();
+    // It has usually caught up already: then nothing is hurried.
+    if (this.position < end && !(await this.waitFor(end, CATCH_UP_MS)))
+      throw this.unreadable ?? new IndexUnavailable('the index is behind the log');
+    return end;
+  }
+
+  /** For a reader of the same file. Throws as `asOf` does. */
+  async stamp(): Promise<IndexStamp> {
+    const end = await this.asOf();
+    return { end, stored: this.stored, generation: this.generation };
+  }
+
   async calls(filter: CallFilter, limit: number, before?: Place): Promise<FoundCalls> {
     return (await this.ask({ kind: 'calls', filter, before, limit })) as FoundCalls;
   }
 
-  /** Refused calls with a trace id, in order of the log. Throws `IndexUnavailable`. */
   async refusals(traceId: string, limit: number): Promise<readonly Reference[]> {
     return (await this.ask({ kind: 'refusals', traceId, limit })) as readonly Reference[];
   }
 
-  /** Tasks that fulfil all of a filter's conditions, the newest first. Throws `IndexUnavailable`. */
   async tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks> {
     return (await this.ask({ kind: 'tasks', filter, before, limit })) as FoundTasks;
   }
@@ -129,6 +141,7 @@ export class CallIndex {
     const fits = mark !== undefined && (await this.isMadeFromThisLog(mark));
     if (mark !== undefined && !fits) await this.ask({ kind: 'reset' });
     this.stored = fits ? mark.position : 0n;
+    this.generation += 1;
     if (this.closing.signal.aborted) return;
     this.subscription = this.log.subscribe(
       { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS },
@@ -172,6 +185,7 @@ export class CallIndex {
   private startOver(): void {
     if (this.closing.signal.aborted || this.opening !== undefined) return;
     this.gate.restart();
+    this.generation += 1;
     // Not awaited: this may be called from its own handler.
     void this.subscription?.close();
     this.opening = this.reopen().finally(() => (this.opening = undefined));

@@ -68,7 +68,8 @@ class OpenIndex {
   }
 }
 
-function markOf(db: DatabaseSync): Mark | undefined {
+/** The last event that the index holds; undefined if it is empty. */
+export function markOf(db: DatabaseSync): Mark | undefined {
   const row = db.prepare('SELECT CAST(position AS TEXT) AS position, stream, revision, id FROM mark').get();
   if (row === undefined) return undefined;
   const { position, stream, revision, id } = row as Record<string, string | number>;

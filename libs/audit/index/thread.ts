@@ -1,10 +1,6 @@
 import { ServiceThread } from '../../threads/service-thread.js';
 import type { IndexReply, IndexRequest } from './messages.js';
-
-/** The index cannot answer now: it is being opened or rebuilt, or it has too many requests. A later try may succeed. */
-export class IndexUnavailable extends Error {
-  override readonly name = 'IndexUnavailable';
-}
+import { IndexUnavailable } from './reading.js';
 
 /** Requests that may wait for the thread at once. */
 const MAX_WAITING = 256;

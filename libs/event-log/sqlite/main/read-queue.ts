@@ -1,8 +1,7 @@
-import { LogClosed, LogUnavailable, type RecordedEvent } from '../../port.js';
+import { LogClosed, LogUnavailable } from '../../port.js';
 import { ServiceThread } from '../../../threads/service-thread.js';
 import { LogOpenError, startErrorOf, type OpenFailure } from '../shared/errors.js';
-import { CellReader, type Answer, type Found, type Query } from '../shared/query.js';
-import type { Page } from '../../subscription.js';
+import type { Answer, Found, Query } from '../shared/query.js';
 import { MAX_POSTED_READS, MAX_WAITING_READS, RESTART_MS, THREAD_LIMITS } from '../shared/settings.js';
 
 interface Waiting {
@@ -48,20 +47,6 @@ export class ReadQueue {
       this.unposted.push(query);
       if (this.unposted.length === 1) queueMicrotask(() => this.post());
     });
-  }
-
-  async page(query: Extract<Query, { limit: number }>): Promise<Page> {
-    const input = new CellReader((await this.find(query)).cells);
-    const end = BigInt(input.number());
-    const more = input.number() === 1;
-    const events = input.list((): RecordedEvent => ({
-      position: BigInt(input.number()),
-      stream: input.text(),
-      revision: input.number(),
-      type: input.text(),
-      json: input.text(),
-    }));
-    return { events, end, more };
   }
 
   /** Ends the reader after it has answered all earlier queries. */

@@ -1,0 +1,86 @@
+import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
+import { LogUnavailable } from '../../../../libs/event-log/port.js';
+import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
+import { ServiceThread } from '../../../../libs/threads/service-thread.js';
+import { Overloaded, unwrap } from '../../edge/problem.js';
+import { err } from '../../../../libs/kernel/result.js';
+import type { AuditReply, AuditRequest, AuditThreadData } from './messages.js';
+
+/** Requests that may wait for the thread at once. Fewer arrive: `SALLYPORT_AUDIT_QUERIES` bounds them. */
+const MAX_WAITING = 1_024;
+/** A thread that died is started again at most this often; in between, requests get an error at once. */
+const RESTART_MS = 250;
+/** A request that needs more ends the thread, and not the service. */
+const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 } as const;
+
+interface Waiting {
+  readonly resolve: (reply: AuditReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * The main thread's side of the thread that answers auditors. The thread has connections of its own to all stores, and a
+ * lower priority: evidence costs decisions nothing but the copying of its bytes to the client.
+ */
+export class AuditThread {
+  private readonly thread: ServiceThread<AuditReply, string>;
+  /** In the order of the requests, which is the order of the answers. */
+  private readonly waiting: Waiting[] = [];
+  private closed = false;
+
+  constructor(data: AuditThreadData) {
+    this.thread = new ServiceThread({
+      script: new URL('./worker.js', import.meta.url),
+      data,
+      limits: LIMITS,
+      restartMs: RESTART_MS,
+      startError: () => unavailable('the thread that reads evidence cannot start'),
+      onAnswer: (reply) => this.waiting.shift()?.resolve(reply),
+      onEnd: () => {
+        const lost = unavailable('the thread that reads evidence has ended: ask again');
+        for (const { reject } of this.waiting.splice(0)) reject(lost);
+      },
+    });
+  }
+
+  /** Throws `LogUnavailable` if the thread cannot open its files. */
+  start(): Promise<void> {
+    return this.thread.start();
+  }
+
+  /**
+   * The answer as JSON in UTF-8; undefined if nothing is known under the id. A thread that died is started again. Throws
+   * `Problem`, `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
+   */
+  async ask(request: AuditRequest): Promise<Uint8Array | undefined> {
+    if (this.closed) throw unavailable('the service is shutting down');
+    if (!this.thread.running) await this.thread.start();
+    if (this.waiting.length >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
+    const reply = await new Promise<AuditReply>((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      this.thread.post(request);
+    });
+    if (reply.kind === 'answer') return reply.bytes;
+    if (reply.kind === 'refused') return unwrap(err(reply.refusal));
+    throw errorOf(reply);
+  }
+
+  /** Ends the thread after it has answered all earlier requests. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.thread.close();
+  }
+}
+
+const unavailable = (detail: string) => new LogUnavailable(detail);
+
+function errorOf({ failure, detail }: Extract<AuditReply, { kind: 'failed' }>): Error {
+  switch (failure) {
+    case 'log':
+      return new LogUnavailable(detail);
+    case 'keys':
+      return new KeyringUnavailable(detail);
+    case 'index':
+      return new IndexUnavailable(detail);
+  }
+}

@@ -1,0 +1,46 @@
+import type { IndexStamp } from '../../../../libs/audit/index/reading.js';
+import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contract/audit.js';
+import type { Refusal } from '../../../../libs/kernel/refusal.js';
+import type { Instant } from '../../../../libs/kernel/time.js';
+
+/** The messages between the service and its thread for auditors. */
+
+export interface AuditThreadData {
+  readonly logFile: string;
+  readonly keysFile: string;
+  readonly indexFile: string;
+}
+
+interface Page {
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+export type AuditRequest =
+  | { readonly kind: 'trace'; readonly traceId: string; readonly now: Instant; readonly stamp: IndexStamp }
+  | { readonly kind: 'replay'; readonly traceId: string; readonly stamp: IndexStamp }
+  | {
+      readonly kind: 'calls';
+      readonly query: CallQuery;
+      /** The versions in the review status of the query. */
+      readonly versions: readonly { readonly capability: string; readonly version: string }[];
+      readonly page: Page;
+      readonly stamp: IndexStamp;
+    }
+  | {
+      readonly kind: 'tasks';
+      readonly query: TaskQuery;
+      readonly now: Instant;
+      readonly page: Page;
+      readonly stamp: IndexStamp;
+    }
+  | { readonly kind: 'events'; readonly query: EventsQuery };
+
+/** Why a store could not be read. The detail holds no SQL and no path. */
+export type AuditFailure = 'log' | 'keys' | 'index';
+
+export type AuditReply =
+  /** JSON in UTF-8; undefined if nothing is known under the id. */
+  | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'failed'; readonly failure: AuditFailure; readonly detail: string };
