@@ -15,6 +15,7 @@ import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
+import { addSample } from './commands/sample.js';
 import { addServe } from './commands/serve.js';
 import { addSiem } from './commands/siem.js';
 import { addTask } from './commands/task.js';
@@ -116,6 +117,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addDirective(program, world, exits);
   addClock(program, world, exits);
   addAudit(program, world, exits);
+  addSample(program, world, exits);
   addPrincipal(program, world, exits);
   addEvents(program, world, exits);
   addSiem(program, world, exits);

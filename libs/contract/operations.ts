@@ -7,6 +7,7 @@ import type { Operation } from './operation.js';
 import * as policies from './policies.js';
 import * as principals from './principals.js';
 import * as registry from './registry.js';
+import * as sample from './sample.js';
 import * as tasks from './tasks.js';
 
 const isOperation = (value: unknown): value is Operation =>
@@ -21,6 +22,7 @@ export const OPERATIONS: readonly Operation[] = [
   policies,
   principals,
   audit,
+  sample,
   health,
   docs,
 ]

@@ -92,7 +92,7 @@ export class TaskLane {
    * Undefined if the task must be loaded from the log.
    */
   rewound(): TaskLane | undefined {
-    // What is shredded must not stay in memory.
+    // Shredded content must not stay in memory.
     if (this.uncertain || this.task.shredded) return undefined;
     for (const undo of [...this.ahead].reverse()) undo();
     const { task, taskRevision, calls, content, key, position, openedBytes } = this;

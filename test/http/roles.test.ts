@@ -46,6 +46,7 @@ const TABLE = `
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor
   GET    /v1/audit/tasks                                       auditor
+  GET    /v1/audit/sample                                     auditor
   GET    /v1/audit/events                                      auditor
   GET    /.well-known/jwks.json                                public
   GET    /health/live                                          public

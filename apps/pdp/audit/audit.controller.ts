@@ -1,6 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
 import { findCalls, findTasks, getTrace, listEvents, replayTrace } from '../../../libs/contract/audit.js';
+import { sampleCalls } from '../../../libs/contract/sample.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import type { VersionStatus } from '../../../libs/vocabulary/words.js';
 import type { Asked } from '../edge/asked.js';
@@ -43,6 +44,11 @@ export class AuditController {
   async tasks({ query, page }: Asked<typeof findTasks>): Promise<Uint8Array> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
     return found(await this.thread.ask({ kind: 'tasks', query, now, page, stamp }));
+  }
+
+  @Handles(sampleCalls, asWritten)
+  async sample({ query }: Asked<typeof sampleCalls>): Promise<Uint8Array> {
+    return found(await this.thread.ask({ kind: 'sample', query, stamp: await this.index.stamp() }));
   }
 
   @Handles(listEvents, asWritten)

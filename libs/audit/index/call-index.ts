@@ -17,6 +17,7 @@ import type {
   TaskListFilter,
 } from './messages.js';
 import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
+import type { DrawnCalls } from './draw.js';
 import { IndexThread } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
 import { categoriesOfKnown, type KnownType } from '../../streams/catalogue.js';
@@ -107,6 +108,10 @@ export class CallIndex implements IndexReading {
 
   async refusals(traceId: string, limit: number): Promise<readonly Reference[]> {
     return (await this.ask({ kind: 'refusals', traceId, limit })) as readonly Reference[];
+  }
+
+  async draw(seed: string, count: number, asOf: bigint): Promise<DrawnCalls> {
+    return (await this.ask({ kind: 'draw', seed, count, asOf })) as DrawnCalls;
   }
 
   async tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks> {

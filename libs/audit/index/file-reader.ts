@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf } from '../../sqlite-file/codes.js';
 import { closeQuietly } from '../../sqlite-file/open-file.js';
+import { drawCalls } from './draw.js';
 import { findCalls, findRefusals, findTasks } from './queries.js';
 import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
 import { markOf } from './store.js';
@@ -22,6 +23,7 @@ export class IndexFileReader {
       asOf: () => Promise.resolve(stamp.end),
       calls: (filter, limit, before) => ask((db) => findCalls(db, filter, before, limit)),
       refusals: (traceId, limit) => ask((db) => findRefusals(db, traceId, limit)),
+      draw: (seed, count, asOf) => ask((db) => drawCalls(db, { seed, count, asOf })),
       tasks: (filter, limit, before) => ask((db) => findTasks(db, filter, before, limit)),
     };
   }

@@ -64,6 +64,8 @@ export type IndexRequest =
   | { readonly kind: 'calls'; readonly filter: CallFilter; readonly before?: Place | undefined; readonly limit: number }
   /** Answers `Reference[]`, oldest first. */
   | { readonly kind: 'refusals'; readonly traceId: string; readonly limit: number }
+  /** Answers a `DrawnCalls`, oldest first. `asOf` is the last position to draw from. */
+  | { readonly kind: 'draw'; readonly seed: string; readonly count: number; readonly asOf: bigint }
   /** Answers a `FoundTasks`, newest first. */
   | {
       readonly kind: 'tasks';

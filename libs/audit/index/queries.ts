@@ -41,6 +41,14 @@ export function findRefusals(db: DatabaseSync, traceId: string, limit: number): 
   return rows.all(trace, limit).map(referenceOf);
 }
 
+/** The calls with these numbers, in order of the log. */
+export function referencesOf(db: DatabaseSync, seqs: readonly number[]): Reference[] {
+  const rows = db.prepare(
+    `SELECT ${COLUMNS} FROM json_each(?) wanted CROSS JOIN calls c ON c.seq = wanted.value ${NAMED} ORDER BY c.seq`,
+  );
+  return rows.all(JSON.stringify(seqs)).map(referenceOf);
+}
+
 /** Newest first by the time of opening, then by order of the log. */
 export function findTasks(
   db: DatabaseSync,

@@ -1,3 +1,4 @@
+import type { DrawnCalls } from './draw.js';
 import type { CallFilter, FoundCalls, FoundTasks, Place, Reference, TaskListFilter } from './messages.js';
 
 /** The queries of auditors to the index of calls. All methods throw `IndexUnavailable`. */
@@ -11,6 +12,8 @@ export interface IndexReading {
   calls(filter: CallFilter, limit: number, before?: Place): Promise<FoundCalls>;
   /** Refused calls with a trace id, in order of the log. */
   refusals(traceId: string, limit: number): Promise<readonly Reference[]>;
+  /** Calls drawn at random up to a position, in order of the log. The same seed draws the same calls. */
+  draw(seed: string, count: number, asOf: bigint): Promise<DrawnCalls>;
   /** Tasks that fulfil all of a filter's conditions, the newest first. */
   tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks>;
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { codeOf, isDamage } from '../../sqlite-file/codes.js';
 import { Reconnecting } from '../../sqlite-file/reconnecting.js';
+import { drawCalls } from './draw.js';
 import { Insertion } from './insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './messages.js';
 import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './queries.js';
@@ -54,6 +55,8 @@ class OpenIndex {
         return { kind: 'done', value: findCalls(db, request.filter, request.before, request.limit) };
       case 'refusals':
         return { kind: 'done', value: findRefusals(db, request.traceId, request.limit) };
+      case 'draw':
+        return { kind: 'done', value: drawCalls(db, request) };
       case 'tasks':
         return { kind: 'done', value: findTasks(db, request.filter, request.before, request.limit) };
       case 'pinned':

@@ -1,5 +1,6 @@
 import type { IndexStamp } from '../../../../libs/audit/index/reading.js';
 import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contract/audit.js';
+import type { SampleQuery } from '../../../../libs/contract/sample.js';
 import type { Refusal } from '../../../../libs/kernel/refusal.js';
 import type { Instant } from '../../../../libs/kernel/time.js';
 
@@ -34,6 +35,7 @@ export type AuditRequest =
       readonly page: Page;
       readonly stamp: IndexStamp;
     }
+  | { readonly kind: 'sample'; readonly query: SampleQuery; readonly stamp: IndexStamp }
   | { readonly kind: 'events'; readonly query: EventsQuery };
 
 /** Why a store could not be read. The detail holds no SQL and no path. */

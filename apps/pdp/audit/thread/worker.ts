@@ -4,6 +4,7 @@ import { DirectiveHistory } from '../../../../libs/audit/directive-history.js';
 import { readEvents } from '../../../../libs/audit/events.js';
 import { IndexFileReader } from '../../../../libs/audit/index/file-reader.js';
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
+import { CallSampler } from '../../../../libs/audit/sample.js';
 import { TaskAudit } from '../../../../libs/audit/tasks.js';
 import { TraceAudit } from '../../../../libs/audit/trace.js';
 import { utf8Of } from '../../../../libs/audit/utf8.js';
@@ -47,6 +48,10 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       case 'tasks': {
         const { query, now, page, stamp } = request;
         return replyOf(await new TaskAudit(log, index.at(stamp)).find(query, now, page.limit, page.cursor), utf8);
+      }
+      case 'sample': {
+        const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
+        return answer(utf8(await sampler.sample(request.query)));
       }
       case 'events':
         return answer(utf8(await readEvents(log, directives, request.query)));
