@@ -16,6 +16,7 @@ import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
 import { addSample } from './commands/sample.js';
+import { addRetention } from './commands/retention.js';
 import { addServe } from './commands/serve.js';
 import { addSiem } from './commands/siem.js';
 import { addTask } from './commands/task.js';
@@ -118,6 +119,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addClock(program, world, exits);
   addAudit(program, world, exits);
   addSample(program, world, exits);
+  addRetention(program, world, exits);
   addPrincipal(program, world, exits);
   addEvents(program, world, exits);
   addSiem(program, world, exits);

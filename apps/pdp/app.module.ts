@@ -8,6 +8,7 @@ import { ControlView } from '../../libs/control/control-view.js';
 import { Instances } from '../../libs/fleet/instances.js';
 import { LogTime } from '../../libs/control/log-time.js';
 import { Responder } from '../../libs/decision-point/responder.js';
+import { Shredder } from '../../libs/decision-point/shredder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
@@ -34,6 +35,7 @@ import { RegistryController } from './registry/registry.controller.js';
 import { RegistryHandler } from './registry/registry.handler.js';
 import { ReviewsController } from './registry/reviews.controller.js';
 import { VersionViews } from './registry/version-view.js';
+import { RetentionController } from './retention/retention.controller.js';
 import type { Service } from './service.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
@@ -57,6 +59,7 @@ export class AppModule {
       { provide: LogTime, useValue: service.control.time },
       { provide: ControlPlane, useValue: service.control.plane },
       { provide: ContentDesk, useValue: service.decisions.desk },
+      { provide: Shredder, useValue: service.decisions.shredder },
       { provide: Tasks, useValue: service.decisions.tasks },
       { provide: Authorizer, useValue: service.decisions.authorizer },
       { provide: Responder, useValue: service.decisions.responder },
@@ -78,6 +81,7 @@ export class AppModule {
         DirectivesController,
         WatchController,
         AuditController,
+        RetentionController,
         HealthController,
         MetricsController,
         DocsController,

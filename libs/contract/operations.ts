@@ -6,6 +6,7 @@ import * as health from './health.js';
 import type { Operation } from './operation.js';
 import * as policies from './policies.js';
 import * as principals from './principals.js';
+import * as retention from './retention.js';
 import * as registry from './registry.js';
 import * as sample from './sample.js';
 import * as tasks from './tasks.js';
@@ -23,6 +24,7 @@ export const OPERATIONS: readonly Operation[] = [
   principals,
   audit,
   sample,
+  retention,
   health,
   docs,
 ]

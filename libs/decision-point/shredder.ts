@@ -1,10 +1,10 @@
 import type { Caller } from '../control/caller.js';
 import type { ControlPlane, Plan } from '../control/control-plane.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { OutcomeUnknown, type EventLog, type RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import type { Keyring } from '../payloads/keyring.js';
+import { KeyringUnavailable, type Keyring } from '../payloads/keyring.js';
 import { families } from '../streams/catalogue.js';
 import { writeOf } from '../streams/facts.js';
 import { taskDecider, type ShredCause } from '../task/decider.js';
@@ -28,7 +28,8 @@ export class Shredder {
   /**
    * Records `TaskShredded` for each task in one append, and then destroys the keys. An open task is closed by the same
    * append. A task that was shredded before stays as it is, but its key is destroyed again. Refuses `not_found` if one of
-   * the tasks does not exist. Throws what the log and the keyring throw.
+   * the tasks does not exist. Throws what the log throws,
+   * and `OutcomeUnknown` if a key could not be destroyed: the same request again destroys it.
    */
   async shred(
     taskIds: readonly string[],
@@ -38,11 +39,19 @@ export class Shredder {
     const prepare = () => Promise.all(taskIds.map((taskId) => this.log.read(families.task.stream(taskId))));
     const run = await this.plane.run(caller, (now, tasks) => planOf(tasks, caller, shredding, now), prepare);
     if (!run.ok) return run;
-    for (const taskId of taskIds) {
-      await this.keys.shred(taskId);
-      this.lanes.drop(taskId);
-    }
+    await this.destroyKeys(taskIds);
     return run;
+  }
+
+  private async destroyKeys(taskIds: readonly string[]): Promise<void> {
+    try {
+      for (const taskId of taskIds) await this.keys.shred(taskId);
+    } catch (error) {
+      if (!(error instanceof KeyringUnavailable)) throw error;
+      throw new OutcomeUnknown('the erasure is recorded, and the key could not be destroyed yet');
+    } finally {
+      for (const taskId of taskIds) this.lanes.drop(taskId);
+    }
   }
 }
 

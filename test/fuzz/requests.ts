@@ -135,6 +135,11 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       user: { id: 'ada', roles: ['staff'], attributes: { team: 'notes' } },
       ttlMs: 1000,
     })),
+    'POST /v1/tasks/:taskId/shred': async () => ({
+      who: 'admin',
+      path: `/v1/tasks/${(await openTask(service)).taskId}/shred`,
+      body: { reason },
+    }),
     'GET /v1/tasks/:taskId': get('host', `/v1/tasks/${task.taskId}`),
     'POST /v1/tasks/:taskId/close': async () => ({
       who: 'host',

@@ -42,6 +42,7 @@ const TABLE = `
   GET    /v1/directives/:id/propagation                        operator auditor
   GET    /v1/directives/watch                                  host
   GET    /v1/directives/terms                                  any
+  POST   /v1/tasks/:taskId/shred                               admin
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor

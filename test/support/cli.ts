@@ -1,12 +1,19 @@
 import { run } from '../../apps/cli/program.js';
+import type { World } from '../../apps/cli/world.js';
 import type { TestService } from './service.js';
 
+type Served = Pick<TestService, 'url' | 'tokens' | 'dataDir'>;
+
 /** The command line against a service, as an operator; what it printed comes with the time it took. */
-export async function cli(service: Pick<TestService, 'url' | 'tokens' | 'dataDir'>, ...args: string[]) {
+export const cli = (service: Served, ...args: string[]) =>
+  cliIn(service, { env: { SALLYPORT_TOKEN: service.tokens.operator } }, ...args);
+
+/** The same in another environment, or at a terminal. */
+export async function cliIn(service: Served, world: Pick<World, 'env' | 'ask'>, ...args: string[]) {
   const printed: { text: string; atMs: number }[] = [];
   let err = '';
   const code = await run([...args, '--server', service.url], {
-    env: { SALLYPORT_TOKEN: service.tokens.operator },
+    ...world,
     cwd: service.dataDir,
     out: (text) => void printed.push({ text, atMs: performance.now() }),
     err: (text) => void (err += text),
