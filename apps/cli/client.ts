@@ -100,12 +100,16 @@ export function query(options: Readonly<Record<string, string | undefined>>): st
 /** Most pages to ask for: a server can answer a list that never ends. */
 const MAX_PAGES = 1000;
 
-/** All items of a list, page after page. */
-export async function everyPage(call: Call, target: string): Promise<JsonObject> {
+/** All items of a list that hold the conditions, page after page. */
+export async function everyPage(
+  call: Call,
+  target: string,
+  conditions: Readonly<Record<string, string | undefined>> = {},
+): Promise<JsonObject> {
   const items: Json[] = [];
   let cursor: string | undefined;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const answer = await call('GET', target + query({ limit: '1000', cursor }));
+    const answer = await call('GET', target + query({ ...conditions, limit: '1000', cursor }));
     const page = ownValue(answer, 'items');
     if (Array.isArray(page)) items.push(...(page as readonly Json[]));
     const next = ownValue(answer, 'next');

@@ -2,7 +2,7 @@ import { isJsonObject, type Json } from '../../libs/kernel/canonical-json.js';
 import { at, list } from './print.js';
 import { targetText } from './target.js';
 
-/** What the timeline says of an event. `of` is the evidence of its call, or the task that it belongs to. */
+/** The sentence of an event in the timeline. `of` is the evidence of its call, or the task that it belongs to. */
 type Sentence = (data: Json | undefined, of: Json | undefined) => string;
 
 /** The last column of the timeline, for each event type. A test holds its names against the catalogue of events. */

@@ -6,13 +6,24 @@ import { SourceType } from '../vocabulary/source.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
-import { Position } from './shapes.js';
+import { MAX_PAGE, pageOf, pagingOf, Position } from './shapes.js';
 
 named('Target', Target, {
   description: 'The thing that a directive stops.',
   examples: [{ type: 'capability', capability: 'memory' }],
 });
 named('Directive', DirectiveView);
+const DirectiveRecord = named(
+  'DirectiveRecord',
+  DirectiveView.extend({
+    liftedInEpoch: z.int().min(1).optional(),
+    liftedBy: z.string().optional(),
+    liftedAt: InstantText.optional(),
+    liftReason: z.string().optional(),
+  }),
+  { description: 'A directive with its end, if it was lifted. It is not signed: hosts follow beats.' },
+);
+export type DirectiveRecord = Shape<typeof DirectiveRecord>;
 named('Beat', Beat, {
   description:
     'A signed statement about the directives. `active` makes it a snapshot, `directive` a change, neither a heartbeat. ' +
@@ -174,15 +185,22 @@ export const liftDirective = operation({
 export const listDirectives = operation({
   id: 'listDirectives',
   tag: 'directives',
-  summary: 'List the active directives',
-  description: 'The answer is a signed snapshot. With `instanceId`, it renews the lease of that instance of the host.',
+  summary: 'List the directives',
+  description:
+    'Without `state`, and with `active`, the answer is a signed snapshot of the active ones. With `instanceId`, it renews the ' +
+    'lease of that instance of the host. With `lifted` or `all` the answer is a page of records, the newest first. It has each ' +
+    'directive once that was there when its first page was read.',
   method: 'GET',
   path: '/v1/directives',
   rpc: 'Directives/List',
   roles: 'any',
   quota: 'directives',
-  query: z.object({ instanceId: Uuid.optional() }),
-  answers: { 200: Beat },
+  query: z.object({
+    instanceId: Uuid.optional(),
+    state: z.enum(['active', 'lifted', 'all']).optional(),
+    ...pagingOf(MAX_PAGE).shape,
+  }),
+  answers: { 200: z.union([Beat, pageOf(DirectiveRecord)]) },
 });
 
 export const watchDirectives = operation({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HostRights } from '../principal/decider.js';
-import { NameId } from '../vocabulary/ids.js';
+import { InstantText, NameId } from '../vocabulary/ids.js';
 import { Role } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
@@ -20,7 +20,19 @@ export type AddPrincipal = z.infer<typeof AddPrincipal>;
 
 export const PrincipalView = named(
   'Principal',
-  z.object({ name: NameId, roles: z.array(Role), host: HostRights.optional() }),
+  z.object({
+    name: NameId,
+    roles: z.array(Role),
+    host: HostRights.optional(),
+    state: z.enum(['active', 'removed']),
+    addedBy: z.string(),
+    addedAt: InstantText,
+    tokenRotatedBy: z.string().optional(),
+    tokenRotatedAt: InstantText.optional().describe('Of the token that is valid now; absent if it is the first one.'),
+    removedBy: z.string().optional(),
+    removedAt: InstantText.optional(),
+  }),
+  { description: 'A caller of the service, and the changes that an admin made to it. It never holds a token.' },
 );
 export type PrincipalView = Shape<typeof PrincipalView>;
 
@@ -52,10 +64,12 @@ export const listPrincipals = operation({
   id: 'listPrincipals',
   tag: 'principals',
   summary: 'List principals',
-  description: 'In order of their names, without those that were removed. No answer holds a token.',
+  description:
+    'In order of their names. Without `state`, those that were removed are left out. No answer holds a token, or its digest.',
   method: 'GET',
   path: '/v1/principals',
   roles: ['admin'],
+  query: z.object({ state: z.enum(['active', 'removed', 'all']).optional().describe('`active` if absent.') }),
   paging: MAX_PAGE,
   answers: { 200: pageOf(PrincipalView) },
 });

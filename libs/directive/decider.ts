@@ -41,6 +41,14 @@ export interface DirectiveState {
   state: 'active' | 'lifted';
 }
 
+/** The end of a directive: the epoch of its lifting, by whom, when and why. */
+export interface Lift {
+  readonly epoch: number;
+  readonly by: string;
+  readonly at: Instant;
+  readonly reason: string;
+}
+
 export interface DirectivesState {
   /** Revision of the stream; 0 before the first directive. */
   epoch: number;
@@ -49,8 +57,8 @@ export interface DirectivesState {
   readonly active: Map<string, readonly DirectiveState[]>;
   /** The epoch of the last directive ever issued for a `targetKey`, lifted since or not. */
   readonly lastIssued: Map<string, number>;
-  /** The epoch in which a directive was lifted, by its id. */
-  readonly liftedIn: Map<string, number>;
+  /** The end of each directive that was lifted, by its id. */
+  readonly lifts: Map<string, Lift>;
   /** The state root after each epoch, from the first on. */
   readonly roots: Digest[];
 }
@@ -89,7 +97,7 @@ export const directiveDecider: Decider<DirectivesState, DirectiveCommand, Direct
     all: new Map(),
     active: new Map(),
     lastIssued: new Map(),
-    liftedIn: new Map(),
+    lifts: new Map(),
     roots: [],
   }),
   decide: (command, state) => (command.type === 'issue' ? issue(command, state) : lift(command, state)),
@@ -114,7 +122,7 @@ export const directiveDecider: Decider<DirectivesState, DirectiveCommand, Direct
     const directive = state.all.get(event.data.id);
     if (directive === undefined) throw new Error('DirectiveLifted of an unknown directive');
     directive.state = 'lifted';
-    state.liftedIn.set(directive.id, state.epoch);
+    state.lifts.set(directive.id, { epoch: state.epoch, by: event.actor, at: event.time, reason: event.data.reason });
     const key = targetKey(directive.target);
     const rest = (state.active.get(key) ?? []).filter((other) => other.id !== directive.id);
     if (rest.length > 0) state.active.set(key, rest);
@@ -180,7 +188,7 @@ export function rootedList(active: readonly Rooted[]): string {
 export function activeAt(state: DirectivesState, epoch: number): DirectiveState[] {
   if (epoch === state.epoch) return activeDirectives(state);
   const isActive = ({ id, epoch: issued }: DirectiveState): boolean =>
-    issued <= epoch && (state.liftedIn.get(id) ?? Number.POSITIVE_INFINITY) > epoch;
+    issued <= epoch && (state.lifts.get(id)?.epoch ?? Number.POSITIVE_INFINITY) > epoch;
   return [...state.all.values()].filter(isActive);
 }
 

@@ -34,6 +34,12 @@ export type PrincipalEvent = { readonly actor: string; readonly time: Instant } 
   | { readonly type: 'PrincipalRemoved'; readonly data: z.infer<typeof PrincipalRemoved> }
 );
 
+/** The actor and the time of a change. */
+export interface Signature {
+  readonly by: string;
+  readonly at: Instant;
+}
+
 export type PrincipalState =
   | {
       readonly name: string;
@@ -41,6 +47,10 @@ export type PrincipalState =
       readonly host?: HostRights | undefined;
       readonly tokenDigest: string;
       readonly removed: boolean;
+      /** The changes that an admin made, for the list of principals. Decisions do not read them. */
+      readonly added: Signature;
+      readonly rotated?: Signature | undefined;
+      readonly gone?: Signature | undefined;
     }
   | undefined;
 
@@ -69,10 +79,14 @@ export const principalDecider: Decider<PrincipalState, PrincipalCommand, Princip
   evolve(state, event) {
     if (event.type === 'PrincipalAdded') {
       const { name, roles, host, tokenDigest } = event.data;
-      return { name, roles, host, tokenDigest, removed: false };
+      return { name, roles, host, tokenDigest, removed: false, added: signatureOf(event) };
     }
     if (state === undefined) throw new Error(`${event.type} before PrincipalAdded`);
-    if (event.type === 'TokenRotated') return { ...state, tokenDigest: event.data.tokenDigest };
-    return { ...state, removed: true };
+    if (event.type === 'TokenRotated') {
+      return { ...state, tokenDigest: event.data.tokenDigest, rotated: signatureOf(event) };
+    }
+    return { ...state, removed: true, gone: signatureOf(event) };
   },
 };
+
+const signatureOf = ({ actor, time }: PrincipalEvent): Signature => ({ by: actor, at: time });

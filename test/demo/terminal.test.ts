@@ -89,7 +89,10 @@ test('a long text is shown whole before and after, though the diff holds it cut'
 
 test('principals, tasks and recent denials are listed', async () => {
   const host = await addPrincipal(service, ['host'], { agents: ['assistant'] });
-  assert.match((await cli('admin', ['principal', 'list'])).out, new RegExp(`${host.name} +host +\\{"agents"`));
+  assert.match(
+    (await cli('admin', ['principal', 'list'])).out,
+    new RegExp(`${host.name} +active +host +added .* \\{"agents"`),
+  );
   const task = await openTask(service, { scope: scopeOf('memory') });
   const tasks = await cli('auditor', ['task', 'list', '--status', 'open', '--host', 'local-host']);
   assert.match(tasks.out, new RegExp(`open +${task.taskId} .*memory@1\\.0\\.0 +trace ${task.traceId}`));

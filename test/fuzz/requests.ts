@@ -73,7 +73,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
   const trace = `/v1/audit/traces/${told.traceId}`;
   return {
-    'GET /v1/principals': get('admin', '/v1/principals?limit=3'),
+    'GET /v1/principals': get('admin', '/v1/principals?limit=3&state=all'),
     'POST /v1/principals': post('admin', '/v1/principals', () => ({
       name: unique('host'),
       roles: ['host'],

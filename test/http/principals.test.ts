@@ -259,7 +259,47 @@ test('an admin lists who may call, by pages, without any token', async () => {
   const names = items.map(({ name }) => name);
   assert.deepEqual(names, [...new Set(names)].sort());
   const shown = items.find(({ name }) => name === first.name);
-  assert.deepEqual(shown, { name: first.name, roles: ['host'], host: { agents: ['listed'] } });
+  const { addedAt, ...facts } = shown;
+  const said = { name: first.name, roles: ['host'], host: { agents: ['listed'] }, state: 'active' };
+  assert.deepEqual(facts, { ...said, addedBy: 'local-admin' });
+  assert.ok(Math.abs(Date.parse(addedAt) - Date.now()) < 60_000);
   assert.ok(names.includes('local-admin') && !names.includes(gone.name));
   assert.doesNotMatch(JSON.stringify(items), /sallyport_|sha256:/);
+});
+
+test('the list says who came and went, and when a token was replaced', async () => {
+  const gone = await addPrincipal(service, ['auditor']);
+  expecting(200, await rotate(gone.name));
+  expecting(204, await remove(gone.name));
+  const namesIn = async (state: string) => {
+    const { items } = expecting(200, await service.call('admin', 'GET', `/v1/principals?state=${state}&limit=1000`));
+    return new Map<string, Answered>(items.map((one: Answered) => [one.name, one]));
+  };
+  const [active, removed, all] = [await namesIn('active'), await namesIn('removed'), await namesIn('all')];
+  assert.deepEqual([active.has(gone.name), removed.has('local-admin')], [false, false]);
+  assert.deepEqual([...active.keys(), ...removed.keys()].sort(), [...all.keys()].sort());
+  const shown = removed.get(gone.name);
+  assert.deepEqual(
+    [shown.state, shown.addedBy, shown.tokenRotatedBy, shown.removedBy],
+    ['removed', 'local-admin', 'local-admin', 'local-admin'],
+  );
+  assert.ok(shown.addedAt <= shown.tokenRotatedAt && shown.tokenRotatedAt <= shown.removedAt);
+  assert.equal(active.get('local-admin').addedBy, 'system:first-start');
+  assert.doesNotMatch(JSON.stringify([...all.values()]), /sallyport_|sha256:/);
+  refused(400, 'malformed_request', await service.call('admin', 'GET', '/v1/principals?state=gone'));
+  refused(403, 'forbidden', await service.call('auditor', 'GET', '/v1/principals?state=all'));
+});
+
+test('the pages of a list have each principal once while others come and go', async () => {
+  const kept = await Promise.all(Array.from({ length: 6 }, () => addPrincipal(service, ['auditor'])));
+  const seen: string[] = [];
+  for (let cursor = ''; ;) {
+    const page = expecting(200, await service.call('admin', 'GET', `/v1/principals?state=all&limit=2${cursor}`));
+    seen.push(...page.items.map(({ name }: Answered) => name));
+    if (page.next === undefined) break;
+    cursor = `&cursor=${encodeURIComponent(page.next)}`;
+    expecting(204, await remove((await addPrincipal(service, ['auditor'])).name));
+  }
+  assert.equal(new Set(seen).size, seen.length);
+  for (const { name } of kept) assert.ok(seen.includes(name));
 });

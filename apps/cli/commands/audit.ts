@@ -71,7 +71,7 @@ function addReplay(program: Command, world: World, exits: Exits): void {
   });
 }
 
-/** What a replay says of one decision; of anything else it differs. */
+/** The word for one decision of a replay. Any other answer differs. */
 const SAMENESS: ReadonlyMap<string, string> = new Map([
   ['true', 'same'],
   ['shredded', 'shredded'],

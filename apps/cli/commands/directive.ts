@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
-import { mayBeDone, path } from '../client.js';
+import { everyPage, mayBeDone, path } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits, type Session } from '../command.js';
 import { at, list, printable, table } from '../print.js';
 import { parseTarget, targetText } from '../target.js';
@@ -114,24 +115,42 @@ function addPropagation(program: Command, world: World, exits: Exits): void {
   });
 }
 
+interface DirectivesOptions {
+  readonly state: string;
+}
+
 function addDirectives(program: Command, world: World, exits: Exits): void {
   const directives = describe(program, 'directives', {
-    about: 'List the active directives',
-    example: 'sallyport directives',
-  });
-  serviceAction(directives, world, exits, 'operator', async ({ call, show }) => {
+    about: 'List the active directives, or those that were lifted',
+    example: 'sallyport directives\nsallyport directives --state lifted',
+  }).addOption(
+    new Option('--state <state>', 'the active ones, those that were lifted, or all; newest first')
+      .choices(['active', 'lifted', 'all'])
+      .default('active'),
+  );
+  serviceAction<DirectivesOptions>(directives, world, exits, 'operator', async ({ call, options, show }) => {
+    const { state } = options;
+    if (state !== 'active') {
+      const answer = await everyPage(call, path('directives'), { state });
+      const items = list(answer, 'items');
+      return show(answer, () => (items.length === 0 ? ['no such directive'] : table(items.map(recordRow))));
+    }
     const answer = await call('GET', path('directives'));
     show(answer, () => {
       const active = list(answer, 'active');
-      const rows = active.map((one) => [
-        at(one, 'id'),
-        targetText(one),
-        `since ${at(one, 'issuedAt')} by ${at(one, 'issuedBy')}: ${at(one, 'reason')}`,
-      ]);
       return [
         `epoch ${at(answer, 'epoch')}: ${active.length === 0 ? 'nothing is disabled' : `${active.length} active`}`,
-        ...table(rows),
+        ...table(active.map((one) => [at(one, 'id'), targetText(one), sinceText(one)])),
       ];
     });
   });
+}
+
+const sinceText = (directive: Json): string =>
+  `since ${at(directive, 'issuedAt')} by ${at(directive, 'issuedBy')}: ${at(directive, 'reason')}`;
+
+function recordRow(directive: Json): string[] {
+  const lifted = at(directive, 'liftedAt');
+  const end = lifted === '' ? '' : `; lifted ${lifted} by ${at(directive, 'liftedBy')}: ${at(directive, 'liftReason')}`;
+  return [at(directive, 'id'), at(directive, 'state'), targetText(directive), `${sinceText(directive)}${end}`];
 }

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { Role } from '../../../libs/vocabulary/words.js';
 import { everyPage, path } from '../client.js';
@@ -52,16 +53,8 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     ]);
   });
 
-  const all = describe(principal, 'list', {
-    about: 'List the principals, with their roles and the ceilings of hosts',
-    example: 'sallyport principal list',
-  });
-  serviceAction(all, world, exits, 'admin', async ({ call, show }) => {
-    const answer = await everyPage(call, path('principals'));
-    show(answer, () =>
-      table(list(answer, 'items').map((one) => [at(one, 'name'), joined(one, 'roles'), jsonLine(dig(one, 'host'))])),
-    );
-  });
+  addList(principal, 'list', { world, exits, example: 'sallyport principal list --state all' });
+  addList(program, 'principals', { world, exits, example: 'sallyport principals --state removed' });
 
   const rotate = describe(principal, 'rotate <name>', {
     about: 'Give a principal a new token, printed once; the old one is invalid at once',
@@ -80,4 +73,44 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     const answer = await call('DELETE', path('principals', args[0] ?? ''));
     show(answer, () => [`removed ${args[0] ?? ''}`]);
   });
+}
+
+interface ListOptions {
+  readonly state?: string;
+}
+
+/** The list has two names: `principal list` as in `task list`, and `principals` as in `capabilities`. */
+function addList(
+  parent: Command,
+  name: string,
+  { world, exits, example }: { readonly world: World; readonly exits: Exits; readonly example: string },
+): void {
+  const all = describe(parent, name, {
+    about: 'List the principals: roles, ceilings of hosts, and who added or removed them',
+    example,
+  }).addOption(
+    new Option('--state <state>', 'the active ones, those that were removed, or all')
+      .choices(['active', 'removed', 'all'])
+      .default('active'),
+  );
+  serviceAction<ListOptions>(all, world, exits, 'admin', async ({ call, options, show }) => {
+    const answer = await everyPage(call, path('principals'), { state: options.state });
+    show(answer, () => {
+      const rows = list(answer, 'items').map((one) => [
+        at(one, 'name'),
+        at(one, 'state'),
+        joined(one, 'roles'),
+        `${sinceText(one)}${jsonLine(dig(one, 'host'))}`,
+      ]);
+      return rows.length === 0 ? ['no such principal'] : table(rows);
+    });
+  });
+}
+
+function sinceText(principal: Json): string {
+  const told = (verb: string, name: string): string => {
+    const when = at(principal, `${name}At`);
+    return when === '' ? '' : `${verb} ${when} by ${at(principal, `${name}By`)}  `;
+  };
+  return told('added', 'added') + told('new token', 'tokenRotated') + told('removed', 'removed');
 }

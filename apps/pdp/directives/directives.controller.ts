@@ -24,6 +24,9 @@ import { Handles } from '../http/handles.js';
 import { INSTALLATION_SECRET, SETTINGS, type InstallationSecret, type Settings } from '../tokens.js';
 import { DirectivesCommand } from './directives.handler.js';
 import { TargetMatches } from './matches.js';
+import { noPages, recordsOf } from './records.js';
+
+const listText = (answer: Beat | object): string => ('kid' in answer ? beatText(answer) : JSON.stringify(answer));
 
 @Controller()
 export class DirectivesController {
@@ -58,8 +61,11 @@ export class DirectivesController {
     return { ...params, epoch, position: String(position) };
   }
 
-  @Handles(listDirectives, beatText)
-  async list({ query: { instanceId }, caller }: Asked<typeof listDirectives>): Promise<Beat> {
+  @Handles(listDirectives, listText)
+  async list({ query, caller }: Asked<typeof listDirectives>): Promise<AnswerOf<typeof listDirectives>> {
+    const { instanceId, state = 'active', limit, cursor } = query;
+    if (state !== 'active') return recordsOf(this.view.directives().state, { state, limit, cursor });
+    if (limit !== undefined || cursor !== undefined) throw noPages();
     const beat = await this.signer.snapshot();
     if (instanceId !== undefined && caller.roles.includes('host')) this.instances.beatLeft(caller, instanceId);
     return beat;

@@ -11,6 +11,8 @@ import {
 } from '../../../libs/contract/principals.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
+import type { PrincipalState } from '../../../libs/principal/decider.js';
 import type { Principal } from '../edge/access.js';
 import type { Asked } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
@@ -42,12 +44,12 @@ export class PrincipalsController {
   }
 
   @Handles(listPrincipals)
-  list({ page }: Asked<typeof listPrincipals>): Promise<Page<PrincipalView>> {
+  list({ query: { state = 'active' }, page }: Asked<typeof listPrincipals>): Promise<Page<PrincipalView>> {
     const shown = this.view
       .principals()
-      .filter((state) => state !== undefined)
-      .filter(({ removed }) => !removed)
-      .map(({ name, roles, host }) => ({ name, roles, ...(host && { host }) }))
+      .filter((principal) => principal !== undefined)
+      .map(principalView)
+      .filter((principal) => state === 'all' || principal.state === state)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     const walk = async function* (after = '') {
       yield* shown.filter(({ name }) => name > after);
@@ -78,4 +80,27 @@ export class PrincipalsController {
     const wanted = { roles: [...new Set(roles)].sort(), host };
     return canonicalJson({ roles: state.roles, host: state.host }) === canonicalJson(wanted);
   }
+}
+
+function principalView({
+  name,
+  roles,
+  host,
+  removed,
+  added,
+  rotated,
+  gone,
+}: NonNullable<PrincipalState>): PrincipalView {
+  return defined({
+    name,
+    roles,
+    host,
+    state: removed ? 'removed' : 'active',
+    addedBy: added.by,
+    addedAt: added.at,
+    tokenRotatedBy: rotated?.by,
+    tokenRotatedAt: rotated?.at,
+    removedBy: gone?.by,
+    removedAt: gone?.at,
+  });
 }
