@@ -14,6 +14,7 @@ import { summaryOf } from './evidence.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { History } from './history.js';
 import type { CallFilter, Reference } from './index/messages.js';
+import { namesOf, type Users } from './users.js';
 import { Reconstructor } from './reconstruct.js';
 import { byPosition } from './stored-event.js';
 import { eventAt } from './trace-record.js';
@@ -30,13 +31,14 @@ export class CallAudit {
     private readonly engines: DecisionEngines,
     private readonly index: IndexReading,
     private readonly directives: DirectiveHistory,
+    private readonly users: Users,
   ) {}
 
   /**
    * A page of recorded attempts, newest first by time. `versions` are those in the review status of the query;
    * `next` is the opaque cursor of the following page. An attempt with
    * an unreadable record is missing here, and visible in the replay of its trace. Throws `LogUnavailable`,
-   * `IndexUnavailable`.
+   * `IndexUnavailable`, `KeyringUnavailable`.
    */
   async find(
     query: CallQuery,
@@ -47,16 +49,29 @@ export class CallAudit {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
     const size = Math.min(Math.max(1, limit), AUDIT_PAGE.maxLimit);
-    const { references, next } = await this.index.calls(filterOf(query, versions), size, before.value);
+    const { references, next } = await this.index.calls(await this.filterOf(query, versions), size, before.value);
     const attempts = await this.attemptsAt(references);
     const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
     const summaries = new Map<string, CallSummary>();
     // In order of the log, so that states only move forward.
     for (const [key, attempt] of [...attempts].sort(([, a], [, b]) => byPosition(a.event, b.event))) {
-      summaries.set(key, await summaryOf(reconstructor, attempt));
+      summaries.set(key, await summaryOf(reconstructor, this.users, attempt));
     }
     const items = references.flatMap((reference) => summaries.get(keyOf(reference)) ?? []);
     return ok(defined({ items, next: next === undefined ? undefined : cursorOf(next) }));
+  }
+
+  private async filterOf(
+    { from, to, reviewStatus, identity, ...query }: CallQuery,
+    versions: readonly Versioned[],
+  ): Promise<CallFilter> {
+    return defined({
+      ...query,
+      identity: identity === undefined ? undefined : await namesOf(this.users, identity),
+      fromMs: from === undefined ? undefined : toMs(from),
+      toMs: to === undefined ? undefined : toMs(to),
+      ...(reviewStatus === undefined ? {} : { versions, manyVersions: reviewStatus === 'approved' }),
+    });
   }
 
   /** Response and outcome follow their attempt in the same stream: each stream is read once, from its first attempt on. */
@@ -77,15 +92,6 @@ export class CallAudit {
     for (const [stream, first] of firsts) take(await this.log.read(stream, first - 1));
     return found;
   }
-}
-
-function filterOf({ from, to, reviewStatus, ...query }: CallQuery, versions: readonly Versioned[]): CallFilter {
-  return defined({
-    ...query,
-    fromMs: from === undefined ? undefined : toMs(from),
-    toMs: to === undefined ? undefined : toMs(to),
-    ...(reviewStatus === undefined ? {} : { versions, manyVersions: reviewStatus === 'approved' }),
-  });
 }
 
 const keyOf = ({ stream, revision }: Pick<Reference, 'stream' | 'revision'>): string => `${stream}@${revision}`;

@@ -1,12 +1,12 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { NoContent } from '../contract/tasks.js';
 import { payloadPlace } from '../payloads/payload-place.js';
-import type { TaskContent } from '../decision-point/task-lane.js';
 import type { LogReading, EventPlace, RecordedEvent } from '../event-log/port.js';
-import { isJsonObject, type Json } from '../kernel/canonical-json.js';
+import type { Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
+import { taskContentOf, type TaskContent } from '../task/content.js';
 import { families } from '../streams/catalogue.js';
 import { soundPrefix } from './soundness.js';
 
@@ -69,7 +69,7 @@ export class Contents {
     return { parts: opened.value.parts, commitments: computed };
   }
 
-  /** Purpose and user attributes of a task; `opened` is its TaskOpened. */
+  /** The content of a task; `opened` is its TaskOpened. */
   async ofTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
     const task = await this.task(taskId);
     if (typeof task === 'string') return task;
@@ -81,8 +81,7 @@ export class Contents {
     if (!read.ok || read.value.type !== 'TaskOpened') return 'damaged';
     const content = await this.of(opened, taskId, read.value.data.commitments);
     if (typeof content === 'string') return content;
-    const { purpose, attributes } = content.parts;
-    return typeof purpose === 'string' && isJsonObject(attributes) ? { purpose, attributes } : 'damaged';
+    return taskContentOf(content.parts, read.value.data) ?? 'damaged';
   }
 
   private async task(taskId: string): Promise<HeldTask | NoContent> {

@@ -15,16 +15,19 @@ import { defined } from '../kernel/defined.js';
 import type { CheckName } from '../vocabulary/words.js';
 import type { Attempt } from './attempts.js';
 import type { Contents } from './contents.js';
+import { recordedUser, resolvedUser, type Users } from './users.js';
 import { redecide, type Reconstruction, type Reconstructor } from './reconstruct.js';
 
 /** Evidence without content, for a list. */
-export async function summaryOf(reconstructor: Reconstructor, attempt: Attempt): Promise<CallSummary> {
+export async function summaryOf(reconstructor: Reconstructor, users: Users, attempt: Attempt): Promise<CallSummary> {
   const inputs = await reconstructor.reconstruct(attempt);
+  const facts = factsOf(attempt, inputs.ok ? inputs.value : undefined);
   const { decision, contextItems } = attempt.decided;
   const { redactions, refusals } = outboundOf({}, contextItems);
   const validated = attempt.response?.validated;
   return {
-    ...factsOf(attempt, inputs.ok ? inputs.value : undefined),
+    ...facts,
+    user: facts.user && (await resolvedUser(users, facts.user)),
     outbound: decision === 'allow' ? { redactions, refusals } : null,
     response: validated === undefined ? null : { verdict: validated.verdict, findings: validated.findings },
   };
@@ -34,6 +37,7 @@ export async function summaryOf(reconstructor: Reconstructor, attempt: Attempt):
 export async function evidenceOf(
   reconstructor: Reconstructor,
   contents: Contents,
+  users: Users,
   attempt: Attempt,
 ): Promise<Omit<CallEvidence, 'capabilityHistory'>> {
   const inputs = await reconstructor.reconstruct(attempt);
@@ -42,20 +46,21 @@ export async function evidenceOf(
   const facts = factsOf(attempt, reconstruction);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
   const response = await responseEvidence(contents, attempt);
-  return { ...facts, outbound, response, outcome: await outcomeEvidence(contents, attempt) };
+  const user = facts.user && (await resolvedUser(users, facts.user));
+  return { ...facts, user, outbound, response, outcome: await outcomeEvidence(contents, attempt) };
 }
 
 function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFacts {
   const { decided, envelope, event, outcome } = attempt;
   const { callId, taskId, host, capability, version = null, operation, decision, reason, rule = null } = decided;
   const checks = checksOf(decided, inputs && redecide(attempt, inputs));
-  const user = inputs?.snapshot.task?.user;
+  const task = inputs?.snapshot.task;
   const server = evidenceIn(checks, 'server_identity');
   return {
     callId,
     taskId,
     host,
-    user: user === undefined ? null : { id: user.id, roles: user.roles, attestedBy: user.attestedBy },
+    user: task === undefined ? null : recordedUser(task),
     time: envelope.time,
     attempt: decided.attempt,
     capability,

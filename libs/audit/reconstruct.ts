@@ -1,6 +1,5 @@
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
 import type { DecisionEngines, RulesOfThen } from '../decision-point/engines.js';
-import type { TaskContent } from '../decision-point/task-lane.js';
 import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
@@ -13,6 +12,7 @@ import { LogUnavailable, type LogReading } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { families, type StateOf } from '../streams/catalogue.js';
+import type { TaskContent } from '../task/content.js';
 import type { Attempt } from './attempts.js';
 import type { NoContent } from '../contract/tasks.js';
 import type { Commitments, Contents } from './contents.js';

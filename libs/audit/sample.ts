@@ -51,7 +51,7 @@ export class CallSampler {
     const place = { position: String(reference.position), stream, revision };
     const attempt = await this.attemptAt(reference);
     if (attempt === undefined) return { ...place, damaged: true, recoverable: false };
-    const evidence = recoveryOf(attempt, await evidenceOf(reconstructor, contents, attempt));
+    const evidence = recoveryOf(attempt, await evidenceOf(reconstructor, contents, this.keys, attempt));
     const { callId, taskId, capability, operation, decision, reason } = attempt.decided;
     const { traceId, time } = attempt.envelope;
     const recoverable = Object.values(evidence).every(

@@ -1,12 +1,23 @@
 import type { NoContent, TaskView } from '../contract/tasks.js';
-import type { TaskContent } from '../decision-point/task-lane.js';
 import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
+import type { TaskContent } from '../task/content.js';
 import { taskStatus, type TaskState } from '../task/decider.js';
+import { recordedUser } from './users.js';
 
-/** The wire shape of a task. A reason (`NoContent`) replaces content that is shredded or damaged. */
-export function taskView(task: TaskState, content: TaskContent | NoContent, now: Instant, position?: bigint): TaskView {
-  const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, user, scope } = task;
+/**
+ * The wire shape of a task. A reason (`NoContent`) replaces content that is shredded or damaged. `userId` is the id
+ * behind a pseudonym, if it is known from elsewhere than the content.
+ */
+export function taskView(
+  task: TaskState,
+  content: TaskContent | NoContent,
+  now: Instant,
+  position?: bigint,
+  userId = typeof content === 'string' ? undefined : content.userId,
+): TaskView {
+  const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, scope } = task;
+  const user = recordedUser(task);
   const { purpose, attributes } = typeof content === 'string' ? { purpose: content, attributes: content } : content;
   return defined({
     taskId,
@@ -18,7 +29,7 @@ export function taskView(task: TaskState, content: TaskContent | NoContent, now:
     position: position === undefined ? undefined : String(position),
     host,
     agent,
-    user: { id: user.id, roles: user.roles, attributes, attestedBy: user.attestedBy },
+    user: { ...user, id: userId ?? user.id, attributes },
     purpose,
     scope,
     status: taskStatus(task, now),

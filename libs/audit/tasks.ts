@@ -7,6 +7,7 @@ import { toMs, type Instant } from '../kernel/time.js';
 import { taskStatus } from '../task/decider.js';
 import type { IndexReading } from './index/reading.js';
 import { cursorOf, placeIn } from './cursor.js';
+import { recordedUser, resolvedUser, type Users } from './users.js';
 import { families } from '../streams/catalogue.js';
 
 /** Finds tasks of any host. */
@@ -14,11 +15,12 @@ export class TaskAudit {
   constructor(
     private readonly log: LogReading,
     private readonly index: IndexReading,
+    private readonly users: Users,
   ) {}
 
   /**
    * A page of tasks, newest first. `next` is the opaque cursor of the following page. Throws `LogUnavailable`,
-   * `IndexUnavailable`.
+   * `IndexUnavailable`, `KeyringUnavailable`.
    */
   async find(
     { host, status }: TaskQuery,
@@ -36,10 +38,9 @@ export class TaskAudit {
   private async summaryOf(taskId: string, now: Instant): Promise<TaskSummary | undefined> {
     const task = families.task.fold(await this.log.read(families.task.stream(taskId)));
     if (task === undefined) return undefined;
-    const { traceId, host, agent, user, scope, pins, openedAt, expiresAt } = task;
-    const { id, roles, attestedBy } = user;
+    const { traceId, host, agent, scope, pins, openedAt, expiresAt } = task;
     const status = taskStatus(task, now);
-    const shown = { taskId, traceId, host, agent, user: { id, roles, attestedBy } };
+    const shown = { taskId, traceId, host, agent, user: await resolvedUser(this.users, recordedUser(task)) };
     return { ...shown, scope, pins: [...pins.values()], openedAt, expiresAt, status };
   }
 }

@@ -30,7 +30,8 @@ test('an allowed call has all eight items of evidence', async (t) => {
   const [call] = calls as [CallEvidence];
   assert.deepEqual(call.checks, answer.checks, 'the evidence that the host got when it asked for all of it');
   assert.equal(call.position, answer.position);
-  assert.deepEqual(call.user, { id: 'ann', roles: ['clerk'], attestedBy: 'host-1' });
+  const pseudonym = await world.keys.knownPseudonym('ann');
+  assert.deepEqual(call.user, { id: 'ann', pseudonym, roles: ['clerk'], attestedBy: 'host-1' });
   const { review, signature, ...registry } = call.registry ?? assert.fail();
   assert.deepEqual(registry, {
     capability: 'notes',

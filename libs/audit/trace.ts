@@ -23,6 +23,7 @@ import type { TraceReplay } from '../contract/audit.js';
 import type { ReplayedCall, TracedTask } from '../contract/evidence.js';
 import { taskView } from './task-view.js';
 import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
+import { recordedUser, resolvedUser } from './users.js';
 import { utf8Of } from './utf8.js';
 
 /** Bounds of one answer. `maxChars` counts the calls with their content and histories, and the events. */
@@ -60,7 +61,8 @@ export class TraceAudit {
       const state = stateOf(events);
       if (opened === undefined || state === undefined) continue;
       states.set(taskId, state);
-      const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position);
+      const { id: userId } = await resolvedUser(this.keys, recordedUser(state));
+      const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position, userId);
       tasks.push({ ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) });
     }
     const calls = await this.callsOf(record.value, history, contents, states);
@@ -109,7 +111,7 @@ export class TraceAudit {
     const calls: Piece[] = [];
     let chars = record.events.reduce((sum, { json }) => sum + json.length, 0);
     for (const attempt of record.attempts) {
-      const evidence = JSON.stringify(await evidenceOf(reconstructor, contents, attempt));
+      const evidence = JSON.stringify(await evidenceOf(reconstructor, contents, this.keys, attempt));
       const { capability, host } = attempt.decided;
       const taskId = attempt.refused ? '' : attempt.decided.taskId;
       const key = `${capability} ${host} ${taskId}`;

@@ -16,7 +16,7 @@ export const CallQuery = z.object({
   capability: NameId.optional(),
   version: VersionId.optional(),
   task: Uuid.optional(),
-  identity: Label.optional().describe('Matches the user, the agent, the host or the actor.'),
+  identity: Label.optional().describe('Matches the user (by id or pseudonym), the agent, the host or the actor.'),
   host: NameId.optional(),
   reviewStatus: VersionStatus.optional().describe('The status that the version has now.'),
   decision: z.enum(['allow', 'deny']).optional(),

@@ -12,7 +12,7 @@ import { named } from './components.js';
 import type { Shape } from './shape.js';
 import { Review } from './registry.js';
 import { Position } from './shapes.js';
-import { NoContent, TaskView } from './tasks.js';
+import { NoContent, PSEUDONYM, TaskView } from './tasks.js';
 
 /** The shapes of audit evidence. Content that is gone or damaged is named, never left out silently. */
 
@@ -80,7 +80,12 @@ const Outcome = OutcomeFacts.extend({
   control: ToldControl.unwrap().nullable(),
 });
 
-const AttestedUser = z.object({ id: z.string(), roles: z.array(z.string()), attestedBy: z.string() });
+const AttestedUser = z.object({
+  id: z.string(),
+  pseudonym: z.string().optional().describe(PSEUDONYM),
+  roles: z.array(z.string()),
+  attestedBy: z.string(),
+});
 
 export const CallFacts = z.object({
   callId: z.string(),

@@ -49,6 +49,9 @@ export type TaskOpened = Shape<typeof TaskOpened>;
 export const NoContent = z.enum(['shredded', 'key_missing', 'damaged']);
 export type NoContent = z.infer<typeof NoContent>;
 
+/** Of a member of users. */
+export const PSEUDONYM = 'The name of the user in events. If the user was erased, `id` is the same.';
+
 export const TaskView = named(
   'Task',
   z.object({
@@ -58,6 +61,7 @@ export const TaskView = named(
     agent: z.string(),
     user: z.object({
       id: z.string(),
+      pseudonym: z.string().optional().describe(PSEUDONYM),
       roles: z.array(z.string()),
       attributes: z.union([FreeObject, NoContent]),
       attestedBy: z.string(),

@@ -4,14 +4,8 @@ import { EventTooLarge } from '../event-log/batch.js';
 import type { SealedEvent } from '../event-log/event.js';
 import { LogOverloaded, type Batch, type Violation } from '../event-log/port.js';
 import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
-import type { JsonObject } from '../kernel/canonical-json.js';
+import type { TaskContent } from '../task/content.js';
 import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
-
-/** The content of a task, to which its events only commit. */
-export interface TaskContent {
-  readonly purpose: string;
-  readonly attributes: JsonObject;
-}
 
 /** Takes one batch back out of the states. */
 type Undo = () => void;

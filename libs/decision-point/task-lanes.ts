@@ -1,11 +1,11 @@
 import { createSecretKey } from 'node:crypto';
 import type { Batch, StreamCheck } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
-import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, type Result } from '../kernel/result.js';
 import type { Keyring } from '../payloads/keyring.js';
 import { openPayload } from '../payloads/payload.js';
+import { taskContentOf } from '../task/content.js';
 import { families } from '../streams/catalogue.js';
 import type { ControlView } from '../control/control-view.js';
 import { payloadPlace } from '../payloads/payload-place.js';
@@ -156,13 +156,14 @@ export class TaskLanes {
     const task = families.task.fold(opened);
     const calls = await this.log.read(families.calls.stream(taskId));
     if (task === undefined || task.shredded) return undefined;
-    const { purpose, attributes } = content.value.parts;
+    const held = taskContentOf(content.value.parts, task);
+    if (held === undefined) throw new Error(`the payload of ${first.stream} is not the content of a task`);
     const { scope, user } = task;
     return new TaskLane(
       task,
       opened.length,
       families.calls.fold(calls),
-      { purpose: typeof purpose === 'string' ? purpose : '', attributes: (attributes ?? {}) as JsonObject },
+      held,
       createSecretKey(key),
       first.position,
       first.json.length + bytesOf([scope, user, content.value.parts]),

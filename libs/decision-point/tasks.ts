@@ -4,13 +4,14 @@ import { afterCommit } from '../event-log/after-commit.js';
 import { LogUnavailable, type Batch, type EventLog, type RecordedEvent } from '../event-log/port.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
-import { keyedDigest } from '../kernel/digest.js';
+import { keyedDigest, type Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { inOneTurn } from '../kernel/synchronous.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
-import { KEY_BYTES, KeyShredded, type Keyring } from '../payloads/keyring.js';
+import { KEY_BYTES, KeyShredded, taskKeyDigest, type Keyring } from '../payloads/keyring.js';
 import { sealPayload } from '../payloads/payload.js';
+import type { Pseudonym } from '../payloads/pseudonym.js';
 import type { HostRights } from '../principal/decider.js';
 import { taskDecider } from '../task/decider.js';
 import { resolvePins } from '../task/pins.js';
@@ -42,6 +43,16 @@ interface JoinedTrace {
   readonly joined: readonly RecordedEvent[];
 }
 
+/** The material of a new task that is made before its turn. */
+interface Material extends JoinedTrace {
+  readonly key: Uint8Array;
+  readonly requestDigest: Digest;
+  readonly pseudonym: Pseudonym;
+}
+
+/** A pseudonym of the size of a real one, to plan a task that may be refused. */
+const NOBODY: Pseudonym = `p:${'-'.repeat(22)}`;
+
 /** Opens and closes tasks. A task belongs to its host alone: for any other host it does not exist. */
 export class Tasks {
   constructor(
@@ -67,18 +78,21 @@ export class Tasks {
     const known = await this.keys.get(taskId);
     const refused = known === undefined ? await this.refusalOf(task) : undefined;
     if (refused !== undefined) return err(refused);
-    const key = known ?? (await this.newKeyOf(taskId));
+    const key = known ?? (await this.newKeyOf(taskId, request.user.id));
     if (key === undefined) return err(refusal('already_exists', 'another task had this id'));
     const requestDigest = keyedDigest(key, canonicalJson({ host, request }));
     const run = await this.plane.run(
       caller,
       (now, existing) => {
-        if (!(existing instanceof TaskLane)) return this.openingOf(task, existing, key, requestDigest, now);
+        if (!(existing instanceof TaskLane)) {
+          if (this.keys.holdsUser(existing.pseudonym)) return this.openingOf(task, existing, now);
+          return err(refusal('revision_conflict', 'the user was erased meanwhile; try again'));
+        }
         return existing.task.requestDigest === requestDigest
           ? ok({ writes: [] })
           : err(refusal('already_exists', 'another task has this id'));
       },
-      async () => (await this.lanes.get(taskId)) ?? this.traceFor(task),
+      async () => (await this.lanes.get(taskId)) ?? this.materialOf(task, key, requestDigest),
     );
     if (!run.ok) return run;
     // A load that began before the commit may still be running and find nothing. The next one finds the task.
@@ -148,15 +162,17 @@ export class Tasks {
     const throwaway = randomBytes(KEY_BYTES);
     const digest = keyedDigest(throwaway, '');
     const trace = await this.traceFor(task);
-    const planned = inOneTurn(() => this.openingOf(task, trace, throwaway, digest, this.plane.time.now()));
+    const material = { ...trace, key: throwaway, requestDigest: digest, pseudonym: NOBODY };
+    const planned = inOneTurn(() => this.openingOf(task, material, this.plane.time.now()));
     if (!planned.ok) return planned.error;
     checkBatch(planned.value);
     return undefined;
   }
 
-  private async newKeyOf(taskId: string): Promise<Uint8Array | undefined> {
+  /** In the same write, the user gets a pseudonym. */
+  private async newKeyOf(taskId: string, userId: string): Promise<Uint8Array | undefined> {
     try {
-      return await this.keys.create(taskId);
+      return await this.keys.create(taskId, userId);
     } catch (error) {
       if (error instanceof KeyShredded) return undefined;
       throw error;
@@ -171,12 +187,17 @@ export class Tasks {
     return { traceId: named === undefined ? newTraceId() : undefined, joined: [] };
   }
 
+  private async materialOf(task: TaskToOpen, key: Uint8Array, requestDigest: Digest): Promise<Material> {
+    const trace = await this.traceFor(task);
+    // Last: the user may be erased meanwhile.
+    const pseudonym = await this.keys.pseudonymOf(task.request.user.id);
+    return { ...trace, key, requestDigest, pseudonym };
+  }
+
   /** Reads live states: the pins must come from the revisions that the append checks. */
   private openingOf(
     { taskId, parentTraceId, caller: { name: host }, request }: TaskToOpen,
-    { traceId, joined }: JoinedTrace,
-    key: Uint8Array,
-    requestDigest: ReturnType<typeof keyedDigest>,
+    { traceId, joined, key, requestDigest, pseudonym }: Material,
     now: Instant,
   ): Result<Batch, Refusal> {
     const { view } = this.plane;
@@ -188,18 +209,20 @@ export class Tasks {
     const payload = sealPayload(key, payloadPlace({ stream, revision: 1 }), {
       purpose,
       attributes: user.attributes ?? {},
+      user: user.id,
     });
     const opened = {
       taskId,
       host,
       agent,
-      user: { id: user.id, roles: user.roles, attestedBy: host },
+      user: { id: pseudonym, roles: user.roles, attestedBy: host },
       scope,
       pins,
       unresolved,
       expiresAt: toInstant(toMs(now) + (request.ttlMs ?? DEFAULT_TTL_MS)),
       epoch: view.directives().revision,
       commitments: { ...payload.commitments },
+      keyDigest: taskKeyDigest(key),
       requestDigest,
     };
     const decided = taskDecider.decide({ type: 'open', opened, traceId, actor: host, time: now }, undefined);

@@ -37,7 +37,7 @@ export function userAuthority({ snapshot, call, engines, operation, version }: Q
     return fail('outside_user_authority', { set: POLICY_SET });
   }
   const request = {
-    user: { id: task.user.id, roles: task.user.roles, attributes: content.attributes },
+    user: { id: content.userId ?? task.user.id, roles: task.user.roles, attributes: content.attributes },
     capability: call.capability,
     category: capability.category,
     operation: call.operation,

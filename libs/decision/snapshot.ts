@@ -22,8 +22,11 @@ export interface Snapshot {
   readonly policySet: PolicySetState;
   /** The task, if it is one of the calling host's. */
   readonly task: TaskState | undefined;
-  /** The task's content, which its events only commit to. */
-  readonly content: { readonly purpose: string; readonly attributes: JsonObject };
+  /**
+   * The task's content, which its events only commit to. Without `userId` the task's events hold the id of the user, or
+   * nothing that asks for it is asked.
+   */
+  readonly content: { readonly purpose: string; readonly attributes: JsonObject; readonly userId?: string | undefined };
 }
 
 export interface ArgumentError {

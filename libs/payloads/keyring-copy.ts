@@ -1,10 +1,13 @@
 import { DatabaseSync } from 'node:sqlite';
+import { UsersTable } from './users-table.js';
 import { faultsIn } from '../sqlite-file/copy-file.js';
 
 /** A keyring that nobody writes. Reading it changes no file. */
 export interface KeyringCopy {
   /** `shredded` if the key was destroyed; undefined if there never was one. */
   keyOf(taskId: string): Uint8Array | 'shredded' | undefined;
+  /** The number of users whose pseudonym does not lead back to an id. */
+  lostUsers(): number;
   /** What SQLite finds wrong in the file. */
   faults(): string[];
   close(): void;
@@ -20,7 +23,19 @@ export function openKeyringCopy(file: string): KeyringCopy {
       if (row === undefined) return undefined;
       return row['key'] instanceof Uint8Array ? row['key'] : 'shredded';
     },
+    lostUsers: () => lostUsersIn(db),
     faults: () => faultsIn(db),
     close: () => db.close(),
   };
+}
+
+/** A keyring of before pseudonyms has no users. */
+function lostUsersIn(db: DatabaseSync): number {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+  if (version < 2) return 0;
+  const users = new UsersTable(db);
+  const rows = db.prepare('SELECT pseudonym FROM users WHERE pseudonym IS NOT NULL').iterate();
+  let lost = 0;
+  for (const { pseudonym } of rows) if (users.userOf(String(pseudonym)) === undefined) lost += 1;
+  return lost;
 }

@@ -8,21 +8,26 @@ import { holdLock } from '../sqlite-file/hold-lock.js';
 import { PlaceGuard, placeMemory } from '../sqlite-file/place-guard.js';
 import { closeQuietly, openFile, WrongFile, type FileFormat } from '../sqlite-file/open-file.js';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyring.js';
+import type { Pseudonym } from './pseudonym.js';
+import { prepareUsers, USERS_SCHEMA, UsersTable } from './users-table.js';
 
 /** Keys kept in memory; the least recently used key is read from the file again. */
 const MAX_CACHED_KEYS = 10_000;
-/** Tasks whose keys may wait for one fsync. */
+/** Users kept in memory with their pseudonyms; the least recently used one is read from the file again. */
+const MAX_CACHED_USERS = 10_000;
+/** Tasks and users whose keys may wait for one fsync. */
 const MAX_WAITING = 4_096;
 
 const FORMAT: FileFormat = {
   /** "slky" in ASCII. */
   applicationId: 0x736c6b79,
-  version: 1,
+  version: 2,
   /**
    * The row id only grows, and keys are nowhere but in the table: rows are added at the end of the last page, so SQLite
    * never copies a key to another page, and `secure_delete` zeroes its only place. A shredded key is NULL.
    */
-  schema: 'CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT;',
+  schema: `CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT; ${USERS_SCHEMA}`,
+  upgrades: { 1: USERS_SCHEMA },
 };
 
 const OPTIONS = {
@@ -32,9 +37,12 @@ const OPTIONS = {
   pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON',
 } as const;
 
+/** A write that waits for the next transaction. */
 interface Waiting {
-  readonly taskId: string;
-  readonly resolve: (key: Uint8Array) => void;
+  /** Runs in the transaction. */
+  readonly write: () => void;
+  /** Called once everything in the transaction is durable. */
+  readonly done: () => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -51,6 +59,7 @@ export async function openKeyring(file: string): Promise<Keyring> {
     // A key that a second keyring had cached could outlive its shredding here. A backup only reads, and needs no lock.
     lock = holdLock(existsSync(file) ? realpathSync(file) : file);
     db = openFile(file, FORMAT, OPTIONS);
+    prepareUsers(db);
     // Makes durable what a killed process may have left in the page cache, and the new file itself.
     foldWal(db);
     const guard = new PlaceGuard(realpathSync(file), placeMemory());
@@ -76,6 +85,9 @@ function openErrorOf(error: unknown, file: string): KeyringUnavailable {
 
 class SqliteKeyring implements Keyring {
   private readonly cache = new LRUCache<string, Uint8Array>({ max: MAX_CACHED_KEYS });
+  /** By user. What is here is durable. */
+  private readonly pseudonyms = new LRUCache<string, Pseudonym>({ max: MAX_CACHED_USERS });
+  private readonly users: UsersTable;
   private readonly waiting: Waiting[] = [];
   private flushing: Promise<void> | undefined;
   /** An fsync failed: its keys count as durable only once they have been folded into the main file. */
@@ -87,14 +99,59 @@ class SqliteKeyring implements Keyring {
     private readonly wal: FileHandle,
     private readonly lock: { release(): void },
     private readonly guard: PlaceGuard,
-  ) {}
+  ) {
+    this.users = new UsersTable(db);
+  }
 
-  async create(taskId: string): Promise<Uint8Array> {
+  async create(taskId: string, userId?: string): Promise<Uint8Array> {
+    const key = await this.written(
+      () => {
+        const made = this.made(taskId);
+        // A shredded task is not opened again, so its user gets nothing.
+        const isOpened = made instanceof Uint8Array && userId !== undefined;
+        return { made, pseudonym: isOpened ? (this.pseudonyms.get(userId) ?? this.users.add(userId)) : undefined };
+      },
+      ({ made, pseudonym }) => {
+        if (userId !== undefined && pseudonym !== undefined) this.pseudonyms.set(userId, pseudonym);
+        return made instanceof Uint8Array ? this.remember(taskId, made) : undefined;
+      },
+    );
+    if (key === undefined) throw new KeyShredded();
+    return key;
+  }
+
+  async pseudonymOf(userId: string): Promise<Pseudonym> {
     this.assertOpen();
-    if (this.waiting.length >= MAX_WAITING) throw new KeyringUnavailable('too many tasks wait for their keys');
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ taskId, resolve, reject });
-      this.flushing ??= this.flush().finally(() => (this.flushing = undefined));
+    const remember = (pseudonym: Pseudonym) => {
+      this.pseudonyms.set(userId, pseudonym);
+      return pseudonym;
+    };
+    return this.pseudonyms.get(userId) ?? this.written(() => this.users.add(userId), remember);
+  }
+
+  async knownPseudonym(userId: string): Promise<Pseudonym | undefined> {
+    this.assertOpen();
+    return this.pseudonyms.get(userId) ?? guarded(() => this.users.pseudonymOf(userId));
+  }
+
+  async userOf(pseudonym: string): Promise<string | undefined> {
+    this.assertOpen();
+    return guarded(() => this.users.userOf(pseudonym));
+  }
+
+  holdsUser(pseudonym: string): boolean {
+    this.assertOpen();
+    return guarded(() => this.users.has(pseudonym));
+  }
+
+  async eraseUser(pseudonym: string): Promise<void> {
+    await this.whenFlushed();
+    guarded(() => {
+      const userId = this.users.userOf(pseudonym);
+      if (userId !== undefined) this.pseudonyms.delete(userId);
+      this.users.erase(pseudonym);
+      foldWal(this.db);
+      this.guard.assertThere();
     });
   }
 
@@ -112,10 +169,7 @@ class SqliteKeyring implements Keyring {
   }
 
   async shred(taskId: string): Promise<void> {
-    this.assertOpen();
-    // Keys that are being created come first: a key must not be answered after it was shredded.
-    while (this.flushing !== undefined) await this.flushing;
-    this.assertOpen();
+    await this.whenFlushed();
     this.cache.delete(taskId);
     guarded(() => {
       this.db
@@ -132,6 +186,7 @@ class SqliteKeyring implements Keyring {
     this.closed = true;
     while (this.flushing !== undefined) await this.flushing;
     this.cache.clear();
+    this.pseudonyms.clear();
     await this.wal.close();
     try {
       guarded(() => this.db.close());
@@ -140,20 +195,34 @@ class SqliteKeyring implements Keyring {
     }
   }
 
+  /** Keys that are being created come first: a key must not be answered after it was destroyed. */
+  private async whenFlushed(): Promise<void> {
+    this.assertOpen();
+    while (this.flushing !== undefined) await this.flushing;
+    this.assertOpen();
+  }
+
+  /** Writes in the next transaction. Once that is durable, `keep` turns what was written into the answer. */
+  private async written<Value, Kept>(write: () => Value, keep: (value: Value) => Kept): Promise<Kept> {
+    this.assertOpen();
+    if (this.waiting.length >= MAX_WAITING) throw new KeyringUnavailable('too many tasks wait for their keys');
+    return new Promise((resolve, reject) => {
+      let value: Value;
+      this.waiting.push({ write: () => (value = write()), done: () => resolve(keep(value)), reject });
+      this.flushing ??= this.flush().finally(() => (this.flushing = undefined));
+    });
+  }
+
   /** One transaction and one fsync, off this thread, for all callers that wait. */
   private async flush(): Promise<void> {
-    await Promise.resolve(); // lets the creates of one turn gather, and `flushing` be set
+    await Promise.resolve(); // lets the writes of one turn gather, and `flushing` be set
     while (this.waiting.length > 0) {
       const group = this.waiting.splice(0);
       try {
-        const keys = guarded(() => this.insert(group));
+        guarded(() => this.commit(group));
         await this.sync();
         this.guard.assertThere();
-        group.forEach(({ taskId, resolve, reject }, index) => {
-          const key = keys[index];
-          if (key instanceof Uint8Array) resolve(this.remember(taskId, key));
-          else reject(new KeyShredded());
-        });
+        for (const { done } of group) done();
       } catch (error) {
         const failure = error instanceof KeyringUnavailable ? error : new KeyringUnavailable(causeOf(error));
         for (const { reject } of group) reject(failure);
@@ -161,18 +230,23 @@ class SqliteKeyring implements Keyring {
     }
   }
 
-  private insert(group: readonly Waiting[]): unknown[] {
+  private commit(group: readonly Waiting[]): void {
     this.settleDoubt();
     this.db.exec('BEGIN IMMEDIATE');
     try {
-      const insert = this.db.prepare('INSERT INTO keys (task_id, key) VALUES (?, ?) ON CONFLICT (task_id) DO NOTHING');
-      for (const { taskId } of group) insert.run(taskId, randomBytes(KEY_BYTES));
+      for (const { write } of group) write();
       this.db.exec('COMMIT');
     } catch (error) {
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
-    return group.map(({ taskId }) => this.stored(taskId));
+  }
+
+  private made(taskId: string): unknown {
+    this.db
+      .prepare('INSERT INTO keys (task_id, key) VALUES (?, ?) ON CONFLICT (task_id) DO NOTHING')
+      .run(taskId, randomBytes(KEY_BYTES));
+    return this.stored(taskId);
   }
 
   private async sync(): Promise<void> {

@@ -13,7 +13,14 @@ import {
 } from '../instance/decider.js';
 import { policyDecider, policyEventSchemas } from '../policy/decider.js';
 import { principalDecider, principalEventSchemas } from '../principal/decider.js';
-import { taskClosedFromV1, TaskClosed, taskDecider, taskEventSchemas, traceEventSchemas } from '../task/decider.js';
+import {
+  taskClosedFromV1,
+  TaskClosed,
+  taskDecider,
+  taskEventSchemas,
+  TaskOpened,
+  traceEventSchemas,
+} from '../task/decider.js';
 import { foldedStreams, streams } from './declare.js';
 import { changed, unchanged, type Upcaster } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
@@ -61,7 +68,11 @@ export const families = {
     id: 'taskId',
     role: 'task',
     writers: ['decision-point'],
-    types: { ...unchanged(taskEventSchemas), TaskClosed: changed(TaskClosed, taskClosedFromV1) },
+    types: {
+      ...unchanged(taskEventSchemas),
+      TaskOpened: changed(TaskOpened, widened),
+      TaskClosed: changed(TaskClosed, taskClosedFromV1),
+    },
     decider: taskDecider,
   }),
   trace: streams('trace', {

@@ -19,20 +19,24 @@ export const TaskStatus = z.enum(['open', 'closed', 'expired']);
 export type TaskStatus = z.infer<typeof TaskStatus>;
 
 /**
- * Facts of stream `task-<id>`. Purpose and user attributes are content, kept in the event's payload record;
- * `commitments` binds the event to them. `user` is the host's word, as `attestedBy` says.
+ * Facts of stream `task-<id>`. Purpose, user attributes and the user's id are content, kept in the event's payload
+ * record; `commitments` binds the event to them. `user` is the host's word, as `attestedBy` says.
  */
 export const TaskOpened = z.strictObject({
   taskId: Uuid,
   host: NameId,
   agent: Label,
+  /** `id` is a pseudonym (`libs/payloads/pseudonym.ts`). In version 1 it was the id itself. */
   user: z.strictObject({ id: Label, roles: z.array(Label), attestedBy: NameId }),
   scope: z.array(ScopeEntry),
   pins: z.array(Pin),
   unresolved: z.array(Unresolved),
   expiresAt: InstantText,
   epoch: z.int().min(0),
-  commitments: z.strictObject({ purpose: DigestText, attributes: DigestText }),
+  /** `user` commits to the id of the user. Absent in version 1. */
+  commitments: z.strictObject({ purpose: DigestText, attributes: DigestText, user: DigestText.optional() }),
+  /** SHA-256 of the task's key, which tells a replaced key. Absent in version 1. */
+  keyDigest: DigestText.optional(),
   requestDigest: DigestText,
 });
 /** An allow used up one of the distinct calls that scope entry `entry` (an index) grants. */

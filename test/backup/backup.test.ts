@@ -183,6 +183,13 @@ test('a backup that is not as it was made is refused, and restore replaces nothi
   await describeAgain(folder('b'));
   assert.match(await refusal(folder('b')), /keys\.db has no key for the content of task-/);
 
+  await backup('users');
+  const users = new DatabaseSync(join(folder('users'), 'keys.db'));
+  users.exec('UPDATE users SET key = randomblob(32)');
+  users.close();
+  await describeAgain(folder('users'));
+  assert.match(await refusal(folder('users')), /keys\.db has 1 users whose ids cannot be decrypted/);
+
   await backup('c');
   const shredding = new DatabaseSync(join(folder('c'), 'keys.db'));
   shredding.exec('UPDATE keys SET key = NULL');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from '../../libs/payloads/keyring.js';
+import { isPseudonym } from '../../libs/payloads/pseudonym.js';
 import { describe, test } from '../support/testing.js';
 
 export interface KeyringUnderTest {
@@ -52,6 +53,44 @@ export function keyringContract(name: string, makeKeyring: () => Promise<Keyring
     on('shreds a key that is not made yet', async (keyring) => {
       await keyring.shred('t1');
       await assert.rejects(keyring.create('t1'), KeyShredded);
+    });
+
+    on('gives each user one pseudonym, which leads back to the user', async (keyring) => {
+      const ada = await keyring.pseudonymOf('ada');
+      assert.ok(isPseudonym(ada));
+      await keyring.create('t1', 'bob');
+      const bob = await keyring.knownPseudonym('bob');
+      assert.deepEqual([await keyring.pseudonymOf('ada'), await keyring.pseudonymOf('bob')], [ada, bob]);
+      assert.notEqual(ada, bob);
+      assert.deepEqual([await keyring.userOf(ada), await keyring.userOf(bob ?? '')], ['ada', 'bob']);
+      assert.equal(await keyring.knownPseudonym('__proto__'), undefined);
+      assert.equal(await keyring.userOf('p:0123456789012345678901'), undefined);
+      assert.deepEqual([keyring.holdsUser(ada), keyring.holdsUser('ada')], [true, false]);
+    });
+
+    on('gives all who ask at once the same pseudonym', async (keyring) => {
+      const made = Array.from({ length: 10 }, (_, index) => keyring.create(`t${index}`, 'ada'));
+      const names = await Promise.all([keyring.pseudonymOf('ada'), keyring.pseudonymOf('ada')]);
+      await Promise.all(made);
+      assert.deepEqual(new Set(names).size, 1);
+      assert.equal(await keyring.knownPseudonym('ada'), names[0]);
+    });
+
+    on('erases a user for good, who then gets another pseudonym', async (keyring) => {
+      const [ada, bob] = [await keyring.pseudonymOf('ada'), await keyring.pseudonymOf('bob')];
+      await keyring.eraseUser(ada);
+      await keyring.eraseUser(ada);
+      assert.deepEqual([await keyring.userOf(ada), await keyring.knownPseudonym('ada')], [undefined, undefined]);
+      assert.deepEqual([keyring.holdsUser(ada), keyring.holdsUser(bob)], [false, true]);
+      const again = await keyring.pseudonymOf('ada');
+      assert.notEqual(again, ada);
+      assert.deepEqual([await keyring.userOf(again), await keyring.userOf(bob)], ['ada', 'bob']);
+    });
+
+    on('gives the user of a shredded task nothing', async (keyring) => {
+      await keyring.shred('t1');
+      await assert.rejects(keyring.create('t1', 'ada'), KeyShredded);
+      assert.equal(await keyring.knownPseudonym('ada'), undefined);
     });
 
     on('answers nothing after it was closed', async (keyring) => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { parseEvent } from '../../libs/event-log/event.js';
+import { parseEvent, type Event } from '../../libs/event-log/event.js';
+import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { ownValue, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../libs/kernel/digest.js';
+import { isPseudonym } from '../../libs/payloads/pseudonym.js';
+import { familyOf } from '../../libs/streams/catalogue.js';
 import { toInstant, toMs } from '../../libs/kernel/time.js';
 import type { Answered, TestService } from '../support/service.js';
 import { median } from '../bench/figures.js';
@@ -89,7 +92,7 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
   const answer = await ask(service, hostOf(stage, golden.by), request, headers);
 
   const events = await log.readAll({ after: start });
-  const appended = events.map(({ position, json }) => ({ position, ...parseEvent(json) }));
+  const appended = await Promise.all(events.map((event) => readable(service, event)));
   // The decision comes last in its batch: the position of the answer is its own.
   const recorded = appended.at(-1);
   assert.ok(recorded, 'a decision without its record');
@@ -110,6 +113,15 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
     { actor: golden.by ?? 'local-host', traceId: answer.traceId, correlationId: answer.callId },
   );
   await replay(stage, answer, expected.at(-1)?.data ?? {});
+}
+
+/** An event as readers see it, with the id of the user in the place of the pseudonym. */
+async function readable({ service }: TestService, { position, stream, json }: RecordedEvent) {
+  const event = (familyOf(stream)?.read(json) ?? parseEvent(json)) as Event<string, JsonObject>;
+  const { user } = event.data;
+  if (typeof user !== 'string') return { position, ...event };
+  assert.ok(isPseudonym(user), user);
+  return { position, ...event, data: { ...event.data, user: (await service.stores.keyring.userOf(user)) ?? user } };
 }
 
 /** Decided again from the record: the same, by the digest of what the case says was recorded. */

@@ -63,7 +63,9 @@ test('a task tells what it was opened with, and what it was bound to', async () 
   }
   const { host, agent, user, purpose, scope, status } = seen;
   assert.deepEqual([host, agent, purpose, scope, status], ['local-host', body.agent, body.purpose, body.scope, 'open']);
-  assert.deepEqual(user, { ...body.user, attestedBy: 'local-host' });
+  const { pseudonym, ...named } = user;
+  assert.match(pseudonym, /^p:/);
+  assert.deepEqual(named, { ...body.user, attestedBy: 'local-host' });
 });
 
 test('a task keeps the version that it was bound to when a newer one is approved', async () => {

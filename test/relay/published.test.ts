@@ -5,6 +5,7 @@ import type { Event } from '../../libs/event-log/event.js';
 import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { indexTemplate } from '../../libs/published/elasticsearch.js';
+import { isPseudonym } from '../../libs/payloads/pseudonym.js';
 import { published } from '../../libs/published/publish.js';
 import { SCHEMAS_POINTER } from '../../libs/published/schemas.js';
 import { runEventsLane } from '../../libs/relay/events-lane.js';
@@ -91,9 +92,10 @@ test('a decision says who asked for what, and under which trace', async () => {
   const task = records.map(({ value }) => JSON.parse(value)).find(({ pins }) => pins !== undefined);
   const record = records.find(({ headers }) => headers?.['ce_type'] === 'sallyport.CallDecided.v2');
   const data = JSON.parse(record?.value ?? '{}');
+  assert.ok(isPseudonym(data.user.id), data.user.id);
   assert.deepEqual(
     [data.user, data.agent, data.effects],
-    [{ id: 'ada', attestedBy: 'local-host' }, 'assistant', ['read']],
+    [{ id: task.user.id, attestedBy: 'local-host' }, 'assistant', ['read']],
   );
   assert.equal(data.traceId, task.traceId);
   assert.equal(data.traceId, record?.headers?.['ce_traceparent']?.split('-')[1]);

@@ -125,7 +125,7 @@ export async function makeWorld(t: TestContext) {
     /** Audits what a log says, which may be a tampered one. */
     audit: (seen: EventLog = log, limits?: TraceLimits) =>
       new TraceAudit(seen, keys, new DecisionEngines(seen), index, new DirectiveHistory(seen), limits),
-    calls: (seen: EventLog = log) => new CallAudit(seen, engines, index, new DirectiveHistory(seen)),
+    calls: (seen: EventLog = log) => new CallAudit(seen, engines, index, new DirectiveHistory(seen), keys),
     shred: async (taskId: string) => must(await shredder.shred([taskId], { name: 'system:test' }, { cause: 'task' })),
     passMs: (ms: number) => (nowMs += ms),
     now: () => time.now(),

@@ -65,6 +65,8 @@ function checkStores(manifest: Manifest, log: LogCopy, keys: KeyringCopy): { ope
   const { incarnation, head, epoch } = placeIn(log);
   if (incarnation !== manifest.incarnation || head !== manifest.head || epoch !== manifest.epoch)
     throw new BackupError(`${LOG_FILE} is not the log that the manifest describes`);
+  const lost = keys.lostUsers();
+  if (lost > 0) throw new BackupError(`${KEYS_FILE} has ${lost} users whose ids cannot be decrypted`);
   return checkContent(log, keys);
 }
 

@@ -283,7 +283,7 @@ const ANSWERS: [string, object][] = [
       epoch: 1,
       host: 'h',
       agent: 'a',
-      user: { id: 'u', roles: [], attributes: 'shredded', attestedBy: 'h' },
+      user: { id: 'u', pseudonym: 'p:x', roles: [], attributes: 'shredded', attestedBy: 'h' },
       purpose: '',
       scope: [{ capability: 'm', operations: [] }],
       status: 'open',

@@ -103,9 +103,14 @@ export function watchedKeyring(keyring: Keyring, file: string, disk: DiskWatch):
     }
   };
   return {
-    create: (taskId) => watched(keyring.create(taskId)),
+    create: (taskId, userId) => watched(keyring.create(taskId, userId)),
     get: (taskId) => keyring.get(taskId),
     shred: (taskId) => watched(keyring.shred(taskId)),
+    pseudonymOf: (userId) => watched(keyring.pseudonymOf(userId)),
+    knownPseudonym: (userId) => keyring.knownPseudonym(userId),
+    userOf: (pseudonym) => keyring.userOf(pseudonym),
+    holdsUser: (pseudonym) => keyring.holdsUser(pseudonym),
+    eraseUser: (pseudonym) => watched(keyring.eraseUser(pseudonym)),
     close: () => keyring.close(),
   };
 }

@@ -17,8 +17,8 @@ export interface CallFilter {
   readonly capability?: string | undefined;
   readonly version?: string | undefined;
   readonly task?: string | undefined;
-  /** The user, the agent, the host or the actor. */
-  readonly identity?: string | undefined;
+  /** The user, the agent, the host or the actor. Of several names, any. */
+  readonly identity?: string | readonly string[] | undefined;
   readonly host?: string | undefined;
   readonly decision?: string | undefined;
   readonly reason?: string | undefined;

@@ -7,30 +7,52 @@ const NAMED = 'JOIN names task ON task.id = c.task JOIN names host ON host.id = 
 
 /** Newest first by time, then by order of the log. Empty if a name has never been seen. */
 export function findCalls(db: DatabaseSync, filter: CallFilter, before: Place | undefined, limit: number): FoundCalls {
-  const conditions = conditionsOf(db, filter);
-  if (conditions === undefined) return { references: [] };
-  // The table that gives the order: for an identity, its own index has the same order.
-  const identity = filter.identity === undefined ? undefined : nameOf(db, filter.identity);
-  if (filter.identity !== undefined && identity === undefined) return { references: [] };
-  const t = identity === undefined ? 'c' : 'i';
-  const from = identity === undefined ? 'calls c' : 'identities i CROSS JOIN calls c ON c.seq = i.seq';
-  if (identity !== undefined) conditions.add('i.identity = ?', identity);
-  if (filter.fromMs !== undefined) conditions.add(`${t}.time_ms >= ?`, filter.fromMs);
-  if (filter.toMs !== undefined) conditions.add(`${t}.time_ms <= ?`, filter.toMs);
-  if (before !== undefined) conditions.add(`(${t}.time_ms, ${t}.seq) < (?, ?)`, before.timeMs, before.seq);
-  const rows = db
-    .prepare(
-      `SELECT ${COLUMNS} FROM (
-         SELECT c.* FROM ${from} WHERE ${conditions.text()} ORDER BY ${t}.time_ms DESC, ${t}.seq DESC LIMIT ?
-       ) c ${NAMED} ORDER BY c.time_ms DESC, c.seq DESC`,
-    )
-    .all(...conditions.values, limit + 1);
+  const names = [filter.identity].flat();
+  const rows = merged(names.map((identity) => rowsOf(db, filter, identity, before, limit)));
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   const references = page.map(referenceOf);
   return rows.length > limit && last !== undefined
     ? { references, next: { timeMs: Number(last['time_ms']), seq: Number(last['seq']) } }
     : { references };
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** The first `limit + 1` calls. For an identity, its own index has the order; else the table of calls. */
+function rowsOf(
+  db: DatabaseSync,
+  filter: CallFilter,
+  identity: string | undefined,
+  before: Place | undefined,
+  limit: number,
+): readonly Row[] {
+  const conditions = conditionsOf(db, filter);
+  const named = identity === undefined ? undefined : nameOf(db, identity);
+  if (conditions === undefined || (identity !== undefined && named === undefined)) return [];
+  const t = named === undefined ? 'c' : 'i';
+  const from = named === undefined ? 'calls c' : 'identities i CROSS JOIN calls c ON c.seq = i.seq';
+  if (named !== undefined) conditions.add('i.identity = ?', named);
+  if (filter.fromMs !== undefined) conditions.add(`${t}.time_ms >= ?`, filter.fromMs);
+  if (filter.toMs !== undefined) conditions.add(`${t}.time_ms <= ?`, filter.toMs);
+  if (before !== undefined) conditions.add(`(${t}.time_ms, ${t}.seq) < (?, ?)`, before.timeMs, before.seq);
+  return db
+    .prepare(
+      `SELECT ${COLUMNS} FROM (
+         SELECT c.* FROM ${from} WHERE ${conditions.text()} ORDER BY ${t}.time_ms DESC, ${t}.seq DESC LIMIT ?
+       ) c ${NAMED} ORDER BY c.time_ms DESC, c.seq DESC`,
+    )
+    .all(...conditions.values, limit + 1);
+}
+
+/** The rows of several names in one order. A call that two of them found is there once. */
+function merged(lists: readonly (readonly Row[])[]): readonly Row[] {
+  const [only = [], ...others] = lists;
+  if (others.length === 0) return only;
+  const bySeq = new Map(lists.flat().map((row) => [Number(row['seq']), row] as const));
+  return [...bySeq.values()].sort(
+    (a, b) => Number(b['time_ms']) - Number(a['time_ms']) || Number(b['seq']) - Number(a['seq']),
+  );
 }
 
 /** Refused calls of a trace in order of the log. */

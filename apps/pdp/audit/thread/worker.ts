@@ -42,12 +42,13 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       }
       case 'calls': {
         const { query, versions, page, stamp } = request;
-        const audit = new CallAudit(log, engines, index.at(stamp), directives);
+        const audit = new CallAudit(log, engines, index.at(stamp), directives, keys);
         return replyOf(await audit.find(query, page.limit, page.cursor, versions), utf8);
       }
       case 'tasks': {
         const { query, now, page, stamp } = request;
-        return replyOf(await new TaskAudit(log, index.at(stamp)).find(query, now, page.limit, page.cursor), utf8);
+        const audit = new TaskAudit(log, index.at(stamp), keys);
+        return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
       }
       case 'sample': {
         const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
