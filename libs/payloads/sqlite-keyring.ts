@@ -85,7 +85,7 @@ function openErrorOf(error: unknown, file: string): KeyringUnavailable {
 
 class SqliteKeyring implements Keyring {
   private readonly cache = new LRUCache<string, Uint8Array>({ max: MAX_CACHED_KEYS });
-  /** By user. What is here is durable. */
+  /** By user. All of them are durable. */
   private readonly pseudonyms = new LRUCache<string, Pseudonym>({ max: MAX_CACHED_USERS });
   private readonly users: UsersTable;
   private readonly waiting: Waiting[] = [];
@@ -202,7 +202,7 @@ class SqliteKeyring implements Keyring {
     this.assertOpen();
   }
 
-  /** Writes in the next transaction. Once that is durable, `keep` turns what was written into the answer. */
+  /** Writes in the next transaction. Once that is durable, `keep` makes the answer. */
   private async written<Value, Kept>(write: () => Value, keep: (value: Value) => Kept): Promise<Kept> {
     this.assertOpen();
     if (this.waiting.length >= MAX_WAITING) throw new KeyringUnavailable('too many tasks wait for their keys');

@@ -107,7 +107,7 @@ test('a keyring of before pseudonyms keeps its keys, and has users from then on'
   inFolder(async (folder) => {
     const file = join(folder, 'keys.db');
     const old = new DatabaseSync(file);
-    old.exec(`PRAGMA application_id = ${0x736c6b79}; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+    old.exec(`PRAGMA application_id = 1936485241; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
       CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT;`);
     const key = Buffer.alloc(KEY_BYTES, 7);
     old.prepare("INSERT INTO keys (task_id, key) VALUES ('t1', ?)").run(key);

@@ -104,7 +104,7 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
   // The order of targets says nothing.
   const shown = 'targets' in answer ? { ...answer, targets: [...answer.targets].sort() } : answer;
   assert.deepStrictEqual(shown, names.settle(golden.answer, shown));
-  const compact = appended.map(({ type, stream, data }) => ({ event: type, stream, data }) as ExpectedEvent);
+  const compact = appended.map(({ type, stream, data }) => ({ event: type, stream, data }));
   const expected = names.settle([...(golden.events ?? []), golden.recorded], compact) as ExpectedEvent[];
   assert.deepStrictEqual(compact, expected);
   const { actor, traceId, correlationId } = recorded;
