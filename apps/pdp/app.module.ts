@@ -10,6 +10,7 @@ import { LogTime } from '../../libs/control/log-time.js';
 import { Responder } from '../../libs/decision-point/responder.js';
 import { Shredder } from '../../libs/decision-point/shredder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
+import { EvidenceReads } from '../../libs/retention/evidence-reads.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
 import { CallsController } from './calls/calls.controller.js';
@@ -63,6 +64,7 @@ export class AppModule {
       { provide: Tasks, useValue: service.decisions.tasks },
       { provide: Authorizer, useValue: service.decisions.authorizer },
       { provide: Responder, useValue: service.decisions.responder },
+      { provide: EvidenceReads, useValue: service.reads },
       { provide: CallIndex, useValue: service.index },
       { provide: AuditThread, useValue: service.audit },
       { provide: Scrapes, useValue: service.metrics.scrapes },

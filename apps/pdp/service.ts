@@ -3,6 +3,7 @@ import type { Authenticator } from '../../libs/authentication/authenticator.js';
 import { bearerTokens } from '../../libs/authentication/bearer-tokens.js';
 import type { Operation } from '../../libs/contract/operation.js';
 import type { EventLog } from '../../libs/event-log/port.js';
+import type { EvidenceReads } from '../../libs/retention/evidence-reads.js';
 import { systemClock, type Clock } from '../../libs/kernel/time.js';
 import type { LaneName } from '../../libs/streams/relay-events.js';
 import { registerGauges } from './observability/gauges.js';
@@ -33,6 +34,8 @@ export interface Service {
   readonly index: CallIndex;
   /** Answers auditors, in a thread of its own. */
   readonly audit: AuditThread;
+  /** Records who read evidence. */
+  readonly reads: EvidenceReads;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
@@ -82,7 +85,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const bearers = bearerTokens(control.view);
     const authenticator = wrapAuthenticator?.(bearers) ?? bearers;
     const secret = await keys.secret('create-ids');
-    const { index, audit } = await openAudit({ dataDir, logFile }, log, closing);
+    const { index, audit, reads } = await openAudit({ dataDir, logFile }, log, control.time, closing);
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
     const feed = await openFeed(
       settings,
@@ -103,6 +106,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       feed,
       index,
       audit,
+      reads,
       bounds,
       metrics,
       tracing,

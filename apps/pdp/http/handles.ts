@@ -15,6 +15,7 @@ import { statusOf, type AnswerOf, type Operation } from '../../../libs/contract/
 import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
 import { JsonText } from '../../../libs/kernel/json-text.js';
 import { askedFor, type Asked, type Handled } from '../edge/asked.js';
+import { EvidenceReadsInterceptor } from './evidence-reads.js';
 import { LocationInterceptor } from './routing.js';
 import { WorkInterceptor } from './work.js';
 import { traceparentOf } from './traceparent.js';
@@ -83,7 +84,7 @@ export function Handles(op: Operation, write?: (answer: never) => unknown) {
       RouteConfig({ operation: op }),
       ...Object.entries(headers).map(([name, value]) => Header(name, value)),
       ...(op.location === undefined ? [] : [UseInterceptors(new LocationInterceptor(op.location))]),
-      ...(op.admission === 'audits' ? [UseInterceptors(WorkInterceptor)] : []),
+      ...(op.admission === 'audits' ? [UseInterceptors(WorkInterceptor, EvidenceReadsInterceptor)] : []),
     )(target, key, descriptor);
   };
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
-import type { EventLog } from '../../../libs/event-log/port.js';
+import type { SettledLog } from '../../../libs/event-log/settled.js';
+import { EvidenceReads } from '../../../libs/retention/evidence-reads.js';
+import type { LogTime } from '../../../libs/control/log-time.js';
 import { AuditThread } from '../audit/thread/audit-thread.js';
 import type { Settings } from '../settings.js';
 import { KEYS_FILE } from './stores.js';
@@ -10,12 +12,15 @@ const INDEX_FILE = 'audit-index.db';
 export interface Audit {
   readonly index: CallIndex;
   readonly audit: AuditThread;
+  /** Records who read evidence. */
+  readonly reads: EvidenceReads;
 }
 
 /** Opens the index of calls, and the thread that answers auditors. `closing` stops them. */
 export async function openAudit(
   { dataDir, logFile }: Pick<Settings, 'dataDir' | 'logFile'>,
-  log: EventLog,
+  log: SettledLog,
+  time: LogTime,
   closing: AsyncDisposableStack,
 ): Promise<Audit> {
   const indexFile = join(dataDir, INDEX_FILE);
@@ -24,5 +29,7 @@ export async function openAudit(
   const audit = new AuditThread({ logFile, keysFile: join(dataDir, KEYS_FILE), indexFile });
   closing.defer(() => audit.close());
   await audit.start();
-  return { index, audit };
+  const reads = new EvidenceReads(log, time);
+  closing.defer(() => reads.close());
+  return { index, audit, reads };
 }
