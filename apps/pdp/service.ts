@@ -17,6 +17,7 @@ import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DiskNotices } from './observability/disk-watch.js';
 import { openFeed, type Feed } from './service/feed.js';
+import { startSiem } from './siem/siem.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
@@ -94,6 +95,9 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       { clock, metrics, bounds, authenticator, onRelayTrouble, onRelayRecovered },
       closing,
     );
+    const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
+    const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
+    if (siem !== undefined) closing.defer(() => siem.stop());
     const { lanesHeld } = decisions;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });
     return {

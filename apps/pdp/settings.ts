@@ -3,6 +3,7 @@ import { BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
 import { LEASES, LOGGING, PLACES } from './settings/service.js';
+import { SIEM, siemOf, type SiemSettings } from './settings/siem.js';
 import { readGroups, SettingsError, type Environment, type Setting, type ValuesOf } from './settings/setting.js';
 
 export { SettingsError };
@@ -12,7 +13,7 @@ export { SettingsError };
  * (`npm run docs:settings`), and a house test compares it.
  */
 export const SETTINGS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  [PLACES, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, LOGGING]
+  [PLACES, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, LOGGING]
     .flatMap((group): Setting[] => Object.values(group))
     .map((each) => [each.name, each]),
 );
@@ -31,6 +32,7 @@ export interface Settings
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Undefined: nothing is sent to Kafka. */
   readonly kafka: KafkaSettings | undefined;
+  readonly siem: SiemSettings;
   readonly limits: ValuesOf<typeof LIMITS>;
   readonly bounds: ValuesOf<typeof BOUNDS> & ValuesOf<typeof VALIDATION>;
 }
@@ -46,6 +48,7 @@ export function readSettings(environment: Environment): Settings {
     responses: RESPONSES,
     logging: LOGGING,
     kafka: KAFKA,
+    siem: SIEM,
     limits: LIMITS,
     bounds: BOUNDS,
     validation: VALIDATION,
@@ -63,6 +66,7 @@ export function readSettings(environment: Environment): Settings {
     logFile: eventLog ?? `${places.dataDir}/sallyport.db`,
     tls: tlsOf(tlsCert, tlsKey, places),
     kafka: kafkaOf(values.kafka),
+    siem: siemOf(values.siem, environment),
     limits: values.limits,
     bounds: { ...values.bounds, ...values.validation },
   };

@@ -32,11 +32,13 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
       onRecovered: () => logger.info('recovered: spans arrive again'),
     });
-    const onRelayTrouble = (lane: string, reason: string): void => logger.warn({ lane, reason }, 'not sent to Kafka');
+    const onRelayTrouble = (lane: string, reason: string): void =>
+      logger.warn({ lane, reason }, lane.startsWith('siem') ? 'the SIEM gets no events' : 'not sent to Kafka');
     const service = await openService(settings, {
       tracing,
       onRelayTrouble,
-      onRelayRecovered: (lane) => logger.info({ lane }, 'recovered: sent to Kafka again'),
+      onRelayRecovered: (lane) =>
+        logger.info({ lane }, `recovered: ${lane.startsWith('siem') ? 'the SIEM gets events' : 'sent to Kafka'} again`),
       onDisk: {
         onTrouble: (trouble) =>
           logger.error(

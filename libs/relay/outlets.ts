@@ -6,6 +6,7 @@ import { followTopic } from '../kafka/topic-reader.js';
 import type { Outlet, ReadableOutlet } from './port.js';
 
 export const EVENTS_TOPIC = 'sallyport.events.v1';
+export const SIEM_TOPIC = 'sallyport.siem.v1';
 
 /** For topics that we make; existing ones keep their sizes. */
 export interface TopicSizes {

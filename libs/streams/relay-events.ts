@@ -16,4 +16,9 @@ export const relayEventSchemas = { RelayLeaseTaken: progress, RelayCheckpointed:
 export type RelayProgress = z.infer<typeof progress>;
 
 /** `events`: the whole log, in order. `directives`: emergency stops alone, so that nothing delays them. */
-export type LaneName = 'events' | 'directives';
+export type KafkaLaneName = 'events' | 'directives';
+
+/** The OCSF events of the whole log, by the way on which they leave. */
+export type SiemLaneName = 'siem-kafka' | 'siem-file' | 'siem-otlp';
+
+export type LaneName = KafkaLaneName | SiemLaneName;

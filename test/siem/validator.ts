@@ -1,6 +1,6 @@
 import type { Attribute, OcsfSchema, ScalarType, Shape } from './schema.js';
 
-/** What is wrong with an OCSF event, and which objects of the schema it uses. */
+/** The faults of an OCSF event, and the objects of the schema that it uses. */
 export interface Findings {
   readonly faults: string[];
   readonly objects: Set<string>;

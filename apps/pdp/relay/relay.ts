@@ -6,7 +6,7 @@ import { defined } from '../../../libs/kernel/defined.js';
 import { runDirectivesLane, type ObservedDirectives } from '../../../libs/relay/directives-lane.js';
 import { sourceOf } from '../../../libs/relay/cloud-event.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
-import type { LaneName } from '../../../libs/streams/relay-events.js';
+import type { KafkaLaneName } from '../../../libs/streams/relay-events.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
 import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../settings/kafka.js';
@@ -23,7 +23,7 @@ export interface LaneDetail {
 }
 
 export interface Relay {
-  details(): Record<LaneName, LaneDetail>;
+  details(): Record<KafkaLaneName, LaneDetail>;
   /** Disconnects from the brokers immediately. Unsent events stay in the log. */
   stop(): Promise<void>;
 }
@@ -52,7 +52,7 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
   };
 
   const newest = (): bigint => (view.position > log.latestCommit() ? view.position : log.latestCommit());
-  const detailOf = (name: LaneName): LaneDetail => {
+  const detailOf = (name: KafkaLaneName): LaneDetail => {
     const { state, reason, position, sinceAckMs } = lanes[name].status();
     return defined({
       state,

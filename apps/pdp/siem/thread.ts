@@ -1,0 +1,106 @@
+import { workerData } from 'node:worker_threads';
+import { Damaged } from '../../../libs/event-log/sqlite/shared/errors.js';
+import { CellReader } from '../../../libs/event-log/sqlite/shared/query.js';
+import { openLogReader } from '../../../libs/event-log/sqlite/worker/log-reader.js';
+import { keyOf, ocsfOf } from '../../../libs/siem/ocsf-of.js';
+import type { OcsfEvent } from '../../../libs/siem/ocsf.js';
+import { SiemFile } from '../../../libs/siem/siem-file.js';
+import { codeOf } from '../../../libs/sqlite-file/codes.js';
+import { Reconnecting } from '../../../libs/sqlite-file/reconnecting.js';
+import { lowerOwnPriority } from '../../../libs/threads/priority.js';
+import { ownPort, serve } from '../../../libs/threads/serve.js';
+import type { SiemPage, SiemReply, SiemRequest, SiemThreadData } from './messages.js';
+import { openOtlp, type OtlpLogs } from './otlp.js';
+
+/** Nice increment of this thread: when processors are scarce, decisions and their records run first. */
+const SIEM_NICE_INCREMENT = 10;
+/** One page is one batch to Kafka and one request to a collector, whose limits are some MB. */
+const PAGE_EVENTS = 200;
+
+/**
+ * The thread that makes OCSF events, with its own connection to the log. It answers by the ids of requests, because a
+ * collector may take seconds, and neither the file nor Kafka waits for that.
+ */
+lowerOwnPriority(SIEM_NICE_INCREMENT);
+serve({
+  open() {
+    const { logFile, file, otlp }: SiemThreadData = workerData;
+    const reader = new Reconnecting({
+      open: () => openLogReader(logFile),
+      keepsAfter: (error) => error instanceof Damaged,
+    });
+    const read = (after: number): Read =>
+      reader.use((open) =>
+        readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS }).cells, after),
+      );
+    const desk = deskOf(read, file === undefined ? undefined : new SiemFile(file), otlp && openOtlp(otlp));
+    return {
+      answer(requests: readonly SiemRequest[]) {
+        for (const request of requests) void desk.serve(request).then((reply) => ownPort().postMessage(reply));
+        return [];
+      },
+      close() {
+        desk.close();
+        reader.close();
+      },
+    };
+  },
+  reasonOf: failureOf,
+});
+
+interface Read extends SiemPage {
+  readonly events: readonly OcsfEvent[];
+}
+
+/** The events of an answer of the log as OCSF events. */
+function readPage(cells: ConstructorParameters<typeof CellReader>[0], after: number): Read {
+  const reader = new CellReader(cells);
+  reader.number();
+  const more = reader.number() === 1;
+  let to = after;
+  const events = reader.list(() => {
+    to = reader.number();
+    const stream = reader.text();
+    // The revision and the type are also in the text.
+    reader.number();
+    reader.text();
+    return ocsfOf({ position: BigInt(to), stream, json: reader.text() });
+  });
+  const mapped = events.filter((event) => event !== undefined);
+  return { to, count: mapped.length, atEnd: !more, events: mapped };
+}
+
+function deskOf(read: (after: number) => Read, file: SiemFile | undefined, otlp: OtlpLogs | undefined) {
+  const pageOf = async (request: SiemRequest): Promise<SiemPage | undefined> => {
+    if (request.kind === 'sync') {
+      file?.sync();
+      return undefined;
+    }
+    const { events, ...page } = read(request.after);
+    if (request.kind === 'records') {
+      return { ...page, records: events.flatMap((event) => [keyOf(event), JSON.stringify(event)]) };
+    }
+    if (request.kind === 'file') file?.append(events.map((event) => `${JSON.stringify(event)}\n`));
+    else if (events.length > 0) await otlp?.send(events);
+    return page;
+  };
+  return {
+    async serve(request: SiemRequest): Promise<SiemReply> {
+      const { id } = request;
+      try {
+        return { id, page: await pageOf(request) };
+      } catch (error) {
+        return { id, failure: failureOf(error) };
+      }
+    },
+    close() {
+      file?.close();
+      otlp?.close();
+    },
+  };
+}
+
+/** `Damaged` and our own errors say no more than a position. Others may quote a path or an address. */
+function failureOf(error: unknown): string {
+  return error instanceof Damaged ? error.message : codeOf(error);
+}
