@@ -31,6 +31,7 @@ test('without any setting there is a default for each', () => {
     responseMs: 3_600_000,
     logLevel: 'info',
     kafka: undefined,
+    siem: { kafka: true, file: undefined, otlp: undefined },
     limits: {
       bodyBytes: 1_048_576,
       definitionBytes: 4_194_304,
@@ -117,6 +118,9 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_KAFKA_CLIENT_ID', ['', 'a b']],
   ['SALLYPORT_KAFKA_PARTITIONS', ['0', '1001', 'some']],
   ['SALLYPORT_KAFKA_REPLICATION', ['0', '16']],
+  ['SALLYPORT_SIEM_KAFKA', ['', 'yes', 'On']],
+  ['SALLYPORT_SIEM_FILE', ['']],
+  ['SALLYPORT_SIEM_OTLP', ['', 'yes', 'on']],
   ['SALLYPORT_LOG_LEVEL', ['', 'INFO', 'verbose']],
   ['SALLYPORT_TLS_CERT', ['']],
   ['SALLYPORT_TLS_KEY', ['']],

@@ -4,6 +4,8 @@ import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { categoriesOf, families, familyOf } from '../streams/catalogue.js';
+import { ocsfOf } from '../siem/ocsf-of.js';
+import type { OcsfEvent } from '../siem/ocsf.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { storedEvent, type StoredEvent } from './stored-event.js';
 
@@ -20,13 +22,14 @@ const PAGE_EVENTS = 500;
 export async function readEvents(
   log: LogReading,
   directives: DirectiveHistory,
-  { after = '0', cursor = after, types, capability, limit = DEFAULT_EVENTS }: EventsQuery,
-): Promise<{ items: StoredEvent[]; next?: string }> {
+  { after = '0', cursor = after, types, capability, format = 'json', limit = DEFAULT_EVENTS }: EventsQuery,
+): Promise<{ items: (StoredEvent | OcsfEvent)[]; next?: string }> {
+  const itemOf = format === 'ocsf' ? ocsfOf : storedEvent;
   const wanted = types === undefined ? undefined : new Set(types.split(','));
   const categories = wanted === undefined ? undefined : categoriesOf(wanted);
   // A lifting names its directive only, and the directive names the capability.
   if (capability !== undefined) await directives.refresh();
-  const items: StoredEvent[] = [];
+  const items: (StoredEvent | OcsfEvent)[] = [];
   let at = BigInt(cursor);
   for (let scanned = 0; scanned < MAX_SCANNED;) {
     const page = await log.readAll(defined({ after: at, limit: PAGE_EVENTS, categories }));
@@ -35,7 +38,9 @@ export async function readEvents(
       if (items.length >= limit && event.position !== at) return { items, next: String(at) };
       at = event.position;
       if (wanted?.has(event.type) === false || isBookkeeping(event)) continue;
-      if (capability === undefined || concerns(event, capability, directives)) items.push(storedEvent(event));
+      if (capability !== undefined && !concerns(event, capability, directives)) continue;
+      const item = itemOf(event);
+      if (item !== undefined) items.push(item);
     }
     scanned += page.length;
   }

@@ -3,7 +3,15 @@ import { TaskStatus } from '../task/decider.js';
 import { GivenInstant, Label, NameId, PositionText, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ReasonCode, VersionStatus } from '../vocabulary/words.js';
 import { named } from './components.js';
-import { CallEvidence, CallSummary, ReplayedCall, StoredEvent, TaskSummary, TracedTask } from './evidence.js';
+import {
+  CallEvidence,
+  CallSummary,
+  OcsfEvent,
+  ReplayedCall,
+  StoredEvent,
+  TaskSummary,
+  TracedTask,
+} from './evidence.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
 import { pageOf } from './shapes.js';
@@ -42,7 +50,7 @@ export const EventsQuery = z.object({
     .optional()
     .describe('Event types, comma-separated.'),
   capability: NameId.optional(),
-  format: z.literal('json').optional(),
+  format: z.enum(['json', 'ocsf']).optional().describe('`ocsf`: each event in the form for a SIEM.'),
   limit: z.coerce.number().int().min(1).max(MAX_EVENTS).optional().describe('Events of a page at most.'),
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
@@ -131,5 +139,5 @@ export const listEvents = operation({
   description: 'In the order of the log. Follow `next` also if a page is empty: a page ends after a bounded search.',
   path: '/v1/audit/events',
   query: EventsQuery,
-  answers: { 200: pageOf(StoredEvent) },
+  answers: { 200: pageOf(z.union([StoredEvent, OcsfEvent])) },
 });

@@ -37,6 +37,23 @@ export const StoredEvent = named(
 
 export type StoredEvent = Shape<typeof StoredEvent>;
 
+export const OcsfEvent = named(
+  'OcsfEvent',
+  z.looseObject({
+    class_uid: z.int(),
+    category_uid: z.int(),
+    activity_id: z.int(),
+    type_uid: z.int(),
+    severity_id: z.int(),
+    time: z.int().describe('Milliseconds since 1970.'),
+    metadata: z.looseObject({ version: z.string(), uid: z.string().describe('The id of the event.') }),
+  }),
+  {
+    description:
+      'An event in the form of OCSF 1.9, for a SIEM, without content. `docs/operate/siem.md` lists its parts.',
+  },
+);
+
 export const RegistryEvidence = named(
   'RegistryEvidence',
   z.object({

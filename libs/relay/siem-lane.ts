@@ -17,7 +17,7 @@ export interface Delivered {
   readonly atEnd: boolean;
 }
 
-/** Where the OCSF events of a lane go. */
+/** A way on which the OCSF events of a lane leave. */
 export interface SiemOutput {
   /** A delivery that takes longer has failed. Its events may still arrive, and are delivered again. */
   readonly deliverMs: number;

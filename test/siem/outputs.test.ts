@@ -8,9 +8,9 @@ import { parseEvent } from '../../libs/event-log/event.js';
 import type { OcsfEvent } from '../../libs/siem/ocsf.js';
 import { families } from '../../libs/streams/catalogue.js';
 import { decide } from '../support/calls.js';
-import { startService, type TestOptions, type TestService } from '../support/service.js';
+import { startService, type Answered, type TestOptions, type TestService } from '../support/service.js';
 import { test, type TestContext } from '../support/testing.js';
-import { openTask, readyWorld } from '../support/world.js';
+import { expecting, openTask, readyWorld } from '../support/world.js';
 import { until } from '../relay/ground.js';
 import { startCollector, otlpEnvironment } from './collector.js';
 import { reducedSchema, wholeSchema } from './schema.js';
@@ -28,15 +28,17 @@ function folder(t: TestContext): string {
 
 async function started(t: TestContext, env: Record<string, string>, more: TestOptions = {}): Promise<TestService> {
   const service = await startService({ env, ...more });
-  t.after(() => service.stop());
+  t.after(() => service.stop('keep'));
+  if (more.dataDir === undefined) t.after(() => rmSync(service.dataDir, { recursive: true, force: true }));
   return service;
 }
 
+/** The whole lines of the file: the last one may be on its way. */
 const eventsIn = (path: string): OcsfEvent[] =>
   existsSync(path)
     ? readFileSync(path, 'utf8')
         .split('\n')
-        .filter((line) => line !== '')
+        .slice(0, -1)
         .map((line) => JSON.parse(line) as OcsfEvent)
     : [];
 
@@ -65,7 +67,7 @@ const metric = async (service: TestService, name: string): Promise<number> => {
 test('the file has every event of the log in its order, and goes on after a restart', async (t) => {
   const dataDir = folder(t);
   const file = join(folder(t), 'siem.jsonl');
-  const first = await startService({ dataDir, env: { SALLYPORT_SIEM_FILE: file } });
+  const first = await started(t, { SALLYPORT_SIEM_FILE: file }, { dataDir });
   await readyWorld(first);
   const task = await openTask(first);
   for (let calls = 0; calls < 5; calls += 1) await decide(first, task);
@@ -75,7 +77,21 @@ test('the file has every event of the log in its order, and goes on after a rest
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal(await metric(first, 'sallyport_siem_file_sending'), 1);
   assert.equal(await metric(first, 'sallyport_siem_file_sent_total'), events.length);
-  await first.stop('keep');
+
+  const paged: OcsfEvent[] = [];
+  for (let next: string | undefined = '0'; next !== undefined;) {
+    const path = `/v1/audit/events?format=ocsf&limit=7&after=${next}`;
+    const page: Answered = expecting(200, await first.call('auditor', 'GET', path));
+    paged.push(...page.items);
+    next = page.next;
+  }
+  assert.deepEqual(paged, events, 'the list answers the same events, page by page');
+  const denied = await first.call('auditor', 'GET', '/v1/audit/events?format=ocsf&types=TaskOpened');
+  assert.deepEqual(
+    denied.body.items.map(({ type_uid: type }: OcsfEvent) => type),
+    [300_301],
+  );
+  await first.server.close();
 
   const second = await started(t, { SALLYPORT_SIEM_FILE: file }, { dataDir });
   await decide(second, await openTask(second));

@@ -69,7 +69,7 @@ export const KAFKA = {
     'SALLYPORT_KAFKA_PARTITIONS',
     whole(1, 1000),
     '3',
-    'Partitions of `sallyport.events.v1`, if the service creates it.',
+    'Partitions of `sallyport.events.v1` and `sallyport.siem.v1`, if the service creates them.',
     'Partitions added later move streams: consumers then see one stream in two.',
   ),
   replication: setting(
