@@ -1,6 +1,7 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { defined } from '../../libs/kernel/defined.js';
 import { boundedText, whyNoAnswer } from '../../libs/kernel/http-answer.js';
+import { nextStep } from './no-answer.js';
 import { at } from './print.js';
 
 /** The service answered with RFC 9457 problem+json. `code` is the contract's. */
@@ -22,6 +23,14 @@ export class ServiceProblem extends Error {
 /** The service did not answer, or its answer cannot be understood. */
 export class ServiceUnreachable extends Error {
   override readonly name = 'ServiceUnreachable';
+
+  constructor(
+    message: string,
+    /** What an operator can do, in one line. */
+    readonly next = 'Is --server right?',
+  ) {
+    super(message);
+  }
 }
 
 /**
@@ -72,14 +81,16 @@ export function createCall({ server, token, timeoutMs = TIMEOUT_MS }: ClientOpti
       );
       text = await boundedText(response, MAX_ANSWER_BYTES);
     } catch (error) {
-      throw new ServiceUnreachable(`no answer from ${server.origin}: ${whyNoAnswer(error)}`);
+      const why = whyNoAnswer(error);
+      throw new ServiceUnreachable(`no answer from ${server.origin}: ${why}`, nextStep(server, why));
     }
     const parsed = parse(text);
     if (response.ok) {
       if (text === '') return {};
       if (isJsonObject(parsed)) return parsed;
       throw new ServiceUnreachable(
-        `${server.origin} answered with something that is not JSON: is it a Sallyport service?`,
+        `${server.origin} answered with something that is not JSON`,
+        'Is it a Sallyport service?',
       );
     }
     throw problemOf(response.status, parsed);

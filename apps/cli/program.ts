@@ -143,7 +143,7 @@ function explain(error: unknown, world: World, json: boolean): number {
     return error.kind === 'usage' ? EXIT.usage : EXIT.captureFailed;
   }
   if (error instanceof ServiceUnreachable) {
-    say(`${error.message}. Is it running (npm start), and is --server right?`);
+    say(`${error.message}. ${error.next}`);
     return EXIT.unavailable;
   }
   if (error instanceof ServiceProblem) {

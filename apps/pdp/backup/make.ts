@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { copyPrivately, makeWhole, smallFilesIn, writePrivately } from '../../../libs/backup/files.js';
 import { incarnationIn } from '../../../libs/backup/incarnation.js';
@@ -20,6 +21,9 @@ export async function makeBackup(
   folder: string,
   nowMs: number,
 ): Promise<Manifest> {
+  if (!existsSync(logFile)) {
+    throw new BackupError(`there is no log at ${logFile}: set SALLYPORT_DATA to the data folder of the service`);
+  }
   try {
     return await makeWhole(folder, async (draft) => {
       await copied(logFile, join(draft, LOG_FILE));
