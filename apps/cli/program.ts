@@ -20,6 +20,7 @@ import { addRetention } from './commands/retention.js';
 import { addServe } from './commands/serve.js';
 import { addSiem } from './commands/siem.js';
 import { addTask } from './commands/task.js';
+import { addVerify } from './commands/verify.js';
 import { printable } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
 
@@ -38,14 +39,15 @@ Connection:
 
 Exit codes:
   0  done, or allowed
-  1  a replay is not identical, or an unexpected error occurred
+  1  a replay is not identical, a bundle is not sound, or an unexpected error occurred
   2  wrong usage
   3  the service cannot be reached, or cannot answer now
   4  the service refused the request
   5  a call was denied, or a response was not accepted
   6  a server could not be captured
   7  a disable was not effective everywhere within --target-ms; it is in force
-  8  a disable matches nothing now; it is in force (--ahead says that this is intended)
+  8  a disable matches nothing now; it is in force (--ahead says that this is intended); or a bundle is sound as far as it
+     goes: something in it was erased or left out, or needs a key that was not given
   9  the service does not know whether it carried the command out: send the same command again
   10 a policy file has errors, or a case of a policy test failed
   11 no decision of a replay differs, but the service lacks an engine (decider or Cedar version) that some were made with
@@ -119,6 +121,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addClock(program, world, exits);
   addAudit(program, world, exits);
   addSample(program, world, exits);
+  addVerify(program, world, exits);
   addRetention(program, world, exits);
   addPrincipal(program, world, exits);
   addEvents(program, world, exits);

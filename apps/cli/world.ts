@@ -34,6 +34,8 @@ export const EXIT = {
   late: 7,
   /** A disable is in force, and matches nothing that is registered or open now. */
   matchesNothing: 8,
+  /** A bundle is sound as far as it goes: something was erased or left out, or a key or an engine is missing. */
+  soundInPart: 8,
   /** The service cannot say whether it carried the command out. */
   outcomeUnknown: 9,
   /** A policy file has errors, or a case of a policy test failed. */

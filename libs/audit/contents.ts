@@ -41,8 +41,8 @@ export class Contents {
   private ahead = new Map<string, Uint8Array | undefined>();
 
   constructor(
-    private readonly log: LogReading,
-    private readonly keys: KeyReading,
+    private readonly log: Pick<LogReading, 'read' | 'payloads'>,
+    private readonly keys: Pick<KeyReading, 'get'>,
   ) {}
 
   /** Announces the events whose content will be opened, in their order, so that many are read at a time. */

@@ -29,7 +29,7 @@ export class DirectiveHistory {
   private readAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly log: LogReading,
+    private readonly log: Pick<LogReading, 'read'>,
     private readonly clock: Pick<Clock, 'monotonicMs'> = systemClock,
   ) {}
 

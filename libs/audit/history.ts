@@ -42,7 +42,7 @@ export class History {
   private latest: { readonly name: string; readonly view: ConsultedView } | undefined;
 
   constructor(
-    private readonly log: LogReading,
+    private readonly log: Pick<LogReading, 'read'>,
     private readonly directives = new DirectiveHistory(log),
   ) {}
 

@@ -54,7 +54,7 @@ const MAX_LOADS = 3;
 /** Restores the inputs of a recorded decision, as of its basis. An instance serves one request, like its History. */
 export class Reconstructor {
   constructor(
-    private readonly log: LogReading,
+    private readonly log: Pick<LogReading, 'read' | 'blob'>,
     private readonly engines: DecisionEngines,
     private readonly history = new History(log),
     /** Absent if content must not be read: then the engines answer from the record. */

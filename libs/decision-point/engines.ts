@@ -69,7 +69,7 @@ export class DecisionEngines {
    * version than the installed one is `engine_gone`, because Cedar does not promise equal answers across versions.
    */
   constructor(
-    private readonly log: LogReading,
+    private readonly log: Pick<LogReading, 'blob'>,
     earlier: readonly PolicyEngine[] = [],
   ) {
     this.policies = new PolicyEngine();

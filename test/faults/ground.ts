@@ -184,7 +184,7 @@ const REVIEW = { type: 'review' as const, policyVersion: 1, verdict: 'approved' 
 async function warmed(log: EventLog, view: ControlView): Promise<DecisionEngines> {
   const blobs = new Map(POLICIES.map(({ digest, bytes }) => [digest, bytes]));
   const all: Pick<EventLog, 'blob'> = { blob: async (digest) => blobs.get(digest) ?? log.blob(digest) };
-  const engines = new DecisionEngines(all as EventLog);
+  const engines = new DecisionEngines(all);
   for (const { digest: cedar } of POLICIES) {
     for (const operation of OPERATIONS) {
       const snapshot = snapshotFor(view, undefined, 'host-a', 'notes');

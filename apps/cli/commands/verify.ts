@@ -1,0 +1,110 @@
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { MAX_BUNDLE_BYTES } from '../../../libs/bundle/format.js';
+import type { Soundness, Verdict } from '../../../libs/bundle/verdict.js';
+import { isJsonObject, type Json } from '../../../libs/kernel/canonical-json.js';
+import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
+import { parseVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
+import { collect, describe, type Exits } from '../command.js';
+import { at, jsonText, list, printable, table } from '../print.js';
+import { EXIT, UsageError, type World } from '../world.js';
+
+interface VerifyOptions {
+  readonly key: readonly string[];
+  readonly json?: boolean;
+}
+
+const EXITS: Readonly<Record<Soundness, number>> = {
+  sound: EXIT.done,
+  not_sound: EXIT.notIdentical,
+  partly: EXIT.soundInPart,
+};
+
+/** Calls that are listed for a person. `--json` has all of them. */
+const MAX_CALLS = 50;
+const MAX_KEY_BYTES = 65_536;
+const MAX_KEY_DEPTH = 16;
+
+/** `sallyport verify`: checks a bundle without a service, a network or a data folder. */
+export function addVerify(program: Command, world: World, exits: Exits): void {
+  describe(program, 'verify <bundle>', {
+    about:
+      'Verify a bundle of evidence offline, and decide its calls again. ' +
+      `Exits with ${EXIT.notIdentical} if it is not sound, and with ${EXIT.soundInPart} if it is sound as far as it goes`,
+    example: 'sallyport verify trace.json --key log-key.txt',
+  })
+    .option('--key <file|text>', 'a verifier key of the log, or a file with one; repeatable', collect, [])
+    .option('--json', 'print only JSON on stdout')
+    .action(async (name: string, options: VerifyOptions) => {
+      const { verifyBundle } = await import('../../../libs/bundle/verify.js');
+      const keys = options.key.flatMap((text) => keysIn(world, text));
+      const text = name === '-' ? await world.readStdin(MAX_BUNDLE_BYTES) : textOf(world, name, MAX_BUNDLE_BYTES);
+      const verdict = await verifyBundle(text, { keys });
+      if (options.json === true) world.out(`${jsonText(verdict)}\n`);
+      else world.out(linesOf(verdict).join('\n') + '\n');
+      exits.code = EXITS[verdict.soundness];
+    });
+}
+
+/** The words for the result of a decision that was made again. Any other result differs. */
+const SAMENESS: ReadonlyMap<boolean | string, string> = new Map<boolean | string, string>([
+  [true, 'same'],
+  ['shredded', 'same without its content'],
+  ['key_missing', 'same without its content'],
+  ['engine_gone', 'an engine is missing'],
+]);
+
+function textOf(world: World, name: string, maxBytes: number): string {
+  const file = resolve(world.cwd, name);
+  try {
+    if (statSync(file).size > maxBytes) throw new UsageError(`${name} holds over ${maxBytes} bytes`);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`cannot read ${name}: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+}
+
+/**
+ * The keys of `--key`: one as text, or a file with one on each line, or with the answer of `/.well-known/sallyport-log`.
+ */
+function keysIn(world: World, option: string): NoteVerifier[] {
+  const verifier = parseVerifier(option);
+  if (verifier !== undefined) return [verifier];
+  const text = textOf(world, option, MAX_KEY_BYTES).trim();
+  const found = text.startsWith('{') ? publishedKeys(text) : text.split(/\r?\n/);
+  const keys = found.map((line) => parseVerifier(line.trim()));
+  if (keys.length > 0 && keys.every((key) => key !== undefined)) return keys;
+  throw new UsageError('--key needs a verifier key of the log (<name>+<id>+<key>), or a file with such keys');
+}
+
+function publishedKeys(text: string): string[] {
+  const parsed = parseStrictJson(text, MAX_KEY_DEPTH);
+  const value: Json = parsed.ok ? parsed.value : {};
+  return isJsonObject(value) ? list(value, 'keys').map((key) => at(key, 'publicKey')) : [];
+}
+
+function linesOf(verdict: Verdict): string[] {
+  const { faults, gaps, limits, checked, calls } = verdict;
+  const shown = calls.slice(0, MAX_CALLS).map(({ callId, attempt, decision, reason, identical }) => {
+    return [`  ${SAMENESS.get(identical) ?? 'DIFFERS'}`, callId, `attempt ${attempt}`, `${decision} ${reason}`];
+  });
+  const more = calls.length > MAX_CALLS ? [`  … and ${calls.length - MAX_CALLS} more; --json has all`] : [];
+  return [
+    printable(headOf(verdict), 600),
+    ...faults.slice(1).map(({ where, what }) => printable(`  also: ${where}: ${what}`, 600)),
+    ...gaps.map((gap) => printable(`  not shown: ${gap}`, 600)),
+    ...checked.map((text) => printable(`  checked: ${text}`, 600)),
+    ...(faults.length > 0 ? [] : limits.map((text) => printable(`  open question: ${text}`, 600))),
+    ...table(shown),
+    ...more,
+  ];
+}
+
+function headOf({ soundness, traceId = '', faults, calls }: Verdict): string {
+  const [first] = faults;
+  if (first !== undefined) return `NOT SOUND: ${first.where}: ${first.what}`;
+  const what = `trace ${traceId} with ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}`;
+  return soundness === 'sound' ? `SOUND: ${what}` : `SOUND AS FAR AS IT GOES: ${what}`;
+}

@@ -1,0 +1,47 @@
+import { parseCheckpoint, type SignedCheckpoint } from '../transparency/checkpoint.js';
+import { parseVerifier, verifiedBy, verifierText, type NoteVerifier } from '../transparency/note.js';
+import type { Bundle } from './format.js';
+import type { Findings } from './verdict.js';
+
+const WHERE = '/checkpoint';
+
+/**
+ * Checks the signatures of the checkpoint. The keys of the bundle have to be exactly those that signed, and they prove
+ * nothing by themselves: `given` are the keys that the reader trusts. Undefined if the checkpoint cannot be used.
+ */
+export function checkCheckpoint(
+  bundle: Bundle,
+  given: readonly NoteVerifier[],
+  findings: Findings,
+): SignedCheckpoint | undefined {
+  const read = parseCheckpoint(bundle.checkpoint);
+  if (!read.ok) return findings.fault(WHERE, read.error);
+  const checkpoint = read.value;
+  const { origin, size, note } = checkpoint;
+  const own: NoteVerifier[] = [];
+  for (const [index, text] of bundle.keys.entries()) {
+    const verifier = parseVerifier(text);
+    if (verifier === undefined) return findings.fault(`/keys/${index}`, 'is no verifier key for Ed25519');
+    own.push(verifier);
+  }
+  const signers = verifiedBy(note, own);
+  if (!signers.ok) return findings.fault(WHERE, 'its signature is wrong: the checkpoint or a key was altered');
+  if (signers.value.length !== own.length || note.signatures.length !== own.length)
+    return findings.fault('/keys', 'are not exactly the keys that signed the checkpoint');
+  const logKey = own.find(({ name }) => name === origin);
+  if (logKey === undefined) return findings.fault(WHERE, 'the log that it names did not sign it');
+  if (size < 1) return findings.fault(WHERE, 'it is of an empty log');
+  findings.checked.push(`the checkpoint of ${origin} with ${size} leaves is signed by ${keyName(logKey)}`);
+  if (given.length === 0) {
+    findings.gap(
+      `no key was given: that ${keyName(logKey)} is the key of the log is only the bundle's own word (give --key)`,
+    );
+    return checkpoint;
+  }
+  const trusted = own.find((each) => given.some((other) => verifierText(other) === verifierText(each)));
+  if (trusted === undefined) return findings.fault(WHERE, 'none of the given keys signed it');
+  findings.checked.push(`${keyName(trusted)} is a key that was given with --key`);
+  return checkpoint;
+}
+
+const keyName = ({ name, keyId }: NoteVerifier): string => `key ${Buffer.from(keyId).toString('hex')} of ${name}`;

@@ -1,0 +1,271 @@
+import { eventAt } from '../audit/trace-record.js';
+import type { Reference } from '../audit/index/messages.js';
+import type { IndexReading } from '../audit/index/reading.js';
+import { isForeign } from '../decision-point/trace.js';
+import { parseEvent } from '../event-log/event.js';
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
+import { digestOfBytes } from '../kernel/digest.js';
+import { refusal, type Refusal } from '../kernel/refusal.js';
+import { err, ok, type Result } from '../kernel/result.js';
+import type { KeyReading } from '../payloads/keyring.js';
+import { families } from '../streams/catalogue.js';
+import { hashText } from '../transparency/hash.js';
+import { rangeRoot } from '../transparency/tree.js';
+import { recordText } from './export-content.js';
+import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from './format.js';
+import { Needs } from './needs.js';
+import type { ProofSource, SealedLog } from './proof-source.js';
+import { nodeName, siblingRanges } from './ranges.js';
+import { streamsOfTask } from './streams.js';
+
+/** Events that are in memory at once. */
+const PAGE = 200;
+
+export interface ExportSources {
+  readonly log: LogReading;
+  readonly keys: Pick<KeyReading, 'get'>;
+  readonly index: IndexReading;
+  readonly proofs: ProofSource;
+}
+
+/** A bundle that is written piece by piece. */
+export interface BundleExport {
+  /** The events of the trace that no checkpoint has yet: they are not in the bundle. */
+  readonly unsealed: number;
+  /** The JSON text. Throws what the log, the keyring and the source of proofs throw. */
+  readonly pieces: AsyncGenerator<string>;
+}
+
+/**
+ * Exports the evidence of a trace as of the latest checkpoint. Undefined if the trace has no sealed events, `too_large`
+ * if it has too many. Memory is bounded by a page, and by the places of the events.
+ */
+export async function exportBundle(
+  sources: ExportSources,
+  traceId: string,
+  content: 'include' | 'omit',
+): Promise<Result<BundleExport | undefined, Refusal>> {
+  const { log, index } = sources;
+  const end = await index.asOf();
+  const joined = await log.read(families.trace.stream(traceId), 0, MAX_BUNDLE_EVENTS + 1);
+  const refusals = await index.refusals(traceId, MAX_BUNDLE_EVENTS + 1);
+  const streams = [families.trace.stream(traceId), ...taskIdsOf(joined).flatMap(streamsOfTask)];
+  const heads = await Promise.all(streams.map((stream) => log.head(stream)));
+  const counted = heads.reduce((sum, head) => sum + head, refusals.length + (await log.head('directives')));
+  if (counted > MAX_BUNDLE_EVENTS)
+    return err(refusal('too_large', `the trace has more than ${MAX_BUNDLE_EVENTS} events`));
+  if (joined.length === 0 && refusals.length === 0) return ok(undefined);
+  const sealed = await sources.proofs.sealed(streams);
+  if (sealed === undefined) return ok(undefined);
+  const writer = new BundleWriter(sources, sealed, traceId, content);
+  const unsealed = sealed.through >= end ? 0 : await unsealedOf(log, [...streams], refusals, sealed.through);
+  return ok({ unsealed, pieces: writer.pieces(joined, streams, refusals) });
+}
+
+function taskIdsOf(joined: readonly RecordedEvent[]): string[] {
+  const ids = new Set<string>();
+  for (const { json } of joined) {
+    const read = families.trace.readWhole(json);
+    if (read.ok) ids.add(read.value.data.taskId);
+  }
+  return [...ids];
+}
+
+/** Events of the trace after a position. They are at the ends of their streams. */
+async function unsealedOf(
+  log: LogReading,
+  streams: readonly string[],
+  refusals: readonly Reference[],
+  through: bigint,
+): Promise<number> {
+  let count = refusals.filter(({ position }) => position > through).length;
+  for (const stream of streams) {
+    for (let before = await log.head(stream); before > 0; before -= PAGE) {
+      const after = Math.max(0, before - PAGE);
+      const page = await log.read(stream, after, before - after);
+      const later = page.filter(({ position }) => position > through).length;
+      count += later;
+      if (later < page.length) break;
+    }
+  }
+  return count;
+}
+
+type Placed = Pick<RecordedEvent, 'position' | 'stream' | 'revision'>;
+
+class BundleWriter {
+  private readonly needs = new Needs();
+  private readonly placed: Placed[] = [];
+  private chars = 0;
+
+  constructor(
+    private readonly sources: ExportSources,
+    private readonly sealed: SealedLog,
+    private readonly traceId: string,
+    private readonly content: 'include' | 'omit',
+  ) {}
+
+  async *pieces(
+    joined: readonly RecordedEvent[],
+    streams: readonly string[],
+    refusals: readonly Reference[],
+  ): AsyncGenerator<string> {
+    for await (const piece of this.members(joined, streams, refusals)) {
+      this.chars += piece.length;
+      if (this.chars > MAX_BUNDLE_BYTES) throw new RangeError('the bundle is larger than a verifier takes');
+      yield piece;
+    }
+  }
+
+  private async *members(
+    joined: readonly RecordedEvent[],
+    streams: readonly string[],
+    refusals: readonly Reference[],
+  ): AsyncGenerator<string> {
+    yield `{"format":1,"traceId":${JSON.stringify(this.traceId)},"events":[`;
+    for (const stream of streams) yield* this.eventsOf(stream, (event) => this.needs.takeOwn(event));
+    yield* this.refused(joined, refusals);
+    await this.needDrift();
+    for (const [stream, revision] of this.needs.revisions) {
+      if (revision > 0) yield* this.eventsOf(stream, (event) => this.needs.takeControl(event), revision);
+    }
+    yield '],"documents":{';
+    yield* this.documents();
+    yield '}';
+    if (this.content === 'include') {
+      yield ',"payloads":{';
+      yield* this.payloads(streams);
+      yield '}';
+    }
+    yield* this.proofs(streams);
+    const { checkpoint, keys } = this.sealed;
+    yield `,"checkpoint":${JSON.stringify(checkpoint)},"keys":${JSON.stringify(keys)}`;
+    yield `,"engines":[${[...this.needs.engines].sort().join(',')}]}`;
+  }
+
+  /** The events of a stream as of the checkpoint, up to a revision. */
+  private async *pagesOf(stream: string, last = Infinity): AsyncGenerator<readonly RecordedEvent[]> {
+    for (let after = 0; after < last;) {
+      const page = await this.sources.log.read(stream, after, Math.min(PAGE, last - after));
+      const within = page.filter(({ position }) => position <= this.sealed.through);
+      if (within.length > 0) yield within;
+      if (within.length < PAGE) return;
+      after = within.at(-1)?.revision ?? last;
+    }
+  }
+
+  private async *eventsOf(stream: string, take: (event: RecordedEvent) => void, last?: number): AsyncGenerator<string> {
+    for await (const page of this.pagesOf(stream, last)) yield this.written(page, take);
+  }
+
+  private written(events: readonly RecordedEvent[], take: (event: RecordedEvent) => void): string {
+    let text = '';
+    for (const event of events) {
+      const { position, stream, revision, json } = event;
+      text += `${this.placed.length === 0 ? '' : ','}${JSON.stringify(json)}`;
+      this.placed.push({ position, stream, revision });
+      take(event);
+    }
+    return text;
+  }
+
+  /** Refused calls with the id of the trace. Those of another host than that of its tasks are not part of it. */
+  private async *refused(joined: readonly RecordedEvent[], refusals: readonly Reference[]): AsyncGenerator<string> {
+    const byStream = Map.groupBy(refusals, ({ stream }) => stream);
+    for (const [stream, references] of byStream) {
+      if (isForeign(joined, families.refusals.idOf(stream) ?? '')) continue;
+      for (const reference of references) {
+        if (reference.position > this.sealed.through) break;
+        const event = await eventAt(this.sources.log, reference);
+        if (event !== undefined) yield this.written([event], (each) => this.needs.takeOwn(each));
+      }
+    }
+  }
+
+  /** A drift that the trace observed was recorded with its call, after the revisions that the decision rests on. */
+  private async needDrift(): Promise<void> {
+    for (const [stream, revision] of this.needs.revisions) {
+      if (!families.capability.has(stream) && !families.directives.has(stream)) continue;
+      if (!this.needs.drifted) return;
+      for (let after = revision; ;) {
+        const page = await this.sources.log.read(stream, after, PAGE);
+        const own = page.filter(({ position, json }) => position <= this.sealed.through && this.isOwn(json));
+        for (const event of own) this.needs.takeOwn(event);
+        if (page.length < PAGE) break;
+        after += PAGE;
+      }
+    }
+  }
+
+  private isOwn(json: string): boolean {
+    return json.includes(this.traceId) && parseEvent(json).traceId === this.traceId;
+  }
+
+  private async *documents(): AsyncGenerator<string> {
+    let separator = '';
+    for (const [digest, { kind }] of this.needs.documents) {
+      const bytes = await this.sources.log.blob(digest);
+      // A document that is lost or damaged is not there: the verifier says so.
+      if (bytes === undefined || digestOfBytes(bytes) !== digest) continue;
+      const text = Buffer.from(bytes).toString('utf8');
+      yield `${separator}"${digest}":${kind === 'text' ? JSON.stringify(text) : text}`;
+      separator = ',';
+    }
+  }
+
+  private async *payloads(streams: readonly string[]): AsyncGenerator<string> {
+    let separator = '';
+    for (const stream of streams) {
+      const taskId = families.task.idOf(stream) ?? families.calls.idOf(stream);
+      if (taskId === undefined || this.needs.shredded.has(taskId)) continue;
+      const key = await this.sources.keys.get(taskId);
+      if (key === undefined) continue;
+      for await (const page of this.pagesOf(stream)) {
+        for (const event of page) {
+          const text = await recordText(this.sources.log, key, event);
+          if (text === undefined) continue;
+          yield separator + text;
+          separator = ',';
+        }
+      }
+    }
+  }
+
+  private async *proofs(streams: readonly string[]): AsyncGenerator<string> {
+    const { sealed, placed } = this;
+    const leaves: number[] = [];
+    for (let at = 0; at < placed.length; at += PAGE) {
+      for (const leaf of sealed.leavesOf(placed.slice(at, at + PAGE))) {
+        if (leaf === undefined) throw new Error('a sealed event has no leaf');
+        leaves.push(leaf);
+      }
+    }
+    yield `,"proofs":{"leaves":${JSON.stringify(leaves)},"nodes":{`;
+    yield* this.nodes([...leaves, sealed.size - 1].sort((a, b) => a - b));
+    yield `}},"completeness":{"leaf":${JSON.stringify(sealed.mapLeaf)},"streams":{`;
+    for (const [index, stream] of streams.entries()) {
+      const { siblings = [], leaf } = sealed.completeness[index] ?? {};
+      const shown = leaf && { key: hashText(leaf.key), revision: leaf.revision, chain: hashText(leaf.chain) };
+      const proof = JSON.stringify({ siblings: siblings.map(hashText), leaf: shown });
+      yield `${index === 0 ? '' : ','}${JSON.stringify(stream)}:${proof}`;
+    }
+    yield '}}';
+  }
+
+  /** Each node once: leaves in their order share nodes with the one before them, if with any. */
+  private *nodes(leaves: readonly number[]): Generator<string> {
+    const { size, node } = this.sealed;
+    let before = new Set<string>();
+    let separator = '';
+    for (const leaf of leaves) {
+      const ranges = siblingRanges(leaf, size);
+      for (const [from, to] of ranges) {
+        const name = nodeName([from, to]);
+        if (before.has(name)) continue;
+        yield `${separator}"${name}":"${hashText(rangeRoot(from, to, node))}"`;
+        separator = ',';
+      }
+      before = new Set(ranges.map(nodeName));
+    }
+  }
+}

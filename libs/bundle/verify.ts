@@ -1,0 +1,49 @@
+import type { NoteVerifier } from '../transparency/note.js';
+import { checkCheckpoint } from './checkpoint.js';
+import { checkContent, checkDocuments } from './content.js';
+import { checkDecisions } from './decisions.js';
+import { checkInclusion, checkNodes, readEvents } from './events.js';
+import { readBundle, type Bundle } from './format.js';
+import { checkStreams } from './streams.js';
+import { Findings, type Verdict } from './verdict.js';
+
+export interface VerifyOptions {
+  /** The keys that the reader trusts. Without one, the verdict is at most `partly`. */
+  readonly keys: readonly NoteVerifier[];
+}
+
+/**
+ * Verifies a bundle without network or disk. Attacker-controlled input: every member is checked against sealed events,
+ * and a bundle that has anything false, missing or put in is not sound. Decisions are made again only if all else agrees.
+ */
+export async function verifyBundle(text: string, options: VerifyOptions): Promise<Verdict> {
+  const findings = new Findings();
+  const read = readBundle(text);
+  if (!read.ok) {
+    findings.fault('the file', read.error);
+    return findings.verdict(undefined);
+  }
+  const bundle = read.value;
+  try {
+    await verify(bundle, options, findings);
+  } catch (error) {
+    // A log that somebody made with a key of their own may hold anything.
+    findings.fault('the bundle', `cannot be verified (${error instanceof Error ? error.name : 'unknown error'})`);
+  }
+  return findings.verdict(bundle.traceId);
+}
+
+async function verify(bundle: Bundle, { keys }: VerifyOptions, findings: Findings): Promise<void> {
+  const checkpoint = checkCheckpoint(bundle, keys, findings);
+  if (checkpoint === undefined) return;
+  const events = readEvents(bundle, findings);
+  if (events === undefined) return;
+  const used = checkInclusion(bundle, events, checkpoint, findings);
+  if (!findings.isSound) return;
+  const streams = checkStreams(bundle, events, findings);
+  if (streams === undefined) return;
+  checkNodes(bundle, used, findings);
+  checkDocuments(bundle, streams, findings);
+  checkContent(bundle, streams, findings);
+  if (findings.isSound) await checkDecisions(bundle, streams, findings);
+}
