@@ -10,6 +10,7 @@ import { LogTime } from '../../libs/control/log-time.js';
 import { Responder } from '../../libs/decision-point/responder.js';
 import { Shredder } from '../../libs/decision-point/shredder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
+import { Eraser } from '../../libs/retention/eraser.js';
 import { EvidenceReads } from '../../libs/retention/evidence-reads.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
@@ -60,6 +61,7 @@ export class AppModule {
       { provide: LogTime, useValue: service.control.time },
       { provide: ControlPlane, useValue: service.control.plane },
       { provide: ContentDesk, useValue: service.decisions.desk },
+      { provide: Eraser, useValue: service.eraser },
       { provide: Shredder, useValue: service.decisions.shredder },
       { provide: Tasks, useValue: service.decisions.tasks },
       { provide: Authorizer, useValue: service.decisions.authorizer },

@@ -3,6 +3,7 @@ import type { Authenticator } from '../../libs/authentication/authenticator.js';
 import { bearerTokens } from '../../libs/authentication/bearer-tokens.js';
 import type { Operation } from '../../libs/contract/operation.js';
 import type { EventLog } from '../../libs/event-log/port.js';
+import type { Eraser } from '../../libs/retention/eraser.js';
 import type { EvidenceReads } from '../../libs/retention/evidence-reads.js';
 import { systemClock, type Clock } from '../../libs/kernel/time.js';
 import type { LaneName } from '../../libs/streams/relay-events.js';
@@ -16,6 +17,7 @@ import { openAudit } from './service/audit.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DiskNotices } from './observability/disk-watch.js';
+import { openRetention } from './service/retention.js';
 import { openFeed, type Feed } from './service/feed.js';
 import { startSiem } from './siem/siem.js';
 import { openStores, type Stores } from './service/stores.js';
@@ -37,6 +39,8 @@ export interface Service {
   readonly audit: AuditThread;
   /** Records who read evidence. */
   readonly reads: EvidenceReads;
+  /** Erases users. */
+  readonly eraser: Eraser;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
@@ -88,6 +92,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const secret = await keys.secret('create-ids');
     const { index, audit, reads } = await openAudit({ dataDir, logFile }, log, control.time, closing);
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
+    const eraser = await openRetention(settings, { stores, control, decisions, index }, closing);
     const feed = await openFeed(
       settings,
       stores,
@@ -111,6 +116,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       index,
       audit,
       reads,
+      eraser,
       bounds,
       metrics,
       tracing,

@@ -2,7 +2,7 @@ import { isLoopback } from '../../libs/kernel/loopback.js';
 import { BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
-import { LEASES, LOGGING, PLACES } from './settings/service.js';
+import { LEASES, LOGGING, PLACES, RETENTION } from './settings/service.js';
 import { SIEM, siemOf, type SiemSettings } from './settings/siem.js';
 import { readGroups, SettingsError, type Environment, type Setting, type ValuesOf } from './settings/setting.js';
 
@@ -13,7 +13,7 @@ export { SettingsError };
  * (`npm run docs:settings`), and a house test compares it.
  */
 export const SETTINGS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  [PLACES, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, LOGGING]
+  [PLACES, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
     .flatMap((group): Setting[] => Object.values(group))
     .map((each) => [each.name, each]),
 );
@@ -25,6 +25,7 @@ export interface Settings
     Pick<Places, 'dataDir' | 'http' | 'grpc' | 'publicUrl'>,
     ValuesOf<typeof LEASES>,
     ValuesOf<typeof RESPONSES>,
+    ValuesOf<typeof RETENTION>,
     ValuesOf<typeof LOGGING> {
   readonly logFile: string;
   /** Where scrapers find the metrics; undefined for nowhere. `isDefault`: no setting names it. */
@@ -46,6 +47,7 @@ export function readSettings(environment: Environment): Settings {
     places: PLACES,
     leases: LEASES,
     responses: RESPONSES,
+    retention: RETENTION,
     logging: LOGGING,
     kafka: KAFKA,
     siem: SIEM,
@@ -61,6 +63,7 @@ export function readSettings(environment: Environment): Settings {
     ...places,
     ...values.leases,
     ...values.responses,
+    ...values.retention,
     ...values.logging,
     metrics: metrics === 'off' ? undefined : { ...metrics, isDefault: environment[PLACES.metrics.name] === undefined },
     logFile: eventLog ?? `${places.dataDir}/sallyport.db`,

@@ -18,6 +18,9 @@ export interface Shredding {
 
 /** Erases the content of tasks. Nobody can read it without the key of the task. */
 export class Shredder {
+  /** Tasks that are being shredded. */
+  private readonly busy = new Set<string>();
+
   constructor(
     private readonly log: Pick<EventLog, 'read'>,
     private readonly plane: ControlPlane,
@@ -36,16 +39,40 @@ export class Shredder {
     caller: Caller,
     shredding: Shredding,
   ): Promise<Result<{ position: bigint }, Refusal>> {
+    for (const taskId of taskIds) this.busy.add(taskId);
+    try {
+      return await this.recordAndDestroy(taskIds, caller, shredding);
+    } finally {
+      for (const taskId of taskIds) this.busy.delete(taskId);
+    }
+  }
+
+  private async recordAndDestroy(
+    taskIds: readonly string[],
+    caller: Caller,
+    shredding: Shredding,
+  ): Promise<Result<{ position: bigint }, Refusal>> {
+    await this.keys.condemn(...taskIds);
     const prepare = () => Promise.all(taskIds.map((taskId) => this.log.read(families.task.stream(taskId))));
     const run = await this.plane.run(caller, (now, tasks) => planOf(tasks, caller, shredding, now), prepare);
-    if (!run.ok) return run;
-    await this.destroyKeys(taskIds);
+    if (run.ok) await this.destroyKeys(taskIds);
+    else await this.keys.spare(...taskIds);
     return run;
+  }
+
+  /** Completes what a crash, or a store that failed, left undone: a recorded erasure without the end of its key. */
+  async complete(): Promise<void> {
+    for (const taskId of await this.keys.condemned()) {
+      if (this.busy.has(taskId)) continue;
+      const events = await this.log.read(families.task.stream(taskId));
+      if (events.some(({ type }) => type === 'TaskShredded')) await this.destroyKeys([taskId]);
+      else await this.keys.spare(taskId);
+    }
   }
 
   private async destroyKeys(taskIds: readonly string[]): Promise<void> {
     try {
-      for (const taskId of taskIds) await this.keys.shred(taskId);
+      await this.keys.shred(...taskIds);
     } catch (error) {
       if (!(error instanceof KeyringUnavailable)) throw error;
       throw new OutcomeUnknown('the erasure is recorded, and the key could not be destroyed yet');

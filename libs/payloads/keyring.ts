@@ -16,8 +16,20 @@ export interface Keyring extends UserKeys {
   create(taskId: string, userId?: string): Promise<Uint8Array>;
   /** The key of a task; undefined if it was shredded or never made. */
   get(taskId: string): Promise<Uint8Array | undefined>;
-  /** Destroys the key of a task, durably, and records that it did. Has no effect if the key is shredded already. */
-  shred(taskId: string): Promise<void>;
+  /**
+   * Destroys the keys of tasks, durably, and records that it did. Has no effect on a key that is shredded already.
+   * The tasks are not condemned afterwards.
+   */
+  shred(...taskIds: readonly string[]): Promise<void>;
+  /**
+   * Notes, durably, that the keys of these tasks are about to be shredded. After a crash, `condemned` lists them: if the
+   * log has their erasure, they have to be shredded, else spared.
+   */
+  condemn(...taskIds: readonly string[]): Promise<void>;
+  /** Takes that back. */
+  spare(...taskIds: readonly string[]): Promise<void>;
+  /** The tasks that are condemned. */
+  condemned(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ import { KEY_BYTES, KeyringUnavailable, KeyShredded, type Keyring } from './keyr
 export function memoryKeyring(): Keyring {
   const keys = new Map<string, Uint8Array | 'shredded'>();
   const users = new Map<string, Pseudonym>();
+  const condemned = new Set<string>();
   let closed = false;
   const usable = () => {
     if (closed) throw new KeyringUnavailable('the keyring is closed');
@@ -30,9 +31,24 @@ export function memoryKeyring(): Keyring {
       const key = keys.get(taskId);
       return key === 'shredded' ? undefined : key;
     },
-    async shred(taskId) {
+    async shred(...taskIds) {
       usable();
-      keys.set(taskId, 'shredded');
+      for (const taskId of taskIds) {
+        keys.set(taskId, 'shredded');
+        condemned.delete(taskId);
+      }
+    },
+    async condemn(...taskIds) {
+      usable();
+      for (const taskId of taskIds) condemned.add(taskId);
+    },
+    async spare(...taskIds) {
+      usable();
+      for (const taskId of taskIds) condemned.delete(taskId);
+    },
+    async condemned() {
+      usable();
+      return [...condemned];
     },
     async pseudonymOf(userId) {
       usable();

@@ -18,16 +18,20 @@ const MAX_CACHED_USERS = 10_000;
 /** Tasks and users whose keys may wait for one fsync. */
 const MAX_WAITING = 4_096;
 
+/** Since version 3. */
+const CONDEMNED_SCHEMA = 'CREATE TABLE condemned (task_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;';
+
 const FORMAT: FileFormat = {
   /** "slky" in ASCII. */
   applicationId: 0x736c6b79,
-  version: 2,
+  version: 3,
   /**
    * The row id only grows, and keys are nowhere but in the table: rows are added at the end of the last page, so SQLite
    * never copies a key to another page, and `secure_delete` zeroes its only place. A shredded key is NULL.
    */
-  schema: `CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT; ${USERS_SCHEMA}`,
-  upgrades: { 1: USERS_SCHEMA },
+  schema: `CREATE TABLE keys (id INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, key BLOB) STRICT;
+    ${USERS_SCHEMA} ${CONDEMNED_SCHEMA}`,
+  upgrades: { 1: USERS_SCHEMA, 2: CONDEMNED_SCHEMA },
 };
 
 const OPTIONS = {
@@ -168,17 +172,37 @@ class SqliteKeyring implements Keyring {
     return key instanceof Uint8Array ? this.remember(taskId, key) : undefined;
   }
 
-  async shred(taskId: string): Promise<void> {
+  async shred(...taskIds: readonly string[]): Promise<void> {
     await this.whenFlushed();
-    this.cache.delete(taskId);
+    for (const taskId of taskIds) this.cache.delete(taskId);
     guarded(() => {
-      this.db
-        .prepare('INSERT INTO keys (task_id, key) VALUES (?, NULL) ON CONFLICT (task_id) DO UPDATE SET key = NULL')
-        .run(taskId);
+      this.commit([() => taskIds.forEach((taskId) => this.blank(taskId))]);
       // The WAL still holds the page as it was. Folding it overwrites the page in the main file and empties the WAL.
       foldWal(this.db);
       this.guard.assertThere();
     });
+  }
+
+  condemn(...taskIds: readonly string[]): Promise<void> {
+    const add = this.db.prepare('INSERT OR IGNORE INTO condemned (task_id) VALUES (?)');
+    return this.written(
+      () => taskIds.forEach((taskId) => add.run(taskId)),
+      () => undefined,
+    );
+  }
+
+  spare(...taskIds: readonly string[]): Promise<void> {
+    const remove = this.db.prepare('DELETE FROM condemned WHERE task_id = ?');
+    return this.written(
+      () => taskIds.forEach((taskId) => remove.run(taskId)),
+      () => undefined,
+    );
+  }
+
+  async condemned(): Promise<readonly string[]> {
+    this.assertOpen();
+    const rows = guarded(() => this.db.prepare('SELECT task_id FROM condemned').all());
+    return rows.map((row) => String(row['task_id']));
   }
 
   async close(): Promise<void> {
@@ -219,7 +243,7 @@ class SqliteKeyring implements Keyring {
     while (this.waiting.length > 0) {
       const group = this.waiting.splice(0);
       try {
-        guarded(() => this.commit(group));
+        guarded(() => this.commit(group.map(({ write }) => write)));
         await this.sync();
         this.guard.assertThere();
         for (const { done } of group) done();
@@ -230,16 +254,23 @@ class SqliteKeyring implements Keyring {
     }
   }
 
-  private commit(group: readonly Waiting[]): void {
+  private commit(writes: readonly Waiting['write'][]): void {
     this.settleDoubt();
     this.db.exec('BEGIN IMMEDIATE');
     try {
-      for (const { write } of group) write();
+      for (const write of writes) write();
       this.db.exec('COMMIT');
     } catch (error) {
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
       throw error;
     }
+  }
+
+  private blank(taskId: string): void {
+    this.db
+      .prepare('INSERT INTO keys (task_id, key) VALUES (?, NULL) ON CONFLICT (task_id) DO UPDATE SET key = NULL')
+      .run(taskId);
+    this.db.prepare('DELETE FROM condemned WHERE task_id = ?').run(taskId);
   }
 
   private made(taskId: string): unknown {

@@ -23,7 +23,7 @@ const Read = z.strictObject({
   /** The operation of the contract. */
   operation: z.string().min(1).max(64),
   traceId: TraceId.optional(),
-  /** The filters, as `name=value&…`. The id of a user is replaced by its pseudonym, if it has one. */
+  /** The filters, as `name=value&…`. The ids of users are withheld. */
   query: z.string().max(MAX_QUERY_CHARS).optional(),
   count: z.int().min(1),
 });

@@ -93,6 +93,24 @@ export function keyringContract(name: string, makeKeyring: () => Promise<Keyring
       assert.equal(await keyring.knownPseudonym('ada'), undefined);
     });
 
+    on('shreds many keys at once', async (keyring) => {
+      for (const id of ['t1', 't2', 't3']) await keyring.create(id);
+      await keyring.shred('t1', 't3', 'never-made');
+      assert.deepEqual([await keyring.get('t1'), await keyring.get('t3')], [undefined, undefined]);
+      assert.equal((await keyring.get('t2'))?.byteLength, KEY_BYTES);
+    });
+
+    on('remembers the tasks that are about to be shredded until they are, or are spared', async (keyring) => {
+      await keyring.create('t1');
+      await keyring.condemn('t1', 't2', 't3');
+      await keyring.condemn('t1');
+      assert.deepEqual([...(await keyring.condemned())].sort(), ['t1', 't2', 't3']);
+      assert.equal((await keyring.get('t1'))?.byteLength, KEY_BYTES);
+      await keyring.shred('t1');
+      await keyring.spare('t2', 'unknown');
+      assert.deepEqual(await keyring.condemned(), ['t3']);
+    });
+
     on('answers nothing after it was closed', async (keyring) => {
       const making = keyring.create('t1');
       await keyring.close();

@@ -135,6 +135,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       user: { id: 'ada', roles: ['staff'], attributes: { team: 'notes' } },
       ttlMs: 1000,
     })),
+    'POST /v1/users/:user/erase': post('admin', `/v1/users/${unique('user')}/erase`, () => ({ reason })),
     'POST /v1/tasks/:taskId/shred': async () => ({
       who: 'admin',
       path: `/v1/tasks/${(await openTask(service)).taskId}/shred`,

@@ -43,6 +43,7 @@ const TABLE = `
   GET    /v1/directives/watch                                  host
   GET    /v1/directives/terms                                  any
   POST   /v1/tasks/:taskId/shred                               admin
+  POST   /v1/users/:user/erase                                 admin
   GET    /v1/audit/traces/:traceId                             auditor
   GET    /v1/audit/traces/:traceId/replay                      auditor
   GET    /v1/audit/calls                                       auditor

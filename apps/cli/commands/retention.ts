@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { path } from '../client.js';
 import { describe, serviceAction, type Exits, type Session } from '../command.js';
-import { printable } from '../print.js';
+import { at, printable } from '../print.js';
 import { UsageError, type World } from '../world.js';
+
+/** A user may have many thousands of tasks. */
+const ERASE_MS = 600_000;
 
 interface EraseOptions {
   readonly reason: string;
@@ -26,6 +29,23 @@ export function addRetention(program: Command, world: World, exits: Exits): void
     await confirm(session, `the content of task ${taskId}`);
     const answer = await call('POST', path('tasks', taskId, 'shred'), { reason: options.reason });
     show(answer, () => [printable(`shredded ${taskId}: nobody can read its content again`)]);
+  });
+
+  const erase = describe(program, 'erase <user>', {
+    about:
+      'Erase a user permanently: the content of all tasks of the user, and the key of its pseudonym\n\n' +
+      'Open tasks of the user are closed first. The same command again continues an erasure that failed.\n' +
+      'Copies elsewhere remain: docs/operate/retention.md lists them.',
+    example: 'sallyport erase ana --reason "request 4711"',
+  })
+    .requiredOption('--reason <text>', 'why; it stays in the record, so it must not name the user')
+    .option('--yes', 'do not ask first');
+  serviceAction<EraseOptions>(erase, world, exits, 'admin', async (session) => {
+    const { call, args, options, show } = session;
+    const [user = ''] = args;
+    await confirm(session, `user ${user}, with the content of all tasks of that user,`);
+    const answer = await call('POST', path('users', user, 'erase'), { reason: options.reason }, ERASE_MS);
+    show(answer, () => [printable(`erased ${user}: ${at(answer, 'shreddedTasks')} tasks were shredded`)]);
   });
 }
 

@@ -105,7 +105,10 @@ export function watchedKeyring(keyring: Keyring, file: string, disk: DiskWatch):
   return {
     create: (taskId, userId) => watched(keyring.create(taskId, userId)),
     get: (taskId) => keyring.get(taskId),
-    shred: (taskId) => watched(keyring.shred(taskId)),
+    shred: (...taskIds) => watched(keyring.shred(...taskIds)),
+    condemn: (...taskIds) => watched(keyring.condemn(...taskIds)),
+    spare: (...taskIds) => watched(keyring.spare(...taskIds)),
+    condemned: () => keyring.condemned(),
     pseudonymOf: (userId) => watched(keyring.pseudonymOf(userId)),
     knownPseudonym: (userId) => keyring.knownPseudonym(userId),
     userOf: (pseudonym) => keyring.userOf(pseudonym),

@@ -99,6 +99,17 @@ export const LEASES = {
   ),
 };
 
+/** How long content is kept. */
+export const RETENTION = {
+  retainDays: setting(
+    'SALLYPORT_RETAIN_PAYLOADS',
+    whole(1, 36_500),
+    undefined,
+    'How many days after the end of a task its content is kept. Then its key is destroyed, and `TaskShredded` says so. Without it, content is kept until an admin erases it.',
+    'The erasure cannot be undone, also if the setting was too small. Decisions and their proofs remain.',
+  ),
+};
+
 export const LOGGING = {
   logLevel: setting(
     'SALLYPORT_LOG_LEVEL',

@@ -15,6 +15,7 @@ import type {
   Reference,
   TaskFilter,
   TaskListFilter,
+  UnshreddedFilter,
 } from './messages.js';
 import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
 import type { DrawnCalls } from './draw.js';
@@ -23,7 +24,7 @@ import { PositionGate } from '../../control/position-gate.js';
 import { categoriesOfKnown, type KnownType } from '../../streams/catalogue.js';
 
 /** Events of other types in these categories only advance the mark of the index. */
-const INDEXED_TYPES: readonly KnownType[] = ['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed'];
+const INDEXED_TYPES: readonly KnownType[] = ['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed', 'TaskShredded'];
 const INDEXED: ReadonlySet<string> = new Set(INDEXED_TYPES);
 const CATEGORIES = categoriesOfKnown(INDEXED_TYPES);
 /** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
@@ -129,6 +130,19 @@ export class CallIndex implements IndexReading {
   /** How many such tasks are open at an instant, as far as the index knows. Throws `IndexUnavailable`. */
   async openTasks(filter: TaskFilter, at: Instant): Promise<number> {
     return Number(await this.ask({ kind: 'open_tasks', ...filter, atMs: toMs(at) }));
+  }
+
+  /**
+   * The ids of tasks that were not shredded, as far as the index knows. Call `asOf` first if all of them must be there.
+   * Throws `IndexUnavailable`.
+   */
+  async unshredded(wanted: UnshreddedFilter['wanted'], limit: number): Promise<readonly string[]> {
+    return (await this.ask({ kind: 'unshredded', wanted, limit })) as readonly string[];
+  }
+
+  /** The number of such tasks of these users. Throws `IndexUnavailable`. */
+  async countUnshredded(users: readonly string[]): Promise<number> {
+    return Number(await this.ask({ kind: 'count_unshredded', users }));
   }
 
   private async ask(request: IndexRequest): Promise<unknown> {

@@ -21,7 +21,8 @@ const Opened = z.object({
   pins: z.array(z.object({ capability: z.string(), version: z.string() })),
   expiresAt: z.string(),
 });
-const Closed = z.object({ taskId: z.string() });
+/** `TaskClosed` and `TaskShredded`. */
+const Ended = z.object({ taskId: z.string() });
 
 /** The number of names, of versions and of owners that are kept in memory with their ids. */
 const MAX_REMEMBERED = 20_000;
@@ -40,6 +41,7 @@ const statementsOf = (db: DatabaseSync) => ({
     'INSERT OR IGNORE INTO tasks (task, host, user, agent, opened_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)',
   ),
   closeTask: db.prepare('UPDATE tasks SET closed_ms = ? WHERE task = ?'),
+  shredTask: db.prepare('UPDATE tasks SET shredded_ms = ? WHERE task = ?'),
   addPin: db.prepare('INSERT OR IGNORE INTO pins (version, host, expires_ms, task) VALUES (?, ?, ?, ?)'),
   addCall: db.prepare(
     `INSERT INTO calls (position, revision, time_ms, task, host, capability, version, decision, reason, trace)
@@ -89,9 +91,10 @@ export class Insertion {
     const event = parseEvent(json);
     if (type === 'CallDecided' || type === 'CallRefused') this.addCall(event, position, type === 'CallRefused');
     else if (type === 'TaskOpened') this.addTask(event);
-    else if (type === 'TaskClosed') {
-      const closed = Closed.safeParse(event.data);
-      if (closed.success) this.sql.closeTask.run(toMs(event.time), this.nameOf(closed.data.taskId));
+    else if (type === 'TaskClosed' || type === 'TaskShredded') {
+      const ended = Ended.safeParse(event.data);
+      const statement = type === 'TaskClosed' ? this.sql.closeTask : this.sql.shredTask;
+      if (ended.success) statement.run(toMs(event.time), this.nameOf(ended.data.taskId));
     }
   }
 

@@ -81,8 +81,18 @@ export type IndexRequest =
       readonly version: string;
       readonly atMs: number;
     }
+  /** Answers the ids of tasks, `string[]`. */
+  | ({ readonly kind: 'unshredded' } & UnshreddedFilter)
+  /** Answers a number. */
+  | { readonly kind: 'count_unshredded'; readonly users: readonly string[] }
   /** Answers a number. */
   | ({ readonly kind: 'open_tasks'; readonly atMs: number } & TaskFilter);
+
+/** Tasks that were not shredded: the first of those that ended before a time, or of one of these users. */
+export interface UnshreddedFilter {
+  readonly wanted: { readonly endedBeforeMs: number } | { readonly users: readonly string[] };
+  readonly limit: number;
+}
 
 /** Tasks of any of these hosts that pin any of these versions. If `task` is given, that task alone. */
 export interface TaskFilter {

@@ -1,5 +1,14 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { CallFilter, FoundCalls, FoundTasks, IndexRequest, Place, Reference, TaskListFilter } from './messages.js';
+import type {
+  CallFilter,
+  FoundCalls,
+  FoundTasks,
+  IndexRequest,
+  Place,
+  Reference,
+  TaskListFilter,
+  UnshreddedFilter,
+} from './messages.js';
 
 const STREAM = "iif(c.trace IS NULL, 'calls-' || task.name, 'refusals-' || host.name) AS stream";
 const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, ${STREAM}`;
@@ -102,6 +111,30 @@ export function findTasks(
     ? { taskIds, next: { timeMs: Number(last['opened_ms']), seq: Number(last['task']) } }
     : { taskIds };
 }
+
+/** Tasks that were not shredded, those that ended first before the others. */
+export function findUnshredded(db: DatabaseSync, { wanted, limit }: UnshreddedFilter): string[] {
+  const rows =
+    'users' in wanted
+      ? db.prepare(`SELECT n.name ${UNSHREDDED_OF} LIMIT ?`).all(JSON.stringify(wanted.users), limit)
+      : db
+          .prepare(
+            `SELECT n.name FROM tasks t JOIN names n ON n.id = t.task
+             WHERE t.shredded_ms IS NULL AND coalesce(t.closed_ms, t.expires_ms) < ?
+             ORDER BY coalesce(t.closed_ms, t.expires_ms), t.task LIMIT ?`,
+          )
+          .all(wanted.endedBeforeMs, limit);
+  return rows.map((row) => String(row['name']));
+}
+
+/** The number of tasks of users that were not shredded. */
+export function countUnshredded(db: DatabaseSync, users: readonly string[]): number {
+  return Number(db.prepare(`SELECT count(*) AS count ${UNSHREDDED_OF}`).get(JSON.stringify(users))?.['count']);
+}
+
+const UNSHREDDED_OF = `
+  FROM json_each(?) wanted JOIN names u ON u.name = wanted.value
+  CROSS JOIN tasks t ON t.user = u.id JOIN names n ON n.id = t.task WHERE t.shredded_ms IS NULL`;
 
 /** Whether a host has a task that pins a version and is open at a time. */
 export function isPinned(db: DatabaseSync, asked: Extract<IndexRequest, { kind: 'pinned' }>): boolean {

@@ -19,9 +19,11 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE tasks (
     task INTEGER PRIMARY KEY, host INTEGER NOT NULL, user INTEGER NOT NULL, agent INTEGER NOT NULL,
-    opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER
+    opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER, shredded_ms INTEGER
   ) STRICT;
   CREATE INDEX tasks_by_time ON tasks (opened_ms);
+  CREATE INDEX tasks_by_end ON tasks (coalesce(closed_ms, expires_ms), task) WHERE shredded_ms IS NULL;
+  CREATE INDEX tasks_by_user ON tasks (user) WHERE shredded_ms IS NULL;
   CREATE INDEX tasks_by_host ON tasks (host, opened_ms);
   CREATE TABLE pins (
     version INTEGER NOT NULL, host INTEGER NOT NULL, expires_ms INTEGER NOT NULL, task INTEGER NOT NULL,
@@ -48,7 +50,7 @@ const SCHEMA = `
 const FORMAT: FileFormat = {
   /** "slix" in ASCII. */
   applicationId: 0x736c6978,
-  version: 2,
+  version: 3,
   schema: SCHEMA,
 };
 

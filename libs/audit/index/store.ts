@@ -4,7 +4,15 @@ import { Reconnecting } from '../../sqlite-file/reconnecting.js';
 import { drawCalls } from './draw.js';
 import { Insertion } from './insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './messages.js';
-import { countOpenTasks, findCalls, findRefusals, findTasks, isPinned } from './queries.js';
+import {
+  countOpenTasks,
+  countUnshredded,
+  findCalls,
+  findRefusals,
+  findTasks,
+  findUnshredded,
+  isPinned,
+} from './queries.js';
 import { openIndexFile } from './schema.js';
 
 /** The index in its file. Synchronous, because it belongs to a worker thread. */
@@ -61,6 +69,10 @@ class OpenIndex {
         return { kind: 'done', value: findTasks(db, request.filter, request.before, request.limit) };
       case 'pinned':
         return { kind: 'done', value: isPinned(db, request) };
+      case 'unshredded':
+        return { kind: 'done', value: findUnshredded(db, request) };
+      case 'count_unshredded':
+        return { kind: 'done', value: countUnshredded(db, request.users) };
       case 'open_tasks':
         return { kind: 'done', value: countOpenTasks(db, request) };
     }
