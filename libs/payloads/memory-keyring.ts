@@ -38,18 +38,7 @@ export function memoryKeyring(): Keyring {
         condemned.delete(taskId);
       }
     },
-    async condemn(...taskIds) {
-      usable();
-      for (const taskId of taskIds) condemned.add(taskId);
-    },
-    async spare(...taskIds) {
-      usable();
-      for (const taskId of taskIds) condemned.delete(taskId);
-    },
-    async condemned() {
-      usable();
-      return [...condemned];
-    },
+    ...condemning(condemned, usable),
     async pseudonymOf(userId) {
       usable();
       return named(userId);
@@ -75,3 +64,18 @@ export function memoryKeyring(): Keyring {
     },
   };
 }
+
+const condemning = (tasks: Set<string>, usable: () => void): Pick<Keyring, 'condemn' | 'spare' | 'condemned'> => ({
+  async condemn(...taskIds) {
+    usable();
+    for (const taskId of taskIds) tasks.add(taskId);
+  },
+  async spare(...taskIds) {
+    usable();
+    for (const taskId of taskIds) tasks.delete(taskId);
+  },
+  async condemned() {
+    usable();
+    return [...tasks];
+  },
+});

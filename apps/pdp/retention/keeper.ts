@@ -14,7 +14,7 @@ interface Parts {
   readonly ageing: Ageing | undefined;
 }
 
-/** Completes erasures and shreds content by its age, in the background. Whatever fails is tried again a minute later. */
+/** Completes erasures and shreds content by its age, in the background. After a failure it tries again a minute later. */
 export class RetentionKeeper {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
