@@ -55,6 +55,7 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   HostStale: (data) => `instance ${at(data, 'instanceId')}, lease ended at ${at(data, 'leaseEndedAt')}`,
   HostRecovered: (data) => `instance ${at(data, 'instanceId')}`,
   RelayLeaseTaken: (data) => `process ${at(data, 'holder')} sends from position ${at(data, 'position')}`,
+  CheckpointSealed: (data) => `sealed the log up to position ${at(data, 'through')}: ${at(data, 'size')} leaves`,
   RelayCheckpointed: (data) => `sent up to position ${at(data, 'position')}`,
 };
 

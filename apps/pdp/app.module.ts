@@ -38,10 +38,11 @@ import { RegistryHandler } from './registry/registry.handler.js';
 import { ReviewsController } from './registry/reviews.controller.js';
 import { VersionViews } from './registry/version-view.js';
 import { RetentionController } from './retention/retention.controller.js';
+import { SealController } from './seal/seal.controller.js';
 import type { Service } from './service.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
-import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SETTINGS } from './tokens.js';
+import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SEAL, SETTINGS } from './tokens.js';
 
 /** Wires the parts of an opened service to the HTTP interface. It holds no rules. */
 @Module({})
@@ -57,6 +58,7 @@ export class AppModule {
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: DiskWatch, useValue: service.stores.disk },
       { provide: RELAY, useValue: service.feed.relay },
+      { provide: SEAL, useValue: service.seal },
       { provide: ControlView, useValue: service.control.view },
       { provide: LogTime, useValue: service.control.time },
       { provide: ControlPlane, useValue: service.control.plane },
@@ -86,6 +88,7 @@ export class AppModule {
         WatchController,
         AuditController,
         RetentionController,
+        SealController,
         HealthController,
         MetricsController,
         DocsController,

@@ -89,7 +89,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
   });
   const told = tellProblems(failureLog(logger), refusals);
   const quotas = new Quotas(clock, settings.limits);
-  server.addHook('onRequest', authenticate(service.authenticator, quotas, unroutable));
+  server.addHook('onRequest', authenticate(service.authenticator, quotas, unroutable, settings.logPublic));
   const connections = boundHttp(server, settings, service.bounds, registry, refusals.refused);
   server.addHook('preHandler', refuseUnknownQuery);
   server.addHook('preHandler', awaitFreshness(view));

@@ -20,6 +20,7 @@ import type { DiskNotices } from './observability/disk-watch.js';
 import { openRetention } from './service/retention.js';
 import { openFeed, type Feed } from './service/feed.js';
 import { startSiem } from './siem/siem.js';
+import { openSeal, type Seal } from './service/seal.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
 import type { InstallationSecret } from './tokens.js';
@@ -41,6 +42,8 @@ export interface Service {
   readonly reads: EvidenceReads;
   /** Erases users. */
   readonly eraser: Eraser;
+  /** The checkpoints of the log; undefined if a test or a benchmark runs without them. */
+  readonly seal: Seal | undefined;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
@@ -63,6 +66,10 @@ export interface ServiceParts {
   readonly onRelayRecovered?: ((lane: LaneName) => void) | undefined;
   /** Hears of files that cannot be written, and of the end of that. */
   readonly onDisk?: DiskNotices | undefined;
+  /** `off`: no checkpoints are made, for tests and benchmarks that compare. */
+  readonly sealing?: 'off' | undefined;
+  /** Called when sealing or its witness fails for a new reason, and without one when it works again. */
+  readonly onSealTrouble?: ((trouble: string | undefined) => void) | undefined;
   /** Receives each gRPC answer in its JSON shape. Tests compare it with the contract. */
   readonly onGrpcAnswer?: ((operation: Operation, answer: object) => void) | undefined;
   /** Wraps the log that every part of the service gets. */
@@ -103,6 +110,11 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
     const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
     if (siem !== undefined) closing.defer(() => siem.stop());
+    // After the first principals: the name of a log holds the id of its first event.
+    const seal =
+      parts.sealing === 'off'
+        ? undefined
+        : await openSeal(settings, stores, control, { metrics, onTrouble: parts.onSealTrouble }, closing);
     const { lanesHeld } = decisions;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });
     return {
@@ -117,6 +129,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       audit,
       reads,
       eraser,
+      seal,
       bounds,
       metrics,
       tracing,

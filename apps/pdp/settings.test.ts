@@ -31,6 +31,9 @@ test('without any setting there is a default for each', () => {
     responseMs: 3_600_000,
     retainDays: undefined,
     logLevel: 'info',
+    logOrigin: undefined,
+    logPublic: false,
+    witnessDir: undefined,
     kafka: undefined,
     siem: { kafka: true, file: undefined, otlp: undefined },
     limits: {
@@ -124,6 +127,9 @@ const WRONG: readonly [keyof typeof SETTINGS, readonly string[]][] = [
   ['SALLYPORT_SIEM_FILE', ['']],
   ['SALLYPORT_SIEM_OTLP', ['', 'yes', 'on']],
   ['SALLYPORT_LOG_LEVEL', ['', 'INFO', 'verbose']],
+  ['SALLYPORT_LOG_ORIGIN', ['', 'two words', 'a+b', 'a\nb']],
+  ['SALLYPORT_LOG_PUBLIC', ['', 'yes', 'ON']],
+  ['SALLYPORT_WITNESS_DIR', ['']],
   ['SALLYPORT_TLS_CERT', ['']],
   ['SALLYPORT_TLS_KEY', ['']],
 ];

@@ -2,8 +2,8 @@ import { isLoopback } from '../../libs/kernel/loopback.js';
 import { BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
-import { LEASES, LOGGING, PLACES, RETENTION } from './settings/service.js';
 import { SIEM, siemOf, type SiemSettings } from './settings/siem.js';
+import { LEASES, LOGGING, PLACES, RETENTION, SEALING } from './settings/service.js';
 import { readGroups, SettingsError, type Environment, type Setting, type ValuesOf } from './settings/setting.js';
 
 export { SettingsError };
@@ -13,7 +13,7 @@ export { SettingsError };
  * (`npm run docs:settings`), and a house test compares it.
  */
 export const SETTINGS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  [PLACES, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
+  [PLACES, SEALING, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
     .flatMap((group): Setting[] => Object.values(group))
     .map((each) => [each.name, each]),
 );
@@ -23,6 +23,7 @@ type Places = ValuesOf<typeof PLACES>;
 export interface Settings
   extends
     Pick<Places, 'dataDir' | 'http' | 'grpc' | 'publicUrl'>,
+    ValuesOf<typeof SEALING>,
     ValuesOf<typeof LEASES>,
     ValuesOf<typeof RESPONSES>,
     ValuesOf<typeof RETENTION>,
@@ -45,6 +46,7 @@ const OF_OTHERS = /^SALLYPORT_(URL|TOKEN|TOKEN_FILE|TEST_.*)$/;
 export function readSettings(environment: Environment): Settings {
   const groups = {
     places: PLACES,
+    sealing: SEALING,
     leases: LEASES,
     responses: RESPONSES,
     retention: RETENTION,
@@ -61,6 +63,7 @@ export function readSettings(environment: Environment): Settings {
   const { eventLog, metrics, tlsCert, tlsKey, ...places } = values.places;
   return {
     ...places,
+    ...values.sealing,
     ...values.leases,
     ...values.responses,
     ...values.retention,

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { createLogger, levelIn, placeOf } from './observability/logger.js';
 import { startTracing } from './observability/tracing.js';
-import { openService } from './service.js';
+import { openService, type Service } from './service.js';
 import { readSettings } from './settings.js';
 import { startServer } from './server.js';
 import type { SignalActions } from './signals.js';
@@ -39,6 +39,10 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onRelayTrouble,
       onRelayRecovered: (lane) =>
         logger.info({ lane }, `recovered: ${lane.startsWith('siem') ? 'the SIEM gets events' : 'sent to Kafka'} again`),
+      onSealTrouble: (trouble) =>
+        trouble === undefined
+          ? logger.info('recovered: the log is sealed and witnessed again')
+          : logger.error({ trouble }, 'the log is not sealed'),
       onDisk: {
         onTrouble: (trouble) =>
           logger.error(
@@ -54,7 +58,8 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
     });
     if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
     const { url, bound } = server;
-    logger.info({ url, ...bound, epoch: service.control.view.directives().revision }, 'ready');
+    if (service.seal?.thread.restored !== undefined) logger.warn(service.seal.thread.restored);
+    logger.info({ url, ...bound, ...headOf(service) }, 'ready');
 
     let stopping = false;
     act({
@@ -65,7 +70,7 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
         const forced = setTimeout(() => giveUp(new Error('the shutdown took too long')), SHUTDOWN_MS);
         forced.unref();
         server.close().then(() => {
-          logger.info({ signal }, 'stopped');
+          logger.info({ signal, ...headOf(service) }, 'stopped');
           process.exit(0);
         }, giveUp);
       },
@@ -78,4 +83,10 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
   } catch (error) {
     giveUp(error);
   }
+}
+
+/** How far the log is, so that two starts or stops can be compared by eye. */
+function headOf({ control, seal }: Service): object {
+  const { head, events, size, root } = seal?.thread.status ?? {};
+  return { position: head, epoch: control.view.directives().revision, events, checkpoint: { size, root } };
 }

@@ -3,6 +3,7 @@ export const EVENT_LOG = Symbol('EventLog');
 export const CLOCK = Symbol('Clock');
 export const SETTINGS = Symbol('Settings');
 export const RELAY = Symbol('Relay');
+export const SEAL = Symbol('Seal');
 export const INSTALLATION_SECRET = Symbol('InstallationSecret');
 
 export type { EventLog } from '../../libs/event-log/port.js';

@@ -12,6 +12,7 @@ const TAGS: Readonly<Record<string, string>> = {
   policies: 'Policy sets in Cedar: what users may do.',
   principals: 'Who may call the service.',
   audit: 'Evidence, for auditors.',
+  transparency: 'Checkpoints of the log and proofs, which show that nothing was changed, left out or put in.',
   health: 'State of the process. Needs no token.',
   docs: 'Descriptions of the service. Needs no token.',
 };
@@ -55,7 +56,8 @@ export function openApi(operations: readonly Operation[], version: string): Json
 
 function describe(op: Operation, schemas: JsonSchemas): JsonSchema {
   const { roles } = op;
-  const who = roles === 'public' ? 'no token' : roles === 'any' ? 'any principal' : roles.join(' or ');
+  const named = roles === 'public' ? 'no token' : roles === 'any' ? 'any principal' : roles.join(' or ');
+  const who = op.mayBePublic === true ? `${named}; nobody needs a token if SALLYPORT_LOG_PUBLIC is on` : named;
   return {
     operationId: op.id,
     tags: [op.tag],

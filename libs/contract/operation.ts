@@ -26,6 +26,8 @@ export interface Operation {
   readonly rpcStream?: string;
   /** The caller needs one of these roles; `any` means every principal; `public` needs no token. */
   readonly roles: readonly Role[] | 'any' | 'public';
+  /** It needs no token if `SALLYPORT_LOG_PUBLIC` is on. */
+  readonly mayBePublic?: true;
   /** The bound on concurrent work that it counts against. Above the bound the answer is `overloaded`. */
   readonly admission?: 'calls' | 'audits';
   /** The quota that a request of a host is charged to; `calls` if absent. */
@@ -45,7 +47,7 @@ export interface Operation {
   /** By HTTP status. `z.void()` is an answer without a body. If it is not JSON, `media` names the type. */
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** The media type of a success; `application/json` if absent. Of an event stream, the schema describes each event's data. */
-  readonly media?: 'text/event-stream' | 'text/plain' | 'text/html';
+  readonly media?: 'text/event-stream' | 'text/plain' | 'text/html' | 'application/octet-stream';
   /** Of an operation that makes something: the path that answers it, filled from the request and the answer. */
   readonly location?: `/${string}`;
   /** Response headers that it always sets. */

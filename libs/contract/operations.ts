@@ -10,6 +10,7 @@ import * as retention from './retention.js';
 import * as registry from './registry.js';
 import * as sample from './sample.js';
 import * as tasks from './tasks.js';
+import * as transparency from './transparency.js';
 
 const isOperation = (value: unknown): value is Operation =>
   typeof value === 'object' && value !== null && 'path' in value && 'answers' in value;
@@ -25,6 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   audit,
   sample,
   retention,
+  transparency,
   health,
   docs,
 ]

@@ -33,3 +33,9 @@ export function verifySealed(json: string): VerifiedHead | undefined {
     return undefined;
   }
 }
+
+/** The id in the text of an event whose text has been verified. */
+export function idIn(json: string): string {
+  const start = json.lastIndexOf(ID_KEY) + ID_KEY.length;
+  return json.slice(start, start + ID_LENGTH);
+}

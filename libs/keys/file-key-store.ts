@@ -16,7 +16,10 @@ type Link = (existing: string, name: string) => void;
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** The PEM file (PKCS #8) of each signing key. */
-const FILES: Readonly<Record<SigningPurpose, string>> = { 'directive-feed': 'feed-key.pem' };
+const FILES: Readonly<Record<SigningPurpose, string>> = {
+  'directive-feed': 'feed-key.pem',
+  log: 'log-key.pem',
+};
 
 /** The HKDF `info` of each secret. Changing one changes every id that was made with it. */
 const INFO: Readonly<Record<SecretPurpose, string>> = { 'create-ids': 'sallyport installation secret' };

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 
 /** The things that are signed. A key of one purpose never signs for another. */
-export type SigningPurpose = 'directive-feed';
+export type SigningPurpose = 'directive-feed' | 'log';
 
 /** The things that a secret is mixed into. `create-ids`: the ids that follow from an `Idempotency-Key`. */
 export type SecretPurpose = 'create-ids';

@@ -21,8 +21,8 @@ import {
   textOf,
 } from './lists.js';
 
-/** A type that is published. The bookkeeping of the relay is not. */
-export type PublishedType = Exclude<KnownType, EventsOf<'relay'>['type']>;
+/** A type that is published. Bookkeeping is not. */
+export type PublishedType = Exclude<KnownType, EventsOf<'relay' | 'seal'>['type']>;
 
 /** The published form of one event type. `of` makes it from data of the current version. */
 interface Form<Data> {

@@ -4,7 +4,7 @@ import { batchesOf, bytesOf } from './batches.js';
 import { WakeSignal } from './wake-signal.js';
 import { Checkpoints } from './checkpoints.js';
 import { cloudEventOf, type CloudEventOptions } from './cloud-event.js';
-import { families } from '../streams/catalogue.js';
+import { familyOf } from '../streams/catalogue.js';
 import { LeaseLost, type RelayLease } from './relay-lease.js';
 import { runLane, type Lane, type RelayParts, type Session } from './lane.js';
 import type { Outlet } from './port.js';
@@ -19,7 +19,7 @@ export interface EventsLaneOptions extends CloudEventOptions {
 }
 
 /**
- * Sends every event of the log, in its order, except the bookkeeping of relays. One batch is on its way at a time, and
+ * Sends every event of the log, in its order, except bookkeeping. One batch is on its way at a time, and
  * the next is sent only after all of it is acknowledged. So each record in a partition follows all earlier ones of that
  * partition, and a consumer that drops positions at or below the last one misses none, even if a batch is sent again.
  */
@@ -102,4 +102,4 @@ async function sendPage(
   }
 }
 
-const isRelayed = ({ stream }: RecordedEvent): boolean => !families.relay.has(stream);
+const isRelayed = ({ stream }: RecordedEvent): boolean => familyOf(stream)?.role !== 'bookkeeping';

@@ -48,4 +48,5 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   TracesArchived: retention.tracesArchived,
   RelayLeaseTaken: LEFT_OUT,
   RelayCheckpointed: LEFT_OUT,
+  CheckpointSealed: LEFT_OUT,
 };

@@ -26,6 +26,7 @@ import { changed, unchanged, type Upcaster } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
 import { logEventSchemas } from './log-events.js';
 import { relayEventSchemas } from './relay-events.js';
+import { sealEventSchemas } from './seal-events.js';
 import { archiveEventSchemas, erasureEventSchemas, readEventSchemas } from './retention-events.js';
 
 /** The newer version only has further optional members. */
@@ -127,6 +128,8 @@ export const families = {
     writers: ['relay'],
     types: unchanged(relayEventSchemas),
   }),
+  /** One stream: the checkpoints of the log. */
+  seal: streams('seal', { role: 'bookkeeping', writers: ['seal'], types: unchanged(sealEventSchemas) }),
 } as const;
 
 type Families = typeof families;

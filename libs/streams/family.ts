@@ -16,7 +16,7 @@ import { UnreadableEvent } from './unreadable.js';
 export type Role = 'control' | 'task' | 'evidence' | 'bookkeeping';
 
 /** The rooms of `libs` that append to a family. */
-export type Writer = 'backup' | 'control' | 'decision-point' | 'fleet' | 'relay' | 'retention';
+export type Writer = 'backup' | 'control' | 'decision-point' | 'fleet' | 'relay' | 'retention' | 'seal';
 
 /** A family as the catalogue describes it. */
 export interface Description<Types extends EventTypes = EventTypes> {

@@ -19,6 +19,8 @@ const KINDS: readonly MapNode['kind'][] = ['none', 'leaf', 'inner'];
 
 /** The store of the leaves. Buckets are numbered by the first bits of their keys. */
 export interface MapLeaves {
+  /** The buckets that have leaves, each with its leaves in order of their keys. */
+  filled(): Iterable<readonly [number: number, leaves: readonly MapLeaf[]]>;
   /** The leaves of a bucket, in order of their keys. */
   bucket(number: number): readonly MapLeaf[];
   /** Sets leaves by their keys. */
@@ -35,14 +37,13 @@ export class CompletenessMap {
   private readonly hashes = Buffer.alloc(2 * BUCKETS * HASH_BYTES);
   private readonly kinds = new Uint8Array(2 * BUCKETS);
 
-  /** `isEmpty`: there are no leaves yet, so that no bucket has to be read. */
-  constructor(
-    private readonly leaves: MapLeaves,
-    isEmpty = false,
-  ) {
-    if (isEmpty) return;
-    for (let number = 0; number < BUCKETS; number += 1) this.set(BUCKETS + number, this.bucketNode(number));
-    for (let at = BUCKETS - 1; at >= 1; at -= 1) this.join(at);
+  constructor(private readonly leaves: MapLeaves) {
+    const filled: number[] = [];
+    for (const [number, bucket] of leaves.filled()) {
+      this.set(BUCKETS + number, mapSubtree(bucket, BUCKET_BITS));
+      filled.push(BUCKETS + number);
+    }
+    this.joinAbove(filled);
   }
 
   get root(): Hash {
@@ -55,11 +56,7 @@ export class CompletenessMap {
     this.leaves.put(leaves);
     const numbers = new Set(leaves.map(({ key }) => bucketOf(key)));
     for (const number of numbers) this.set(BUCKETS + number, this.bucketNode(number));
-    // Level by level, so that a parent of several changed buckets is computed once.
-    for (let above = parentsOf([...numbers].map((number) => BUCKETS + number)); above.size > 0;) {
-      for (const at of above) this.join(at);
-      above = parentsOf([...above]);
-    }
+    this.joinAbove([...numbers].map((number) => BUCKETS + number));
   }
 
   /** The proof of what the map has of a stream. */
@@ -84,6 +81,12 @@ export class CompletenessMap {
   private set(at: number, { kind, hash }: MapNode): void {
     this.kinds[at] = KINDS.indexOf(kind);
     this.hashes.set(hash, at * HASH_BYTES);
+  }
+
+  /** Computes all nodes above these. Level by level, so that a parent of several changed nodes is computed once. */
+  private joinAbove(nodes: readonly number[]): void {
+    for (let above = parentsOf(nodes); above.size > 0; above = parentsOf([...above]))
+      for (const at of above) this.join(at);
   }
 
   private join(at: number): void {
@@ -127,6 +130,10 @@ const parentsOf = (nodes: readonly number[]): Set<number> =>
 /** Leaves in memory. */
 export class MemoryLeaves implements MapLeaves {
   private readonly buckets = new Map<number, MapLeaf[]>();
+
+  filled(): Iterable<readonly [number, readonly MapLeaf[]]> {
+    return this.buckets;
+  }
 
   bucket(number: number): readonly MapLeaf[] {
     return this.buckets.get(number) ?? [];

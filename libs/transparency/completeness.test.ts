@@ -41,7 +41,7 @@ const MANY = Array.from({ length: 2_500 }, (_, at) => `task-${at}`);
 test('the root follows from the set of leaves alone', () => {
   fc.assert(
     fc.property(streams, fc.integer({ min: 1, max: 50 }), (numbers, step) => {
-      const map = new CompletenessMap(new MemoryLeaves(), true);
+      const map = new CompletenessMap(new MemoryLeaves());
       const leaves = new Map<string, MapLeaf>();
       for (let at = 0; at < numbers.length; at += step) {
         const some = numbers.slice(at, at + step).map((number) => `task-${number % 40 === 0 ? 'same' : number}`);
@@ -57,7 +57,7 @@ test('the root follows from the set of leaves alone', () => {
 
 test('a proof shows the state of a stream, or that there is none', () => {
   const memory = new MemoryLeaves();
-  const map = new CompletenessMap(memory, true);
+  const map = new CompletenessMap(memory);
   assert.equal(provenState('task-1', map.root, map.prove('task-1')), 'absent');
   map.update([leafOf('task-1', 1)]);
   assert.equal(provenState('task-2', map.root, map.prove('task-2')), 'absent');
@@ -81,7 +81,7 @@ test('a proof shows the state of a stream, or that there is none', () => {
 });
 
 test('a changed proof shows nothing', () => {
-  const map = new CompletenessMap(new MemoryLeaves(), true);
+  const map = new CompletenessMap(new MemoryLeaves());
   map.update(MANY.slice(0, 200).map((stream, at) => leafOf(stream, at + 1)));
   const { root } = map;
   for (const stream of ['task-7', 'task-none', 'refusals-1']) {

@@ -86,8 +86,8 @@ export interface MapProof {
 }
 
 /**
- * What a proof shows of a stream under a root: its last revision and chain, `'absent'`, or undefined if the proof is
- * wrong. One root shows one thing of each stream, unless somebody finds a collision of SHA-256.
+ * The state of a stream that a proof shows under a root: its last revision and chain, `'absent'`, or undefined if the
+ * proof is wrong. One root shows one thing of each stream, unless somebody finds a collision of SHA-256.
  */
 export function provenState(
   stream: string,

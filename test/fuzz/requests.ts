@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Role } from '../../libs/vocabulary/words.js';
 import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
@@ -38,6 +39,14 @@ function rarely<Made>(uses: number, make: () => Promise<Made>): () => Promise<Ma
     left -= 1;
     return made;
   };
+}
+
+/** The id of the first event, once a checkpoint has it. */
+async function sealedEvent(service: TestService): Promise<string> {
+  const { items } = expecting(200, await service.call('auditor', 'GET', '/v1/audit/events?limit=1'));
+  const [{ id }] = items;
+  while ((await service.call('auditor', 'GET', `/v1/audit/events/${id}/proof`)).status !== 200) await pause(20);
+  return id;
 }
 
 /** Makes what the requests are about. */
@@ -178,6 +187,14 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
     'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
     'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
+    'GET /v1/audit/checkpoints': get('auditor', '/v1/audit/checkpoints?after=0&limit=3'),
+    'GET /v1/audit/events/:id/proof': get('auditor', `/v1/audit/events/${await sealedEvent(service)}/proof`),
+    'GET /v1/audit/consistency': get('auditor', '/v1/audit/consistency?from=1&to=2'),
+    'GET /log/checkpoint': get('auditor', '/log/checkpoint'),
+    'GET /log/tile/:level/:first': get('auditor', '/log/tile/0/000'),
+    'GET /log/tile/:level/:first/:second': get('auditor', '/log/tile/0/000.p/1'),
+    'GET /log/tile/:level/:first/:second/:third': get('auditor', '/log/tile/0/x001/000.p/1'),
+    'GET /.well-known/sallyport-log': get('nobody', '/.well-known/sallyport-log'),
     'GET /.well-known/jwks.json': get('nobody', '/.well-known/jwks.json'),
     'GET /health/live': get('nobody', '/health/live'),
     'GET /health/ready': get('nobody', '/health/ready'),

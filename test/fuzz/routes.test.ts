@@ -9,7 +9,7 @@ import { isSound, isWell, wireTo, type Reply } from './wire.js';
 import { after, describe, test } from '../support/testing.js';
 
 // Each route is a test of its own, so the routes have to be known when the file is loaded.
-const service = await startService();
+const service = await startService({ sealing: undefined });
 const wire = wireTo(service.url);
 const rights = await rightRequests(service);
 after(async () => {
@@ -96,7 +96,8 @@ test('every route is fuzzed, and what a right request asks for is done', async (
       caller: 'right',
     });
     isSound(reply);
-    const nothingThere = /^DELETE|\/lift$/.test(route);
+    // The log of this service has no whole tile.
+    const nothingThere = /^DELETE|\/lift$|\/log\/tile\/:level\/:first(\/:second\/:third)?$/.test(route);
     assert.ok(
       nothingThere ? reply.status === 404 : reply.status < 300 || reply.status === 409,
       `${route}: ${reply.status}`,

@@ -16,6 +16,9 @@ import type { MovableClock } from '../support/clock.js';
 import { incarnationOf, restoreWrite } from '../../libs/backup/incarnation.js';
 import { digestOf } from '../../libs/kernel/digest.js';
 import { archiveWrite, erasureWrite, readWrite } from '../../libs/retention/facts.js';
+import type { EventLog } from '../../libs/event-log/port.js';
+import { families } from '../../libs/streams/catalogue.js';
+import { writeOf } from '../../libs/streams/facts.js';
 import { runEventsLane } from '../../libs/relay/events-lane.js';
 import { until } from '../relay/ground.js';
 import { memoryTopic } from '../relay/memory-topic.js';
@@ -117,6 +120,17 @@ async function retained({ service: { stores, control, decisions } }: TestService
   const archived = { before: by.time, ...counts, checkpoint, digest: digestOf('an archive') };
   const writes = [readWrite(0, read, by), erasureWrite(0, erased, by), archiveWrite(0, archived, by)];
   await log.append({ writes, checks: [] });
+  await sealed(log, by.time);
+}
+
+/** The event of a checkpoint. Tests of the sealer are elsewhere: this service runs without one. */
+async function sealed(log: EventLog, time: string): Promise<void> {
+  const root = 'A'.repeat(43) + '=';
+  const counts = { streams: 1, events: 1, tasks: 1, shredded: 0 };
+  const note = `example.com/log\n2\n${root}\n\n— example.com/log AAAAAAAA\n`;
+  const data = { size: 2, root, through: '1', completeness: { root, ...counts }, note };
+  const fact = { type: 'CheckpointSealed', data, actor: 'system:seal', time };
+  await log.append({ writes: [writeOf(families.seal.stream(), 0, [fact])], checks: [] });
 }
 
 /** The event that `sallyport restore` records in the log that it restores. */

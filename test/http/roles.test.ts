@@ -50,6 +50,14 @@ const TABLE = `
   GET    /v1/audit/tasks                                       auditor
   GET    /v1/audit/sample                                     auditor
   GET    /v1/audit/events                                      auditor
+  GET    /v1/audit/checkpoints                                 auditor
+  GET    /v1/audit/events/:id/proof                            auditor
+  GET    /v1/audit/consistency                                 auditor
+  GET    /log/checkpoint                                       auditor
+  GET    /log/tile/:level/:first                               auditor
+  GET    /log/tile/:level/:first/:second                       auditor
+  GET    /log/tile/:level/:first/:second/:third                auditor
+  GET    /.well-known/sallyport-log                            public
   GET    /.well-known/jwks.json                                public
   GET    /health/live                                          public
   GET    /health/ready                                         public
@@ -87,7 +95,7 @@ const MALFORMED = '{"taskId": ';
 
 let service: TestService;
 before(async () => {
-  service = await startService();
+  service = await startService({ sealing: undefined });
 });
 after(() => service.stop());
 

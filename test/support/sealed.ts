@@ -37,7 +37,7 @@ export function sealedLog(log: Pick<EventLog, 'readAll'>, origin = ORIGIN): Proo
         states.set(stream, { revision, chain });
         through = position;
       }
-      const map = new CompletenessMap(new MemoryLeaves(), true);
+      const map = new CompletenessMap(new MemoryLeaves());
       map.update([...states].map(([stream, state]) => ({ key: streamKey(stream), ...state })));
       const mapLeaf = canonicalJson({ completeness: { root: hashText(map.root), streams: states.size } });
       add(mapLeaf);

@@ -55,7 +55,7 @@ export async function startService(options: TestOptions = {}): Promise<TestServi
   const ports = { SALLYPORT_HTTP: '127.0.0.1:0', SALLYPORT_GRPC: '127.0.0.1:0', SALLYPORT_METRICS: 'off' };
   const settings = readSettings({ SALLYPORT_DATA: dataDir, ...ports, ...options.env });
   const answers = new AnswerCheck();
-  const service = await openService(settings, { onGrpcAnswer: answers.overGrpc, ...options });
+  const service = await openService(settings, { onGrpcAnswer: answers.overGrpc, sealing: 'off', ...options });
   const server = await startServer(service, options.logger ?? pino({ enabled: false }));
   answers.overHttp(server.app.getHttpServer());
   const tokens = tokensOf(dataDir);

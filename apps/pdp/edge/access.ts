@@ -23,18 +23,19 @@ declare module 'fastify' {
 
 /**
  * Authenticates the caller before a byte of the body is read, and checks its roles and its quota. `unroutable` says why no
- * route takes a request.
+ * route takes a request. `isLogPublic`: operations that may be public need no token.
  */
 export function authenticate(
   authenticator: Authenticator,
   quotas: Quotas,
   unroutable: (request: FastifyRequest) => Problem,
+  isLogPublic = false,
 ) {
   return (request: FastifyRequest, _reply: unknown, done: (error?: Error) => void): void => {
-    const roles = operationOf(request)?.roles ?? [];
+    const { roles = [], mayBePublic = false } = operationOf(request) ?? {};
     // An unknown path has no authenticated caller, so its body is not read.
     if (request.is404) return done(unroutable(request));
-    if (roles === 'public') return done();
+    if (roles === 'public' || (mayBePublic && isLogPublic)) return done();
     try {
       const principal = admitted(authenticator, credentialsOf(request.raw), roles);
       // Before the charge, so that a refusal is counted for its host. A refused request goes no further.

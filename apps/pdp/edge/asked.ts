@@ -51,7 +51,8 @@ export interface Received {
 /** Reads a request by the schemas of its operation. Throws `Problem` (`malformed_request`) with the fields that are wrong. */
 export function askedFor<Op extends Operation>(op: Op, { caller, ...received }: Received, asking: Asking): Asked<Op> {
   // The hooks have refused such a request already. Without them it would have no caller to decide for.
-  if (op.roles !== 'public' && caller === undefined) throw new Problem('unauthenticated', 'a token is needed');
+  if (op.roles !== 'public' && op.mayBePublic !== true && caller === undefined)
+    throw new Problem('unauthenticated', 'a token is needed');
   const { params, query, body } = received;
   const asked = {
     ...asking,

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { concatMap, type Observable } from 'rxjs';
 import type { Operation } from '../../../libs/contract/operation.js';
 import { EvidenceReads } from '../../../libs/retention/evidence-reads.js';
-import { callerOf, operationOf } from '../edge/access.js';
+import { operationOf } from '../edge/access.js';
 
 /** Parameters that say where in a list a page is, and not what is asked for. */
 const PLACES: ReadonlySet<string> = new Set(['after', 'cursor', 'limit', 'minPosition']);
@@ -20,7 +20,10 @@ export class EvidenceReadsInterceptor implements NestInterceptor {
     return next.handle().pipe(
       concatMap(async (answer: unknown) => {
         const operation = operationOf(request);
-        if (operation !== undefined) await this.reads.note(callerOf(request).name, requestOf(operation, request));
+        // A log that is public shows hashes to callers without a name.
+        const { principal } = request;
+        if (operation !== undefined && principal !== undefined)
+          await this.reads.note(principal.name, requestOf(operation, request));
         return answer;
       }),
     );

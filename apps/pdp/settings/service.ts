@@ -75,6 +75,33 @@ export const PLACES = {
   ),
 };
 
+export const SEALING = {
+  logOrigin: setting(
+    'SALLYPORT_LOG_ORIGIN',
+    z.string().regex(/^[^\s+\p{Cc}]{1,200}$/u, 'expected a name without spaces and "+", as example.com/sallyport'),
+    undefined,
+    'Name of the log in its checkpoints, as `example.com/sallyport`. Default: `sallyport/` and the id of the first event.',
+    'Verifiers know the log by this name. With another name, earlier checkpoints are of another log for them.',
+  ),
+  logPublic: setting(
+    'SALLYPORT_LOG_PUBLIC',
+    z.enum(['on', 'off']).transform((text) => text === 'on'),
+    'off',
+    'Whether checkpoint and tiles under `/log/` are served without a token.',
+    'Anyone then sees hashes, and how many events there are and when. They show no event.',
+  ),
+  witnessDir: setting(
+    'SALLYPORT_WITNESS_DIR',
+    z
+      .string()
+      .min(1, 'expected a folder')
+      .transform((text) => resolve(text)),
+    undefined,
+    'Folder for a second copy of each checkpoint. A log that is behind its copy, or differs from it, does not start.',
+    'Keep it on another disk or machine: a copy next to the data folder is rolled back together with it.',
+  ),
+};
+
 export const LEASES = {
   leaseMs: setting(
     'SALLYPORT_LEASE_MS',

@@ -1,0 +1,42 @@
+import type { RecordedEvent } from '../port.js';
+import { CellReader, type Found } from './shared/query.js';
+import { openLogReader } from './worker/log-reader.js';
+
+/** A connection for one thread that reads the log in pages. Each event has been checked to be what was written. */
+export interface LogPages {
+  /** Events of these categories after a position, in order; fewer than `limit` if they are large. */
+  all(after: number, categories: readonly string[], limit: number): readonly RecordedEvent[];
+  /** Events of a stream after a revision, in order. */
+  stream(stream: string, after: number, limit: number): readonly RecordedEvent[];
+  /** The revision of a stream's last event; 0 if there is none. */
+  head(stream: string): number;
+  /** The position of the last event; 0 in an empty log. */
+  end(): number;
+  close(): void;
+}
+
+/** Opens a log that its writer has opened before. Throws `LogOpenError`; each read throws the errors of SQLite and `Damaged`. */
+export function openLogPages(path: string): LogPages {
+  const reader = openLogReader(path);
+  return {
+    all: (after, categories, limit) => eventsIn(reader.answer({ kind: 'all', after, categories, limit })),
+    stream: (stream, after, limit) => eventsIn(reader.answer({ kind: 'stream', stream, after, limit })),
+    head: (stream) => new CellReader(reader.answer({ kind: 'head', stream }).cells).number(),
+    end: () => new CellReader(reader.answer({ kind: 'end' }).cells).number(),
+    close: () => reader.close(),
+  };
+}
+
+function eventsIn({ cells }: Found): readonly RecordedEvent[] {
+  const input = new CellReader(cells);
+  // The end of the log, and whether more may follow.
+  input.number();
+  input.number();
+  return input.list(() => ({
+    position: BigInt(input.number()),
+    stream: input.text(),
+    revision: input.number(),
+    type: input.text(),
+    json: input.text(),
+  }));
+}

@@ -1,0 +1,80 @@
+import type { RecordedEvent } from '../event-log/port.js';
+import { parseEvent } from '../event-log/event.js';
+import { families, type EventOf } from '../streams/catalogue.js';
+import type { SealedCheckpoint, SealStatus } from './messages.js';
+
+/** The log as the sealer reads it, in its own thread. Each event has been checked to be what was written. */
+export interface SealLog {
+  all(after: number, categories: readonly string[], limit: number): readonly RecordedEvent[];
+  stream(stream: string, after: number, limit: number): readonly RecordedEvent[];
+  head(stream: string): number;
+  end(): number;
+  close(): void;
+}
+
+const SEAL = families.seal.stream();
+const LOG = families.log.stream();
+
+/** The checkpoint with a revision of the stream `seal`. */
+export function checkpointAt(log: Pick<SealLog, 'stream'>, revision: number): Checkpointed | undefined {
+  const [event] = revision < 1 ? [] : log.stream(SEAL, revision - 1, 1);
+  return event === undefined ? undefined : checkpointOf(event);
+}
+
+export interface Checkpointed extends SealedCheckpoint {
+  readonly revision: number;
+  readonly data: EventOf<'CheckpointSealed'>['data'];
+}
+
+export function checkpointOf({ json, revision }: Pick<RecordedEvent, 'json' | 'revision'>): Checkpointed {
+  const { data, time } = families.seal.read(json);
+  const { size, root, note } = data;
+  return { revision, size, root, note, time, data };
+}
+
+/** The last checkpoint of the log. */
+export const lastCheckpoint = (log: Pick<SealLog, 'stream' | 'head'>): Checkpointed | undefined =>
+  checkpointAt(log, log.head(SEAL));
+
+/** The checkpoint of a size, if the log has one. Sizes rise with revisions. */
+export function checkpointOfSize(log: Pick<SealLog, 'stream' | 'head'>, size: number): Checkpointed | undefined {
+  let [low, high] = [1, log.head(SEAL)];
+  while (low <= high) {
+    const middle = Math.floor((low + high) / 2);
+    const found = checkpointAt(log, middle);
+    if (found === undefined || found.size === size) return found;
+    if (found.size < size) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
+}
+
+/** The last restore of the log; undefined if it was never restored. */
+export function lastRestore(log: Pick<SealLog, 'stream' | 'head'>): EventOf<'LogRestored'>['data'] | undefined {
+  const [event] = log.stream(LOG, Math.max(0, log.head(LOG) - 1), 1);
+  return event === undefined ? undefined : families.log.read(event.json).data;
+}
+
+/**
+ * The name of the log in its checkpoints. By default it holds the id of the first event, so it is the same as long as the
+ * log is. A restored log is another one than the log that was lost, and gets the incarnation as a suffix: the two may hold
+ * different leaves at the same places.
+ */
+export function originOf(
+  log: Pick<SealLog, 'all' | 'stream' | 'head'>,
+  categories: readonly string[],
+  set: string | undefined,
+): string {
+  const [first] = set === undefined ? log.all(0, categories, 1) : [];
+  const base = set ?? `sallyport/${first === undefined ? 'empty' : parseEvent(first.json).id}`;
+  const restore = lastRestore(log);
+  return restore === undefined ? base : `${base}/${restore.incarnation}`;
+}
+
+/** The last checkpoint of the log, and its end. */
+export function statusOf(
+  log: Pick<SealLog, 'stream' | 'head' | 'end'>,
+): Omit<SealStatus, 'unsealedSinceMs' | 'trouble'> {
+  const last = lastCheckpoint(log);
+  return { size: last?.size ?? 0, root: last?.root, events: last?.data.completeness.events ?? 0, head: log.end() };
+}
