@@ -13,6 +13,8 @@ export interface Attempt {
   readonly refused: boolean;
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated };
   outcome?: { readonly event: RecordedEvent; readonly recorded: OutcomeRecorded };
+  /** The index knows a response or an outcome that the log cannot show. */
+  readonly lost?: { readonly response: boolean; readonly outcome: boolean };
 }
 
 export interface Attempts {

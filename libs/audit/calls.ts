@@ -1,97 +1,81 @@
 import { AUDIT_PAGE, type CallQuery } from '../contract/audit.js';
-import type { CallSummary } from '../contract/evidence.js';
+import type { CallSummary, DamagedEvent, MissingEvent } from '../contract/evidence.js';
 import type { DecisionEngines } from '../decision-point/engines.js';
-import type { LogReading, RecordedEvent } from '../event-log/port.js';
+import type { LogReading } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { toMs } from '../kernel/time.js';
-import { families } from '../streams/catalogue.js';
-import { attemptsOf, type Attempt } from './attempts.js';
-import type { IndexReading } from './index/reading.js';
+import type { KeyReading } from '../payloads/keyring.js';
+import { attemptsAt, type FoundAttempt } from './attempts-at.js';
+import { Contents } from './contents.js';
 import { cursorOf, placeIn } from './cursor.js';
-import { summaryOf } from './evidence.js';
 import type { DirectiveHistory } from './directive-history.js';
+import { summaryOf } from './evidence.js';
 import { History } from './history.js';
-import type { CallFilter, Reference } from './index/messages.js';
-import { namesOf, type Users } from './users.js';
+import type { CallFilter } from './index/messages.js';
+import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
-import { byPosition } from './stored-event.js';
-import { eventAt } from './trace-record.js';
+import { byPosition, damagedEvent } from './stored-event.js';
+import { namesOf } from './users.js';
 
-interface Versioned {
-  readonly capability: string;
-  readonly version: string;
-}
+/** A call, or its place if the log cannot show it. */
+export type ListedCall = CallSummary | DamagedEvent | MissingEvent;
 
 /** Finds calls by conditions on them, in any trace. */
 export class CallAudit {
   constructor(
     private readonly log: LogReading,
+    private readonly keys: KeyReading,
     private readonly engines: DecisionEngines,
     private readonly index: IndexReading,
     private readonly directives: DirectiveHistory,
-    private readonly users: Users,
   ) {}
 
   /**
-   * A page of recorded attempts, newest first by time. `versions` are those in the review status of the query;
-   * `next` is the opaque cursor of the following page. An attempt with
-   * an unreadable record is missing here, and visible in the replay of its trace. Throws `LogUnavailable`,
-   * `IndexUnavailable`, `KeyringUnavailable`.
+   * A page of recorded attempts, newest first by time; `next` is the opaque cursor of the following page. Throws
+   * `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
    */
   async find(
     query: CallQuery,
     limit: number = AUDIT_PAGE.defaultLimit,
     cursor?: string,
-    versions: readonly Versioned[] = [],
-  ): Promise<Result<{ items: CallSummary[]; next?: string }, Refusal>> {
+  ): Promise<Result<{ items: ListedCall[]; next?: string }, Refusal>> {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
-    const size = Math.min(Math.max(1, limit), AUDIT_PAGE.maxLimit);
-    const { references, next } = await this.index.calls(await this.filterOf(query, versions), size, before.value);
-    const attempts = await this.attemptsAt(references);
-    const reconstructor = new Reconstructor(this.log, this.engines, new History(this.log, this.directives));
-    const summaries = new Map<string, CallSummary>();
+    const { references, next } = await this.index.calls(await this.filterOf(query), limit, before.value);
+    const found = await attemptsAt(this.log, references);
+    const contents = new Contents(this.log, this.keys);
+    const history = new History(this.log, this.directives);
+    const reconstructor = new Reconstructor(this.log, this.engines, history);
+    const sources = { reconstructor, history, contents, users: this.keys };
+    const items = new Map<FoundAttempt, ListedCall>();
     // In order of the log, so that states only move forward.
-    for (const [key, attempt] of [...attempts].sort(([, a], [, b]) => byPosition(a.event, b.event))) {
-      summaries.set(key, await summaryOf(reconstructor, this.users, attempt));
+    for (const each of [...found].sort((a, b) => byPosition(a.reference, b.reference))) {
+      const { reference } = each;
+      if ('attempt' in each) items.set(each, await summaryOf(sources, each.attempt));
+      else if (each.lost === 'damaged') items.set(each, damagedEvent(reference));
+      else items.set(each, missingEvent(reference));
     }
-    const items = references.flatMap((reference) => summaries.get(keyOf(reference)) ?? []);
-    return ok(defined({ items, next: next === undefined ? undefined : cursorOf(next) }));
+    return ok(
+      defined({
+        items: found.flatMap((each) => items.get(each) ?? []),
+        next: next === undefined ? undefined : cursorOf(next),
+      }),
+    );
   }
 
-  private async filterOf(
-    { from, to, reviewStatus, identity, ...query }: CallQuery,
-    versions: readonly Versioned[],
-  ): Promise<CallFilter> {
+  private async filterOf({ from, to, identity, user, ...query }: CallQuery): Promise<CallFilter> {
     return defined({
       ...query,
-      identity: identity === undefined ? undefined : await namesOf(this.users, identity),
+      identity: identity === undefined ? undefined : await namesOf(this.keys, identity),
+      user: user === undefined ? undefined : await namesOf(this.keys, user),
       fromMs: from === undefined ? undefined : toMs(from),
       toMs: to === undefined ? undefined : toMs(to),
-      ...(reviewStatus === undefined ? {} : { versions, manyVersions: reviewStatus === 'approved' }),
     });
-  }
-
-  /** Response and outcome follow their attempt in the same stream: each stream is read once, from its first attempt on. */
-  private async attemptsAt(references: readonly Reference[]): Promise<Map<string, Attempt>> {
-    const found = new Map<string, Attempt>();
-    const wanted = new Set(references.map(keyOf));
-    const firsts = new Map<string, number>();
-    const take = (events: readonly RecordedEvent[]) => {
-      for (const attempt of attemptsOf(events).attempts) {
-        if (wanted.has(keyOf(attempt.event))) found.set(keyOf(attempt.event), attempt);
-      }
-    };
-    for (const reference of references) {
-      const { stream, revision } = reference;
-      if (families.calls.has(stream)) firsts.set(stream, Math.min(revision, firsts.get(stream) ?? revision));
-      else take([await eventAt(this.log, reference)].filter((event) => event !== undefined));
-    }
-    for (const [stream, first] of firsts) take(await this.log.read(stream, first - 1));
-    return found;
   }
 }
 
-const keyOf = ({ stream, revision }: Pick<Reference, 'stream' | 'revision'>): string => `${stream}@${revision}`;
+function missingEvent({ position, stream, revision }: FoundAttempt['reference']): MissingEvent {
+  return { position: String(position), stream, revision, missing: true };
+}

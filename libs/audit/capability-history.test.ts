@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Target } from '../directive/target.js';
-import { forged, makeWorld, traceOf, withEvents } from '../../test/support/audit-world.js';
+import { forged, makeWorld, traceOf, historyOf, withEvents } from '../../test/support/audit-world.js';
 import { test } from '../../test/support/testing.js';
 
 test('the history of a call has every directive that could stop it, and no other', async (t) => {
@@ -39,9 +39,9 @@ test('the history of a call has every directive that could stop it, and no other
   await world.authorize(taskId);
   await world.caughtUp();
   const trace = await traceOf(world, traceId);
-  const told = trace?.calls[0]?.capabilityHistory.filter(({ stream }) => stream === 'directives');
+  const told = historyOf(trace, trace?.calls[0]).filter(({ stream }) => stream === 'directives');
   assert.deepEqual(
-    told?.map(({ type, data }) => [type, (data as { id: string }).id]),
+    told.map(({ type, data }) => [type, (data as { id: string }).id]),
     [...issued.map((id) => ['DirectiveIssued', id]), ['DirectiveLifted', lifted]],
   );
 });
@@ -61,9 +61,9 @@ test('an event with a member that its schema does not have names its subjects, b
     event.stream === 'capability-notes' ? forged(event, (data) => ({ ...data, later: true })) : event,
   );
   const trace = await traceOf(world, traceId, log);
-  const directives = trace?.calls[0]?.capabilityHistory.filter(({ stream }) => stream === 'directives');
+  const directives = historyOf(trace, trace?.calls[0]).filter(({ stream }) => stream === 'directives');
   assert.deepEqual(
-    directives?.map(({ data }) => (data as { target: Target }).target),
+    directives.map(({ data }) => (data as { target: Target }).target),
     stops,
   );
 });

@@ -1,4 +1,4 @@
-import type { CallDecided, OutcomeRecorded, RecordedCheck } from '../calls/events.js';
+import type { CallDecided, OutcomeRecorded, RecordedCheck, ResponseValidated } from '../calls/events.js';
 import { recordedTexts, type OutcomeTexts } from '../calls/outcome.js';
 import { trustOf } from '../capability/exceptions.js';
 import type { CapabilityState } from '../capability/state.js';
@@ -12,55 +12,89 @@ import { signatureResult } from '../decision/version-checks.js';
 import { parseEvent } from '../event-log/event.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
+import { families } from '../streams/catalogue.js';
 import type { CheckName } from '../vocabulary/words.js';
 import type { Attempt } from './attempts.js';
 import type { Contents } from './contents.js';
+import type { History } from './history.js';
 import { recordedUser, resolvedUser, type Users } from './users.js';
 import { redecide, type Reconstruction, type Reconstructor } from './reconstruct.js';
 
+/** The readers that evidence is made by, for one request. */
+export interface EvidenceSources {
+  readonly reconstructor: Reconstructor;
+  readonly history: History;
+  readonly contents: Contents;
+  readonly users: Users;
+}
+
 /** Evidence without content, for a list. */
-export async function summaryOf(reconstructor: Reconstructor, users: Users, attempt: Attempt): Promise<CallSummary> {
-  const inputs = await reconstructor.reconstruct(attempt);
-  const facts = factsOf(attempt, inputs.ok ? inputs.value : undefined);
+export async function summaryOf(sources: EvidenceSources, attempt: Attempt): Promise<CallSummary> {
+  const purpose = await purposeOf(sources, attempt);
+  const inputs = await sources.reconstructor.reconstruct(attempt);
+  const facts = factsOf(attempt, inputs.ok ? inputs.value : undefined, purpose);
   const { decision, contextItems } = attempt.decided;
   const { redactions, refusals } = outboundOf({}, contextItems);
   const validated = attempt.response?.validated;
   return {
     ...facts,
-    user: facts.user && (await resolvedUser(users, facts.user)),
+    user: facts.user && (await resolvedUser(sources.users, facts.user)),
     outbound: decision === 'allow' ? { redactions, refusals } : null,
-    response: validated === undefined ? null : { verdict: validated.verdict, findings: validated.findings },
+    response: responseFacts(attempt, validated),
   };
 }
 
 /** All evidence of an attempt except its history. */
 export async function evidenceOf(
-  reconstructor: Reconstructor,
-  contents: Contents,
-  users: Users,
+  sources: EvidenceSources,
   attempt: Attempt,
 ): Promise<Omit<CallEvidence, 'capabilityHistory'>> {
-  const inputs = await reconstructor.reconstruct(attempt);
+  const { contents, users } = sources;
+  const purpose = await purposeOf(sources, attempt);
+  const inputs = await sources.reconstructor.reconstruct(attempt);
   const reconstruction = inputs.ok ? inputs.value : undefined;
   // This line comes before the next await, because the states are live.
-  const facts = factsOf(attempt, reconstruction);
+  const facts = factsOf(attempt, reconstruction, purpose);
   const outbound = outboundEvidence(attempt.decided, reconstruction);
   const response = await responseEvidence(contents, attempt);
   const user = facts.user && (await resolvedUser(users, facts.user));
   return { ...facts, user, outbound, response, outcome: await outcomeEvidence(contents, attempt) };
 }
 
-function factsOf(attempt: Attempt, inputs: Reconstruction | undefined): CallFacts {
+/** The purpose of the task, or why it is gone; null if the call belongs to no task of its host. */
+async function purposeOf(
+  { history, contents }: EvidenceSources,
+  { refused, decided }: Attempt,
+): Promise<string | null> {
+  if (refused) return null;
+  const [opened] = await history.events(families.task.stream(decided.taskId));
+  if (opened === undefined) return 'damaged';
+  const content = await contents.ofTask(opened, decided.taskId);
+  return typeof content === 'string' ? content : content.purpose;
+}
+
+function responseFacts({ lost }: Attempt, validated: ResponseValidated | undefined): CallSummary['response'] {
+  if (validated === undefined) return lost?.response === true ? 'damaged' : null;
+  return { verdict: validated.verdict, findings: validated.findings };
+}
+
+function factsOf(attempt: Attempt, inputs: Reconstruction | undefined, purpose: string | null): CallFacts {
   const { decided, envelope, event, outcome } = attempt;
   const { callId, taskId, host, capability, version = null, operation, decision, reason, rule = null } = decided;
   const checks = checksOf(decided, inputs && redecide(attempt, inputs));
-  const task = inputs?.snapshot.task;
+  const { task, policySet } = inputs?.snapshot ?? {};
   const server = evidenceIn(checks, 'server_identity');
   return {
     callId,
     taskId,
+    traceId: envelope.traceId ?? null,
     host,
+    agent: task?.agent ?? decided.agent ?? null,
     user: task === undefined ? null : recordedUser(task),
+    purpose,
+    attestedBy: host,
+    policyVersion: policySet?.active?.policyVersion ?? null,
+    ...(inputs === undefined || attempt.lost !== undefined ? { damaged: true as const } : {}),
     time: envelope.time,
     attempt: decided.attempt,
     capability,
@@ -168,8 +202,11 @@ async function outcomeTextsOf(
   return content.parts;
 }
 
-async function responseEvidence(contents: Contents, { response, decided }: Attempt): Promise<CallEvidence['response']> {
-  if (response === undefined) return null;
+async function responseEvidence(
+  contents: Contents,
+  { response, decided, lost }: Attempt,
+): Promise<CallEvidence['response']> {
+  if (response === undefined) return lost?.response === true ? 'damaged' : null;
   const { verdict, findings, commitments } = response.validated;
   const content = await contents.of(response.event, decided.taskId, commitments);
   if (typeof content === 'string') return content;

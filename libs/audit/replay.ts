@@ -11,6 +11,13 @@ import { digestOf, type Digest } from '../kernel/digest.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
 
+/** Facts that no replay can show, for people who read one. */
+export const UNCHECKED: readonly string[] = [
+  'that no events at the end of a stream are gone: a checkpoint of the transparency log shows that',
+  'what the host observed of the server, and that it sent what it was allowed to send: those are its word',
+  'which user and agent acted: the host attested them when it opened the task',
+];
+
 const GONE = 'engine_gone' as const;
 
 /** Decides a recorded attempt again, at its recorded revisions and time. */

@@ -8,17 +8,16 @@ import type { LogReading } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import { digestOf } from '../kernel/digest.js';
 import type { KeyReading } from '../payloads/keyring.js';
-import { families } from '../streams/catalogue.js';
 import type { CheckName } from '../vocabulary/words.js';
-import { attemptsOf, type Attempt } from './attempts.js';
+import { attemptsAt } from './attempts-at.js';
+import type { Attempt } from './attempts.js';
 import { Contents } from './contents.js';
 import type { DirectiveHistory } from './directive-history.js';
-import { evidenceOf } from './evidence.js';
+import { evidenceOf, type EvidenceSources } from './evidence.js';
 import { History } from './history.js';
 import type { Reference } from './index/messages.js';
 import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
-import { eventAt } from './trace-record.js';
 
 const DEFAULT_CALLS = 10;
 
@@ -40,18 +39,20 @@ export class CallSampler {
     const history = new History(this.log, this.directives);
     const contents = new Contents(this.log, this.keys);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
+    const sources = { reconstructor, history, contents, users: this.keys };
     const items: SampledCall[] = [];
-    for (const reference of references) items.push(await this.sampled(reconstructor, contents, reference));
+    for (const reference of references) items.push(await this.sampled(sources, reference));
     const recoverable = items.every((item) => item.recoverable);
     return { seed, asOf: String(through), total, recoverable, items };
   }
 
-  private async sampled(reconstructor: Reconstructor, contents: Contents, reference: Reference): Promise<SampledCall> {
+  private async sampled(sources: EvidenceSources, reference: Reference): Promise<SampledCall> {
     const { stream, revision } = reference;
     const place = { position: String(reference.position), stream, revision };
-    const attempt = await this.attemptAt(reference);
-    if (attempt === undefined) return { ...place, damaged: true, recoverable: false };
-    const evidence = recoveryOf(attempt, await evidenceOf(reconstructor, contents, this.keys, attempt));
+    const [found] = await attemptsAt(this.log, [reference]);
+    if (found === undefined || 'lost' in found) return { ...place, damaged: true, recoverable: false };
+    const { attempt } = found;
+    const evidence = recoveryOf(attempt, await evidenceOf(sources, attempt));
     const { callId, taskId, capability, operation, decision, reason } = attempt.decided;
     const { traceId, time } = attempt.envelope;
     const recoverable = Object.values(evidence).every(
@@ -59,15 +60,6 @@ export class CallSampler {
     );
     const call = { callId, attempt: attempt.decided.attempt, traceId, taskId, time, capability, operation };
     return defined({ ...place, ...call, decision, reason, recoverable, evidence });
-  }
-
-  /** Response and outcome follow their attempt in the same stream. */
-  private async attemptAt(reference: Reference): Promise<Attempt | undefined> {
-    const { stream, revision } = reference;
-    const events = families.calls.has(stream)
-      ? await this.log.read(stream, revision - 1)
-      : [await eventAt(this.log, reference)].filter((event) => event !== undefined);
-    return attemptsOf(events).attempts.find(({ event }) => event.revision === revision);
   }
 }
 

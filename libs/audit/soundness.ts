@@ -6,13 +6,18 @@ export class Damage extends Error {
   override readonly name = 'Damage';
 }
 
+/** Whether an event is unaltered, and in its place. */
+export function isWhole({ stream, revision, type, json }: RecordedEvent): boolean {
+  const head = verifySealed(json);
+  return head?.stream === stream && head.revision === revision && head.type === type;
+}
+
 /**
  * The number of events after revision `after` of a stream, from the first on, that are unaltered and in their place.
  */
 export function soundPrefix(stream: string, events: readonly RecordedEvent[], after = 0): number {
-  const broken = events.findIndex(({ json, type }, index) => {
-    const head = verifySealed(json);
-    return head?.stream !== stream || head.revision !== after + index + 1 || head.type !== type;
-  });
+  const broken = events.findIndex(
+    (event, index) => event.stream !== stream || event.revision !== after + index + 1 || !isWhole(event),
+  );
   return broken < 0 ? events.length : broken;
 }

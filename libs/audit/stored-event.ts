@@ -1,5 +1,6 @@
 import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
+import { isWhole } from './soundness.js';
 
 /**
  * An event as auditors receive it (`contract.md`, Evidence): as it was written, at its original schema version, with
@@ -10,13 +11,29 @@ export interface StoredEvent extends Event {
   readonly position: string;
 }
 
-export function storedEvent({ position, json }: Pick<RecordedEvent, 'position' | 'json'>): StoredEvent {
-  return { position: String(position), ...parseEvent(json) };
+/** An event whose bytes are not those that were written, or that is gone, in its place. */
+export interface DamagedEvent {
+  readonly position: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly damaged: true;
 }
 
-/** The same as JSON. */
-export function storedText({ position, json }: Pick<RecordedEvent, 'position' | 'json'>): string {
-  return `{"position":"${position}",${json.slice(1)}`;
+/** An event as an item of a list, damaged or not, as JSON. */
+export function storedText(event: RecordedEvent): string {
+  return isWhole(event)
+    ? `{"position":"${event.position}",${event.json.slice(1)}`
+    : JSON.stringify(damagedEvent(event));
+}
+
+export function damagedEvent({ position, stream, revision }: Omit<RecordedEvent, 'type' | 'json'>): DamagedEvent {
+  return { position: String(position), stream, revision, damaged: true };
+}
+
+/** The same as an object. */
+export function storedEvent(event: RecordedEvent): StoredEvent | DamagedEvent {
+  if (!isWhole(event)) return damagedEvent(event);
+  return { position: String(event.position), ...parseEvent(event.json) };
 }
 
 /** Orders by position. Events with the same position keep their order. */

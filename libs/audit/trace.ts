@@ -1,200 +1,211 @@
 import type { DecisionEngines } from '../decision-point/engines.js';
-import type { LogReading, EventPlace, RecordedEvent } from '../event-log/port.js';
+import type { EventPlace, LogReading, RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
-import { parseEvent } from '../event-log/event.js';
-import { isJsonObject } from '../kernel/canonical-json.js';
-import { defined } from '../kernel/defined.js';
-import { err, ok, type Result } from '../kernel/result.js';
+import { ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { families } from '../streams/catalogue.js';
-import type { TaskState } from '../task/decider.js';
 import type { Attempt } from './attempts.js';
-import type { IndexReading } from './index/reading.js';
-import { capabilityHistory, type Window } from './capability-history.js';
 import { Contents } from './contents.js';
+import { positionCursor, positionIn } from './cursor.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { evidenceOf } from './evidence.js';
+import { Histories } from './histories.js';
 import { History } from './history.js';
+import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
-import { replayed, unreplayable } from './replay.js';
+import { replayed, UNCHECKED, unreplayable } from './replay.js';
+import { validatedAgain, type ResponseSameness } from './response-again.js';
+import { Damage } from './soundness.js';
 import { storedText } from './stored-event.js';
-import type { TraceReplay } from '../contract/audit.js';
-import type { ReplayedCall, TracedTask } from '../contract/evidence.js';
-import { taskView } from './task-view.js';
-import { readTrace, tooLarge, type TraceRecord } from './trace-record.js';
-import { recordedUser, resolvedUser } from './users.js';
+import { TRACE_PAGE, type TraceReplay } from '../contract/audit.js';
+import type { ReplayedCall, ReplayedResponse, TracedTask } from '../contract/evidence.js';
+import { readTracePage, type TracePage } from './trace-page.js';
+import { tracedTask } from './traced-tasks.js';
 import { utf8Of } from './utf8.js';
 
-/** Bounds of one answer. `maxChars` counts the calls with their content and histories, and the events. */
+/** Bounds of one page. `maxChars` counts the calls with their content, and the events: a page ends before it exceeds them. */
 export interface TraceLimits {
+  readonly maxCalls: number;
   readonly maxEvents: number;
   readonly maxChars: number;
 }
 
-const LIMITS: TraceLimits = { maxEvents: 20_000, maxChars: 67_108_864 };
+/** Events of a page for each of its calls: the decision, the response, the outcome, and the count of the task. */
+const EVENTS_PER_CALL = 4;
+const MAX_CHARS = 16_777_216;
 
-/** The evidence of a trace, and its replay. */
+export const limitsFor = (maxCalls: number = TRACE_PAGE.defaultLimit): TraceLimits => ({
+  maxCalls,
+  maxEvents: maxCalls * EVENTS_PER_CALL,
+  maxChars: MAX_CHARS,
+});
+
+/** The evidence of a trace, and its replay, in pages. */
 export class TraceAudit {
   constructor(
-    private readonly log: LogReading,
+    readonly log: LogReading,
     private readonly keys: KeyReading,
     private readonly engines: DecisionEngines,
-    private readonly index: IndexReading,
-    private readonly directives: DirectiveHistory,
-    private readonly limits: TraceLimits = LIMITS,
+    readonly index: IndexReading,
+    readonly directives: DirectiveHistory,
+    private readonly limits: TraceLimits = limitsFor(),
   ) {}
 
   /**
-   * All evidence of a trace, as the JSON of a `TraceEvidence` in UTF-8: most of it is the log's own text. Undefined if the
-   * trace has no events, `too_large` above the limits. Throws `LogUnavailable`, `KeyringUnavailable`,
-   * `IndexUnavailable`.
+   * A page of the evidence of a trace, as the JSON of a `TraceEvidence` in UTF-8: most of it is the log's own text.
+   * Undefined if the trace has no events. Throws `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
    */
-  async trace(traceId: string, now: Instant): Promise<Result<Buffer<ArrayBuffer> | undefined, Refusal>> {
-    const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
-    if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
-    const { history, contents } = await this.sourcesOf(record.value, true);
-    const tasks: TracedTask[] = [];
-    const states = new Map<string, TaskState>();
-    for (const { taskId, events } of record.value.tasks) {
-      const [opened] = events;
-      const state = stateOf(events);
-      if (opened === undefined || state === undefined) continue;
-      states.set(taskId, state);
-      const { id: userId } = await resolvedUser(this.keys, recordedUser(state));
-      const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position, userId);
-      tasks.push({ ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) });
-    }
-    const calls = await this.callsOf(record.value, history, contents, states);
-    if (!calls.ok) return calls;
-    const head = `{"traceId":${JSON.stringify(traceId)},"tasks":${JSON.stringify(tasks)},"calls":[`;
-    return ok(utf8Of([head, ...calls.value, '],"events":[', ...listed(record.value.events), ']}']));
+  async trace(
+    traceId: string,
+    now: Instant,
+    cursor?: string,
+  ): Promise<Result<Buffer<ArrayBuffer> | undefined, Refusal>> {
+    const read = await this.pageOf(traceId, cursor);
+    if (!read.ok || read.value === undefined) return read as Result<undefined, Refusal>;
+    const page = read.value;
+    const { history, contents } = await this.sourcesOf(page, true);
+    const histories = new Histories(history, page.end);
+    const { calls, cut } = await this.callsOf(page, history, contents, histories);
+    const events = cut === undefined ? page.events : page.events.filter(({ position }) => position < cut);
+    const tasks = await this.tasksOf(events, history, contents, page.end, now);
+    const next = cut === undefined ? page.next : events.at(-1)?.position;
+    return ok(
+      utf8Of([
+        `{"traceId":${JSON.stringify(traceId)},"tasks":${JSON.stringify(tasks)},"calls":[${calls.join(',')}],"histories":`,
+        ...histories.pieces(),
+        ',"events":[',
+        ...listed(events),
+        next === undefined ? ']}' : `],"next":${JSON.stringify(positionCursor(next))}}`,
+      ]),
+    );
   }
 
-  /** Decides every recorded attempt of a trace again. Throws and refuses as `trace` does. */
-  async replay(traceId: string): Promise<Result<TraceReplay | undefined, Refusal>> {
-    const record = await readTrace(this.log, this.index, this.directives, traceId, this.limits.maxEvents);
-    if (!record.ok || record.value === undefined) return record as Result<undefined, Refusal>;
-    const { attempts, unreadable, sound } = record.value;
-    const { history, contents } = await this.sourcesOf(record.value, false);
+  /** Decides the recorded attempts of a page again. Throws and refuses as `trace` does. */
+  async replay(traceId: string, cursor?: string): Promise<Result<TraceReplay | undefined, Refusal>> {
+    const read = await this.pageOf(traceId, cursor);
+    if (!read.ok || read.value === undefined) return read as Result<undefined, Refusal>;
+    const { attempts, unreadable, sound, next } = read.value;
+    const { history, contents } = await this.sourcesOf(read.value, true);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
     const calls: ReplayedCall[] = [];
-    for (const attempt of attempts) calls.push(await replayed(reconstructor, attempt));
+    for (const attempt of attempts) {
+      const call = await replayed(reconstructor, attempt);
+      calls.push({ ...call, ...(await this.responseAgain(history, contents, attempt)) });
+    }
     calls.push(...unreadable.map(unreplayable));
-    const agrees = sound && calls.every(({ identical }) => identical !== false && identical !== 'key_missing');
+    const agrees =
+      sound &&
+      calls.every(
+        ({ identical, response }) =>
+          identical !== false && identical !== 'key_missing' && response?.again !== 'differs',
+      );
     const isGone = calls.some((call) => call.identical === 'engine_gone');
-    return ok({ traceId, identical: agrees && isGone ? 'engine_gone' : agrees, calls });
+    return ok({
+      traceId,
+      identical: agrees && isGone ? 'engine_gone' : agrees,
+      calls,
+      unchecked: [...UNCHECKED],
+      ...(next === undefined ? {} : { next: positionCursor(next) }),
+    });
   }
 
-  /** The sources for the attempts of a trace, with the first reads done concurrently. */
-  private async sourcesOf(
-    record: TraceRecord,
-    withResponses: boolean,
-  ): Promise<{ history: History; contents: Contents }> {
-    const history = historyOf(this.log, this.directives, record);
+  /** The validation of a response, again. */
+  private async responseAgain(
+    history: History,
+    contents: Contents,
+    attempt: Attempt,
+  ): Promise<{ response?: ReplayedResponse }> {
+    const { response } = attempt;
+    if (response === undefined) return {};
+    const again = await this.sameness(history, contents, attempt);
+    return { response: { position: String(response.event.position), verdict: response.validated.verdict, again } };
+  }
+
+  private async sameness(history: History, contents: Contents, attempt: Attempt): Promise<ResponseSameness> {
+    try {
+      return (await validatedAgain(this.engines, history, contents, attempt)) ?? 'unchecked';
+    } catch (error) {
+      if (error instanceof Damage) return 'differs';
+      throw error;
+    }
+  }
+
+  private async pageOf(traceId: string, cursor?: string): Promise<Result<TracePage | undefined, Refusal>> {
+    const after = positionIn(cursor);
+    if (!after.ok) return after;
+    const page = await readTracePage(this, traceId, { after: after.value, ...this.limits });
+    return ok(page.events.length === 0 && cursor === undefined ? undefined : page);
+  }
+
+  /** The sources for the attempts of a page, with the first reads done concurrently. */
+  private async sourcesOf(page: TracePage, withResponses: boolean): Promise<{ history: History; contents: Contents }> {
+    const history = new History(this.log, this.directives);
     const contents = new Contents(this.log, this.keys);
-    contents.expect(placesOfContent(record, withResponses));
-    const streams = new Set(record.attempts.flatMap(({ decided }) => Object.keys(decided.basis)));
+    contents.expect(placesOfContent(page, withResponses));
+    const streams = new Set(page.attempts.flatMap(({ decided }) => Object.keys(decided.basis)));
     await Promise.all([contents.readAhead(), history.load([...streams])]);
     return { history, contents };
   }
 
-  /** A list of `CallEvidence` as pieces of JSON. Calls that share a history share its bytes. */
+  /** The JSON of each call of a page. `cut` is the position before which the page has to end, if it would be too large. */
   private async callsOf(
-    record: TraceRecord,
+    page: TracePage,
     history: History,
     contents: Contents,
-    states: ReadonlyMap<string, TaskState>,
-  ): Promise<Result<Piece[], Refusal>> {
+    histories: Histories,
+  ): Promise<{ calls: string[]; cut?: bigint }> {
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
-    const histories = new Map<string, { readonly bytes: Buffer; readonly chars: number }>();
-    const calls: Piece[] = [];
-    let chars = record.events.reduce((sum, { json }) => sum + json.length, 0);
-    for (const attempt of record.attempts) {
-      const evidence = JSON.stringify(await evidenceOf(reconstructor, contents, this.keys, attempt));
-      const { capability, host } = attempt.decided;
-      const taskId = attempt.refused ? '' : attempt.decided.taskId;
-      const key = `${capability} ${host} ${taskId}`;
-      let held = histories.get(key);
-      if (held === undefined) {
-        const window = windowOf(record, attempt, states.get(taskId));
-        const events = await capabilityHistory(history, { capability, host, taskId }, window);
-        const text = listed(events).join('');
-        held = { bytes: Buffer.from(text), chars: text.length };
-        histories.set(key, held);
+    const sources = { reconstructor, history, contents, users: this.keys };
+    const calls: { readonly json: string; readonly position: bigint }[] = [];
+    let chars = page.events.reduce((sum, { json }) => sum + json.length, 0);
+    for (const attempt of page.attempts) {
+      const evidence = await evidenceOf(sources, attempt);
+      const { position } = attempt.event;
+      const json = JSON.stringify(evidence);
+      chars += json.length;
+      // Calls of one position stay together, like all events.
+      if (chars > this.limits.maxChars && calls.some((call) => call.position < position)) {
+        return { calls: calls.filter((call) => call.position < position).map((call) => call.json), cut: position };
       }
-      calls.push(calls.length === 0 ? '' : ',', evidence.slice(0, -1), ',"capabilityHistory":[', held.bytes, ']}');
-      chars += evidence.length + held.chars;
-      if (chars > this.limits.maxChars) return err(tooLarge());
+      const positions = JSON.stringify(await histories.positionsFor(attempt));
+      calls.push({ json: `${json.slice(0, -1)},"capabilityHistory":${positions}}`, position });
     }
-    return ok(calls);
+    return { calls: calls.map(({ json }) => json) };
+  }
+
+  /** The tasks that were opened by these events, as they are now. */
+  private async tasksOf(
+    events: readonly RecordedEvent[],
+    history: History,
+    contents: Contents,
+    end: bigint,
+    now: Instant,
+  ): Promise<TracedTask[]> {
+    const tasks: TracedTask[] = [];
+    for (const { stream, revision } of events) {
+      const taskId = revision === 1 ? families.task.idOf(stream) : undefined;
+      if (taskId === undefined) continue;
+      const own = (await history.events(stream)).filter(({ position }) => position <= end);
+      const task = await tracedTask({ contents, users: this.keys }, taskId, own, now);
+      if (task !== undefined) tasks.push(task);
+    }
+    return tasks;
   }
 }
-
-type Piece = string | Uint8Array;
 
 /** The events as the items of a list. */
 function listed(events: readonly RecordedEvent[]): string[] {
   return events.map((event, index) => (index === 0 ? storedText(event) : `,${storedText(event)}`));
 }
 
-/** Why a task was closed, in the words of its host; undefined if it is open, or no reason was given. */
-async function closeReasonOf(
-  contents: Contents,
-  taskId: string,
-  events: readonly RecordedEvent[],
-): Promise<string | undefined> {
-  const closed = events.find(({ type }) => type === 'TaskClosed');
-  if (closed === undefined) return undefined;
-  const { schemaVersion, data } = parseEvent(closed.json);
-  if (schemaVersion === 1) return textAt(data, 'reason');
-  const read = families.task.readWhole(closed.json);
-  const commitments = read.ok && read.value.type === 'TaskClosed' ? read.value.data.commitments : undefined;
-  if (commitments === undefined) return undefined;
-  const content = await contents.of(closed, taskId, commitments);
-  return typeof content === 'string' ? content : textAt(content.parts, 'reason');
-}
-
-function textAt(object: unknown, name: string): string | undefined {
-  const text = isJsonObject(object) ? object[name] : undefined;
-  return typeof text === 'string' ? text : undefined;
-}
-
 /** The places of the events whose content will be opened, in that order. */
-function placesOfContent({ tasks, attempts }: TraceRecord, withResponses: boolean): EventPlace[] {
-  const opened = tasks.flatMap(({ events }) => events.slice(0, 1));
+function placesOfContent({ events, attempts }: TracePage, withResponses: boolean): EventPlace[] {
+  const opened = events.filter(({ stream, revision }) => revision === 1 && families.task.has(stream));
   const called = attempts
     .filter(({ refused }) => !refused)
     .flatMap(({ event, response, outcome }) =>
       withResponses ? [event, response?.event, outcome?.event].filter((each) => each !== undefined) : [event],
     );
   return [...opened, ...called];
-}
-
-/** A history that already holds the streams of the tasks. */
-function historyOf(log: LogReading, directives: DirectiveHistory, { tasks }: TraceRecord): History {
-  const history = new History(log, directives);
-  for (const { taskId, events } of tasks) history.keep(families.task.stream(taskId), events);
-  return history;
-}
-
-/**
- * The window up to the end of the task: its closing or its expiry, whichever is earlier. Without such an end, up to
- * now.
- */
-function windowOf({ end, tasks }: TraceRecord, { decided }: Attempt, state: TaskState | undefined): Window {
-  if (state === undefined) return { position: end };
-  const closed = tasks
-    .find(({ taskId }) => taskId === decided.taskId)
-    ?.events.find(({ type }) => type === 'TaskClosed');
-  return { position: closed?.position ?? end, time: state.expiresAt };
-}
-
-/** Undefined if the events are not a task's history. The trace shows the events in any case. */
-function stateOf(events: readonly RecordedEvent[]): TaskState | undefined {
-  try {
-    return families.task.fold(events);
-  } catch {
-    return undefined;
-  }
 }

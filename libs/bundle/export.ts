@@ -1,4 +1,4 @@
-import { eventAt } from '../audit/trace-record.js';
+import { eventAt } from '../audit/events-at.js';
 import type { Reference } from '../audit/index/messages.js';
 import type { IndexReading } from '../audit/index/reading.js';
 import { isForeign } from '../decision-point/trace.js';
@@ -48,7 +48,7 @@ export async function exportBundle(
   const { log, index } = sources;
   const end = await index.asOf();
   const joined = await log.read(families.trace.stream(traceId), 0, MAX_BUNDLE_EVENTS + 1);
-  const refusals = await index.refusals(traceId, MAX_BUNDLE_EVENTS + 1);
+  const refusals = await index.refusals(traceId, 0n, MAX_BUNDLE_EVENTS + 1);
   const streams = [families.trace.stream(traceId), ...taskIdsOf(joined).flatMap(streamsOfTask)];
   const heads = await Promise.all(streams.map((stream) => log.head(stream)));
   const counted = heads.reduce((sum, head) => sum + head, refusals.length + (await log.head('directives')));

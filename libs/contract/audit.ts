@@ -6,9 +6,13 @@ import { named } from './components.js';
 import {
   CallEvidence,
   CallSummary,
+  DamagedEvent,
+  Histories,
+  ListedEvent,
+  MissingEvent,
   OcsfEvent,
+  OneCall,
   ReplayedCall,
-  StoredEvent,
   TaskSummary,
   TracedTask,
 } from './evidence.js';
@@ -16,14 +20,33 @@ import { operation } from './operation.js';
 import type { Shape } from './shape.js';
 import { pageOf } from './shapes.js';
 
+/** `csv` and `jsonl` answer the whole list at once, as a stream. */
+export const ListFormat = z
+  .enum(['json', 'csv', 'jsonl'])
+  .describe('csv (RFC 4180) and jsonl (one JSON object a line) answer the whole list from the cursor on, as a stream.');
+export type ListFormat = z.infer<typeof ListFormat>;
+
+export const EventFormat = z
+  .enum(['json', 'csv', 'jsonl', 'ocsf'])
+  .describe(
+    'csv and jsonl answer the whole list from the cursor on, as a stream. ocsf: each event in the form for a SIEM.',
+  );
+export type EventFormat = z.infer<typeof EventFormat>;
+
 /**
  * All conditions that are given must hold. `reviewStatus` is the status that the version has now: after a revocation an
  * auditor asks which calls went to it, and no other condition answers that.
  */
 export const CallQuery = z.object({
+  call: Uuid.optional(),
+  trace: TraceId.optional(),
+  task: Uuid.optional(),
   capability: NameId.optional(),
   version: VersionId.optional(),
-  task: Uuid.optional(),
+  operation: Label.optional(),
+  user: Label.optional().describe('By id or pseudonym.'),
+  agent: Label.optional(),
+  policyVersion: z.coerce.number().int().min(1).optional().describe('The version of the policies in force.'),
   identity: Label.optional().describe('Matches the user (by id or pseudonym), the agent, the host or the actor.'),
   host: NameId.optional(),
   reviewStatus: VersionStatus.optional().describe('The status that the version has now.'),
@@ -31,6 +54,7 @@ export const CallQuery = z.object({
   reason: z.union([z.literal('ok'), ReasonCode]).optional(),
   from: GivenInstant.optional().describe('Included.'),
   to: GivenInstant.optional().describe('Included.'),
+  format: ListFormat.optional(),
 });
 export type CallQuery = z.infer<typeof CallQuery>;
 
@@ -42,7 +66,7 @@ export const MAX_EVENTS = 1000;
 
 export const EventsQuery = z.object({
   after: PositionText.optional().describe('A position; the events after it are answered.'),
-  cursor: PositionText.optional().describe('`next` of the page before; it goes before `after`.'),
+  cursor: z.string().max(1024).optional().describe('`next` of the page before; it goes before `after`.'),
   types: z
     .string()
     .max(2000)
@@ -50,13 +74,20 @@ export const EventsQuery = z.object({
     .optional()
     .describe('Event types, comma-separated.'),
   capability: NameId.optional(),
-  format: z.enum(['json', 'ocsf']).optional().describe('`ocsf`: each event in the form for a SIEM.'),
+  actor: Label.optional(),
+  stream: z.string().max(200).optional(),
+  from: GivenInstant.optional().describe('Included.'),
+  to: GivenInstant.optional().describe('Included.'),
+  format: EventFormat.optional(),
   limit: z.coerce.number().int().min(1).max(MAX_EVENTS).optional().describe('Events of a page at most.'),
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 
 /** Of a list of calls or tasks. */
+export const TRACE_PAGE = { defaultLimit: 500, maxLimit: 1000 } as const;
 export const AUDIT_PAGE = { defaultLimit: 50, maxLimit: 200 } as const;
+
+const Next = z.string().optional().describe('The `cursor` of the next page; absent on the last one.');
 
 export const TraceEvidence = named(
   'TraceEvidence',
@@ -64,7 +95,9 @@ export const TraceEvidence = named(
     traceId: TraceId,
     tasks: z.array(TracedTask),
     calls: z.array(CallEvidence),
-    events: z.array(StoredEvent),
+    histories: Histories,
+    events: z.array(ListedEvent),
+    next: Next,
   }),
   { description: 'Everything that was recorded under a trace id.' },
 );
@@ -82,6 +115,8 @@ export const TraceReplay = named(
           'holds, but this build lacks an engine that a call was decided with.',
       ),
     calls: z.array(ReplayedCall),
+    unchecked: z.array(z.string()).describe('In words: what a replay cannot show.'),
+    next: Next,
   }),
 );
 export type TraceReplay = Shape<typeof TraceReplay>;
@@ -93,10 +128,11 @@ export const getTrace = operation({
   ...audit,
   id: 'getTrace',
   summary: 'Get all evidence of a trace',
+  description: 'In pages, in order of the log: a call is on the page of its decision, with its response and outcome.',
   path: '/v1/audit/traces/{traceId}',
   params: OfTrace,
+  paging: TRACE_PAGE,
   answers: { 200: TraceEvidence },
-  problems: ['too_large'],
 });
 
 export const replayTrace = operation({
@@ -106,8 +142,8 @@ export const replayTrace = operation({
   description: 'Each decision is made again from the log, at the revisions and the time of then, and compared.',
   path: '/v1/audit/traces/{traceId}/replay',
   params: OfTrace,
+  paging: TRACE_PAGE,
   answers: { 200: TraceReplay },
-  problems: ['too_large'],
 });
 
 export const findCalls = operation({
@@ -118,7 +154,19 @@ export const findCalls = operation({
   path: '/v1/audit/calls',
   query: CallQuery,
   paging: AUDIT_PAGE,
-  answers: { 200: pageOf(CallSummary) },
+  answers: { 200: pageOf(z.union([CallSummary, DamagedEvent, MissingEvent])) },
+});
+
+export const getCall = operation({
+  ...audit,
+  id: 'getCall',
+  summary: 'Get all evidence of one call',
+  description: 'Two tasks may have calls of the same id. Then `task` must name one of them.',
+  path: '/v1/audit/calls/{callId}',
+  params: z.object({ callId: Uuid }),
+  query: z.object({ task: Uuid.optional() }),
+  answers: { 200: OneCall },
+  problems: ['evidence_damaged'],
 });
 
 export const findTasks = operation({
@@ -139,5 +187,5 @@ export const listEvents = operation({
   description: 'In the order of the log. Follow `next` also if a page is empty: a page ends after a bounded search.',
   path: '/v1/audit/events',
   query: EventsQuery,
-  answers: { 200: pageOf(z.union([StoredEvent, OcsfEvent])) },
+  answers: { 200: pageOf(z.union([ListedEvent, OcsfEvent])) },
 });

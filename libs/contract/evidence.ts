@@ -53,6 +53,20 @@ export const OcsfEvent = named(
       'An event in the form of OCSF 1.9, for a SIEM, without content. `docs/operate/siem.md` lists its parts.',
   },
 );
+const PLACE = { position: Position, stream: z.string(), revision: z.int().min(1) };
+
+export const DamagedEvent = named('DamagedEvent', z.object({ ...PLACE, damaged: z.literal(true) }), {
+  description: 'An event whose bytes are not those that were written, or that is gone, in its place.',
+});
+export type DamagedEvent = Shape<typeof DamagedEvent>;
+
+export const MissingEvent = named('MissingEvent', z.object({ ...PLACE, missing: z.literal(true) }), {
+  description: 'An event that the index of calls names and the log does not have.',
+});
+export type MissingEvent = Shape<typeof MissingEvent>;
+
+/** An item of a list of events. */
+export const ListedEvent = z.union([StoredEvent, DamagedEvent]);
 
 export const RegistryEvidence = named(
   'RegistryEvidence',
@@ -107,8 +121,17 @@ const AttestedUser = z.object({
 export const CallFacts = z.object({
   callId: z.string(),
   taskId: z.string(),
+  traceId: z.string().nullable(),
   host: z.string(),
+  agent: z.string().nullable().describe('null if the call belongs to no task of the host.'),
   user: AttestedUser.nullable().describe('On the word of the host; null if the call belongs to no task of the host.'),
+  purpose: z.string().nullable().describe('Of the task. If its text is gone, `shredded`, `key_missing` or `damaged`.'),
+  attestedBy: z.string().describe('The host, on whose word agent, user, purpose and all that was observed are.'),
+  policyVersion: z.int().nullable().describe('The version of the policies that was in force; null if none was.'),
+  damaged: z
+    .literal(true)
+    .optional()
+    .describe('Something that the decision rests on, or its response or outcome, cannot be read from the log.'),
   time: InstantText,
   attempt: z.int(),
   capability: z.string(),
@@ -149,17 +172,36 @@ export const CallEvidence = named(
       .describe('A4: the arguments and context that the host was given to send.'),
     response: z.union([ResponseEvidence, NoContent]).nullable().describe('A6: the response of the server.'),
     outcome: Outcome.nullable().describe('A7. If its texts were erased, `shredded` replaces each of them.'),
-    capabilityHistory: z.array(StoredEvent).describe('A8: the events of the capability around the task.'),
+    capabilityHistory: z
+      .array(Position)
+      .describe('A8: the events about the capability around the task, by their positions in `histories`.'),
   }),
   { description: 'The evidence of one recorded attempt.' },
 );
 export type CallEvidence = Shape<typeof CallEvidence>;
 
+/** The events about each capability that the calls of an answer concern, once for all of them. */
+export const Histories = z
+  .record(z.string(), z.array(ListedEvent))
+  .describe('By capability: its changes, reviews and stops, from its registration on, in order of position.');
+
+export const OneCall = named(
+  'OneCall',
+  CallEvidence.extend({
+    histories: Histories,
+    attempts: z
+      .array(z.object({ attempt: z.int(), position: Position, decision: z.string(), reason: z.string() }))
+      .describe('All recorded attempts at the call. The evidence is that of the last one.'),
+  }),
+  { description: 'The evidence of one call.' },
+);
+export type OneCall = Shape<typeof OneCall>;
+
 export const CallSummary = named(
   'CallSummary',
   CallFacts.extend({
     outbound: Outbound.pick({ redactions: true, refusals: true }).nullable(),
-    response: ResponseEvidence.pick({ verdict: true, findings: true }).nullable(),
+    response: z.union([ResponseEvidence.pick({ verdict: true, findings: true }), z.literal('damaged')]).nullable(),
   }),
   { description: 'The evidence of an attempt without content and history.' },
 );
@@ -194,6 +236,18 @@ const ComparedDecision = z.object({
 });
 export type ComparedDecision = Shape<typeof ComparedDecision>;
 
+const ReplayedResponse = z.object({
+  position: Position,
+  verdict: ResponseVerdict.describe('As recorded.'),
+  again: z
+    .enum(['same', 'differs', 'unchecked'])
+    .describe(
+      'The verdict, the findings and the envelope, made again from the content. unchecked: the content is gone, or the ' +
+        'verdict rested on something that the record does not hold.',
+    ),
+});
+export type ReplayedResponse = Shape<typeof ReplayedResponse>;
+
 export const ReplayedCall = named(
   'ReplayedCall',
   z.object({
@@ -202,6 +256,7 @@ export const ReplayedCall = named(
     position: Position,
     recorded: ComparedDecision,
     redecided: ComparedDecision,
+    response: ReplayedResponse.optional().describe('The validation of its response, again; absent if it has none.'),
     identical: z
       .union([z.boolean(), z.enum(['shredded', 'key_missing', 'engine_gone'])])
       .describe(

@@ -99,6 +99,11 @@ export const PROBLEMS = {
     grpc: 'RESOURCE_EXHAUSTED',
     description: 'The service is overloaded, or the quota of this host is used up. Nothing was done; retry later.',
   },
+  evidence_damaged: {
+    status: 500,
+    grpc: 'DATA_LOSS',
+    description: 'The record that the request is about is damaged; `detail` names its position.',
+  },
   log_unavailable: {
     status: 503,
     grpc: 'UNAVAILABLE',

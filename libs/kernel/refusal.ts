@@ -18,7 +18,8 @@ export interface Refusal {
     | 'exception_required'
     | 'ack_refused'
     | 'overloaded'
-    | 'too_large';
+    | 'too_large'
+    | 'evidence_damaged';
   readonly detail: string;
   readonly errors?: readonly { readonly path: JsonPointer; readonly message: string }[];
   /** The exceptions that a reviewer has to name, with `exception_required`. */

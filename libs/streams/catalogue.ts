@@ -196,10 +196,3 @@ export function categoriesOf(types: Iterable<string>): string[] | undefined {
   }
   return [...categories];
 }
-
-/** The categories of types that the compiler knows. Throws `RangeError` if the catalogue lacks one: nothing is missed. */
-export function categoriesOfKnown(types: Iterable<KnownType>): string[] {
-  const categories = categoriesOf(types);
-  if (categories === undefined) throw new RangeError('a type is not in the catalogue');
-  return categories;
-}

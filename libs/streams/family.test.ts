@@ -2,16 +2,7 @@ import assert from 'node:assert/strict';
 import { z } from 'zod';
 import { sealEvent } from '../event-log/event.js';
 import { toInstant } from '../kernel/time.js';
-import {
-  categoriesOf,
-  categoriesOfKnown,
-  families,
-  familyOf,
-  familyOfType,
-  type EventOf,
-  type FamilyOf,
-  type KnownType,
-} from './catalogue.js';
+import { categoriesOf, families, familyOf, familyOfType, type EventOf, type FamilyOf } from './catalogue.js';
 import { foldedStreams } from './declare.js';
 import { changed, unchanged, type EventsIn } from './event-types.js';
 import { sealFact } from './facts.js';
@@ -120,8 +111,6 @@ test('types lead to the categories that hold them', () => {
   assert.equal(familyOfType('constructor'), undefined);
   assert.deepEqual(categoriesOf(['HostStale', 'InstanceSeen', 'TaskJoined']), ['instances', 'trace']);
   assert.equal(categoriesOf(['HostStale', 'NeverHeardOf']), undefined);
-  assert.deepEqual(categoriesOfKnown(['HostStale', 'TaskJoined']), ['instances', 'trace']);
-  assert.throws(() => categoriesOfKnown(['HostStale', 'NeverHeardOf' as KnownType]), RangeError);
 });
 
 test('the compiler knows the events of a type and the family that it belongs to', () => {

@@ -15,6 +15,9 @@ import { UnreadableEvent } from './unreadable.js';
  */
 export type Role = 'control' | 'task' | 'evidence' | 'bookkeeping';
 
+/** The roles of all events that auditors see. */
+export const EVIDENCE_ROLES = ['control', 'task', 'evidence'] as const satisfies readonly Role[];
+
 /** The rooms of `libs` that append to a family. */
 export type Writer = 'backup' | 'control' | 'decision-point' | 'fleet' | 'relay' | 'retention' | 'seal';
 

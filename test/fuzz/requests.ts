@@ -76,7 +76,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   const post = (who: Role, path: string, body: () => Answered) => (): Right => ({ who, path, body: body() });
   // A task of its own: the trace of the other one grows with each call.
   const told = await openTask(service);
-  await decide(service, told);
+  const { callId: toldCall } = await decide(service, told);
   const instances = [randomUUID(), randomUUID()];
   const nothing = { target: { type: 'capability', capability: unique('nothing') }, reason };
   const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
@@ -185,6 +185,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /v1/audit/traces/:traceId': get('auditor', trace),
     'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
+    'GET /v1/audit/calls/:callId': get('auditor', `/v1/audit/calls/${toldCall}`),
     'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
     'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
     'GET /v1/audit/checkpoints': get('auditor', '/v1/audit/checkpoints?after=0&limit=3'),

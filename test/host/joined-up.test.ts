@@ -8,7 +8,7 @@ import { CallRefused, type Guarded, type Host } from '../../libs/host/index.js';
 import { cli } from '../support/cli.js';
 import { EVERYTHING, hostOf, registeredServer, scopeOf } from '../support/guarded.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { expecting } from '../support/world.js';
+import { expecting, historyIn } from '../support/world.js';
 import { test, type TestContext } from '../support/testing.js';
 
 const COMMAND = [process.execPath, EVERYTHING];
@@ -77,7 +77,8 @@ for (const sdk of ['v1', 'v2'] as const) {
     assert.ok(!JSON.stringify(next.content).includes('again'));
 
     await guard.close();
-    const { calls, events } = await traceOf(service, task.traceId);
+    const whole = await traceOf(service, task.traceId);
+    const { calls, events } = whole;
     const evidence = calls.findLast(({ callId }: Answered) => callId === stopped.callId);
     assert.equal(evidence.response.verdict, 'rejected');
     assert.deepEqual(
@@ -91,7 +92,7 @@ for (const sdk of ['v1', 'v2'] as const) {
     for (const type of ['TaskOpened', 'CallDecided', 'ResponseValidated', 'OutcomeRecorded'])
       assert.ok(types.has(type));
     assert.ok(
-      evidence.capabilityHistory.some(({ data }: Answered) => data.id === id),
+      historyIn(whole, evidence).some(({ data }) => data.id === id),
       'the directive is in the history',
     );
     const { complete, instances } = expecting(

@@ -5,7 +5,16 @@ import { decide } from '../support/calls.js';
 import { eventsOf, logEnd } from '../support/events.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { activatePolicy, approve, expecting, openTask, proposal, register, registration } from '../support/world.js';
+import {
+  activatePolicy,
+  approve,
+  expecting,
+  historyIn,
+  openTask,
+  proposal,
+  register,
+  registration,
+} from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
 /** The weaknesses of a version that a reviewer accepted by name, at its approval and afterwards. */
@@ -170,7 +179,7 @@ test('amended exceptions decide at once, and stand in the history of the call', 
   assert.deepEqual(second?.data, { ...subject, added: [SIGNATURE], removed: [], reason: 'test' });
 
   const trace = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}`));
-  const types = trace.calls.at(-1).capabilityHistory.map(({ type }: Answered) => type);
+  const types = historyIn(trace, trace.calls.at(-1)).map(({ type }) => type);
   assert.equal(types.filter((type: string) => type === 'ExceptionsAmended').length, 2);
   const replay = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}/replay`));
   assert.equal(replay.identical, true);

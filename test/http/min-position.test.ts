@@ -32,6 +32,7 @@ const QUERIES: readonly [Parameters<TestService['call']>[0], () => string][] = [
   ['auditor', () => `/v1/audit/traces/${task.traceId}`],
   ['auditor', () => `/v1/audit/traces/${task.traceId}/replay`],
   ['auditor', () => '/v1/audit/calls'],
+  ['auditor', () => `/v1/audit/calls?trace=${task.traceId}`],
   ['auditor', () => '/v1/audit/events'],
 ];
 

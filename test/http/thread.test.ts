@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { callBody, expecting, INTEGRITY, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
+import {
+  callBody,
+  expecting,
+  historyIn,
+  INTEGRITY,
+  MEMORY_DEFINITION,
+  openTask,
+  readyWorld,
+} from '../support/world.js';
 import { after, before, describe, test } from '../support/testing.js';
 
 /** One thread through the whole service, from the side of a host and of an auditor. */
@@ -43,7 +51,7 @@ describe('from registration to evidence', () => {
     assert.deepEqual(evidence.response.raw, { result });
     assert.deepEqual(evidence.response.validated, content);
     assert.equal(evidence.outcome.status, 'succeeded');
-    assert.equal(evidence.capabilityHistory[0].type, 'CapabilityRegistered');
+    assert.equal(historyIn(trace, evidence)[0].type, 'CapabilityRegistered');
     const replay = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}/replay`));
     assert.deepEqual([replay.identical, replay.calls.length], [true, 1]);
   });

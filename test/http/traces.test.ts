@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { decide } from '../support/calls.js';
 import { startService, type Answered } from '../support/service.js';
-import { expecting, openTask, readyWorld } from '../support/world.js';
+import { expecting, historyIn, openTask, readyWorld } from '../support/world.js';
 import { test } from '../support/testing.js';
 
 test('evidence names the directives about its call, among all that came before', async (t) => {
@@ -23,12 +23,13 @@ test('evidence names the directives about its call, among all that came before',
   assert.equal((await decide(service, task)).reason, 'disabled');
   const ask = async (path: string): Promise<Answered> => expecting(200, await service.call('auditor', 'GET', path));
   const trace = `/v1/audit/traces/${task.traceId}`;
-  const { calls } = await ask(trace);
+  const first = await ask(trace);
+  const { calls } = first;
   const replay = await ask(`${trace}/replay`);
   const again = await ask(trace);
   assert.deepEqual([replay.identical, replay.calls.map(({ identical }: Answered) => identical)], [true, [true, true]]);
   assert.deepEqual(again.calls, calls);
-  const stops = calls[1].capabilityHistory.filter(({ stream }: Answered) => stream === 'directives');
+  const stops = historyIn(first, calls[1]).filter(({ stream }) => stream === 'directives');
   assert.deepEqual(
     stops.map(({ data }: Answered) => data.id),
     [id],

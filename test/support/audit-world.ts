@@ -37,8 +37,11 @@ import type { Role } from '../../libs/vocabulary/words.js';
 import { CallAudit } from '../../libs/audit/calls.js';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
 import { DirectiveHistory } from '../../libs/audit/directive-history.js';
+import { readEvents } from '../../libs/audit/events.js';
+import { EventsQuery } from '../../libs/contract/audit.js';
 import { TraceAudit, type TraceLimits } from '../../libs/audit/trace.js';
 import type { TraceEvidence } from '../../libs/contract/audit.js';
+import type { StoredEvent } from '../../libs/contract/evidence.js';
 import { inlineDesk, RESPONSE_LIMITS, responseText } from './responses.js';
 import type { TestContext } from './testing.js';
 
@@ -123,9 +126,11 @@ export async function makeWorld(t: TestContext) {
     authorizer,
     responder,
     /** Audits what a log says, which may be a tampered one. */
+    events: (query: object, seen: EventLog = log) =>
+      readEvents({ log: seen, index, directives: new DirectiveHistory(seen) }, EventsQuery.parse(query)),
     audit: (seen: EventLog = log, limits?: TraceLimits) =>
       new TraceAudit(seen, keys, new DecisionEngines(seen), index, new DirectiveHistory(seen), limits),
-    calls: (seen: EventLog = log) => new CallAudit(seen, engines, index, new DirectiveHistory(seen), keys),
+    calls: (seen: EventLog = log) => new CallAudit(seen, keys, engines, index, new DirectiveHistory(seen)),
     shred: async (taskId: string) => must(await shredder.shred([taskId], { name: 'system:test' }, { cause: 'task' })),
     passMs: (ms: number) => (nowMs += ms),
     now: () => time.now(),
@@ -295,6 +300,16 @@ export function must<Value>(result: Result<Value, unknown>): Value {
 export async function traceOf(world: World, traceId: string, log?: EventLog): Promise<TraceEvidence | undefined> {
   const bytes = must(await world.audit(log).trace(traceId, world.now()));
   return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as TraceEvidence);
+}
+
+/** The history of a call, out of the histories of its answer. */
+export function historyOf(
+  trace: TraceEvidence | undefined,
+  call: TraceEvidence['calls'][number] | undefined,
+): StoredEvent[] {
+  const positions = new Set(call?.capabilityHistory);
+  const events = trace?.histories[call?.capability ?? ''] ?? [];
+  return events.filter((event) => positions.has(event.position) && 'type' in event) as StoredEvent[];
 }
 
 /** The same log with some of its answers edited, as by somebody who can write its store. */

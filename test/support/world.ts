@@ -125,3 +125,10 @@ export async function readyWorld(service: Callable): Promise<void> {
   await approve(service);
   await activatePolicy(service);
 }
+
+/** The history of a call in the answer for its trace. */
+export function historyIn(trace: Answered, call: Answered): Answered[] {
+  const positions = new Set<string>(call.capabilityHistory);
+  const events: Answered[] = trace.histories[call.capability] ?? [];
+  return events.filter(({ position }) => positions.has(position));
+}

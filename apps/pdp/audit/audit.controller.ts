@@ -1,16 +1,28 @@
-import { Controller, Inject } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { Controller, Inject, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
-import { findCalls, findTasks, getTrace, listEvents, replayTrace } from '../../../libs/contract/audit.js';
+import {
+  AUDIT_PAGE,
+  findCalls,
+  findTasks,
+  getCall,
+  getTrace,
+  listEvents,
+  MAX_EVENTS,
+  replayTrace,
+} from '../../../libs/contract/audit.js';
 import { sampleCalls } from '../../../libs/contract/sample.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
-import type { VersionStatus } from '../../../libs/vocabulary/words.js';
 import type { Asked } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
+import { streamed, type Written } from './streamed.js';
 import { AuditThread } from './thread/audit-thread.js';
+import type { AuditRequest } from './thread/messages.js';
 
 /** The thread has written the answer. */
-const asWritten = (bytes: Uint8Array): Uint8Array => bytes;
+const asWritten = (written: Written): Uint8Array | Readable => written;
 
 /** Evidence, for auditors only. A thread of its own reads and writes it: this one passes requests and bytes on. */
 @Controller()
@@ -22,51 +34,67 @@ export class AuditController {
   ) {}
 
   @Handles(getTrace, asWritten)
-  async trace({ params: { traceId } }: Asked<typeof getTrace>): Promise<Uint8Array> {
+  async trace({ params: { traceId }, page }: Asked<typeof getTrace>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
-    return found(await this.thread.ask({ kind: 'trace', traceId, now, stamp }));
+    return this.found({ kind: 'trace', traceId, now, page, stamp });
   }
 
   @Handles(replayTrace, asWritten)
-  async replay({ params: { traceId } }: Asked<typeof replayTrace>): Promise<Uint8Array> {
-    return found(await this.thread.ask({ kind: 'replay', traceId, stamp: await this.index.stamp() }));
+  async replay({ params: { traceId }, page }: Asked<typeof replayTrace>): Promise<Written> {
+    return this.found({ kind: 'replay', traceId, page, stamp: await this.index.stamp() });
   }
 
   @Handles(findCalls, asWritten)
-  async calls({ query, page }: Asked<typeof findCalls>): Promise<Uint8Array> {
-    const { reviewStatus } = query;
-    const stamp = await this.index.stamp();
-    const versions = reviewStatus === undefined ? [] : await this.versionsIn(reviewStatus);
-    return found(await this.thread.ask({ kind: 'calls', query, versions, page, stamp }));
+  async calls(
+    { query, page }: Asked<typeof findCalls>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Written> {
+    const { format = 'json' } = query;
+    const limit = format === 'json' ? page.limit : AUDIT_PAGE.maxLimit;
+    return streamed(reply, format, page.cursor, async (cursor, isFirst) => {
+      return this.thread.ask({
+        kind: 'calls',
+        query,
+        page: { limit, cursor },
+        isFirst,
+        stamp: await this.index.stamp(),
+      });
+    });
+  }
+
+  @Handles(getCall, asWritten)
+  async call({ params: { callId }, query: { task } }: Asked<typeof getCall>): Promise<Written> {
+    return this.found({ kind: 'call', callId, task, stamp: await this.index.stamp() });
   }
 
   @Handles(findTasks, asWritten)
-  async tasks({ query, page }: Asked<typeof findTasks>): Promise<Uint8Array> {
+  async tasks({ query, page }: Asked<typeof findTasks>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
-    return found(await this.thread.ask({ kind: 'tasks', query, now, page, stamp }));
+    return this.found({ kind: 'tasks', query, now, page, stamp });
   }
 
   @Handles(sampleCalls, asWritten)
-  async sample({ query }: Asked<typeof sampleCalls>): Promise<Uint8Array> {
-    return found(await this.thread.ask({ kind: 'sample', query, stamp: await this.index.stamp() }));
+  async sample({ query }: Asked<typeof sampleCalls>): Promise<Written> {
+    return this.found({ kind: 'sample', query, stamp: await this.index.stamp() });
   }
 
   @Handles(listEvents, asWritten)
-  async events({ query }: Asked<typeof listEvents>): Promise<Uint8Array> {
-    return found(await this.thread.ask({ kind: 'events', query }));
+  async events({ query }: Asked<typeof listEvents>, @Res({ passthrough: true }) reply: FastifyReply): Promise<Written> {
+    const { format = 'json' } = query;
+    const isStream = format === 'csv' || format === 'jsonl';
+    const { limit = isStream ? MAX_EVENTS : undefined } = query;
+    let until: bigint | undefined;
+    return streamed(reply, format, query.cursor, async (cursor, isFirst) => {
+      const stamp = await this.index.stamp();
+      // A stream ends with the events that were there when it began.
+      if (isStream) until ??= stamp.end;
+      return this.thread.ask({ kind: 'events', query: { ...query, limit, cursor }, until, isFirst, stamp });
+    });
   }
 
-  private async versionsIn(wanted: VersionStatus): Promise<{ capability: string; version: string }[]> {
-    const found: { capability: string; version: string }[] = [];
-    for await (const { id, versions } of this.plane.view.capabilitiesFrom()) {
-      for (const { version, status } of versions.values())
-        if (status === wanted) found.push({ capability: id, version });
-    }
-    return found;
+  private async found(request: AuditRequest): Promise<Uint8Array> {
+    const { bytes } = await this.thread.ask(request);
+    if (bytes === undefined) throw new Problem('not_found', 'nothing is known under this id');
+    return bytes;
   }
-}
-
-function found(answer: Uint8Array | undefined): Uint8Array {
-  if (answer === undefined) throw new Problem('not_found', 'nothing is known under this trace id');
-  return answer;
 }

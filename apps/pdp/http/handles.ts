@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Readable } from 'node:stream';
 import {
   applyDecorators,
   createParamDecorator,
@@ -64,7 +65,7 @@ const textOf = (body: unknown): ResponseText => ({ body: body instanceof JsonTex
 export function Handles<const Op extends Operation>(op: Op): Decorator<Op, Given<Op>>;
 export function Handles<const Op extends Operation, Answer>(
   op: Op,
-  write: (answer: Answer) => string | Uint8Array | undefined,
+  write: (answer: Answer) => string | Uint8Array | Readable | undefined,
 ): Decorator<Op, Answer>;
 export function Handles(op: Operation, write?: (answer: never) => unknown) {
   return (target: object, key: string, descriptor: PropertyDescriptor): void => {

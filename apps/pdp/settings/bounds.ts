@@ -21,7 +21,7 @@ export const BOUNDS = {
     whole(1, 1000),
     '8',
     'Requests under `/v1/audit` in progress at once; above it 429.',
-    'One answer may hold 64 MiB until its client has read it.',
+    'One answer may hold 16 MiB until its client has read it.',
   ),
   bodiesBytes: setting(
     'SALLYPORT_BODIES_BYTES',

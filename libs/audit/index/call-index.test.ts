@@ -21,9 +21,13 @@ import { CallIndex } from './call-index.js';
 import type { CallFilter } from './messages.js';
 import { openIndexStore } from './store.js';
 import { IndexUnavailable } from './reading.js';
+import { openIndexedStreams } from './stream-chains.js';
+import { CHAIN_START, chained } from '../../transparency/completeness.js';
+import { leafHash } from '../../transparency/hash.js';
 import { tampered } from '../../../test/support/audit-world.js';
 import { test, type TestContext } from '../../../test/support/testing.js';
 
+const CALL = '6b0f5a54-3b1e-4d0e-9c0a-0d8f1a2b3c4d';
 const HOUR_MS = 3_600_000;
 const START_MS = Date.parse('2026-11-22T10:00:00.000Z');
 const atMs = (minutes: number) => START_MS + minutes * 60_000;
@@ -59,12 +63,16 @@ class Facts {
 
   called(taskId: string, minutes: number, more: object = {}): Promise<void> {
     const data = {
+      callId: randomUUID(),
       taskId,
+      attempt: 1,
       host: 'host-1',
       capability: 'notes',
       version: '1.0.0',
+      operation: 'read',
       decision: 'allow',
       reason: 'ok',
+      basis: {},
       ...more,
     };
     return this.add(`calls-${taskId}`, 'CallDecided', data, minutes);
@@ -102,15 +110,35 @@ test('finds calls by each of its conditions and by all together, newest first', 
   const facts = new Facts();
   await facts.opened('t1', 0);
   await facts.opened('t2', 1, { host: 'host-2', agent: 'other', user: { id: 'bob' } });
-  await facts.called('t1', 2);
-  await facts.called('t2', 3, { host: 'host-2', version: '2.0.0', decision: 'deny', reason: 'disabled' });
+  const first = { basis: { 'policy-default': 1 } };
+  for (const version of ['1.0.0', '2.0.0']) {
+    const of = { capability: 'notes', version };
+    await facts.add('capability-notes', 'VersionProposed', of, 1);
+    await facts.add('capability-notes', 'VersionReviewed', { ...of, verdict: 'approved' }, 1);
+    await facts.add('capability-notes', 'VersionSuspended', { ...of, ...(version === '1.0.0' && { host: 'h' }) }, 1);
+  }
+  for (const policyVersion of [1, 2])
+    await facts.add('policy-default', 'PolicyReviewed', { set: 'default', policyVersion, verdict: 'approved' }, 1);
+  await facts.called('t1', 2, { callId: CALL, basis: { 'policy-default': 1 } });
+  await facts.called('t2', 3, { host: 'host-2', version: '2.0.0', decision: 'deny', reason: 'disabled', ...first });
   await facts.called('t1', 4, {
     capability: 'mail',
     version: undefined,
     decision: 'deny',
     reason: 'capability_unregistered',
+    basis: { 'policy-default': 3 },
   });
-  const refused = { taskId: 't2', host: 'host-1', capability: 'notes', decision: 'deny', reason: 'task_unknown' };
+  const refused = {
+    callId: CALL,
+    taskId: 't2',
+    attempt: 1,
+    host: 'host-1',
+    capability: 'notes',
+    operation: 'read',
+    decision: 'deny',
+    reason: 'task_unknown',
+    basis: {},
+  };
   await facts.add('refusals-host-1', 'CallRefused', refused, 5, 'ab');
   const index = await indexOf(t, facts.log);
   const [a, b, c, r] = ['calls-t1@1', 'calls-t2@1', 'calls-t1@2', 'refusals-host-1@1'];
@@ -131,18 +159,30 @@ test('finds calls by each of its conditions and by all together, newest first', 
     [{ reason: 'disabled' }, [b]],
     [{ fromMs: atMs(3), toMs: atMs(4) }, [c, b]],
     [{ identity: 'ann', fromMs: atMs(3) }, [c]],
-    [{ versions: [{ capability: 'notes', version: '2.0.0' }] }, [b]],
-    [{ versions: [{ capability: 'notes', version: '1.0.0' }], manyVersions: true, identity: 'ann' }, [a]],
-    [{ versions: [] }, []],
+    [{ reviewStatus: 'suspended' }, [b]],
+    [{ reviewStatus: 'approved', identity: 'ann' }, [a]],
+    [{ reviewStatus: 'revoked' }, []],
+    [{ user: 'ann' }, [c, a]],
+    [{ user: ['ann', 'bob'] }, [c, b, a]],
+    [{ user: 'helper' }, []],
+    [{ agent: 'helper' }, [c, a]],
+    [{ user: 'ann', identity: 'host-1' }, [c, a]],
+    [{ user: 'ann', identity: 'host-2' }, []],
+    [{ operation: 'read' }, [r, c, b, a]],
+    [{ operation: 'write' }, []],
+    [{ trace: 'ab' }, [r]],
+    [{ policyVersion: 1 }, [b, a]],
+    [{ policyVersion: 2 }, [c]],
+    [{ call: CALL, task: 't1' }, [a]],
     [{ capability: 'notes', task: 't1', identity: 'ann', host: 'host-1', decision: 'allow', reason: 'ok' }, [a]],
     [{ capability: 'never-seen' }, []],
     [{ identity: 'nobody' }, []],
   ];
   for (const [filter, expected] of cases)
     assert.deepEqual(await found(index, filter), expected, JSON.stringify(filter));
-  const [refusal] = await index.refusals('ab', 10);
+  const [refusal] = await index.refusals('ab', 0n, 10);
   assert.deepEqual([refusal?.stream, refusal?.position], ['refusals-host-1', await facts.log.end()]);
-  assert.deepEqual(await index.refusals('cd', 10), []);
+  assert.deepEqual(await index.refusals('cd', 0n, 10), []);
 });
 
 test('pages hold every call once, also those of one instant', async (t) => {
@@ -291,7 +331,7 @@ test('a batch that does not follow on what is stored is not taken, and what is s
   assert.deepEqual(store.answer({ kind: 'ingest', from: 3n, mark, cells: [] }), { kind: 'start_over' });
   assert.equal(store.answer({ kind: 'ingest', from: 0n, mark, cells: [] }).kind, 'done');
   assert.equal(
-    store.answer({ kind: 'ingest', from: 5n, mark: { ...mark, position: 9n }, cells: [9n, 'CallDecided', 'not JSON'] })
+    store.answer({ kind: 'ingest', from: 5n, mark: { ...mark, position: 9n }, cells: ['nowhere', 's', 1, 't', '{}'] })
       .kind,
     'failed',
   );
@@ -316,4 +356,27 @@ test('a reader that cannot be told is told so, and the index recovers by itself'
   }
   assert.equal(await index.waitFor(await facts.log.end(), 5000), true);
   assert.deepEqual(await found(index, { task: 't1' }), ['calls-t1@2', 'calls-t1@1']);
+});
+
+test('the index counts the events of each stream and chains them, so that it can be compared with the log', async (t) => {
+  const facts = new Facts();
+  await facts.opened('t1', 0);
+  for (let call = 0; call < 3; call += 1) await facts.called('t1', call);
+  const file = join(folderFor(t), 'audit-index.db');
+  const index = await indexOf(t, facts.log, file);
+  await facts.called('t1', 4);
+  assert.equal(await index.waitFor(await facts.log.end(), 5000), true);
+  const indexed = openIndexedStreams(file);
+  assert.equal(indexed.through, await facts.log.end());
+  const found = [...indexed.streams()];
+  indexed.close();
+  for (const { stream, events, chain, last } of found) {
+    const own = await facts.log.read(stream);
+    const expected = own.reduce<Uint8Array>((hash, { json }) => chained(hash, leafHash(json)), CHAIN_START);
+    assert.deepEqual([events, Buffer.from(chain), last], [own.length, expected, own.at(-1)?.position], stream);
+  }
+  assert.deepEqual(
+    found.map(({ stream }) => stream),
+    ['calls-t1', 'task-t1'],
+  );
 });

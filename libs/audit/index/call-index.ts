@@ -4,29 +4,15 @@ import { justBefore } from '../../event-log/position.js';
 import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '../../event-log/port.js';
 import { Backoff } from '../../kernel/backoff.js';
 import { toMs, type Instant } from '../../kernel/time.js';
-import type {
-  CallFilter,
-  Cell,
-  FoundCalls,
-  FoundTasks,
-  IndexRequest,
-  Mark,
-  Place,
-  Reference,
-  TaskFilter,
-  TaskListFilter,
-  UnshreddedFilter,
-} from './messages.js';
-import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
-import type { DrawnCalls } from './draw.js';
+import type { Cell, IndexRequest, Mark, TaskFilter, UnshreddedFilter } from './messages.js';
+import { IndexUnavailable, readingBy, type IndexReading, type IndexStamp } from './reading.js';
 import { IndexThread } from './thread.js';
 import { PositionGate } from '../../control/position-gate.js';
-import { categoriesOfKnown, type KnownType } from '../../streams/catalogue.js';
+import { categoriesWith } from '../../streams/catalogue.js';
+import { EVIDENCE_ROLES } from '../../streams/family.js';
 
-/** Events of other types in these categories only advance the mark of the index. */
-const INDEXED_TYPES: readonly KnownType[] = ['CallDecided', 'CallRefused', 'TaskOpened', 'TaskClosed', 'TaskShredded'];
-const INDEXED: ReadonlySet<string> = new Set(INDEXED_TYPES);
-const CATEGORIES = categoriesOfKnown(INDEXED_TYPES);
+/** All events of which auditors can ask. */
+const CATEGORIES = EVIDENCE_ROLES.flatMap(categoriesWith);
 /** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
 const INTERVAL_MS = 100;
 /** The time in which the index must catch up with the log for a request. */
@@ -50,6 +36,16 @@ export class CallIndex implements IndexReading {
   private opening: Promise<void> | undefined;
   private unreadable: LogUnavailable | undefined;
   private readonly closing = new AbortController();
+
+  private readonly queries = readingBy((name, asked) => this.ask({ kind: 'query', name, asked }));
+  readonly calls = this.queries.calls;
+  readonly attempts = this.queries.attempts;
+  readonly refusals = this.queries.refusals;
+  readonly draw = this.queries.draw;
+  readonly drifted = this.queries.drifted;
+  readonly ends = this.queries.ends;
+  readonly tasks = this.queries.tasks;
+  readonly blocks = this.queries.blocks;
 
   private constructor(
     private readonly log: EventLog,
@@ -101,22 +97,6 @@ export class CallIndex implements IndexReading {
   async stamp(): Promise<IndexStamp> {
     const end = await this.asOf();
     return { end, stored: this.stored, generation: this.generation };
-  }
-
-  async calls(filter: CallFilter, limit: number, before?: Place): Promise<FoundCalls> {
-    return (await this.ask({ kind: 'calls', filter, before, limit })) as FoundCalls;
-  }
-
-  async refusals(traceId: string, limit: number): Promise<readonly Reference[]> {
-    return (await this.ask({ kind: 'refusals', traceId, limit })) as readonly Reference[];
-  }
-
-  async draw(seed: string, count: number, asOf: bigint): Promise<DrawnCalls> {
-    return (await this.ask({ kind: 'draw', seed, count, asOf })) as DrawnCalls;
-  }
-
-  async tasks(filter: TaskListFilter, limit: number, before?: Place): Promise<FoundTasks> {
-    return (await this.ask({ kind: 'tasks', filter, before, limit })) as FoundTasks;
   }
 
   /**
@@ -192,7 +172,7 @@ export class CallIndex implements IndexReading {
     const last = events.at(-1);
     if (last === undefined) return;
     const cells: Cell[] = [];
-    for (const { position, type, json } of events) if (INDEXED.has(type)) cells.push(position, type, json);
+    for (const { position, stream, revision, type, json } of events) cells.push(position, stream, revision, type, json);
     const { position, stream, revision } = last;
     const mark = { position, stream, revision, id: parseEvent(last.json).id };
     await this.ask({ kind: 'ingest', from: this.stored, mark, cells });

@@ -1,15 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Reference } from './messages.js';
-import { referencesOf } from './queries.js';
-
-/** Calls drawn at random. */
-export interface DrawnCalls {
-  /** The calls that they were drawn from. */
-  readonly total: number;
-  /** In order of the log. */
-  readonly references: readonly Reference[];
-}
+import type { DrawnCalls } from './messages.js';
+import { referencesOf } from './references.js';
 
 /** Draws calls. `seq` counts them from 1 without gaps, in order of the log, so a rebuilt index draws the same. */
 export function drawCalls(

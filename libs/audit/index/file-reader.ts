@@ -1,9 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { codeOf } from '../../sqlite-file/codes.js';
 import { closeQuietly } from '../../sqlite-file/open-file.js';
-import { drawCalls } from './draw.js';
-import { findCalls, findRefusals, findTasks } from './queries.js';
-import { IndexUnavailable, type IndexReading, type IndexStamp } from './reading.js';
+import { queryOf } from './queries.js';
+import { IndexUnavailable, readingBy, type IndexReading, type IndexStamp } from './reading.js';
 import { markOf } from './store.js';
 
 /** SQLite waits this long for the checkpoint of the thread that writes the file. */
@@ -17,14 +16,9 @@ export class IndexFileReader {
 
   /** The index for one request. Its owner made the stamp, so that nothing of a replaced or emptied file is believed. */
   at(stamp: IndexStamp): IndexReading {
-    const ask = <Answer>(query: (db: DatabaseSync) => Answer): Promise<Answer> =>
-      Promise.resolve().then(() => this.ask(stamp, query));
     return {
       asOf: () => Promise.resolve(stamp.end),
-      calls: (filter, limit, before) => ask((db) => findCalls(db, filter, before, limit)),
-      refusals: (traceId, limit) => ask((db) => findRefusals(db, traceId, limit)),
-      draw: (seed, count, asOf) => ask((db) => drawCalls(db, { seed, count, asOf })),
-      tasks: (filter, limit, before) => ask((db) => findTasks(db, filter, before, limit)),
+      ...readingBy(async (name, asked) => this.ask(stamp, (db) => queryOf(db, name, asked))),
     };
   }
 

@@ -1,6 +1,7 @@
 /** The messages between the index and its worker thread. */
 
 import type { TaskStatus } from '../../task/decider.js';
+import type { VersionStatus } from '../../vocabulary/words.js';
 
 export type Cell = string | number | bigint;
 
@@ -14,20 +15,26 @@ export interface Mark {
 
 /** Conditions on calls, all of which must hold. Times are in milliseconds since the epoch, both ends included. */
 export interface CallFilter {
+  readonly call?: string | undefined;
+  readonly trace?: string | undefined;
+  readonly task?: string | undefined;
   readonly capability?: string | undefined;
   readonly version?: string | undefined;
-  readonly task?: string | undefined;
+  readonly operation?: string | undefined;
+  /** The version of the policies that were in force. */
+  readonly policyVersion?: number | undefined;
   /** The user, the agent, the host or the actor. Of several names, any. */
   readonly identity?: string | readonly string[] | undefined;
+  /** Of several names, any. */
+  readonly user?: string | readonly string[] | undefined;
+  readonly agent?: string | undefined;
   readonly host?: string | undefined;
   readonly decision?: string | undefined;
   readonly reason?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
-  /** Only calls of these versions. */
-  readonly versions?: readonly { readonly capability: string; readonly version: string }[] | undefined;
-  /** `versions` are most of all versions: the query goes by time and skips the others. */
-  readonly manyVersions?: boolean | undefined;
+  /** The status that the version has now. */
+  readonly reviewStatus?: VersionStatus | undefined;
 }
 
 /** Conditions on tasks, all of which must hold. `atMs` is the instant to which the status refers. */
@@ -37,17 +44,34 @@ export interface TaskListFilter {
   readonly atMs: number;
 }
 
+/** Conditions on events, all of which must hold. They say in which blocks of the log a search has to look. */
+export interface BlockFilter {
+  readonly types?: readonly string[] | undefined;
+  readonly actor?: string | undefined;
+  readonly capability?: string | undefined;
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+/** Positions, both included. */
+export interface BlockRange {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 /** The end of a page: the time and the number of its last call or task. */
 export interface Place {
   readonly timeMs: number;
   readonly seq: number;
 }
 
-/** The place of an attempt in the log. */
+/** The place of an attempt in the log, and the revisions of its response and its outcome in the same stream. */
 export interface Reference {
   readonly position: bigint;
   readonly stream: string;
   readonly revision: number;
+  readonly response?: number;
+  readonly outcome?: number;
 }
 
 export type IndexRequest =
@@ -56,23 +80,12 @@ export type IndexRequest =
   /** Empties the index. */
   | { readonly kind: 'reset' }
   /**
-   * `cells` are position, type and JSON of each event. `from` is the position that the sender expects the index to
-   * have.
+   * `cells` are position, stream, revision, type and JSON of each event. `from` is the position that the sender expects
+   * the index to have.
    */
   | { readonly kind: 'ingest'; readonly from: bigint; readonly mark: Mark; readonly cells: readonly Cell[] }
-  /** Answers a `FoundCalls`, newest first. */
-  | { readonly kind: 'calls'; readonly filter: CallFilter; readonly before?: Place | undefined; readonly limit: number }
-  /** Answers `Reference[]`, oldest first. */
-  | { readonly kind: 'refusals'; readonly traceId: string; readonly limit: number }
-  /** Answers a `DrawnCalls`, oldest first. `asOf` is the last position to draw from. */
-  | { readonly kind: 'draw'; readonly seed: string; readonly count: number; readonly asOf: bigint }
-  /** Answers a `FoundTasks`, newest first. */
-  | {
-      readonly kind: 'tasks';
-      readonly filter: TaskListFilter;
-      readonly before?: Place | undefined;
-      readonly limit: number;
-    }
+  /** Answers what the query answers. */
+  | { readonly kind: 'query'; readonly name: string; readonly asked: readonly unknown[] }
   /** Answers a boolean. */
   | {
       readonly kind: 'pinned';
@@ -105,6 +118,14 @@ export interface FoundCalls {
   readonly references: readonly Reference[];
   /** The place of the last one, if there are more. */
   readonly next?: Place;
+}
+
+/** Calls drawn at random. */
+export interface DrawnCalls {
+  /** The calls that they were drawn from. */
+  readonly total: number;
+  /** In order of the log. */
+  readonly references: readonly Reference[];
 }
 
 export interface FoundTasks {

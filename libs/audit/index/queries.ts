@@ -1,57 +1,77 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type {
-  CallFilter,
-  FoundCalls,
-  FoundTasks,
-  IndexRequest,
-  Place,
-  Reference,
-  TaskListFilter,
-  UnshreddedFilter,
-} from './messages.js';
+import type { DatabaseSync } from 'node:sqlite';
+import { findBlocks } from './blocks.js';
+import { idBytes } from './call-id.js';
+import { Conditions } from './conditions.js';
+import { drawCalls } from './draw.js';
+import type { CallFilter, FoundCalls, Place } from './messages.js';
+import { nameOf } from './names.js';
+import type { IndexQueries } from './reading.js';
+import { COLUMNS, NAMED, referenceOf, references } from './references.js';
+import { findTasks } from './task-queries.js';
 
-const STREAM = "iif(c.trace IS NULL, 'calls-' || task.name, 'refusals-' || host.name) AS stream";
-const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, ${STREAM}`;
-const NAMED = 'JOIN names task ON task.id = c.task JOIN names host ON host.id = c.host';
+type Answering = { readonly [Name in keyof IndexQueries]: (db: DatabaseSync, ...asked: never[]) => unknown };
+
+const QUERIES: Answering = {
+  calls: (db, filter: CallFilter, limit: number, before?: Place) => findCalls(db, filter, before, limit),
+  attempts: (db, callId: string) => references(db, 'c.call = ? ORDER BY c.seq LIMIT ?', idBytes(callId), MAX_ATTEMPTS),
+  refusals(db, traceId: string, after: bigint, limit: number) {
+    const trace = nameOf(db, traceId);
+    if (trace === undefined) return [];
+    return references(
+      db,
+      'c.trace = ? AND c.refused = 1 AND c.position > ? ORDER BY c.seq LIMIT ?',
+      trace,
+      after,
+      limit,
+    );
+  },
+  draw: (db, seed: string, count: number, asOf: bigint) => drawCalls(db, { seed, count, asOf }),
+  drifted(db, traceId: string) {
+    const rows = db.prepare(
+      `SELECT DISTINCT capability.name FROM calls c JOIN names capability ON capability.id = c.capability
+       JOIN names trace ON trace.id = c.trace JOIN names reason ON reason.id = c.reason
+       WHERE trace.name = ? AND reason.name = 'definition_drifted'`,
+    );
+    return rows.all(traceId).map((row) => String(row['name']));
+  },
+  ends(db, streams: readonly string[]) {
+    const find = db.prepare('SELECT CAST(last AS TEXT) AS last FROM streams WHERE stream = ?');
+    return streams.map((stream) => BigInt((find.get(stream)?.['last'] as string | undefined) ?? 0));
+  },
+  tasks: findTasksOf,
+  blocks: findBlocks,
+};
+
+/** Attempts at one call that are answered at most. */
+const MAX_ATTEMPTS = 10_000;
+
+/** Answers a query of `IndexQueries`. */
+export function queryOf(db: DatabaseSync, name: string, asked: readonly unknown[]): unknown {
+  return QUERIES[name as keyof IndexQueries](db, ...(asked as never[]));
+}
+
+function findTasksOf(db: DatabaseSync, ...[filter, limit, before]: Parameters<IndexQueries['tasks']>) {
+  return findTasks(db, filter, before, limit);
+}
 
 /** Newest first by time, then by order of the log. Empty if a name has never been seen. */
-export function findCalls(db: DatabaseSync, filter: CallFilter, before: Place | undefined, limit: number): FoundCalls {
-  const names = [filter.identity].flat();
-  const rows = merged(names.map((identity) => rowsOf(db, filter, identity, before, limit)));
+function findCalls(db: DatabaseSync, filter: CallFilter, before: Place | undefined, limit: number): FoundCalls {
+  const rows = merged(variantsOf(filter).map((one) => rowsOf(db, one, before, limit)));
   const page = rows.slice(0, limit);
   const last = page.at(-1);
-  const references = page.map(referenceOf);
+  const found = page.map(referenceOf);
   return rows.length > limit && last !== undefined
-    ? { references, next: { timeMs: Number(last['time_ms']), seq: Number(last['seq']) } }
-    : { references };
+    ? { references: found, next: { timeMs: Number(last['time_ms']), seq: Number(last['seq']) } }
+    : { references: found };
 }
 
 type Row = Readonly<Record<string, unknown>>;
+/** A filter with one name for each person. */
+type OneFilter = CallFilter & { readonly identity?: string | undefined; readonly user?: string | undefined };
 
-/** The first `limit + 1` calls. For an identity, its own index has the order; else the table of calls. */
-function rowsOf(
-  db: DatabaseSync,
-  filter: CallFilter,
-  identity: string | undefined,
-  before: Place | undefined,
-  limit: number,
-): readonly Row[] {
-  const conditions = conditionsOf(db, filter);
-  const named = identity === undefined ? undefined : nameOf(db, identity);
-  if (conditions === undefined || (identity !== undefined && named === undefined)) return [];
-  const t = named === undefined ? 'c' : 'i';
-  const from = named === undefined ? 'calls c' : 'identities i CROSS JOIN calls c ON c.seq = i.seq';
-  if (named !== undefined) conditions.add('i.identity = ?', named);
-  if (filter.fromMs !== undefined) conditions.add(`${t}.time_ms >= ?`, filter.fromMs);
-  if (filter.toMs !== undefined) conditions.add(`${t}.time_ms <= ?`, filter.toMs);
-  if (before !== undefined) conditions.add(`(${t}.time_ms, ${t}.seq) < (?, ?)`, before.timeMs, before.seq);
-  return db
-    .prepare(
-      `SELECT ${COLUMNS} FROM (
-         SELECT c.* FROM ${from} WHERE ${conditions.text()} ORDER BY ${t}.time_ms DESC, ${t}.seq DESC LIMIT ?
-       ) c ${NAMED} ORDER BY c.time_ms DESC, c.seq DESC`,
-    )
-    .all(...conditions.values, limit + 1);
+/** A person may have several names in events. */
+function variantsOf({ identity, user, ...others }: CallFilter): OneFilter[] {
+  return [identity].flat().flatMap((one) => [user].flat().map((other) => ({ ...others, identity: one, user: other })));
 }
 
 /** The rows of several names in one order. A call that two of them found is there once. */
@@ -64,167 +84,108 @@ function merged(lists: readonly (readonly Row[])[]): readonly Row[] {
   );
 }
 
-/** Refused calls of a trace in order of the log. */
-export function findRefusals(db: DatabaseSync, traceId: string, limit: number): Reference[] {
-  const trace = nameOf(db, traceId);
-  if (trace === undefined) return [];
-  const rows = db.prepare(`SELECT ${COLUMNS} FROM calls c ${NAMED} WHERE c.trace = ? ORDER BY c.seq LIMIT ?`);
-  return rows.all(trace, limit).map(referenceOf);
-}
-
-/** The calls with these numbers, in order of the log. */
-export function referencesOf(db: DatabaseSync, seqs: readonly number[]): Reference[] {
-  const rows = db.prepare(
-    `SELECT ${COLUMNS} FROM json_each(?) wanted CROSS JOIN calls c ON c.seq = wanted.value ${NAMED} ORDER BY c.seq`,
-  );
-  return rows.all(JSON.stringify(seqs)).map(referenceOf);
-}
-
-/** Newest first by the time of opening, then by order of the log. */
-export function findTasks(
-  db: DatabaseSync,
-  filter: TaskListFilter,
-  before: Place | undefined,
-  limit: number,
-): FoundTasks {
-  const { host, status, atMs } = filter;
-  const conditions = new Conditions();
-  if (host !== undefined) {
-    const id = nameOf(db, host);
-    if (id === undefined) return { taskIds: [] };
-    conditions.add('t.host = ?', id);
-  }
-  if (status === 'closed') conditions.add('t.closed_ms IS NOT NULL');
-  if (status === 'open') conditions.add('t.closed_ms IS NULL AND t.expires_ms > ?', atMs);
-  if (status === 'expired') conditions.add('t.closed_ms IS NULL AND t.expires_ms <= ?', atMs);
-  if (before !== undefined) conditions.add('(t.opened_ms, t.task) < (?, ?)', before.timeMs, before.seq);
-  const rows = db
+/** The first `limit + 1` calls. */
+function rowsOf(db: DatabaseSync, filter: OneFilter, before: Place | undefined, limit: number): readonly Row[] {
+  const conditions = conditionsOf(db, filter);
+  if (conditions === undefined) return [];
+  // The table that gives the order: for an identity, its own index has the same order.
+  const { identity } = conditions;
+  const t = identity === undefined ? 'c' : 'i';
+  const from = identity === undefined ? 'calls c' : 'identities i CROSS JOIN calls c ON c.seq = i.seq';
+  if (identity !== undefined) conditions.add('i.identity = ?', identity);
+  if (filter.fromMs !== undefined) conditions.add(`${t}.time_ms >= ?`, filter.fromMs);
+  if (filter.toMs !== undefined) conditions.add(`${t}.time_ms <= ?`, filter.toMs);
+  if (before !== undefined) conditions.add(`(${t}.time_ms, ${t}.seq) < (?, ?)`, before.timeMs, before.seq);
+  return db
     .prepare(
-      `SELECT n.name, t.opened_ms, t.task FROM tasks t JOIN names n ON n.id = t.task
-       WHERE ${conditions.text()} ORDER BY t.opened_ms DESC, t.task DESC LIMIT ?`,
+      `SELECT ${COLUMNS} FROM (
+         SELECT c.* FROM ${from} WHERE ${conditions.text()} ORDER BY ${t}.time_ms DESC, ${t}.seq DESC LIMIT ?
+       ) c ${NAMED} ORDER BY c.time_ms DESC, c.seq DESC`,
     )
     .all(...conditions.values, limit + 1);
-  const page = rows.slice(0, limit);
-  const last = page.at(-1);
-  const taskIds = page.map((row) => String(row['name']));
-  return rows.length > limit && last !== undefined
-    ? { taskIds, next: { timeMs: Number(last['opened_ms']), seq: Number(last['task']) } }
-    : { taskIds };
 }
 
-/** Tasks that were not shredded, those that ended first before the others. */
-export function findUnshredded(db: DatabaseSync, { wanted, limit }: UnshreddedFilter): string[] {
-  const rows =
-    'users' in wanted
-      ? db.prepare(`SELECT n.name ${UNSHREDDED_OF} LIMIT ?`).all(JSON.stringify(wanted.users), limit)
-      : db
-          .prepare(
-            `SELECT n.name FROM tasks t JOIN names n ON n.id = t.task
-             WHERE t.shredded_ms IS NULL AND coalesce(t.closed_ms, t.expires_ms) < ?
-             ORDER BY coalesce(t.closed_ms, t.expires_ms), t.task LIMIT ?`,
-          )
-          .all(wanted.endedBeforeMs, limit);
-  return rows.map((row) => String(row['name']));
-}
+class CallConditions extends Conditions {
+  /** The name whose own index gives the order. */
+  identity: number | undefined;
+  private drives = true;
 
-/** The number of tasks of users that were not shredded. */
-export function countUnshredded(db: DatabaseSync, users: readonly string[]): number {
-  return Number(db.prepare(`SELECT count(*) AS count ${UNSHREDDED_OF}`).get(JSON.stringify(users))?.['count']);
-}
-
-const UNSHREDDED_OF = `
-  FROM json_each(?) wanted JOIN names u ON u.name = wanted.value
-  CROSS JOIN tasks t ON t.user = u.id JOIN names n ON n.id = t.task WHERE t.shredded_ms IS NULL`;
-
-/** Whether a host has a task that pins a version and is open at a time. */
-export function isPinned(db: DatabaseSync, asked: Extract<IndexRequest, { kind: 'pinned' }>): boolean {
-  const host = nameOf(db, asked.host);
-  const version = versionOf(db, asked.capability, asked.version);
-  if (host === undefined || version === undefined) return false;
-  const found = db
-    .prepare(
-      `SELECT 1 FROM pins p JOIN tasks t ON t.task = p.task
-       WHERE p.version = ? AND p.host = ? AND p.expires_ms > ? AND t.opened_ms <= ?
-         AND (t.closed_ms IS NULL OR t.closed_ms > ?) LIMIT 1`,
-    )
-    .get(version, host, asked.atMs, asked.atMs, asked.atMs);
-  return found !== undefined;
-}
-
-/** The number of matching tasks that are open at a time. */
-export function countOpenTasks(
-  db: DatabaseSync,
-  { versions, hosts, task, atMs }: Extract<IndexRequest, { kind: 'open_tasks' }>,
-): number {
-  const one = task === undefined ? undefined : nameOf(db, task);
-  if (task !== undefined && one === undefined) return 0;
-  // Each version with each host is one seek in the key of `pins`, however many tasks have expired.
-  const row = db
-    .prepare(
-      `SELECT count(DISTINCT p.task) AS count
-       FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'
-       JOIN versions v ON v.version = wanted.value ->> 'version' AND v.capability = n.id
-       CROSS JOIN json_each(?) asked JOIN names h ON h.name = asked.value
-       CROSS JOIN pins p ON p.version = v.id AND p.host = h.id AND p.expires_ms > ?
-       JOIN tasks t ON t.task = p.task
-       WHERE t.opened_ms <= ? AND (t.closed_ms IS NULL OR t.closed_ms > ?) AND (? IS NULL OR p.task = ?)`,
-    )
-    .get(JSON.stringify(versions), JSON.stringify(hosts), atMs, atMs, atMs, one ?? null, one ?? null);
-  return Number(row?.['count'] ?? 0);
-}
-
-class Conditions {
-  private readonly texts: string[] = [];
-  readonly values: SQLInputValue[] = [];
-
-  add(text: string, ...values: readonly SQLInputValue[]): void {
-    this.texts.push(text);
-    this.values.push(...values);
+  /** Only the first of them may choose the index, because it is the rarest. A plus keeps SQLite from taking another. */
+  equal(column: string, value: number | Uint8Array): void {
+    this.add(`${this.drives ? '' : '+'}${column} = ?`, value);
+    this.drives = false;
   }
 
-  text(): string {
-    return this.texts.length === 0 ? 'true' : this.texts.join(' AND ');
+  /** The calls of one identity are read in the order of its own index. */
+  by(identity: number): void {
+    if (!this.drives) return;
+    this.identity = identity;
+    this.drives = false;
   }
 }
 
-function conditionsOf(db: DatabaseSync, filter: CallFilter): Conditions | undefined {
-  const conditions = new Conditions();
-  for (const column of ['capability', 'task', 'host', 'decision', 'reason'] as const) {
+/** From the rarest condition to the most common one. Undefined if a name has never been seen. */
+function conditionsOf(db: DatabaseSync, filter: OneFilter): CallConditions | undefined {
+  const conditions = new CallConditions();
+  const ids = idsOf(db, filter);
+  if (ids === undefined) return undefined;
+  const named = (...columns: (keyof typeof ids)[]) => {
+    for (const column of columns) {
+      const id = ids[column];
+      if (id !== undefined) conditions.equal(`c.${column}`, id);
+    }
+  };
+  if (filter.call !== undefined) conditions.equal('c.call', idBytes(filter.call));
+  named('task', 'trace');
+  for (const column of ['user', 'agent'] as const) {
+    const id = ids[column];
+    if (id === undefined) continue;
+    conditions.by(id);
+    conditions.add(`+c.${column} = ?`, id);
+  }
+  if (ids.identity !== undefined) {
+    conditions.by(ids.identity);
+    if (conditions.identity !== ids.identity) {
+      const isOne =
+        'EXISTS (SELECT 1 FROM identities o WHERE o.identity = ? AND o.time_ms = c.time_ms AND o.seq = c.seq)';
+      conditions.add(isOne, ids.identity);
+    }
+  }
+  named('reason', 'operation');
+  if (filter.version !== undefined)
+    conditions.add('c.version IN (SELECT id FROM versions WHERE version = ?)', filter.version);
+  if (filter.reviewStatus !== undefined) {
+    // Most versions are approved. The plus keeps SQLite from collecting and sorting the calls of nearly all versions.
+    const plus = filter.reviewStatus === 'approved' ? '+' : '';
+    conditions.add(`${plus}c.version IN (SELECT id FROM versions WHERE status = ?)`, filter.reviewStatus);
+  }
+  named('capability', 'host');
+  if (filter.policyVersion !== undefined) conditions.equal('c.policy', filter.policyVersion);
+  named('decision');
+  return conditions;
+}
+
+const NAMES = [
+  'task',
+  'trace',
+  'user',
+  'agent',
+  'identity',
+  'reason',
+  'operation',
+  'capability',
+  'host',
+  'decision',
+] as const;
+
+function idsOf(db: DatabaseSync, filter: OneFilter): { [Column in (typeof NAMES)[number]]?: number } | undefined {
+  const ids: { [Column in (typeof NAMES)[number]]?: number } = {};
+  for (const column of NAMES) {
     const name = filter[column];
     if (name === undefined) continue;
     const id = nameOf(db, name);
     if (id === undefined) return undefined;
-    conditions.add(`c.${column} = ?`, id);
+    ids[column] = id;
   }
-  if (filter.version !== undefined) {
-    conditions.add('c.version IN (SELECT id FROM versions WHERE version = ?)', filter.version);
-  }
-  if (filter.versions !== undefined) {
-    // The plus keeps SQLite from collecting the calls of nearly all versions and then sorting them.
-    conditions.add(
-      `${filter.manyVersions === true ? '+' : ''}c.version IN (
-         SELECT v.id FROM json_each(?) wanted JOIN names n ON n.name = wanted.value ->> 'capability'
-         JOIN versions v ON v.version = wanted.value ->> 'version' AND v.capability = n.id)`,
-      JSON.stringify(filter.versions),
-    );
-  }
-  return conditions;
+  return ids;
 }
-
-function nameOf(db: DatabaseSync, name: string): number | undefined {
-  const row = db.prepare('SELECT id FROM names WHERE name = ?').get(name);
-  return row === undefined ? undefined : Number(row['id']);
-}
-
-function versionOf(db: DatabaseSync, capability: string, version: string): number | undefined {
-  const named = nameOf(db, capability);
-  if (named === undefined) return undefined;
-  const row = db.prepare('SELECT id FROM versions WHERE version = ? AND capability = ?').get(version, named);
-  return row === undefined ? undefined : Number(row['id']);
-}
-
-const referenceOf = (row: Readonly<Record<string, unknown>>): Reference => ({
-  position: BigInt(row['position'] as string),
-  stream: String(row['stream']),
-  revision: Number(row['revision']),
-});

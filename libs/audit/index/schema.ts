@@ -6,7 +6,7 @@ import { SIDE_FILES } from '../../sqlite-file/side-files.js';
 
 /**
  * Each name is stored once and is a number everywhere else. `seq` counts calls in order of the log, so that a rebuilt
- * index gives them the same numbers and cursors outlive it. Ids and codes only: no content, ever.
+ * index gives them the same numbers and cursors outlive it. Ids, codes and hashes only: no content, ever.
  */
 const SCHEMA = `
   CREATE TABLE mark (
@@ -15,8 +15,9 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
   CREATE TABLE versions (
-    id INTEGER PRIMARY KEY, capability INTEGER NOT NULL, version TEXT NOT NULL, UNIQUE (version, capability)
+    id INTEGER PRIMARY KEY, capability INTEGER NOT NULL, version TEXT NOT NULL, status TEXT, UNIQUE (version, capability)
   ) STRICT;
+  CREATE TABLE policies (revision INTEGER PRIMARY KEY, active INTEGER NOT NULL) STRICT;
   CREATE TABLE tasks (
     task INTEGER PRIMARY KEY, host INTEGER NOT NULL, user INTEGER NOT NULL, agent INTEGER NOT NULL,
     opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER, shredded_ms INTEGER
@@ -31,26 +32,45 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE calls (
     seq INTEGER PRIMARY KEY, position INTEGER NOT NULL, revision INTEGER NOT NULL, time_ms INTEGER NOT NULL,
-    task INTEGER NOT NULL, host INTEGER NOT NULL, capability INTEGER NOT NULL, version INTEGER,
-    decision INTEGER NOT NULL, reason INTEGER NOT NULL,
-    trace INTEGER -- of refused calls alone
+    call BLOB NOT NULL, attempt INTEGER NOT NULL, task INTEGER NOT NULL, host INTEGER NOT NULL,
+    trace INTEGER NOT NULL, refused INTEGER NOT NULL, capability INTEGER NOT NULL, version INTEGER,
+    operation INTEGER NOT NULL, decision INTEGER NOT NULL, reason INTEGER NOT NULL, user INTEGER, agent INTEGER,
+    policy INTEGER,
+    response INTEGER, outcome INTEGER -- revisions in the stream of the call
   ) STRICT;
   CREATE INDEX calls_by_time ON calls (time_ms);
+  CREATE INDEX calls_by_call ON calls (call);
   CREATE INDEX calls_by_task ON calls (task, time_ms);
+  CREATE INDEX calls_by_trace ON calls (trace, time_ms);
   CREATE INDEX calls_by_host ON calls (host, time_ms);
   CREATE INDEX calls_by_capability ON calls (capability, time_ms);
   CREATE INDEX calls_by_version ON calls (version, time_ms);
+  CREATE INDEX calls_by_operation ON calls (operation, time_ms);
+  CREATE INDEX calls_by_policy ON calls (policy, time_ms);
   CREATE INDEX calls_by_reason ON calls (reason, time_ms);
-  CREATE INDEX refusals_by_trace ON calls (trace) WHERE trace IS NOT NULL;
+  CREATE INDEX refusals_by_trace ON calls (trace, seq) WHERE refused = 1;
   CREATE TABLE identities (
     identity INTEGER NOT NULL, time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (identity, time_ms, seq)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE streams (
+    stream TEXT PRIMARY KEY, events INTEGER NOT NULL, chain BLOB NOT NULL, last INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE blocks (
+    block INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, events INTEGER NOT NULL,
+    min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE block_names (
+    kind INTEGER NOT NULL, name INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (kind, name, block)
+  ) STRICT, WITHOUT ROWID;
 `;
+
+/** The tables that a reset empties. */
+export const TABLES: readonly string[] = [...SCHEMA.matchAll(/CREATE TABLE (\w+)/g)].map(([, name = '']) => name);
 
 const FORMAT: FileFormat = {
   /** "slix" in ASCII. */
   applicationId: 0x736c6978,
-  version: 3,
+  version: 4,
   schema: SCHEMA,
 };
 

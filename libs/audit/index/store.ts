@@ -1,19 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { codeOf, isDamage } from '../../sqlite-file/codes.js';
 import { Reconnecting } from '../../sqlite-file/reconnecting.js';
-import { drawCalls } from './draw.js';
 import { Insertion } from './insertion.js';
 import type { IndexReply, IndexRequest, Mark } from './messages.js';
-import {
-  countOpenTasks,
-  countUnshredded,
-  findCalls,
-  findRefusals,
-  findTasks,
-  findUnshredded,
-  isPinned,
-} from './queries.js';
-import { openIndexFile } from './schema.js';
+import { queryOf } from './queries.js';
+import { openIndexFile, TABLES } from './schema.js';
+import { countOpenTasks, countUnshredded, findUnshredded, isPinned } from './task-queries.js';
 
 /** The index in its file. Synchronous, because it belongs to a worker thread. */
 export interface IndexStore {
@@ -59,14 +51,8 @@ class OpenIndex {
         insertion.insert(request.cells, request.mark);
         return { kind: 'done', value: undefined };
       }
-      case 'calls':
-        return { kind: 'done', value: findCalls(db, request.filter, request.before, request.limit) };
-      case 'refusals':
-        return { kind: 'done', value: findRefusals(db, request.traceId, request.limit) };
-      case 'draw':
-        return { kind: 'done', value: drawCalls(db, request) };
-      case 'tasks':
-        return { kind: 'done', value: findTasks(db, request.filter, request.before, request.limit) };
+      case 'query':
+        return { kind: 'done', value: queryOf(db, request.name, request.asked) };
       case 'pinned':
         return { kind: 'done', value: isPinned(db, request) };
       case 'unshredded':
@@ -92,6 +78,5 @@ export function markOf(db: DatabaseSync): Mark | undefined {
 }
 
 function empty(db: DatabaseSync): void {
-  const tables = ['mark', 'names', 'versions', 'tasks', 'pins', 'calls', 'identities'];
-  db.exec(`BEGIN IMMEDIATE; ${tables.map((table) => `DELETE FROM ${table};`).join(' ')} COMMIT`);
+  db.exec(`BEGIN IMMEDIATE; ${TABLES.map((table) => `DELETE FROM ${table};`).join(' ')} COMMIT`);
 }

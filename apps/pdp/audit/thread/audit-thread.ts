@@ -49,10 +49,10 @@ export class AuditThread {
   }
 
   /**
-   * The answer as JSON in UTF-8; undefined if nothing is known under the id. A thread that died is started again. Throws
-   * `Problem`, `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
+   * The answer, in UTF-8. A thread that died is started again. Throws `Problem`, `LogUnavailable`, `KeyringUnavailable`,
+   * `IndexUnavailable`.
    */
-  async ask(request: AuditRequest): Promise<Uint8Array | undefined> {
+  async ask(request: AuditRequest): Promise<Extract<AuditReply, { kind: 'answer' }>> {
     if (this.closed) throw unavailable('the service is shutting down');
     if (!this.thread.running) await this.thread.start();
     if (this.waiting.length >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
@@ -60,7 +60,7 @@ export class AuditThread {
       this.waiting.push({ resolve, reject });
       this.thread.post(request);
     });
-    if (reply.kind === 'answer') return reply.bytes;
+    if (reply.kind === 'answer') return reply;
     if (reply.kind === 'refused') return unwrap(err(reply.refusal));
     throw errorOf(reply);
   }

@@ -12,20 +12,32 @@ export interface AuditThreadData {
   readonly indexFile: string;
 }
 
-interface Page {
+export interface Page {
   readonly limit: number;
   readonly cursor: string | undefined;
 }
 
 export type AuditRequest =
-  | { readonly kind: 'trace'; readonly traceId: string; readonly now: Instant; readonly stamp: IndexStamp }
-  | { readonly kind: 'replay'; readonly traceId: string; readonly stamp: IndexStamp }
+  | {
+      readonly kind: 'trace';
+      readonly traceId: string;
+      readonly now: Instant;
+      readonly page: Page;
+      readonly stamp: IndexStamp;
+    }
+  | { readonly kind: 'replay'; readonly traceId: string; readonly page: Page; readonly stamp: IndexStamp }
+  /** `isFirst`: the page begins the text of a stream. */
   | {
       readonly kind: 'calls';
       readonly query: CallQuery;
-      /** The versions in the review status of the query. */
-      readonly versions: readonly { readonly capability: string; readonly version: string }[];
       readonly page: Page;
+      readonly isFirst: boolean;
+      readonly stamp: IndexStamp;
+    }
+  | {
+      readonly kind: 'call';
+      readonly callId: string;
+      readonly task: string | undefined;
       readonly stamp: IndexStamp;
     }
   | {
@@ -36,13 +48,20 @@ export type AuditRequest =
       readonly stamp: IndexStamp;
     }
   | { readonly kind: 'sample'; readonly query: SampleQuery; readonly stamp: IndexStamp }
-  | { readonly kind: 'events'; readonly query: EventsQuery };
+  /** `until` is the last position to read. */
+  | {
+      readonly kind: 'events';
+      readonly query: EventsQuery;
+      readonly until: bigint | undefined;
+      readonly isFirst: boolean;
+      readonly stamp: IndexStamp;
+    };
 
 /** Why a store could not be read. The detail holds no SQL and no path. */
 export type AuditFailure = 'log' | 'keys' | 'index';
 
 export type AuditReply =
-  /** JSON in UTF-8; undefined if nothing is known under the id. */
-  | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> | undefined }
+  /** The text in UTF-8; undefined if nothing is known under the id. `next` is the cursor of the following page. */
+  | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> | undefined; readonly next?: string | undefined }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'failed'; readonly failure: AuditFailure; readonly detail: string };

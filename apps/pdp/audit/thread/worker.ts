@@ -1,18 +1,22 @@
 import { workerData } from 'node:worker_threads';
 import { CallAudit } from '../../../../libs/audit/calls.js';
+import { positionCursor } from '../../../../libs/audit/cursor.js';
 import { DirectiveHistory } from '../../../../libs/audit/directive-history.js';
 import { readEvents } from '../../../../libs/audit/events.js';
 import { IndexFileReader } from '../../../../libs/audit/index/file-reader.js';
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
+import { CALL_FORMATS, EVENT_FORMATS, type PageFormat } from '../../../../libs/audit/list-formats.js';
+import { oneCall } from '../../../../libs/audit/one-call.js';
 import { CallSampler } from '../../../../libs/audit/sample.js';
 import { TaskAudit } from '../../../../libs/audit/tasks.js';
-import { TraceAudit } from '../../../../libs/audit/trace.js';
+import { limitsFor, TraceAudit } from '../../../../libs/audit/trace.js';
 import { utf8Of } from '../../../../libs/audit/utf8.js';
 import { DecisionEngines } from '../../../../libs/decision-point/engines.js';
 import { LogUnavailable } from '../../../../libs/event-log/port.js';
 import { openReadingLog } from '../../../../libs/event-log/sqlite/reading-log.js';
+import { defined } from '../../../../libs/kernel/defined.js';
 import type { Refusal } from '../../../../libs/kernel/refusal.js';
-import type { Result } from '../../../../libs/kernel/result.js';
+import { ok, type Result } from '../../../../libs/kernel/result.js';
 import { openKeyReader } from '../../../../libs/payloads/key-reader.js';
 import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
 import { codeOf } from '../../../../libs/sqlite-file/codes.js';
@@ -29,33 +33,46 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   const index = new IndexFileReader(indexFile);
   const engines = new DecisionEngines(log);
   const directives = new DirectiveHistory(log);
+  const sources = { log, keys, engines, directives };
+  const traces = ({ stamp, page }: Extract<AuditRequest, { kind: 'trace' | 'replay' }>): TraceAudit =>
+    new TraceAudit(log, keys, engines, index.at(stamp), directives, limitsFor(page.limit));
 
   const answerTo = async (request: AuditRequest): Promise<AuditReply> => {
     switch (request.kind) {
       case 'trace': {
-        const audit = new TraceAudit(log, keys, engines, index.at(request.stamp), directives);
-        return replyOf(await audit.trace(request.traceId, request.now), (bytes) => bytes);
+        const { traceId, now, page } = request;
+        return replyOf(await traces(request).trace(traceId, now, page.cursor), (bytes) => bytes);
       }
-      case 'replay': {
-        const audit = new TraceAudit(log, keys, engines, index.at(request.stamp), directives);
-        return replyOf(await audit.replay(request.traceId), utf8);
-      }
+      case 'replay':
+        return replyOf(await traces(request).replay(request.traceId, request.page.cursor), utf8);
+      case 'call':
+        return replyOf(
+          await oneCall({ ...sources, index: index.at(request.stamp) }, request.callId, request.task),
+          (bytes) => bytes,
+        );
       case 'calls': {
-        const { query, versions, page, stamp } = request;
-        const audit = new CallAudit(log, engines, index.at(stamp), directives, keys);
-        return replyOf(await audit.find(query, page.limit, page.cursor, versions), utf8);
+        const { query, page, isFirst, stamp } = request;
+        const { format = 'json', ...conditions } = query;
+        const audit = new CallAudit(log, keys, engines, index.at(stamp), directives);
+        const found = await audit.find(conditions, page.limit, page.cursor);
+        return listed(found, CALL_FORMATS[format], isFirst);
       }
       case 'tasks': {
         const { query, now, page, stamp } = request;
-        const audit = new TaskAudit(log, index.at(stamp), keys);
-        return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
+        return replyOf(await new TaskAudit(log, index.at(stamp), keys).find(query, now, page.limit, page.cursor), utf8);
       }
       case 'sample': {
         const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
         return answer(utf8(await sampler.sample(request.query)));
       }
-      case 'events':
-        return answer(utf8(await readEvents(log, directives, request.query)));
+      case 'events': {
+        const { query, until, isFirst, stamp } = request;
+        const found = await readEvents({ ...sources, index: index.at(stamp) }, query, until);
+        if (!found.ok) return { kind: 'refused', refusal: found.error };
+        const { events, next } = found.value;
+        const page = defined({ items: events, next: next === undefined ? undefined : positionCursor(next) });
+        return listed(ok(page), EVENT_FORMATS[query.format ?? 'json'], isFirst);
+      }
     }
   };
 
@@ -76,7 +93,21 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
 
 const utf8 = (value: unknown): Buffer<ArrayBuffer> => utf8Of([JSON.stringify(value)]);
 
-const answer = (bytes: Buffer<ArrayBuffer> | undefined): AuditReply => ({ kind: 'answer', bytes });
+const answer = (bytes: Buffer<ArrayBuffer> | undefined): Extract<AuditReply, { kind: 'answer' }> => ({
+  kind: 'answer',
+  bytes,
+});
+
+/** A page of a list, as the format writes it. */
+function listed<Item>(
+  found: Result<{ readonly items: readonly Item[]; readonly next?: string }, Refusal>,
+  format: PageFormat<Item>,
+  isFirst: boolean,
+): AuditReply {
+  if (!found.ok) return { kind: 'refused', refusal: found.error };
+  const { items, next } = found.value;
+  return { ...answer(utf8Of([isFirst ? format.head : '', format.page(items, next)])), next };
+}
 
 function replyOf<Value>(
   result: Result<Value | undefined, Refusal>,

@@ -1,0 +1,73 @@
+import type { LogReading, RecordedEvent } from '../event-log/port.js';
+import { payloadPlace } from '../payloads/payload-place.js';
+import { attemptsOf, type Attempt } from './attempts.js';
+import { eventsAt } from './events-at.js';
+import type { Reference } from './index/messages.js';
+import type { IndexReading } from './index/reading.js';
+import { isWhole } from './soundness.js';
+
+/** The index names an event that the log does not have, or has damaged. */
+export interface LostAttempt {
+  readonly reference: Reference;
+  readonly lost: 'damaged' | 'missing';
+}
+
+export type FoundAttempt = { readonly reference: Reference; readonly attempt: Attempt } | LostAttempt;
+
+/**
+ * The attempts at these places, each with its response and outcome: no other event of their streams is read. The log
+ * decides what they are, and the index only where. Throws `LogUnavailable`.
+ */
+export async function attemptsAt(
+  log: Pick<LogReading, 'read'>,
+  references: readonly Reference[],
+): Promise<FoundAttempt[]> {
+  const events = await eventsAt(log, references.flatMap(placesOf));
+  return references.map((reference) => {
+    const [decided, ...others] = placesOf(reference).map((place) => events.get(payloadPlace(place)));
+    if (decided === undefined) return { reference, lost: 'missing' };
+    const [attempt] = attemptsOf([decided, ...others].filter((event) => event !== undefined)).attempts;
+    if (attempt === undefined || !isWhole(decided)) return { reference, lost: 'damaged' };
+    return { reference, attempt: withLosses(attempt, reference) };
+  });
+}
+
+/** Attempts of a page with the responses and outcomes that are events of later pages. */
+export async function completed(
+  { log, index }: { readonly log: LogReading; readonly index: IndexReading },
+  attempts: readonly Attempt[],
+  end: bigint,
+): Promise<Attempt[]> {
+  const references = new Map<Attempt, Reference>();
+  for (const attempt of attempts) {
+    const { decided, refused, event, response, outcome } = attempt;
+    if (refused || decided.decision === 'deny' || (response !== undefined && outcome !== undefined)) continue;
+    const known = await index.attempts(decided.callId);
+    const own = known.find(({ stream, revision }) => stream === event.stream && revision === event.revision);
+    if (own?.response !== undefined || own?.outcome !== undefined) references.set(attempt, own);
+  }
+  const found = await attemptsAt(log, [...references.values()]);
+  const whole = new Map(found.flatMap((each) => ('attempt' in each ? [[each.reference, each.attempt] as const] : [])));
+  const isIn = (event: RecordedEvent | undefined) => event !== undefined && event.position <= end;
+  return attempts.map((attempt) => {
+    const reference = references.get(attempt);
+    const more = reference && whole.get(reference);
+    if (more === undefined) return attempt;
+    return {
+      ...attempt,
+      ...(isIn(more.response?.event) ? { response: more.response } : {}),
+      ...(isIn(more.outcome?.event) ? { outcome: more.outcome } : {}),
+      ...(more.lost ? { lost: more.lost } : {}),
+    };
+  });
+}
+
+const placesOf = ({ stream, revision, response, outcome }: Reference) =>
+  [revision, response, outcome].flatMap((each) => (each === undefined ? [] : [{ stream, revision: each }]));
+
+/** An attempt says which of its events the index knows and the log cannot show. */
+function withLosses(attempt: Attempt, reference: Reference): Attempt {
+  const response = reference.response !== undefined && attempt.response === undefined;
+  const outcome = reference.outcome !== undefined && attempt.outcome === undefined;
+  return response || outcome ? { ...attempt, lost: { response, outcome } } : attempt;
+}

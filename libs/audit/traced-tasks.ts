@@ -1,0 +1,57 @@
+import type { TracedTask } from '../contract/evidence.js';
+import { parseEvent } from '../event-log/event.js';
+import type { RecordedEvent } from '../event-log/port.js';
+import { isJsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
+import type { Instant } from '../kernel/time.js';
+import { families } from '../streams/catalogue.js';
+import type { TaskState } from '../task/decider.js';
+import type { Contents } from './contents.js';
+import { taskView } from './task-view.js';
+import { recordedUser, resolvedUser, type Users } from './users.js';
+
+/** A task with its content, as of its last given event. Undefined if the events are not a task's history. */
+export async function tracedTask(
+  { contents, users }: { readonly contents: Contents; readonly users: Users },
+  taskId: string,
+  events: readonly RecordedEvent[],
+  now: Instant,
+): Promise<TracedTask | undefined> {
+  const [opened] = events;
+  const state = taskStateOf(events);
+  if (opened === undefined || state === undefined) return undefined;
+  const { id: userId } = await resolvedUser(users, recordedUser(state));
+  const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position, userId);
+  return { ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) };
+}
+
+/** Undefined if the events are not a task's history. The trace shows the events in any case. */
+export function taskStateOf(events: readonly RecordedEvent[]): TaskState | undefined {
+  try {
+    return families.task.fold(events);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why a task was closed, in the words of its host; undefined if it is open, or no reason was given. */
+async function closeReasonOf(
+  contents: Contents,
+  taskId: string,
+  events: readonly RecordedEvent[],
+): Promise<string | undefined> {
+  const closed = events.find(({ type }) => type === 'TaskClosed');
+  if (closed === undefined) return undefined;
+  const { schemaVersion, data } = parseEvent(closed.json);
+  if (schemaVersion === 1) return textAt(data, 'reason');
+  const read = families.task.readWhole(closed.json);
+  const commitments = read.ok && read.value.type === 'TaskClosed' ? read.value.data.commitments : undefined;
+  if (commitments === undefined) return undefined;
+  const content = await contents.of(closed, taskId, commitments);
+  return typeof content === 'string' ? content : textAt(content.parts, 'reason');
+}
+
+function textAt(object: unknown, name: string): string | undefined {
+  const text = isJsonObject(object) ? object[name] : undefined;
+  return typeof text === 'string' ? text : undefined;
+}
