@@ -26,7 +26,7 @@ export class ServiceUnreachable extends Error {
 
   constructor(
     message: string,
-    /** What an operator can do, in one line. */
+    /** The next step for an operator, in one line. */
     readonly next = 'Is --server right?',
   ) {
     super(message);
@@ -124,11 +124,15 @@ export async function everyPage(
     const page = ownValue(answer, 'items');
     if (Array.isArray(page)) items.push(...(page as readonly Json[]));
     const next = ownValue(answer, 'next');
-    if (typeof next !== 'string') break;
+    if (typeof next !== 'string') return { items };
     cursor = next;
   }
-  return { items };
+  throw endless(MAX_PAGES);
 }
+
+/** A list that is cut must not look whole. */
+export const endless = (pages: number): ServiceUnreachable =>
+  new ServiceUnreachable(`the answer has over ${pages} pages`);
 
 function parse(text: string): Json | undefined {
   try {

@@ -24,9 +24,12 @@ export function visible(text: string, maxChars = 300): string {
   return safe.length <= maxChars ? safe : `${safe.slice(0, maxChars)}…`;
 }
 
-/** JSON for a program or a file: indented, with every character that a terminal would obey written as an escape. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).replaceAll(UNPRINTABLE, (found) =>
+/**
+ * JSON for a program or a file, with every character that a terminal would obey written as an escape. `indent` 0 makes it
+ * one line.
+ */
+export function jsonText(value: unknown, indent = 2): string {
+  return JSON.stringify(value, undefined, indent).replaceAll(UNPRINTABLE, (found) =>
     // Indentation is the only raw control that JSON.stringify writes.
     found === '\n' ? found : found.split('').map(escaped).join(''),
   );

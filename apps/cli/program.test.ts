@@ -171,6 +171,32 @@ test('a replay that is not identical exits with 1', async () => {
   assert.doesNotMatch(gone.out, /DIFFERS/);
 });
 
+test('a replay is read to its last page, and is identical only if each page is', async () => {
+  const page = (identical: boolean | string, next?: string) => ({
+    identical,
+    calls: [{ callId: 'c', identical: identical !== false, response: { identical: 'shredded' } }],
+    unchecked: ['what the host saw'],
+    next,
+  });
+  const cases = [
+    [[page(true, 'a'), page(true)], 0, /identical: all 2 decisions/],
+    [[page(false, 'a'), page(true)], 1, /DIFFERS[^]*NOT IDENTICAL/],
+    [[page(true, 'a'), page(false)], 1, /NOT IDENTICAL/],
+    [[page('engine_gone', 'a'), page(true)], 11, /ENGINE GONE/],
+    [[page('engine_gone', 'a'), page(false)], 1, /NOT IDENTICAL/],
+  ] as const;
+  for (const [pages, code, said] of cases) {
+    stub.pages = [...pages];
+    const ran = await stub.cli(['replay', TRACE]);
+    assert.equal(ran.code, code);
+    assert.match(ran.out, said);
+    assert.match(ran.out, /response shredded/);
+    assert.equal(ran.out.match(/not checked: what the host saw/g)?.length, 1);
+    stub.pages = [...pages];
+    assert.equal((JSON.parse((await stub.cli(['replay', TRACE, '--json'])).out) as { calls: [] }).calls.length, 2);
+  }
+});
+
 test('a problem is told with its code, its fields and the next step', async () => {
   stub.reply = {
     status: 400,

@@ -73,6 +73,8 @@ const NEXT: Readonly<Record<string, string>> = {
   too_large: 'the request exceeds a limit of the service: send less',
   overloaded: 'wait a moment and try again',
   log_unavailable: 'nothing was recorded, and nothing will be: look at the log of the service, then send it again',
+  evidence_damaged:
+    'the record was changed or lost there: keep the data folder as it is, and look at the other evidence',
   outcome_unknown:
     'The command was carried out, or it was not. Send the same command again. It answers what is recorded, or it is\n' +
     '  carried out now. `invalid_transition` or `not_found` then says that it was carried out before. Only a disable, a\n' +

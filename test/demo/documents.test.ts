@@ -20,6 +20,7 @@ interface Reader {
 const PLACEHOLDERS: readonly (readonly [string, RegExp])[] = [
   ['<taskId>', /^task +([0-9a-f-]{36})$/m],
   ['<traceId>', /^trace +([0-9a-f]{32})$/m],
+  ['<callId>', /DENY .* call ([0-9a-f-]{36})/],
   ['<id>', /sallyport lift ([0-9a-f-]{36})/],
 ];
 
@@ -105,6 +106,8 @@ test('the tutorials of the first afternoon work one after the other', async (t) 
   const stopped = ['at epoch 1', 'DENY', 'disabled', 'at epoch 2', '2 active', 'effective', 'lifted'];
   assertPrinted(await follow('docs/tutorials/stop-a-capability.md'), stopped);
   assertPrinted(await follow('docs/tutorials/follow-a-trace.md'), ['TaskOpened', 'ALLOW', 'identical: all', 'trace ']);
+  const audited = ['DENY ', 'Denied: ', 'history', 'identical: all', 'local-admin', 'lifted', 'VersionReviewed'];
+  assertPrinted(await follow('docs/tutorials/first-audit.md'), audited);
 });
 
 test('the tutorial of policies works on a fresh service', async (t) => {

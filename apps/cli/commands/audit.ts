@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { path } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
-import { at, list, printable, table } from '../print.js';
 import { showReport, withFormat, type FormatOptions } from '../report/show.js';
 import { readPages, traceOf } from '../report/trace-evidence.js';
 import { selected, traceReport, type Selection } from '../report/trace-report.js';
-import { EXIT, UsageError, type World } from '../world.js';
+import { UsageError, type World } from '../world.js';
 import { addCalls } from './calls.js';
+import { addReplay } from './replay.js';
 
 interface TraceOptions extends FormatOptions {
   readonly denied?: boolean;
@@ -32,7 +32,7 @@ function addTrace(program: Command, world: World, exits: Exits): void {
   serviceAction<TraceOptions>(withFormat(trace), world, exits, 'auditor', async (session) => {
     const { call, args, options } = session;
     const traceId = args[0] ?? '';
-    const pages = await readPages(call, traceId);
+    const pages = await readPages(call, path('audit', 'traces', traceId));
     const selection: Selection = { denied: options.denied, callId: options.call };
     const whole = traceOf(pages);
     const told = selected(whole, selection);
@@ -44,43 +44,4 @@ function addTrace(program: Command, world: World, exits: Exits): void {
     const answer = told === whole && pages.length === 1 ? only : joined;
     showReport(session, answer, `Sallyport trace ${traceId}`, () => traceReport(told));
   });
-}
-
-function addReplay(program: Command, world: World, exits: Exits): void {
-  const replay = describe(program, 'replay <traceId>', {
-    about: `Decide every call of a trace again from its record; exits with ${EXIT.notIdentical} if any decision differs`,
-    example: 'sallyport replay 4bf92f3577b34da6a3ce929d0e0e4736',
-  });
-  serviceAction(replay, world, exits, 'auditor', async ({ call, args, show }) => {
-    const answer = await call('GET', path('audit', 'traces', args[0] ?? '', 'replay'));
-    const identical = at(answer, 'identical');
-    show(answer, () => [
-      ...table(
-        list(answer, 'calls').map((one) => [
-          SAMENESS.get(at(one, 'identical')) ?? 'DIFFERS',
-          at(one, 'callId'),
-          `attempt ${at(one, 'attempt')}`,
-          `${at(one, 'recorded', 'decision')} ${at(one, 'recorded', 'reason')}`,
-          at(one, 'recorded', 'digest'),
-        ]),
-      ),
-      printable(verdictOf(identical, list(answer, 'calls').length)),
-    ]);
-    if (identical === 'true') return EXIT.done;
-    return identical === 'engine_gone' ? EXIT.engineGone : EXIT.notIdentical;
-  });
-}
-
-/** The word for one decision of a replay. Any other answer differs. */
-const SAMENESS: ReadonlyMap<string, string> = new Map([
-  ['true', 'same'],
-  ['shredded', 'shredded'],
-  ['key_missing', 'KEY MISSING'],
-  ['engine_gone', 'ENGINE GONE'],
-]);
-
-function verdictOf(identical: string, decisions: number): string {
-  if (identical === 'true') return `identical: all ${decisions} decisions come out the same again`;
-  if (identical !== 'engine_gone') return 'NOT IDENTICAL: the record and the rules do not agree';
-  return 'ENGINE GONE: nothing differs, but the service lacks an engine that some decisions were made with';
 }

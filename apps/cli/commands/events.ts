@@ -1,8 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { describe, type Exits } from '../command.js';
-import { jsonText, printable } from '../print.js';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
+import { path } from '../client.js';
+import { describe, serviceAction, type Exits } from '../command.js';
+import { printListing, withListing, type Listing, type ListingOptions } from '../listing.js';
+import { at, dig, jsonLine, jsonText, printable } from '../print.js';
+import { damageOf, isDamaged } from '../report/call-report.js';
+import { sentenceOf } from '../report/timeline.js';
+import { fromOption, toOption } from '../since.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
 const FORMATS = ['elasticsearch', 'json-schema', 'schema-registry'] as const;
@@ -12,9 +18,66 @@ interface SchemaOptions {
   readonly out?: string;
 }
 
-/** Commands about the events that are published to Kafka. They need no service. */
+interface EventsOptions extends ListingOptions {
+  readonly types?: string;
+  readonly capability?: string;
+  readonly actor?: string;
+  readonly stream?: string;
+  readonly after?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** Commands about events: those in the log, and the schemas of those that are published to Kafka. */
 export function addEvents(program: Command, world: World, exits: Exits): void {
-  const events = program.command('events').description('The events that the service publishes to Kafka');
+  const events = describe(program, 'events', {
+    about: 'List the events of the log, in its order',
+    example:
+      'sallyport events --types DirectiveIssued,DirectiveLifted --from 7d\n' +
+      'sallyport events --stream capability-filesystem --all --format jsonl',
+  })
+    .option('--types <types>', 'of these event types, comma-separated')
+    .option('--capability <id>', 'about one capability')
+    .option('--actor <name>', 'recorded by one principal')
+    .option('--stream <stream>', 'of one stream')
+    .option('--after <position>', 'after one position')
+    .option('--from <time>', 'not before this time: 2h, 7d, 2026-11-29 or RFC 3339', fromOption)
+    .option('--to <time>', 'not after this time', toOption);
+  serviceAction<EventsOptions>(withListing(events), world, exits, 'auditor', async (session) => {
+    const { types, capability, actor, stream, after, from, to } = session.options;
+    await printListing(session, { ...LISTING, conditions: { types, capability, actor, stream, after, from, to } });
+  });
+  addSchema(events, world, exits);
+}
+
+const textAt =
+  (name: string) =>
+  (event: Json): string =>
+    at(event, name);
+
+const LISTING: Omit<Listing, 'conditions'> = {
+  target: path('audit', 'events'),
+  pageItems: 1000,
+  none: 'no such event',
+  rowOf: (event) =>
+    isDamaged(event)
+      ? [at(event, 'position'), damageOf(event)]
+      : [at(event, 'position'), at(event, 'time'), at(event, 'actor'), at(event, 'type'), sentenceOf(event)],
+  columns: {
+    position: textAt('position'),
+    time: textAt('time'),
+    type: textAt('type'),
+    actor: textAt('actor'),
+    stream: textAt('stream'),
+    revision: textAt('revision'),
+    traceId: textAt('traceId'),
+    id: textAt('id'),
+    data: (event) => jsonLine(dig(event, 'data')),
+    damage: (event) => (isDamaged(event) ? damageOf(event) : ''),
+  },
+};
+
+function addSchema(events: Command, world: World, exits: Exits): void {
   describe(events, 'schema', {
     about: 'Print the schemas of published events for a store, or write them as files',
     example: 'sallyport events schema --format elasticsearch --out schemas',

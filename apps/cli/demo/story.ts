@@ -156,7 +156,8 @@ async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<v
   const auditor = scene.as('auditor');
   const traceId = at(task, 'traceId');
   teller.act('The record remains');
-  for (const line of textLines(traceReport(traceOf(await readPages(auditor, traceId))))) teller.tell(line);
+  for (const line of textLines(traceReport(traceOf(await readPages(auditor, path('audit', 'traces', traceId))))))
+    teller.tell(line);
   const replay = await auditor('GET', path('audit', 'traces', traceId, 'replay'));
   const calls = list(replay, 'calls').length;
   // Denied for authority, $connect, read, write, drift, disabled, read again.

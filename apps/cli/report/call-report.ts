@@ -31,7 +31,9 @@ function whyAllowed(file: CallFile): string {
   return `${by} permits it to ${userOf(file.call)}${reviewed}${reviewed === '' ? '' : toldOf(file, review)}`;
 }
 
-export const isDamaged = (item: Json): boolean => dig(item, 'damaged') === true || dig(item, 'missing') === true;
+/** An item in the place of an event that cannot be read. A call that rests on such an event has its own evidence. */
+export const isDamaged = (item: Json): boolean =>
+  dig(item, 'decision') === undefined && (dig(item, 'damaged') === true || dig(item, 'missing') === true);
 
 /** Says that an event cannot be read, and where it is. */
 export function damageOf(item: Json): string {
@@ -75,6 +77,7 @@ function factsOf(file: CallFile): Fact[] {
     ['response', responseText(call)],
     ['findings', list(call, 'response', 'findings').map(findingText).join('; ')],
     ['outcome', outcomeText(call)],
+    ['record', dig(call, 'damaged') === true ? 'DAMAGED: a part of it, or of its basis, cannot be read' : ''],
     ['engines', at(call, 'engine') === 'engine_gone' ? 'gone: the evidence is shown as recorded' : ''],
   ];
 }
@@ -154,7 +157,7 @@ function outcomeText(call: Json): string {
     if (!isJsonObject(value)) return '';
     const texts = ['by', 'summary', 'reference', 'reason'].flatMap((name) => {
       const text = at(value, name);
-      return text === '' ? [] : [`${name} ${JSON.stringify(text)}`];
+      return text === '' ? [] : [`${name} ${contentText(text)}`];
     });
     return [`${word} ${at(value, 'type') || at(value, 'decision')}`, ...texts].join(', ');
   };
@@ -175,7 +178,7 @@ const NO_CONTENT: Readonly<Record<string, string>> = {
 };
 
 /** A text of a host, quoted; or the reason why it is not there. */
-function contentText(value: Json | undefined): string {
+export function contentText(value: Json | undefined): string {
   if (typeof value !== 'string' || value === '') return '';
   return ownValue(NO_CONTENT, value) ?? JSON.stringify(value);
 }

@@ -16,7 +16,8 @@ export function timelineRows(events: readonly Json[], calls: readonly Json[], ta
     const time = at(event, 'time');
     const rows = dayOf(time) === day || isDamaged(event) ? [] : [[dayOf(time), '', '', '']];
     if (rows.length > 0) day = dayOf(time);
-    const of = evidence.get(keyOf(dig(event, 'data'))) ?? taskOf.get(at(event, 'data', 'taskId'));
+    const taskId = at(event, 'data', 'taskId') || at(event, 'stream').replace(/^task-/, '');
+    const of = evidence.get(keyOf(dig(event, 'data'))) ?? taskOf.get(taskId);
     return [...rows, rowOf(event, of)];
   });
 }

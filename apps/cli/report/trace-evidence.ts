@@ -1,5 +1,5 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
-import { path, query, type Call } from '../client.js';
+import { endless, query, type Call } from '../client.js';
 import { at, dig, list } from '../print.js';
 
 /** The evidence of a trace, from all pages of its answer. */
@@ -17,17 +17,17 @@ export interface TraceEvidence {
 /** Most pages of one trace: a server can answer a list that never ends. */
 const MAX_PAGES = 10_000;
 
-/** Reads a trace to its end. Resolves to its pages as they came: most traces have one. */
-export async function readPages(call: Call, traceId: string): Promise<readonly JsonObject[]> {
+/** Reads the evidence or the replay of a trace to its end. Resolves to its pages as they came: most traces have one. */
+export async function readPages(call: Call, target: string): Promise<readonly JsonObject[]> {
   const pages: JsonObject[] = [];
   for (let cursor: string | undefined; pages.length < MAX_PAGES;) {
-    const page = await call('GET', path('audit', 'traces', traceId) + query({ cursor }));
+    const page = await call('GET', target + query({ cursor }));
     pages.push(page);
     const next = ownValue(page, 'next');
-    if (typeof next !== 'string') break;
+    if (typeof next !== 'string') return pages;
     cursor = next;
   }
-  return pages;
+  throw endless(MAX_PAGES);
 }
 
 /** Joins the pages of a trace. A task or an event that several pages repeat is listed once. */

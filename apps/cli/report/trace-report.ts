@@ -1,6 +1,6 @@
 import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { at, dig, joined, list } from '../print.js';
-import { callBlocks, titleOf } from './call-report.js';
+import { callBlocks, contentText, titleOf } from './call-report.js';
 import { named, type CallFile } from './call-file.js';
 import { facts, type Block } from './document.js';
 import { clockOf, dayOf } from './times.js';
@@ -69,7 +69,8 @@ function taskBlocks(task: Json, events: readonly Json[]): Block[] {
     facts([
       ['opened', openedAt === '' ? '' : `${clockOf(openedAt)} by host ${named(at(task, 'host'))}`],
       ['agent', `${named(at(task, 'agent'))} for user ${user}${word === '' ? '' : `, on the word of ${named(word)}`}`],
-      ['purpose', textOf(dig(task, 'purpose'))],
+      ['pseudonym', at(task, 'user', 'pseudonym')],
+      ['purpose', contentText(dig(task, 'purpose'))],
       ['scope', list(task, 'scope').map(scopeText).join('; ')],
       [
         'pins',
@@ -84,13 +85,10 @@ function taskBlocks(task: Json, events: readonly Json[]): Block[] {
           .join(', '),
       ],
       ['status', `${at(task, 'status')}, expires at ${clockOf(at(task, 'expiresAt'), day)}`],
-      ['closed', textOf(dig(task, 'closeReason'))],
+      ['closed', contentText(dig(task, 'closeReason'))],
     ]),
   ];
 }
-
-const textOf = (value: Json | undefined): string =>
-  typeof value === 'string' && value !== '' ? JSON.stringify(value) : '';
 
 function scopeText(entry: Json): string {
   const version = at(entry, 'version');
