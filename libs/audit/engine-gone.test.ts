@@ -102,9 +102,7 @@ test('a gone engine hides no damage, and no content that was shredded', async (t
   await world.authorize(taskId);
   for (const engines of [{ decider: 99 }, { cedar: '4.0.0' }]) {
     const log = withEngines(world.log, engines);
-    const flipped = withEvents(log, (event) =>
-      isDecision(event) ? damaged(event, '"reason":"ok"', '"reason":"no"') : event,
-    );
+    const flipped = withEvents(log, (event) => (isDecision(event) ? damaged(event, '"agent":"', '"agent":"9') : event));
     assert.deepEqual(await sameness(world, traceId, flipped), [false, false]);
     const without = tampered(log, { payload: async () => undefined });
     assert.deepEqual(await sameness(world, traceId, without), [false, false]);

@@ -312,9 +312,9 @@ test('a damaged bit, a dropped event and an unreadable decision each make a trac
 
   const edits: Record<string, (event: RecordedEvent) => RecordedEvent | undefined> = {
     // The flipped bit is in a field that no decision digest covers.
-    'flipped bit': (event) => (isDecision(event) ? damaged(event, '"cedar":"', '"cedar":"9') : event),
+    'flipped bit': (event) => (isDecision(event) ? damaged(event, '"agent":"', '"agent":"9') : event),
     'dropped outcome': (event) => (event.type === 'OutcomeRecorded' ? undefined : event),
-    'no basis': (event) => (isDecision(event) ? forged(event, ({ basis: _, ...data }) => data) : event),
+    'no basis': (event) => (isDecision(event) ? forged(event, (data) => ({ ...data, basis: [] })) : event),
   };
   for (const [name, edit] of Object.entries(edits)) {
     const result = await replay(world, traceId, withEvents(world.log, edit));

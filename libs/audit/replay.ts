@@ -8,6 +8,7 @@ import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
+import { familyOf } from '../streams/catalogue.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
 
@@ -47,8 +48,9 @@ async function decidedAgain(
   return { redecided, identical: content === 'shredded' || content === 'key_missing' ? content : true };
 }
 
-/** Of the data as it is stored: no upcaster changes a digest that was published. A decider's answers keep the old shape. */
-const storedDigest = ({ json }: RecordedEvent): Digest => decisionDigest(parseEvent(json).data as CallDecided);
+/** Of the data as its version has it: no upcaster changes a digest that was published. A decider's answers keep the old shape. */
+const storedDigest = ({ stream, json }: RecordedEvent): Digest =>
+  decisionDigest(familyOf(stream)?.asOfItsVersion(parseEvent(json)).data as CallDecided);
 
 const nothingDecided = (): ComparedDecision => compared(denyFor('internal_error', undefined), {}, {});
 

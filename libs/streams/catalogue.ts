@@ -1,6 +1,7 @@
 import { callsDecider } from '../calls/decider.js';
 import { CallDecided, callsEventSchemas, OutcomeRecorded, refusalsEventSchemas } from '../calls/events.js';
 import { outcomeFromV1 } from '../calls/outcome.js';
+import { packDecided, unpackDecided } from '../calls/recorded.js';
 import { capabilityDecider } from '../capability/decider.js';
 import { capabilityEventSchemas } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
@@ -22,7 +23,7 @@ import {
   traceEventSchemas,
 } from '../task/decider.js';
 import { foldedStreams, streams } from './declare.js';
-import { changed, unchanged, type Upcaster } from './event-types.js';
+import { changed, packed, unchanged, type Upcaster } from './event-types.js';
 import { FoldedFamily, type Role, type StreamFamily } from './family.js';
 import { logEventSchemas } from './log-events.js';
 import { relayEventSchemas } from './relay-events.js';
@@ -31,6 +32,8 @@ import { archiveEventSchemas, erasureEventSchemas, readEventSchemas } from './re
 
 /** The newer version only has further optional members. */
 const widened: Upcaster = (data) => data;
+
+const DECIDED_V3 = { version: 3, pack: packDecided, unpack: unpackDecided };
 
 /**
  * Every stream and every event, one entry for each family. All lists of streams and event types are derived from it.
@@ -88,7 +91,7 @@ export const families = {
     writers: ['decision-point'],
     types: {
       ...unchanged(callsEventSchemas),
-      CallDecided: changed(CallDecided, widened),
+      CallDecided: packed(changed(CallDecided, widened), DECIDED_V3),
       OutcomeRecorded: changed(OutcomeRecorded, outcomeFromV1),
     },
     decider: callsDecider,
@@ -97,7 +100,7 @@ export const families = {
     id: 'host',
     role: 'evidence',
     writers: ['decision-point'],
-    types: { ...unchanged(refusalsEventSchemas), CallRefused: changed(CallDecided, widened) },
+    types: { ...unchanged(refusalsEventSchemas), CallRefused: packed(changed(CallDecided, widened), DECIDED_V3) },
   }),
   instances: foldedStreams('instances', {
     id: 'host',

@@ -6,11 +6,21 @@ import { UnreadableEvent } from './unreadable.js';
 /** Turns the data of one schema version into the data of the next. It makes a new object, and never throws on such data. */
 export type Upcaster = (data: unknown) => unknown;
 
-/** One event type: the schema of the data that is written today, and the upcasters for older data. */
+/** A shorter form in which data of the current version is written. Readers get the data itself. */
+export interface Packing<Data = never> {
+  /** The schema version of what is written: the one after the current version. */
+  readonly version: number;
+  readonly pack: (event: Omit<Event<string, Data>, 'id'>) => unknown;
+  /** Never throws. What is no such form stays as it is. */
+  readonly unpack: (event: Event) => unknown;
+}
+
+/** One event type: the schema of the data that readers get today, and the upcasters for older data. */
 export interface EventType<Data = unknown> {
   readonly schema: z.ZodType<Data>;
-  /** In order: the first takes version 1 to version 2. The version written today is one more than their number. */
+  /** In order: the first takes version 1 to version 2. The current version is one more than their number. */
   readonly upcasters: readonly Upcaster[];
+  readonly packing?: Packing;
 }
 
 /** The event types of a family by their names. */
@@ -37,8 +47,21 @@ export const changed = <Data>(schema: z.ZodType<Data>, ...upcasters: readonly Up
   upcasters,
 });
 
-/** The current schema version of an event type, which new events have. */
+/** The same type, written in a shorter form. */
+export const packed = <Data>(type: EventType<Data>, packing: Packing<Data>): EventType<Data> => ({ ...type, packing });
+
+/** The current schema version of an event type, which readers get. */
 export const versionOf = ({ upcasters }: EventType): number => upcasters.length + 1;
+
+/** The schema version of the text of new events. */
+export const writtenVersionOf = (type: EventType): number => type.packing?.version ?? versionOf(type);
+
+/** The event with its data as of its version, if it was written in a shorter form. */
+export function unpacked(event: Event, type: EventType): Event {
+  const { packing } = type;
+  if (packing === undefined || event.schemaVersion !== packing.version) return event;
+  return { ...event, schemaVersion: versionOf(type), data: packing.unpack(event) };
+}
 
 /** The type with a name that may come from a damaged log. */
 export function ownType(types: EventTypes, type: string): EventType | undefined {

@@ -1,4 +1,4 @@
-import { sealEvent, type SealedEvent } from '../event-log/event.js';
+import { sealEvent, type Event, type SealedEvent } from '../event-log/event.js';
 import type { StreamWrite } from '../event-log/port.js';
 import type { Instant } from '../kernel/time.js';
 import { familyOf } from './catalogue.js';
@@ -29,20 +29,11 @@ export function sealFact(
   const { payload, ...links } = more;
   const traceId = more.traceId ?? fact.traceId;
   const { type, data, actor, time } = fact;
-  return sealEvent(
-    {
-      stream,
-      revision,
-      type,
-      schemaVersion: versionIn(stream, type),
-      time,
-      actor,
-      data,
-      ...links,
-      ...(traceId ? { traceId } : {}),
-    },
-    payload,
-  );
+  const event = { stream, revision, type, time, actor, data, ...links, ...(traceId ? { traceId } : {}) };
+  const written = writtenIn(event);
+  const sealed = sealEvent({ ...event, ...written }, payload);
+  // A caller that folds the fact gets its data, and not the shorter form.
+  return written.data === data ? sealed : { ...sealed, event: { ...sealed.event, data } };
 }
 
 /** The write that appends facts to a stream whose last revision is `expected`. */
@@ -51,8 +42,8 @@ export function writeOf(stream: string, expected: number, facts: readonly Fact[]
   return { stream, expected, events };
 }
 
-function versionIn(stream: string, type: string): number {
-  const family = familyOf(stream);
-  if (family === undefined) throw new RangeError(`${stream} is not a stream of the catalogue`);
-  return family.versionOf(type);
+function writtenIn(event: Omit<Event, 'id' | 'schemaVersion'>): Pick<Event, 'schemaVersion' | 'data'> {
+  const family = familyOf(event.stream);
+  if (family === undefined) throw new RangeError(`${event.stream} is not a stream of the catalogue`);
+  return family.written(event);
 }

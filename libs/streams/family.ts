@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../event-log/port.js';
 import { isJsonObject } from '../kernel/canonical-json.js';
 import type { Decider } from '../kernel/decider.js';
 import { err, ok, type Result } from '../kernel/result.js';
-import { ownType, upcast, versionOf, type EventTypes } from './event-types.js';
+import { ownType, unpacked, upcast, versionOf, writtenVersionOf, type EventTypes } from './event-types.js';
 import { UnreadableEvent } from './unreadable.js';
 
 /**
@@ -74,11 +74,16 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
     return ownType(this.types, event.type) !== undefined;
   }
 
-  /** The schema version that is written today. Throws `RangeError` for a type of another family. */
-  versionOf(type: string): number {
-    const known = ownType(this.types, type);
-    if (known === undefined) throw new RangeError(`${type} is not an event of the family ${this.category}`);
-    return versionOf(known);
+  /**
+   * The schema version and the data of a new event, as its text has them. Throws `RangeError` for a type of another
+   * family.
+   */
+  written(event: Omit<Event, 'id' | 'schemaVersion'>): { readonly schemaVersion: number; readonly data: unknown } {
+    const type = ownType(this.types, event.type);
+    if (type === undefined) throw new RangeError(`${event.type} is not an event of the family ${this.category}`);
+    const schemaVersion = writtenVersionOf(type);
+    const data = type.packing?.pack({ ...event, schemaVersion, data: event.data as never }) ?? event.data;
+    return { schemaVersion, data };
   }
 
   /**
@@ -87,11 +92,18 @@ export class StreamFamily<Events extends Event = Event, Id extends readonly stri
    * evidence, and `test/golden/events.test.ts` that of every event the service writes. Throws `UnreadableEvent`.
    */
   read(json: string): Events {
-    const event = parseEvent(json);
-    const type = ownType(this.types, event.type);
-    if (type === undefined || !this.has(event.stream)) throw new UnreadableEvent('unknown_type', event);
+    const parsed = parseEvent(json);
+    const type = ownType(this.types, parsed.type);
+    if (type === undefined || !this.has(parsed.stream)) throw new UnreadableEvent('unknown_type', parsed);
+    const event = unpacked(parsed, type);
     const isCurrent = event.schemaVersion === versionOf(type) && isJsonObject(event.data);
     return (isCurrent ? event : upcast(event, type)) as Events;
+  }
+
+  /** The event with the data of its own version: only a shorter form is undone. Of an unknown type, as it is. */
+  asOfItsVersion(event: Event): Event {
+    const type = ownType(this.types, event.type);
+    return type === undefined ? event : unpacked(event, type);
   }
 
   /**

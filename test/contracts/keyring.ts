@@ -76,7 +76,7 @@ export function keyringContract(name: string, makeKeyring: () => Promise<Keyring
       assert.equal(await keyring.knownPseudonym('ada'), names[0]);
     });
 
-    on('erases a user for good, who then gets another pseudonym', async (keyring) => {
+    on('erases a user, who then gets another pseudonym', async (keyring) => {
       const [ada, bob] = [await keyring.pseudonymOf('ada'), await keyring.pseudonymOf('bob')];
       await keyring.eraseUser(ada);
       await keyring.eraseUser(ada);

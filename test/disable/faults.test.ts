@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseEvent, type Event } from '../../libs/event-log/event.js';
 import { everyEvent } from '../../libs/event-log/every-event.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import type { Clock } from '../../libs/kernel/time.js';
 import { freePort } from '../bench/running.js';
 import { ended, place } from '../process/child.js';
 import { brokenBy } from '../process/verifier.js';
-import type { SeenEvent } from '../support/events.js';
+import { seenEvent, type SeenEvent } from '../support/events.js';
 import { startProxy } from '../support/proxy.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import {
@@ -57,8 +56,7 @@ async function recordedRight(dataDir: string): Promise<void> {
   const log = await openSqliteLog({ file: `${dataDir}/sallyport.db` });
   try {
     const seen: SeenEvent[] = [];
-    for await (const { json, position } of everyEvent(log))
-      seen.push({ ...(parseEvent(json) as Event<string, Answered>), position });
+    for await (const event of everyEvent(log)) seen.push(seenEvent(event));
     // The policy of this world names itself otherwise than those of the races do.
     assert.deepEqual(
       brokenBy(seen).filter(({ because }) => !because.endsWith('is not in force')),

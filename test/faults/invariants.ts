@@ -3,6 +3,7 @@ import { Contents } from '../../libs/audit/contents.js';
 import { History } from '../../libs/audit/history.js';
 import { Reconstructor } from '../../libs/audit/reconstruct.js';
 import { replayed } from '../../libs/audit/replay.js';
+import { familyOf } from '../../libs/streams/catalogue.js';
 import type { CallDecided } from '../../libs/calls/events.js';
 import type { AuthorizeAnswer } from '../../libs/contract/calls.js';
 import { payloadPlace } from '../../libs/payloads/payload-place.js';
@@ -107,7 +108,7 @@ export class Invariants {
     if (revision !== before.length + 1) breaches.push(broken(7, `a gap in ${stream} before ${revision}`));
     if (position < this.end) breaches.push(broken(7, 'positions that go back'));
     this.streams.set(stream, [...before, recorded]);
-    const event = parseEvent(json);
+    const event = familyOf(stream)?.read(json) ?? parseEvent(json);
     const { taskId, commitments } = event.data as Partial<CallDecided>;
     const opened = event.type === 'CallDecided' ? await this.open(recorded, taskId ?? '') : undefined;
     if (event.type === 'CallDecided' && (opened === undefined || !verifyCommitments(opened, { ...commitments })))

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
-import { parseEvent, type Event } from '../../libs/event-log/event.js';
 import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { ownValue, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../libs/kernel/digest.js';
 import { isPseudonym } from '../../libs/payloads/pseudonym.js';
-import { familyOf } from '../../libs/streams/catalogue.js';
 import { toInstant, toMs } from '../../libs/kernel/time.js';
 import type { Answered, TestService } from '../support/service.js';
 import { median } from '../bench/figures.js';
+import { seenEvent, type SeenEvent } from '../support/events.js';
 import { expecting } from '../support/world.js';
 import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent, type Step } from './case.js';
 import { newBindings } from './placeholders.js';
@@ -16,7 +15,7 @@ import { after, before, describe, test } from '../support/testing.js';
 
 const LEASE_MS = 5000;
 /** Of the JSON of a CallDecided, at the median of all cases: events have to be small. */
-const MEDIAN_BYTES = 1500;
+const MEDIAN_BYTES = 1000;
 const sizes: number[] = [];
 
 const blocks = readBlocks();
@@ -116,12 +115,12 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
 }
 
 /** An event as readers see it, with the id of the user in the place of the pseudonym. */
-async function readable({ service }: TestService, { position, stream, json }: RecordedEvent) {
-  const event = (familyOf(stream)?.read(json) ?? parseEvent(json)) as Event<string, JsonObject>;
-  const { user } = event.data;
-  if (typeof user !== 'string') return { position, ...event };
+async function readable({ service }: TestService, recorded: RecordedEvent): Promise<SeenEvent> {
+  const event = seenEvent(recorded);
+  const user: unknown = event.data.user;
+  if (typeof user !== 'string') return event;
   assert.ok(isPseudonym(user), user);
-  return { position, ...event, data: { ...event.data, user: (await service.stores.keyring.userOf(user)) ?? user } };
+  return { ...event, data: { ...event.data, user: (await service.stores.keyring.userOf(user)) ?? user } };
 }
 
 /** Decided again from the record: the same, by the digest of what the case says was recorded. */

@@ -5,7 +5,7 @@ import { BULK_CATEGORIES } from '../../libs/event-log/bulk.js';
 import type { Event } from '../../libs/event-log/event.js';
 import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { families, familyOf } from '../../libs/streams/catalogue.js';
-import { versionOf } from '../../libs/streams/event-types.js';
+import { versionOf, writtenVersionOf } from '../../libs/streams/event-types.js';
 import type { StreamFamily } from '../../libs/streams/family.js';
 import { namesIn, readJson } from '../golden/files.js';
 import { textOf, tracked } from './files.js';
@@ -26,7 +26,7 @@ test('every entry is named after its category, and no event type is in two of th
 
 test('every version of every event type has its golden file, and every golden file its type', () => {
   const expected = types.flatMap(({ type, known }) =>
-    Array.from({ length: versionOf(known) }, (_, older) => `${type}.v${older + 1}.json`),
+    Array.from({ length: writtenVersionOf(known) }, (_, older) => `${type}.v${older + 1}.json`),
   );
   assert.deepEqual(namesIn('events'), expected.sort());
 });
@@ -36,7 +36,8 @@ test('every golden event is read through the catalogue, at the version of today'
     const family = familyOf(event.stream);
     const read = family?.readWhole(canonicalJson(event));
     assert.ok(read?.ok, event.type);
-    assert.equal(read.value.schemaVersion, family?.versionOf(event.type), event.type);
+    const type = family?.types[event.type];
+    assert.equal(read.value.schemaVersion, type && versionOf(type), event.type);
   }
 });
 

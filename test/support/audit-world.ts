@@ -30,6 +30,7 @@ import { digestOf, type Digest } from '../../libs/kernel/digest.js';
 import { ok, type Result } from '../../libs/kernel/result.js';
 import { systemClock } from '../../libs/kernel/time.js';
 import { memoryKeyring } from '../../libs/payloads/memory-keyring.js';
+import { familyOf } from '../../libs/streams/catalogue.js';
 import { policyDecider } from '../../libs/policy/decider.js';
 import { principalDecider } from '../../libs/principal/decider.js';
 import type { OpenTask } from '../../libs/task/request.js';
@@ -342,7 +343,15 @@ export function forged(
   change: (data: Record<string, unknown>) => Record<string, unknown>,
 ): RecordedEvent {
   const { id: _, ...rest } = parseEvent(event.json) as Event<string, Record<string, unknown>>;
-  return { ...event, json: sealEvent({ ...rest, data: change(rest.data) }).json };
+  const family = familyOf(event.stream);
+  // A forger writes the form of the version too.
+  const { data } = family?.asOfItsVersion({ ...rest, id: '' }) ?? rest;
+  const changed = { ...rest, data: change(data as Record<string, unknown>) };
+  const written = family?.written(changed);
+  return {
+    ...event,
+    json: sealEvent(written?.schemaVersion === rest.schemaVersion ? { ...rest, ...written } : changed).json,
+  };
 }
 
 /** An event as a later version of Sallyport would write it: the next schema version, and an id that fits it. */

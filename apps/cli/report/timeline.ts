@@ -22,7 +22,8 @@ export function timelineRows(events: readonly Json[], calls: readonly Json[], ta
   });
 }
 
-const keyOf = (one: Json | undefined): string => `${at(one, 'callId')}#${at(one, 'attempt')}`;
+/** The first attempt has no number in the events of today. */
+const keyOf = (one: Json | undefined): string => `${at(one, 'callId')}#${at(one, 'attempt') || '1'}`;
 
 function rowOf(event: Json, of: Json | undefined): string[] {
   if (isDamaged(event)) return ['', '', '', damageOf(event)];

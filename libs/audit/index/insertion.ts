@@ -5,6 +5,7 @@ import { toMs } from '../../kernel/time.js';
 import { namedCapabilities } from '../named-capabilities.js';
 import { Blocks } from './blocks.js';
 import { CallInsertion } from './call-insertion.js';
+import { familyOf } from '../../streams/catalogue.js';
 import type { Cell, Mark } from './messages.js';
 import { Names } from './names.js';
 import { StreamChains } from './stream-chains.js';
@@ -58,8 +59,9 @@ export class Insertion {
 
   private add(position: bigint, stream: string, revision: number, type: string, json: string): void {
     this.chains.add(stream, position, json);
-    const event = wholeEvent(stream, revision, type, json);
-    if (event === undefined) return this.blocks.add(position, type, undefined);
+    const written = wholeEvent(stream, revision, type, json);
+    if (written === undefined) return this.blocks.add(position, type, undefined);
+    const event = familyOf(stream)?.asOfItsVersion(written) ?? written;
     const { actor, time } = event;
     this.blocks.add(position, type, { actor, timeMs: toMs(time), capabilities: namedCapabilities(event) });
     this.calls.add(event, position);
