@@ -19,6 +19,7 @@ import { addSample } from './commands/sample.js';
 import { addRetention } from './commands/retention.js';
 import { addServe } from './commands/serve.js';
 import { addSiem } from './commands/siem.js';
+import { addStats } from './commands/stats.js';
 import { addTask } from './commands/task.js';
 import { addVerify } from './commands/verify.js';
 import { printable } from './print.js';
@@ -125,6 +126,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addSample(program, world, exits);
   addVerify(program, world, exits);
   addRetention(program, world, exits);
+  addStats(program, world, exits);
   addPrincipal(program, world, exits);
   addEvents(program, world, exits);
   addSiem(program, world, exits);

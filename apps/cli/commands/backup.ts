@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { describe, type Exits } from '../command.js';
-import { nodeOfService } from '../service-node.js';
+import { runOffline } from '../offline.js';
 import { UsageError, type World } from '../world.js';
 
 const PROGRAM = fileURLToPath(new URL('../../pdp/backup/main.js', import.meta.url));
@@ -18,12 +16,8 @@ interface Options {
 export function addBackup(program: Command, world: World, exits: Exits): void {
   const run = async (command: string, folders: readonly string[], { json }: Options): Promise<void> => {
     const paths = folders.map((folder) => resolve(world.cwd, folder));
-    const args = [PROGRAM, command, ...paths, ...(json === true ? ['--json'] : [])];
-    const child = spawn(nodeOfService(), args, { cwd: world.cwd, env: world.env, stdio: ['ignore', 'pipe', 'pipe'] });
-    child.stdout.setEncoding('utf8').on('data', world.out);
-    child.stderr.setEncoding('utf8').on('data', world.err);
-    const [code] = (await once(child, 'close')) as [number | null];
-    exits.code = code ?? 1;
+    const args = [command, ...paths, ...(json === true ? ['--json'] : [])];
+    return runOffline(PROGRAM, args, world, exits);
   };
   describe(program, 'backup <folder>', {
     about:
