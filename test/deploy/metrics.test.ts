@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { selfSigned } from '../demo/certificate.js';
+import { otlpEnvironment } from '../siem/collector.js';
 import { projectRoot } from '../support/root.js';
 import { startService } from '../support/service.js';
 import { before, describe, test } from '../support/testing.js';
@@ -38,8 +39,14 @@ describe('every metric exists', () => {
     const { cert, key } = selfSigned();
     writeFileSync(certFile, cert);
     writeFileSync(keyFile, key);
-    // No broker listens there: the lanes still report.
-    const env = { SALLYPORT_KAFKA_BROKERS: '127.0.0.1:9', SALLYPORT_TLS_CERT: certFile, SALLYPORT_TLS_KEY: keyFile };
+    // No broker and no collector listens there: the lanes still report.
+    const env = {
+      SALLYPORT_KAFKA_BROKERS: '127.0.0.1:9',
+      SALLYPORT_SIEM_FILE: join(folder, 'siem.jsonl'),
+      ...otlpEnvironment({ url: 'http://127.0.0.1:9' }),
+      SALLYPORT_TLS_CERT: certFile,
+      SALLYPORT_TLS_KEY: keyFile,
+    };
     const service = await startService({ env, sealing: undefined });
     const text = await service.service.metrics.registry.metrics();
     scrape = text;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { Parser } from '@asyncapi/parser';
 import { DIRECTIVES_TOPIC } from '../../libs/feed/kafka/kafka-feed.js';
-import { EVENTS_TOPIC } from '../../libs/relay/outlets.js';
+import { EVENTS_TOPIC, SIEM_TOPIC } from '../../libs/relay/outlets.js';
 import { families } from '../../libs/streams/catalogue.js';
 import type { FastifyRequest } from 'fastify';
 import { DocsController } from '../../apps/pdp/docs/docs.controller.js';
@@ -29,7 +29,7 @@ test('the description of the topics is valid AsyncAPI 3', async () => {
 
 test('the topics that the relay writes are described, and no others', () => {
   const addresses = Object.values<Answered>(described.channels).map(({ address }) => address);
-  assert.deepEqual(addresses.sort(), [DIRECTIVES_TOPIC, EVENTS_TOPIC].sort());
+  assert.deepEqual(addresses.sort(), [DIRECTIVES_TOPIC, EVENTS_TOPIC, SIEM_TOPIC].sort());
 });
 
 test('every event type but the bookkeeping of the relay is a message of the events topic', () => {

@@ -85,7 +85,8 @@ test('the file has every event of the log in its order, and goes on after a rest
     paged.push(...page.items);
     next = page.next;
   }
-  assert.deepEqual(paged, events, 'the list answers the same events, page by page');
+  // Reads are evidence too, and are recorded while the pages are read.
+  assert.deepEqual(paged.slice(0, events.length), events, 'the list answers the same events, page by page');
   const denied = await first.call('auditor', 'GET', '/v1/audit/events?format=ocsf&types=TaskOpened');
   assert.deepEqual(
     denied.body.items.map(({ type_uid: type }: OcsfEvent) => type),

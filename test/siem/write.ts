@@ -9,8 +9,9 @@ import { validate } from './validator.js';
 const SAMPLES = join(GOLDEN, '../../libs/siem/samples.ts');
 
 /**
- * Writes the OCSF event of each golden event, the samples of `sallyport siem sample`, and, if the whole OCSF schema is on
- * this machine, the part of it that is committed. Read the difference before a commit: SIEMs hold rules that rest on these files.
+ * Writes the OCSF event of each golden event, and the samples of `sallyport siem sample`. If the whole OCSF schema is on
+ * this machine, it also writes the part of it that is committed. Read the difference before a commit: SIEMs hold rules
+ * that rest on these files.
  */
 const events = goldenOcsf();
 for (const [type, event] of events) write(join(GOLDEN, 'siem', `${type}.json`), event);

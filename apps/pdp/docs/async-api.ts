@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { Beat } from '../../../libs/feed/beat.js';
 import { DIRECTIVES_TOPIC } from '../../../libs/feed/kafka/kafka-feed.js';
-import { EVENTS_TOPIC } from '../../../libs/relay/outlets.js';
+import { OcsfEvent } from '../../../libs/contract/evidence.js';
+import { EVENTS_TOPIC, SIEM_TOPIC } from '../../../libs/relay/outlets.js';
 import { publishedSchemas, SCHEMAS_POINTER, type PublishedSchema } from '../../../libs/published/schemas.js';
 import type { Schema } from './schema.js';
 
@@ -63,7 +64,7 @@ const EventHeaders = z.object({
 export function asyncApiOf(version: string): AsyncApi {
   const schemas = publishedSchemas();
   const events = Object.fromEntries(schemas.map((schema) => [schema.type, eventMessage(schema)]));
-  const messages = { ...events, Beat: beatMessage };
+  const messages = { ...events, Beat: beatMessage, OcsfEvent: ocsfMessage };
   return {
     asyncapi: '3.0.0',
     info: {
@@ -83,6 +84,7 @@ export function asyncApiOf(version: string): AsyncApi {
         messages: referencesTo('messages', Object.keys(events)),
         bindings: { kafka: { topic: EVENTS_TOPIC, topicConfiguration: { 'cleanup.policy': ['delete'] }, ...BINDING } },
       },
+      siem: siemChannel(),
       directives: {
         address: DIRECTIVES_TOPIC,
         description:
@@ -103,7 +105,12 @@ export function asyncApiOf(version: string): AsyncApi {
       sendEvents: {
         action: 'send',
         channel: { $ref: '#/channels/events' },
-        summary: 'Relays the log to SIEMs and others.',
+        summary: 'Relays the log to other programs.',
+      },
+      sendOcsfEvents: {
+        action: 'send',
+        channel: { $ref: '#/channels/siem' },
+        summary: 'Tells SIEMs what happens.',
       },
       sendDirectives: {
         action: 'send',
@@ -132,6 +139,28 @@ function eventMessage({ name, type, key }: PublishedSchema): Message {
     bindings: { kafka: { key: { type: 'string', description: key }, bindingVersion: BINDING.bindingVersion } },
   };
 }
+
+const siemChannel = (): Channel => ({
+  address: SIEM_TOPIC,
+  description:
+    'Every event of the log as OCSF 1.9, for a SIEM, at least once and without content. The key is the trace id, or the ' +
+    'stream if there is no trace. Drop an event whose `metadata.uid` was seen.',
+  messages: referencesTo('messages', ['OcsfEvent']),
+  bindings: { kafka: { topic: SIEM_TOPIC, topicConfiguration: { 'cleanup.policy': ['delete'] }, ...BINDING } },
+});
+
+const ocsfMessage: Message = {
+  name: 'OcsfEvent',
+  summary: 'An event in the form of OCSF 1.9. `sallyport siem sample` prints one of each type.',
+  contentType: 'application/json',
+  payload: schemaOf(OcsfEvent),
+  bindings: {
+    kafka: {
+      key: { type: 'string', description: 'The trace id, or the stream.' },
+      bindingVersion: BINDING.bindingVersion,
+    },
+  },
+};
 
 const beatMessage: Message = {
   name: 'Beat',

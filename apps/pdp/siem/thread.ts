@@ -100,7 +100,7 @@ function deskOf(read: (after: number) => Read, file: SiemFile | undefined, otlp:
   };
 }
 
-/** `Damaged` and our own errors say no more than a position. Others may quote a path or an address. */
+/** The message of `Damaged` names a position at most. Others may quote a path or an address. */
 function failureOf(error: unknown): string {
   return error instanceof Damaged ? error.message : codeOf(error);
 }
