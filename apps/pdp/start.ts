@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import { createLogger, levelIn, placeOf } from './observability/logger.js';
 import { startTracing } from './observability/tracing.js';
-import { openService, type Service } from './service.js';
+import { openService, type Service, type ServiceParts } from './service.js';
 import { readSettings } from './settings.js';
 import { startServer } from './server.js';
 import type { SignalActions } from './signals.js';
@@ -32,13 +33,9 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
       onRecovered: () => logger.info('recovered: spans arrive again'),
     });
-    const onRelayTrouble = (lane: string, reason: string): void =>
-      logger.warn({ lane, reason }, lane.startsWith('siem') ? 'the SIEM gets no events' : 'not sent to Kafka');
     const service = await openService(settings, {
       tracing,
-      onRelayTrouble,
-      onRelayRecovered: (lane) =>
-        logger.info({ lane }, `recovered: ${lane.startsWith('siem') ? 'the SIEM gets events' : 'sent to Kafka'} again`),
+      ...laneNotices(logger),
       onSealTrouble: (trouble) =>
         trouble === undefined
           ? logger.info('recovered: the log is sealed and witnessed again')
@@ -90,3 +87,11 @@ function headOf({ control, seal }: Service): object {
   const { head, events, size, root } = seal?.thread.status ?? {};
   return { position: head, epoch: control.view.directives().revision, events, checkpoint: { size, root } };
 }
+
+/** Log lines about the lanes to Kafka and to a SIEM. */
+const laneNotices = (logger: Logger): Pick<ServiceParts, 'onRelayTrouble' | 'onRelayRecovered'> => ({
+  onRelayTrouble: (lane, reason) =>
+    logger.warn({ lane, reason }, lane.startsWith('siem') ? 'the SIEM gets no events' : 'not sent to Kafka'),
+  onRelayRecovered: (lane) =>
+    logger.info({ lane }, `recovered: ${lane.startsWith('siem') ? 'the SIEM gets events' : 'sent to Kafka'} again`),
+});
