@@ -32,8 +32,9 @@ test('each checkpoint is in the witness, and the next start compares them', asyn
   await service.stop('keep');
   const kept = readdirSync(witness).filter((name) => name.endsWith('.checkpoint'));
   const notes = kept.map((name) => readFileSync(join(witness, name), 'utf8'));
+  // The auditor's question is itself evidence: the stop sealed it.
   assert.deepEqual(
-    notes,
+    notes.slice(0, items.length),
     items.map(({ note }: { note: string }) => note),
   );
   // The sealer makes its own file again.

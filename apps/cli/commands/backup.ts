@@ -6,6 +6,7 @@ import { runOffline } from '../offline.js';
 import { UsageError, type World } from '../world.js';
 
 const PROGRAM = fileURLToPath(new URL('../../pdp/backup/main.js', import.meta.url));
+const CHECK = fileURLToPath(new URL('../../pdp/check/main.js', import.meta.url));
 
 interface Options {
   readonly json?: boolean;
@@ -27,6 +28,19 @@ export function addBackup(program: Command, world: World, exits: Exits): void {
   })
     .option('--json', 'print the manifest as JSON')
     .action((folder: string, options: Options) => run('backup', [folder], options));
+  describe(program, 'check [folder]', {
+    about:
+      'Walk a data folder (default: SALLYPORT_DATA) and list every damage with its place\n\n' +
+      'It reads events, payloads, keys, documents, the index, checkpoints, and the witness of SALLYPORT_WITNESS_DIR.\n' +
+      'The service may run. Exit code 1 says that something is damaged.',
+    example: 'sallyport check /var/lib/sallyport',
+  })
+    .option('--json', 'print the findings as JSON')
+    .action((folder: string | undefined, { json }: Options) => {
+      const of = folder === undefined ? {} : { SALLYPORT_DATA: resolve(world.cwd, folder) };
+      const there = { ...world, env: { ...world.env, ...of } };
+      return runOffline(CHECK, json === true ? ['--json'] : [], there, exits);
+    });
   describe(program, 'restore <backup> [folder]', {
     about:
       'Restore a backup into a data folder without a log (default: SALLYPORT_DATA)\n\n' +

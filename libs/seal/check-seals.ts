@@ -1,0 +1,106 @@
+import type { RecordedEvent } from '../event-log/port.js';
+import type { MapLeaf } from '../transparency/completeness.js';
+import { MemoryLeaves } from '../transparency/completeness-map.js';
+import { openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.js';
+import { hashText, type Hash } from '../transparency/hash.js';
+import type { NoteVerifier } from '../transparency/note.js';
+import { GrowingTree } from '../transparency/tree.js';
+import { SealFault } from './fault.js';
+import { compareHead, Ledger, NO_COUNTS, type SealedStreams } from './ledger.js';
+import type { Checkpointed } from './seal-log.js';
+
+/** The leaves of the map in memory, for a walk over a whole log. */
+class WalkedStreams extends MemoryLeaves implements SealedStreams {
+  private readonly byKey = new Map<string, MapLeaf>();
+
+  find(key: Hash): MapLeaf | undefined {
+    return this.byKey.get(hashText(key));
+  }
+
+  override put(leaves: readonly MapLeaf[]): void {
+    for (const leaf of leaves) this.byKey.set(hashText(leaf.key), leaf);
+    super.put(leaves);
+  }
+}
+
+/**
+ * Holds the events of a log against its checkpoints, one after the other. The first checkpoint that differs names the
+ * events between it and the one before. Later ones are not compared: each of them would differ too.
+ */
+export class SealCheck {
+  private readonly ledger = new Ledger({
+    tree: GrowingTree.empty(),
+    streams: new WalkedStreams(),
+    counts: NO_COUNTS,
+  });
+  private at = 0;
+  private isLost = false;
+  private afterLast = 0;
+
+  /** `checkpoints`: all of the log, in order. `keyOf`: the key of the log by the origin of a checkpoint. */
+  constructor(
+    private readonly checkpoints: readonly Checkpointed[],
+    private readonly keyOf: (origin: string) => NoteVerifier | undefined,
+    private readonly damaged: (place: string) => void,
+  ) {
+    let size = 0;
+    for (const checkpoint of checkpoints) {
+      const fault = this.faultOf(checkpoint, size);
+      if (fault !== undefined) damaged(`checkpoint ${checkpoint.revision} (size ${checkpoint.size}): ${fault}`);
+      size = checkpoint.size;
+    }
+  }
+
+  /** Takes an event that is a leaf, in order of position. */
+  add(event: RecordedEvent): void {
+    this.sealBefore(Number(event.position));
+    if (this.at >= this.checkpoints.length) this.afterLast += 1;
+    if (this.isLost) return;
+    try {
+      this.ledger.add(event);
+    } catch (error) {
+      this.lose(error);
+    }
+  }
+
+  /** Compares the checkpoints that are left. Returns how many agree, and the events that none of them has. */
+  end(): { readonly agreeing: number; readonly unsealed: number } {
+    this.sealBefore(Infinity);
+    return { agreeing: this.isLost ? this.at - 1 : this.at, unsealed: this.afterLast };
+  }
+
+  private sealBefore(position: number): void {
+    for (; !this.isLost; this.at += 1) {
+      const next = this.checkpoints[this.at];
+      if (next === undefined || Number(next.data.through) >= position) return;
+      try {
+        compareHead(next.revision, next.data, this.ledger.seal());
+      } catch (error) {
+        this.lose(error, `: positions ${this.before() + 1} to ${next.data.through}`);
+      }
+    }
+  }
+
+  private before(): number {
+    return Number(this.checkpoints[this.at - 1]?.data.through ?? 0);
+  }
+
+  private lose(error: unknown, where = ''): void {
+    if (!(error instanceof SealFault)) throw error;
+    this.isLost = true;
+    this.damaged(`${error.message}${where}`);
+  }
+
+  private faultOf({ note, data }: Checkpointed, before: number): string | undefined {
+    const parsed = parseCheckpoint(note);
+    if (!parsed.ok) return parsed.error;
+    const key = this.keyOf(parsed.value.origin);
+    if (key !== undefined) {
+      const opened = openCheckpoint(note, key);
+      if (!opened.ok) return opened.error;
+    }
+    if (parsed.value.size !== data.size || hashText(parsed.value.root) !== data.root)
+      return 'the signed checkpoint is not the recorded one';
+    return data.size > before ? undefined : 'the tree is not larger than the one before';
+  }
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { dataOf, sealedFolder } from './ground.js';
+import { ended, place } from '../process/child.js';
+import { projectRoot } from '../support/root.js';
+import { test } from '../support/testing.js';
+
+test('sallyport check lists each damage and ends with 1; a whole folder ends with 0', async (t) => {
+  const folder = await sealedFolder();
+  t.after(() => folder.remove());
+  const copy = folder.copy();
+  const check = async () => {
+    const program = join(projectRoot, 'dist', 'apps', 'cli', 'main.js');
+    const run = place(t).launch({
+      command: [process.execPath, program, 'check', copy.dataDir],
+      env: { SALLYPORT_WITNESS_DIR: copy.witness },
+    });
+    const { code } = await ended(run);
+    return { code, lines: run.stdout().split('\n').slice(0, -1), stderr: run.stderr() };
+  };
+  const whole = await check();
+  assert.deepEqual([whole.code, whole.lines.length, whole.stderr], [0, 1, '']);
+  copy.edit(dataOf('VersionReviewed', () => ({ verdict: 'approved' })));
+  const damaged = await check();
+  assert.deepEqual([damaged.code, damaged.lines.length], [1, 2]);
+  assert.match(damaged.lines[0] ?? '', /^checkpoint \d+ .*: positions \d+ to \d+$/);
+  assert.match(damaged.lines[1] ?? '', /; 1 damages$/);
+});
