@@ -35,19 +35,7 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
     });
     const service = await openService(settings, {
       tracing,
-      ...laneNotices(logger),
-      onSealTrouble: (trouble) =>
-        trouble === undefined
-          ? logger.info('recovered: the log is sealed and witnessed again')
-          : logger.error({ trouble }, 'the log is not sealed'),
-      onDisk: {
-        onTrouble: (trouble) =>
-          logger.error(
-            trouble,
-            trouble.cause === 'FILE_GONE' ? 'a file was removed or replaced' : 'the disk takes no writes',
-          ),
-        onRecovered: (recovered) => logger.info(recovered, 'recovered: the disk takes writes again'),
-      },
+      ...notices(logger),
     });
     const server = await startServer(service, logger).catch(async (error: unknown) => {
       await service.close();
@@ -88,10 +76,24 @@ function headOf({ control, seal }: Service): object {
   return { position: head, epoch: control.view.directives().revision, events, checkpoint: { size, root } };
 }
 
-/** Log lines about the lanes to Kafka and to a SIEM. */
-const laneNotices = (logger: Logger): Pick<ServiceParts, 'onRelayTrouble' | 'onRelayRecovered'> => ({
+/** Log lines about troubles that end by themselves: of the lanes to Kafka and to a SIEM, of sealing, and of the disk. */
+const notices = (
+  logger: Logger,
+): Required<Pick<ServiceParts, 'onRelayTrouble' | 'onRelayRecovered' | 'onSealTrouble' | 'onDisk'>> => ({
   onRelayTrouble: (lane, reason) =>
     logger.warn({ lane, reason }, lane.startsWith('siem') ? 'the SIEM gets no events' : 'not sent to Kafka'),
   onRelayRecovered: (lane) =>
     logger.info({ lane }, `recovered: ${lane.startsWith('siem') ? 'the SIEM gets events' : 'sent to Kafka'} again`),
+  onSealTrouble: (trouble) =>
+    trouble === undefined
+      ? logger.info('recovered: the log is sealed and witnessed again')
+      : logger.error({ trouble }, 'the log is not sealed'),
+  onDisk: {
+    onTrouble: (trouble) =>
+      logger.error(
+        trouble,
+        trouble.cause === 'FILE_GONE' ? 'a file was removed or replaced' : 'the disk takes no writes',
+      ),
+    onRecovered: (recovered) => logger.info(recovered, 'recovered: the disk takes writes again'),
+  },
 });

@@ -54,7 +54,7 @@ export interface GrpcParts {
 export interface GrpcServer {
   /** `host:port`, as bound. */
   readonly address: string;
-  /** Takes no more calls, finishes what is in flight, and cuts off what is left after `forcedMs`. */
+  /** Refuses further calls, finishes what is in flight, and cuts off what is left after `forcedMs`. */
   close(forcedMs: number): Promise<void>;
 }
 

@@ -125,7 +125,7 @@ export class AppendQueue {
     }
   }
 
-  /** Takes no more appends, and finishes those that are queued. */
+  /** Refuses further appends, and finishes those that are queued. */
   async drain(): Promise<void> {
     this.closed = true;
     if (this.queuedBatches > 0) await new Promise<void>((resolve) => (this.drained = resolve));
