@@ -120,8 +120,8 @@ async function tasksBefore(
 }
 
 /**
- * The tasks that are joined in this page or later. All events of a task come after the joining of the task before it,
- * because one batch opens a task and joins it to its trace.
+ * The tasks that are joined in this page or later. One batch opens a task and joins it to its trace. So all events of
+ * a task come after the joining of the task before it.
  */
 function tasksAfter(joined: readonly RecordedEvent[], after: bigint): { taskId: string; bound: bigint }[] {
   const tasks: { taskId: string; bound: bigint }[] = [];

@@ -34,7 +34,7 @@ export const EventFormat = z
 export type EventFormat = z.infer<typeof EventFormat>;
 
 /**
- * All conditions that are given must hold. `reviewStatus` is the status that the version has now: after a revocation an
+ * All conditions that are given must hold. `reviewStatus` is the status that the version has now. After a revocation an
  * auditor asks which calls went to it, and no other condition answers that.
  */
 export const CallQuery = z.object({

@@ -34,7 +34,7 @@ export interface SiemParts extends RelayParts {
 }
 
 /**
- * Delivers the OCSF event of every event of the log, in its order, at least once: after a failure or a restart it goes on
+ * Delivers the OCSF event of every event of the log, in its order, at least once. After a failure or a restart it goes on
  * from the last record of progress.
  */
 export function runSiemLane(name: SiemLaneName, parts: SiemParts, outlet: Outlet, output: SiemOutput): Lane {

@@ -9,7 +9,7 @@ import { canariesIn, liveWithCanaries } from './canaries.js';
 import { otlpEnvironment, startCollector } from './collector.js';
 
 /**
- * The service as it is run, with a canary in every place for content and free text: none of them is in what a SIEM, a
+ * The service as it is run, with a canary in every place for content and free text. None of them is in what a SIEM, a
  * scraper or a reader of the log lines gets. Kafka: test/engines/siem.
  */
 test('no content and no free text leaves for a SIEM, a collector, the metrics or the log lines', async (t) => {

@@ -31,8 +31,8 @@ export interface CheckedBackup {
 }
 
 /**
- * Reads a backup whole, and changes nothing in it: digests, SQLite's own check of both databases, the place of the log, and
- * that each content can be decrypted. Throws `BackupError` at the first fault.
+ * Reads a backup whole, and changes nothing in it. It compares digests and the place of the log, runs SQLite's own check of
+ * both databases, and decrypts each content. Throws `BackupError` at the first fault.
  */
 export async function checkBackup(folder: string): Promise<CheckedBackup> {
   const manifest = await readManifest(folder);

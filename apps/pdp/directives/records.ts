@@ -14,7 +14,7 @@ interface Wanted {
 }
 
 /**
- * A page of directives, the newest first. An epoch never changes and a lift is final, so a directive that was there when
+ * A page of directives, the newest first. An epoch never changes and a lift is final. So a directive that was there when
  * the first page was read is on exactly one page.
  */
 export function recordsOf(

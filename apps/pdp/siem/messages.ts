@@ -13,9 +13,8 @@ export interface OtlpOptions {
 }
 
 /**
- * - `records`: the OCSF events after a position, to be sent by the caller.
- * - `file`: writes them to the file.   - `sync`: makes the file durable.
- * - `otlp`: sends them as log records.
+ * `records` answers the OCSF events after a position, and the caller sends them. `file` writes them to the file, and `sync`
+ * makes the file durable. `otlp` sends them as log records.
  */
 export type SiemRequest = { readonly id: number } & (
   { readonly kind: 'records' | 'file' | 'otlp'; readonly after: number } | { readonly kind: 'sync' }

@@ -26,8 +26,8 @@ interface Block {
 }
 
 /**
- * Which names occur in which parts of the log. A row for each event and name would be larger than the rest of the index;
- * a row for each block and name is hardly anything. Answers come from the log: blocks only say where not to look.
+ * Which names occur in which parts of the log. A row for each event and name would be larger than the rest of the index.
+ * A row for each block and name is hardly anything. Answers come from the log: blocks only say where not to look.
  */
 export class Blocks {
   private current: Block | undefined;

@@ -19,7 +19,7 @@ const DRAWS = 2 ** (8 * DRAW_BYTES);
 
 /**
  * Distinct numbers from 1 to `total`, ascending: each set of `count` numbers is equally likely over all seeds. The n-th
- * draw is the first 48 bits of SHA-256 of the seed, a line feed and n; a draw that would favour small numbers is skipped.
+ * draw is the first 48 bits of SHA-256 of the seed, a line feed and n. A draw that would favour small numbers is skipped.
  */
 export function drawnNumbers(seed: string, total: number, count: number): number[] {
   const drawn = new Set<number>();
