@@ -43,7 +43,7 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
     });
     if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
     const { url, bound } = server;
-    if (service.seal?.thread.restored !== undefined) logger.warn(service.seal.thread.restored);
+    if (service.seal?.thread.notice !== undefined) logger.warn(service.seal.thread.notice);
     logger.info({ url, ...bound, ...headOf(service) }, 'ready');
 
     let stopping = false;

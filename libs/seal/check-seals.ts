@@ -10,7 +10,7 @@ import { compareHead, Ledger, NO_COUNTS, type SealedStreams } from './ledger.js'
 import type { Checkpointed } from './seal-log.js';
 
 /** The leaves of the map in memory, for a walk over a whole log. */
-class WalkedStreams extends MemoryLeaves implements SealedStreams {
+export class WalkedStreams extends MemoryLeaves implements SealedStreams {
   private readonly byKey = new Map<string, MapLeaf>();
 
   find(key: Hash): MapLeaf | undefined {

@@ -76,8 +76,13 @@ export class Ledger {
   seal(): SealedHead {
     this.map.update([...this.changed.values()]);
     this.changed.clear();
+    this.parts.tree.append(leafHash(completenessLeaf(this.head.completeness)), this.parts.onNode);
+    return this.head;
+  }
+
+  /** The head of the last checkpoint, if no event was added after it. */
+  get head(): SealedHead {
     const completeness = { root: hashText(this.map.root), ...this.counts };
-    this.parts.tree.append(leafHash(completenessLeaf(completeness)), this.parts.onNode);
     return { size: this.size, root: this.parts.tree.root(), completeness };
   }
 

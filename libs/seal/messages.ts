@@ -76,7 +76,7 @@ export type FromSealer =
   | {
       readonly kind: 'ready';
       readonly origin: string;
-      readonly restored: string | undefined;
+      readonly notice: string | undefined;
       readonly status: SealStatus;
     }
   | { readonly kind: 'refused'; readonly reason: string }

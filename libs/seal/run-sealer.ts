@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { incarnationIn } from '../backup/incarnation.js';
@@ -64,7 +65,7 @@ class SealerBody {
     const incarnation = incarnationOf(log);
     const keyOf = (name: string) => noteVerifier(name, key);
     refuseOtherKey(log, keyOf);
-    const restored = folder === undefined ? undefined : witnessed(log, folder, incarnation, keyOf);
+    const notice = folder === undefined ? undefined : witnessed(log, folder, incarnation, keyOf);
     this.sealer = new Sealer({
       log,
       file,
@@ -80,7 +81,7 @@ class SealerBody {
       },
     });
     const status = { ...statusOf(log), unsealedSinceMs: undefined, trouble: undefined };
-    this.send({ kind: 'ready', origin, restored, status });
+    this.send({ kind: 'ready', origin, notice, status });
     port.on('message', (message: ToSealer) => this.take(message));
   }
 
@@ -158,8 +159,12 @@ function refuseOtherKey(log: SealLog, keyOf: KeyOf): void {
 
 function witnessed(log: SealLog, folder: string, incarnation: number, keyOf: KeyOf): string | undefined {
   try {
-    makeFolder(folder);
-    return compareWitness(log, folder, incarnation, keyOf, COMPARED_AT_START).restored;
+    if (lastCheckpoint(log) === undefined) makeFolder(folder);
+    else if (!existsSync(folder))
+      throw new SealFault(
+        `SALLYPORT_WITNESS_DIR: ${folder} does not exist, and the log has checkpoints. Is its volume mounted? A new witness needs an empty folder`,
+      );
+    return compareWitness(log, folder, incarnation, keyOf, COMPARED_AT_START).notice;
   } catch (error) {
     if (error instanceof SealFault) throw error;
     const isSystem = error instanceof Error && 'errno' in error;

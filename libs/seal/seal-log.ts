@@ -49,6 +49,27 @@ export function checkpointOfSize(log: Pick<SealLog, 'stream' | 'head'>, size: nu
   return undefined;
 }
 
+/** The size of the last checkpoint that was recorded before a position; 0 if there is none. */
+export function sizeBefore(log: Pick<SealLog, 'stream' | 'head'>, position: bigint): number {
+  let [low, high] = [0, log.head(SEAL)];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const [event] = log.stream(SEAL, middle - 1, 1);
+    if (event !== undefined && event.position < position) low = middle;
+    else high = middle - 1;
+  }
+  return checkpointAt(log, low)?.size ?? 0;
+}
+
+/** The position of the first `LogRestored` with a later incarnation than this. Undefined if there is none. */
+export function restoredAfter(log: Pick<SealLog, 'stream' | 'head'>, incarnation: number): bigint | undefined {
+  for (let revision = 1; revision <= log.head(LOG); revision += 1) {
+    const [event] = log.stream(LOG, revision - 1, 1);
+    if (event !== undefined && families.log.read(event.json).data.incarnation > incarnation) return event.position;
+  }
+  return undefined;
+}
+
 /** The last restore of the log; undefined if it was never restored. */
 export function lastRestore(log: Pick<SealLog, 'stream' | 'head'>): EventOf<'LogRestored'>['data'] | undefined {
   const [event] = log.stream(LOG, Math.max(0, log.head(LOG) - 1), 1);

@@ -49,8 +49,8 @@ export class SealThread {
   private closed = false;
   /** The name of the log in its checkpoints. */
   origin = '';
-  /** One line about a restore that the witness has not seen; undefined if there was none. */
-  restored: string | undefined;
+  /** One line if the witness is new, or has not seen a restore of the log. */
+  notice: string | undefined;
 
   constructor(private readonly options: SealThreadOptions) {}
 
@@ -62,7 +62,7 @@ export class SealThread {
         if (message.kind === 'refused') return greeted.reject(new SealFault(message.reason));
         if (message.kind !== 'ready') return this.take(worker, message);
         this.origin = message.origin;
-        this.restored = message.restored;
+        this.notice = message.notice;
         this.current = message.status;
         greeted.resolve();
       },

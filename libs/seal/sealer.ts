@@ -47,8 +47,9 @@ export class Sealer {
 
   constructor(private readonly parts: SealerParts) {
     this.file = SealFile.open(parts.file);
-    if (!this.isFit()) this.file = this.emptied();
-    [this.state, this.ledger] = this.loaded();
+    const fit = this.loadedFit();
+    if (fit === undefined) this.file = this.emptied();
+    [this.state, this.ledger] = fit ?? this.loaded();
   }
 
   get sealed(): { readonly state: SealState; readonly file: SealFile; readonly ledger: Ledger } {
@@ -108,17 +109,16 @@ export class Sealer {
     return [state, ledger];
   }
 
-  /** Whether the file leads to the checkpoint of the log that it says it has. */
-  private isFit(): boolean {
+  /** Undefined if tree, map or counts of the file are not those of the checkpoint that it says it has. */
+  private loadedFit(): [SealState, Ledger] | undefined {
     try {
-      const { state } = this.file;
-      if (state.revision === 0) return state.size === 0;
+      const [state, ledger] = this.loaded();
       const sealed = checkpointAt(this.parts.log, state.revision);
-      if (sealed === undefined || sealed.size !== state.size || sealed.data.through !== String(state.through))
-        return false;
-      return hashText(GrowingTree.at(state.size, this.file.node).root()) === sealed.root;
+      if (sealed?.data.through !== String(state.through)) return undefined;
+      compareHead(state.revision, sealed.data, ledger.head);
+      return [state, ledger];
     } catch {
-      return false;
+      return undefined;
     }
   }
 

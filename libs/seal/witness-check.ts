@@ -2,22 +2,22 @@ import { hashText } from '../transparency/hash.js';
 import type { NoteVerifier } from '../transparency/note.js';
 import { parseCheckpoint } from '../transparency/checkpoint.js';
 import { SealFault } from './fault.js';
-import { checkpointOfSize, lastCheckpoint, lastRestore, type SealLog } from './seal-log.js';
-import { readWitnessed, witnessNames, type Witnessed } from './witness.js';
+import { checkpointOfSize, lastCheckpoint, lastRestore, restoredAfter, sizeBefore, type SealLog } from './seal-log.js';
+import { readWitnessed, witnessedHead, witnessNames, type Witnessed } from './witness.js';
 
 type Log = Pick<SealLog, 'stream' | 'head'>;
 
-/** The result of a comparison: how many checkpoints agree, and whether the log was restored after the last of them. */
+/** The result of a comparison: how many checkpoints agree, and one line if the witness is new or the log was restored. */
 export interface Compared {
   readonly agreeing: number;
-  readonly restored: string | undefined;
+  readonly notice: string | undefined;
 }
 
 /**
  * Compares a log with its witness. `incarnation` is that of the log. A log that is behind, or differs, is one that was
  * rolled back or rewritten: throws `SealFault`. A restored log is behind by right: its `LogRestored` names the backup, is
- * itself a leaf, and changes the origin, so the restore can never be hidden. Then only checkpoints up to the backup are
- * compared.
+ * itself a leaf, and changes the origin, so the restore can never be hidden. The events before it are those of the backup, so
+ * each checkpoint up to the last one of the backup must still agree. Only the place of `LogRestored` counts: its data may be forged.
  */
 export function compareWitness(
   log: Log,
@@ -28,21 +28,41 @@ export function compareWitness(
 ): Compared {
   const names = witnessNames(folder);
   const newest = names.at(-1);
-  if (newest === undefined) return { agreeing: 0, restored: undefined };
+  if (newest === undefined) {
+    const isNew = lastCheckpoint(log) !== undefined;
+    return {
+      agreeing: 0,
+      notice: isNew ? `the witness ${folder} is new: it has no checkpoint of this log` : undefined,
+    };
+  }
   const read = (name: string): Witnessed => {
     const found = readWitnessed(folder, name, keyOf);
     if (found.fault !== undefined) throw new SealFault(`the witness ${folder}: ${name}: ${found.fault}`);
     return found;
   };
   const last = read(newest);
-  const restored = restoredAfter(log, folder, last, incarnation);
-  const recent = names.slice(Math.max(0, names.length - most)).map((name) => (name === newest ? last : read(name)));
-  let agreeing = 0;
-  for (const witnessed of recent) if (compareOne(log, folder, witnessed, incarnation)) agreeing += 1;
-  return { agreeing, restored };
+  const notice = noticeOfRestore(log, folder, last, incarnation);
+  const shared = sharedSizes(log);
+  const comparable = names.map(witnessedHead).filter(({ incarnation: of, size }) => size <= shared(of));
+  const recent = comparable.slice(Math.max(0, comparable.length - most));
+  for (const { name } of recent) compareOne(log, folder, name === newest ? last : read(name));
+  return { agreeing: recent.length, notice };
 }
 
-function restoredAfter(log: Log, folder: string, last: Witnessed, incarnation: number): string | undefined {
+/** The size up to which the log must have the tree of an incarnation. */
+function sharedSizes(log: Log): (incarnation: number) => number {
+  const found = new Map<number, number>();
+  return (incarnation) => {
+    const known = found.get(incarnation);
+    if (known !== undefined) return known;
+    const restore = restoredAfter(log, incarnation);
+    const size = restore === undefined ? Infinity : sizeBefore(log, restore);
+    found.set(incarnation, size);
+    return size;
+  };
+}
+
+function noticeOfRestore(log: Log, folder: string, last: Witnessed, incarnation: number): string | undefined {
   if (last.incarnation === incarnation) return undefined;
   if (last.incarnation > incarnation)
     throw new SealFault(
@@ -54,16 +74,9 @@ function restoredAfter(log: Log, folder: string, last: Witnessed, incarnation: n
   return `the log was restored from a backup of ${restore.backupAt}: its witness saw ${last.size} leaves of the log before`;
 }
 
-/** Whether the log has the checkpoint. False if the checkpoint is of the lost part of a restored log. */
-function compareOne(
-  log: Log,
-  folder: string,
-  { size, root, name, incarnation: of }: Witnessed,
-  incarnation: number,
-): boolean {
+function compareOne(log: Log, folder: string, { size, root, name }: Witnessed): void {
   const own = checkpointOfSize(log, size);
-  if (own !== undefined && own.root === root && rootInNote(own.note) === root) return true;
-  if (of !== incarnation) return false;
+  if (own !== undefined && own.root === root && rootInNote(own.note) === root) return;
   const head = lastCheckpoint(log)?.size ?? 0;
   if (head < size)
     throw new SealFault(

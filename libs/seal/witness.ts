@@ -59,22 +59,22 @@ export const witnessNames = (folder: string): string[] =>
     .filter((name) => NAME.test(name))
     .sort();
 
+/** The incarnation and size in the name of a checkpoint. */
+export function witnessedHead(name: string): Pick<Witnessed, 'name' | 'incarnation' | 'size'> {
+  const [, incarnation = '0', size = '0'] = NAME.exec(name) ?? [];
+  return { name, incarnation: Number(incarnation), size: Number(size) };
+}
+
 /** Reads a checkpoint of the folder. `keyOf` gives the key of the log for the origin that the checkpoint names. */
 export function readWitnessed(folder: string, name: string, keyOf: (origin: string) => NoteVerifier): Witnessed {
-  const [, incarnation = '0', size = '0'] = NAME.exec(name) ?? [];
-  const unread = (fault: string): Witnessed => ({
-    name,
-    incarnation: Number(incarnation),
-    size: Number(size),
-    root: '',
-    fault,
-  });
+  const head = witnessedHead(name);
+  const unread = (fault: string): Witnessed => ({ ...head, root: '', fault });
   const text = readFileSync(join(folder, name), 'utf8');
   if (text.length > MAX_BYTES) return unread('the checkpoint is too large');
   const parsed = parseCheckpoint(text);
   if (!parsed.ok) return unread(parsed.error);
   const opened = openCheckpoint(text, keyOf(parsed.value.origin));
   if (!opened.ok) return unread(opened.error);
-  if (opened.value.size !== Number(size)) return unread('the checkpoint has another size than its name');
+  if (opened.value.size !== head.size) return unread('the checkpoint has another size than its name');
   return { ...unread(''), root: hashText(opened.value.root), fault: undefined };
 }

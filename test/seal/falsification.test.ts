@@ -7,6 +7,7 @@ import { parseEvent } from '../../libs/event-log/event.js';
 import { signCheckpoint } from '../../libs/transparency/checkpoint.js';
 import { parseHash } from '../../libs/transparency/hash.js';
 import { openPayload, sealPayload } from '../../libs/payloads/payload.js';
+import { addPrincipal } from '../support/actors.js';
 import { dataOf, headOf, reseal, rowsOf, sealedFolder, type SealedFolder } from './ground.js';
 import { after, before, describe, test } from '../support/testing.js';
 
@@ -224,6 +225,24 @@ describe('falsified checkpoints are found', () => {
     writeFileSync(join(copy.dataDir, 'log-key.pem'), other);
     assert.match(copy.check().damages.join('\n'), /signed by another key/);
     await assert.rejects(copy.start(), /log-key\.pem.*another key/);
+  });
+
+  test('a changed row of the map in the file of the sealer: it makes the file again from the log', async () => {
+    const copy = folder.copy();
+    copy.edit((db) => db.exec('UPDATE streams SET chain = zeroblob(32)'), 'seal.db');
+    const service = await copy.start();
+    await addPrincipal(service, ['auditor']);
+    await service.stop('keep');
+    assert.deepEqual(copy.check().damages, []);
+  });
+
+  test('changed counts in the file of the sealer: it makes the file again from the log', async () => {
+    const copy = folder.copy();
+    copy.edit((db) => db.exec('UPDATE state SET events = events + 1'), 'seal.db');
+    const service = await copy.start();
+    await addPrincipal(service, ['auditor']);
+    await service.stop('keep');
+    assert.deepEqual(copy.check().damages, []);
   });
 
   test('an older checkpoint is passed off as the new one', () => {

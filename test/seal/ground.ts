@@ -1,9 +1,16 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { createPrivateKey } from 'node:crypto';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { checkFolder, type CheckedFolder } from '../../apps/pdp/check/check.js';
 import { parseEvent, sealEvent, type Event } from '../../libs/event-log/event.js';
+import { WalkedStreams } from '../../libs/seal/check-seals.js';
+import { Ledger, NO_COUNTS } from '../../libs/seal/ledger.js';
+import { LEAF_CATEGORIES } from '../../libs/seal/sealer.js';
+import { signCheckpoint } from '../../libs/transparency/checkpoint.js';
+import { hashText } from '../../libs/transparency/hash.js';
+import { GrowingTree } from '../../libs/transparency/tree.js';
 import { addPrincipal } from '../support/actors.js';
 import { decide, stop } from '../support/calls.js';
 import { startService, type TestService } from '../support/service.js';
@@ -123,3 +130,30 @@ export const headOf =
     if (row === undefined) throw new Error(`there is no ${type}`);
     reseal(db, row, () => members);
   };
+
+/** Signs all checkpoints again for the events as they are now, as an attacker who has the key of the log would. */
+export function signAgain(db: DatabaseSync, dataDir: string): void {
+  const key = createPrivateKey(readFileSync(join(dataDir, 'log-key.pem')));
+  const ledger = new Ledger({ tree: GrowingTree.empty(), streams: new WalkedStreams(), counts: NO_COUNTS });
+  const events = db.prepare(
+    `SELECT position, name, revision, category, type, json FROM events JOIN streams ON streams.id = stream_id
+     WHERE position > ? AND position <= ? ORDER BY position`,
+  );
+  let before = 0;
+  for (const row of rowsOf(db, 'CheckpointSealed')) {
+    const data = parseEvent(row.json).data as { through: string; note: string };
+    for (const { position, name, revision, category, type, json } of events.all(before, Number(data.through)))
+      if (LEAF_CATEGORIES.includes(String(category)))
+        ledger.add({
+          position: BigInt(Number(position)),
+          stream: String(name),
+          revision: Number(revision),
+          type: String(type),
+          json: String(json),
+        });
+    before = Number(data.through);
+    const { size, root, completeness } = ledger.seal();
+    const note = signCheckpoint({ origin: data.note.split('\n')[0] ?? '', size, root }, key);
+    reseal(db, row, () => ({ data: { ...data, size, root: hashText(root), completeness, note } }));
+  }
+}

@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { sallyport } from '../backup/ground.js';
 import { addPrincipal } from '../support/actors.js';
 import { startService, type TestService } from '../support/service.js';
 import { test, type TestContext } from '../support/testing.js';
+import { dataOf, headOf, signAgain } from './ground.js';
 import { ended, jsonLines, place } from '../process/child.js';
 
 /** A folder for a witness, and a way to start the service with it. */
@@ -53,6 +66,55 @@ test('a data folder that was rolled back does not start', async (t) => {
     start(),
     /the log is behind its witness .*: its last checkpoint has \d+ leaves, and the witness saw \d+$/,
   );
+});
+
+test('a restored log starts with its witness, and one whose history was changed before the restore does not', async (t) => {
+  const { root, dataDir, witness, live, start } = ground(t);
+  await live();
+  assert.equal((await sallyport(dataDir, 'backup', join(root, 'backup'))).code, 0);
+  await live();
+  rmSync(dataDir, { recursive: true });
+  const { code, err } = await sallyport(dataDir, 'restore', join(root, 'backup'));
+  assert.deepEqual([code, err], [0, '']);
+  const [restored, seen] = [join(root, 'restored'), join(root, 'seen')];
+  cpSync(dataDir, restored, { recursive: true });
+  cpSync(witness, seen, { recursive: true });
+  const service = await start();
+  assert.match(service.service.seal?.thread.notice ?? '', /restored from a backup of .*: its witness saw \d+ leaves/);
+  await service.stop('keep');
+  await (await start()).stop('keep');
+  const forged = async (forge: (db: DatabaseSync) => void): Promise<void> => {
+    for (const [from, to] of [
+      [restored, dataDir],
+      [seen, witness],
+    ] as const) {
+      rmSync(to, { recursive: true });
+      cpSync(from, to, { recursive: true });
+    }
+    const db = new DatabaseSync(join(dataDir, 'sallyport.db'));
+    headOf('PrincipalAdded', { actor: 'somebody' })(db);
+    forge(db);
+    signAgain(db, dataDir);
+    db.close();
+    await assert.rejects(start(), /the log disagrees with its witness .* at \d+ leaves .*: it was rewritten/);
+  };
+  await forged(() => undefined);
+  await forged(dataOf('LogRestored', () => ({ backupHead: '0' })));
+});
+
+test('a witness that is missing stops the start, and a new one is told', async (t) => {
+  const { witness, live, start } = ground(t);
+  await live();
+  rmSync(witness, { recursive: true });
+  await assert.rejects(
+    start(),
+    /SALLYPORT_WITNESS_DIR: .* does not exist, and the log has checkpoints\. Is its volume/,
+  );
+  assert.ok(!existsSync(witness));
+  mkdirSync(witness);
+  const service = await start();
+  assert.match(service.service.seal?.thread.notice ?? '', /^the witness .* is new: it has no checkpoint of this log$/);
+  await service.stop('keep');
 });
 
 test('a log that another key signed does not start, nor does one with another witness', async (t) => {
