@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from '../../test/support/testing.js';
 import { MemoryLog } from '../event-log/memory/memory-log.js';
-import { LogUnavailable } from '../event-log/port.js';
+import { LogUnavailable, type Batch } from '../event-log/port.js';
 import { settledLog } from '../event-log/settled.js';
 import { systemClock, toInstant } from '../kernel/time.js';
 import { families, type EventOf } from '../streams/catalogue.js';
-import { MAX_READS_LISTED } from '../streams/retention-events.js';
+import { MAX_QUERY_CHARS, MAX_READS_LISTED } from '../streams/retention-events.js';
 import { EvidenceReads } from './evidence-reads.js';
 
 type Recorded = EventOf<'EvidenceRead'>['data'];
@@ -15,11 +15,13 @@ function world() {
   const settled = settledLog(inner, { clock: systemClock });
   let nowMs = 0;
   let failing = false;
+  let poisoned: string | undefined;
   const log = {
     head: (stream: string) => settled.head(stream),
-    append: async (...batch: Parameters<typeof settled.append>) => {
+    append: async (batch: Batch) => {
       if (failing) throw new LogUnavailable('the disk is full');
-      return settled.append(...batch);
+      if (poisoned !== undefined && JSON.stringify(batch).includes(poisoned)) throw new TypeError('unforeseen');
+      return settled.append(batch);
     },
   };
   const reads = new EvidenceReads(log, { now: () => toInstant(nowMs), monotonicMs: () => nowMs });
@@ -27,6 +29,7 @@ function world() {
     reads,
     pass: (ms: number) => (nowMs += ms),
     fail: (is: boolean) => (failing = is),
+    poison: (text: string) => (poisoned = text),
     inner,
     recorded: async (by = 'ada'): Promise<Recorded[]> =>
       (await inner.read(families.reads.stream(by))).map(({ json }) => families.reads.read(json).data),
@@ -46,12 +49,13 @@ test('the first question is recorded before its answer, and further ones within 
     from: toInstant(0),
     to: toInstant(0),
   });
+  await reads.note('bob', trace('a'));
+  assert.equal((await recorded('bob')).length, 1);
+  // Nothing is read meanwhile: the timer is real, and would fire if the machine is slow.
   for (const id of ['a', 'b', 'b']) {
     pass(300);
     await reads.note('ada', trace(id));
   }
-  await reads.note('bob', trace('a'));
-  assert.deepEqual([(await recorded()).length, (await recorded('bob')).length], [1, 1]);
   pass(100);
   await reads.note('ada', trace('c'));
   const [, second] = await recorded();
@@ -84,14 +88,71 @@ test('a tail of the log is recorded ever more seldom, up to once a minute, and a
   );
 });
 
-test('what is gathered has a bound, and nothing is left uncounted', async () => {
+/** The questions of all events, and whether no event lists more than it may. */
+const listed = (events: readonly Recorded[]) => {
+  for (const { what, count } of events) {
+    assert.ok(what.length <= MAX_READS_LISTED);
+    assert.equal(
+      count,
+      what.reduce((sum, each) => sum + each.count, 0),
+    );
+  }
+  return events.flatMap(({ what }) => what.map(({ traceId }) => traceId));
+};
+const fillers = Array.from({ length: 100 }, (_, index) => `t${index}`);
+
+test('a question is listed however many others come in the same second, and few are gathered', async () => {
   const { reads, recorded } = world();
   await reads.note('ada', trace('first'));
-  for (let index = 0; index < 100; index += 1) await reads.note('ada', trace(`t${index}`));
+  for (const id of fillers) await reads.note('ada', trace(id));
+  assert.equal(listed(await recorded()).length, 1 + 3 * MAX_READS_LISTED);
   await reads.close();
-  const [, rest] = await recorded();
-  assert.deepEqual([rest?.what.length, rest?.count], [MAX_READS_LISTED, 100]);
+  assert.deepEqual(listed(await recorded()), ['first', ...fillers]);
   await assert.rejects(reads.note('ada', trace('late')), LogUnavailable);
+});
+
+test('questions that come at once are all listed too, in few events', async () => {
+  const { reads, recorded } = world();
+  await reads.note('ada', trace('first'));
+  await Promise.all(fillers.map((id) => reads.note('ada', trace(id))));
+  await reads.close();
+  const events = await recorded();
+  assert.deepEqual(listed(events).sort(), ['first', ...fillers].sort());
+  assert.equal(events.length, 1 + Math.ceil(fillers.length / MAX_READS_LISTED));
+});
+
+test('questions that were answered are listed after a failure, and refused ones do not pile up', async () => {
+  const { reads, fail, recorded } = world();
+  await reads.note('ada', trace('first'));
+  fail(true);
+  const outcomes = await Promise.allSettled(fillers.map((id) => reads.note('ada', trace(id))));
+  const answered = fillers.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+  assert.ok(answered.length >= MAX_READS_LISTED - 1);
+  for (const id of fillers) await assert.rejects(reads.note('ada', trace(`more-${id}`)), LogUnavailable);
+  fail(false);
+  await reads.note('ada', trace('last'));
+  await reads.close();
+  const all = listed(await recorded());
+  for (const id of ['first', 'last', ...answered]) assert.ok(all.includes(id), id);
+  assert.ok(all.length <= 2 + 2 * MAX_READS_LISTED, `${all.length} questions`);
+});
+
+test('a filter that is cut within a character is recorded, and one that no event can hold is left out', async () => {
+  const { reads, recorded, poison } = world();
+  const start = 'x'.repeat(MAX_QUERY_CHARS - 1);
+  await reads.note('ada', { operation: 'findCalls', query: `${start}😀` });
+  assert.deepEqual((await recorded())[0]?.what, [{ operation: 'findCalls', query: `${start}\ufffd`, count: 1 }]);
+  poison('bad');
+  await reads.note('bob', { operation: 'findCalls', query: 'agent=bad' });
+  await reads.note('bob', { operation: 'findTasks', query: 'agent=good' });
+  await reads.close();
+  assert.deepEqual(
+    (await recorded('bob')).flatMap(({ what }) => what),
+    [
+      { operation: 'findCalls', count: 1 },
+      { operation: 'findTasks', query: 'agent=good', count: 1 },
+    ],
+  );
 });
 
 test('no question is answered while readings cannot be recorded, and none of them is lost', async () => {
@@ -101,13 +162,10 @@ test('no question is answered while readings cannot be recorded, and none of the
   await assert.rejects(reads.note('ada', trace('a')), LogUnavailable);
   fail(false);
   await reads.note('ada', trace('b'));
-  assert.deepEqual(
-    (await recorded())[0]?.what.map(({ traceId, count }) => [traceId, count]),
-    [
-      ['a', 2],
-      ['b', 1],
-    ],
-  );
+  assert.deepEqual((await recorded())[0]?.what, [{ ...trace('a'), count: 2 }]);
+  pass(1000);
+  await reads.note('ada', trace('b'));
+  assert.deepEqual((await recorded())[1]?.what, [{ ...trace('b'), count: 2 }]);
   pass(100);
   await reads.note('ada', trace('c'));
   fail(true);

@@ -1,10 +1,10 @@
-import { LogClosed, LogUnavailable } from '../event-log/port.js';
+import { LogClosed, LogOverloaded, LogUnavailable } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
-import { families } from '../streams/catalogue.js';
+import { families, type EventOf } from '../streams/catalogue.js';
 import { MAX_QUERY_CHARS, MAX_READS_LISTED } from '../streams/retention-events.js';
-import { readWrite } from './facts.js';
+import { readsWrite } from './facts.js';
 
 /** A request that read evidence. */
 export interface EvidenceRequest {
@@ -24,7 +24,6 @@ const MAX_TRIES = 5;
 /** Requests that are not recorded yet. */
 interface Gathered {
   readonly what: Map<string, EvidenceRequest & { count: number }>;
-  count: number;
   readonly from: Instant;
   to: Instant;
 }
@@ -49,8 +48,9 @@ interface Reader {
 
 /**
  * Records who read which evidence, in `reads-<principal>`. The first question of a principal is recorded before its answer.
- * Further ones are gathered, and recorded a second later, or before the next answer after that second. Repeats of the same
- * questions are gathered for up to a minute, so that a tail of the log does not fill it with its own reads.
+ * Further ones are gathered, and recorded a second later, or before the next answer after that second. As many different
+ * questions as one event lists are recorded at once, so none is hidden behind others. Repeats of the same questions are
+ * gathered for up to a minute, so that a tail of the log does not fill it with its own reads.
  */
 export class EvidenceReads {
   private readonly readers = new Map<string, Reader>();
@@ -63,12 +63,16 @@ export class EvidenceReads {
 
   /** Call this before the answer is sent, and send none if it throws. Throws `LogUnavailable`, `LogOverloaded`. */
   async note(by: string, request: EvidenceRequest): Promise<void> {
-    if (this.closed) throw new LogClosed();
     const reader = this.readerOf(by);
-    const isNew = this.gather(reader, request);
+    const key = JSON.stringify([request.operation, request.traceId, request.query]);
+    // A question that is not listed yet waits for room. Nothing is awaited between this look and the listing.
+    while (!this.closed && reader.pending?.what.has(key) !== true && (reader.failed || isFull(reader)))
+      await (reader.failed ? this.flush(reader) : reader.writing);
+    if (this.closed) throw new LogClosed();
+    const isNew = this.gather(reader, key, request);
     const dueMs = reader.recordedMs + (isNew ? EVERY_MS : reader.windowMs);
     reader.dueMs = Math.min(reader.dueMs, dueMs);
-    if (reader.failed || this.time.monotonicMs() >= reader.dueMs) await this.flush(reader);
+    if (reader.failed || isFull(reader) || this.time.monotonicMs() >= reader.dueMs) await this.flush(reader);
     else this.wake(reader);
   }
 
@@ -98,15 +102,13 @@ export class EvidenceReads {
   }
 
   /** Adds a request. True if neither the last event nor the gathered requests have this question. */
-  private gather(reader: Reader, request: EvidenceRequest): boolean {
+  private gather(reader: Reader, key: string, request: EvidenceRequest): boolean {
     const now = this.time.now();
-    const gathered = (reader.pending ??= { what: new Map(), count: 0, from: now, to: now });
-    gathered.count += 1;
+    const gathered = (reader.pending ??= { what: new Map(), from: now, to: now });
     gathered.to = now;
-    const key = JSON.stringify([request.operation, request.traceId, request.query]);
     const same = gathered.what.get(key);
     if (same !== undefined) same.count += 1;
-    else if (gathered.what.size < MAX_READS_LISTED) gathered.what.set(key, { ...request, count: 1 });
+    else gathered.what.set(key, { ...request, count: 1 });
     return same === undefined && !reader.known.has(key);
   }
 
@@ -135,7 +137,7 @@ export class EvidenceReads {
     const questions = new Set(gathered.what.keys());
     const isRepeat = nowMs - reader.recordedMs < 2 * reader.windowMs && questions.isSubsetOf(reader.known);
     try {
-      await this.append(reader, gathered);
+      await this.record(reader, gathered);
     } catch (error) {
       reader.failed = true;
       reader.pending = merged(gathered, reader.pending);
@@ -147,30 +149,61 @@ export class EvidenceReads {
     reader.windowMs = isRepeat ? Math.min(2 * reader.windowMs, MAX_WINDOW_MS) : EVERY_MS;
   }
 
-  private async append(reader: Reader, { what, count, from, to }: Gathered): Promise<void> {
+  /** A filter that no event can hold must not keep the rest from being recorded. */
+  private async record(reader: Reader, { what, from, to }: Gathered): Promise<void> {
+    const reads = [...what.values()].map((each) => defined({ ...each, query: cut(each.query) }));
+    try {
+      await this.append(reader, reads, { from, to });
+    } catch (error) {
+      if (error instanceof LogUnavailable || error instanceof LogOverloaded) throw error;
+      const withoutFilters = reads.map(({ operation, traceId, count }) => defined({ operation, traceId, count }));
+      await this.append(reader, withoutFilters, { from, to });
+    }
+  }
+
+  private async append(reader: Reader, reads: readonly Read[], span: { from: Instant; to: Instant }): Promise<void> {
     const { by } = reader;
     const stream = families.reads.stream(by);
-    const listed = [...what.values()].map((each) => defined({ ...each, query: each.query?.slice(0, MAX_QUERY_CHARS) }));
+    const events = listsOf(reads).map((what) => ({ by, what, count: sum(what), ...span }));
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const expected = (reader.revision ??= await this.log.head(stream));
-      const write = readWrite(expected, { by, what: listed, count, from, to }, { actor: by, time: this.time.now() });
+      const write = readsWrite(by, expected, events, { actor: by, time: this.time.now() });
       reader.revision = undefined;
       const outcome = await this.log.append({ writes: [write], checks: [] });
       if (outcome.kind !== 'committed') continue;
-      reader.revision = expected + 1;
+      reader.revision = expected + events.length;
       return;
     }
     throw new LogUnavailable('the reading of evidence could not be recorded');
   }
 }
 
-/** Requests that were not recorded, with those that came in meanwhile. */
+type Read = EventOf<'EvidenceRead'>['data']['what'][number];
+
+const isFull = ({ pending }: Reader): boolean => pending !== undefined && pending.what.size >= MAX_READS_LISTED;
+
+/** The filters as far as an event has room for them. Half of a character is replaced, because no event can hold it. */
+const cut = (query: string | undefined): string | undefined => query?.slice(0, MAX_QUERY_CHARS).toWellFormed();
+
+const sum = (reads: readonly Read[]): number => reads.reduce((total, { count }) => total + count, 0);
+
+/** The reads of each event. */
+function listsOf(reads: readonly Read[]): Read[][] {
+  const lists: Read[][] = [];
+  for (let at = 0; at < reads.length; at += MAX_READS_LISTED) lists.push(reads.slice(at, at + MAX_READS_LISTED));
+  return lists;
+}
+
+/**
+ * Requests that were not recorded, with those that came in meanwhile. These are at most two lists: nothing is gathered
+ * after a failure.
+ */
 function merged(earlier: Gathered, later: Gathered | undefined): Gathered {
   if (later === undefined) return earlier;
   for (const [key, each] of later.what) {
     const same = earlier.what.get(key);
     if (same !== undefined) same.count += each.count;
-    else if (earlier.what.size < MAX_READS_LISTED) earlier.what.set(key, each);
+    else earlier.what.set(key, each);
   }
-  return { ...earlier, count: earlier.count + later.count, to: later.to };
+  return { ...earlier, to: later.to };
 }

@@ -15,9 +15,18 @@ type DataOf<Type extends 'UserErased' | 'EvidenceRead' | 'TracesArchived'> = Eve
 export const erasureWrite = (expected: number, data: DataOf<'UserErased'>, by: By): StreamWrite =>
   writeOf(families.erasures.stream(), expected, [{ type: 'UserErased', data, ...by }]);
 
-/** The write that records what a principal read, after revision `expected` of its stream. */
-export const readWrite = (expected: number, data: DataOf<'EvidenceRead'>, by: By): StreamWrite =>
-  writeOf(families.reads.stream(data.by), expected, [{ type: 'EvidenceRead', data, ...by }]);
+/** The write that records what principal `name` read, after revision `expected` of its stream. */
+export const readsWrite = (
+  name: string,
+  expected: number,
+  reads: readonly DataOf<'EvidenceRead'>[],
+  by: By,
+): StreamWrite =>
+  writeOf(
+    families.reads.stream(name),
+    expected,
+    reads.map((data) => ({ type: 'EvidenceRead', data, ...by })),
+  );
 
 /** The write that records an archive, after revision `expected` of its stream. */
 export const archiveWrite = (expected: number, data: DataOf<'TracesArchived'>, by: By): StreamWrite =>

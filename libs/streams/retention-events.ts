@@ -13,7 +13,7 @@ const UserErased = z.strictObject({
 });
 export const erasureEventSchemas = { UserErased } as const;
 
-/** Different questions that one event lists. Further ones are only counted. */
+/** Different questions that one event lists. Further ones have an event of their own. */
 export const MAX_READS_LISTED = 32;
 /** The filters of a question, as text. */
 export const MAX_QUERY_CHARS = 500;
@@ -30,12 +30,12 @@ const Read = z.strictObject({
 
 /**
  * Fact of stream `reads-<principal>`: the evidence that a principal read from one time to another. Requests are
- * gathered, so there is at most one such event a second for a principal.
+ * gathered, so there is at most one such event a second for a principal, or one for `MAX_READS_LISTED` questions.
  */
 const EvidenceRead = z.strictObject({
   by: NameId,
   what: z.array(Read).min(1).max(MAX_READS_LISTED),
-  /** All requests, also those that `what` has no room for. */
+  /** All requests. Older events count some that `what` had no room for. */
   count: z.int().min(1),
   from: InstantText,
   to: InstantText,

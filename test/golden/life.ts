@@ -15,7 +15,7 @@ import { must } from '../support/audit-world.js';
 import type { MovableClock } from '../support/clock.js';
 import { incarnationOf, restoreWrite } from '../../libs/backup/incarnation.js';
 import { digestOf } from '../../libs/kernel/digest.js';
-import { archiveWrite, erasureWrite, readWrite } from '../../libs/retention/facts.js';
+import { archiveWrite, erasureWrite, readsWrite } from '../../libs/retention/facts.js';
 import type { EventLog } from '../../libs/event-log/port.js';
 import { families } from '../../libs/streams/catalogue.js';
 import { writeOf } from '../../libs/streams/facts.js';
@@ -118,7 +118,7 @@ async function retained({ service: { stores, control, decisions } }: TestService
   const checkpoint = { size: 1, root: 'c29tZSByb290' };
   const counts = { archivedTraces: 1, archivedEvents: 1 };
   const archived = { before: by.time, ...counts, checkpoint, digest: digestOf('an archive') };
-  const writes = [readWrite(0, read, by), erasureWrite(0, erased, by), archiveWrite(0, archived, by)];
+  const writes = [readsWrite(read.by, 0, [read], by), erasureWrite(0, erased, by), archiveWrite(0, archived, by)];
   await log.append({ writes, checks: [] });
   await sealed(log, by.time);
 }

@@ -3,12 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LogUnavailable, type EventLog } from '../../libs/event-log/port.js';
+import { KeyringUnavailable } from '../../libs/payloads/keyring.js';
 import { movableClock } from '../support/clock.js';
 import { decide } from '../support/calls.js';
 import { cliIn } from '../support/cli.js';
+import { gate } from '../support/gate.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { test } from '../support/testing.js';
-import { expecting, openTask, readyWorld } from '../support/world.js';
+import { expecting, openTask, readyWorld, taskBody } from '../support/world.js';
 
 async function eventually(holds: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 600; tries += 1) {
@@ -73,6 +75,59 @@ test('an erased user is found by nobody, all tasks are shredded, and others keep
   const admin = { env: { SALLYPORT_TOKEN: service.tokens.admin } };
   const command = await cliIn(service, admin, 'erase', 'eve', '--reason', 'request 4712', '--yes');
   assert.deepEqual([command.code, command.out], [0, 'erased eve: 1 tasks were shredded\n']);
+});
+
+test('an erasure that failed after the key of the pseudonym is completed by the same request', async (t) => {
+  const service = await startService();
+  t.after(() => service.stop());
+  await readyWorld(service);
+  const tasks = [await openTask(service, of('dora')), await openTask(service, of('dora'))];
+  const { keyring } = service.service.stores;
+  const condemn = keyring.condemn.bind(keyring);
+  Object.assign(keyring, { condemn: () => Promise.reject(new KeyringUnavailable('the keys cannot be written')) });
+  assert.equal((await erase(service, 'dora')).status, 503);
+  assert.equal(await keyring.knownPseudonym('dora'), undefined);
+  assert.equal((await erase(service, 'dora')).status, 503, 'nothing is promised while content is readable');
+  Object.assign(keyring, { condemn });
+  assert.deepEqual(await purposes(service, tasks), ['test', 'test']);
+  assert.equal(expecting(200, await erase(service, 'dora')).shreddedTasks, 2);
+  assert.deepEqual(await purposes(service, tasks), ['shredded', 'shredded']);
+});
+
+test('a task whose append was slower than the erasure of its user is shredded too', async (t) => {
+  const slow = gate();
+  const service = await startService({ wrapLog: slow.wrap });
+  t.after(() => service.stop());
+  await readyWorld(service);
+  await openTask(service, of('dora'));
+  const held = slow.holdNext('task-');
+  const opening = service.call('host', 'POST', '/v1/tasks', taskBody(of('dora')));
+  await held.arrived;
+  // The index does not know of the task yet. The answer may also be late for the append, which is written all the same.
+  expecting(200, await erase(service, 'dora'));
+  held.release();
+  await opening;
+  await eventually(async () => (await audited(service, 'events?types=TaskOpened')).items.length === 2);
+  expecting(200, await erase(service, 'somebody else'));
+  assert.equal((await shreddings(service)).length, 2);
+});
+
+test('a user is erased by the pseudonym that events show, and no pseudonym is made for it', async (t) => {
+  const service = await startService();
+  t.after(() => service.stop());
+  await readyWorld(service);
+  const task = await openTask(service, of('dora'));
+  const pseudonym = await service.service.stores.keyring.knownPseudonym('dora');
+  assert.ok(pseudonym);
+  assert.equal(expecting(200, await erase(service, pseudonym)).shreddedTasks, 1);
+  assert.deepEqual(await purposes(service, [task]), ['shredded']);
+  assert.equal(await service.service.stores.keyring.userOf(pseudonym), undefined);
+  assert.equal(expecting(200, await erase(service, pseudonym)).shreddedTasks, 0);
+  const { items } = await audited(service, 'events?types=UserErased');
+  assert.deepEqual(
+    items.map(({ data }: Answered) => data.pseudonym),
+    [pseudonym],
+  );
 });
 
 test('an erasure that a crash interrupted is completed at the next start', async (t) => {

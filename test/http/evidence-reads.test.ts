@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { newTraceId } from '../../libs/decision-point/trace.js';
 import { parseEvent } from '../../libs/event-log/event.js';
 import { families, type EventOf } from '../../libs/streams/catalogue.js';
+import { MAX_QUERY_CHARS } from '../../libs/streams/retention-events.js';
 import { addPrincipal } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { startService, type TestService } from '../support/service.js';
@@ -46,6 +47,15 @@ test('each way to read evidence is recorded before the answer, without the names
     const [read, ...more] = await readsOf(auditor.name);
     assert.deepEqual([read?.by, read?.count, read?.what, more], [auditor.name, 1, [{ ...what, count: 1 }], []], path);
   }
+});
+
+test('a filter that is cut within a character hinders neither its answer nor the next', async () => {
+  const auditor = await addPrincipal(service, ['auditor']);
+  const agent = `${'x'.repeat(MAX_QUERY_CHARS - 'agent='.length - 1)}😀`;
+  expecting(200, await service.call(auditor, 'GET', `/v1/audit/calls?agent=${encodeURIComponent(agent)}`));
+  expecting(200, await service.call(auditor, 'GET', '/v1/audit/calls'));
+  const [read] = await readsOf(auditor.name);
+  assert.equal(read?.what[0]?.query, `agent=${agent.slice(0, -2)}\ufffd`);
 });
 
 test('a question that found nothing is not recorded, and the rest is at the stop', async (t) => {

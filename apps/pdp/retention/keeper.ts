@@ -8,10 +8,12 @@ const EVERY_MS = 60_000;
 const BETWEEN_MS = 250;
 
 interface Parts {
-  readonly shredder: Shredder;
-  readonly eraser: Eraser;
+  readonly shredder: Pick<Shredder, 'complete'>;
+  readonly eraser: Pick<Eraser, 'complete'>;
   /** Absent if content is kept without a limit. */
   readonly ageing: Ageing | undefined;
+  /** The pause after a round, in milliseconds; a minute if not given. */
+  readonly everyMs?: number;
 }
 
 /** Completes erasures and shreds content by its age, in the background. After a failure it tries again a minute later. */
@@ -19,8 +21,6 @@ export class RetentionKeeper {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> = Promise.resolve();
   private stopped = false;
-  /** Erasures of users that were interrupted have been completed. */
-  private completed = false;
 
   constructor(private readonly parts: Parts) {}
 
@@ -38,11 +38,11 @@ export class RetentionKeeper {
     let again = false;
     try {
       await this.parts.shredder.complete();
-      if (!this.completed) await this.parts.eraser.complete();
-      this.completed = true;
+      await this.parts.eraser.complete();
       again = (await this.parts.ageing?.next()) === true;
     } finally {
-      if (!this.stopped) this.timer = setTimeout(() => this.start(), again ? BETWEEN_MS : EVERY_MS).unref();
+      if (!this.stopped)
+        this.timer = setTimeout(() => this.start(), again ? BETWEEN_MS : (this.parts.everyMs ?? EVERY_MS)).unref();
     }
   }
 }

@@ -24,7 +24,7 @@ export async function openRetention(
   closing: AsyncDisposableStack,
 ): Promise<Eraser> {
   await shredder.complete();
-  const eraser = new Eraser(log, plane, keyring, index, shredder);
+  const eraser = new Eraser(log, plane, keyring, index, shredder, time);
   const ageing = retainDays === undefined ? undefined : new Ageing(index, shredder, time, retainDays);
   const keeper = new RetentionKeeper({ shredder, eraser, ageing });
   keeper.start();
