@@ -13,6 +13,7 @@ import { Tasks } from '../../libs/decision-point/tasks.js';
 import { Eraser } from '../../libs/retention/eraser.js';
 import { EvidenceReads } from '../../libs/retention/evidence-reads.js';
 import { AuditController } from './audit/audit.controller.js';
+import { BundleDownloads } from './audit/bundle-download.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
 import { CallsController } from './calls/calls.controller.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
@@ -71,6 +72,7 @@ export class AppModule {
       { provide: EvidenceReads, useValue: service.reads },
       { provide: CallIndex, useValue: service.index },
       { provide: AuditThread, useValue: service.audit },
+      { provide: BundleDownloads, useValue: new BundleDownloads(service.audit, service.index, service.seal) },
       { provide: Scrapes, useValue: service.metrics.scrapes },
     ];
     return {

@@ -1,25 +1,30 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { eventAt } from '../audit/events-at.js';
 import type { Reference } from '../audit/index/messages.js';
 import type { IndexReading } from '../audit/index/reading.js';
 import { isForeign } from '../decision-point/trace.js';
 import { parseEvent } from '../event-log/event.js';
-import type { LogReading, RecordedEvent } from '../event-log/port.js';
+import { LogUnavailable, type LogReading, type RecordedEvent } from '../event-log/port.js';
+import { idIn } from '../event-log/verify.js';
 import { digestOfBytes } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { KeyReading } from '../payloads/keyring.js';
+import { completenessLeaf } from '../seal/ledger.js';
+import type { LeafProof, SealedEvidence } from '../seal/messages.js';
 import { families } from '../streams/catalogue.js';
-import { hashText } from '../transparency/hash.js';
-import { rangeRoot } from '../transparency/tree.js';
 import { recordText } from './export-content.js';
 import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from './format.js';
 import { Needs } from './needs.js';
-import type { ProofSource, SealedLog } from './proof-source.js';
+import type { ProofSource } from './proof-source.js';
 import { nodeName, siblingRanges } from './ranges.js';
 import { streamsOfTask } from './streams.js';
 
 /** Events that are in memory at once. */
 const PAGE = 200;
+/** An export waits for the checkpoint of the newest events of its trace: about two seconds at most. */
+const SEAL_TRIES = 20;
+const SEAL_PAUSE_MS = 100;
 
 export interface ExportSources {
   readonly log: LogReading;
@@ -46,7 +51,7 @@ export async function exportBundle(
   content: 'include' | 'omit',
 ): Promise<Result<BundleExport | undefined, Refusal>> {
   const { log, index } = sources;
-  const end = await index.asOf();
+  await index.asOf();
   const joined = await log.read(families.trace.stream(traceId), 0, MAX_BUNDLE_EVENTS + 1);
   const refusals = await index.refusals(traceId, 0n, MAX_BUNDLE_EVENTS + 1);
   const streams = [families.trace.stream(traceId), ...taskIdsOf(joined).flatMap(streamsOfTask)];
@@ -55,11 +60,24 @@ export async function exportBundle(
   if (counted > MAX_BUNDLE_EVENTS)
     return err(refusal('too_large', `the trace has more than ${MAX_BUNDLE_EVENTS} events`));
   if (joined.length === 0 && refusals.length === 0) return ok(undefined);
-  const sealed = await sources.proofs.sealed(streams);
-  if (sealed === undefined) return ok(undefined);
-  const writer = new BundleWriter(sources, sealed, traceId, content);
-  const unsealed = sealed.through >= end ? 0 : await unsealedOf(log, [...streams], refusals, sealed.through);
-  return ok({ unsealed, pieces: writer.pieces(joined, streams, refusals) });
+  const found = await sealedWithin(sources, streams, refusals);
+  if (found === undefined) return ok(undefined);
+  const writer = new BundleWriter(sources, found.sealed, traceId, content);
+  return ok({ unsealed: found.unsealed, pieces: writer.pieces(joined, streams, refusals) });
+}
+
+/** The latest checkpoint. Waits for a moment if it lacks events of the trace. */
+async function sealedWithin(
+  { log, proofs }: ExportSources,
+  streams: readonly string[],
+  refusals: readonly Reference[],
+): Promise<{ sealed: SealedEvidence; unsealed: number } | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const sealed = await proofs.ask({ kind: 'evidence', ids: [], streams });
+    const unsealed = sealed && (await unsealedOf(log, streams, refusals, BigInt(sealed.through)));
+    if (unsealed === 0 || tries === SEAL_TRIES) return sealed && { sealed, unsealed: unsealed ?? 0 };
+    await pause(SEAL_PAUSE_MS);
+  }
 }
 
 function taskIdsOf(joined: readonly RecordedEvent[]): string[] {
@@ -91,19 +109,20 @@ async function unsealedOf(
   return count;
 }
 
-type Placed = Pick<RecordedEvent, 'position' | 'stream' | 'revision'>;
-
 class BundleWriter {
   private readonly needs = new Needs();
-  private readonly placed: Placed[] = [];
+  private readonly ids: string[] = [];
+  private readonly through: bigint;
   private chars = 0;
 
   constructor(
     private readonly sources: ExportSources,
-    private readonly sealed: SealedLog,
+    private readonly sealed: SealedEvidence,
     private readonly traceId: string,
     private readonly content: 'include' | 'omit',
-  ) {}
+  ) {
+    this.through = BigInt(sealed.through);
+  }
 
   async *pieces(
     joined: readonly RecordedEvent[],
@@ -137,9 +156,9 @@ class BundleWriter {
       yield* this.payloads(streams);
       yield '}';
     }
-    yield* this.proofs(streams);
-    const { checkpoint, keys } = this.sealed;
-    yield `,"checkpoint":${JSON.stringify(checkpoint)},"keys":${JSON.stringify(keys)}`;
+    yield* this.proofs();
+    const { checkpoint } = this.sealed;
+    yield `,"checkpoint":${JSON.stringify(checkpoint)},"keys":${JSON.stringify(this.sources.proofs.keys)}`;
     yield `,"engines":[${[...this.needs.engines].sort().join(',')}]}`;
   }
 
@@ -147,7 +166,7 @@ class BundleWriter {
   private async *pagesOf(stream: string, last = Infinity): AsyncGenerator<readonly RecordedEvent[]> {
     for (let after = 0; after < last;) {
       const page = await this.sources.log.read(stream, after, Math.min(PAGE, last - after));
-      const within = page.filter(({ position }) => position <= this.sealed.through);
+      const within = page.filter(({ position }) => position <= this.through);
       if (within.length > 0) yield within;
       if (within.length < PAGE) return;
       after = within.at(-1)?.revision ?? last;
@@ -161,9 +180,8 @@ class BundleWriter {
   private written(events: readonly RecordedEvent[], take: (event: RecordedEvent) => void): string {
     let text = '';
     for (const event of events) {
-      const { position, stream, revision, json } = event;
-      text += `${this.placed.length === 0 ? '' : ','}${JSON.stringify(json)}`;
-      this.placed.push({ position, stream, revision });
+      text += `${this.ids.length === 0 ? '' : ','}${JSON.stringify(event.json)}`;
+      this.ids.push(idIn(event.json));
       take(event);
     }
     return text;
@@ -175,7 +193,7 @@ class BundleWriter {
     for (const [stream, references] of byStream) {
       if (isForeign(joined, families.refusals.idOf(stream) ?? '')) continue;
       for (const reference of references) {
-        if (reference.position > this.sealed.through) break;
+        if (reference.position > this.through) break;
         const event = await eventAt(this.sources.log, reference);
         if (event !== undefined) yield this.written([event], (each) => this.needs.takeOwn(each));
       }
@@ -189,7 +207,7 @@ class BundleWriter {
       if (!this.needs.drifted) return;
       for (let after = revision; ;) {
         const page = await this.sources.log.read(stream, after, PAGE);
-        const own = page.filter(({ position, json }) => position <= this.sealed.through && this.isOwn(json));
+        const own = page.filter(({ position, json }) => position <= this.through && this.isOwn(json));
         for (const event of own) this.needs.takeOwn(event);
         if (page.length < PAGE) break;
         after += PAGE;
@@ -231,41 +249,45 @@ class BundleWriter {
     }
   }
 
-  private async *proofs(streams: readonly string[]): AsyncGenerator<string> {
-    const { sealed, placed } = this;
+  private async *proofs(): AsyncGenerator<string> {
+    const { completeness } = this.sealed;
+    const size = completeness.index + 1;
+    const shared = new SharedNodes(size);
     const leaves: number[] = [];
-    for (let at = 0; at < placed.length; at += PAGE) {
-      for (const leaf of sealed.leavesOf(placed.slice(at, at + PAGE))) {
-        if (leaf === undefined) throw new Error('a sealed event has no leaf');
-        leaves.push(leaf);
+    yield ',"proofs":{"nodes":{';
+    yield shared.added(completeness);
+    for (let at = 0; at < this.ids.length; at += PAGE) {
+      const ids = this.ids.slice(at, at + PAGE);
+      const proven = await this.sources.proofs.ask({ kind: 'evidence', ids, streams: [], size });
+      for (const proof of proven?.events ?? []) {
+        if (proof === undefined) throw new LogUnavailable('a sealed event has no leaf: its proof is made again');
+        leaves.push(proof.index);
+        yield shared.added(proof);
       }
     }
-    yield `,"proofs":{"leaves":${JSON.stringify(leaves)},"nodes":{`;
-    yield* this.nodes([...leaves, sealed.size - 1].sort((a, b) => a - b));
-    yield `}},"completeness":{"leaf":${JSON.stringify(sealed.mapLeaf)},"streams":{`;
-    for (const [index, stream] of streams.entries()) {
-      const { siblings = [], leaf } = sealed.completeness[index] ?? {};
-      const shown = leaf && { key: hashText(leaf.key), revision: leaf.revision, chain: hashText(leaf.chain) };
-      const proof = JSON.stringify({ siblings: siblings.map(hashText), leaf: shown });
-      yield `${index === 0 ? '' : ','}${JSON.stringify(stream)}:${proof}`;
-    }
-    yield '}}';
+    yield `},"leaves":${JSON.stringify(leaves)}},"completeness":{"leaf":`;
+    yield JSON.stringify(completenessLeaf(completeness.data));
+    const members = this.sealed.streams.map(
+      ({ stream, ...proof }) => `${JSON.stringify(stream)}:${JSON.stringify(proof)}`,
+    );
+    yield `,"streams":{${members.join(',')}}}`;
   }
+}
 
-  /** Each node once: leaves in their order share nodes with the one before them, if with any. */
-  private *nodes(leaves: readonly number[]): Generator<string> {
-    const { size, node } = this.sealed;
-    let before = new Set<string>();
-    let separator = '';
-    for (const leaf of leaves) {
-      const ranges = siblingRanges(leaf, size);
-      for (const [from, to] of ranges) {
-        const name = nodeName([from, to]);
-        if (before.has(name)) continue;
-        yield `${separator}"${name}":"${hashText(rangeRoot(from, to, node))}"`;
-        separator = ',';
-      }
-      before = new Set(ranges.map(nodeName));
+/** Writes each node of the proofs once. */
+class SharedNodes {
+  private readonly written = new Set<string>();
+
+  constructor(private readonly size: number) {}
+
+  added({ index, hashes }: LeafProof): string {
+    let text = '';
+    for (const [at, range] of siblingRanges(index, this.size).entries()) {
+      const name = nodeName(range);
+      if (this.written.has(name)) continue;
+      text += `${this.written.size === 0 ? '' : ','}"${name}":"${hashes[at] ?? ''}"`;
+      this.written.add(name);
     }
+    return text;
   }
 }

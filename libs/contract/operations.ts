@@ -1,4 +1,5 @@
 import * as audit from './audit.js';
+import * as bundle from './bundle.js';
 import * as calls from './calls.js';
 import * as directives from './directives.js';
 import * as docs from './docs.js';
@@ -24,6 +25,7 @@ export const OPERATIONS: readonly Operation[] = [
   policies,
   principals,
   audit,
+  bundle,
   sample,
   retention,
   transparency,

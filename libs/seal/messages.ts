@@ -28,6 +28,8 @@ export interface StreamProof {
 /** Everything that proves events and whole streams under one checkpoint. */
 export interface SealedEvidence {
   readonly checkpoint: string;
+  /** The position of the last event in its tree, a decimal. */
+  readonly through: string;
   readonly completeness: LeafProof & { readonly data: Completeness };
   /** In the order of the ids; undefined for an event that the checkpoint does not have. */
   readonly events: readonly (LeafProof | undefined)[];
@@ -41,7 +43,13 @@ export type SealQuery =
   | { readonly kind: 'event'; readonly id: string }
   | { readonly kind: 'consistency'; readonly from: number; readonly to: number | undefined }
   | { readonly kind: 'tile'; readonly level: number; readonly index: number; readonly width: number }
-  | { readonly kind: 'evidence'; readonly ids: readonly string[]; readonly streams: readonly string[] };
+  /** With `size`, the events are proven in the tree of that many leaves, which an earlier answer had. */
+  | {
+      readonly kind: 'evidence';
+      readonly ids: readonly string[];
+      readonly streams: readonly string[];
+      readonly size?: number | undefined;
+    };
 
 /** The answer to each kind of query; undefined if the tree has nothing there. */
 export interface SealAnswers {

@@ -108,21 +108,26 @@ function consistency(file: SealFile, latest: TreeHead, from: number, to: number)
 function evidence(
   sealed: Sealed,
   latest: Checkpointed,
-  { ids, streams }: Extract<SealQuery, { kind: 'evidence' }>,
-): SealedEvidence {
+  { ids, streams, size }: Extract<SealQuery, { kind: 'evidence' }>,
+): SealedEvidence | undefined {
   const { file, ledger } = sealed;
   const head = headOf(latest);
-  const { completeness } = latest.data;
+  if (size !== undefined && size > head.size) return undefined;
+  const tree = size === undefined ? head : { size, root: rangeRoot(0, size, file.node) };
+  const { completeness, through } = latest.data;
   const root = parseHash(completeness.root) ?? Buffer.alloc(0);
   return {
     checkpoint: latest.note,
+    through,
     completeness: {
       ...leafProof(file, head, leafHash(completenessLeaf(completeness)), latest.size - 1),
       data: completeness,
     },
     events: ids.map((id) => {
       const found = leafOf(sealed, id);
-      return found === undefined ? undefined : leafProof(file, head, leafHash(found.event.json), found.leaf);
+      return found === undefined || found.leaf >= tree.size
+        ? undefined
+        : leafProof(file, tree, leafHash(found.event.json), found.leaf);
     }),
     streams: streams.map((stream) => streamProof(ledger, root, stream)),
   };

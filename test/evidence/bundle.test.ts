@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { verifyBundle } from '../../libs/bundle/verify.js';
 import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { parseVerifier } from '../../libs/transparency/note.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
-import { sealedLog } from '../support/sealed.js';
 import { decide } from '../support/calls.js';
 import { openTask, readyWorld } from '../support/world.js';
+import { projectRoot } from '../support/root.js';
 import { after, before, test } from '../support/testing.js';
-import { bundleOf, verifier, type Exported } from './bundles.js';
+import { bundleOf, foreignBundle, verifier, type Exported } from './bundles.js';
 import { FALSIFICATIONS } from './falsified.js';
 import { anotherCapability, mixedTrace, type MixedTrace } from './mixed.js';
 
@@ -17,30 +19,29 @@ let trace: MixedTrace;
 let bundle: Exported;
 let other: Answered;
 before(async () => {
-  service = await startService();
+  service = await startService({ sealing: undefined });
   await readyWorld(service);
-  const proofs = sealedLog(service.service.stores.log);
   const early = await openTask(service);
   await decide(service, early);
-  const older = JSON.parse((await bundleOf(service, early.traceId, 'include', proofs)).text);
+  const older = JSON.parse((await bundleOf(service, early.traceId)).text);
   trace = await mixedTrace(service);
   await anotherCapability(service, 'second');
   const { traceId } = await mixedTrace(service, 'second');
-  bundle = await bundleOf(service, trace.traceId, 'include', proofs);
-  other = JSON.parse((await bundleOf(service, traceId, 'include', proofs)).text);
+  bundle = await bundleOf(service, trace.traceId);
+  other = JSON.parse((await bundleOf(service, traceId)).text);
   other.older = older;
-  other.foreign = JSON.parse((await bundleOf(service, trace.traceId)).text);
+  other.foreign = JSON.parse(await foreignBundle(service, trace.traceId));
 });
 after(() => service.stop());
 
 test('a bundle is verified offline: signature, inclusion, completeness, content, and every decision again', async (t) => {
   const verify = verifier(t);
   const { text, key } = bundle;
-  const whole = await verify(text, '--key', key);
+  const whole = await verify(text, key);
   assert.equal(whole.code, 0, whole.out + whole.err);
   assert.equal(whole.first, `SOUND: trace ${trace.traceId} with 11 calls`);
   for (const line of [
-    /signed by key \w{8} of sallyport.test\/log/,
+    /signed by key \w{8} of sallyport\/[0-9a-f-]{36}/,
     /is a key that was given with --key/,
     /31 events are canonical, their ids fit, and each is in the log/,
     /nothing is left out of, or put into, the 5 streams of the trace/,
@@ -56,14 +57,21 @@ test('a bundle is verified offline: signature, inclusion, completeness, content,
 });
 
 test('without content the rest is verified, and the verdict says what is not shown', async (t) => {
-  const { text, key } = await bundleOf(service, trace.traceId, 'omit');
+  const { text, key } = await bundleOf(service, trace.traceId, '?content=omit');
   assert.equal(text.includes('sum up the week'), false);
-  const { code, out } = await verifier(t)(text, '--key', key);
+  const { code, out } = await verifier(t)(text, key);
   assert.equal(code, 8, out);
   assert.match(
     out,
     /^SOUND AS FAR AS IT GOES: .*\n {2}not shown: the bundle was exported without content: that of 18 events/,
   );
+});
+
+test('the bundle of the first version of the format is sound, by all later versions', async (t) => {
+  const golden = (name: string) => readFileSync(join(projectRoot, 'test/golden/bundle', name), 'utf8');
+  const { code, out, first } = await verifier(t)(golden('bundle.json'), golden('log-key.json'));
+  assert.equal(code, 0, out);
+  assert.match(first, /^SOUND: trace \w{32} with 11 calls$/);
 });
 
 test('a falsified bundle is not sound, and the first line says where', async (t) => {
@@ -74,7 +82,7 @@ test('a falsified bundle is not sound, and the first line says where', async (t)
     falsify(falsified, structuredClone(other));
     const text = JSON.stringify(falsified);
     assert.notEqual(text, bundle.text, name);
-    const { code, first, err } = await verify(text, '--key', bundle.key);
+    const { code, first, err } = await verify(text, bundle.key);
     if (code !== 1 || !line.test(first)) missed.push(`${name}: ${code} ${first}${err}`);
   }
   assert.deepEqual(missed, []);
@@ -97,11 +105,11 @@ test('a text that two readers could understand differently is not sound', async 
     [`${'['.repeat(5000)}${']'.repeat(5000)}`, /the file: nested deeper/],
   ] as const) {
     assert.notEqual(falsified, text);
-    const { code, first } = await verify(falsified, '--key', key);
+    const { code, first } = await verify(falsified, key);
     assert.equal(code, 1, first);
     assert.match(first, line);
   }
-  assert.equal((await verify(`${text}\n`, '--key', key)).code, 0);
+  assert.equal((await verify(`${text}\n`, key)).code, 0);
 });
 
 /** All places in a JSON value, as paths of keys. */
@@ -133,8 +141,8 @@ function changedAt(root: Answered, path: readonly (string | number)[], kind: num
 }
 
 test('no change of one place of the JSON leaves a bundle sound', async (t) => {
-  const key = parseVerifier(bundle.key) ?? assert.fail();
   const whole = JSON.parse(bundle.text);
+  const key = parseVerifier(whole.keys[0]) ?? assert.fail();
   const places = [...placesIn(whole)];
   let tried = 0;
   await fc.assert(

@@ -49,6 +49,7 @@ const TABLE = `
   GET    /v1/audit/calls                                       auditor
   GET    /v1/audit/calls/:callId                               auditor
   GET    /v1/audit/tasks                                       auditor
+  GET    /v1/audit/traces/:traceId/bundle                      auditor
   GET    /v1/audit/sample                                     auditor
   GET    /v1/audit/events                                      auditor
   GET    /v1/audit/checkpoints                                 auditor

@@ -32,7 +32,7 @@ export function addVerify(program: Command, world: World, exits: Exits): void {
     about:
       'Verify a bundle of evidence offline, and decide its calls again. ' +
       `Exits with ${EXIT.notIdentical} if it is not sound, and with ${EXIT.soundInPart} if it is sound as far as it goes`,
-    example: 'sallyport verify trace.json --key log-key.txt',
+    example: 'sallyport verify trace.json --key log-key.json',
   })
     .option('--key <file|text>', 'a verifier key of the log, or a file with one; repeatable', collect, [])
     .option('--json', 'print only JSON on stdout')
@@ -82,8 +82,17 @@ function keysIn(world: World, option: string): NoteVerifier[] {
 function publishedKeys(text: string): string[] {
   const parsed = parseStrictJson(text, MAX_KEY_DEPTH);
   const value: Json = parsed.ok ? parsed.value : {};
-  return isJsonObject(value) ? list(value, 'keys').map((key) => at(key, 'publicKey')) : [];
+  return isJsonObject(value) ? list(value, 'keys').map((key) => publishedKey(value, key)) : [];
 }
+
+/** A key of `/.well-known/sallyport-log` as a verifier key. */
+function publishedKey(log: Json, key: Json): string {
+  const raw = Buffer.from(at(key, 'publicKey'), 'base64');
+  return `${at(log, 'origin')}+${at(key, 'id')}+${Buffer.concat([ED25519, raw]).toString('base64')}`;
+}
+
+/** The byte that names the algorithm of a verifier key. */
+const ED25519 = Buffer.of(0x01);
 
 function linesOf(verdict: Verdict): string[] {
   const { faults, gaps, limits, checked, calls } = verdict;

@@ -12,11 +12,13 @@ import {
   MAX_EVENTS,
   replayTrace,
 } from '../../../libs/contract/audit.js';
+import { exportBundle } from '../../../libs/contract/bundle.js';
 import { sampleCalls } from '../../../libs/contract/sample.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import type { Asked } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
+import { BundleDownloads } from './bundle-download.js';
 import { streamed, type Written } from './streamed.js';
 import { AuditThread } from './thread/audit-thread.js';
 import type { AuditRequest } from './thread/messages.js';
@@ -31,6 +33,7 @@ export class AuditController {
     @Inject(AuditThread) private readonly thread: AuditThread,
     @Inject(ControlPlane) private readonly plane: ControlPlane,
     @Inject(CallIndex) private readonly index: CallIndex,
+    @Inject(BundleDownloads) private readonly bundles: BundleDownloads,
   ) {}
 
   @Handles(getTrace, asWritten)
@@ -42,6 +45,16 @@ export class AuditController {
   @Handles(replayTrace, asWritten)
   async replay({ params: { traceId }, page }: Asked<typeof replayTrace>): Promise<Written> {
     return this.found({ kind: 'replay', traceId, page, stamp: await this.index.stamp() });
+  }
+
+  @Handles(exportBundle, asWritten)
+  async bundle(
+    { params: { traceId }, query: { content = 'include' } }: Asked<typeof exportBundle>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Written> {
+    const { unsealed, body } = await this.bundles.start(traceId, content);
+    void reply.header('sallyport-unsealed-events', String(unsealed));
+    return body;
   }
 
   @Handles(findCalls, asWritten)

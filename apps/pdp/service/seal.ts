@@ -5,7 +5,7 @@ import { LogOverloaded, LogUnavailable } from '../../../libs/event-log/port.js';
 import type { SealerData } from '../../../libs/seal/run-sealer.js';
 import { sealWrite } from '../../../libs/seal/seal-write.js';
 import { SealThread } from '../../../libs/seal/seal-thread.js';
-import { noteVerifier, rawKey } from '../../../libs/transparency/note.js';
+import { noteVerifier, rawKey, verifierText } from '../../../libs/transparency/note.js';
 import { addGauge } from '../observability/gauges.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Settings } from '../settings.js';
@@ -17,6 +17,8 @@ export interface Seal {
   readonly thread: SealThread;
   /** The key that verifies checkpoints, as `/.well-known/sallyport-log` shows it. */
   readonly key: { readonly id: string; readonly algorithm: 'Ed25519'; readonly publicKey: string };
+  /** The same as a C2SP verifier key. */
+  readonly verifier: string;
 }
 
 export interface SealParts {
@@ -74,7 +76,7 @@ export async function openSeal(
   addGauge(metrics.registry, 'sallyport_seal_failing', 'Whether sealing or its witness fails, 0 or 1.', () => {
     return thread.status.trouble === undefined ? 0 : 1;
   });
-  return { thread, key: shownKey(thread.origin, key) };
+  return { thread, key: shownKey(thread.origin, key), verifier: verifierText(noteVerifier(thread.origin, key)) };
 }
 
 function shownKey(origin: string, key: KeyObject): Seal['key'] {

@@ -4,7 +4,8 @@ import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
 import { ServiceThread } from '../../../../libs/threads/service-thread.js';
 import { Overloaded, unwrap } from '../../edge/problem.js';
 import { err } from '../../../../libs/kernel/result.js';
-import type { AuditReply, AuditRequest, AuditThreadData } from './messages.js';
+import type { BundleStep } from './bundle-session.js';
+import type { AuditReply, AuditRequest, AuditThreadData, BundleRequest } from './messages.js';
 
 /** Requests that may wait for the thread at once. Fewer arrive: `SALLYPORT_AUDIT_QUERIES` bounds them. */
 const MAX_WAITING = 1_024;
@@ -53,16 +54,27 @@ export class AuditThread {
    * `IndexUnavailable`.
    */
   async ask(request: AuditRequest): Promise<Extract<AuditReply, { kind: 'answer' }>> {
+    const reply = await this.exchange(request);
+    if (reply.kind === 'answer') return reply;
+    if (reply.kind === 'refused') return unwrap(err(reply.refusal));
+    throw reply.kind === 'failed' ? errorOf(reply) : new TypeError('the answer of another request');
+  }
+
+  /** Begins, continues or ends an export. Throws as `ask` does. */
+  async step(request: BundleRequest): Promise<BundleStep> {
+    const reply = await this.exchange(request);
+    if (reply.kind === 'step') return reply.step;
+    throw reply.kind === 'failed' ? errorOf(reply) : new TypeError('the answer of another request');
+  }
+
+  private async exchange(request: AuditRequest): Promise<AuditReply> {
     if (this.closed) throw unavailable('the service is shutting down');
     if (!this.thread.running) await this.thread.start();
     if (this.waiting.length >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
-    const reply = await new Promise<AuditReply>((resolve, reject) => {
+    return new Promise<AuditReply>((resolve, reject) => {
       this.waiting.push({ resolve, reject });
       this.thread.post(request);
     });
-    if (reply.kind === 'answer') return reply;
-    if (reply.kind === 'refused') return unwrap(err(reply.refusal));
-    throw errorOf(reply);
   }
 
   /** Ends the thread after it has answered all earlier requests. */

@@ -2,7 +2,10 @@ import type { IndexStamp } from '../../../../libs/audit/index/reading.js';
 import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contract/audit.js';
 import type { SampleQuery } from '../../../../libs/contract/sample.js';
 import type { Refusal } from '../../../../libs/kernel/refusal.js';
+import type { SealedEvidence } from '../../../../libs/seal/messages.js';
 import type { Instant } from '../../../../libs/kernel/time.js';
+
+import type { BundleStep } from './bundle-session.js';
 
 /** The messages between the service and its thread for auditors. */
 
@@ -17,7 +20,22 @@ export interface Page {
   readonly cursor: string | undefined;
 }
 
+/** The steps of an export. A session is a number that the service chooses. */
+export type BundleRequest =
+  | {
+      readonly kind: 'bundle';
+      readonly session: number;
+      readonly traceId: string;
+      readonly content: 'include' | 'omit';
+      readonly stamp: IndexStamp;
+      /** The verifier keys of the log. */
+      readonly keys: readonly string[];
+    }
+  | { readonly kind: 'bundle_step'; readonly session: number; readonly answer: SealedEvidence | undefined }
+  | { readonly kind: 'bundle_end'; readonly session: number };
+
 export type AuditRequest =
+  | BundleRequest
   | {
       readonly kind: 'trace';
       readonly traceId: string;
@@ -61,6 +79,7 @@ export type AuditRequest =
 export type AuditFailure = 'log' | 'keys' | 'index';
 
 export type AuditReply =
+  | { readonly kind: 'step'; readonly step: BundleStep }
   /** The text in UTF-8; undefined if nothing is known under the id. `next` is the cursor of the following page. */
   | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> | undefined; readonly next?: string | undefined }
   | { readonly kind: 'refused'; readonly refusal: Refusal }

@@ -22,6 +22,7 @@ import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
 import { codeOf } from '../../../../libs/sqlite-file/codes.js';
 import { lowerOwnPriority } from '../../../../libs/threads/priority.js';
 import { serve } from '../../../../libs/threads/serve.js';
+import { BundleSessions } from './bundle-sessions.js';
 import type { AuditReply, AuditRequest, AuditThreadData } from './messages.js';
 
 /** Nice increment of this thread: when processors are scarce, decisions and their records run before evidence. */
@@ -36,6 +37,7 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   const sources = { log, keys, engines, directives };
   const traces = ({ stamp, page }: Extract<AuditRequest, { kind: 'trace' | 'replay' }>): TraceAudit =>
     new TraceAudit(log, keys, engines, index.at(stamp), directives, limitsFor(page.limit));
+  const bundles = new BundleSessions((stamp) => ({ log, keys, index: index.at(stamp) }));
 
   const answerTo = async (request: AuditRequest): Promise<AuditReply> => {
     switch (request.kind) {
@@ -73,6 +75,10 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
         const page = defined({ items: events, next: next === undefined ? undefined : positionCursor(next) });
         return listed(ok(page), EVENT_FORMATS[query.format ?? 'json'], isFirst);
       }
+      case 'bundle':
+      case 'bundle_step':
+      case 'bundle_end':
+        return { kind: 'step', step: await bundles.step(request) };
     }
   };
 
@@ -80,7 +86,7 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
     answer: (requests: readonly AuditRequest[]) =>
       Promise.all(requests.map((request) => answerTo(request).catch(failureOf))),
     transferOf: (reply: unknown) => {
-      const { bytes } = reply as Extract<AuditReply, { kind: 'answer' }>;
+      const { bytes } = reply as Partial<Extract<AuditReply, { kind: 'answer' }>>;
       return bytes === undefined ? [] : [bytes.buffer];
     },
     close() {
