@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import {
   forged,
   makeWorld,
@@ -10,24 +11,32 @@ import {
 import { sealedLog } from '../../test/support/sealed.js';
 import { test } from '../../test/support/testing.js';
 import type { EventLog } from '../event-log/port.js';
-import { parseVerifier } from '../transparency/note.js';
-import { exportBundle } from './export.js';
+import {
+  noteVerifier,
+  parseNote,
+  parseVerifier,
+  signNote,
+  verifierText,
+  withSignatures,
+} from '../transparency/note.js';
+import { BundleTooLarge, exportBundle, type BundleExport } from './export.js';
+import type { ProofSource } from './proof-source.js';
 import { verifyBundle } from './verify.js';
 
 /** The log may be a tampered one. */
 type World = Pick<FullWorld, 'keys' | 'index'> & { readonly log: EventLog };
 
-async function exported(
-  world: World,
-  proofs: ReturnType<typeof sealedLog>,
-  traceId: string,
-  content: 'include' | 'omit' = 'include',
-) {
+async function exported(world: World, proofs: ProofSource, traceId: string, content: 'include' | 'omit' = 'include') {
   const { log, keys, index } = world;
+  await index.waitFor(await log.end(), 60_000);
   const made = must(await exportBundle({ log, keys, index, proofs }, traceId, content));
   assert.ok(made);
+  return textOf(made);
+}
+
+async function textOf({ pieces }: BundleExport): Promise<string> {
   let text = '';
-  for await (const piece of made.pieces) text += piece;
+  for await (const piece of pieces) text += piece;
   return text;
 }
 
@@ -138,4 +147,95 @@ test('a log that lies about a decision is not sound, also if its key signed it',
     assert.equal(soundness, 'not_sound', type);
     assert.match(faults[0]?.what ?? '', line);
   }
+});
+
+test('a task that joins the trace around the checkpoint leaves the bundle sound', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const before = await world.log.end();
+  await world.open({}, 'host-1', traceId);
+  const sources = { log: world.log, keys: world.keys, index: world.index };
+  const early = sealedLog(world.log, () => before);
+  const made = must(await exportBundle({ ...sources, proofs: early }, traceId, 'include'));
+  assert.ok(made && made.unsealed > 0);
+  const { soundness, faults } = await verified(await textOf(made), early.key);
+  assert.deepEqual([soundness, faults], ['sound', []]);
+  // Another task joins, and is sealed, after the first answer.
+  const late = sealedLog(world.log);
+  let asked = 0;
+  const growing = {
+    ...late,
+    ask: async (query: Parameters<typeof late.ask>[0]) => {
+      if ((asked += 1) === 2) await world.open({}, 'host-1', traceId);
+      return late.ask(query);
+    },
+  };
+  const text = await exported(world, growing, traceId);
+  const verdict = await verified(text, late.key);
+  assert.deepEqual([verdict.soundness, verdict.faults], ['sound', []]);
+  assert.equal(Object.keys(JSON.parse(text).completeness.streams).length, 7);
+  const unsealed = sealedLog(world.log, () => 0n);
+  assert.equal(must(await exportBundle({ ...sources, proofs: unsealed }, traceId, 'include')), undefined);
+});
+
+test('the events that decisions rest on are counted before any of them is written', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const { log, keys, index } = world;
+  const proofs = sealedLog(log);
+  const { events } = JSON.parse(await exported(world, proofs, traceId));
+  const made = (most: number) => exportBundle({ log, keys, index, proofs }, traceId, 'include', most);
+  const whole = must(await made(events.length));
+  assert.ok(whole && (await textOf(whole)).length > 0);
+  const cut = must(await made(events.length - 1));
+  assert.ok(cut);
+  let written = '';
+  const reading = async (): Promise<void> => {
+    for await (const piece of cut.pieces) written += piece;
+  };
+  await assert.rejects(reading(), BundleTooLarge);
+  assert.match(written, /CallDecided/);
+  assert.doesNotMatch(written, /VersionProposed|PolicyProposed|PrincipalAdded/);
+  assert.equal((await made(1)).ok, false);
+});
+
+test('a cosigner that the reader trusts does not make a log the one that the reader trusts', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const proofs = sealedLog(world.log);
+  const bundle = JSON.parse(await exported(world, proofs, traceId));
+  const signer = { name: 'witness.test', privateKey: generateKeyPairSync('ed25519').privateKey };
+  const witness = verifierText(noteVerifier(signer.name, signer.privateKey));
+  const note = must(parseNote(bundle.checkpoint));
+  const { signatures } = must(parseNote(signNote(note.text, [signer])));
+  bundle.checkpoint = withSignatures(note.text, [...note.signatures, ...signatures]);
+  bundle.keys.push(witness);
+  const text = JSON.stringify(bundle);
+  const { soundness, faults } = await verified(text, witness);
+  assert.equal(soundness, 'not_sound');
+  assert.match(faults[0]?.what ?? '', /none of the given keys signed it as the key of the log/);
+  const both = [proofs.key, witness].map((key) => parseVerifier(key) ?? assert.fail());
+  const { soundness: sound, checked } = await verifyBundle(text, { keys: both });
+  assert.equal(sound, 'sound');
+  assert.ok(checked.some((line) => /of witness\.test was given .* as a cosigner$/.test(line)));
+});
+
+test('a verdict on a response that its content cannot show is a gap', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  const { callId } = await world.authorize(taskId);
+  await world.respond(taskId, callId);
+  const finding = { detector: 'caps', kind: 'bytes', path: '', severity: 'high' };
+  const log = withEvents(world.log, (event) =>
+    event.type === 'ResponseValidated' ? forged(event, (data) => ({ ...data, findings: [finding] })) : event,
+  );
+  const proofs = sealedLog(log);
+  const { soundness, gaps, faults } = await verified(await exported({ ...world, log }, proofs, traceId), proofs.key);
+  assert.deepEqual([soundness, faults], ['partly', []]);
+  assert.deepEqual(gaps, [
+    'some responses have a verdict that rests on a limit, the time or a directive, and not on the content',
+  ]);
 });

@@ -7,7 +7,8 @@ const WHERE = '/checkpoint';
 
 /**
  * Checks the signatures of the checkpoint. The keys of the bundle have to be exactly those that signed, and they prove
- * nothing by themselves: `given` are the keys that the reader trusts. Undefined if the checkpoint cannot be used.
+ * nothing by themselves: `given` are the keys that the reader trusts. One of them has to be the key of the log itself: a
+ * cosigner such as a witness signs checkpoints of any log. Undefined if the checkpoint cannot be used.
  */
 export function checkCheckpoint(
   bundle: Bundle,
@@ -28,7 +29,9 @@ export function checkCheckpoint(
   if (!signers.ok) return findings.fault(WHERE, 'its signature is wrong: the checkpoint or a key was altered');
   if (signers.value.length !== own.length || note.signatures.length !== own.length)
     return findings.fault('/keys', 'are not exactly the keys that signed the checkpoint');
-  const logKey = own.find(({ name }) => name === origin);
+  const isGiven = (key: NoteVerifier): boolean => given.some((other) => verifierText(other) === verifierText(key));
+  const logKeys = own.filter(({ name }) => name === origin);
+  const logKey = logKeys.find(isGiven) ?? logKeys[0];
   if (logKey === undefined) return findings.fault(WHERE, 'the log that it names did not sign it');
   if (size < 1) return findings.fault(WHERE, 'it is of an empty log');
   findings.checked.push(`the checkpoint of ${origin} with ${size} leaves is signed by ${keyName(logKey)}`);
@@ -38,9 +41,10 @@ export function checkCheckpoint(
     );
     return checkpoint;
   }
-  const trusted = own.find((each) => given.some((other) => verifierText(other) === verifierText(each)));
-  if (trusted === undefined) return findings.fault(WHERE, 'none of the given keys signed it');
-  findings.checked.push(`${keyName(trusted)} is a key that was given with --key`);
+  if (!isGiven(logKey)) return findings.fault(WHERE, 'none of the given keys signed it as the key of the log');
+  findings.checked.push(`${keyName(logKey)} is a key that was given with --key`);
+  for (const key of own.filter((each) => each !== logKey && isGiven(each)))
+    findings.checked.push(`${keyName(key)} was given with --key too, and signed the checkpoint as a cosigner`);
   return checkpoint;
 }
 

@@ -2,7 +2,7 @@ import { parseEvent } from '../event-log/event.js';
 import { canonicalJson, isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { commitmentTo } from '../kernel/digest.js';
 import { payloadPlace } from '../payloads/payload-place.js';
-import { families } from '../streams/catalogue.js';
+import { families, familyOf } from '../streams/catalogue.js';
 import { parseHash } from '../transparency/hash.js';
 import type { BundledEvent } from './events.js';
 import { documentDigest, type Bundle, type PayloadPart } from './format.js';
@@ -27,9 +27,10 @@ export function checkDocuments({ documents }: Bundle, { needs }: BundledStreams,
   findings.checked.push(`${needs.documents.size} documents (definitions, schemas, policies) fit their digests`);
 }
 
-/** The commitments that an event holds, by the names of the parts; undefined if it has no content. Any version has them so. */
+/** The commitments that an event holds, by the names of the parts; undefined if it has no content. */
 export function commitmentsOf(json: string): JsonObject | undefined {
-  const { data } = parseEvent(json);
+  const event = parseEvent(json);
+  const { data } = familyOf(event.stream)?.asOfItsVersion(event) ?? event;
   const commitments = isJsonObject(data) ? ownValue(data, 'commitments') : undefined;
   return isJsonObject(commitments) && Object.keys(commitments).length > 0 ? commitments : undefined;
 }

@@ -1,4 +1,4 @@
-import { attemptsOf, type Attempts } from '../audit/attempts.js';
+import { attemptsOf, type Attempt, type Attempts } from '../audit/attempts.js';
 import { Contents } from '../audit/contents.js';
 import { DirectiveHistory } from '../audit/directive-history.js';
 import { History } from '../audit/history.js';
@@ -50,6 +50,10 @@ export async function checkDecisions(
       );
     const validated = await validatedAgain(engines, history, contents, attempt);
     if (validated !== undefined) responses[validated] += 1;
+    if (validated === 'unchecked' && hasContent(bundle, attempt))
+      findings.gap(
+        'some responses have a verdict that rests on a limit, the time or a directive, and not on the content',
+      );
     if (validated === 'differs')
       findings.fault(place, `the response of call ${callId} is recorded with a verdict that its content does not get`);
   }
@@ -63,6 +67,10 @@ export async function checkDecisions(
       `${responses.same} of ${total} responses get the same verdict again${hint(responses.unchecked)}`,
     );
 }
+
+/** Content that is missing is a gap of its own. */
+const hasContent = ({ payloads }: Bundle, { response }: Attempt): boolean =>
+  payloads !== undefined && response !== undefined && Object.hasOwn(payloads, payloadPlace(response.event));
 
 const hint = (unchecked: number): string =>
   unchecked === 0

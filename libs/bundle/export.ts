@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { eventAt } from '../audit/events-at.js';
 import type { Reference } from '../audit/index/messages.js';
 import type { IndexReading } from '../audit/index/reading.js';
@@ -11,20 +10,17 @@ import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { completenessLeaf } from '../seal/ledger.js';
-import type { LeafProof, SealedEvidence } from '../seal/messages.js';
+import type { LeafProof } from '../seal/messages.js';
 import { families } from '../streams/catalogue.js';
 import { recordText } from './export-content.js';
 import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from './format.js';
 import { Needs } from './needs.js';
 import type { ProofSource } from './proof-source.js';
 import { nodeName, siblingRanges } from './ranges.js';
-import { streamsOfTask } from './streams.js';
+import { ownStreams, sealedTrace, type SealedTrace } from './sealed-trace.js';
 
 /** Events that are in memory at once. */
 const PAGE = 200;
-/** An export waits for the checkpoint of the newest events of its trace: about two seconds at most. */
-const SEAL_TRIES = 20;
-const SEAL_PAUSE_MS = 100;
 
 export interface ExportSources {
   readonly log: LogReading;
@@ -41,72 +37,35 @@ export interface BundleExport {
   readonly pieces: AsyncGenerator<string>;
 }
 
+/** The bundle would be larger than a verifier takes. Nothing more of it is written. */
+export class BundleTooLarge extends Error {
+  override readonly name = 'BundleTooLarge';
+}
+
+const TOO_MANY = (maxEvents: number): string => `the bundle would have more than ${maxEvents} events`;
+
 /**
  * Exports the evidence of a trace as of the latest checkpoint. Undefined if the trace has no sealed events, `too_large`
- * if it has too many. Memory is bounded by a page, and by the places of the events.
+ * if its own events are too many. Memory is bounded by a page, and by the places of the events.
  */
 export async function exportBundle(
   sources: ExportSources,
   traceId: string,
   content: 'include' | 'omit',
+  maxEvents = MAX_BUNDLE_EVENTS,
 ): Promise<Result<BundleExport | undefined, Refusal>> {
-  const { log, index } = sources;
+  const { log, index, proofs } = sources;
   await index.asOf();
-  const joined = await log.read(families.trace.stream(traceId), 0, MAX_BUNDLE_EVENTS + 1);
-  const refusals = await index.refusals(traceId, 0n, MAX_BUNDLE_EVENTS + 1);
-  const streams = [families.trace.stream(traceId), ...taskIdsOf(joined).flatMap(streamsOfTask)];
-  const heads = await Promise.all(streams.map((stream) => log.head(stream)));
-  const counted = heads.reduce((sum, head) => sum + head, refusals.length + (await log.head('directives')));
-  if (counted > MAX_BUNDLE_EVENTS)
-    return err(refusal('too_large', `the trace has more than ${MAX_BUNDLE_EVENTS} events`));
+  const joined = await log.read(families.trace.stream(traceId), 0, maxEvents + 1);
+  const refusals = await index.refusals(traceId, 0n, maxEvents + 1);
   if (joined.length === 0 && refusals.length === 0) return ok(undefined);
-  const found = await sealedWithin(sources, streams, refusals);
-  if (found === undefined) return ok(undefined);
-  const writer = new BundleWriter(sources, found.sealed, traceId, content);
-  return ok({ unsealed: found.unsealed, pieces: writer.pieces(joined, streams, refusals) });
-}
-
-/** The latest checkpoint. Waits for a moment if it lacks events of the trace. */
-async function sealedWithin(
-  { log, proofs }: ExportSources,
-  streams: readonly string[],
-  refusals: readonly Reference[],
-): Promise<{ sealed: SealedEvidence; unsealed: number } | undefined> {
-  for (let tries = 1; ; tries += 1) {
-    const sealed = await proofs.ask({ kind: 'evidence', ids: [], streams });
-    const unsealed = sealed && (await unsealedOf(log, streams, refusals, BigInt(sealed.through)));
-    if (unsealed === 0 || tries === SEAL_TRIES) return sealed && { sealed, unsealed: unsealed ?? 0 };
-    await pause(SEAL_PAUSE_MS);
-  }
-}
-
-function taskIdsOf(joined: readonly RecordedEvent[]): string[] {
-  const ids = new Set<string>();
-  for (const { json } of joined) {
-    const read = families.trace.readWhole(json);
-    if (read.ok) ids.add(read.value.data.taskId);
-  }
-  return [...ids];
-}
-
-/** Events of the trace after a position. They are at the ends of their streams. */
-async function unsealedOf(
-  log: LogReading,
-  streams: readonly string[],
-  refusals: readonly Reference[],
-  through: bigint,
-): Promise<number> {
-  let count = refusals.filter(({ position }) => position > through).length;
-  for (const stream of streams) {
-    for (let before = await log.head(stream); before > 0; before -= PAGE) {
-      const after = Math.max(0, before - PAGE);
-      const page = await log.read(stream, after, before - after);
-      const later = page.filter(({ position }) => position > through).length;
-      count += later;
-      if (later < page.length) break;
-    }
-  }
-  return count;
+  const heads = await Promise.all(ownStreams(traceId, joined).map((stream) => log.head(stream)));
+  const counted = heads.reduce((sum, head) => sum + head, refusals.length + (await log.head('directives')));
+  if (counted > maxEvents) return err(refusal('too_large', TOO_MANY(maxEvents)));
+  const trace = await sealedTrace(log, proofs, traceId, refusals);
+  if (trace === undefined) return ok(undefined);
+  const writer = new BundleWriter(sources, trace, traceId, content, maxEvents);
+  return ok({ unsealed: trace.unsealed, pieces: writer.pieces(refusals) });
 }
 
 class BundleWriter {
@@ -117,34 +76,33 @@ class BundleWriter {
 
   constructor(
     private readonly sources: ExportSources,
-    private readonly sealed: SealedEvidence,
+    private readonly trace: SealedTrace,
     private readonly traceId: string,
     private readonly content: 'include' | 'omit',
+    private readonly maxEvents: number,
   ) {
-    this.through = BigInt(sealed.through);
+    this.through = BigInt(trace.sealed.through);
   }
 
-  async *pieces(
-    joined: readonly RecordedEvent[],
-    streams: readonly string[],
-    refusals: readonly Reference[],
-  ): AsyncGenerator<string> {
-    for await (const piece of this.members(joined, streams, refusals)) {
+  /** Throws `BundleTooLarge`. */
+  async *pieces(refusals: readonly Reference[]): AsyncGenerator<string> {
+    for await (const piece of this.members(refusals)) {
       this.chars += piece.length;
-      if (this.chars > MAX_BUNDLE_BYTES) throw new RangeError('the bundle is larger than a verifier takes');
+      if (this.chars > MAX_BUNDLE_BYTES)
+        throw new BundleTooLarge(`the bundle would have more than ${MAX_BUNDLE_BYTES} bytes`);
       yield piece;
     }
   }
 
-  private async *members(
-    joined: readonly RecordedEvent[],
-    streams: readonly string[],
-    refusals: readonly Reference[],
-  ): AsyncGenerator<string> {
+  private async *members(refusals: readonly Reference[]): AsyncGenerator<string> {
+    const { streams, sealed } = this.trace;
     yield `{"format":1,"traceId":${JSON.stringify(this.traceId)},"events":[`;
     for (const stream of streams) yield* this.eventsOf(stream, (event) => this.needs.takeOwn(event));
-    yield* this.refused(joined, refusals);
+    yield* this.refused(refusals);
     await this.needDrift();
+    // Now it is known how far back the capabilities, policies, principals and directives reach.
+    const needed = [...this.needs.revisions.values()].reduce((sum, revision) => sum + revision, 0);
+    if (this.ids.length + needed > this.maxEvents) throw new BundleTooLarge(TOO_MANY(this.maxEvents));
     for (const [stream, revision] of this.needs.revisions) {
       if (revision > 0) yield* this.eventsOf(stream, (event) => this.needs.takeControl(event), revision);
     }
@@ -157,8 +115,7 @@ class BundleWriter {
       yield '}';
     }
     yield* this.proofs();
-    const { checkpoint } = this.sealed;
-    yield `,"checkpoint":${JSON.stringify(checkpoint)},"keys":${JSON.stringify(this.sources.proofs.keys)}`;
+    yield `,"checkpoint":${JSON.stringify(sealed.checkpoint)},"keys":${JSON.stringify(this.sources.proofs.keys)}`;
     yield `,"engines":[${[...this.needs.engines].sort().join(',')}]}`;
   }
 
@@ -188,10 +145,10 @@ class BundleWriter {
   }
 
   /** Refused calls with the id of the trace. Those of another host than that of its tasks are not part of it. */
-  private async *refused(joined: readonly RecordedEvent[], refusals: readonly Reference[]): AsyncGenerator<string> {
+  private async *refused(refusals: readonly Reference[]): AsyncGenerator<string> {
     const byStream = Map.groupBy(refusals, ({ stream }) => stream);
     for (const [stream, references] of byStream) {
-      if (isForeign(joined, families.refusals.idOf(stream) ?? '')) continue;
+      if (isForeign(this.trace.joined, families.refusals.idOf(stream) ?? '')) continue;
       for (const reference of references) {
         if (reference.position > this.through) break;
         const event = await eventAt(this.sources.log, reference);
@@ -250,7 +207,7 @@ class BundleWriter {
   }
 
   private async *proofs(): AsyncGenerator<string> {
-    const { completeness } = this.sealed;
+    const { completeness, streams } = this.trace.sealed;
     const size = completeness.index + 1;
     const shared = new SharedNodes(size);
     const leaves: number[] = [];
@@ -267,9 +224,7 @@ class BundleWriter {
     }
     yield `},"leaves":${JSON.stringify(leaves)}},"completeness":{"leaf":`;
     yield JSON.stringify(completenessLeaf(completeness.data));
-    const members = this.sealed.streams.map(
-      ({ stream, ...proof }) => `${JSON.stringify(stream)}:${JSON.stringify(proof)}`,
-    );
+    const members = streams.map(({ stream, ...proof }) => `${JSON.stringify(stream)}:${JSON.stringify(proof)}`);
     yield `,"streams":{${members.join(',')}}}`;
   }
 }

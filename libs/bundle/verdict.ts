@@ -3,7 +3,8 @@ import type { Digest } from '../kernel/digest.js';
 /**
  * - `sound`: everything was checked, and all of it agrees.
  * - `not_sound`: something is false, missing, or was put in.
- * - `partly`: what is there agrees, but content is missing that was shredded or left out, or a key or an engine is.
+ * - `partly`: what is there agrees, but content is missing that was shredded or left out, or a key or an engine is, or a
+ *   verdict on a response rests on something that is not recorded.
  */
 export type Soundness = 'sound' | 'not_sound' | 'partly';
 

@@ -137,12 +137,12 @@ export const FALSIFICATIONS: readonly Falsification[] = [
   [
     'the checkpoint of another log with its key',
     (b, o) => ((b.checkpoint = o.foreign.checkpoint), (b.keys = o.foreign.keys)),
-    /\/checkpoint: none of the given keys signed it/,
+    /\/checkpoint: none of the given keys signed it as the key of the log/,
   ],
   [
     'another bundle, whole, of another log',
     (b, o) => Object.assign(b, o.foreign),
-    /\/checkpoint: none of the given keys signed it/,
+    /\/checkpoint: none of the given keys signed it as the key of the log/,
   ],
   ['an older checkpoint', (b, o) => (b.checkpoint = o.older.checkpoint), /is not leaf|names leaf|not whole/],
   [

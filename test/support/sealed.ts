@@ -15,8 +15,14 @@ import { GrowingTree } from '../../libs/transparency/tree.js';
 
 const ORIGIN = 'sallyport.test/log';
 
-/** A log that is sealed in one checkpoint whenever somebody asks, by a key of its own. It must not grow meanwhile. */
-export function sealedLog(log: Pick<EventLog, 'readAll'>): ProofSource & { readonly key: string } {
+/**
+ * A log that is sealed in one checkpoint whenever somebody asks, by a key of its own, up to a position. That must stay
+ * once the streams were proven.
+ */
+export function sealedLog(
+  log: Pick<EventLog, 'readAll'>,
+  last: () => bigint | undefined = () => undefined,
+): ProofSource & { readonly key: string } {
   const { privateKey } = generateKeyPairSync('ed25519');
   const key = verifierText(noteVerifier(ORIGIN, privateKey));
   return {
@@ -33,7 +39,9 @@ export function sealedLog(log: Pick<EventLog, 'readAll'>): ProofSource & { reado
         return leaf;
       };
       let through = 0n;
+      const until = last();
       for await (const { position, stream, revision, json } of everyEvent(log)) {
+        if (until !== undefined && position > until) break;
         if (familyOf(stream)?.role === 'bookkeeping') continue;
         leaves.set(idIn(json), tree.size);
         states.set(stream, { revision, chain: chained(states.get(stream)?.chain ?? CHAIN_START, add(json)) });

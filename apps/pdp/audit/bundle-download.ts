@@ -60,6 +60,7 @@ export class BundleDownloads {
     try {
       for (;;) {
         const step = await go(false);
+        if (step.kind === 'refused') unwrap(err(step.refusal));
         if (step.kind !== 'piece') return;
         yield Buffer.from(step.text);
       }

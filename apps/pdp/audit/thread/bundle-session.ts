@@ -1,6 +1,6 @@
-import type { BundleExport } from '../../../../libs/bundle/export.js';
+import { BundleTooLarge, type BundleExport } from '../../../../libs/bundle/export.js';
 import type { ProofQuery, ProofSource } from '../../../../libs/bundle/proof-source.js';
-import type { Refusal } from '../../../../libs/kernel/refusal.js';
+import { refusal, type Refusal } from '../../../../libs/kernel/refusal.js';
 import type { Result } from '../../../../libs/kernel/result.js';
 import type { SealedEvidence } from '../../../../libs/seal/messages.js';
 
@@ -48,7 +48,7 @@ export class BundleSession implements ProofSource {
     this.asked?.(answer);
     this.asked = undefined;
     this.working ??= this.exported === undefined ? this.begin() : this.next(this.exported);
-    const step = await Promise.race([this.working, question]);
+    const step = await Promise.race([this.working.catch(tooLarge), question]);
     if (step.kind !== 'question') this.working = undefined;
     return step;
   }
@@ -70,4 +70,10 @@ export class BundleSession implements ProofSource {
     }
     return { kind: 'piece', text };
   }
+}
+
+/** The rest of a bundle may turn out to be too large while it is written. */
+function tooLarge(error: unknown): BundleStep {
+  if (!(error instanceof BundleTooLarge)) throw error;
+  return { kind: 'refused', refusal: refusal('too_large', error.message) };
 }
