@@ -5,7 +5,7 @@ import type { Digest } from '../kernel/digest.js';
 import { KEY_BYTES, type KeyReading } from '../payloads/keyring.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { sealParts } from '../payloads/payload.js';
-import type { Bundle, PayloadPart } from './format.js';
+import type { Bundle, PayloadPart } from '../contract/bundle-format.js';
 
 /** The part of the log that a replay reads. */
 export type BundleReading = Pick<LogReading, 'read' | 'payloads' | 'blob'>;

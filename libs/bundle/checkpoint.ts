@@ -1,6 +1,6 @@
 import { parseCheckpoint, type SignedCheckpoint } from '../transparency/checkpoint.js';
 import { parseVerifier, verifiedBy, verifierText, type NoteVerifier } from '../transparency/note.js';
-import type { Bundle } from './format.js';
+import type { Bundle } from '../contract/bundle-format.js';
 import type { Findings } from './verdict.js';
 
 const WHERE = '/checkpoint';

@@ -5,7 +5,7 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { families, familyOf } from '../streams/catalogue.js';
 import { parseHash } from '../transparency/hash.js';
 import type { BundledEvent } from './events.js';
-import { documentDigest, type Bundle, type PayloadPart } from './format.js';
+import { documentDigest, type Bundle, type PayloadPart } from '../contract/bundle-format.js';
 import type { BundledStreams } from './streams.js';
 import type { Findings } from './verdict.js';
 

@@ -11,7 +11,7 @@ import { canonicalJson } from '../kernel/canonical-json.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
 import { logOf } from './bundle-log.js';
-import type { Bundle } from './format.js';
+import type { Bundle } from '../contract/bundle-format.js';
 import type { BundledStreams } from './streams.js';
 import type { Findings } from './verdict.js';
 

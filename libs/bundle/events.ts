@@ -5,7 +5,7 @@ import { canonicalJson } from '../kernel/canonical-json.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { leafHash, parseHash, type Hash } from '../transparency/hash.js';
 import { verifyInclusion, type TreeHead } from '../transparency/proofs.js';
-import type { Bundle } from './format.js';
+import type { Bundle } from '../contract/bundle-format.js';
 import { nodeName, siblingRanges } from './ranges.js';
 import type { Findings } from './verdict.js';
 

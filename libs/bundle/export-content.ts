@@ -2,7 +2,7 @@ import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { openPayload } from '../payloads/payload.js';
 import { commitmentsOf } from './content.js';
-import type { PayloadPart } from './format.js';
+import type { PayloadPart } from '../contract/bundle-format.js';
 
 /**
  * The content of an event as a member of `payloads`. Undefined if the event has none, or its record is lost or damaged:

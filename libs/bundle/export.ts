@@ -13,7 +13,7 @@ import { completenessLeaf } from '../seal/ledger.js';
 import type { LeafProof } from '../seal/messages.js';
 import { families } from '../streams/catalogue.js';
 import { recordText } from './export-content.js';
-import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from './format.js';
+import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from '../contract/bundle-format.js';
 import { Needs } from './needs.js';
 import type { ProofSource } from './proof-source.js';
 import { nodeName, siblingRanges } from './ranges.js';

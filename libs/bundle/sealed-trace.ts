@@ -3,7 +3,7 @@ import type { Reference } from '../audit/index/messages.js';
 import { LogUnavailable, type LogReading, type RecordedEvent } from '../event-log/port.js';
 import type { SealedEvidence } from '../seal/messages.js';
 import { families } from '../streams/catalogue.js';
-import { MAX_BUNDLE_EVENTS } from './format.js';
+import { MAX_BUNDLE_EVENTS } from '../contract/bundle-format.js';
 import type { ProofSource } from './proof-source.js';
 import { streamsOfTask } from './streams.js';
 

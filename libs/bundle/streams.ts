@@ -5,7 +5,7 @@ import { chained, CHAIN_START, provenState, type MapProof } from '../transparenc
 import { parseHash, sameHash, type Hash } from '../transparency/hash.js';
 import { families, familyOf } from '../streams/catalogue.js';
 import type { BundledEvent } from './events.js';
-import type { Bundle, StreamProof } from './format.js';
+import type { Bundle, StreamProof } from '../contract/bundle-format.js';
 import { Needs } from './needs.js';
 import type { Findings } from './verdict.js';
 

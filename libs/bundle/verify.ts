@@ -3,7 +3,7 @@ import { checkCheckpoint } from './checkpoint.js';
 import { checkContent, checkDocuments } from './content.js';
 import { checkDecisions } from './decisions.js';
 import { checkInclusion, checkNodes, readEvents } from './events.js';
-import { readBundle, type Bundle } from './format.js';
+import { readBundle, type Bundle } from '../contract/bundle-format.js';
 import { checkStreams } from './streams.js';
 import { Findings, type Verdict } from './verdict.js';
 

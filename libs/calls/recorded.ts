@@ -1,4 +1,3 @@
-import type { Event } from '../event-log/event.js';
 import { isJsonObject, type JsonObject } from '../kernel/canonical-json.js';
 import type { Instant } from '../kernel/time.js';
 import type { CheckName } from '../vocabulary/words.js';
@@ -38,11 +37,18 @@ export const CHECK_LIST: readonly CheckName[] = [
   'credential',
 ];
 
-type Written = Pick<Event<string, CallDecided>, 'stream' | 'actor' | 'time' | 'data'>;
+/** The members of an event that the short form leaves to it. */
+interface Written<Data> {
+  readonly stream: string;
+  readonly actor: string;
+  readonly time: Instant;
+  readonly data: Data;
+}
+
 type Members = Record<string, unknown>;
 
 /** The data of version 3, with its members in the order of RFC 8785. */
-export function packDecided({ stream, actor, time, data }: Written): JsonObject {
+export function packDecided({ stream, actor, time, data }: Written<CallDecided>): JsonObject {
   const packed: Members = {};
   if (data.agent !== undefined) packed['agent'] = data.agent;
   if (data.attempt !== 1) packed['attempt'] = data.attempt;
@@ -74,7 +80,7 @@ export function packDecided({ stream, actor, time, data }: Written): JsonObject 
  * The data of version 2 out of an event of version 3, in the order of RFC 8785. It never throws. A member of another form
  * stays as it is, and the schema refuses it.
  */
-export function unpackDecided({ stream, actor, time, data }: Omit<Event, 'id'>): unknown {
+export function unpackDecided({ stream, actor, time, data }: Written<unknown>): unknown {
   if (!isJsonObject(data)) return data;
   const {
     agent,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Bundle } from '../bundle/format.js';
+import { Bundle } from './bundle-format.js';
 import { TraceId } from '../vocabulary/ids.js';
 import { named } from './components.js';
 import { operation } from './operation.js';

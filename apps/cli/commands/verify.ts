@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { MAX_BUNDLE_BYTES } from '../../../libs/bundle/format.js';
+import { MAX_BUNDLE_BYTES } from '../../../libs/contract/bundle-format.js';
 import type { Soundness, Verdict } from '../../../libs/bundle/verdict.js';
 import { isJsonObject, type Json } from '../../../libs/kernel/canonical-json.js';
 import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
