@@ -27,6 +27,11 @@ const PARAMS: Readonly<Record<string, string>> = {
   policyVersion: '1',
   name: 'local-host',
   traceId: 'a'.repeat(32),
+  user: 'ann',
+  level: '0',
+  first: 'x000',
+  second: 'x000',
+  third: '000',
 };
 
 test('an unknown query parameter is refused by every operation, and the known ones are named', async () => {
