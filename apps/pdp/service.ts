@@ -86,6 +86,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
   const notices = parts.onDisk ?? UNHEARD;
   const { dataDir, logFile } = settings;
   const closing = new AsyncDisposableStack();
+  let sealing: Promise<Seal> | undefined;
   if (tracing !== undefined) closing.defer(() => tracing.stop());
   try {
     const metrics = createMetrics();
@@ -97,6 +98,10 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const bearers = bearerTokens(control.view);
     const authenticator = wrapAuthenticator?.(bearers) ?? bearers;
     const secret = await keys.secret('create-ids');
+    // After the first principals: the name of a log holds the id of its first event. Its thread starts while the rest does.
+    if (parts.sealing !== 'off')
+      sealing = openSeal(settings, stores, control, { metrics, onTrouble: parts.onSealTrouble }, closing);
+    sealing?.catch(() => undefined);
     const { index, audit, reads } = await openAudit({ dataDir, logFile }, log, control.time, closing);
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
     const eraser = await openRetention(settings, { stores, control, decisions, index }, closing);
@@ -110,11 +115,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
     const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
     if (siem !== undefined) closing.defer(() => siem.stop());
-    // After the first principals: the name of a log holds the id of its first event.
-    const seal =
-      parts.sealing === 'off'
-        ? undefined
-        : await openSeal(settings, stores, control, { metrics, onTrouble: parts.onSealTrouble }, closing);
+    const seal = await sealing;
     const { lanesHeld } = decisions;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });
     return {
@@ -139,6 +140,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       close: () => closing.disposeAsync(),
     };
   } catch (error) {
+    await sealing?.catch(() => undefined);
     await closing.disposeAsync();
     throw error;
   }

@@ -8,6 +8,8 @@ import type { Settings } from '../settings.js';
 import { KEYS_FILE } from './stores.js';
 
 const INDEX_FILE = 'audit-index.db';
+/** The thread for auditors starts this long after the service opens it, in milliseconds. */
+const WARM_AFTER_MS = 2_000;
 
 export interface Audit {
   readonly index: CallIndex;
@@ -28,7 +30,9 @@ export async function openAudit(
   closing.defer(() => index.close());
   const audit = new AuditThread({ logFile, keysFile: join(dataDir, KEYS_FILE), indexFile });
   closing.defer(() => audit.close());
-  await audit.start();
+  // Loading it would hold up the start. A question that comes earlier starts it, and says why it cannot be answered.
+  const warming = setTimeout(() => void audit.start().catch(() => undefined), WARM_AFTER_MS).unref();
+  closing.defer(() => clearTimeout(warming));
   const reads = new EvidenceReads(log, time);
   closing.defer(() => reads.close());
   return { index, audit, reads };
