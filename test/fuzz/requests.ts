@@ -184,6 +184,8 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     }),
     'GET /v1/audit/traces/:traceId': get('auditor', trace),
     'GET /v1/audit/traces/:traceId/replay': get('auditor', `${trace}/replay`),
+    'GET /v1/audit/traces/:traceId/bundle': get('auditor', `${trace}/bundle`),
+    'GET /v1/audit/sample': get('auditor', '/v1/audit/sample?calls=3&seed=fuzz'),
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
     'GET /v1/audit/calls/:callId': get('auditor', `/v1/audit/calls/${toldCall}`),
     'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
