@@ -85,7 +85,7 @@ class SealerBody {
     port.on('message', (message: ToSealer) => this.take(message));
   }
 
-  /** Until it is told to close. The log of a service that was stopped is sealed to its end, unless sealing fails. */
+  /** Runs until the owner closes it. Then it seals the log to its end, unless sealing fails. */
   async run(): Promise<void> {
     for (;;) {
       if (this.stopping) break;

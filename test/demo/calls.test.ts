@@ -112,7 +112,7 @@ test('a list is followed to its end in every format', async () => {
   assert.match(csv[1] ?? '', /,deny,arguments_invalid,memory,1\.0\.0,recall,bob,clerk,local-host,/);
 });
 
-test('one call is told whole, with its checks, its content and the history of its capability', async () => {
+test('a call is shown whole, with its checks, its content and the history of its capability', async () => {
   const callId = ids.get('bob allowed') ?? '';
   const { code, out, err } = await cli('call', callId);
   assert.equal(code, 0, err);

@@ -31,7 +31,7 @@ async function errorOf(args: readonly string[], env: Record<string, string>, cwd
 
 const directives = (url: string) => errorOf(['directives', '--server', url], { SALLYPORT_TOKEN: 'x' });
 
-test('a port with TLS, or without it, is told by the scheme to use', async (t) => {
+test('the command line names the scheme that the port needs', async (t) => {
   const secure = await portOf(t, createServer(selfSigned()));
   const plain = await portOf(t, createPlainServer());
   const closed = await directives(`http://127.0.0.1:${secure}`);

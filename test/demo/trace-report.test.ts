@@ -61,7 +61,7 @@ async function cli(args: readonly string[], role: Role = 'auditor') {
 
 const TIME = String.raw`\d{2}:\d{2}:\d{2}`;
 
-test('each call is told in a sentence, with its evidence', async () => {
+test('a sentence describes each call, with its evidence', async () => {
   const { code, out, err } = await cli(['trace', task.traceId]);
   assert.equal(code, 0, err);
   for (const sentence of [

@@ -31,7 +31,24 @@ const LATE = '2027-01-01T00:00:00.000Z';
 const remove = (where: string) => (db: DatabaseSync) => db.exec(`DELETE FROM events WHERE ${where}`);
 const lastTask = "(SELECT id FROM streams WHERE name LIKE 'calls-%' ORDER BY id DESC LIMIT 1)";
 
-const EVENTS: readonly (readonly [name: string, change: (db: DatabaseSync) => void, found: RegExp])[] = [
+/** A change of the log, and the line of `sallyport check` that finds it. */
+type Falsification = readonly [name: string, change: (db: DatabaseSync) => void, found: RegExp];
+
+function eachIsFound(rows: readonly Falsification[]): void {
+  for (const [name, change, found] of rows) {
+    test(name, () => {
+      const copy = folder.copy();
+      copy.edit(change);
+      const { damages } = copy.check();
+      assert.ok(
+        damages.some((line) => found.test(line)),
+        damages.join('\n'),
+      );
+    });
+  }
+}
+
+const EVENTS: readonly Falsification[] = [
   ['an event is edited', dataOf('CallDecided', () => ({ operation: 'erase' })), SEALED],
   ["a decision's time", headOf('CallDecided', { time: LATE }), SEALED],
   ["a decision's actor", headOf('CallDecided', { actor: 'somebody' }), SEALED],
@@ -73,20 +90,10 @@ const EVENTS: readonly (readonly [name: string, change: (db: DatabaseSync) => vo
 ];
 
 describe('a falsified event is found', () => {
-  for (const [name, change, found] of EVENTS) {
-    test(name, () => {
-      const copy = folder.copy();
-      copy.edit(change);
-      const { damages } = copy.check();
-      assert.ok(
-        damages.some((line) => found.test(line)),
-        damages.join('\n'),
-      );
-    });
-  }
+  eachIsFound(EVENTS);
 });
 
-const PAYLOADS: readonly (readonly [name: string, change: (db: DatabaseSync) => void, found: RegExp])[] = [
+const PAYLOADS: readonly Falsification[] = [
   [
     'a payload is flipped',
     (db) => {
@@ -125,17 +132,7 @@ const PAYLOADS: readonly (readonly [name: string, change: (db: DatabaseSync) => 
 ];
 
 describe('falsified content is found', () => {
-  for (const [name, change, found] of PAYLOADS) {
-    test(name, () => {
-      const copy = folder.copy();
-      copy.edit(change);
-      const { damages } = copy.check();
-      assert.ok(
-        damages.some((line) => found.test(line)),
-        damages.join('\n'),
-      );
-    });
-  }
+  eachIsFound(PAYLOADS);
 
   test('a payload is decrypted, changed and encrypted again', () => {
     const copy = folder.copy();

@@ -102,7 +102,7 @@ test('a restored log starts with its witness, and one whose history was changed 
   await forged(dataOf('LogRestored', () => ({ backupHead: '0' })));
 });
 
-test('a witness that is missing stops the start, and a new one is told', async (t) => {
+test('a missing witness stops the start, and a new one leaves a notice', async (t) => {
   const { witness, live, start } = ground(t);
   await live();
   rmSync(witness, { recursive: true });

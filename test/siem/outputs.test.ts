@@ -101,7 +101,7 @@ test('the file has every event of the log in its order, and goes on after a rest
   assert.deepEqual(idsOf(await arrived(second, () => eventsIn(file))), await wanted(second), 'nothing twice or missed');
 });
 
-test('a file that cannot be written denies nothing, is told, and gets everything later', async (t) => {
+test('a file that cannot be written denies nothing, leaves a log line, and gets everything later', async (t) => {
   const missing = join(folder(t), 'later');
   const told: string[] = [];
   const service = await started(

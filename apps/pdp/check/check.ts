@@ -1,6 +1,7 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { INDEX_FILE } from '../../../libs/audit/index/file-reader.js';
 import { KEYS_FILE } from '../../../libs/backup/manifest.js';
 import { incarnationIn } from '../../../libs/backup/incarnation.js';
 import { categoryOf } from '../../../libs/event-log/event.js';
@@ -91,9 +92,7 @@ class FolderCheck {
     const { agreeing, unsealed } = seals.end();
     const opened = this.checkContent();
     const documents = this.checkDocuments();
-    const rows = checkIndex(join(this.settings.dataDir, 'audit-index.db'), this.decided, (place) =>
-      this.damaged(place),
-    );
+    const rows = checkIndex(join(this.settings.dataDir, INDEX_FILE), this.decided, (place) => this.damaged(place));
     const witnessed = this.checkWitness(keyOf);
     const counts = [
       `${this.events} events in ${this.revisions.size} streams`,

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
+import { INDEX_FILE } from '../../../libs/audit/index/file-reader.js';
+import { KEYS_FILE } from '../../../libs/backup/manifest.js';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
 import { EvidenceReads } from '../../../libs/retention/evidence-reads.js';
 import type { LogTime } from '../../../libs/control/log-time.js';
 import { AuditThread } from '../audit/thread/audit-thread.js';
 import type { Settings } from '../settings.js';
-import { KEYS_FILE } from './stores.js';
 
-const INDEX_FILE = 'audit-index.db';
 /** The thread for auditors starts this long after the service opens it, in milliseconds. */
 const WARM_AFTER_MS = 2_000;
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { KEYS_FILE } from '../../../libs/backup/manifest.js';
 import type { EventLog } from '../../../libs/event-log/port.js';
 import { settledLog } from '../../../libs/event-log/settled.js';
 import { openSqliteLog, type SqliteLog } from '../../../libs/event-log/sqlite/sqlite-log.js';
@@ -14,8 +15,6 @@ import { tracedLog } from '../observability/traced-log.js';
 import type { Tracing } from '../observability/tracing.js';
 import { DiskWatch, watchedKeyring, type DiskNotices } from '../observability/disk-watch.js';
 import type { Settings } from '../settings.js';
-
-export const KEYS_FILE = 'keys.db';
 
 /** The stores of the service: events, the keys of content, and the keys of the installation. */
 export interface Stores {

@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { Damaged } from '../../../libs/event-log/sqlite/shared/errors.js';
-import { CellReader } from '../../../libs/event-log/sqlite/shared/query.js';
+import type { Found } from '../../../libs/event-log/sqlite/shared/query.js';
+import { pageIn } from '../../../libs/event-log/sqlite/shared/reading.js';
 import { openLogReader } from '../../../libs/event-log/sqlite/worker/log-reader.js';
 import { keyOf, ocsfOf } from '../../../libs/siem/ocsf-of.js';
 import type { OcsfEvent } from '../../../libs/siem/ocsf.js';
@@ -30,9 +31,7 @@ serve({
       keepsAfter: (error) => error instanceof Damaged,
     });
     const read = (after: number): Read =>
-      reader.use((open) =>
-        readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS }).cells, after),
-      );
+      reader.use((open) => readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS }), after));
     const desk = deskOf(read, file === undefined ? undefined : new SiemFile(file), otlp && openOtlp(otlp));
     return {
       answer(requests: readonly SiemRequest[]) {
@@ -53,21 +52,10 @@ interface Read extends SiemPage {
 }
 
 /** The events of an answer of the log as OCSF events. */
-function readPage(cells: ConstructorParameters<typeof CellReader>[0], after: number): Read {
-  const reader = new CellReader(cells);
-  reader.number();
-  const more = reader.number() === 1;
-  let to = after;
-  const events = reader.list(() => {
-    to = reader.number();
-    const stream = reader.text();
-    // The revision and the type are also in the text.
-    reader.number();
-    reader.text();
-    return ocsfOf({ position: BigInt(to), stream, json: reader.text() });
-  });
-  const mapped = events.filter((event) => event !== undefined);
-  return { to, count: mapped.length, atEnd: !more, events: mapped };
+function readPage(found: Found, after: number): Read {
+  const { events, more } = pageIn(found);
+  const mapped = events.map(ocsfOf).filter((event) => event !== undefined);
+  return { to: Number(events.at(-1)?.position ?? after), count: mapped.length, atEnd: !more, events: mapped };
 }
 
 function deskOf(read: (after: number) => Read, file: SiemFile | undefined, otlp: OtlpLogs | undefined) {

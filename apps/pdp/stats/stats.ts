@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { INDEX_FILE } from '../../../libs/audit/index/file-reader.js';
 import { KEYS_FILE } from '../../../libs/backup/manifest.js';
 import { withLogStats, type EventCount } from '../../../libs/event-log/sqlite/log-stats.js';
 import { toInstant, toMs } from '../../../libs/kernel/time.js';
@@ -38,7 +39,7 @@ export function readStats(dataDir: string, logFile: string, nowMs: number): Fold
     const sinceMs = Math.max(oldest === undefined ? nowMs : toMs(oldest), nowMs - GROWTH_DAYS * DAY_MS);
     const days = Math.max((nowMs - sinceMs) / DAY_MS, 1);
     return {
-      files: filesOf(logFile, ...[KEYS_FILE, 'audit-index.db'].map((name) => join(dataDir, name))),
+      files: filesOf(logFile, ...[KEYS_FILE, INDEX_FILE].map((name) => join(dataDir, name))),
       events: { ...sumOf(counts), byType: counts },
       payloads,
       documents,

@@ -5,6 +5,8 @@ import { queryOf } from './queries.js';
 import { IndexUnavailable, readingBy, type IndexReading, type IndexStamp } from './reading.js';
 import { markOf } from './store.js';
 
+/** The name of the file in the data folder. */
+export const INDEX_FILE = 'audit-index.db';
 /** SQLite waits this long for the checkpoint of the thread that writes the file. */
 const BUSY_MS = 1_000;
 

@@ -1,4 +1,4 @@
-import { ServiceThread } from '../../threads/service-thread.js';
+import { AskingThread } from '../../threads/asking-thread.js';
 import type { IndexReply, IndexRequest } from './messages.js';
 import { IndexUnavailable } from './reading.js';
 
@@ -7,29 +7,20 @@ const MAX_WAITING = 256;
 /** Limits for new objects: few outlive their message, and V8 would by default take several times as much memory. */
 const LIMITS = { maxYoungGenerationSizeMb: 12 } as const;
 
-interface Waiting {
-  readonly resolve: (reply: IndexReply) => void;
-  readonly reject: (error: IndexUnavailable) => void;
-}
-
 /** The main thread's side of the thread that has the file of the index open. */
 export class IndexThread {
-  private readonly thread: ServiceThread<IndexReply, string>;
-  /** In the order of the requests, which is the order of the answers. */
-  private readonly waiting: Waiting[] = [];
+  private readonly thread: AskingThread<IndexRequest, IndexReply, string>;
   private closed = false;
 
   /** `onDeath` is called if the thread ends before `close` is called. */
   constructor(file: string, onDeath: () => void) {
-    this.thread = new ServiceThread({
+    this.thread = new AskingThread({
       script: new URL('./worker.js', import.meta.url),
       data: file,
       limits: LIMITS,
       startError: (code) => new IndexUnavailable(`the audit index cannot be opened: ${code ?? 'its thread ended'}`),
-      onAnswer: (reply) => this.waiting.shift()?.resolve(reply),
+      lost: () => new IndexUnavailable('the thread of the index has ended'),
       onEnd: () => {
-        const lost = new IndexUnavailable('the thread of the index has ended');
-        for (const { reject } of this.waiting.splice(0)) reject(lost);
         if (!this.closed) onDeath();
       },
     });
@@ -47,11 +38,8 @@ export class IndexThread {
   /** Throws `IndexUnavailable`. */
   async ask(request: IndexRequest): Promise<IndexReply> {
     if (this.closed || !this.thread.running) throw new IndexUnavailable('the index is not open');
-    if (this.waiting.length >= MAX_WAITING) throw new IndexUnavailable('too many requests wait for the index');
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
-      this.thread.post(request);
-    });
+    if (this.thread.waiting >= MAX_WAITING) throw new IndexUnavailable('too many requests wait for the index');
+    return this.thread.ask(request);
   }
 
   /** Ends the thread after it has answered all earlier requests. */

@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '../port.js';
-import { CellReader, type Found } from './shared/query.js';
+import { firstNumber, pageIn } from './shared/reading.js';
 import { openLogReader } from './worker/log-reader.js';
 
 /** A connection for one thread that reads the log in pages. Each event has been checked to be what was written. */
@@ -19,24 +19,10 @@ export interface LogPages {
 export function openLogPages(path: string): LogPages {
   const reader = openLogReader(path);
   return {
-    all: (after, categories, limit) => eventsIn(reader.answer({ kind: 'all', after, categories, limit })),
-    stream: (stream, after, limit) => eventsIn(reader.answer({ kind: 'stream', stream, after, limit })),
-    head: (stream) => new CellReader(reader.answer({ kind: 'head', stream }).cells).number(),
-    end: () => new CellReader(reader.answer({ kind: 'end' }).cells).number(),
+    all: (after, categories, limit) => pageIn(reader.answer({ kind: 'all', after, categories, limit })).events,
+    stream: (stream, after, limit) => pageIn(reader.answer({ kind: 'stream', stream, after, limit })).events,
+    head: (stream) => firstNumber(reader.answer({ kind: 'head', stream })),
+    end: () => firstNumber(reader.answer({ kind: 'end' })),
     close: () => reader.close(),
   };
-}
-
-function eventsIn({ cells }: Found): readonly RecordedEvent[] {
-  const input = new CellReader(cells);
-  // The end of the log, and whether more may follow.
-  input.number();
-  input.number();
-  return input.list(() => ({
-    position: BigInt(input.number()),
-    stream: input.text(),
-    revision: input.number(),
-    type: input.text(),
-    json: input.text(),
-  }));
 }

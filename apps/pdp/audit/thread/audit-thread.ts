@@ -1,7 +1,7 @@
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
 import { LogUnavailable } from '../../../../libs/event-log/port.js';
 import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
-import { ServiceThread } from '../../../../libs/threads/service-thread.js';
+import { AskingThread } from '../../../../libs/threads/asking-thread.js';
 import { Overloaded, unwrap } from '../../edge/problem.js';
 import { err } from '../../../../libs/kernel/result.js';
 import type { BundleStep } from './bundle-session.js';
@@ -14,33 +14,22 @@ const RESTART_MS = 250;
 /** A request that needs more ends the thread, and not the service. */
 const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 } as const;
 
-interface Waiting {
-  readonly resolve: (reply: AuditReply) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * The main thread's side of the thread that answers auditors. The thread has connections of its own to all stores, and a
  * lower priority: evidence costs decisions nothing but the copying of its bytes to the client.
  */
 export class AuditThread {
-  private readonly thread: ServiceThread<AuditReply, string>;
-  /** In the order of the requests, which is the order of the answers. */
-  private readonly waiting: Waiting[] = [];
+  private readonly thread: AskingThread<AuditRequest, AuditReply, string>;
   private closed = false;
 
   constructor(data: AuditThreadData) {
-    this.thread = new ServiceThread({
+    this.thread = new AskingThread({
       script: new URL('./worker.js', import.meta.url),
       data,
       limits: LIMITS,
       restartMs: RESTART_MS,
       startError: () => unavailable('the thread that reads evidence cannot start'),
-      onAnswer: (reply) => this.waiting.shift()?.resolve(reply),
-      onEnd: () => {
-        const lost = unavailable('the thread that reads evidence has ended: ask again');
-        for (const { reject } of this.waiting.splice(0)) reject(lost);
-      },
+      lost: () => unavailable('the thread that reads evidence has ended: ask again'),
     });
   }
 
@@ -70,11 +59,8 @@ export class AuditThread {
   private async exchange(request: AuditRequest): Promise<AuditReply> {
     if (this.closed) throw unavailable('the service is shutting down');
     if (!this.thread.running) await this.thread.start();
-    if (this.waiting.length >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
-    return new Promise<AuditReply>((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
-      this.thread.post(request);
-    });
+    if (this.thread.waiting >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
+    return this.thread.ask(request);
   }
 
   /** Ends the thread after it has answered all earlier requests. */

@@ -27,7 +27,8 @@ const allQuery = ({ after, categories, limit = PAGE_EVENTS }: ReadAllOptions) =>
   // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
   ({ kind: 'all', after: Number(after), categories: categories ?? null, limit: Math.max(1, limit) }) as const;
 
-function pageIn({ cells }: Found): Page {
+/** The events of an answer, the end of the log at that moment, and whether more events follow. */
+export function pageIn({ cells }: Found): Page {
   const input = new CellReader(cells);
   const end = BigInt(input.number());
   const more = input.number() === 1;
@@ -68,7 +69,8 @@ function payloadsIn({ cells, bytes = new Uint8Array() }: Found): (Uint8Array | u
   });
 }
 
-function firstNumber({ cells: [cell] }: Found): number {
+/** The only number of an answer. */
+export function firstNumber({ cells: [cell] }: Found): number {
   if (typeof cell !== 'number') throw new TypeError('a message that does not hold what it should');
   return cell;
 }
