@@ -8,13 +8,14 @@ const WHERE = '/checkpoint';
 /**
  * Checks the signatures of the checkpoint. The keys of the bundle have to be exactly those that signed, and they prove
  * nothing by themselves: `given` are the keys that the reader trusts. One of them has to be the key of the log itself: a
- * cosigner such as a witness signs checkpoints of any log. Undefined if the checkpoint cannot be used.
+ * cosigner such as a witness signs checkpoints of any log. Returns the
+ * key that signed as that of the log. Undefined if the checkpoint cannot be used.
  */
 export function checkCheckpoint(
   bundle: Bundle,
   given: readonly NoteVerifier[],
   findings: Findings,
-): SignedCheckpoint | undefined {
+): { readonly checkpoint: SignedCheckpoint; readonly logKey: NoteVerifier } | undefined {
   const read = parseCheckpoint(bundle.checkpoint);
   if (!read.ok) return findings.fault(WHERE, read.error);
   const checkpoint = read.value;
@@ -39,13 +40,13 @@ export function checkCheckpoint(
     findings.gap(
       `no key was given: that ${keyName(logKey)} is the key of the log is only the bundle's own word (give --key)`,
     );
-    return checkpoint;
+    return { checkpoint, logKey };
   }
   if (!isGiven(logKey)) return findings.fault(WHERE, 'none of the given keys signed it as the key of the log');
   findings.checked.push(`${keyName(logKey)} is a key that was given with --key`);
   for (const key of own.filter((each) => each !== logKey && isGiven(each)))
     findings.checked.push(`${keyName(key)} was given with --key too, and signed the checkpoint as a cosigner`);
-  return checkpoint;
+  return { checkpoint, logKey };
 }
 
 const keyName = ({ name, keyId }: NoteVerifier): string => `key ${Buffer.from(keyId).toString('hex')} of ${name}`;

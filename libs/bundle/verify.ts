@@ -5,11 +5,14 @@ import { checkDecisions } from './decisions.js';
 import { checkInclusion, checkNodes, readEvents } from './events.js';
 import { readBundle, type Bundle } from '../contract/bundle-format.js';
 import { checkStreams } from './streams.js';
+import { checkWitness, type Witness } from './witnessed.js';
 import { Findings, type Verdict } from './verdict.js';
 
 export interface VerifyOptions {
   /** The keys that the reader trusts. Without one, the verdict is at most `partly`. */
   readonly keys: readonly NoteVerifier[];
+  /** Checkpoints that the reader trusts. Without them, nothing is said about other histories of the same key. */
+  readonly witness?: Witness;
 }
 
 /**
@@ -33,9 +36,11 @@ export async function verifyBundle(text: string, options: VerifyOptions): Promis
   return findings.verdict(bundle.traceId);
 }
 
-async function verify(bundle: Bundle, { keys }: VerifyOptions, findings: Findings): Promise<void> {
-  const checkpoint = checkCheckpoint(bundle, keys, findings);
-  if (checkpoint === undefined) return;
+async function verify(bundle: Bundle, { keys, witness }: VerifyOptions, findings: Findings): Promise<void> {
+  const signed = checkCheckpoint(bundle, keys, findings);
+  if (signed === undefined) return;
+  const { checkpoint, logKey } = signed;
+  if (witness !== undefined) checkWitness(checkpoint, logKey, witness, findings);
   const events = readEvents(bundle, findings);
   if (events === undefined) return;
   const used = checkInclusion(bundle, events, checkpoint, findings);

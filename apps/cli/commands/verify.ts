@@ -1,10 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { MAX_BUNDLE_BYTES } from '../../../libs/contract/bundle-format.js';
+import type { Witness } from '../../../libs/bundle/witnessed.js';
 import type { Soundness, Verdict } from '../../../libs/bundle/verdict.js';
 import { isJsonObject, type Json } from '../../../libs/kernel/canonical-json.js';
 import { parseStrictJson } from '../../../libs/kernel/strict-json.js';
+import { MAX_WITNESSED, witnessNames } from '../../../libs/seal/witness.js';
 import { parseVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
 import { collect, describe, type Exits } from '../command.js';
 import { at, jsonText, list, printable, table } from '../print.js';
@@ -12,6 +14,8 @@ import { EXIT, UsageError, type World } from '../world.js';
 
 interface VerifyOptions {
   readonly key: readonly string[];
+  readonly witness?: string;
+  readonly consistency?: string;
   readonly json?: boolean;
 }
 
@@ -24,7 +28,8 @@ const EXITS: Readonly<Record<Soundness, number>> = {
 /** Calls that are listed for a person. `--json` has all of them. */
 const MAX_CALLS = 50;
 const MAX_KEY_BYTES = 65_536;
-const MAX_KEY_DEPTH = 16;
+const MAX_CHECKPOINT_BYTES = 8_192;
+const MAX_DEPTH = 16;
 
 /** `sallyport verify`: checks a bundle without a service, a network or a data folder. */
 export function addVerify(program: Command, world: World, exits: Exits): void {
@@ -35,12 +40,15 @@ export function addVerify(program: Command, world: World, exits: Exits): void {
     example: 'sallyport verify trace.json --key log-key.json',
   })
     .option('--key <file|text>', 'a verifier key of the log, or a file with one; repeatable', collect, [])
+    .option('--witness <folder>', 'a witness folder: the checkpoint has to be of the log that it saw')
+    .option('--consistency <file>', 'with --witness: an answer of /v1/audit/consistency that leads to its checkpoints')
     .option('--json', 'print only JSON on stdout')
     .action(async (name: string, options: VerifyOptions) => {
       const { verifyBundle } = await import('../../../libs/bundle/verify.js');
       const keys = options.key.flatMap((text) => keysIn(world, text));
+      const witness = witnessOf(world, options);
       const text = name === '-' ? await world.readStdin(MAX_BUNDLE_BYTES) : textOf(world, name, MAX_BUNDLE_BYTES);
-      const verdict = await verifyBundle(text, { keys });
+      const verdict = await verifyBundle(text, { keys, ...(witness === undefined ? {} : { witness }) });
       if (options.json === true) world.out(`${jsonText(verdict)}\n`);
       else world.out(linesOf(verdict).join('\n') + '\n');
       exits.code = EXITS[verdict.soundness];
@@ -79,8 +87,38 @@ function keysIn(world: World, option: string): NoteVerifier[] {
   throw new UsageError('--key needs a verifier key of the log (<name>+<id>+<key>), or a file with such keys');
 }
 
+/** The checkpoints of `--witness`, and the proof of `--consistency`. Throws `UsageError` if one cannot be read. */
+function witnessOf(world: World, { witness: folder, consistency: file }: VerifyOptions): Witness | undefined {
+  if (folder === undefined) {
+    if (file !== undefined) throw new UsageError('--consistency needs --witness');
+    return undefined;
+  }
+  const notes = namesIn(world, folder).map((name) => {
+    return { name, note: textOf(world, join(folder, name), MAX_CHECKPOINT_BYTES) };
+  });
+  return file === undefined ? { notes } : { notes, consistency: hashesIn(textOf(world, file, MAX_KEY_BYTES)) };
+}
+
+function namesIn(world: World, folder: string): string[] {
+  try {
+    // The newest ones: a witness of Sallyport keeps as many.
+    const names = witnessNames(resolve(world.cwd, folder)).slice(-MAX_WITNESSED);
+    if (names.length > 0) return names;
+  } catch (error) {
+    throw new UsageError(`cannot read ${folder}: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`);
+  }
+  throw new UsageError(`${folder} has no checkpoints`);
+}
+
+function hashesIn(text: string): string[] {
+  const parsed = parseStrictJson(text, MAX_DEPTH);
+  const hashes = parsed.ok && isJsonObject(parsed.value) ? parsed.value['hashes'] : undefined;
+  if (Array.isArray(hashes) && hashes.every((hash) => typeof hash === 'string')) return hashes;
+  throw new UsageError('--consistency needs an answer of /v1/audit/consistency');
+}
+
 function publishedKeys(text: string): string[] {
-  const parsed = parseStrictJson(text, MAX_KEY_DEPTH);
+  const parsed = parseStrictJson(text, MAX_DEPTH);
   const value: Json = parsed.ok ? parsed.value : {};
   return isJsonObject(value) ? list(value, 'keys').map((key) => publishedKey(value, key)) : [];
 }
