@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from '../../test/support/testing.js';
 import { MemoryLog } from '../event-log/memory/memory-log.js';
-import { LogUnavailable, type Batch } from '../event-log/port.js';
+import { LogUnavailable, OutcomeUnknown, type Batch } from '../event-log/port.js';
 import { settledLog } from '../event-log/settled.js';
 import { systemClock, toInstant } from '../kernel/time.js';
 import { families, type EventOf } from '../streams/catalogue.js';
@@ -15,13 +15,16 @@ function world() {
   const settled = settledLog(inner, { clock: systemClock });
   let nowMs = 0;
   let failing = false;
+  let doubtful = false;
   let poisoned: string | undefined;
   const log = {
     head: (stream: string) => settled.head(stream),
     append: async (batch: Batch) => {
       if (failing) throw new LogUnavailable('the disk is full');
       if (poisoned !== undefined && JSON.stringify(batch).includes(poisoned)) throw new TypeError('unforeseen');
-      return settled.append(batch);
+      const outcome = await settled.append(batch);
+      if (doubtful) throw new OutcomeUnknown('the disk does not answer');
+      return outcome;
     },
   };
   const reads = new EvidenceReads(log, { now: () => toInstant(nowMs), monotonicMs: () => nowMs });
@@ -29,6 +32,7 @@ function world() {
     reads,
     pass: (ms: number) => (nowMs += ms),
     fail: (is: boolean) => (failing = is),
+    doubt: (is: boolean) => (doubtful = is),
     poison: (text: string) => (poisoned = text),
     inner,
     recorded: async (by = 'ada'): Promise<Recorded[]> =>
@@ -135,6 +139,17 @@ test('questions that were answered are listed after a failure, and refused ones 
   const all = listed(await recorded());
   for (const id of ['first', 'last', ...answered]) assert.ok(all.includes(id), id);
   assert.ok(all.length <= 2 + 2 * MAX_READS_LISTED, `${all.length} questions`);
+});
+
+test('a record of unknown outcome is no answer, and is made again: a reader never hears of a command', async () => {
+  const { reads, doubt, recorded } = world();
+  doubt(true);
+  const refusal = await reads.note('ada', trace('a')).catch((error: unknown) => error);
+  assert.ok(refusal instanceof LogUnavailable && !(refusal instanceof OutcomeUnknown));
+  doubt(false);
+  await reads.note('ada', trace('b'));
+  await reads.close();
+  assert.deepEqual(listed(await recorded()), ['a', 'a', 'b']);
 });
 
 test('a filter that is cut within a character is recorded, and one that no event can hold is left out', async () => {

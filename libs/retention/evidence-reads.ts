@@ -1,4 +1,4 @@
-import { LogClosed, LogOverloaded, LogUnavailable } from '../event-log/port.js';
+import { LogClosed, LogOverloaded, LogUnavailable, OutcomeUnknown } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
@@ -169,13 +169,19 @@ export class EvidenceReads {
       const expected = (reader.revision ??= await this.log.head(stream));
       const write = readsWrite(by, expected, events, { actor: by, time: this.time.now() });
       reader.revision = undefined;
-      const outcome = await this.log.append({ writes: [write], checks: [] });
+      const outcome = await this.log.append({ writes: [write], checks: [] }).catch(unrecorded);
       if (outcome.kind !== 'committed') continue;
       reader.revision = expected + events.length;
       return;
     }
     throw new LogUnavailable('the reading of evidence could not be recorded');
   }
+}
+
+/** Whoever reads evidence has no command to repeat: an append of unknown outcome is one that has to be made again. */
+function unrecorded(error: unknown): never {
+  if (error instanceof OutcomeUnknown) throw new LogUnavailable(error.message, { cause: error });
+  throw error;
 }
 
 type Read = EventOf<'EvidenceRead'>['data']['what'][number];
