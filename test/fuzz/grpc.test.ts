@@ -24,7 +24,7 @@ let wire: GrpcWire;
 let rights: Rights;
 let task: Answered;
 before(async () => {
-  service = await startService();
+  service = await startService({ sealing: undefined });
   wire = grpcWireTo(service.server.grpc);
   rights = await rightRequests(service);
   task = await openTask(service);

@@ -41,12 +41,18 @@ function rarely<Made>(uses: number, make: () => Promise<Made>): () => Promise<Ma
   };
 }
 
+/** Half a minute, where a checkpoint takes a second. */
+const SEALED_TRIES = 1_500;
+
 /** The id of the first event, once a checkpoint has it. */
 async function sealedEvent(service: TestService): Promise<string> {
   const { items } = expecting(200, await service.call('auditor', 'GET', '/v1/audit/events?limit=1'));
   const [{ id }] = items;
-  while ((await service.call('auditor', 'GET', `/v1/audit/events/${id}/proof`)).status !== 200) await pause(20);
-  return id;
+  for (let tries = 0; tries < SEALED_TRIES; tries += 1) {
+    if ((await service.call('auditor', 'GET', `/v1/audit/events/${id}/proof`)).status === 200) return id;
+    await pause(20);
+  }
+  throw new Error('no checkpoint covers the first event: was the service started with sealing?');
 }
 
 /** Makes what the requests are about. */
