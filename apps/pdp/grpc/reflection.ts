@@ -1,7 +1,7 @@
 import { status, type Server, type ServerDuplexStream } from '@grpc/grpc-js';
 import { descriptorSet, servicesIn } from '../../../libs/wire/protos.js';
 import type { OpenCall } from '../overload/grpc.js';
-import { Descriptors, type FileAndImports } from './descriptors.js';
+import type { Descriptors, FileAndImports } from './descriptors.js';
 
 /** A `ServerReflectionRequest`. `message_request` is the name of the field that is set. */
 interface Question {
@@ -23,18 +23,16 @@ const VERSIONS = ['v1', 'v1alpha'];
  * waits until the client has taken the previous answer.
  */
 export function serveReflection(server: Server, openOf: (call: Pick<ReflectionCall, 'metadata'>) => OpenCall): void {
-  const descriptors = new Descriptors(descriptorSet());
+  const set = descriptorSet();
+  let read: Promise<Descriptors> | undefined;
+  // Their reader is loaded for the first client: few ever come, and a start would wait for it.
+  const descriptors = (): Promise<Descriptors> =>
+    (read ??= import('./descriptors.js').then((reader) => new reader.Descriptors(set)));
   const serve = (call: ReflectionCall): void => {
-    const open = openOf(call);
-    call.on('end', () => call.end());
-    call.on('data', (question: Question) => {
-      open.pause();
-      const taken = open.answering();
-      call.write(answerTo(descriptors, question), () => {
-        taken();
-        open.resume();
-      });
-    });
+    descriptors().then(
+      (known) => answerAll(known, call, openOf(call)),
+      () => call.emit('error', { code: status.INTERNAL, details: 'the descriptors cannot be read' }),
+    );
   };
   for (const version of VERSIONS) {
     const name = `grpc.reflection.${version}.ServerReflection`;
@@ -42,6 +40,18 @@ export function serveReflection(server: Server, openOf: (call: Pick<ReflectionCa
     if (definition === undefined) throw new Error(`no proto of ${name}`);
     server.addService(definition, { ServerReflectionInfo: serve });
   }
+}
+
+function answerAll(descriptors: Descriptors, call: ReflectionCall, open: OpenCall): void {
+  call.on('end', () => call.end());
+  call.on('data', (question: Question) => {
+    open.pause();
+    const taken = open.answering();
+    call.write(answerTo(descriptors, question), () => {
+      taken();
+      open.resume();
+    });
+  });
 }
 
 function answerTo(descriptors: Descriptors, question: Question): object {

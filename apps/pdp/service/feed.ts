@@ -10,7 +10,7 @@ import { Watches } from '../directives/watches.js';
 import { registerFeedGauges } from '../observability/gauges.js';
 import type { Metrics } from '../observability/metrics.js';
 import type { Bounds } from '../overload/bounds.js';
-import { startRelay, type Relay } from '../relay/relay.js';
+import type { Relay } from '../relay/relay.js';
 import type { Settings } from '../settings.js';
 import type { Control } from './control.js';
 import type { Stores } from './stores.js';
@@ -59,7 +59,8 @@ export async function openFeed(
   registerFeedGauges(registry, instances, broadcast);
   const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
   const relayed = { log, incarnation, clock, time, beatSigner, view, registry, publicUrl, ...told };
-  const relay = kafka && startRelay(kafka, relayed);
+  // Loaded only if it is used: the client library has many modules.
+  const relay = kafka && (await import('../relay/relay.js')).startRelay(kafka, relayed);
   if (relay !== undefined) closing.defer(() => relay.stop());
   const watches = new Watches(view, authenticator, broadcast, bounds.watches, instances);
   watches.start();

@@ -37,6 +37,10 @@ export interface SiemSettings {
   readonly otlp: OtlpOptions | undefined;
 }
 
+/** Whether OCSF events leave on any way. */
+export const leavesForSiem = ({ siem, kafka }: { siem: SiemSettings; kafka: object | undefined }): boolean =>
+  (siem.kafka && kafka !== undefined) || siem.file !== undefined || siem.otlp !== undefined;
+
 const EXPORTERS: Readonly<Record<string, string>> = {
   grpc: '@opentelemetry/exporter-logs-otlp-grpc',
   'http/json': '@opentelemetry/exporter-logs-otlp-http',

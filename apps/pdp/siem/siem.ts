@@ -31,11 +31,9 @@ interface SiemNeeds extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble' | 'o
 const DELIVER_MS = 30_000;
 const HEADERS = { 'content-type': 'application/json' };
 
-/** Starts a lane for each way on which OCSF events leave. Undefined if there is none. None of them holds up a decision. */
-export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds): Siem | undefined {
+/** Starts a lane for each way on which OCSF events leave. None of them holds up a decision. */
+export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds): Siem {
   const { file, otlp } = siem;
-  const toKafka = siem.kafka && kafka !== undefined;
-  if (!toKafka && file === undefined && otlp === undefined) return undefined;
   const thread = new SiemThread({ logFile, file, otlp });
   const { log, registry } = needs;
   // The embedded store admits one process, so an earlier holder of the lanes is gone.
@@ -45,7 +43,7 @@ export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds):
     lanes.push(lane);
     measure(registry, name, lane, () => log.latestCommit());
   };
-  if (toKafka) {
+  if (siem.kafka && kafka !== undefined) {
     const { connection, ...sizes } = kafka;
     add('kafka', runSiemLane('siem-kafka', parts, eventsOutlet(connection, sizes, SIEM_TOPIC), kafkaOutput(thread)));
   }
