@@ -48,7 +48,7 @@ test('SIGQUIT and SIGUSR2 do nothing but say so once, and SIGHUP says what it re
   for (const signal of ['SIGQUIT', 'SIGUSR2'] as const) service.kill(signal);
   await said(service, 'ignored', 2);
   for (const signal of ['SIGQUIT', 'SIGUSR2', 'SIGHUP'] as const) service.kill(signal);
-  await said(service, 'reloaded');
+  await said(service, 'no file has changed');
   assert.equal((await service.call('operator', 'GET', '/v1/directives')).status, 200);
   service.kill('SIGTERM');
   assert.deepEqual(await ended(service), EXIT_0);
