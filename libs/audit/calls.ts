@@ -17,7 +17,7 @@ import type { CallFilter } from './index/messages.js';
 import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
 import { byPosition, damagedEvent } from './stored-event.js';
-import { namesOf } from './users.js';
+import { namesOf, rememberedUsers } from './users.js';
 
 /** A call, or its place if the log cannot show it. */
 export type ListedCall = CallSummary | DamagedEvent | MissingEvent;
@@ -48,7 +48,7 @@ export class CallAudit {
     const contents = new Contents(this.log, this.keys);
     const history = new History(this.log, this.directives);
     const reconstructor = new Reconstructor(this.log, this.engines, history);
-    const sources = { reconstructor, history, contents, users: this.keys };
+    const sources = { reconstructor, history, contents, users: rememberedUsers(this.keys) };
     const items = new Map<FoundAttempt, ListedCall>();
     // In order of the log, so that states only move forward.
     for (const each of [...found].sort((a, b) => byPosition(a.reference, b.reference))) {

@@ -1,5 +1,5 @@
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
-import type { DecisionEngines, RulesOfThen } from '../decision-point/engines.js';
+import type { DecisionEngines, PolicyAnswers, RulesOfThen } from '../decision-point/engines.js';
 import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
@@ -59,6 +59,7 @@ export class Reconstructor {
     private readonly history = new History(log),
     /** Absent if content must not be read: then the engines answer from the record. */
     private readonly contents?: Contents,
+    private readonly answers: PolicyAnswers = 'anew',
   ) {}
 
   /** An error is `Damage`: the log lacks an input of the decision. Throws what the log and the keyring throw. */
@@ -95,7 +96,7 @@ export class Reconstructor {
     const { host, capability, basis } = decided;
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
-    const rules = this.engines.rulesOf(decided.engines);
+    const rules = this.engines.rulesOf(decided.engines, this.answers);
     const view = await this.history.view(rules === undefined ? knownPart(basis) : basis);
     const task = refused ? undefined : await this.taskOf(attempt, opened?.task ?? NO_TASK_CONTENT);
     const snapshot = snapshotFor(view, task, host, capability);

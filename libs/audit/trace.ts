@@ -22,6 +22,7 @@ import { TRACE_PAGE, type TraceReplay } from '../contract/audit.js';
 import type { ReplayedCall, ReplayedResponse, TracedTask } from '../contract/evidence.js';
 import { readTracePage, type TracePage } from './trace-page.js';
 import { tracedTask } from './traced-tasks.js';
+import { rememberedUsers } from './users.js';
 import { utf8Of } from './utf8.js';
 
 /** Bounds of one page. `maxChars` counts the calls with their content, and the events: a page ends before it exceeds them. */
@@ -155,8 +156,8 @@ export class TraceAudit {
     contents: Contents,
     histories: Histories,
   ): Promise<{ calls: string[]; cut?: bigint }> {
-    const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
-    const sources = { reconstructor, history, contents, users: this.keys };
+    const reconstructor = new Reconstructor(this.log, this.engines, history, contents, 'remembered');
+    const sources = { reconstructor, history, contents, users: rememberedUsers(this.keys) };
     const calls: { readonly json: string; readonly position: bigint }[] = [];
     let chars = page.events.reduce((sum, { json }) => sum + json.length, 0);
     for (const attempt of page.attempts) {
@@ -183,11 +184,12 @@ export class TraceAudit {
     now: Instant,
   ): Promise<TracedTask[]> {
     const tasks: TracedTask[] = [];
+    const users = rememberedUsers(this.keys);
     for (const { stream, revision } of events) {
       const taskId = revision === 1 ? families.task.idOf(stream) : undefined;
       if (taskId === undefined) continue;
       const own = (await history.events(stream)).filter(({ position }) => position <= end);
-      const task = await tracedTask({ contents, users: this.keys }, taskId, own, now);
+      const task = await tracedTask({ contents, users }, taskId, own, now);
       if (task !== undefined) tasks.push(task);
     }
     return tasks;

@@ -12,6 +12,19 @@ export type Users = Pick<KeyReading, 'knownPseudonym' | 'userOf'>;
  */
 export type ShownUser = NonNullable<CallFacts['user']>;
 
+/** Asks for each pseudonym once. For one request: an erased user must not outlive the erasure. */
+export function rememberedUsers(users: Users): Users {
+  const asked = new Map<string, Promise<string | undefined>>();
+  return {
+    knownPseudonym: (userId) => users.knownPseudonym(userId),
+    userOf(pseudonym) {
+      const user = asked.get(pseudonym) ?? users.userOf(pseudonym);
+      asked.set(pseudonym, user);
+      return user;
+    },
+  };
+}
+
 /** A user as the events of a task hold it. */
 export function recordedUser(task: Pick<TaskState, 'commitments' | 'user'>): ShownUser {
   const { id, roles, attestedBy } = task.user;

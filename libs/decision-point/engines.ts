@@ -37,11 +37,17 @@ export type EngineVersions = CallDecided['engines'];
 /** The rules that replay one record: its own decider, with engines that follow that decider's rules. */
 export interface RulesOfThen {
   readonly decide: Decide;
-  /** These engines cache nothing: a replay must not confirm a wrong answer from a cache. */
+  /** For a replay, these engines cache nothing: it must not confirm a wrong answer from a cache. */
   readonly engines: Engines;
   /** The Cedar version that the record names. Undefined if this build does not have it. */
   readonly policies: PolicyEngine | undefined;
 }
+
+/**
+ * Whether policies answer anew, or from what they answered before to the same question. Evidence that claims nothing
+ * about a replay may be remembered.
+ */
+export type PolicyAnswers = 'anew' | 'remembered';
 
 /** Documents that must be loaded before a decision. */
 export interface MissingDocuments {
@@ -88,17 +94,24 @@ export class DecisionEngines {
    * The rules that replay a record. Undefined if this build does not have the record's decider, or if the record names
    * an engine of an unknown kind.
    */
-  rulesOf({ decider, cedar, ...others }: EngineVersions): RulesOfThen | undefined {
+  rulesOf({ decider, cedar, ...others }: EngineVersions, answers: PolicyAnswers = 'anew'): RulesOfThen | undefined {
     const version = deciders[decider];
     if (version === undefined || Object.keys(others).length > 0) return undefined;
     const policies = this.cedars.get(cedar);
-    return { decide: version.decide, engines: this.enginesBy(version.engineRules, policies), policies };
+    return { decide: version.decide, engines: this.enginesBy(version.engineRules, policies, answers), policies };
   }
 
-  private enginesBy({ namedThings, nulls, multiples }: EngineRules, policies: PolicyEngine | undefined): Engines {
+  private enginesBy(
+    { namedThings, nulls, multiples }: EngineRules,
+    policies: PolicyEngine | undefined,
+    answers: PolicyAnswers,
+  ): Engines {
     const validator = multiples === 'doubles' ? this.validatorOfDoubles : this.validator;
+    // Answers are remembered for the present rules alone.
+    const remembers = answers === 'remembered' && nulls === 'shown';
     return {
-      authority: (set, request) => policies?.ask(set, request, nulls) ?? NO_ENGINE,
+      authority: (set, request) =>
+        (remembers ? policies?.evaluate(set, request) : policies?.ask(set, request, nulls)) ?? NO_ENGINE,
       named: namedThings === 'compared' ? namedThingErrors : () => [],
       arguments: (schema, value) => validator.validate(schema, () => this.schema(schema), value),
     };

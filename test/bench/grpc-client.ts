@@ -111,9 +111,9 @@ export async function askStream(asking: Asking, batch: number, inFlight: number)
   return { decisions, durationS, waitedMs, wrong };
 }
 
-const asBytes = (bytes: Buffer): Buffer => bytes;
+export const asBytes = (bytes: Buffer): Buffer => bytes;
 
-function connect({ address, token }: Asking, name: string) {
+export function connect({ address, token }: Pick<Asking, 'address' | 'token'>, name: string) {
   const protos = loadSync('sallyport/v1/sallyport.proto', {
     includeDirs: [join(projectRoot, 'proto')],
     keepCase: true,

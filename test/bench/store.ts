@@ -4,6 +4,7 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { TraceEvidence } from '../../libs/contract/audit.js';
+import type { Callable } from '../support/service.js';
 import { callBody, expecting, openTask } from '../support/world.js';
 import { median, percentile } from './figures.js';
 import { CALLS_PER_TASK, fill } from './fill.js';
@@ -55,12 +56,44 @@ const WARM_ROUNDS = 10;
 const INDEX_MS = 300_000;
 
 export async function benchStore(options: StoreOptions): Promise<StoreReport> {
-  const { folder, events, starts, say } = options;
+  const { starts, say } = options;
+  const grown = await growStore(options);
+  const { dataDir } = grown;
+  const warmStarts: number[] = [];
+  for (let start = 0; start < starts; start += 1) {
+    warmStarts.push(await during(dataDir, async ({ readyMs }) => readyMs));
+  }
+  const { trace, coldRestartMs } = await measureTraces(grown);
+  say('store: starts and traces done');
+  const memory = await residentMemory(options);
+  return {
+    events: options.events,
+    controlEvents: grown.controlEvents,
+    storeMiB: sizeMiB(dataDir),
+    restartMs: median(warmStarts),
+    coldRestartMs,
+    trace,
+    memory,
+  };
+}
+
+export interface GrownStore {
+  readonly dataDir: string;
+  /** Traces that the service wrote itself, half of them in the middle of the log and half near its beginning. */
+  readonly traces: readonly string[];
+  readonly controlEvents: number;
+}
+
+/** Fills a store. Its index of calls is up to date. */
+export async function growStore({
+  folder,
+  events,
+  say,
+}: Pick<StoreOptions, 'folder' | 'events' | 'say'>): Promise<GrownStore> {
   const dataDir = join(folder, 'store');
   const capabilities = Math.round((events * CONTROL_SHARE) / EVENTS_PER_CAPABILITY);
   const tasks = Math.round((events * (1 - CONTROL_SHARE)) / EVENTS_PER_TASK);
   const half = { capabilities: Math.ceil(capabilities / 2), tasks: Math.ceil(tasks / 2) };
-
   const traces: string[] = [];
   const realTraces = async (service: Service): Promise<void> => {
     for (let index = 0; index < TRACES / 2; index += 1) traces.push(await realTrace(service));
@@ -75,11 +108,14 @@ export async function benchStore(options: StoreOptions): Promise<StoreReport> {
   // The index of calls is brought up to date once: that is no part of a usual start.
   await during(dataDir, indexed);
   say(`store: filled with about ${events} events`);
+  return { dataDir, traces, controlEvents: 2 * half.capabilities * EVENTS_PER_CAPABILITY };
+}
 
-  const warmStarts: number[] = [];
-  for (let start = 0; start < starts; start += 1) {
-    warmStarts.push(await during(dataDir, async ({ readyMs }) => readyMs));
-  }
+/** How fast a trace is found, warm and cold. */
+export async function measureTraces({
+  dataDir,
+  traces,
+}: GrownStore): Promise<Pick<StoreReport, 'trace' | 'coldRestartMs'>> {
   const warm = await during(dataDir, async (service) => {
     await query(service, traces);
     const took: number[] = [];
@@ -94,13 +130,7 @@ export async function benchStore(options: StoreOptions): Promise<StoreReport> {
     readyMs: service.readyMs,
     took: dropped ? await query(service, traces) : [],
   }));
-  say('store: starts and traces done');
-  const memory = await residentMemory(options);
   return {
-    events,
-    controlEvents: 2 * half.capabilities * EVENTS_PER_CAPABILITY,
-    storeMiB: sizeMiB(dataDir),
-    restartMs: median(warmStarts),
     coldRestartMs: dropped ? cold.readyMs : undefined,
     trace: {
       events: EVENTS_PER_TASK,
@@ -112,7 +142,6 @@ export async function benchStore(options: StoreOptions): Promise<StoreReport> {
       warmQueries: warm.took.length,
       coldQueries: cold.took.length,
     },
-    memory,
   };
 }
 
@@ -134,7 +163,8 @@ async function residentMemory({ folder, capabilities, say }: StoreOptions): Prom
   return { capabilities, residentMiB, emptyMiB };
 }
 
-async function during<Value>(dataDir: string, use: (service: Service) => Promise<Value>): Promise<Value> {
+/** A service on the folder while `use` runs. */
+export async function during<Value>(dataDir: string, use: (service: Service) => Promise<Value>): Promise<Value> {
   const service = await startService(dataDir);
   try {
     return await use(service);
@@ -154,7 +184,7 @@ async function realTrace(service: Service): Promise<string> {
 }
 
 /** Waits until the index has all of the log: queries of calls say 503 before. */
-async function indexed(service: Service): Promise<void> {
+export async function indexed(service: Callable): Promise<void> {
   for (const endMs = performance.now() + INDEX_MS; performance.now() < endMs;) {
     const { status } = await service.call('auditor', 'GET', '/v1/audit/calls?limit=1');
     if (status === 200) return;

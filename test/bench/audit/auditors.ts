@@ -1,0 +1,64 @@
+import { Agent, get } from 'node:http';
+import { setPriority } from 'node:os';
+
+/**
+ * Auditors that ask all the time, in a process of their own. Elsewhere they sit on other machines, so this process yields
+ * to the others. An answer is read to its end, and not parsed.
+ */
+
+export interface AuditorsOrder {
+  readonly url: string;
+  readonly token: string;
+  /** One list of paths for each auditor, who asks for them in turns. */
+  readonly paths: readonly (readonly string[])[];
+}
+
+/** Since the last `start`. */
+export interface AuditorsReport {
+  readonly answers: number;
+  readonly failed: number;
+  readonly bytes: number;
+}
+
+const OTHERS_FIRST = 15;
+let asking: { stopped: boolean; done: Promise<unknown> } | undefined;
+let [answers, failed, bytes] = [0, 0, 0];
+let order: AuditorsOrder | undefined;
+const agent = new Agent({ keepAlive: true });
+
+function ask(path: string): Promise<void> {
+  const { url = '', token = '' } = order ?? {};
+  return new Promise((resolve) => {
+    const asked = get(`${url}${path}`, { agent, headers: { authorization: `Bearer ${token}` } }, (answer) => {
+      if (answer.statusCode === 200) answers += 1;
+      else failed += 1;
+      answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
+      answer.on('error', () => (failed += 1));
+      answer.on('close', () => resolve());
+    });
+    asked.on('error', () => {
+      failed += 1;
+      resolve();
+    });
+  });
+}
+
+process.on('message', (message: AuditorsOrder | 'start' | 'stop') => {
+  if (message === 'start') {
+    const state = { stopped: false, done: Promise.resolve() as Promise<unknown> };
+    [answers, failed, bytes] = [0, 0, 0];
+    const loop = async (paths: readonly string[]): Promise<void> => {
+      for (let at = 0; !state.stopped; at += 1) await ask(paths[at % paths.length] ?? '');
+    };
+    state.done = Promise.all((order?.paths ?? []).map(loop));
+    asking = state;
+  } else if (message === 'stop') {
+    if (asking !== undefined) asking.stopped = true;
+    void Promise.resolve(asking?.done).then(() => process.send?.({ answers, failed, bytes } satisfies AuditorsReport));
+  } else {
+    order = message;
+    process.send?.({ answers, failed, bytes } satisfies AuditorsReport);
+  }
+});
+process.on('disconnect', () => process.exit());
+setPriority(OTHERS_FIRST);
