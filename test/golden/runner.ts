@@ -6,7 +6,7 @@ import { isPseudonym } from '../../libs/payloads/pseudonym.js';
 import { toInstant, toMs } from '../../libs/kernel/time.js';
 import type { Answered, TestService } from '../support/service.js';
 import { median } from '../bench/figures.js';
-import { seenEvent, type SeenEvent } from '../support/events.js';
+import { recordedAfter, seenEvent, type SeenEvent } from '../support/events.js';
 import { expecting } from '../support/world.js';
 import { expandSteps, readBlocks, readCases, type Case, type ExpectedEvent, type Step } from './case.js';
 import { newBindings } from './placeholders.js';
@@ -90,7 +90,7 @@ async function run(stage: Stage, golden: Case, steps: readonly Step[], ask: Ask)
   const headers = names.fill(golden.headers ?? {}) as Record<string, string>;
   const answer = await ask(service, hostOf(stage, golden.by), request, headers);
 
-  const events = await log.readAll({ after: start });
+  const events = await recordedAfter(service, start);
   const appended = await Promise.all(events.map((event) => readable(service, event)));
   // The decision comes last in its batch: the position of the answer is its own.
   const recorded = appended.at(-1);

@@ -1,6 +1,6 @@
 import { parseEvent, type Event } from '../../libs/event-log/event.js';
 import type { RecordedEvent } from '../../libs/event-log/port.js';
-import { familyOf } from '../../libs/streams/catalogue.js';
+import { families, familyOf } from '../../libs/streams/catalogue.js';
 import type { Answered, TestService } from './service.js';
 
 /** An event as tests look at it. */
@@ -14,10 +14,18 @@ export async function eventsOf(service: TestService, stream: string): Promise<Se
   return events.map(seenEvent);
 }
 
-/** All events after a position, of every stream. */
-export async function eventsAfter(service: TestService, after: bigint): Promise<SeenEvent[]> {
+/**
+ * All events after a position, but those that say who read evidence: the questions of a test are recorded up to a second
+ * after it has put them.
+ */
+export async function recordedAfter(service: TestService, after: bigint): Promise<RecordedEvent[]> {
   const events = await service.service.stores.log.readAll({ after, limit: 10_000 });
-  return events.map(seenEvent);
+  return events.filter(({ stream }) => familyOf(stream) !== families.reads);
+}
+
+/** `recordedAfter`, as readers see it. */
+export async function eventsAfter(service: TestService, after: bigint): Promise<SeenEvent[]> {
+  return (await recordedAfter(service, after)).map(seenEvent);
 }
 
 /** An event as readers see it: with the data of today's version. */
