@@ -355,9 +355,10 @@ test('a host that goes while nothing can be recorded is stale as soon as somethi
 });
 
 test('who was stale for want of beats has its lease back with the next one', async (t) => {
+  const clock = movableClock();
   const state = { broken: false };
   const service = await started(t, {
-    env: { SALLYPORT_LEASE_MS: '1200', SALLYPORT_SKEW_MS: '0' },
+    clock,
     wrapLog: (log: EventLog): EventLog => ({
       ...gate().wrap(log),
       head: (stream) => (state.broken ? Promise.reject(new LogUnavailable('test')) : log.head(stream)),
@@ -368,6 +369,7 @@ test('who was stale for want of beats has its lease back with the next one', asy
   t.after(() => watch.close());
   await watch.next();
   state.broken = true;
+  clock.advance(GRACE_MS + 1000);
   await until('it was not lost', () => service.service.feed.instances.counts().stale === 1);
   state.broken = false;
   const beats = watch.told.length;

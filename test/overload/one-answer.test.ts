@@ -21,6 +21,8 @@ const DECISIONS = { share: 0.99, times: 5 };
 /** Stops are few, and the slowest one of a short run is a matter of chance. */
 const STOPS = { share: 0.95, times: 8 };
 const MAX_RESIDENT_MIB = 1144;
+/** Silence of the feed: at most the lease, or so many times what the quiet machine has if that is slower. */
+const SILENCE_TIMES = 4;
 /** The best run counts: the effect of the service shows in each run, that of other tests on the machine only in some. */
 const RUNS = 4;
 
@@ -32,7 +34,7 @@ function harm({ quiet, busy }: Attacked): number {
   return Math.max(
     stopsAt(busy, STOPS.share) / (STOPS.times * Math.max(stopsAt(quiet, STOPS.share), LEAST_MS)),
     decisionsAt(busy, DECISIONS.share) / (DECISIONS.times * Math.max(decisionsAt(quiet, DECISIONS.share), LEAST_MS)),
-    busy.silenceMs / LEASE_MS,
+    busy.silenceMs / Math.max(LEASE_MS, SILENCE_TIMES * quiet.silenceMs),
   );
 }
 
@@ -43,7 +45,15 @@ for (const kind of KINDS) {
     await registerCostly(service);
     const harms: number[] = [];
     while (harms.length < RUNS && !(Math.min(...harms) <= 1)) {
-      const attacked = await underAttack(service, { kind, each: EACH, quietMs: QUIET_MS });
+      let attacked: Attacked;
+      try {
+        attacked = await underAttack(service, { kind, each: EACH, quietMs: QUIET_MS });
+      } catch (error) {
+        // A bystander was refused or denied: the worst of harms, and other tests on the machine can cause it too.
+        t.diagnostic(String(error));
+        harms.push(Infinity);
+        continue;
+      }
       const { quiet, busy, given } = attacked;
       const told = JSON.stringify({
         stops: [stopsAt(quiet, STOPS.share), stopsAt(busy, STOPS.share)],

@@ -9,13 +9,20 @@ export const cli = (service: Served, ...args: string[]) =>
   cliIn(service, { env: { SALLYPORT_TOKEN: service.tokens.operator } }, ...args);
 
 /** The same in another environment, or at a terminal. */
-export async function cliIn(service: Served, world: Pick<World, 'env' | 'ask'>, ...args: string[]) {
+export async function cliIn(
+  service: Served,
+  { onPrinted, ...world }: Pick<World, 'env' | 'ask'> & { readonly onPrinted?: (text: string) => void },
+  ...args: string[]
+) {
   const printed: { text: string; atMs: number }[] = [];
   let err = '';
   const code = await run([...args, '--server', service.url], {
     ...world,
     cwd: service.dataDir,
-    out: (text) => void printed.push({ text, atMs: performance.now() }),
+    out: (text) => {
+      printed.push({ text, atMs: performance.now() });
+      onPrinted?.(text);
+    },
     err: (text) => void (err += text),
     readStdin: () => Promise.reject(new Error('nothing is read')),
   });
