@@ -121,6 +121,9 @@ export const TraceReplay = named(
 );
 export type TraceReplay = Shape<typeof TraceReplay>;
 
+/** Of a list that `format` streams. */
+const STREAMED = ['text/csv', 'application/jsonl'] as const;
+
 const audit = { tag: 'audit', method: 'GET', roles: ['auditor'], admission: 'audits' } as const;
 const OfTrace = z.object({ traceId: TraceId });
 
@@ -155,6 +158,7 @@ export const findCalls = operation({
   query: CallQuery,
   paging: AUDIT_PAGE,
   answers: { 200: pageOf(z.union([CallSummary, DamagedEvent, MissingEvent])) },
+  formats: STREAMED,
 });
 
 export const getCall = operation({
@@ -188,4 +192,5 @@ export const listEvents = operation({
   path: '/v1/audit/events',
   query: EventsQuery,
   answers: { 200: pageOf(z.union([ListedEvent, OcsfEvent])) },
+  formats: STREAMED,
 });

@@ -8,13 +8,18 @@ const LaneDetail = named(
     state: z.string(),
     reason: z.string().optional(),
     lag: z.int().min(0).describe('Positions of the log that wait to be sent.'),
-    sinceAckMs: z.number().optional().describe('Since the brokers last acknowledged something.'),
+    sinceAckMs: z.number().optional().describe('Since the other side last acknowledged something.'),
   }),
 );
 const kafka = z
   .object({ events: LaneDetail, directives: LaneDetail })
   .optional()
   .describe('Present if brokers are set.');
+
+const siem = z
+  .object({ kafka: LaneDetail.optional(), file: LaneDetail.optional(), otlp: LaneDetail.optional() })
+  .optional()
+  .describe('The ways on which OCSF events leave; present if one is set.');
 
 const clock = named(
   'ClockDetail',
@@ -56,12 +61,13 @@ export const ready = operation({
   description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
   path: '/health/ready',
   answers: {
-    200: z.object({ status: z.literal('ready'), clock, kafka, disk }),
+    200: z.object({ status: z.literal('ready'), clock, kafka, siem, disk }),
     503: z.object({
       status: z.literal('not_ready'),
       reason: z.enum(['shutting_down', 'log_unavailable', 'view_stale']),
       clock,
       kafka,
+      siem,
       disk,
     }),
   },

@@ -43,13 +43,17 @@ export class JsonSchemas {
   }
 }
 
-/** Writes a tuple of equal places as a list of its length: generators of clients do not know `items: false`. */
+/**
+ * Writes a tuple as a list of its length, because generators of clients do not know `items: false`. Equal places are
+ * written once.
+ */
 function asList(schema: z.core.JSONSchema.BaseSchema): void {
   const { prefixItems: [place, ...others] = [], items } = schema;
   if (place === undefined || items !== false) return;
+  schema.minItems = others.length + 1;
+  schema.maxItems = others.length + 1;
+  delete schema.items;
   if (others.some((other) => JSON.stringify(other) !== JSON.stringify(place))) return;
   delete schema.prefixItems;
   schema.items = place;
-  schema.minItems = others.length + 1;
-  schema.maxItems = others.length + 1;
 }

@@ -107,7 +107,9 @@ function successesOf(op: Operation, schemas: JsonSchemas): JsonSchema {
     if (schema instanceof z.ZodVoid) return [status, { description }];
     const located =
       op.location !== undefined && status === '201' ? headerOf('Location', 'The path of the made thing.') : {};
-    return [status, { description, ...located, content: { [media]: { schema: schemas.of(schema) } } }];
+    const asText = (op.formats ?? []).map((format) => [format, { schema: { type: 'string' } }] as const);
+    const content = { [media]: { schema: schemas.of(schema) }, ...Object.fromEntries(asText) };
+    return [status, { description, ...located, content }];
   });
   return Object.fromEntries(described) as JsonSchema;
 }

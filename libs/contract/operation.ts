@@ -48,6 +48,8 @@ export interface Operation {
   readonly answers: Readonly<Record<number, z.ZodType>>;
   /** The media type of a success; `application/json` if absent. Of an event stream, the schema describes each event's data. */
   readonly media?: 'text/event-stream' | 'text/plain' | 'text/html' | 'application/octet-stream';
+  /** Further media types of a success, with which the query parameter `format` answers the list as text. */
+  readonly formats?: readonly ('text/csv' | 'application/jsonl')[];
   /** Of an operation that makes something: the path that answers it, filled from the request and the answer. */
   readonly location?: `/${string}`;
   /** Response headers that it always sets. */

@@ -10,7 +10,16 @@ import { startService } from '../support/service.js';
 import { test } from '../support/testing.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 
-const run = promisify(execFile);
+/** Rejects with everything that the program said: it may say on either output why it fails. */
+async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
+  try {
+    return (await promisify(execFile)(program, args, { cwd })).stdout;
+  } catch (error) {
+    const { message, stdout, stderr } = error as Error & { stdout?: string; stderr?: string };
+    throw new Error([message, stdout, stderr].join('\n'), { cause: error });
+  }
+}
+
 const GENERATOR = {
   registry: 'pypi',
   name: 'openapi-python-client',
@@ -30,8 +39,8 @@ test('a Python client that is generated from /openapi.json authorizes a call', a
   writeFileSync(join(folder, 'openapi.json'), JSON.stringify(description));
   const written = join(folder, 'sallyport_client');
   const options = ['--path', join(folder, 'openapi.json'), '--output-path', written, '--meta', 'none'];
-  const { stdout } = await run(program, ['generate', ...options], { cwd: folder });
-  assert.doesNotMatch(stdout, /unsupported|cannot parse/i, stdout);
+  const said = await run(program, ['generate', ...options], folder);
+  assert.doesNotMatch(said, /unsupported|cannot parse/i, said);
 
   await readyWorld(service);
   const opened = await openTask(service);
@@ -40,7 +49,7 @@ test('a Python client that is generated from /openapi.json authorizes a call', a
   const request = JSON.stringify(callBody(opened));
   // The generator's own environment has what its clients import.
   const python = join(program, '..', 'python');
-  const answered = await run(python, [script, service.url, service.tokens.host, request], { cwd: folder });
-  const decision = JSON.parse(answered.stdout) as { decision: string; reason: string };
+  const answered = await run(python, [script, service.url, service.tokens.host, request], folder);
+  const decision = JSON.parse(answered) as { decision: string; reason: string };
   assert.deepEqual([decision.decision, decision.reason], ['allow', 'ok']);
 });

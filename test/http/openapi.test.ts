@@ -70,6 +70,23 @@ test('operations have different ids, and every example fits its schema', () => {
   for (const { schema, example } of examples) assert.ok(schema.safeParse(example).success, JSON.stringify(example));
 });
 
+test('the audit lists that stream as text say so, after their JSON', () => {
+  const media = operationsIn(described).flatMap(({ path, operation }) => {
+    const named = Object.keys(operation.responses[200]?.content ?? {});
+    return named.includes('text/csv') ? [[path, named]] : [];
+  });
+  const streamed = ['application/json', 'text/csv', 'application/jsonl'];
+  assert.deepEqual(media, [
+    ['/v1/audit/calls', streamed],
+    ['/v1/audit/events', streamed],
+  ]);
+});
+
+// Seen with openapi-python-client, which refuses the whole document. `npm run client:check` runs it.
+test('no list has a boolean for its items: generators of clients refuse it', () => {
+  assert.doesNotMatch(JSON.stringify(described), /"items":(true|false)/);
+});
+
 test('a reference leads to a schema or an example that is there', () => {
   for (const [, kind = '', name = ''] of JSON.stringify(described).matchAll(/"#\/components\/(\w+)\/(\w+)"/g)) {
     assert.ok(Object.hasOwn(described.components[kind], name), `${kind} ${name}`);
