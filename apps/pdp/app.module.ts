@@ -43,7 +43,7 @@ import { SealController } from './seal/seal.controller.js';
 import type { Service } from './service.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksHandler } from './tasks/tasks.handler.js';
-import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SEAL, SETTINGS } from './tokens.js';
+import { CLOCK, EVENT_LOG, INSTALLATION_SECRET, RELAY, SEAL, SETTINGS, SIEM } from './tokens.js';
 
 /** Wires the parts of an opened service to the HTTP interface. It holds no rules. */
 @Module({})
@@ -60,6 +60,7 @@ export class AppModule {
       { provide: DiskWatch, useValue: service.stores.disk },
       { provide: RELAY, useValue: service.feed.relay },
       { provide: SEAL, useValue: service.seal },
+      { provide: SIEM, useValue: service.siem },
       { provide: ControlView, useValue: service.control.view },
       { provide: LogTime, useValue: service.control.time },
       { provide: ControlPlane, useValue: service.control.plane },

@@ -19,6 +19,7 @@ import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DiskNotices } from './observability/disk-watch.js';
 import { openRetention } from './service/retention.js';
 import { openFeed, type Feed } from './service/feed.js';
+import type { Siem } from './siem/siem.js';
 import { openSeal, type Seal } from './service/seal.js';
 import { openStores, type Stores } from './service/stores.js';
 import type { Settings } from './settings.js';
@@ -44,6 +45,8 @@ export interface Service {
   readonly eraser: Eraser;
   /** The checkpoints of the log; undefined if a test or a benchmark runs without them. */
   readonly seal: Seal | undefined;
+  /** The ways of events to a SIEM; undefined if there are none. */
+  readonly siem: Siem | undefined;
   readonly bounds: Bounds;
   readonly metrics: Metrics;
   readonly tracing: Tracing | undefined;
@@ -113,11 +116,16 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       closing,
     );
     const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
-    if (leavesForSiem(settings)) {
-      const { startSiem } = await import('./siem/siem.js');
-      const siem = startSiem(settings, { log, clock, time: control.time, registry: metrics.registry, ...told });
-      closing.defer(() => siem.stop());
-    }
+    const siem = leavesForSiem(settings)
+      ? (await import('./siem/siem.js')).startSiem(settings, {
+          log,
+          clock,
+          time: control.time,
+          registry: metrics.registry,
+          ...told,
+        })
+      : undefined;
+    if (siem !== undefined) closing.defer(() => siem.stop());
     const seal = await sealing;
     const { lanesHeld } = decisions;
     registerGauges(metrics.registry, { store: sqlite, logFile, log, view: control.view, lanesHeld });
@@ -134,6 +142,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       reads,
       eraser,
       seal,
+      siem,
       bounds,
       metrics,
       tracing,

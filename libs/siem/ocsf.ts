@@ -99,3 +99,6 @@ export interface OcsfEvent extends Attributes {
   readonly time: number;
   readonly metadata: Attributes & { readonly uid: string };
 }
+
+/** Every OCSF event of ours begins so as JSON. */
+export const OCSF_BEGIN = '{"activity_id":';

@@ -27,6 +27,11 @@ export class NoRegularFile extends Error {
   override readonly name = 'NO_REGULAR_FILE';
 }
 
+/** The path of the file is something that others wrote: nothing of it is changed. */
+export class ForeignFile extends Error {
+  override readonly name = 'FOREIGN_FILE';
+}
+
 /**
  * A file of JSON lines for a forwarder. It is opened when lines are written, and again if it was moved away or removed.
  * All lines of one `append` are in it, or none of them. Throws the errors of the file system.
@@ -38,6 +43,8 @@ export class SiemFile {
 
   constructor(
     private readonly path: string,
+    /** The first characters of every line, in ASCII: a file that begins otherwise is refused. */
+    private readonly begin: string,
     private readonly maxBytes = MAX_FILE_BYTES,
   ) {}
 
@@ -97,7 +104,7 @@ export class SiemFile {
       // Without `O_NONBLOCK`, a pipe would hold the thread until somebody reads it.
       const fd = openSync(this.path, O_APPEND | O_CREAT | O_RDWR | O_NONBLOCK, MODE);
       try {
-        this.bytes = readied(fd);
+        this.bytes = readied(fd, this.begin);
       } catch (error) {
         closeSync(fd);
         throw error;
@@ -129,9 +136,13 @@ export class SiemFile {
 }
 
 /** Checks an opened file, and cuts off a line without an end, of a process that was killed. Returns the size. */
-function readied(fd: number): number {
+function readied(fd: number, begin: string): number {
   const stats = fstatSync(fd);
   if (!stats.isFile()) throw new NoRegularFile('the path is no regular file');
+  const first = Buffer.alloc(begin.length);
+  // A process may have been killed within the first characters of the first line.
+  if (!begin.startsWith(first.toString('latin1', 0, readSync(fd, first, 0, first.length, 0))))
+    throw new ForeignFile('the file has something else in it');
   if ((stats.mode & 0o777) !== MODE) fchmodSync(fd, MODE);
   const end = endOfLastLine(fd, stats.size);
   if (end < stats.size) ftruncateSync(fd, end);

@@ -3,7 +3,7 @@ import type { Event } from '../../libs/event-log/event.js';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { MAPPINGS } from '../../libs/siem/mappings.js';
 import { keyOf, ocsfOf } from '../../libs/siem/ocsf-of.js';
-import { OCSF_VERSION, type OcsfEvent } from '../../libs/siem/ocsf.js';
+import { OCSF_BEGIN, OCSF_VERSION, type OcsfEvent } from '../../libs/siem/ocsf.js';
 import { samples } from '../../libs/siem/sample.js';
 import { families, familyOf } from '../../libs/streams/catalogue.js';
 import type { StreamFamily } from '../../libs/streams/family.js';
@@ -56,7 +56,10 @@ test('every golden event is the OCSF event that its file says', () => {
 
 test('every golden event, of each version, is valid against the OCSF schema', () => {
   assert.equal(schema.version, OCSF_VERSION);
-  for (const [type, event] of mapped) assertValid(event, type);
+  for (const [type, event] of mapped) {
+    assertValid(event, type);
+    assert.ok(JSON.stringify(event).startsWith(OCSF_BEGIN), `${type}: its line would not be known as ours`);
+  }
   for (const name of namesIn('events')) {
     const event = readJson<Event>('events', name);
     if (familyOf(event.stream)?.role !== 'bookkeeping') assertValid(ocsfOf(recordedOf(event)), name);

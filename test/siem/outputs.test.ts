@@ -117,10 +117,28 @@ test('a file that cannot be written denies nothing, leaves a log line, and gets 
   await until(() => told.includes('siem-file ENOENT'));
   assert.equal(await metric(service, 'sallyport_siem_file_sending'), 0);
   assert.ok((await metric(service, 'sallyport_siem_file_lag')) > 0);
+  const { status, siem } = expecting(200, await service.call('nobody', 'GET', '/health/ready'));
+  assert.deepEqual([status, siem.file.reason, siem.file.lag > 0], ['ready', 'ENOENT', true]);
   mkdirSync(missing);
   const events = await arrived(service, () => eventsIn(join(missing, 'siem.jsonl')));
   assert.deepEqual(idsOf(events), await wanted(service));
   await until(() => told.includes('siem-file recovered'));
+});
+
+test('a file that others wrote is left as it is, and the events leave once it is moved away', async (t) => {
+  const file = join(folder(t), 'notes.txt');
+  const notes = 'ours\nan unfinished line';
+  writeFileSync(file, notes);
+  const told: string[] = [];
+  const service = await started(
+    t,
+    { SALLYPORT_SIEM_FILE: file },
+    { onRelayTrouble: (lane, reason) => void told.push(`${lane} ${reason}`) },
+  );
+  await until(() => told.includes('siem-file FOREIGN_FILE'));
+  assert.equal(readFileSync(file, 'utf8'), notes);
+  rmSync(file);
+  assert.deepEqual(idsOf(await arrived(service, () => eventsIn(file))), await wanted(service));
 });
 
 test('a full disk denies nothing, and no line is torn or lost', async (t) => {

@@ -7,7 +7,7 @@ import { defined } from '../../../libs/kernel/defined.js';
 import type { Asked } from '../edge/asked.js';
 import { DiskWatch } from '../observability/disk-watch.js';
 import { Handles } from '../http/handles.js';
-import { RELAY, type Relay } from '../tokens.js';
+import { RELAY, SIEM, type Relay, type Siem } from '../tokens.js';
 import { Readiness } from './readiness.js';
 
 @Controller()
@@ -16,6 +16,7 @@ export class HealthController {
     @Inject(Readiness) private readonly readiness: Readiness,
     @Inject(LogTime) private readonly time: LogTime,
     @Inject(RELAY) private readonly relay: Relay | undefined,
+    @Inject(SIEM) private readonly siem: Siem | undefined,
     @Inject(DiskWatch) private readonly disk: DiskWatch,
   ) {}
 
@@ -32,10 +33,11 @@ export class HealthController {
   ): Promise<AnswerOf<typeof ready>> {
     const reason = await this.readiness.whyNot();
     const kafka = this.relay?.details();
+    const siem = this.siem?.details();
     const clock = { serviceTime: this.time.now(), aheadMs: Math.round(this.time.aheadMs()) };
     const disk = this.disk.current;
-    if (reason === undefined) return defined({ status: 'ready', clock, kafka, disk });
+    if (reason === undefined) return defined({ status: 'ready', clock, kafka, siem, disk });
     reply.status(503);
-    return defined({ status: 'not_ready', reason, clock, kafka, disk });
+    return defined({ status: 'not_ready', reason, clock, kafka, siem, disk });
   }
 }

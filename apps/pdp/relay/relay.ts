@@ -2,25 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import type { SettledLog } from '../../../libs/event-log/settled.js';
 import type { BeatSigner } from '../../../libs/feed/beat-signer.js';
-import { defined } from '../../../libs/kernel/defined.js';
 import { runDirectivesLane, type ObservedDirectives } from '../../../libs/relay/directives-lane.js';
 import { sourceOf } from '../../../libs/relay/cloud-event.js';
 import { runEventsLane } from '../../../libs/relay/events-lane.js';
 import type { KafkaLaneName } from '../../../libs/streams/relay-events.js';
-import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
+import type { RelayParts } from '../../../libs/relay/lane.js';
 import { directivesOutlet, eventsOutlet } from '../../../libs/relay/outlets.js';
 import type { KafkaSettings } from '../settings/kafka.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
-
-/** The details of a lane in `/health/ready`. None of them keeps the service from deciding. */
-export interface LaneDetail {
-  readonly state: ReturnType<Lane['status']>['state'];
-  readonly reason?: string;
-  /** Positions of the log that are not sent yet. */
-  readonly lag: number;
-  /** Milliseconds since the brokers last acknowledged something. */
-  readonly sinceAckMs?: number;
-}
+import { lagOf, laneDetail, type LaneDetail } from '../observability/lane-detail.js';
 
 export interface Relay {
   details(): Record<KafkaLaneName, LaneDetail>;
@@ -37,9 +27,6 @@ export interface Relayed extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble'
   readonly publicUrl: string | undefined;
 }
 
-/** Matches the addresses of brokers. Anyone may ask for the service's health, and must not learn them. */
-const ADDRESS = /\S+:\d{1,5}\b|(?<=\b(?:ENOTFOUND|EAI_AGAIN) )\S+|(?<=altnames: ).*/g;
-
 /** Starts both lanes. They find the brokers on their own, now or later: a service without Kafka still decides. */
 export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Relayed): Relay {
   const { log, beatSigner, incarnation, view, registry, publicUrl } = relayed;
@@ -53,13 +40,8 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
 
   const newest = (): bigint => (view.position > log.latestCommit() ? view.position : log.latestCommit());
   const detailOf = (name: KafkaLaneName): LaneDetail => {
-    const { state, reason, position, sinceAckMs } = lanes[name].status();
-    return defined({
-      state,
-      reason: reason === undefined ? undefined : reason.replaceAll(ADDRESS, 'a broker'),
-      lag: name === 'events' ? lagOf(newest(), position) : lanes.directives.status().waiting,
-      sinceAckMs: sinceAckMs === undefined ? undefined : Math.round(sinceAckMs),
-    });
+    const status = lanes[name].status();
+    return laneDetail(status, name === 'events' ? lagOf(newest(), status.position) : lanes.directives.status().waiting);
   };
   for (const name of ['events', 'directives'] as const) {
     const prefix = `sallyport_relay_${name}`;
@@ -89,5 +71,3 @@ export function startRelay({ connection, ...sizes }: KafkaSettings, relayed: Rel
     },
   };
 }
-
-const lagOf = (committed: bigint, passed: bigint): number => (committed > passed ? Number(committed - passed) : 0);

@@ -13,11 +13,16 @@ import {
 } from '../../../libs/relay/siem-lane.js';
 import type { MeasuredLog } from '../observability/measured-log.js';
 import { addGauge, addTotal } from '../observability/gauges.js';
+import { lagOf, laneDetail, type LaneDetail } from '../observability/lane-detail.js';
 import type { Settings } from '../settings.js';
 import type { SiemPage } from './messages.js';
 import { SiemThread } from './siem-thread.js';
 
+type Way = 'kafka' | 'file' | 'otlp';
+
 export interface Siem {
+  /** Of each way that is set. */
+  details(): Partial<Record<Way, LaneDetail>>;
   /** Records progress and closes everything. Events that were not delivered stay in the log. */
   stop(): Promise<void>;
 }
@@ -38,10 +43,14 @@ export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds):
   const { log, registry } = needs;
   // The embedded store admits one process, so an earlier holder of the lanes is gone.
   const parts: SiemParts = { ...needs, holder: randomUUID(), exclusive: true, latestCommit: () => log.latestCommit() };
-  const lanes: Lane[] = [];
-  const add = (name: 'kafka' | 'file' | 'otlp', lane: Lane): void => {
-    lanes.push(lane);
-    measure(registry, name, lane, () => log.latestCommit());
+  const lanes = new Map<Way, Lane>();
+  const detailOf = (lane: Lane): LaneDetail => {
+    const status = lane.status();
+    return laneDetail(status, lagOf(log.latestCommit(), status.position));
+  };
+  const add = (name: Way, lane: Lane): void => {
+    lanes.set(name, lane);
+    measure(registry, name, lane, () => detailOf(lane));
   };
   if (siem.kafka && kafka !== undefined) {
     const { connection, ...sizes } = kafka;
@@ -53,8 +62,9 @@ export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds):
   }
   if (otlp !== undefined) add('otlp', runSiemLane('siem-otlp', parts, NO_OUTLET, threadOutput(thread, 'otlp')));
   return {
+    details: () => Object.fromEntries([...lanes].map(([name, lane]) => [name, detailOf(lane)])),
     async stop() {
-      await Promise.all(lanes.map((lane) => lane.stop()));
+      await Promise.all([...lanes.values()].map((lane) => lane.stop()));
       await thread.close();
     },
   };
@@ -97,14 +107,11 @@ function pageOf(page: SiemPage | undefined): SiemPage {
   return page;
 }
 
-function measure(registry: Registry, name: string, lane: Lane, newest: () => bigint): void {
+function measure(registry: Registry, name: Way, lane: Lane, detail: () => LaneDetail): void {
   const prefix = `sallyport_siem_${name}`;
   addGauge(registry, `${prefix}_sending`, 'Whether OCSF events leave on this way, 0 or 1.', () =>
-    lane.status().state === 'sending' ? 1 : 0,
+    detail().state === 'sending' ? 1 : 0,
   );
-  addGauge(registry, `${prefix}_lag`, 'Positions of the log whose OCSF events wait to leave.', () => {
-    const { position } = lane.status();
-    return newest() > position ? Number(newest() - position) : 0;
-  });
+  addGauge(registry, `${prefix}_lag`, 'Positions of the log whose OCSF events wait to leave.', () => detail().lag);
   addTotal(registry, `${prefix}_sent_total`, 'OCSF events that left on this way.', () => lane.status().sent);
 }

@@ -4,7 +4,7 @@ import type { Found } from '../../../libs/event-log/sqlite/shared/query.js';
 import { pageIn } from '../../../libs/event-log/sqlite/shared/reading.js';
 import { openLogReader } from '../../../libs/event-log/sqlite/worker/log-reader.js';
 import { keyOf, ocsfOf } from '../../../libs/siem/ocsf-of.js';
-import type { OcsfEvent } from '../../../libs/siem/ocsf.js';
+import { OCSF_BEGIN, type OcsfEvent } from '../../../libs/siem/ocsf.js';
 import { SiemFile } from '../../../libs/siem/siem-file.js';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
 import { Reconnecting } from '../../../libs/sqlite-file/reconnecting.js';
@@ -32,7 +32,7 @@ serve({
     });
     const read = (after: number): Read =>
       reader.use((open) => readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS }), after));
-    const desk = deskOf(read, file === undefined ? undefined : new SiemFile(file), otlp && openOtlp(otlp));
+    const desk = deskOf(read, file === undefined ? undefined : new SiemFile(file, OCSF_BEGIN), otlp && openOtlp(otlp));
     return {
       answer(requests: readonly SiemRequest[]) {
         for (const request of requests) void desk.serve(request).then((reply) => ownPort().postMessage(reply));
