@@ -178,7 +178,7 @@ export class EvidenceReads {
   }
 }
 
-/** Whoever reads evidence has no command to repeat: an append of unknown outcome is one that has to be made again. */
+/** A reader of evidence has no command to repeat: an append of unknown outcome is one that has to be made again. */
 function unrecorded(error: unknown): never {
   if (error instanceof OutcomeUnknown) throw new LogUnavailable(error.message, { cause: error });
   throw error;

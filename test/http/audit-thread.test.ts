@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Worker } from 'node:worker_threads';
 import type { EventLog } from '../../libs/event-log/port.js';
+import { addPrincipal } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { gate } from '../support/gate.js';
 import { startService, type Answer, type Answered } from '../support/service.js';
@@ -62,6 +63,48 @@ test('an auditor sees what was committed before the request', async (t) => {
     ]);
     assert.deepEqual([expecting(200, trace).calls.length, expecting(200, calls).items.length], [count, count]);
   }
+});
+
+test('auditors take turns: one that asks all the time does not hold up another', async (t) => {
+  const held = Promise.withResolvers<void>();
+  const looks: PromiseWithResolvers<void>[] = Array.from({ length: 9 }, () => Promise.withResolvers());
+  let looked = 0;
+  let watching = false;
+  const wrapLog = (log: EventLog): EventLog => ({
+    ...gate().wrap(log),
+    async end() {
+      if (watching) {
+        looks[looked]?.resolve();
+        looked += 1;
+        await held.promise;
+      }
+      return log.end();
+    },
+  });
+  const service = await startService({ wrapLog });
+  t.after(() => service.stop());
+  await readyWorld(service);
+  const other = await addPrincipal(service, ['auditor']);
+  const { audit } = service.service;
+  const order: string[] = [];
+  const ask = audit.ask.bind(audit);
+  audit.ask = async (auditor, request) => {
+    const answer = await ask(auditor, request);
+    order.push(auditor);
+    return answer;
+  };
+  // The thread is there: nothing waits for its start.
+  expecting(200, await service.call('auditor', 'GET', '/v1/audit/events'));
+  order.length = 0;
+  watching = true;
+  const looping = Array.from({ length: 8 }, () => service.call('auditor', 'GET', '/v1/audit/events'));
+  await looks[7]?.promise;
+  const once = service.call(other, 'GET', '/v1/audit/events');
+  await looks[8]?.promise;
+  held.resolve();
+  for (const answer of await Promise.all([...looping, once])) expecting(200, answer);
+  // Two of the first auditor were in the thread before the other one could ask.
+  assert.ok(order.indexOf(other.name) <= 3, order.join(' '));
 });
 
 test('if the thread of auditors dies, their requests get a problem, and the next ones a new thread', async (t) => {

@@ -49,6 +49,18 @@ test('each way to read evidence is recorded before the answer, without the names
   }
 });
 
+test('the download of a bundle is recorded before its first byte', async (t) => {
+  const sealing = await startService({ sealing: undefined });
+  t.after(() => sealing.stop());
+  await readyWorld(sealing);
+  const { traceId } = await openTask(sealing);
+  expecting(200, await sealing.call('auditor', 'GET', `/v1/audit/traces/${traceId}/bundle?content=omit`));
+  const { log } = sealing.service.stores;
+  const [read] = await log.read(families.reads.stream('local-auditor'));
+  const { what } = (parseEvent(read?.json ?? '') as EventOf<'EvidenceRead'>).data;
+  assert.deepEqual(what, [{ operation: 'exportBundle', traceId, query: 'content=omit', count: 1 }]);
+});
+
 test('a filter that is cut within a character hinders neither its answer nor the next', async () => {
   const auditor = await addPrincipal(service, ['auditor']);
   const agent = `${'x'.repeat(MAX_QUERY_CHARS - 'agent='.length - 1)}😀`;

@@ -15,6 +15,7 @@ import {
 import { exportBundle } from '../../../libs/contract/bundle.js';
 import { sampleCalls } from '../../../libs/contract/sample.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
+import type { Principal } from '../edge/access.js';
 import type { Asked } from '../edge/asked.js';
 import { Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
@@ -37,35 +38,35 @@ export class AuditController {
   ) {}
 
   @Handles(getTrace, asWritten)
-  async trace({ params: { traceId }, page }: Asked<typeof getTrace>): Promise<Written> {
+  async trace({ caller, params: { traceId }, page }: Asked<typeof getTrace>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
-    return this.found({ kind: 'trace', traceId, now, page, stamp });
+    return this.found(caller, { kind: 'trace', traceId, now, page, stamp });
   }
 
   @Handles(replayTrace, asWritten)
-  async replay({ params: { traceId }, page }: Asked<typeof replayTrace>): Promise<Written> {
-    return this.found({ kind: 'replay', traceId, page, stamp: await this.index.stamp() });
+  async replay({ caller, params: { traceId }, page }: Asked<typeof replayTrace>): Promise<Written> {
+    return this.found(caller, { kind: 'replay', traceId, page, stamp: await this.index.stamp() });
   }
 
   @Handles(exportBundle, asWritten)
   async bundle(
-    { params: { traceId }, query: { content = 'include' } }: Asked<typeof exportBundle>,
+    { caller, params: { traceId }, query: { content = 'include' } }: Asked<typeof exportBundle>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Written> {
-    const { unsealed, body } = await this.bundles.start(traceId, content);
+    const { unsealed, body } = await this.bundles.start(caller.name, traceId, content);
     void reply.header('sallyport-unsealed-events', String(unsealed));
     return body;
   }
 
   @Handles(findCalls, asWritten)
   async calls(
-    { query, page }: Asked<typeof findCalls>,
+    { caller, query, page }: Asked<typeof findCalls>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Written> {
     const { format = 'json' } = query;
     const limit = format === 'json' ? page.limit : AUDIT_PAGE.maxLimit;
     return streamed(reply, format, page.cursor, async (cursor, isFirst) => {
-      return this.thread.ask({
+      return this.thread.ask(caller.name, {
         kind: 'calls',
         query,
         page: { limit, cursor },
@@ -76,23 +77,26 @@ export class AuditController {
   }
 
   @Handles(getCall, asWritten)
-  async call({ params: { callId }, query: { task } }: Asked<typeof getCall>): Promise<Written> {
-    return this.found({ kind: 'call', callId, task, stamp: await this.index.stamp() });
+  async call({ caller, params: { callId }, query: { task } }: Asked<typeof getCall>): Promise<Written> {
+    return this.found(caller, { kind: 'call', callId, task, stamp: await this.index.stamp() });
   }
 
   @Handles(findTasks, asWritten)
-  async tasks({ query, page }: Asked<typeof findTasks>): Promise<Written> {
+  async tasks({ caller, query, page }: Asked<typeof findTasks>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
-    return this.found({ kind: 'tasks', query, now, page, stamp });
+    return this.found(caller, { kind: 'tasks', query, now, page, stamp });
   }
 
   @Handles(sampleCalls, asWritten)
-  async sample({ query }: Asked<typeof sampleCalls>): Promise<Written> {
-    return this.found({ kind: 'sample', query, stamp: await this.index.stamp() });
+  async sample({ caller, query }: Asked<typeof sampleCalls>): Promise<Written> {
+    return this.found(caller, { kind: 'sample', query, stamp: await this.index.stamp() });
   }
 
   @Handles(listEvents, asWritten)
-  async events({ query }: Asked<typeof listEvents>, @Res({ passthrough: true }) reply: FastifyReply): Promise<Written> {
+  async events(
+    { caller, query }: Asked<typeof listEvents>,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Written> {
     const { format = 'json' } = query;
     const isStream = format === 'csv' || format === 'jsonl';
     const { limit = isStream ? MAX_EVENTS : undefined } = query;
@@ -101,12 +105,18 @@ export class AuditController {
       const stamp = await this.index.stamp();
       // A stream ends with the events that were there when it began.
       if (isStream) until ??= stamp.end;
-      return this.thread.ask({ kind: 'events', query: { ...query, limit, cursor }, until, isFirst, stamp });
+      return this.thread.ask(caller.name, {
+        kind: 'events',
+        query: { ...query, limit, cursor },
+        until,
+        isFirst,
+        stamp,
+      });
     });
   }
 
-  private async found(request: AuditRequest): Promise<Uint8Array> {
-    const { bytes } = await this.thread.ask(request);
+  private async found({ name }: Principal, request: AuditRequest): Promise<Uint8Array> {
+    const { bytes } = await this.thread.ask(name, request);
     if (bytes === undefined) throw new Problem('not_found', 'nothing is known under this id');
     return bytes;
   }

@@ -27,7 +27,7 @@ export class BundleDownloads {
   ) {}
 
   /** Throws `Problem`, `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`. */
-  async start(traceId: string, content: 'include' | 'omit'): Promise<BundleDownload> {
+  async start(auditor: string, traceId: string, content: 'include' | 'omit'): Promise<BundleDownload> {
     const { seal, thread } = this;
     if (seal === undefined) throw new Problem('not_found', 'this service makes no checkpoints');
     const session = (this.sessions += 1);
@@ -36,6 +36,7 @@ export class BundleDownloads {
       let answer: SealedEvidence | undefined;
       for (let begin = first; ; begin = false) {
         const step = await thread.step(
+          auditor,
           begin
             ? { kind: 'bundle', session, traceId, content, stamp, keys: [seal.verifier] }
             : { kind: 'bundle_step', session, answer },
@@ -48,15 +49,22 @@ export class BundleDownloads {
       const begun = await go(true);
       if (begun.kind === 'refused') return unwrap(err(begun.refusal));
       if (begun.kind !== 'begun') throw new Problem('not_found', 'nothing is sealed under this trace id');
-      return { unsealed: begun.unsealed, body: Readable.from(this.pieces(session, go), { objectMode: false }) };
+      return {
+        unsealed: begun.unsealed,
+        body: Readable.from(this.pieces(auditor, session, go), { objectMode: false }),
+      };
     } catch (error) {
-      await this.end(session);
+      await this.end(auditor, session);
       throw error;
     }
   }
 
   /** A failure cuts the download: its reader sees that it is not whole. */
-  private async *pieces(session: number, go: (first: boolean) => Promise<BundleStep>): AsyncGenerator<Buffer> {
+  private async *pieces(
+    auditor: string,
+    session: number,
+    go: (first: boolean) => Promise<BundleStep>,
+  ): AsyncGenerator<Buffer> {
     try {
       for (;;) {
         const step = await go(false);
@@ -65,12 +73,12 @@ export class BundleDownloads {
         yield Buffer.from(step.text);
       }
     } finally {
-      await this.end(session);
+      await this.end(auditor, session);
     }
   }
 
-  private async end(session: number): Promise<void> {
-    await this.thread.step({ kind: 'bundle_end', session }).catch(() => undefined);
+  private async end(auditor: string, session: number): Promise<void> {
+    await this.thread.step(auditor, { kind: 'bundle_end', session }).catch(() => undefined);
   }
 }
 

@@ -32,7 +32,8 @@ export function openBounds({ bounds }: Pick<Settings, 'bounds'>, clock: Clock, r
   const { callsInFlight, callWaitMs, auditQueries, bodiesBytes, grpcCalls, watches } = bounds;
   const opened: Bounds = {
     calls: new Gate({ clock, maxInFlight: callsInFlight, maxWaitMs: callWaitMs }),
-    audits: new FairShareLimiter(auditQueries, auditQueries),
+    // One auditor that asks all the time must not take the places of the others.
+    audits: new FairShareLimiter(2 * auditQueries, auditQueries),
     bodies: new FairShareLimiter(bodiesBytes),
     texts: new FairShareLimiter(2 * bodiesBytes),
     grpcCalls: new FairShareLimiter(grpcCalls),

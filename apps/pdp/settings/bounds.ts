@@ -20,7 +20,7 @@ export const BOUNDS = {
     'SALLYPORT_AUDIT_QUERIES',
     whole(1, 1000),
     '8',
-    'Requests under `/v1/audit` in progress at once; above it 429.',
+    'Requests of one principal under `/v1/audit` in progress at once, and half of those of all; above it 429.',
     'One answer may hold 16 MiB until its client has read it.',
   ),
   bodiesBytes: setting(

@@ -1,14 +1,15 @@
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
 import { LogUnavailable } from '../../../../libs/event-log/port.js';
 import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
+import { Turns } from '../../../../libs/offload/turns.js';
 import { AskingThread } from '../../../../libs/threads/asking-thread.js';
-import { Overloaded, unwrap } from '../../edge/problem.js';
+import { unwrap } from '../../edge/problem.js';
 import { err } from '../../../../libs/kernel/result.js';
 import type { BundleStep } from './bundle-session.js';
 import type { AuditReply, AuditRequest, AuditThreadData, BundleRequest } from './messages.js';
 
-/** Requests that may wait for the thread at once. Fewer arrive: `SALLYPORT_AUDIT_QUERIES` bounds them. */
-const MAX_WAITING = 1_024;
+/** Requests that the thread has at once: the next one is there when it has answered one. */
+const AT_ONCE = 2;
 /** A thread that died is started again at most this often; in between, requests get an error at once. */
 const RESTART_MS = 250;
 /** A request that needs more ends the thread, and not the service. */
@@ -16,10 +17,12 @@ const LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 } as 
 
 /**
  * The main thread's side of the thread that answers auditors. The thread has connections of its own to all stores, and a
- * lower priority: evidence costs decisions nothing but the copying of its bytes to the client.
+ * lower priority: evidence costs decisions nothing but the copying of its bytes to the client. Auditors take turns, so one
+ * that asks all the time does not hold up the others. `SALLYPORT_AUDIT_QUERIES` bounds how many requests wait.
  */
 export class AuditThread {
   private readonly thread: AskingThread<AuditRequest, AuditReply, string>;
+  private readonly turns = new Turns(AT_ONCE);
   private closed = false;
 
   constructor(data: AuditThreadData) {
@@ -39,28 +42,32 @@ export class AuditThread {
   }
 
   /**
-   * The answer, in UTF-8. A thread that died is started again. Throws `Problem`, `LogUnavailable`, `KeyringUnavailable`,
+   * The answer for an auditor, in UTF-8. A thread that died is started again. Throws `Problem`, `LogUnavailable`, `KeyringUnavailable`,
    * `IndexUnavailable`.
    */
-  async ask(request: AuditRequest): Promise<Extract<AuditReply, { kind: 'answer' }>> {
-    const reply = await this.exchange(request);
+  async ask(auditor: string, request: AuditRequest): Promise<Extract<AuditReply, { kind: 'answer' }>> {
+    const reply = await this.exchange(auditor, request);
     if (reply.kind === 'answer') return reply;
     if (reply.kind === 'refused') return unwrap(err(reply.refusal));
     throw reply.kind === 'failed' ? errorOf(reply) : new TypeError('the answer of another request');
   }
 
   /** Begins, continues or ends an export. Throws as `ask` does. */
-  async step(request: BundleRequest): Promise<BundleStep> {
-    const reply = await this.exchange(request);
+  async step(auditor: string, request: BundleRequest): Promise<BundleStep> {
+    const reply = await this.exchange(auditor, request);
     if (reply.kind === 'step') return reply.step;
     throw reply.kind === 'failed' ? errorOf(reply) : new TypeError('the answer of another request');
   }
 
-  private async exchange(request: AuditRequest): Promise<AuditReply> {
-    if (this.closed) throw unavailable('the service is shutting down');
-    if (!this.thread.running) await this.thread.start();
-    if (this.thread.waiting >= MAX_WAITING) throw new Overloaded('audits', 'too many audit queries are under way');
-    return this.thread.ask(request);
+  private async exchange(auditor: string, request: AuditRequest): Promise<AuditReply> {
+    const end = await this.turns.take(auditor);
+    try {
+      if (this.closed) throw unavailable('the service is shutting down');
+      if (!this.thread.running) await this.thread.start();
+      return await this.thread.ask(request);
+    } finally {
+      end();
+    }
   }
 
   /** Ends the thread after it has answered all earlier requests. */
