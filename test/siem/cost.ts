@@ -1,21 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { defined } from '../../libs/kernel/defined.js';
 import { describeMachine } from '../bench/machine.js';
-import { median, percentile } from '../bench/figures.js';
+import { median, percentile, shown, table } from '../bench/figures.js';
 import { startKafka } from '../engines/kafka/kafka.js';
-import { place, type ServiceProcess } from '../process/child.js';
+import { place, type LaunchOptions, type ServiceProcess } from '../process/child.js';
+import { projectRoot } from '../support/root.js';
 import type { Answered } from '../support/service.js';
 import { callBody, expecting, openTask, readyWorld } from '../support/world.js';
 import { otlpEnvironment, startCollector } from './collector.js';
 
 /**
- * The cost of the OCSF events on the decision path, on and off in one run: `npm run bench:siem -- [rounds] [--kafka]`.
+ * The cost of checkpoints and of the OCSF events on the decision path, on and off in one run:
+ * `npm run bench:siem -- [rounds] [--kafka]`.
  *
  * All services run at the same time, each in a process of its own. They are asked in turns: each round asks each one for
- * a burst of calls over 16 connections, and then waits until the SIEM has all of it. So a change of the machine's speed
- * meets all alike. The CPU time is that of the thread that decides (schedstat of Linux), which other load on the machine
- * changes little. The ratio of each round is that of neighbouring bursts.
+ * a burst of calls over 16 connections, and then waits until all of it is sealed and the SIEM has it. So a change of the
+ * machine's speed meets all alike. The CPU time is that of the thread that decides, and that of all threads (schedstat of
+ * Linux), which other load on the machine changes little. The ratio of each round is that of neighbouring bursts.
  */
 const rounds = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 10);
 const withKafka = process.argv.includes('--kafka');
@@ -31,15 +34,23 @@ interface Side {
   readonly task: Answered;
   /** Of each round. */
   readonly cpuMicros: number[];
+  /** The same of all threads. */
+  readonly allMicros: number[];
   readonly perS: number[];
   /** Of each call, in milliseconds. */
   readonly latencies: number[];
 }
 
-/** CPU time of the main thread, in microseconds. NaN where Linux does not tell. */
-function cpuMicrosOf(pid: number): number {
-  const file = `/proc/${pid}/task/${pid}/schedstat`;
+/** CPU time of one thread, in microseconds. NaN where Linux does not tell. */
+function cpuMicrosOf(pid: number, thread = String(pid)): number {
+  const file = `/proc/${pid}/task/${thread}/schedstat`;
   return existsSync(file) ? Number(readFileSync(file, 'utf8').split(' ')[0]) / 1000 : Number.NaN;
+}
+
+/** The same of all threads together. */
+function allMicrosOf(pid: number): number {
+  const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : [];
+  return threads.reduce((sum, thread) => sum + cpuMicrosOf(pid, thread), 0);
 }
 
 async function burst(side: Side, calls: number): Promise<void> {
@@ -57,23 +68,26 @@ async function burst(side: Side, calls: number): Promise<void> {
   await Promise.all(Array.from({ length: TOGETHER }, worker));
 }
 
-/** Waits until every way has everything but the bookkeeping. */
+/** Waits until all is sealed, and every way has everything but the bookkeeping. */
 async function untilDelivered({ service }: Side): Promise<void> {
   for (;;) {
     const text = String((await service.call('nobody', 'GET', '/metrics')).body);
     const lags = WAYS.map((way) => Number(new RegExp(`^sallyport_siem_${way}_lag (\\d+)$`, 'm').exec(text)?.[1] ?? 0));
-    if (lags.every((lag) => lag <= 2)) return;
+    const unsealedS = Number(/^sallyport_seal_lag_seconds (\S+)$/m.exec(text)?.[1] ?? 0);
+    if (lags.every((lag) => lag <= 2) && unsealedS === 0) return;
     await pause(50);
   }
 }
 
 async function round(side: Side): Promise<void> {
-  const cpu = cpuMicrosOf(side.service.pid);
+  const { pid } = side.service;
+  const [cpu, all] = [cpuMicrosOf(pid), allMicrosOf(pid)];
   const startedMs = performance.now();
   await burst(side, CALLS);
   side.perS.push((CALLS * 1000) / (performance.now() - startedMs));
   await untilDelivered(side);
-  side.cpuMicros.push((cpuMicrosOf(side.service.pid) - cpu) / CALLS);
+  side.cpuMicros.push((cpuMicrosOf(pid) - cpu) / CALLS);
+  side.allMicros.push((allMicrosOf(pid) - all) / CALLS);
 }
 
 const cleanups: (() => unknown)[] = [];
@@ -81,28 +95,45 @@ const collector = await startCollector();
 const kafka = withKafka ? await startKafka() : undefined;
 try {
   const brokers = { SALLYPORT_KAFKA_BROKERS: kafka?.brokers.join(',') ?? '' };
-  const wanted: readonly (readonly [string, number, (dataDir: string) => Record<string, string>])[] = [
-    ['off', 0, () => ({})],
-    ['file', 0, (dataDir) => ({ SALLYPORT_SIEM_FILE: join(dataDir, 'siem.jsonl') })],
+  const switched = (sealing: string): LaunchOptions['command'] => [
+    process.execPath,
+    join(projectRoot, 'dist', 'test', 'bench', 'sealing-switch.js'),
+    sealing,
+  ];
+  type Wanted = readonly [string, number, (dataDir: string) => Record<string, string>, LaunchOptions['command']?];
+  const wanted: readonly Wanted[] = [
+    ['without checkpoints', 0, () => ({}), switched('off')],
+    ['with checkpoints', 0, () => ({}), switched('on')],
+    ['off', 2, () => ({})],
+    ['file', 2, (dataDir) => ({ SALLYPORT_SIEM_FILE: join(dataDir, 'siem.jsonl') })],
     [
       'file and collector',
-      0,
+      2,
       (dataDir) => ({ SALLYPORT_SIEM_FILE: join(dataDir, 'siem.jsonl'), ...otlpEnvironment(collector) }),
     ],
     ...(kafka === undefined
       ? []
       : ([
-          ['Kafka, off', 3, () => ({ ...brokers, SALLYPORT_SIEM_KAFKA: 'off' })],
-          ['Kafka, on', 3, () => brokers],
+          ['Kafka, off', 5, () => ({ ...brokers, SALLYPORT_SIEM_KAFKA: 'off' })],
+          ['Kafka, on', 5, () => brokers],
         ] as const)),
   ];
   const sides: Side[] = [];
-  for (const [name, base, envOf] of wanted) {
+  for (const [name, base, envOf, command] of wanted) {
     const { dataDir, start } = place({ after: (cleanup) => void cleanups.push(cleanup) });
     // Spans are not what is measured.
-    const service = await start({ env: { OTEL_TRACES_EXPORTER: 'none', ...envOf(dataDir) } });
+    const service = await start({ env: { OTEL_TRACES_EXPORTER: 'none', ...envOf(dataDir) }, ...defined({ command }) });
     await readyWorld(service);
-    sides.push({ name, base, service, task: await openTask(service), cpuMicros: [], perS: [], latencies: [] });
+    sides.push({
+      name,
+      base,
+      service,
+      task: await openTask(service),
+      cpuMicros: [],
+      allMicros: [],
+      perS: [],
+      latencies: [],
+    });
   }
   const { cpu, cores, memoryGiB, node, kernel, loadBefore } = describeMachine('.');
   console.log(
@@ -115,16 +146,21 @@ try {
     // In another order each time, so that nobody is always the one after the busiest.
     for (const side of each % 2 === 0 ? sides : sides.toReversed()) await round(side);
   }
-  for (const { name, base, cpuMicros, perS, latencies } of sides) {
-    const other = sides[base];
-    const ratio = median(cpuMicros.map((micros, at) => micros / (other?.cpuMicros[at] ?? Number.NaN)));
-    const speed = median(perS.map((rate, at) => rate / (other?.perS[at] ?? Number.NaN)));
-    console.log(
-      `${name}: ${median(cpuMicros).toFixed(0)} µs CPU of the deciding thread a call (${ratio.toFixed(3)} of off), ` +
-        `${median(perS).toFixed(0)}/s (${speed.toFixed(3)} of off), ` +
-        `p50 ${percentile(latencies, 0.5).toFixed(1)} ms, p99 ${percentile(latencies, 0.99).toFixed(1)} ms`,
-    );
-  }
+  const of = (values: readonly number[], others: readonly number[] = []): string =>
+    median(values.map((value, at) => value / (others[at] ?? Number.NaN))).toFixed(3);
+  const rows = sides.map(({ name, base, cpuMicros, allMicros, perS, latencies }) => [
+    name,
+    sides[base]?.name === name ? '' : (sides[base]?.name ?? ''),
+    shown(median(cpuMicros)),
+    of(cpuMicros, sides[base]?.cpuMicros),
+    shown(median(allMicros)),
+    of(allMicros, sides[base]?.allMicros),
+    shown(median(perS)),
+    shown(percentile(latencies, 0.5)),
+    shown(percentile(latencies, 0.99)),
+  ]);
+  const head = ['service', 'compared with', 'deciding µs/call', 'times', 'all threads µs/call', 'times', 'calls/s'];
+  console.log(table([...head, 'p50 ms', 'p99 ms'], rows));
 } finally {
   for (const cleanup of cleanups) await cleanup();
   await kafka?.stop();
