@@ -19,7 +19,7 @@ export interface Replays {
 
 export async function replayAll(service: Callable, way: string, traces: Iterable<string>): Promise<Replays> {
   const collected = collecting(way);
-  for (const traceId of traces) {
+  await each(traces, async (traceId) => {
     for (let cursor: string | undefined = ''; cursor !== undefined;) {
       const more = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
       const path = `/v1/audit/traces/${traceId}/replay?limit=1000${more}`;
@@ -30,7 +30,7 @@ export async function replayAll(service: Callable, way: string, traces: Iterable
       cursor = page.next;
     }
     collected.traces += 1;
-  }
+  });
   return collected.done();
 }
 
@@ -39,7 +39,7 @@ export async function replayFromBundles(service: Audited, traces: Iterable<strin
   const authorization = `Bearer ${service.tokens.auditor}`;
   const collected = collecting('from bundles alone');
   const { keys } = await logKeys(service);
-  for (const traceId of traces) {
+  await each(traces, async (traceId) => {
     const answer = await fetch(`${service.url}/v1/audit/traces/${traceId}/bundle`, { headers: { authorization } });
     const text = await answer.text();
     if (answer.status !== 200) throw new Error(`no bundle of ${traceId}: ${answer.status} ${text}`);
@@ -49,8 +49,19 @@ export async function replayFromBundles(service: Audited, traces: Iterable<strin
       collected.add(traceId, `${callId} ${attempt}`, identical, digest);
     if (verdict.soundness === 'not_sound') collected.others.push(`${traceId}: ${JSON.stringify(verdict.faults[0])}`);
     collected.traces += 1;
-  }
+  });
   return collected.done();
+}
+
+/** One is asked for while another is verified. */
+const AT_ONCE = 2;
+
+async function each(traces: Iterable<string>, act: (traceId: string) => Promise<void>): Promise<void> {
+  const left = [...traces].toReversed();
+  const worker = async (): Promise<void> => {
+    for (let traceId = left.pop(); traceId !== undefined; traceId = left.pop()) await act(traceId);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
 async function logKeys(service: Callable) {

@@ -104,11 +104,12 @@ const crowdTable = (sides: readonly [CrowdSide, CrowdSide]): string =>
       'p50 ms',
       'p99 ms',
       'CPU ms/s',
+      'deciding ms/s',
       'answers',
       'MiB',
       'failed',
     ],
-    sides.map(({ auditors, authorizeMs, p99Ms, disableMs, cpuMsPerS, answers, mib, failed }) => [
+    sides.map(({ auditors, authorizeMs, p99Ms, disableMs, cpuMsPerS, decidingMsPerS, answers, mib, failed }) => [
       String(auditors),
       String(authorizeMs.length),
       shown(median(authorizeMs)),
@@ -118,6 +119,7 @@ const crowdTable = (sides: readonly [CrowdSide, CrowdSide]): string =>
       shown(median(disableMs)),
       shown(percentile(disableMs, 0.99)),
       shown(median(cpuMsPerS)),
+      shown(median(decidingMsPerS)),
       String(answers),
       shown(mib),
       String(failed),

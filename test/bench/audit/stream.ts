@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Answered } from '../../support/service.js';
 import { asBytes, connect } from '../grpc-client.js';
@@ -7,6 +8,8 @@ import type { Decide, RunHost } from './mixed-run.js';
 
 /** Requests of one message. */
 const MAX_REQUESTS = 48;
+/** Requests that were refused for load are asked again after this time. */
+const RETRY_MS = 200;
 
 interface HostStream {
   ask(bodies: readonly Answered[]): Promise<readonly Answered[]>;
@@ -20,10 +23,15 @@ export function decideByStream(address: string): { readonly decide: Decide; read
     async decide(host, bodies) {
       const stream = streams.get(host.name) ?? streamOf(address, host);
       streams.set(host.name, stream);
-      const answers: Answered[] = [];
-      for (let at = 0; at < bodies.length; at += MAX_REQUESTS)
-        answers.push(...(await stream.ask(bodies.slice(at, at + MAX_REQUESTS))));
-      return answers;
+      const answers = new Map<Answered, Answered>();
+      for (let left = bodies; left.length > 0;) {
+        const some = left.slice(0, MAX_REQUESTS);
+        for (const [at, answer] of (await stream.ask(some)).entries())
+          if (answer.reason !== 'overloaded') answers.set(some[at], answer);
+        left = left.filter((body) => !answers.has(body));
+        if (some.some((body) => !answers.has(body))) await pause(RETRY_MS);
+      }
+      return bodies.map((body) => answers.get(body));
     },
     end: () => streams.forEach((stream) => stream.end()),
   };
