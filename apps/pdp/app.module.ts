@@ -17,6 +17,7 @@ import { BundleDownloads } from './audit/bundle-download.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
 import { CallsController } from './calls/calls.controller.js';
 import { BeatSigner } from '../../libs/feed/beat-signer.js';
+import { DamageWatch } from './observability/damage-watch.js';
 import { DiskWatch } from './observability/disk-watch.js';
 import { DirectivesController } from './directives/directives.controller.js';
 import { DirectivesHandler } from './directives/directives.handler.js';
@@ -58,6 +59,7 @@ export class AppModule {
       { provide: Watches, useValue: service.feed.watches },
       { provide: INSTALLATION_SECRET, useValue: service.secret },
       { provide: DiskWatch, useValue: service.stores.disk },
+      { provide: DamageWatch, useValue: service.stores.damage },
       { provide: RELAY, useValue: service.feed.relay },
       { provide: SEAL, useValue: service.seal },
       { provide: SIEM, useValue: service.siem },

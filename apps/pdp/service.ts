@@ -16,6 +16,7 @@ import { makeFirstPrincipals } from './principals/first-principals.js';
 import { openAudit } from './service/audit.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
+import type { DamageNotice } from './observability/damage-watch.js';
 import type { DiskNotices } from './observability/disk-watch.js';
 import { openRetention } from './service/retention.js';
 import { openFeed, type Feed } from './service/feed.js';
@@ -69,6 +70,8 @@ export interface ServiceParts {
   readonly onRelayRecovered?: ((lane: LaneName) => void) | undefined;
   /** Hears of files that cannot be written, and of the end of that. */
   readonly onDisk?: DiskNotices | undefined;
+  /** Hears once of each damaged event of the log; `isLast`: it will hear of no more. */
+  readonly onDamaged?: DamageNotice | undefined;
   /** `off`: no checkpoints are made, for tests and benchmarks that compare. */
   readonly sealing?: 'off' | undefined;
   /** Called when sealing or its witness fails for a new reason, and without one when it works again. */
@@ -85,7 +88,7 @@ const UNHEARD: DiskNotices = { onTrouble: () => undefined, onRecovered: () => un
 
 /** Opens the stores and brings the views up to date. Throws typed errors whose message is one line for an operator. */
 export async function openService(settings: Settings, parts: ServiceParts = {}): Promise<Service> {
-  const { clock = systemClock, tracing, onRelayTrouble, onRelayRecovered, wrapLog, wrapAuthenticator } = parts;
+  const { clock = systemClock, tracing, onRelayTrouble, onRelayRecovered, wrapAuthenticator } = parts;
   const notices = parts.onDisk ?? UNHEARD;
   const { dataDir, logFile } = settings;
   const closing = new AsyncDisposableStack();
@@ -94,7 +97,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
   try {
     const metrics = createMetrics();
     const bounds = openBounds(settings, clock, metrics.registry);
-    const stores = await openStores(settings, { clock, metrics, tracing, wrapLog, notices }, closing);
+    const stores = await openStores(settings, { ...parts, clock, metrics, notices }, closing);
     const { log, sqlite, keys } = stores;
     const control = await openControl(stores, { clock, metrics }, closing);
     const tokensFile = await makeFirstPrincipals(control.plane, dataDir);
@@ -105,7 +108,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     if (parts.sealing !== 'off')
       sealing = openSeal(settings, stores, control, { metrics, onTrouble: parts.onSealTrouble }, closing);
     sealing?.catch(() => undefined);
-    const { index, audit, reads } = await openAudit({ dataDir, logFile }, log, control.time, closing);
+    const { index, audit, reads } = await openAudit({ dataDir, logFile }, stores, control.time, closing);
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
     const eraser = await openRetention(settings, { stores, control, decisions, index }, closing);
     const feed = await openFeed(
@@ -115,7 +118,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       { clock, metrics, bounds, authenticator, onRelayTrouble, onRelayRecovered },
       closing,
     );
-    const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered };
+    const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered, onDamaged: stores.damage.found };
     const siem = leavesForSiem(settings)
       ? (await import('./siem/siem.js')).startSiem(settings, {
           log,

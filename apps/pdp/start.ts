@@ -81,7 +81,7 @@ function headOf({ control, seal }: Service): object {
 /** Log lines about troubles that end by themselves: of the lanes to Kafka and to a SIEM, of sealing, and of the disk. */
 const notices = (
   logger: Logger,
-): Required<Pick<ServiceParts, 'onRelayTrouble' | 'onRelayRecovered' | 'onSealTrouble' | 'onDisk'>> => ({
+): Required<Pick<ServiceParts, 'onRelayTrouble' | 'onRelayRecovered' | 'onSealTrouble' | 'onDisk' | 'onDamaged'>> => ({
   onRelayTrouble: (lane, reason) =>
     logger.warn({ lane, reason }, lane.startsWith('siem') ? 'the SIEM gets no events' : 'not sent to Kafka'),
   onRelayRecovered: (lane) =>
@@ -90,6 +90,11 @@ const notices = (
     trouble === undefined
       ? logger.info('recovered: the log is sealed and witnessed again')
       : logger.error({ trouble }, 'the log is not sealed'),
+  onDamaged: ({ position, stream, revision }, isLast) =>
+    logger.fatal(
+      { position: String(position), stream, revision, ...(isLast ? { more: 'later ones are not told' } : {}) },
+      'an event of the log is damaged: run sallyport check',
+    ),
   onDisk: {
     onTrouble: (trouble) =>
       logger.error(

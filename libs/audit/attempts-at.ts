@@ -1,10 +1,11 @@
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
+import { defined } from '../kernel/defined.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import { eventsAt } from './events-at.js';
 import type { Reference } from './index/messages.js';
 import type { IndexReading } from './index/reading.js';
-import { isWhole } from './soundness.js';
+import { isShowable } from './soundness.js';
 
 /** The index names an event that the log does not have, or has damaged. */
 export interface LostAttempt {
@@ -25,9 +26,11 @@ export async function attemptsAt(
   const events = await eventsAt(log, references.flatMap(placesOf));
   return references.map((reference) => {
     const [decided, ...others] = placesOf(reference).map((place) => events.get(payloadPlace(place)));
-    if (decided === undefined) return { reference, lost: 'missing' };
+    if (decided?.position !== reference.position) return { reference, lost: 'missing' };
+    if (!isShowable(decided)) return { reference, lost: 'damaged' };
     const [attempt] = attemptsOf([decided, ...others].filter((event) => event !== undefined)).attempts;
-    if (attempt === undefined || !isWhole(decided)) return { reference, lost: 'damaged' };
+    // The event there is no decision: the index is wrong.
+    if (attempt?.event !== decided) return { reference, lost: 'missing' };
     return { reference, attempt: withLosses(attempt, reference) };
   });
 }
@@ -67,7 +70,8 @@ const placesOf = ({ stream, revision, response, outcome }: Reference) =>
 
 /** An attempt says which of its events the index knows and the log cannot show. */
 function withLosses(attempt: Attempt, reference: Reference): Attempt {
-  const response = reference.response !== undefined && attempt.response === undefined;
-  const outcome = reference.outcome !== undefined && attempt.outcome === undefined;
-  return response || outcome ? { ...attempt, lost: { response, outcome } } : attempt;
+  const response = attempt.response === undefined ? reference.response : undefined;
+  const outcome = attempt.outcome === undefined ? reference.outcome : undefined;
+  const isWhole = response === undefined && outcome === undefined;
+  return isWhole ? attempt : { ...attempt, lost: defined({ response, outcome }) };
 }

@@ -2,6 +2,7 @@ import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/e
 import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { families, type EventsOf } from '../streams/catalogue.js';
+import { isWhole } from './soundness.js';
 
 /** One recorded attempt at a call, with its response and outcome. */
 export interface Attempt {
@@ -13,13 +14,16 @@ export interface Attempt {
   readonly refused: boolean;
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated };
   outcome?: { readonly event: RecordedEvent; readonly recorded: OutcomeRecorded };
-  /** The index knows a response or an outcome that the log cannot show. */
-  readonly lost?: { readonly response: boolean; readonly outcome: boolean };
+  /** The revisions of a response or an outcome that the index knows and the log cannot show. */
+  readonly lost?: { readonly response?: number; readonly outcome?: number };
 }
 
 export interface Attempts {
   readonly attempts: readonly Attempt[];
-  /** Decisions whose record is unreadable. They cannot be shown or replayed, and must not be hidden. */
+  /**
+   * Events of calls that are damaged or of a newer version: decisions, responses or outcomes. They cannot be shown as such,
+   * and must not be hidden.
+   */
   readonly unreadable: readonly RecordedEvent[];
 }
 
@@ -35,7 +39,7 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
   for (const event of events) {
     const envelope = readCall(event);
     if (envelope === undefined) {
-      if (event.type === 'CallDecided' || event.type === 'CallRefused') unreadable.push(event);
+      if (isOfCalls(event)) unreadable.push(event);
     } else if (envelope.type === 'CallDecided' || envelope.type === 'CallRefused') {
       const { data: decided } = envelope;
       const attempt: Attempt = { event, envelope, decided, refused: envelope.type === 'CallRefused' };
@@ -55,8 +59,12 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
   return { attempts, unreadable };
 }
 
-/** An event of a call whose data has the shape of its type, in every member; else undefined. */
-function readCall({ stream, json }: RecordedEvent): EventsOf<'calls'> | EventsOf<'refusals'> | undefined {
+const isOfCalls = ({ stream }: RecordedEvent): boolean => families.calls.has(stream) || families.refusals.has(stream);
+
+/** An event of a call that is whole, and whose data has the shape of its type in every member; else undefined. */
+function readCall(event: RecordedEvent): EventsOf<'calls'> | EventsOf<'refusals'> | undefined {
+  if (!isOfCalls(event) || !isWhole(event)) return undefined;
+  const { stream, json } = event;
   const read = families.refusals.has(stream) ? families.refusals.readWhole(json) : families.calls.readWhole(json);
   return read.ok ? read.value : undefined;
 }

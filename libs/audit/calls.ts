@@ -16,7 +16,7 @@ import { History } from './history.js';
 import type { CallFilter } from './index/messages.js';
 import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
-import { byPosition, damagedEvent } from './stored-event.js';
+import { byPosition, lostItem } from './stored-event.js';
 import { namesOf, rememberedUsers } from './users.js';
 
 /** A call, or its place if the log cannot show it. */
@@ -52,10 +52,8 @@ export class CallAudit {
     const items = new Map<FoundAttempt, ListedCall>();
     // In order of the log, so that states only move forward.
     for (const each of [...found].sort((a, b) => byPosition(a.reference, b.reference))) {
-      const { reference } = each;
       if ('attempt' in each) items.set(each, await summaryOf(sources, each.attempt));
-      else if (each.lost === 'damaged') items.set(each, damagedEvent(reference));
-      else items.set(each, missingEvent(reference));
+      else items.set(each, lostItem(each));
     }
     return ok(
       defined({
@@ -74,8 +72,4 @@ export class CallAudit {
       toMs: to === undefined ? undefined : toMs(to),
     });
   }
-}
-
-function missingEvent({ position, stream, revision }: FoundAttempt['reference']): MissingEvent {
-  return { position: String(position), stream, revision, missing: true };
 }

@@ -5,6 +5,7 @@ import type { Instant } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
 import type { History } from './history.js';
 import { subjectOf, type Moment } from './directive-timeline.js';
+import { isWhole } from './soundness.js';
 import { byPosition } from './stored-event.js';
 
 /** The end of the history that belongs to a call. Without a bound it goes up to now. */
@@ -30,7 +31,9 @@ export async function capabilityHistory(
   parties: CallParties,
   window: Window,
 ): Promise<RecordedEvent[]> {
-  const within = ({ position, json }: RecordedEvent) => isWithin({ position, time: parseEvent(json).time }, window);
+  // A damaged event has no time, so its position decides.
+  const within = (event: RecordedEvent) =>
+    isWithin({ position: event.position, time: isWhole(event) ? parseEvent(event.json).time : '' }, window);
   const own = (await history.events(families.capability.stream(parties.capability))).filter(within);
   const directives = await history.directivesAbout(subjectsOf(parties, own), (at) => isWithin(at, window));
   return [...own, ...directives].sort(byPosition);
@@ -58,9 +61,10 @@ function subjectsOf({ capability, host, taskId }: CallParties, events: readonly 
  * The event is read as folding reads it: decisions rest on members that the whole schema may refuse. An event that cannot
  * be folded is shown, and names no subject; every decision that rests on it is `Damage`.
  */
-function addSubjectsOf({ json }: RecordedEvent, add: (target: Target) => void): void {
+function addSubjectsOf(recorded: RecordedEvent, add: (target: Target) => void): void {
+  if (!isWhole(recorded)) return;
   try {
-    const event = families.capability.read(json);
+    const event = families.capability.read(recorded.json);
     if (event.type === 'CapabilityRegistered') {
       add({ type: 'category', category: event.data.category });
       for (const publisher of event.data.publishers) add({ type: 'publisher', publisher });

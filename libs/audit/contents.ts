@@ -8,7 +8,7 @@ import type { KeyReading } from '../payloads/keyring.js';
 import { openPayload, verifyCommitments } from '../payloads/payload.js';
 import { taskContentOf, type TaskContent } from '../task/content.js';
 import { families } from '../streams/catalogue.js';
-import { soundPrefix } from './soundness.js';
+import { isWhole } from './soundness.js';
 
 /** Commitments as events hold them. A part that was absent has none. */
 export type Commitments = Readonly<Record<string, Digest | undefined>>;
@@ -77,6 +77,7 @@ export class Contents {
   }
 
   private async readTask(opened: RecordedEvent, taskId: string): Promise<TaskContent | NoContent> {
+    if (!isWhole(opened)) return 'damaged';
     const read = families.task.readWhole(opened.json);
     if (!read.ok || read.value.type !== 'TaskOpened') return 'damaged';
     const content = await this.of(opened, taskId, read.value.data.commitments);
@@ -96,9 +97,8 @@ export class Contents {
 
   /** A key is gone for a reason that the log has, or it was lost. */
   private async withoutKey(taskId: string): Promise<NoContent> {
-    const stream = families.task.stream(taskId);
-    const events = await this.log.read(stream);
-    const isShredded = events.slice(0, soundPrefix(stream, events)).some(({ type }) => type === 'TaskShredded');
+    const events = await this.log.read(families.task.stream(taskId));
+    const isShredded = events.some((event) => event.type === 'TaskShredded' && isWhole(event));
     return isShredded ? 'shredded' : 'key_missing';
   }
 

@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
-import { Damage } from './soundness.js';
+import { Damage, isWhole } from './soundness.js';
 
 /** The place of an event in the stream; its revision is the epoch. */
 export interface Moment {
@@ -24,7 +24,8 @@ interface Span {
 interface Said {
   readonly recorded: RecordedEvent;
   readonly moment: Moment;
-  readonly id: string;
+  /** Undefined if the event is damaged: it may be about any directive. */
+  readonly id: string | undefined;
   readonly traceId: string | undefined;
   /** Absent if the event lifts a directive. */
   readonly issue?: Pick<Span, 'directive'> & { readonly key: string; readonly subject: string };
@@ -48,7 +49,7 @@ export class DirectiveTimeline {
     let taken = 0;
     for (const event of events) {
       const said = saidBy(event);
-      if (said === undefined || !this.takeOne(said)) break;
+      if (said?.id === undefined || !this.takeOne({ ...said, id: said.id })) break;
       taken += 1;
     }
     this.unsound = this.unsound.filter(({ moment }) => moment.epoch > this.epoch);
@@ -91,8 +92,8 @@ export class DirectiveTimeline {
     const events: RecordedEvent[] = [];
     for (const { recorded, id, moment, issue } of this.unsound) {
       if (!wanted(moment)) continue;
-      if (issue !== undefined && subjects.has(issue.subject)) ids.add(id);
-      if (ids.has(id)) events.push(recorded);
+      if (id !== undefined && issue !== undefined && subjects.has(issue.subject)) ids.add(id);
+      if (id === undefined || ids.has(id)) events.push(recorded);
     }
     return { epochs, unsound: events };
   }
@@ -108,7 +109,7 @@ export class DirectiveTimeline {
     return { epochs: this.byTrace.get(traceId) ?? [], unsound: unsound.map(({ recorded }) => recorded) };
   }
 
-  private takeOne({ id, moment, traceId, issue }: Said): boolean {
+  private takeOne({ id, moment, traceId, issue }: Said & { readonly id: string }): boolean {
     const known = this.byId.get(id);
     if (issue !== undefined) {
       if (known !== undefined) return false;
@@ -137,8 +138,13 @@ export function subjectOf(target: Target): string {
   return 'capability' in target ? targetKey({ type: 'capability', capability: target.capability }) : targetKey(target);
 }
 
-/** Undefined if the event is not about a directive. A damaged or forged event may hold anything. */
+/** Undefined if the event is not about a directive. A forged event may hold anything, and a damaged one is not read. */
 function saidBy(recorded: RecordedEvent): Said | undefined {
+  if (!isWhole(recorded)) {
+    const { revision: epoch, position } = recorded;
+    // It has no time: its position decides.
+    return { recorded, moment: { epoch, position, time: '' }, id: undefined, traceId: undefined };
+  }
   try {
     const { type, data, time, traceId } = families.directives.read(recorded.json);
     const { revision: epoch, position } = recorded;

@@ -41,7 +41,8 @@ export function streamSource(log: LogReading, stream: string, after = 0): EventS
   };
 }
 
-function withGaps(stream: string, events: readonly RecordedEvent[], after: number): readonly RecordedEvent[] {
+/** The events of a stream after a revision, with `missingEvent` in place of each that is not there. */
+export function withGaps(stream: string, events: readonly RecordedEvent[], after: number): readonly RecordedEvent[] {
   let expected = after + 1;
   if (events.every((event, index) => event.revision === after + index + 1)) return events;
   return events.flatMap((event) => {

@@ -74,7 +74,7 @@ async function purposeOf(
 }
 
 function responseFacts({ lost }: Attempt, validated: ResponseValidated | undefined): CallSummary['response'] {
-  if (validated === undefined) return lost?.response === true ? 'damaged' : null;
+  if (validated === undefined) return lost?.response === undefined ? null : 'damaged';
   return { verdict: validated.verdict, findings: validated.findings };
 }
 
@@ -206,7 +206,7 @@ async function responseEvidence(
   contents: Contents,
   { response, decided, lost }: Attempt,
 ): Promise<CallEvidence['response']> {
-  if (response === undefined) return lost?.response === true ? 'damaged' : null;
+  if (response === undefined) return lost?.response === undefined ? null : 'damaged';
   const { verdict, findings, commitments } = response.validated;
   const content = await contents.of(response.event, decided.taskId, commitments);
   if (typeof content === 'string') return content;

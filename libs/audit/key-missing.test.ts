@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { damaged, forged, makeWorld, must, traceOf, withEvents, type World } from '../../test/support/audit-world.js';
-import type { EventLog, RecordedEvent } from '../event-log/port.js';
+import { damaged, forged, makeWorld, replayOf, traceOf, withEvents } from '../../test/support/audit-world.js';
+import type { RecordedEvent } from '../event-log/port.js';
 import { test } from '../../test/support/testing.js';
 
 const isDecision = ({ type }: RecordedEvent) => type === 'CallDecided';
-
-async function replay(world: World, traceId: string, log?: EventLog) {
-  const result = must(await world.audit(log).replay(traceId));
-  assert.ok(result);
-  return result;
-}
 
 test('a key that is gone without a TaskShredded is missing: nothing is identical, and nothing else is hidden', async (t) => {
   const world = await makeWorld(t);
@@ -17,7 +11,7 @@ test('a key that is gone without a TaskShredded is missing: nothing is identical
   await world.authorize(taskId);
   await world.authorize(taskId, { operation: 'write' });
   await world.keys.shred(taskId);
-  const { identical, calls } = await replay(world, traceId);
+  const { identical, calls } = await replayOf(world, traceId);
   assert.deepEqual([identical, ...calls.map((call) => call.identical)], [false, 'key_missing', 'key_missing']);
   for (const { recorded, redecided } of calls) assert.deepEqual(redecided, recorded);
   const { tasks, calls: evidence } = (await traceOf(world, traceId)) ?? assert.fail();
@@ -27,7 +21,7 @@ test('a key that is gone without a TaskShredded is missing: nothing is identical
     isDecision(event) ? forged(event, (data) => ({ ...data, reason: 'disabled', decision: 'deny' })) : event,
   );
   assert.deepEqual(
-    (await replay(world, traceId, edited)).calls.map((call) => call.identical),
+    (await replayOf(world, traceId, edited)).calls.map((call) => call.identical),
     [false, false],
   );
 });
@@ -39,10 +33,10 @@ test('a TaskShredded that was edited or moved excuses no missing key', async (t)
   await world.shred(taskId);
   const isShredding = ({ type }: { type: string }) => type === 'TaskShredded';
   const without = withEvents(world.log, (event) => (isShredding(event) ? undefined : event));
-  assert.equal((await replay(world, traceId, without)).calls[0]?.identical, 'key_missing');
+  assert.equal((await replayOf(world, traceId, without)).calls[0]?.identical, 'key_missing');
   const flipped = withEvents(world.log, (event) =>
     isShredding(event) ? damaged(event, '"cause":"task"', '"cause":"user"') : event,
   );
-  const flippedReplay = await replay(world, traceId, flipped);
+  const flippedReplay = await replayOf(world, traceId, flipped);
   assert.deepEqual([flippedReplay.identical, flippedReplay.calls[0]?.identical], [false, 'key_missing']);
 });

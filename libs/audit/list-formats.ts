@@ -3,7 +3,7 @@ import type { RecordedEvent } from '../event-log/port.js';
 import type { ListedCall } from './calls.js';
 import { csvRow, type CsvValue } from './csv.js';
 import { ocsfOf } from '../siem/ocsf-of.js';
-import { isWhole } from './soundness.js';
+import { isShowable } from './soundness.js';
 import { storedEvent, storedText } from './stored-event.js';
 
 /** Writes the pages of a list. A format that streams writes one page after another as one text. */
@@ -67,7 +67,7 @@ export const CALL_FORMATS: Readonly<Record<ListFormat, PageFormat<ListedCall>>> 
 
 /** Damaged events are shown as they are in other formats. */
 function ocsfText(event: RecordedEvent): string[] {
-  if (!isWhole(event)) return [storedText(event)];
+  if (!isShowable(event)) return [storedText(event)];
   const shown = ocsfOf(event);
   return shown === undefined ? [] : [JSON.stringify(shown)];
 }

@@ -13,6 +13,7 @@ import { Histories } from './histories.js';
 import { History } from './history.js';
 import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
+import { lostItem } from './stored-event.js';
 import { utf8Of } from './utf8.js';
 
 export interface OneCallSources {
@@ -48,10 +49,10 @@ export async function oneCall(
   const reconstructor = new Reconstructor(log, engines, history, contents);
   const histories = new Histories(history, end);
   const evidence = await evidenceOf({ reconstructor, history, contents, users: keys }, last.attempt);
-  const attempts: OneCall['attempts'] = own.flatMap((each) => {
-    if ('lost' in each) return [];
+  const attempts: OneCall['attempts'] = own.map((each) => {
+    if ('lost' in each) return lostItem(each);
     const { attempt, decision, reason } = each.attempt.decided;
-    return [{ attempt, position: String(each.attempt.event.position), decision, reason }];
+    return { attempt, position: String(each.attempt.event.position), decision, reason };
   });
   const head = JSON.stringify({ ...evidence, capabilityHistory: await histories.positionsFor(last.attempt), attempts });
   return ok(utf8Of([head.slice(0, -1), ',"histories":', ...histories.pieces(), '}']));

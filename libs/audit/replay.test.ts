@@ -10,13 +10,12 @@ import {
   damaged,
   forged,
   makeWorld,
-  must,
   newer,
+  replayOf,
   tampered,
   traceOf,
   withEngines,
   withEvents,
-  type World,
 } from '../../test/support/audit-world.js';
 import { decisionDigest } from '../decision/record.js';
 import type { EventLog } from '../event-log/port.js';
@@ -24,12 +23,6 @@ import { attemptsOf } from './attempts.js';
 import { Reconstructor } from './reconstruct.js';
 import { replayed } from './replay.js';
 import { test } from '../../test/support/testing.js';
-
-async function replay(world: World, traceId: string, log?: EventLog) {
-  const result = must(await world.audit(log).replay(traceId));
-  assert.ok(result);
-  return result;
-}
 
 test('the digest of a record is that of the stored text, whatever an upcaster makes of it', async (t) => {
   const world = await makeWorld(t);
@@ -76,7 +69,7 @@ test('every call is decided again under the rules of then', async (t) => {
     'version_suspended',
   ]);
 
-  const { identical, calls } = await replay(world, traceId);
+  const { identical, calls } = await replayOf(world, traceId);
   assert.equal(identical, true);
   assert.deepEqual(
     calls.map(({ redecided }) => redecided.reason),
@@ -96,7 +89,7 @@ test('a view that stayed behind denies outside of the checks, and does so again'
   const { taskId, traceId } = await world.open();
   world.log.failNext('refused', 'refused', 'refused');
   assert.equal((await world.authorize(taskId)).reason, 'view_stale');
-  assert.equal((await replay(world, traceId)).identical, true);
+  assert.equal((await replayOf(world, traceId)).identical, true);
 });
 
 test('shredded: what needs no content is decided again, and the rest is said to be missing', async (t) => {
@@ -110,7 +103,7 @@ test('shredded: what needs no content is decided again, and the rest is said to 
   await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://public' } });
   await world.authorize(taskId, { operation: resource, arguments: { uri: 'notes://private' } });
   await world.shred(taskId);
-  const { identical, calls } = await replay(world, traceId);
+  const { identical, calls } = await replayOf(world, traceId);
   assert.equal(identical, true);
   assert.deepEqual(
     calls.map((call) => call.identical),
@@ -123,7 +116,7 @@ test('shredded: what needs no content is decided again, and the rest is said to 
       ? forged(event, (data) => ({ ...data, decision: 'deny', reason: 'disabled' }))
       : event,
   );
-  const tamperedReplay = await replay(world, traceId, denial);
+  const tamperedReplay = await replayOf(world, traceId, denial);
   assert.equal(tamperedReplay.identical, false);
   assert.equal(tamperedReplay.calls[0]?.identical, false);
 });
@@ -158,9 +151,9 @@ test('a record is decided again by the rules of its decider', async (t) => {
             };
           }),
     );
-  assert.equal((await replay(world, traceId)).identical, true);
+  assert.equal((await replayOf(world, traceId)).identical, true);
   const identical = async (decider: number) =>
-    (await replay(world, traceId, asDecider1(decider))).calls.map((call) => call.identical);
+    (await replayOf(world, traceId, asDecider1(decider))).calls.map((call) => call.identical);
   assert.deepEqual(await identical(1), [true, true]);
   assert.deepEqual(await identical(2), [false, true]);
 });
@@ -200,7 +193,7 @@ test('for records of decider 1 a policy sees no null, and multiples are those of
       });
     });
   const identical = async (log?: EventLog) =>
-    (await replay(world, traceId, log)).calls.map((call) => call.identical).sort();
+    (await replayOf(world, traceId, log)).calls.map((call) => call.identical).sort();
   assert.deepEqual(await identical(), [true, true, true, true, true]);
   assert.deepEqual(await identical(asDecider(1)), [true, true, true, true, true]);
   assert.deepEqual(await identical(asDecider(2)), [false, false, false, false, true]);
@@ -212,7 +205,7 @@ test('for records of decider 1 a shredded denial by its arguments agrees with wh
   await world.authorize(taskId, { arguments: { key: 7 } });
   await world.shred(taskId);
   const log = withEngines(world.log, { decider: 1 });
-  assert.deepEqual((await replay(world, traceId, log)).calls[0]?.identical, 'shredded');
+  assert.deepEqual((await replayOf(world, traceId, log)).calls[0]?.identical, 'shredded');
 });
 
 /** The evidence of the check that failed. */
@@ -226,7 +219,7 @@ test('a deny that was made an allow does not come out as one', async (t) => {
   const log = withEvents(world.log, (event) =>
     isDecision(event) ? forged(event, ({ ...data }) => ({ ...data, decision: 'allow', reason: 'ok' })) : event,
   );
-  const { identical, calls } = await replay(world, traceId, log);
+  const { identical, calls } = await replayOf(world, traceId, log);
   assert.equal(identical, false);
   assert.deepEqual([calls[0]?.recorded.decision, calls[0]?.redecided.decision], ['allow', 'deny']);
   assert.equal(calls[0]?.identical, false);
@@ -245,7 +238,7 @@ test('an edited payload is not what was decided on, and is not shown', async (t)
     payload: async (stream, revision) =>
       stream === place.stream && revision === 1 ? other.bytes : world.log.payload(stream, revision),
   });
-  const { identical, calls } = await replay(world, traceId, log);
+  const { identical, calls } = await replayOf(world, traceId, log);
   assert.equal(identical, false);
   assert.equal(calls[0]?.identical, false);
   const evidence = (await traceOf(world, traceId, log))?.calls[0];
@@ -259,7 +252,7 @@ test('a missing payload is no shredded one', async (t) => {
   const { taskId, traceId } = await world.open();
   await world.authorize(taskId);
   const log = tampered(world.log, { payload: async () => undefined });
-  assert.equal((await replay(world, traceId, log)).calls[0]?.identical, false);
+  assert.equal((await replayOf(world, traceId, log)).calls[0]?.identical, false);
 });
 
 test('an event that was made to commit to nothing, with nothing there, is not identical', async (t) => {
@@ -273,7 +266,7 @@ test('an event that was made to commit to nothing, with nothing there, is not id
     payload: async (stream, revision) =>
       stream.startsWith('calls-') ? undefined : world.log.payload(stream, revision),
   });
-  assert.equal((await replay(world, traceId, log)).calls[0]?.identical, false);
+  assert.equal((await replayOf(world, traceId, log)).calls[0]?.identical, false);
 });
 
 test('an edited purpose is found, also where it changes nothing', async (t) => {
@@ -286,7 +279,7 @@ test('an edited purpose is found, also where it changes nothing', async (t) => {
   const log = tampered(world.log, {
     payload: async (stream, revision) => (stream === place.stream ? other.bytes : world.log.payload(stream, revision)),
   });
-  assert.equal((await replay(world, traceId, log)).identical, false);
+  assert.equal((await replayOf(world, traceId, log)).identical, false);
   assert.equal((await traceOf(world, traceId, log))?.tasks[0]?.purpose, 'damaged');
 });
 
@@ -299,7 +292,7 @@ test('commitments are computed from the record: an event that commits to somethi
       ? forged(event, (data) => ({ ...data, commitments: { arguments: commitmentTo(Buffer.alloc(32), '{}') } }))
       : event,
   );
-  assert.equal((await replay(world, traceId, log)).identical, false);
+  assert.equal((await replayOf(world, traceId, log)).identical, false);
 });
 
 test('a damaged bit, a dropped event and an unreadable decision each make a trace not identical', async (t) => {
@@ -308,7 +301,7 @@ test('a damaged bit, a dropped event and an unreadable decision each make a trac
   const { callId } = await world.authorize(taskId);
   await world.succeed(taskId, callId);
   await world.authorize(taskId);
-  assert.equal((await replay(world, traceId)).identical, true);
+  assert.equal((await replayOf(world, traceId)).identical, true);
 
   const edits: Record<string, (event: RecordedEvent) => RecordedEvent | undefined> = {
     // The flipped bit is in a field that no decision digest covers.
@@ -317,10 +310,15 @@ test('a damaged bit, a dropped event and an unreadable decision each make a trac
     'no basis': (event) => (isDecision(event) ? forged(event, (data) => ({ ...data, basis: [] })) : event),
   };
   for (const [name, edit] of Object.entries(edits)) {
-    const result = await replay(world, traceId, withEvents(world.log, edit));
+    const result = await replayOf(world, traceId, withEvents(world.log, edit));
     assert.equal(result.identical, false, name);
     assert.equal(result.calls.length, 2, name);
-    assert.equal(result.calls[0]?.identical, name === 'dropped outcome', name);
+    const isDropped = name === 'dropped outcome';
+    assert.deepEqual(
+      [result.calls[0]?.identical, result.calls[0]?.damaged],
+      [isDropped ? true : undefined, true],
+      name,
+    );
   }
 });
 
@@ -330,7 +328,7 @@ test('a basis that the log does not reach, or that names other revisions, is no 
   await world.issue({ type: 'effect', effect: 'deploy' });
   await world.authorize(taskId);
   const cut = withEvents(world.log, (event) => (event.stream === 'directives' ? undefined : event));
-  const lost = await replay(world, traceId, cut);
+  const lost = await replayOf(world, traceId, cut);
   assert.equal(lost.identical, false);
   assert.equal(lost.calls[0]?.redecided.reason, 'internal_error');
 
@@ -341,19 +339,19 @@ test('a basis that the log does not reach, or that names other revisions, is no 
         : event,
     );
   // The basis lies before the version was approved, and before there was a policy.
-  const early = await replay(
+  const early = await replayOf(
     world,
     traceId,
     rebased((old) => ({ ...old, 'capability-notes': 2 })),
   );
   assert.deepEqual([early.identical, early.calls[0]?.redecided.reason], [false, 'version_pending']);
-  const more = await replay(
+  const more = await replayOf(
     world,
     traceId,
     rebased((old) => ({ ...old, 'principal-operator': 1 })),
   );
   assert.deepEqual([more.identical, more.calls[0]?.redecided.reason], [false, 'ok']);
-  const less = await replay(
+  const less = await replayOf(
     world,
     traceId,
     rebased(({ directives: _, ...old }) => old),
@@ -365,7 +363,7 @@ test('a policy that is gone from the store is damage', async (t) => {
   const world = await makeWorld(t);
   const { taskId, traceId } = await world.open();
   await world.authorize(taskId);
-  const { identical, calls } = await replay(world, traceId, tampered(world.log, { blob: async () => undefined }));
+  const { identical, calls } = await replayOf(world, traceId, tampered(world.log, { blob: async () => undefined }));
   assert.deepEqual([identical, calls[0]?.redecided.reason], [false, 'internal_error']);
 });
 
@@ -373,7 +371,7 @@ test('an event that a newer version wrote makes no replay identical', async (t) 
   const world = await makeWorld(t);
   const { taskId, traceId } = await world.open();
   await world.authorize(taskId);
-  assert.equal((await replay(world, traceId)).identical, true);
+  assert.equal((await replayOf(world, traceId)).identical, true);
   for (const type of [
     'CallDecided',
     'TaskOpened',
@@ -383,6 +381,6 @@ test('an event that a newer version wrote makes no replay identical', async (t) 
     'PrincipalAdded',
   ]) {
     const log = withEvents(world.log, (event) => (event.type === type ? newer(event) : event));
-    assert.equal((await replay(world, traceId, log)).identical, false, type);
+    assert.equal((await replayOf(world, traceId, log)).identical, false, type);
   }
 });

@@ -1,16 +1,17 @@
 import type { CallDecided } from '../calls/events.js';
-import type { ComparedDecision, ReplayedCall } from '../contract/evidence.js';
+import type { ComparedDecision, DamagedEvent, ReplayedCall } from '../contract/evidence.js';
 import { denyFor, type Decision } from '../decision/decide.js';
 import { decisionDigest, recordedCheck } from '../decision/record.js';
 import type { Basis } from '../decision/snapshot.js';
 import { parseEvent } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
-import { verifySealed } from '../event-log/verify.js';
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import { familyOf } from '../streams/catalogue.js';
 import type { Attempt } from './attempts.js';
 import { redecide, type Reconstructor } from './reconstruct.js';
+import { isShowable, isWhole } from './soundness.js';
+import { damagedEvent } from './stored-event.js';
 
 /** Facts that no replay can show, for people who read one. */
 export const UNCHECKED: readonly string[] = [
@@ -29,17 +30,19 @@ export async function replayed(reconstructor: Reconstructor, attempt: Attempt): 
   const again = reconstructor.lacksRulesOf(attempt)
     ? { redecided: recorded, identical: isWhole(event) && (await reconstructor.holdsContent(attempt)) ? GONE : false }
     : await decidedAgain(reconstructor, attempt, recorded);
-  return { callId, attempt: decided.attempt, position: String(event.position), recorded, ...again };
+  const lost = attempt.lost === undefined ? {} : { damaged: true as const };
+  return { callId, attempt: decided.attempt, position: String(event.position), recorded, ...again, ...lost };
 }
 
 async function decidedAgain(
   reconstructor: Reconstructor,
   attempt: Attempt,
   recorded: ComparedDecision,
-): Promise<Pick<ReplayedCall, 'redecided' | 'identical'>> {
+): Promise<Pick<ReplayedCall, 'redecided' | 'identical' | 'damaged'>> {
   const inputs = await reconstructor.reconstruct(attempt);
   const decision = inputs.ok ? redecide(attempt, inputs.value) : undefined;
-  if (!inputs.ok || decision === undefined) return { redecided: nothingDecided(), identical: false };
+  if (!inputs.ok) return { redecided: nothingDecided(), identical: false, damaged: true };
+  if (decision === undefined) return { redecided: nothingDecided(), identical: false };
   const { content, commitments, snapshot, engineGone } = inputs.value;
   const redecided = compared(decision, commitments, snapshot.basis);
   const isSame = content !== 'damaged' && isWhole(attempt.event) && redecided.digest === recorded.digest;
@@ -62,10 +65,12 @@ function compared(decision: Decision, commitments: CallDecided['commitments'], b
 }
 
 /**
- * An event with the type of a decision but other data. It is shown with the members that it has, and is never
- * identical.
+ * An event of a call that cannot be replayed. A damaged one is in its place, without its text. A newer version's is shown
+ * with the members that it has, and is never identical.
  */
-export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
+export function unreplayable(event: RecordedEvent): ReplayedCall | DamagedEvent {
+  if (!isShowable(event)) return damagedEvent(event);
+  const { json, position } = event;
   const data = parseEvent(json).data as Json;
   const member = (name: string) => (isJsonObject(data) ? ownValue(data, name) : undefined);
   const [callId, attempt] = [member('callId'), member('attempt')];
@@ -78,9 +83,4 @@ export function unreplayable({ json, position }: RecordedEvent): ReplayedCall {
     redecided: nothing,
     identical: false,
   };
-}
-
-function isWhole({ json, stream, revision }: RecordedEvent): boolean {
-  const head = verifySealed(json);
-  return head?.stream === stream && head.revision === revision;
 }

@@ -80,7 +80,7 @@ function recoveryOf(attempt: Attempt, evidence: Omit<CallEvidence, 'capabilityHi
     (task !== null || !reached('task_scope')) &&
     (user !== null || !reached('user_authority'));
   const found = (registry?.definitionDigest ?? null) === null ? null : registry;
-  const responded = attempt.response !== undefined;
+  const responded = attempt.response !== undefined || attempt.lost?.response !== undefined;
   return {
     serverIdentity: recovery(reached('server_identity'), serverAuthentication),
     version: recovery(version !== undefined && isRegistered, found),

@@ -1,5 +1,7 @@
 import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
+import { familyOf } from '../streams/catalogue.js';
+import type { Role } from '../streams/family.js';
 
 /** The log lacks events or holds different ones, which proves damage or edits. Callers must not guess the content. */
 export class Damage extends Error {
@@ -10,6 +12,21 @@ export class Damage extends Error {
 export function isWhole({ stream, revision, type, json }: RecordedEvent): boolean {
   const head = verifySealed(json);
   return head?.stream === stream && head.revision === revision && head.type === type;
+}
+
+/** The roles whose events evidence reads by their whole schema. States are folded from the others without it. */
+const READ_WHOLE: ReadonlySet<Role | undefined> = new Set<Role>(['task', 'evidence']);
+
+/**
+ * Whether an event may be shown to auditors: it is whole, and evidence can read it. The text of any other event is damaged:
+ * nothing of it is shown, and nothing is derived from it. An event of a newer version is no damage.
+ */
+export function isShowable(event: RecordedEvent): boolean {
+  if (!isWhole(event)) return false;
+  const family = familyOf(event.stream);
+  if (!READ_WHOLE.has(family?.role)) return true;
+  const read = family?.readWhole(event.json);
+  return read?.ok !== false || read.error.reason !== 'malformed';
 }
 
 /**

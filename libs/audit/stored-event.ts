@@ -1,6 +1,8 @@
 import { parseEvent, type Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
-import { isWhole } from './soundness.js';
+import type { LostAttempt } from './attempts-at.js';
+import type { MissingEvent } from '../contract/evidence.js';
+import { isShowable } from './soundness.js';
 
 /**
  * An event as auditors receive it (`contract.md`, Evidence): as it was written, at its original schema version, with
@@ -21,7 +23,7 @@ export interface DamagedEvent {
 
 /** An event as an item of a list, damaged or not, as JSON. */
 export function storedText(event: RecordedEvent): string {
-  return isWhole(event)
+  return isShowable(event)
     ? `{"position":"${event.position}",${event.json.slice(1)}`
     : JSON.stringify(damagedEvent(event));
 }
@@ -30,9 +32,16 @@ export function damagedEvent({ position, stream, revision }: Omit<RecordedEvent,
   return { position: String(position), stream, revision, damaged: true };
 }
 
+/** A decision that the index knows and the log cannot show, in its place. */
+export function lostItem({ lost, reference }: LostAttempt): DamagedEvent | MissingEvent {
+  if (lost === 'damaged') return damagedEvent(reference);
+  const { position, stream, revision } = reference;
+  return { position: String(position), stream, revision, missing: true };
+}
+
 /** The same as an object. */
 export function storedEvent(event: RecordedEvent): StoredEvent | DamagedEvent {
-  if (!isWhole(event)) return damagedEvent(event);
+  if (!isShowable(event)) return damagedEvent(event);
   return { position: String(event.position), ...parseEvent(event.json) };
 }
 

@@ -1,5 +1,5 @@
 import type { TaskQuery } from '../contract/audit.js';
-import type { TaskSummary } from '../contract/evidence.js';
+import type { DamagedTask, TaskSummary } from '../contract/evidence.js';
 import type { LogReading } from '../event-log/port.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Refusal } from '../kernel/refusal.js';
@@ -7,6 +7,7 @@ import { toMs, type Instant } from '../kernel/time.js';
 import { taskStatus } from '../task/decider.js';
 import type { IndexReading } from './index/reading.js';
 import { cursorOf, placeIn } from './cursor.js';
+import { damagedTask, taskStateOf } from './traced-tasks.js';
 import { recordedUser, resolvedUser, type Users } from './users.js';
 import { families } from '../streams/catalogue.js';
 
@@ -27,7 +28,7 @@ export class TaskAudit {
     now: Instant,
     limit: number,
     cursor?: string,
-  ): Promise<Result<{ items: TaskSummary[]; next?: string }, Refusal>> {
+  ): Promise<Result<{ items: (TaskSummary | DamagedTask)[]; next?: string }, Refusal>> {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
     const { taskIds, next } = await this.index.tasks({ host, status, atMs: toMs(now) }, limit, before.value);
@@ -35,9 +36,10 @@ export class TaskAudit {
     return ok({ items: items.filter((item) => item !== undefined), ...(next && { next: cursorOf(next) }) });
   }
 
-  private async summaryOf(taskId: string, now: Instant): Promise<TaskSummary | undefined> {
-    const task = families.task.fold(await this.log.read(families.task.stream(taskId)));
-    if (task === undefined) return undefined;
+  private async summaryOf(taskId: string, now: Instant): Promise<TaskSummary | DamagedTask | undefined> {
+    const events = await this.log.read(families.task.stream(taskId));
+    const task = taskStateOf(events);
+    if (task === undefined) return damagedTask(taskId, events);
     const { traceId, host, agent, scope, pins, openedAt, expiresAt } = task;
     const status = taskStatus(task, now);
     const shown = { taskId, traceId, host, agent, user: await resolvedUser(this.users, recordedUser(task)) };

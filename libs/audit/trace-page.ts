@@ -1,7 +1,7 @@
-import { isForeign } from '../decision-point/trace.js';
 import { parseEvent } from '../event-log/event.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
+import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
 import { completed } from './attempts-at.js';
@@ -10,6 +10,7 @@ import { listSource, revisionAt, streamSource, type EventSource } from './event-
 import { eventsAt } from './events-at.js';
 import type { IndexReading } from './index/reading.js';
 import { Merge } from './merge.js';
+import { isOfOtherHost, joinedTo, type Joined } from './joined.js';
 import { isWhole } from './soundness.js';
 import { byPosition } from './stored-event.js';
 
@@ -22,6 +23,7 @@ export interface TracePage {
   readonly events: readonly RecordedEvent[];
   /** In order of position. Each has its response and outcome, which may be events of a later page. */
   readonly attempts: readonly Attempt[];
+  /** Events of calls that are damaged or of a newer version, and that no attempt is known to have. In order of position. */
   readonly unreadable: readonly RecordedEvent[];
   /** No event is damaged, missing within its stream, or out of its place. */
   readonly sound: boolean;
@@ -46,20 +48,30 @@ export interface TraceSources {
 export async function readTracePage(sources: TraceSources, traceId: string, bounds: PageBounds): Promise<TracePage> {
   const { log, index } = sources;
   const end = await index.asOf();
-  const joined = await log.read(families.trace.stream(traceId));
+  const joined = await joinedTo(log, traceId);
   const { events, next, isExhausted } = await merged(sources, traceId, joined, end, bounds);
   const read = [...byStream(events).values()].map(attemptsOf);
-  const attempts = read.flatMap((each) => each.attempts).sort((a, b) => byPosition(a.event, b.event));
+  const found = read.flatMap((each) => each.attempts).sort((a, b) => byPosition(a.event, b.event));
+  const unreadable = read.flatMap((each) => each.unreadable).sort(byPosition);
+  const isWithinPage = isExhausted && unreadable.length === 0;
+  const attempts = isWithinPage ? found : await completed(sources, found, end);
+  const lost = new Set(attempts.flatMap(lostPlaces));
   return defined({
     traceId,
     end,
     events,
-    attempts: isExhausted ? attempts : await completed(sources, attempts, end),
-    unreadable: read.flatMap((each) => each.unreadable),
+    attempts,
+    unreadable: unreadable.filter((event) => !lost.has(payloadPlace(event))),
     // Without its joining, nobody knows which task is missing.
-    sound: events.every(isWhole) && joined.every((event) => taskIdOf(event) !== undefined),
+    sound: events.every(isWhole) && joined.every(({ isRead }) => isRead),
     next,
   });
+}
+
+/** The places of a response and an outcome that an attempt is known to have, and that cannot be read. */
+function lostPlaces({ event: { stream }, lost }: Attempt): string[] {
+  const revisions = [lost?.response, lost?.outcome].filter((revision) => revision !== undefined);
+  return revisions.map((revision) => payloadPlace({ stream, revision }));
 }
 
 interface Merged {
@@ -72,13 +84,13 @@ interface Merged {
 async function merged(
   sources: TraceSources,
   traceId: string,
-  joined: readonly RecordedEvent[],
+  joined: readonly Joined[],
   end: bigint,
   { after, maxCalls, maxEvents }: PageBounds,
 ): Promise<Merged> {
   const merge = new Merge([
     ...(await tasksBefore(sources, joined, after)),
-    listSource(joined.filter(({ position }) => position > after)),
+    listSource(joined.map(({ event }) => event).filter(({ position }) => position > after)),
     listSource(await refusalsOf(sources, traceId, joined, after, maxCalls + 1)),
     listSource(await driftOf(sources, traceId, after)),
   ]);
@@ -106,13 +118,13 @@ async function merged(
 /** The streams of tasks that were joined before the page, as far as they go on in it. */
 async function tasksBefore(
   { log, index }: TraceSources,
-  joined: readonly RecordedEvent[],
+  joined: readonly Joined[],
   after: bigint,
 ): Promise<EventSource[]> {
   if (after === 0n) return [];
   const streams = joined
-    .filter(({ position }) => position <= after)
-    .flatMap((event) => taskIdOf(event) ?? [])
+    .filter(({ event }) => event.position <= after)
+    .flatMap(({ taskId }) => taskId ?? [])
     .flatMap((taskId) => [families.task.stream(taskId), families.calls.stream(taskId)]);
   const ends = await index.ends(streams);
   const going = streams.filter((_, at) => (ends[at] ?? 0n) > after);
@@ -123,32 +135,26 @@ async function tasksBefore(
  * The tasks that are joined in this page or later. One batch opens a task and joins it to its trace. So all events of
  * a task come after the joining of the task before it.
  */
-function tasksAfter(joined: readonly RecordedEvent[], after: bigint): { taskId: string; bound: bigint }[] {
+function tasksAfter(joined: readonly Joined[], after: bigint): { taskId: string; bound: bigint }[] {
   const tasks: { taskId: string; bound: bigint }[] = [];
   let bound = 0n;
-  for (const event of joined) {
-    const taskId = taskIdOf(event);
+  for (const { event, taskId } of joined) {
     if (taskId !== undefined && event.position > after) tasks.push({ taskId, bound });
     bound = event.position;
   }
   return tasks;
 }
 
-function taskIdOf({ json }: RecordedEvent): string | undefined {
-  const read = families.trace.readWhole(json);
-  return read.ok ? read.value.data.taskId : undefined;
-}
-
 /** Refusals of other hosts are not shown: no host may write into the evidence of another. */
 async function refusalsOf(
   { log, index }: TraceSources,
   traceId: string,
-  joined: readonly RecordedEvent[],
+  joined: readonly Joined[],
   after: bigint,
   limit: number,
 ): Promise<RecordedEvent[]> {
   const references = await index.refusals(traceId, after, limit);
-  const own = references.filter(({ stream }) => !isForeign(joined, families.refusals.idOf(stream) ?? ''));
+  const own = references.filter(({ stream }) => !isOfOtherHost(joined, families.refusals.idOf(stream) ?? ''));
   const found = await eventsAt(log, own);
   return own.map(({ position, stream, revision }) => {
     return found.get(`${stream}@${revision}`) ?? { position, stream, revision, type: '', json: '' };

@@ -15,11 +15,11 @@ import { History } from './history.js';
 import type { IndexReading } from './index/reading.js';
 import { Reconstructor } from './reconstruct.js';
 import { replayed, UNCHECKED, unreplayable } from './replay.js';
-import { validatedAgain, type ResponseSameness } from './response-again.js';
-import { Damage } from './soundness.js';
+import { validatedAgain } from './response-again.js';
+import { Damage, isShowable } from './soundness.js';
 import { storedText } from './stored-event.js';
 import { TRACE_PAGE, type TraceReplay } from '../contract/audit.js';
-import type { ReplayedCall, ReplayedResponse, TracedTask } from '../contract/evidence.js';
+import type { DamagedEvent, DamagedTask, ReplayedCall, ReplayedResponse, TracedTask } from '../contract/evidence.js';
 import { readTracePage, type TracePage } from './trace-page.js';
 import { tracedTask } from './traced-tasks.js';
 import { rememberedUsers } from './users.js';
@@ -89,19 +89,16 @@ export class TraceAudit {
     const { attempts, unreadable, sound, next } = read.value;
     const { history, contents } = await this.sourcesOf(read.value, true);
     const reconstructor = new Reconstructor(this.log, this.engines, history, contents);
-    const calls: ReplayedCall[] = [];
+    const calls: (ReplayedCall | DamagedEvent)[] = [];
+    const others = unreadable.map(unreplayable);
     for (const attempt of attempts) {
+      while (isBefore(others[0], attempt)) calls.push(...others.splice(0, 1));
       const call = await replayed(reconstructor, attempt);
       calls.push({ ...call, ...(await this.responseAgain(history, contents, attempt)) });
     }
-    calls.push(...unreadable.map(unreplayable));
-    const agrees =
-      sound &&
-      calls.every(
-        ({ identical, response }) =>
-          identical !== false && identical !== 'key_missing' && response?.again !== 'differs',
-      );
-    const isGone = calls.some((call) => call.identical === 'engine_gone');
+    calls.push(...others);
+    const agrees = sound && calls.every(agreesWithRecord);
+    const isGone = calls.some((call) => 'identical' in call && call.identical === 'engine_gone');
     return ok({
       traceId,
       identical: agrees && isGone ? 'engine_gone' : agrees,
@@ -123,11 +120,11 @@ export class TraceAudit {
     return { response: { position: String(response.event.position), verdict: response.validated.verdict, again } };
   }
 
-  private async sameness(history: History, contents: Contents, attempt: Attempt): Promise<ResponseSameness> {
+  private async sameness(history: History, contents: Contents, attempt: Attempt): Promise<ReplayedResponse['again']> {
     try {
       return (await validatedAgain(this.engines, history, contents, attempt)) ?? 'unchecked';
     } catch (error) {
-      if (error instanceof Damage) return 'differs';
+      if (error instanceof Damage) return 'damaged';
       throw error;
     }
   }
@@ -160,7 +157,9 @@ export class TraceAudit {
     const sources = { reconstructor, history, contents, users: rememberedUsers(this.keys) };
     const calls: { readonly json: string; readonly position: bigint }[] = [];
     let chars = page.events.reduce((sum, { json }) => sum + json.length, 0);
+    const others = [...page.unreadable];
     for (const attempt of page.attempts) {
+      while (isBefore(others[0], attempt)) calls.push(...others.splice(0, 1).filter(isDamage).map(damagedCall));
       const evidence = await evidenceOf(sources, attempt);
       const { position } = attempt.event;
       const json = JSON.stringify(evidence);
@@ -172,6 +171,7 @@ export class TraceAudit {
       const positions = JSON.stringify(await histories.positionsFor(attempt));
       calls.push({ json: `${json.slice(0, -1)},"capabilityHistory":${positions}}`, position });
     }
+    calls.push(...others.filter(isDamage).map(damagedCall));
     return { calls: calls.map(({ json }) => json) };
   }
 
@@ -182,8 +182,8 @@ export class TraceAudit {
     contents: Contents,
     end: bigint,
     now: Instant,
-  ): Promise<TracedTask[]> {
-    const tasks: TracedTask[] = [];
+  ): Promise<(TracedTask | DamagedTask)[]> {
+    const tasks: (TracedTask | DamagedTask)[] = [];
     const users = rememberedUsers(this.keys);
     for (const { stream, revision } of events) {
       const taskId = revision === 1 ? families.task.idOf(stream) : undefined;
@@ -195,6 +195,23 @@ export class TraceAudit {
     return tasks;
   }
 }
+
+/** Whether something is older than an attempt. */
+const isBefore = (
+  other: { readonly position: bigint | string } | undefined,
+  { event }: Pick<Attempt, 'event'>,
+): boolean => other !== undefined && BigInt(other.position) < event.position;
+
+const agreesWithRecord = (call: ReplayedCall | DamagedEvent): boolean =>
+  'identical' in call &&
+  call.identical !== false &&
+  call.identical !== 'key_missing' &&
+  call.response?.again !== 'differs' &&
+  call.response?.again !== 'damaged';
+
+const isDamage = (event: RecordedEvent): boolean => !isShowable(event);
+
+const damagedCall = (event: RecordedEvent) => ({ json: storedText(event), position: event.position });
 
 /** The events as the items of a list. */
 function listed(events: readonly RecordedEvent[]): string[] {

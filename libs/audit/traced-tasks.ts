@@ -1,4 +1,4 @@
-import type { TracedTask } from '../contract/evidence.js';
+import type { DamagedTask, TracedTask } from '../contract/evidence.js';
 import { parseEvent } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { isJsonObject } from '../kernel/canonical-json.js';
@@ -7,26 +7,37 @@ import type { Instant } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
 import type { TaskState } from '../task/decider.js';
 import type { Contents } from './contents.js';
+import { soundPrefix } from './soundness.js';
+import { damagedEvent } from './stored-event.js';
 import { taskView } from './task-view.js';
 import { recordedUser, resolvedUser, type Users } from './users.js';
 
-/** A task with its content, as of its last given event. Undefined if the events are not a task's history. */
+/** A task with its content, as of its last given event; its place if one of the events is damaged. */
 export async function tracedTask(
   { contents, users }: { readonly contents: Contents; readonly users: Users },
   taskId: string,
   events: readonly RecordedEvent[],
   now: Instant,
-): Promise<TracedTask | undefined> {
+): Promise<TracedTask | DamagedTask | undefined> {
   const [opened] = events;
   const state = taskStateOf(events);
-  if (opened === undefined || state === undefined) return undefined;
+  if (opened === undefined) return undefined;
+  if (state === undefined) return damagedTask(taskId, events);
   const { id: userId } = await resolvedUser(users, recordedUser(state));
   const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position, userId);
   return { ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) };
 }
 
-/** Undefined if the events are not a task's history. The trace shows the events in any case. */
+/** A task whose state cannot be read: the place of the first event that is damaged, missing or impossible. */
+export function damagedTask(taskId: string, events: readonly RecordedEvent[]): DamagedTask | undefined {
+  const broken = events[soundPrefix(families.task.stream(taskId), events)] ?? events.at(-1);
+  return broken && { taskId, ...damagedEvent(broken) };
+}
+
+/** Undefined if the events are not a task's whole history. The trace shows the events in any case. */
 export function taskStateOf(events: readonly RecordedEvent[]): TaskState | undefined {
+  const [opened] = events;
+  if (opened === undefined || soundPrefix(opened.stream, events) < events.length) return undefined;
   try {
     return families.task.fold(events);
   } catch {

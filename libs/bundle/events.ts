@@ -27,6 +27,11 @@ export function readEvents({ events, proofs: { leaves } }: Bundle, findings: Fin
   const taken = new Set<number>();
   for (const [index, json] of events.entries()) {
     const place = `/events/${index}`;
+    if (typeof json !== 'string') {
+      const { position, stream, revision } = json;
+      findings.fault(`${place} (${stream}@${revision})`, `is damaged in the log, at position ${position}`);
+      continue;
+    }
     const head = verifySealed(json);
     if (head === undefined) findings.fault(place, 'its id does not fit its content: it was altered');
     else if (canonicalText(json) !== json) findings.fault(place, 'is not in canonical form');

@@ -1,3 +1,4 @@
+import { isWhole } from '../audit/soundness.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { openPayload } from '../payloads/payload.js';
@@ -10,7 +11,7 @@ import type { PayloadPart } from '../contract/bundle-format.js';
  */
 export async function recordText(log: LogReading, key: Uint8Array, event: RecordedEvent): Promise<string | undefined> {
   const { stream, revision, json } = event;
-  if (commitmentsOf(json) === undefined) return undefined;
+  if (!isWhole(event) || commitmentsOf(json) === undefined) return undefined;
   const bytes = await log.payload(stream, revision);
   const place = payloadPlace(event);
   const opened = bytes === undefined ? undefined : openPayload(key, place, bytes);

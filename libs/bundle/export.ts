@@ -1,10 +1,12 @@
 import { eventAt } from '../audit/events-at.js';
+import { isOfOtherHost, joinedTo } from '../audit/joined.js';
+import { isWhole } from '../audit/soundness.js';
+import { damagedEvent } from '../audit/stored-event.js';
 import type { Reference } from '../audit/index/messages.js';
 import type { IndexReading } from '../audit/index/reading.js';
-import { isForeign } from '../decision-point/trace.js';
 import { parseEvent } from '../event-log/event.js';
 import { LogUnavailable, type LogReading, type RecordedEvent } from '../event-log/port.js';
-import { idIn } from '../event-log/verify.js';
+import { idIn, verifySealed } from '../event-log/verify.js';
 import { digestOfBytes } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -56,7 +58,7 @@ export async function exportBundle(
 ): Promise<Result<BundleExport | undefined, Refusal>> {
   const { log, index, proofs } = sources;
   await index.asOf();
-  const joined = await log.read(families.trace.stream(traceId), 0, maxEvents + 1);
+  const joined = await joinedTo(log, traceId, maxEvents + 1);
   const refusals = await index.refusals(traceId, 0n, maxEvents + 1);
   if (joined.length === 0 && refusals.length === 0) return ok(undefined);
   const heads = await Promise.all(ownStreams(traceId, joined).map((stream) => log.head(stream)));
@@ -70,7 +72,8 @@ export async function exportBundle(
 
 class BundleWriter {
   private readonly needs = new Needs();
-  private readonly ids: string[] = [];
+  /** Of each event, in order. A damaged one has none. */
+  private readonly ids: (string | undefined)[] = [];
   private readonly through: bigint;
   private chars = 0;
 
@@ -137,9 +140,11 @@ class BundleWriter {
   private written(events: readonly RecordedEvent[], take: (event: RecordedEvent) => void): string {
     let text = '';
     for (const event of events) {
-      text += `${this.ids.length === 0 ? '' : ','}${JSON.stringify(event.json)}`;
-      this.ids.push(idIn(event.json));
-      take(event);
+      const isDamaged = !isWhole(event);
+      const separator = this.ids.length === 0 ? '' : ',';
+      text += separator + JSON.stringify(isDamaged ? damagedEvent(event) : event.json);
+      this.ids.push(isDamaged ? undefined : idIn(event.json));
+      if (!isDamaged) take(event);
     }
     return text;
   }
@@ -148,11 +153,11 @@ class BundleWriter {
   private async *refused(refusals: readonly Reference[]): AsyncGenerator<string> {
     const byStream = Map.groupBy(refusals, ({ stream }) => stream);
     for (const [stream, references] of byStream) {
-      if (isForeign(this.trace.joined, families.refusals.idOf(stream) ?? '')) continue;
+      if (isOfOtherHost(this.trace.joined, families.refusals.idOf(stream) ?? '')) continue;
       for (const reference of references) {
         if (reference.position > this.through) break;
         const event = await eventAt(this.sources.log, reference);
-        if (event !== undefined) yield this.written([event], (each) => this.needs.takeOwn(each));
+        if (event?.position === reference.position) yield this.written([event], (each) => this.needs.takeOwn(each));
       }
     }
   }
@@ -173,7 +178,7 @@ class BundleWriter {
   }
 
   private isOwn(json: string): boolean {
-    return json.includes(this.traceId) && parseEvent(json).traceId === this.traceId;
+    return json.includes(this.traceId) && verifySealed(json) !== undefined && parseEvent(json).traceId === this.traceId;
   }
 
   private async *documents(): AsyncGenerator<string> {
@@ -214,9 +219,17 @@ class BundleWriter {
     yield ',"proofs":{"nodes":{';
     yield shared.added(completeness);
     for (let at = 0; at < this.ids.length; at += PAGE) {
-      const ids = this.ids.slice(at, at + PAGE);
+      const page = this.ids.slice(at, at + PAGE);
+      const ids = page.filter((id) => id !== undefined);
       const proven = await this.sources.proofs.ask({ kind: 'evidence', ids, streams: [], size });
-      for (const proof of proven?.events ?? []) {
+      const proofs = [...(proven?.events ?? [])];
+      for (const id of page) {
+        // Nothing can be proven of a damaged event. Its number only keeps the lists alike.
+        if (id === undefined) {
+          leaves.push(0);
+          continue;
+        }
+        const proof = proofs.shift();
         if (proof === undefined) throw new LogUnavailable('a sealed event has no leaf: its proof is made again');
         leaves.push(proof.index);
         yield shared.added(proof);

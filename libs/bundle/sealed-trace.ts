@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Reference } from '../audit/index/messages.js';
-import { LogUnavailable, type LogReading, type RecordedEvent } from '../event-log/port.js';
+import { joinedTo, type Joined } from '../audit/joined.js';
+import { LogUnavailable, type LogReading } from '../event-log/port.js';
 import type { SealedEvidence } from '../seal/messages.js';
 import { families } from '../streams/catalogue.js';
-import { MAX_BUNDLE_EVENTS } from '../contract/bundle-format.js';
 import type { ProofSource } from './proof-source.js';
 import { streamsOfTask } from './streams.js';
 
@@ -17,7 +17,7 @@ const PAGE = 200;
 export interface SealedTrace {
   readonly sealed: SealedEvidence;
   /** The tasks that joined the trace within the checkpoint. */
-  readonly joined: readonly RecordedEvent[];
+  readonly joined: readonly Joined[];
   /** The own streams of the trace, of these tasks alone: `sealed` proves exactly them. */
   readonly streams: readonly string[];
   /** Events of the trace that the checkpoint lacks. */
@@ -34,13 +34,12 @@ export async function sealedTrace(
   traceId: string,
   refusals: readonly Reference[],
 ): Promise<SealedTrace | undefined> {
-  const stream = families.trace.stream(traceId);
   let streams = ownStreams(traceId, []);
   for (let tries = 1; tries <= 2 * SEAL_TRIES; tries += 1) {
     const sealed = await proofs.ask({ kind: 'evidence', ids: [], streams });
     const through = BigInt(sealed?.through ?? 0);
-    const all = await log.read(stream, 0, MAX_BUNDLE_EVENTS);
-    const joined = all.filter(({ position }) => position <= through);
+    const all = await joinedTo(log, traceId);
+    const joined = all.filter(({ event }) => event.position <= through);
     const asked = streams;
     streams = ownStreams(traceId, joined);
     // The proofs are of other streams if a task joined between two checkpoints. Streams are never taken away.
@@ -57,12 +56,8 @@ export async function sealedTrace(
 }
 
 /** The streams whose events all belong to the trace: its own one, and those of its tasks. */
-export function ownStreams(traceId: string, joined: readonly RecordedEvent[]): readonly string[] {
-  const taskIds = new Set<string>();
-  for (const { json } of joined) {
-    const read = families.trace.readWhole(json);
-    if (read.ok) taskIds.add(read.value.data.taskId);
-  }
+export function ownStreams(traceId: string, joined: readonly Joined[]): readonly string[] {
+  const taskIds = new Set(joined.flatMap(({ taskId }) => taskId ?? []));
   return [families.trace.stream(traceId), ...[...taskIds].flatMap(streamsOfTask)];
 }
 

@@ -7,6 +7,7 @@ import {
   CallEvidence,
   CallSummary,
   DamagedEvent,
+  DamagedTask,
   Histories,
   ListedEvent,
   MissingEvent,
@@ -93,8 +94,8 @@ export const TraceEvidence = named(
   'TraceEvidence',
   z.object({
     traceId: TraceId,
-    tasks: z.array(TracedTask),
-    calls: z.array(CallEvidence),
+    tasks: z.array(z.union([TracedTask, DamagedTask])),
+    calls: z.array(z.union([CallEvidence, DamagedEvent])),
     histories: Histories,
     events: z.array(ListedEvent),
     next: Next,
@@ -114,7 +115,7 @@ export const TraceReplay = named(
         'true if no call came out otherwise, no key is missing, and no event of the trace is damaged or missing. engine_gone if the same ' +
           'holds, but this build lacks an engine that a call was decided with.',
       ),
-    calls: z.array(ReplayedCall),
+    calls: z.array(z.union([ReplayedCall, DamagedEvent])),
     unchecked: z.array(z.string()).describe('In words: what a replay cannot show.'),
     next: Next,
   }),
@@ -181,7 +182,7 @@ export const findTasks = operation({
   path: '/v1/audit/tasks',
   query: TaskQuery,
   paging: AUDIT_PAGE,
-  answers: { 200: pageOf(TaskSummary) },
+  answers: { 200: pageOf(z.union([TaskSummary, DamagedTask])) },
 });
 
 export const listEvents = operation({

@@ -35,11 +35,21 @@ const StreamProof = z.strictObject({
 });
 export type StreamProof = z.infer<typeof StreamProof>;
 
+const DamagedPlace = z.strictObject({
+  position: Text,
+  stream: Text,
+  revision: z.int(),
+  damaged: z.literal(true),
+});
+
 export const Bundle = z.strictObject({
   format: z.literal(1),
   traceId: TraceId,
-  /** Each event as it was written, its canonical JSON. Events of one stream are in their order, one after another. */
-  events: z.array(Text).max(MAX_BUNDLE_EVENTS),
+  /**
+   * Each event as it was written, its canonical JSON. Events of one stream are in their order, one after another. A damaged
+   * one is in its place without its text. Its number in `leaves` is 0, and the bundle is not sound.
+   */
+  events: z.array(z.union([Text, DamagedPlace])).max(MAX_BUNDLE_EVENTS),
   /** By plain SHA-256: of the RFC 8785 form of a value, or of the UTF-8 of a text. */
   documents: z.record(Text, FreeJson),
   /** By `<stream>@<revision>`, the parts in order of their names. Absent if the bundle was exported without content. */

@@ -190,7 +190,13 @@ export const OneCall = named(
   CallEvidence.extend({
     histories: Histories,
     attempts: z
-      .array(z.object({ attempt: z.int(), position: Position, decision: z.string(), reason: z.string() }))
+      .array(
+        z.union([
+          z.object({ attempt: z.int(), position: Position, decision: z.string(), reason: z.string() }),
+          DamagedEvent,
+          MissingEvent,
+        ]),
+      )
       .describe('All recorded attempts at the call. The evidence is that of the last one.'),
   }),
   { description: 'The evidence of one call.' },
@@ -216,6 +222,11 @@ export const TracedTask = named(
 );
 export type TracedTask = Shape<typeof TracedTask>;
 
+export const DamagedTask = named('DamagedTask', z.object({ taskId: z.string(), ...PLACE, damaged: z.literal(true) }), {
+  description: 'A task whose state cannot be read, with the place of the first event that is damaged or missing.',
+});
+export type DamagedTask = Shape<typeof DamagedTask>;
+
 export const TaskSummary = named(
   'TaskSummary',
   TaskView.pick({ taskId: true, traceId: true, host: true, agent: true, expiresAt: true }).extend({
@@ -240,9 +251,9 @@ const ReplayedResponse = z.object({
   position: Position,
   verdict: ResponseVerdict.describe('As recorded.'),
   again: z
-    .enum(['same', 'differs', 'unchecked'])
+    .enum(['same', 'differs', 'damaged', 'unchecked'])
     .describe(
-      'The verdict, the findings and the envelope, made again from the content. unchecked: the content is gone, or the ' +
+      'The verdict, the findings and the envelope, made again from the content. damaged: an event that they rest on cannot be read. unchecked: the content is gone, or the ' +
         'verdict rested on something that the record does not hold.',
     ),
 });
@@ -257,6 +268,10 @@ export const ReplayedCall = named(
     recorded: ComparedDecision,
     redecided: ComparedDecision,
     response: ReplayedResponse.optional().describe('The validation of its response, again; absent if it has none.'),
+    damaged: z
+      .literal(true)
+      .optional()
+      .describe('Something that the decision rests on, or its response or outcome, cannot be read from the log.'),
     identical: z
       .union([z.boolean(), z.enum(['shredded', 'key_missing', 'engine_gone'])])
       .describe(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PositionText } from '../vocabulary/ids.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 
@@ -44,6 +45,18 @@ const disk = named(
   .optional()
   .describe('Present while a file of the data folder cannot be written.');
 
+const damaged = named(
+  'DamagedEvidence',
+  z.object({
+    events: z.int().min(1).describe('Damaged events that readers have met, at most 1,000.'),
+    first: z
+      .array(z.object({ position: PositionText, stream: z.string(), revision: z.int() }))
+      .describe('The first ten.'),
+  }),
+)
+  .optional()
+  .describe('Present if an event of the log is damaged. Decisions that do not need it go on.');
+
 const health = { tag: 'health', method: 'GET', roles: 'public' } as const;
 
 export const live = operation({
@@ -61,7 +74,7 @@ export const ready = operation({
   description: 'Ready means that the log takes commits and the views are up to date, with or without Kafka.',
   path: '/health/ready',
   answers: {
-    200: z.object({ status: z.literal('ready'), clock, kafka, siem, disk }),
+    200: z.object({ status: z.literal('ready'), clock, kafka, siem, disk, damaged }),
     503: z.object({
       status: z.literal('not_ready'),
       reason: z.enum(['shutting_down', 'log_unavailable', 'view_stale']),
@@ -69,6 +82,7 @@ export const ready = operation({
       kafka,
       siem,
       disk,
+      damaged,
     }),
   },
 });

@@ -1,5 +1,5 @@
 import { parseEvent } from '../event-log/event.js';
-import type { EventLog } from '../event-log/port.js';
+import { isDamaged, type EventLog } from '../event-log/port.js';
 import { toInstant, toMs, type Clock, type Instant } from '../kernel/time.js';
 import type { ControlView } from './control-view.js';
 
@@ -41,8 +41,11 @@ export class LogTime {
 /** Events at the end of the log whose times are read. Times rise along the log, except among concurrent writers. */
 const LAST_EVENTS = 256;
 
-/** Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Throws `LogUnavailable`. */
+/**
+ * Time of the newest event of a log, in milliseconds since the epoch; 0 in an empty one. Damaged events say nothing of
+ * their time. Throws `LogUnavailable`.
+ */
 export async function newestEventMs(log: EventLog): Promise<number> {
   const last = await log.last(LAST_EVENTS);
-  return Math.max(0, ...last.map(({ json }) => toMs(parseEvent(json).time)));
+  return Math.max(0, ...last.filter((event) => !isDamaged(event)).map(({ json }) => toMs(parseEvent(json).time)));
 }

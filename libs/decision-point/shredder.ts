@@ -1,6 +1,6 @@
 import type { Caller } from '../control/caller.js';
 import type { ControlPlane, Plan } from '../control/control-plane.js';
-import { OutcomeUnknown, type EventLog, type RecordedEvent } from '../event-log/port.js';
+import { DamagedEvidence, OutcomeUnknown, type EventLog, type RecordedEvent } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
@@ -60,13 +60,26 @@ export class Shredder {
     return run;
   }
 
-  /** Completes what a crash, or a store that failed, left undone: a recorded erasure without the end of its key. */
+  /**
+   * Completes what a crash, or a store that failed, left undone: a recorded erasure without the end of its key. If the
+   * task has a damaged event, nobody can say whether it was erased: its key stays condemned.
+   */
   async complete(): Promise<void> {
     for (const taskId of await this.keys.condemned()) {
       if (this.busy.has(taskId)) continue;
-      const events = await this.log.read(families.task.stream(taskId));
+      const events = await this.wholeEvents(taskId);
+      if (events === undefined) continue;
       if (events.some(({ type }) => type === 'TaskShredded')) await this.destroyKeys([taskId]);
       else await this.keys.spare(taskId);
+    }
+  }
+
+  private async wholeEvents(taskId: string): Promise<readonly RecordedEvent[] | undefined> {
+    try {
+      return await this.log.read(families.task.stream(taskId));
+    } catch (error) {
+      if (error instanceof DamagedEvidence) return undefined;
+      throw error;
     }
   }
 

@@ -81,6 +81,12 @@ export interface RecordedEvent {
   readonly json: string;
 }
 
+/**
+ * Whether a reader that shows damage found that the stored text of an event is not what was written. It gives no part of that
+ * text away: `type` and `json` are empty, so nothing can take it as a decision or an input.
+ */
+export const isDamaged = ({ json }: Pick<RecordedEvent, 'json'>): boolean => json === '';
+
 /** The place of an event in the log. */
 export type EventPlace = Pick<RecordedEvent, 'stream' | 'revision'>;
 
@@ -89,6 +95,11 @@ export interface ReadAllOptions {
   readonly after: bigint;
   /** Only streams of these categories; all streams if not given. */
   readonly categories?: readonly string[];
+  /**
+   * `shown`: a damaged event is in its place, as `isDamaged` says. If absent, it throws `DamagedEvidence`. Decisions never
+   * rest on a reading that shows damage.
+   */
+  readonly damaged?: 'shown';
   /** About how many events at once. A batch that shares one position is never split. */
   readonly limit?: number;
 }
@@ -125,7 +136,7 @@ export interface EventLog {
   readAll(options: ReadAllOptions): Promise<readonly RecordedEvent[]>;
   /**
    * The last events of the log in order of position: at most `count`, fewer if they are large, and always the last one.
-   * Throws `LogUnavailable`.
+   * Damaged ones are shown (`isDamaged`). Throws `LogUnavailable`.
    */
   last(count: number): Promise<readonly RecordedEvent[]>;
   /** The position of the last event, 0n in an empty log. Throws `LogUnavailable`. */
@@ -157,6 +168,20 @@ export class LogOverloaded extends Error {
 export class LogUnavailable extends Error {
   override readonly name: string = 'LogUnavailable';
 }
+
+/** An event that the reading needs is damaged: reading again has the same answer. */
+export class DamagedEvidence extends LogUnavailable {
+  /** `place` is undefined if the damage is that an event or its row is missing. */
+  constructor(
+    message: string,
+    readonly place?: DamagedPlace,
+  ) {
+    super(message);
+  }
+}
+
+/** The place of a damaged event, as its row has it. */
+export type DamagedPlace = Pick<RecordedEvent, 'position' | 'stream' | 'revision'>;
 
 /**
  * An append may have been written, or may still be written: its caller has to find out. Plain `LogUnavailable` means

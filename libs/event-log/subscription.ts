@@ -132,8 +132,8 @@ class Follower {
 
   private async readOn(): Promise<void> {
     this.stale = false;
-    const { categories } = this.options;
-    const { events, end, more } = await this.readPage(defined({ after: this.after, categories }));
+    const { categories, damaged } = this.options;
+    const { events, end, more } = await this.readPage(defined({ after: this.after, categories, damaged }));
     if (this.stopping.signal.aborted) return;
     const last = events.at(-1);
     if (last !== undefined) {

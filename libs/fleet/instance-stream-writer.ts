@@ -1,4 +1,5 @@
-import { LogOverloaded, type RecordedEvent } from '../event-log/port.js';
+import { everyEvent } from '../event-log/every-event.js';
+import { DamagedEvidence, isDamaged, LogOverloaded, type RecordedEvent } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import { instanceDecider, type InstanceCommand, type InstanceEvent } from '../instance/decider.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -34,6 +35,8 @@ export class InstanceStreamWriter {
   private running = false;
   /** The state may hold facts that were not recorded. */
   isAhead = false;
+  /** An event of the stream is damaged. */
+  private hasHole = false;
 
   constructor(
     private readonly log: SettledLog,
@@ -59,13 +62,30 @@ export class InstanceStreamWriter {
     }
   }
 
-  /** Folds in an event that was read from the log. */
-  apply({ revision, position }: RecordedEvent, event: InstanceEvent): void {
+  /**
+   * Folds in an event that was read from the log. A damaged one may have been the first about an instance, so later events
+   * may be about an instance that nobody has seen.
+   */
+  apply(recorded: RecordedEvent): void {
+    const { revision, position } = recorded;
     if (revision <= this.revision) return;
-    this.state = instanceDecider.evolve(this.state, event);
     this.revision = revision;
     this.position = position;
-    this.onFact(event);
+    if (isDamaged(recorded)) this.hasHole = true;
+    else {
+      const event = families.instances.read(recorded.json);
+      this.fold(event);
+      this.onFact(event);
+    }
+  }
+
+  private fold(event: InstanceEvent): void {
+    const { instanceId } = event.data;
+    if (this.hasHole && !this.state.has(instanceId)) {
+      const { actor, time } = event;
+      this.state = instanceDecider.evolve(this.state, { type: 'InstanceSeen', data: { instanceId }, actor, time });
+    }
+    this.state = instanceDecider.evolve(this.state, event);
   }
 
   /** Decides and appends. `position` is at or after all facts of the host. Throws `LogUnavailable`, `LogOverloaded`. */
@@ -140,15 +160,28 @@ export class InstanceStreamWriter {
   }
 
   private async readAgain(): Promise<void> {
-    const events = await this.log.read(this.stream);
+    const events = await this.wholeOrShown();
     const seen = this.revision;
-    this.state = families.instances.fold(events);
-    for (const { json, revision, position } of events) {
-      if (revision <= seen) continue;
-      this.revision = revision;
-      this.position = position;
-      this.onFact(families.instances.read(json));
+    this.state = instanceDecider.initialState();
+    for (const recorded of events) {
+      if (recorded.revision > seen) this.apply(recorded);
+      else if (isDamaged(recorded)) this.hasHole = true;
+      else this.fold(families.instances.read(recorded.json));
     }
     this.isAhead = false;
+  }
+
+  /** The events of the stream. If one of them is damaged, it is shown in its place. */
+  private async wholeOrShown(): Promise<readonly RecordedEvent[]> {
+    try {
+      return await this.log.read(this.stream);
+    } catch (error) {
+      if (!(error instanceof DamagedEvidence)) throw error;
+      const events: RecordedEvent[] = [];
+      const categories = [families.instances.category];
+      for await (const event of everyEvent(this.log, { after: 0n, categories, damaged: 'shown' }))
+        if (event.stream === this.stream) events.push(event);
+      return events;
+    }
   }
 }

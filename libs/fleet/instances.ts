@@ -1,6 +1,6 @@
 import { rootAt } from '../directive/decider.js';
 import { everyEvent } from '../event-log/every-event.js';
-import { LogOverloaded } from '../event-log/port.js';
+import { DamagedEvidence, isDamaged, LogOverloaded, type RecordedEvent } from '../event-log/port.js';
 import type { SettledLog } from '../event-log/settled.js';
 import type { InstanceCommand } from '../instance/decider.js';
 import { Rollouts, type Propagation } from './rollouts.js';
@@ -37,7 +37,11 @@ export interface InstancesOptions {
 }
 
 const LOOK_MS = 250;
-const CATEGORIES = [families.directives.category, families.instances.category];
+const EVERY = {
+  after: 0n,
+  categories: [families.directives.category, families.instances.category],
+  damaged: 'shown',
+} as const;
 const LEASE_ACTOR = { name: 'system:lease' };
 /** Rollouts that are computed from the log at once. Each reads all events of directives and instances. */
 const MAX_READ_BACK = 2;
@@ -76,14 +80,14 @@ export class Instances {
   }
 
   /**
-   * Reads all events of instances. An instance with a lease counts as heard of now. Throws `LogUnavailable`,
-   * `UnreadableEvent`.
+   * Reads all events of instances. An instance with a lease counts as heard of now. A damaged event of an instance is
+   * passed over: nothing is allowed by it. Throws `LogUnavailable`, `UnreadableEvent`.
    */
   async start(): Promise<void> {
-    for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
+    for await (const recorded of everyEvent(this.log, EVERY)) {
       const host = families.instances.idOf(recorded.stream);
-      if (host === undefined) issuedIn(this.rollouts, families.directives.read(recorded.json));
-      else this.writerOf(host).apply(recorded, families.instances.read(recorded.json));
+      if (host === undefined) issuedIn(this.rollouts, directiveIn(recorded));
+      else this.writerOf(host).apply(recorded);
     }
     this.stopListening = this.view.listen(({ event, isOwn }) => {
       if (families.directives.owns(event)) issuedIn(this.rollouts, event, isOwn ? this.nowMs() : undefined);
@@ -138,10 +142,10 @@ export class Instances {
     this.readingBack += 1;
     try {
       const only = new Rollouts(id);
-      for await (const recorded of everyEvent(this.log, { after: 0n, categories: CATEGORIES })) {
+      for await (const recorded of everyEvent(this.log, EVERY)) {
         const host = families.instances.idOf(recorded.stream);
-        if (host === undefined) issuedIn(only, families.directives.read(recorded.json));
-        else only.apply(host, families.instances.read(recorded.json));
+        if (host === undefined) issuedIn(only, directiveIn(recorded));
+        else if (!isDamaged(recorded)) only.apply(host, families.instances.read(recorded.json));
       }
       return only.of(id, directive.state);
     } finally {
@@ -239,4 +243,12 @@ const signOf = (host: string, instanceId: string): string => `${host} ${instance
 /** The revision of the stream `directives` is the epoch. */
 function issuedIn(rollouts: Rollouts, event: EventsOf<'directives'>, committedMs = toMs(event.time)): void {
   if (event.type === 'DirectiveIssued') rollouts.issued(event.data.id, event.revision, committedMs);
+}
+
+/** An event about a directive. Hosts follow them, so a damaged one is not passed over: it throws `DamagedEvidence`. */
+function directiveIn(recorded: RecordedEvent): EventsOf<'directives'> {
+  const { position, stream, revision, json } = recorded;
+  if (isDamaged(recorded))
+    throw new DamagedEvidence(`the event at position ${position} is damaged`, { position, stream, revision });
+  return families.directives.read(json);
 }

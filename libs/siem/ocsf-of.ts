@@ -1,7 +1,8 @@
-import type { Event } from '../event-log/event.js';
-import type { RecordedEvent } from '../event-log/port.js';
+import { EVENT_NAMESPACE, type Event } from '../event-log/event.js';
+import type { DamagedPlace, RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import { digestOfBytes } from '../kernel/digest.js';
+import { uuidV5 } from '../kernel/ids.js';
 import { VERSION } from '../kernel/version.js';
 import { published } from '../published/publish.js';
 import { UNREADABLE } from '../published/schemas.js';
@@ -30,6 +31,41 @@ export function ocsfOf(recorded: Pick<RecordedEvent, 'position' | 'stream' | 'js
     // `published` makes only cheap checks. Somebody who rewrites the log must not stop what a SIEM hears of it.
     return composed(unreadable(event), event, UNREADABLE, recorded);
   }
+}
+
+/**
+ * A finding in place of a damaged event. Nothing of its text is known, so the time is that of the finding, in milliseconds
+ * since 1970. Its id is the same each time.
+ */
+export function damagedFinding({ position, stream, revision }: DamagedPlace, nowMs: number): OcsfEvent {
+  const uid = uuidV5(EVENT_NAMESPACE, `damaged ${position}`);
+  const [activityId, activityName] = CLASSES.detectionFinding.activities.create;
+  const { uid: classUid, categoryUid, name } = CLASSES.detectionFinding;
+  const [severityId, severity] = SEVERITIES.critical;
+  return {
+    activity_id: activityId,
+    activity_name: activityName,
+    category_uid: categoryUid,
+    class_uid: classUid,
+    class_name: name,
+    type_uid: classUid * 100 + activityId,
+    severity_id: severityId,
+    severity,
+    time: nowMs,
+    message: `The event at position ${position} of the log is damaged.`,
+    metadata: {
+      version: OCSF_VERSION,
+      product: PRODUCT,
+      uid,
+      profiles: [],
+      event_code: 'damaged',
+      log_name: label(stream),
+      sequence: Number(position),
+    },
+    status_id: 1,
+    finding_info: { uid, title: 'Damaged event', types: ['damaged'], created_time: nowMs },
+    unmapped: { revision },
+  };
 }
 
 /** The key of an event where order counts: its trace, else its stream. */

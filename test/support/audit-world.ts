@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,8 +42,8 @@ import { DirectiveHistory } from '../../libs/audit/directive-history.js';
 import { readEvents } from '../../libs/audit/events.js';
 import { EventsQuery } from '../../libs/contract/audit.js';
 import { TraceAudit, type TraceLimits } from '../../libs/audit/trace.js';
-import type { TraceEvidence } from '../../libs/contract/audit.js';
-import type { StoredEvent } from '../../libs/contract/evidence.js';
+import type { TraceEvidence, TraceReplay } from '../../libs/contract/audit.js';
+import type { CallEvidence, ReplayedCall, StoredEvent, TracedTask } from '../../libs/contract/evidence.js';
 import { inlineDesk, RESPONSE_LIMITS, responseText } from './responses.js';
 import type { TestContext } from './testing.js';
 
@@ -297,17 +298,30 @@ export function must<Value>(result: Result<Value, unknown>): Value {
   return result.value;
 }
 
+/** A trace without damage, as tests look into it. */
+export type WholeTrace = Omit<TraceEvidence, 'calls' | 'tasks'> & {
+  readonly calls: readonly CallEvidence[];
+  readonly tasks: readonly TracedTask[];
+};
+
 /** All evidence of a trace, as an auditor reads it. */
-export async function traceOf(world: World, traceId: string, log?: EventLog): Promise<TraceEvidence | undefined> {
+export async function traceOf(world: World, traceId: string, log?: EventLog): Promise<WholeTrace | undefined> {
   const bytes = must(await world.audit(log).trace(traceId, world.now()));
-  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as TraceEvidence);
+  return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as WholeTrace);
+}
+
+/** The replay of a trace without damage, as tests look into it. */
+export async function replayOf(
+  world: World,
+  traceId: string,
+  log?: EventLog,
+): Promise<Omit<TraceReplay, 'calls'> & { readonly calls: readonly ReplayedCall[] }> {
+  const result = must(await world.audit(log).replay(traceId)) ?? assert.fail();
+  return { ...result, calls: result.calls as readonly ReplayedCall[] };
 }
 
 /** The history of a call, out of the histories of its answer. */
-export function historyOf(
-  trace: TraceEvidence | undefined,
-  call: TraceEvidence['calls'][number] | undefined,
-): StoredEvent[] {
+export function historyOf(trace: WholeTrace | undefined, call: CallEvidence | undefined): StoredEvent[] {
   const positions = new Set(call?.capabilityHistory);
   const events = trace?.histories[call?.capability ?? ''] ?? [];
   return events.filter((event) => positions.has(event.position) && 'type' in event) as StoredEvent[];

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import type { Json, JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { path } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
-import { at, list, printable, table } from '../print.js';
+import { at, dig, list, printable, table } from '../print.js';
+import { damageOf } from '../report/call-report.js';
 import { once, readPages } from '../report/trace-evidence.js';
 import { EXIT, type World } from '../world.js';
 
@@ -47,9 +48,10 @@ function joined(pages: readonly JsonObject[]): JsonObject {
 }
 
 function rowOf(one: Json): string[] {
+  if (dig(one, 'identical') === undefined) return [wordOf('damaged'), damageOf(one)];
   const response = at(one, 'response', 'identical');
   return [
-    wordOf(at(one, 'identical')),
+    wordOf(at(one, 'identical') === 'false' && dig(one, 'damaged') === true ? 'damaged' : at(one, 'identical')),
     at(one, 'callId'),
     `attempt ${at(one, 'attempt')}`,
     `${at(one, 'recorded', 'decision')} ${at(one, 'recorded', 'reason')}`,

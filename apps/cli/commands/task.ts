@@ -6,6 +6,7 @@ import { Effect } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, objectOption, positiveInteger, readObject, serviceAction, type Exits } from '../command.js';
 import { at, list, moreOf, printable, table } from '../print.js';
+import { damageOf, isDamaged } from '../report/call-report.js';
 import { UsageError, type World } from '../world.js';
 
 interface OpenOptions {
@@ -81,16 +82,20 @@ function addList(task: Command, world: World, exits: Exits): void {
     const { status, host, limit } = options;
     const answer = await call('GET', path('audit', 'tasks') + query({ status, host, limit: limit?.toString() }));
     show(answer, () => {
-      const rows = list(answer, 'items').map((one) => [
-        at(one, 'openedAt'),
-        at(one, 'status'),
-        at(one, 'taskId'),
-        `${at(one, 'user', 'id')} by ${at(one, 'agent')} on ${at(one, 'host')}`,
-        list(one, 'pins')
-          .map((pin) => `${at(pin, 'capability')}@${at(pin, 'version')}`)
-          .join(', '),
-        `trace ${at(one, 'traceId')}`,
-      ]);
+      const rows = list(answer, 'items').map((one) =>
+        isDamaged(one)
+          ? ['', 'DAMAGED', at(one, 'taskId'), damageOf(one)]
+          : [
+              at(one, 'openedAt'),
+              at(one, 'status'),
+              at(one, 'taskId'),
+              `${at(one, 'user', 'id')} by ${at(one, 'agent')} on ${at(one, 'host')}`,
+              list(one, 'pins')
+                .map((pin) => `${at(pin, 'capability')}@${at(pin, 'version')}`)
+                .join(', '),
+              `trace ${at(one, 'traceId')}`,
+            ],
+      );
       return rows.length === 0 ? ['no such task'] : [...table(rows), ...moreOf(answer)];
     });
   });

@@ -1,6 +1,6 @@
 import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { at, dig, joined, list } from '../print.js';
-import { callBlocks, contentText, titleOf } from './call-report.js';
+import { callBlocks, contentText, damageOf, isDamaged, titleOf } from './call-report.js';
 import { named, type CallFile } from './call-file.js';
 import { facts, type Block } from './document.js';
 import { clockOf, dayOf } from './times.js';
@@ -57,6 +57,8 @@ const counted = (items: readonly Json[], what: string): string =>
   `${items.length} ${what}${items.length === 1 ? '' : 's'}`;
 
 function taskBlocks(task: Json, events: readonly Json[]): Block[] {
+  const heading: Block = { type: 'heading', level: 2, text: `task ${at(task, 'taskId')}` };
+  if (isDamaged(task)) return [heading, { type: 'text', text: `Its state cannot be read. ${damageOf(task)}` }];
   const stream = `task-${at(task, 'taskId')}`;
   const opened = events.find((event) => at(event, 'type') === 'TaskOpened' && at(event, 'stream') === stream);
   const openedAt = at(opened, 'time');
@@ -65,7 +67,7 @@ function taskBlocks(task: Json, events: readonly Json[]): Block[] {
   const user = `${named(at(task, 'user', 'id'))}${roles === '' ? '' : ` (${roles})`}`;
   const word = at(task, 'user', 'attestedBy');
   return [
-    { type: 'heading', level: 2, text: `task ${at(task, 'taskId')}` },
+    heading,
     facts([
       ['opened', openedAt === '' ? '' : `${clockOf(openedAt)} by host ${named(at(task, 'host'))}`],
       ['agent', `${named(at(task, 'agent'))} for user ${user}${word === '' ? '' : `, on the word of ${named(word)}`}`],

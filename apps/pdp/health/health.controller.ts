@@ -5,6 +5,7 @@ import { live, ready } from '../../../libs/contract/health.js';
 import { LogTime } from '../../../libs/control/log-time.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import type { Asked } from '../edge/asked.js';
+import { DamageWatch } from '../observability/damage-watch.js';
 import { DiskWatch } from '../observability/disk-watch.js';
 import { Handles } from '../http/handles.js';
 import { RELAY, SIEM, type Relay, type Siem } from '../tokens.js';
@@ -18,6 +19,7 @@ export class HealthController {
     @Inject(RELAY) private readonly relay: Relay | undefined,
     @Inject(SIEM) private readonly siem: Siem | undefined,
     @Inject(DiskWatch) private readonly disk: DiskWatch,
+    @Inject(DamageWatch) private readonly damage: DamageWatch,
   ) {}
 
   @Handles(live)
@@ -36,8 +38,9 @@ export class HealthController {
     const siem = this.siem?.details();
     const clock = { serviceTime: this.time.now(), aheadMs: Math.round(this.time.aheadMs()) };
     const disk = this.disk.current;
-    if (reason === undefined) return defined({ status: 'ready', clock, kafka, siem, disk });
+    const damaged = this.damage.current;
+    if (reason === undefined) return defined({ status: 'ready', clock, kafka, siem, disk, damaged });
     reply.status(503);
-    return defined({ status: 'not_ready', reason, clock, kafka, siem, disk });
+    return defined({ status: 'not_ready', reason, clock, kafka, siem, disk, damaged });
   }
 }

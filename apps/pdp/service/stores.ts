@@ -13,6 +13,7 @@ import { measuredLog, type MeasuredLog } from '../observability/measured-log.js'
 import type { Metrics } from '../observability/metrics.js';
 import { tracedLog } from '../observability/traced-log.js';
 import type { Tracing } from '../observability/tracing.js';
+import { DamageWatch, type DamageNotice } from '../observability/damage-watch.js';
 import { DiskWatch, watchedKeyring, type DiskNotices } from '../observability/disk-watch.js';
 import type { Settings } from '../settings.js';
 
@@ -23,6 +24,8 @@ export interface Stores {
   readonly sqlite: Pick<SqliteLog, 'stats'>;
   /** Which of the files cannot be written. */
   readonly disk: DiskWatch;
+  /** Which events of the log are damaged, as far as readers have met them. */
+  readonly damage: DamageWatch;
   readonly keyring: Keyring;
   readonly keys: KeyStore;
 }
@@ -30,21 +33,24 @@ export interface Stores {
 interface StoreParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
-  readonly tracing: Tracing | undefined;
+  readonly tracing?: Tracing | undefined;
   readonly wrapLog?: ((log: EventLog) => EventLog) | undefined;
   readonly notices: DiskNotices;
+  readonly onDamaged?: DamageNotice | undefined;
 }
 
 /** Opens the stores in the data folder. `closing` closes them. */
 export async function openStores(
   { dataDir, logFile }: Settings,
-  { clock, metrics, tracing, wrapLog, notices }: StoreParts,
+  { clock, metrics, tracing, wrapLog, notices, onDamaged }: StoreParts,
   closing: AsyncDisposableStack,
 ): Promise<Stores> {
   makeDataFolder(dataDir);
   const disk = new DiskWatch(notices, () => clock.monotonicMs());
+  const damage = new DamageWatch(metrics.registry, onDamaged);
   const sqlite = await openSqliteLog({
     file: logFile,
+    onDamaged: damage.found,
     onWriting: (failure) => (failure === undefined ? disk.worked(logFile) : disk.failed(logFile, failure)),
   });
   closing.defer(() => sqlite.close());
@@ -54,7 +60,7 @@ export async function openStores(
   const keysFile = join(dataDir, KEYS_FILE);
   const keyring = watchedKeyring(await openKeyring(keysFile), keysFile, disk);
   closing.defer(() => keyring.close());
-  return { log, sqlite, disk, keyring, keys: fileKeyStore(dataDir) };
+  return { log, sqlite, disk, damage, keyring, keys: fileKeyStore(dataDir) };
 }
 
 /** Throws one line for an operator. */

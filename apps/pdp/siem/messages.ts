@@ -1,3 +1,5 @@
+import type { DamagedPlace } from '../../../libs/event-log/port.js';
+
 /** What the thread gets at its start. */
 export interface SiemThreadData {
   readonly logFile: string;
@@ -26,6 +28,8 @@ export interface SiemPage {
   readonly count: number;
   readonly atEnd: boolean;
   readonly records?: readonly string[];
+  /** Damaged events of the page. */
+  readonly damaged?: readonly DamagedPlace[];
 }
 
 /** Answers may come in another order than their requests. `failure` is a code or one line, without a path or a secret. */

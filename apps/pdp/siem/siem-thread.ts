@@ -1,3 +1,4 @@
+import type { DamagedPlace } from '../../../libs/event-log/port.js';
 import { ServiceThread } from '../../../libs/threads/service-thread.js';
 import type { SiemPage, SiemReply, SiemRequest, SiemThreadData } from './messages.js';
 
@@ -20,7 +21,11 @@ export class SiemThread {
   private asked = 0;
   private isClosed = false;
 
-  constructor(data: SiemThreadData) {
+  /** `onDamaged` hears of the damaged events that the thread reads. */
+  constructor(
+    data: SiemThreadData,
+    private readonly onDamaged: (place: DamagedPlace) => void,
+  ) {
     this.thread = new ServiceThread({
       script: new URL('./thread.js', import.meta.url),
       data,
@@ -55,6 +60,9 @@ export class SiemThread {
     const waiting = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
     if ('failure' in reply) waiting?.reject(new SiemFailure(reply.failure));
-    else waiting?.resolve(reply.page);
+    else {
+      reply.page?.damaged?.forEach(this.onDamaged);
+      waiting?.resolve(reply.page);
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
+import type { DamagedPlace } from '../../../libs/event-log/port.js';
 import type { Lane, RelayParts } from '../../../libs/relay/lane.js';
 import { batchesOf, bytesOf } from '../../../libs/relay/batches.js';
 import { eventsOutlet, SIEM_TOPIC } from '../../../libs/relay/outlets.js';
@@ -30,6 +31,7 @@ export interface Siem {
 interface SiemNeeds extends Pick<RelayParts, 'clock' | 'time' | 'onTrouble' | 'onRecovered'> {
   readonly log: MeasuredLog;
   readonly registry: Registry;
+  readonly onDamaged: (place: DamagedPlace) => void;
 }
 
 /** The thread answers within this time, or its delivery has failed: an exporter tries for 10 s by default. */
@@ -39,7 +41,7 @@ const HEADERS = { 'content-type': 'application/json' };
 /** Starts a lane for each way on which OCSF events leave. None of them holds up a decision. */
 export function startSiem({ siem, kafka, logFile }: Settings, needs: SiemNeeds): Siem {
   const { file, otlp } = siem;
-  const thread = new SiemThread({ logFile, file, otlp });
+  const thread = new SiemThread({ logFile, file, otlp }, needs.onDamaged);
   const { log, registry } = needs;
   // The embedded store admits one process, so an earlier holder of the lanes is gone.
   const parts: SiemParts = { ...needs, holder: randomUUID(), exclusive: true, latestCommit: () => log.latestCommit() };

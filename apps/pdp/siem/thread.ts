@@ -1,9 +1,10 @@
 import { workerData } from 'node:worker_threads';
+import { isDamaged } from '../../../libs/event-log/port.js';
 import { Damaged } from '../../../libs/event-log/sqlite/shared/errors.js';
 import type { Found } from '../../../libs/event-log/sqlite/shared/query.js';
 import { pageIn } from '../../../libs/event-log/sqlite/shared/reading.js';
 import { openLogReader } from '../../../libs/event-log/sqlite/worker/log-reader.js';
-import { keyOf, ocsfOf } from '../../../libs/siem/ocsf-of.js';
+import { damagedFinding, keyOf, ocsfOf } from '../../../libs/siem/ocsf-of.js';
 import { OCSF_BEGIN, type OcsfEvent } from '../../../libs/siem/ocsf.js';
 import { SiemFile } from '../../../libs/siem/siem-file.js';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
@@ -31,7 +32,9 @@ serve({
       keepsAfter: (error) => error instanceof Damaged,
     });
     const read = (after: number): Read =>
-      reader.use((open) => readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS }), after));
+      reader.use((open) =>
+        readPage(open.answer({ kind: 'all', after, categories: null, limit: PAGE_EVENTS, shown: true }), after),
+      );
     const desk = deskOf(read, file === undefined ? undefined : new SiemFile(file, OCSF_BEGIN), otlp && openOtlp(otlp));
     return {
       answer(requests: readonly SiemRequest[]) {
@@ -54,8 +57,13 @@ interface Read extends SiemPage {
 /** The events of an answer of the log as OCSF events. */
 function readPage(found: Found, after: number): Read {
   const { events, more } = pageIn(found);
-  const mapped = events.map(ocsfOf).filter((event) => event !== undefined);
-  return { to: Number(events.at(-1)?.position ?? after), count: mapped.length, atEnd: !more, events: mapped };
+  const nowMs = Date.now();
+  const mapped = events
+    .map((event) => (isDamaged(event) ? damagedFinding(event, nowMs) : ocsfOf(event)))
+    .filter((event) => event !== undefined);
+  const page = { to: Number(events.at(-1)?.position ?? after), count: mapped.length, atEnd: !more, events: mapped };
+  const damaged = events.filter(isDamaged);
+  return damaged.length === 0 ? page : { ...page, damaged };
 }
 
 function deskOf(read: (after: number) => Read, file: SiemFile | undefined, otlp: OtlpLogs | undefined) {

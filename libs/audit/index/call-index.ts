@@ -1,7 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseEvent } from '../../event-log/event.js';
 import { justBefore } from '../../event-log/position.js';
-import { LogUnavailable, type EventLog, type RecordedEvent, type Subscription } from '../../event-log/port.js';
+import {
+  isDamaged,
+  LogUnavailable,
+  type EventLog,
+  type RecordedEvent,
+  type Subscription,
+} from '../../event-log/port.js';
+import { verifySealed } from '../../event-log/verify.js';
 import { Backoff } from '../../kernel/backoff.js';
 import { toMs, type Instant } from '../../kernel/time.js';
 import type { Cell, IndexRequest, Mark, TaskFilter, UnshreddedFilter } from './messages.js';
@@ -143,7 +149,7 @@ export class CallIndex implements IndexReading {
     this.generation += 1;
     if (this.closing.signal.aborted) return;
     this.subscription = this.log.subscribe(
-      { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS },
+      { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS, damaged: 'shown' },
       {
         onEvents: (events) => this.take(events),
         onCaughtUp: (position) => {
@@ -158,9 +164,16 @@ export class CallIndex implements IndexReading {
   /** A log that was restored from a backup is shorter or continues differently. */
   private async isMadeFromThisLog({ position, stream, revision, id }: Mark): Promise<boolean> {
     if ((await this.log.end()) < position) return false;
-    const events = await this.log.readAll({ after: justBefore(position), categories: CATEGORIES, limit: 1 });
+    const events = await this.log.readAll({
+      after: justBefore(position),
+      categories: CATEGORIES,
+      limit: 1,
+      damaged: 'shown',
+    });
     const last = events.find((event) => event.stream === stream && event.revision === revision);
-    return last?.position === position && parseEvent(last.json).id === id;
+    if (last?.position !== position) return false;
+    // Damage does not make it another log. An index that is made again does not know the call of the damaged event.
+    return id === '' || isDamaged(last) || verifySealed(last.json)?.id === id;
   }
 
   private note(error: unknown): void {
@@ -174,7 +187,7 @@ export class CallIndex implements IndexReading {
     const cells: Cell[] = [];
     for (const { position, stream, revision, type, json } of events) cells.push(position, stream, revision, type, json);
     const { position, stream, revision } = last;
-    const mark = { position, stream, revision, id: parseEvent(last.json).id };
+    const mark = { position, stream, revision, id: verifySealed(last.json)?.id ?? '' };
     await this.ask({ kind: 'ingest', from: this.stored, mark, cells });
     this.stored = position;
     this.gate.advance(position);

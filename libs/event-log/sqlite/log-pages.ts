@@ -2,7 +2,7 @@ import type { RecordedEvent } from '../port.js';
 import { firstNumber, pageIn } from './shared/reading.js';
 import { openLogReader } from './worker/log-reader.js';
 
-/** A connection for one thread that reads the log in pages. Each event has been checked to be what was written. */
+/** A connection for one thread that reads the log in pages. A damaged event throws: sealed events have to be whole. */
 export interface LogPages {
   /** Events of these categories after a position, in order; fewer than `limit` if they are large. */
   all(after: number, categories: readonly string[], limit: number): readonly RecordedEvent[];

@@ -1,7 +1,7 @@
 import { Reconnecting } from '../../sqlite-file/reconnecting.js';
-import { LogUnavailable, type LogReading } from '../port.js';
-import { codeOf, Damaged } from './shared/errors.js';
-import { readingOf } from './shared/reading.js';
+import type { DamagedPlace, LogReading } from '../port.js';
+import { Damaged, failureOf, readErrorOf } from './shared/errors.js';
+import { damagedIn, readingOf } from './shared/reading.js';
 import { openLogReader } from './worker/log-reader.js';
 
 export interface ReadingLog extends LogReading {
@@ -9,21 +9,23 @@ export interface ReadingLog extends LogReading {
 }
 
 /**
- * The log as a worker thread reads it: by a connection of its own, in the calling thread. Each read sees everything that
- * was committed before it. Throws `LogOpenError`; later failures are `LogUnavailable`.
+ * The log as auditors read it: by a connection of its own, in the calling thread. Each read sees everything that was
+ * committed before it, with damaged events in their places (`isDamaged`): nothing may be decided by it. `onDamaged`
+ * hears of each such event, each time that it is read. Throws `LogOpenError`; later failures are `LogUnavailable`.
  */
-export function openReadingLog(path: string): ReadingLog {
+export function openReadingLog(path: string, onDamaged: (place: DamagedPlace) => void): ReadingLog {
   const reader = new Reconnecting({
     open: () => openLogReader(path),
     keepsAfter: (error) => error instanceof Damaged,
   });
   const reading = readingOf(async (query) => {
     try {
-      return reader.use((open) => open.answer(query));
+      const found = reader.use((open) => open.answer(query));
+      damagedIn(query, found).forEach(onDamaged);
+      return found;
     } catch (error) {
-      const cause = error instanceof Damaged ? error.message : codeOf(error);
-      throw new LogUnavailable(`the event log cannot be read: ${cause}`);
+      throw readErrorOf(failureOf(error));
     }
-  });
+  }, 'shown');
   return { ...reading, release: () => reader.close() };
 }

@@ -1,10 +1,9 @@
-import type { EventLog } from '../port.js';
-import { LogClosed } from '../port.js';
+import { DamagedEvidence, LogClosed, type DamagedPlace, type EventLog } from '../port.js';
 import { Subscriptions } from '../subscription.js';
 import { AppendQueue, type AppendStats } from './main/append-queue.js';
 import { holdLog, preparePlace } from './main/place.js';
 import { ReadQueue } from './main/read-queue.js';
-import { readingOf, readPage, type Finder } from './shared/reading.js';
+import { damagedIn, readingOf, readPage, type Finder } from './shared/reading.js';
 import { MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES } from './shared/settings.js';
 
 export interface SqliteLogOptions {
@@ -17,6 +16,8 @@ export interface SqliteLogOptions {
   readonly maxPages?: number;
   /** Called with the code of each failed write, and without one for the first commit after a failure. */
   readonly onWriting?: (failure: string | undefined) => void;
+  /** Called with each damaged event that a reading met, each time. */
+  readonly onDamaged?: (place: DamagedPlace) => void;
 }
 
 export interface SqliteLog extends EventLog {
@@ -35,7 +36,7 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
     maxQueuedBytes: options.maxQueuedBytes ?? MAX_QUEUED_BYTES,
   };
   const reads = new ReadQueue(path);
-  const find: Finder = (query) => reads.find(query);
+  const find = notingFinder(reads, options.onDamaged);
   const subscriptions = new Subscriptions((all) => readPage(find, all));
   const appends = new AppendQueue(
     { path, maxPages: options.maxPages },
@@ -74,5 +75,20 @@ export async function openSqliteLog(options: SqliteLogOptions): Promise<SqliteLo
     },
     stats: () => appends.stats,
     close: () => (closing ??= close()),
+  };
+}
+
+/** Answers queries, and tells of the damaged events in the answers. */
+function notingFinder(reads: ReadQueue, onDamaged: SqliteLogOptions['onDamaged']): Finder {
+  if (onDamaged === undefined) return (query) => reads.find(query);
+  return async (query) => {
+    try {
+      const found = await reads.find(query);
+      damagedIn(query, found).forEach(onDamaged);
+      return found;
+    } catch (error) {
+      if (error instanceof DamagedEvidence && error.place !== undefined) onDamaged(error.place);
+      throw error;
+    }
   };
 }

@@ -51,7 +51,10 @@ const PAGE = 1000;
 
 /** Opens the file of a log that a service may be writing to. */
 export function openFacts(logFile: string): LogFacts {
-  return new Facts(openReadingLog(logFile));
+  const onDamaged = ({ position }: { readonly position: bigint }) => {
+    throw new Error(`the event at position ${position} is damaged`);
+  };
+  return new Facts(openReadingLog(logFile, onDamaged));
 }
 
 class Facts implements LogFacts {

@@ -24,8 +24,12 @@ export async function replayAll(service: Callable, way: string, traces: Iterable
       const more = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
       const path = `/v1/audit/traces/${traceId}/replay?limit=1000${more}`;
       const page = expecting(200, await service.call('auditor', 'GET', path)) as TraceReplay;
-      for (const { callId, attempt, identical, recorded, response } of page.calls)
-        collected.add(traceId, `${callId} ${attempt}`, identical, recorded.digest, response?.again);
+      for (const call of page.calls) {
+        if ('identical' in call) {
+          const { callId, attempt, identical, recorded, response } = call;
+          collected.add(traceId, `${callId} ${attempt}`, identical, recorded.digest, response?.again);
+        } else collected.others.push(`${traceId}: the event at position ${call.position} is damaged`);
+      }
       if (page.identical !== true) collected.others.push(`${traceId}: the trace is ${page.identical}`);
       cursor = page.next;
     }

@@ -1,5 +1,5 @@
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
-import { LogUnavailable } from '../../../../libs/event-log/port.js';
+import { LogUnavailable, type DamagedPlace } from '../../../../libs/event-log/port.js';
 import { KeyringUnavailable } from '../../../../libs/payloads/keyring.js';
 import { Turns } from '../../../../libs/offload/turns.js';
 import { AskingThread } from '../../../../libs/threads/asking-thread.js';
@@ -25,7 +25,11 @@ export class AuditThread {
   private readonly turns = new Turns(AT_ONCE);
   private closed = false;
 
-  constructor(data: AuditThreadData) {
+  /** `onDamaged` hears of the damaged events that the thread reads. */
+  constructor(
+    data: AuditThreadData,
+    private readonly onDamaged: (place: DamagedPlace) => void,
+  ) {
     this.thread = new AskingThread({
       script: new URL('./worker.js', import.meta.url),
       data,
@@ -64,7 +68,9 @@ export class AuditThread {
     try {
       if (this.closed) throw unavailable('the service is shutting down');
       if (!this.thread.running) await this.thread.start();
-      return await this.thread.ask(request);
+      const reply = await this.thread.ask(request);
+      reply.damaged?.forEach(this.onDamaged);
+      return reply;
     } finally {
       end();
     }

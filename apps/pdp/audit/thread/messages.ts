@@ -3,6 +3,7 @@ import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contrac
 import type { SampleQuery } from '../../../../libs/contract/sample.js';
 import type { Refusal } from '../../../../libs/kernel/refusal.js';
 import type { SealedEvidence } from '../../../../libs/seal/messages.js';
+import type { DamagedPlace } from '../../../../libs/event-log/port.js';
 import type { Instant } from '../../../../libs/kernel/time.js';
 
 import type { BundleStep } from './bundle-session.js';
@@ -78,7 +79,10 @@ export type AuditRequest =
 /** Why a store could not be read. The detail holds no SQL and no path. */
 export type AuditFailure = 'log' | 'keys' | 'index';
 
-export type AuditReply =
+/** `damaged`: events that were met since the reply before. */
+export type AuditReply = { readonly damaged?: readonly DamagedPlace[] } & AuditAnswer;
+
+export type AuditAnswer =
   | { readonly kind: 'step'; readonly step: BundleStep }
   /** The text in UTF-8; undefined if nothing is known under the id. `next` is the cursor of the following page. */
   | { readonly kind: 'answer'; readonly bytes: Uint8Array<ArrayBuffer> | undefined; readonly next?: string | undefined }

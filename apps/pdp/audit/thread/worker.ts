@@ -23,13 +23,15 @@ import { codeOf } from '../../../../libs/sqlite-file/codes.js';
 import { lowerOwnPriority } from '../../../../libs/threads/priority.js';
 import { serve } from '../../../../libs/threads/serve.js';
 import { BundleSessions } from './bundle-sessions.js';
+import { MetDamage } from './met-damage.js';
 import type { AuditReply, AuditRequest, AuditThreadData } from './messages.js';
 
 /** Nice increment of this thread: when processors are scarce, decisions and their records run before evidence. */
 const AUDIT_NICE_INCREMENT = 10;
 
 function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
-  const log = openReadingLog(logFile);
+  const damage = new MetDamage();
+  const log = openReadingLog(logFile, damage.found);
   const keys = openKeyReader(keysFile);
   const index = new IndexFileReader(indexFile);
   const engines = new DecisionEngines(log);
@@ -83,8 +85,8 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   };
 
   return {
-    answer: (requests: readonly AuditRequest[]) =>
-      Promise.all(requests.map((request) => answerTo(request).catch(failureOf))),
+    answer: async (requests: readonly AuditRequest[]) =>
+      damage.reportIn(await Promise.all(requests.map((request) => answerTo(request).catch(failureOf)))),
     transferOf: (reply: unknown) => {
       const { bytes } = reply as Partial<Extract<AuditReply, { kind: 'answer' }>>;
       return bytes === undefined ? [] : [bytes.buffer];

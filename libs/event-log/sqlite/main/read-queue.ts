@@ -1,6 +1,6 @@
 import { LogClosed, LogUnavailable } from '../../port.js';
 import { ServiceThread } from '../../../threads/service-thread.js';
-import { LogOpenError, startErrorOf, type OpenFailure } from '../shared/errors.js';
+import { LogOpenError, readErrorOf, startErrorOf, type OpenFailure } from '../shared/errors.js';
 import type { Answer, Found, Query } from '../shared/query.js';
 import { MAX_POSTED_READS, MAX_WAITING_READS, RESTART_MS, THREAD_LIMITS } from '../shared/settings.js';
 
@@ -62,7 +62,7 @@ export class ReadQueue {
   private settle(answer: Answer): void {
     const waiting = this.waiting.shift();
     if ('found' in answer) waiting?.resolve(answer.found);
-    else waiting?.reject(new LogUnavailable(`the event log cannot be read: ${answer.failure}`));
+    else waiting?.reject(readErrorOf(answer));
   }
 
   private async revive(): Promise<void> {

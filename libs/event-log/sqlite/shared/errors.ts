@@ -2,6 +2,8 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf as sqliteCodeOf } from '../../../sqlite-file/codes.js';
 import { WrongFile } from '../../../sqlite-file/open-file.js';
+import { DamagedEvidence, LogUnavailable, type DamagedPlace } from '../../port.js';
+import type { Answer } from './query.js';
 
 export type LogOpenCode =
   | 'no_folder'
@@ -31,6 +33,27 @@ export type OpenFailure = Pick<LogOpenError, 'code' | 'message'>;
 /** Stored data differs from what was written. The message names a position or a digest and nothing else. */
 export class Damaged extends Error {
   override readonly name = 'Damaged';
+
+  /** `place` is that of a damaged event; undefined if something else is damaged. */
+  constructor(
+    message: string,
+    readonly place?: DamagedPlace,
+  ) {
+    super(message);
+  }
+}
+
+/** The error of a query that failed. `failure` is the message of `Damaged`, or a code. */
+export function readErrorOf({ failure, damaged }: Extract<Answer, { failure: string }>): LogUnavailable {
+  const message = `the event log cannot be read: ${failure}`;
+  if (damaged === undefined) return new LogUnavailable(message);
+  return new DamagedEvidence(message, damaged === true ? undefined : damaged);
+}
+
+/** The same as an answer, which can be posted to another thread. */
+export function failureOf(error: unknown): Extract<Answer, { failure: string }> {
+  if (!(error instanceof Damaged)) return { failure: codeOf(error) };
+  return { failure: error.message, damaged: error.place ?? true };
 }
 
 /** The name of SQLite's or the system's code of an error. Takes nothing from its message, which may hold SQL or a path. */

@@ -1,18 +1,30 @@
+import type { DamagedPlace } from '../../port.js';
+
 /** One value of an answer: answers of the reader are flat arrays, and bytes if there are any. */
 export type Cell = string | number;
 
 /** In place of the length of a payload: there is none. */
 export const NO_PAYLOAD = -1;
 
-/** A query for the reader thread. Positions and revisions are below 2^53: this store counts from 1. */
+/**
+ * A query for the reader thread. Positions and revisions are below 2^53: this store counts from 1. `shown`: damaged events
+ * are in their places (`isDamaged`), else they fail the query.
+ */
 export type Query =
-  | { readonly kind: 'head'; readonly stream: string }
-  | { readonly kind: 'stream'; readonly stream: string; readonly after: number; readonly limit: number }
+  | { readonly kind: 'head'; readonly stream: string; readonly shown?: boolean }
+  | {
+      readonly kind: 'stream';
+      readonly stream: string;
+      readonly after: number;
+      readonly limit: number;
+      readonly shown?: boolean;
+    }
   | {
       readonly kind: 'all';
       readonly after: number;
       readonly categories: readonly string[] | null;
       readonly limit: number;
+      readonly shown?: boolean;
     }
   | { readonly kind: 'last'; readonly limit: number }
   | { readonly kind: 'end' }
@@ -31,8 +43,8 @@ export interface Found {
   readonly bytes?: Uint8Array;
 }
 
-/** The answer to one query: the cells and bytes, or why the query failed. `failure` holds no SQL and no path. */
-export type Answer = { readonly found: Found } | { readonly failure: string };
+/** The answer to one query: the cells and bytes, or why the query failed. `failure` holds no SQL and no path. `damaged`: the event. */
+export type Answer = { readonly found: Found } | { readonly failure: string; readonly damaged?: DamagedPlace | true };
 
 /** Reads cells in the order in which they were pushed. Both ends are ours: a wrong cell is a bug. */
 export class CellReader {

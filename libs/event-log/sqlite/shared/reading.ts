@@ -1,4 +1,4 @@
-import type { EventPlace, LogReading, ReadAllOptions, RecordedEvent } from '../../port.js';
+import { isDamaged, type EventPlace, type LogReading, type ReadAllOptions, type RecordedEvent } from '../../port.js';
 import type { Page } from '../../subscription.js';
 import { CellReader, NO_PAYLOAD, type Found, type Query } from './query.js';
 import { PAGE_EVENTS } from './settings.js';
@@ -6,12 +6,13 @@ import { PAGE_EVENTS } from './settings.js';
 /** Answers queries, in this thread or in another. Throws `LogUnavailable`. */
 export type Finder = (query: Query) => Promise<Found>;
 
-/** The reading half of the port, made of queries. */
-export function readingOf(find: Finder): LogReading {
+/** The reading half of the port, made of queries. `shown`: every reading shows damage, for a reader that decides nothing. */
+export function readingOf(find: Finder, damaged?: 'shown'): LogReading {
+  const shown = damaged === 'shown';
   return {
-    head: async (stream) => firstNumber(await find({ kind: 'head', stream })),
-    read: (stream, after = 0, limit = Infinity) => readMany(find, stream, after, limit),
-    readAll: async (all) => (await readPage(find, all)).events,
+    head: async (stream) => firstNumber(await find({ kind: 'head', stream, shown })),
+    read: (stream, after = 0, limit = Infinity) => readMany(find, { stream, after, limit, shown }),
+    readAll: async (all) => (await readPage(find, shown ? { ...all, damaged } : all)).events,
     last: async (count) => pageIn(await find({ kind: 'last', limit: count })).events,
     end: async () => BigInt(firstNumber(await find({ kind: 'end' }))),
     payload: async (stream, revision) => (await find({ kind: 'payload', stream, revision })).bytes,
@@ -23,9 +24,21 @@ export function readingOf(find: Finder): LogReading {
 /** A page of many streams. */
 export const readPage = async (find: Finder, all: ReadAllOptions): Promise<Page> => pageIn(await find(allQuery(all)));
 
-const allQuery = ({ after, categories, limit = PAGE_EVENTS }: ReadAllOptions) =>
-  // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
-  ({ kind: 'all', after: Number(after), categories: categories ?? null, limit: Math.max(1, limit) }) as const;
+const allQuery = ({ after, categories, damaged, limit = PAGE_EVENTS }: ReadAllOptions) =>
+  ({
+    kind: 'all',
+    // Positions are ours and below 2^53; one from elsewhere that is not finds nothing, as it should.
+    after: Number(after),
+    categories: categories ?? null,
+    limit: Math.max(1, limit),
+    shown: damaged === 'shown',
+  }) as const;
+
+/** The damaged events of an answer. Only a query that shows damage has any. */
+export function damagedIn(query: Query, found: Found): readonly RecordedEvent[] {
+  const mayHave = query.kind === 'last' || ((query.kind === 'all' || query.kind === 'stream') && query.shown === true);
+  return mayHave ? pageIn(found).events.filter(isDamaged) : [];
+}
 
 /** The events of an answer, the end of the log at that moment, and whether more events follow. */
 export function pageIn({ cells }: Found): Page {
@@ -42,12 +55,19 @@ export function pageIn({ cells }: Found): Page {
   return { events, end, more };
 }
 
-async function readMany(find: Finder, stream: string, after: number, limit: number): Promise<readonly RecordedEvent[]> {
+interface StreamRead {
+  readonly stream: string;
+  readonly after: number;
+  readonly limit: number;
+  readonly shown: boolean;
+}
+
+async function readMany(find: Finder, { stream, after, limit, shown }: StreamRead): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];
   for (let more = true; more && events.length < limit;) {
     const from = events.at(-1)?.revision ?? after;
     const some = Math.min(PAGE_EVENTS, limit - events.length);
-    const page = pageIn(await find({ kind: 'stream', stream, after: from, limit: some }));
+    const page = pageIn(await find({ kind: 'stream', stream, after: from, limit: some, shown }));
     events.push(...page.events);
     more = page.more;
   }

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { closeQuietly } from '../../../sqlite-file/open-file.js';
 import { PlaceGuard, placeMemory } from '../../../sqlite-file/place-guard.js';
 import { Reconnecting } from '../../../sqlite-file/reconnecting.js';
+import { isUndecided } from '../../bulk.js';
 import { categoryOf } from '../../event.js';
 import type { AppendOutcome, Violation } from '../../port.js';
 import { verifySealed } from '../../verify.js';
@@ -241,6 +242,7 @@ class EventTable {
     if (row === undefined) return undefined;
     const streamId = Number(row['id']);
     const last = this.sql.last.get(streamId);
+    if (isUndecided(stream)) return this.remember(stream, { streamId, revision: Number(last?.['revision'] ?? 0) });
     const verified = verifySealed(String(last?.['json']));
     // A head decides what may be appended, so it is trusted only together with the event of its revision.
     if (verified?.stream !== stream || verified.revision !== last?.['revision']) {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { digestOfBytes } from '../../../kernel/digest.js';
 import { unreachable } from '../../../kernel/result.js';
-import { BULK_CATEGORIES } from '../../bulk.js';
+import { BULK_CATEGORIES, isUndecided } from '../../bulk.js';
 import { categoryOf } from '../../event.js';
 import { verifySealed, type VerifiedHead } from '../../verify.js';
 import { Damaged } from '../shared/errors.js';
@@ -10,7 +10,10 @@ import { NO_PAYLOAD, type Cell, type Found, type Query } from '../shared/query.j
 import { FROM_CONTROL_EVENTS, openForReading } from './schema.js';
 import { PAGE_BYTES, PAGE_CHARS } from '../shared/settings.js';
 
-/** Answers queries. Each answer has been checked to be what was written; otherwise it throws `Damaged`. */
+/**
+ * Answers queries. Each answer has been checked to be what was written. Otherwise it throws `Damaged`, or shows damaged
+ * events without their text if the query says so.
+ */
 export interface LogReader {
   answer(query: Query): Found;
   close(): void;
@@ -24,19 +27,21 @@ export function openLogReader(path: string): LogReader {
     switch (query.kind) {
       case 'head': {
         const row = sql.last.get(query.stream);
-        return { cells: [row === undefined ? 0 : verified(row, query.stream).revision] };
+        if (row === undefined) return { cells: [0] };
+        const isShown = query.shown === true || isUndecided(query.stream);
+        return { cells: [isShown ? Number(row['revision']) : checked(row, query.stream).revision] };
       }
       case 'stream':
-        return pageOf(sql.end.get(), sql.stream.iterate(query.stream, query.after, query.limit), query);
+        return pageOf(sql.end.get(), sql.stream.iterate(query.stream, query.after, query.limit), query, checked);
       case 'all': {
         const { after, categories, limit } = query;
-        if (categories === null) return pageOf(sql.end.get(), sql.all.iterate(after, limit), query);
+        if (categories === null) return pageOf(sql.end.get(), sql.all.iterate(after, limit), query, checked);
         const control = categories.every((category) => !BULK_CATEGORIES.some((bulk) => bulk === category));
         const statement = control ? sql.controlOf : sql.allOf;
-        return pageOf(sql.end.get(), statement.iterate(after, JSON.stringify(categories), limit), query);
+        return pageOf(sql.end.get(), statement.iterate(after, JSON.stringify(categories), limit), query, checked);
       }
       case 'last':
-        return lastOf(sql.lastOfAll.iterate(query.limit));
+        return lastOf(sql.lastOfAll.iterate(query.limit), checked);
       case 'end':
         return { cells: [Number(sql.end.get()?.['position'])] };
       case 'payload':
@@ -53,6 +58,16 @@ export function openLogReader(path: string): LogReader {
       default:
         return unreachable(query);
     }
+  };
+  /** The event of a row. Damage is answered as such if it is `shown`, and throws otherwise. */
+  const checked: Checking = (row, stream, shown) => {
+    const event = verified(row, stream);
+    if (event !== undefined) return event;
+    const [position, revision] = [Number(row['position']), Number(row['revision'])];
+    const name = stream ?? String(sql.streamAt.get(position)?.['name'] ?? '');
+    if (shown === true) return { id: '', position, stream: name, revision, type: '', json: '' };
+    const place = { position: BigInt(position), stream: name, revision };
+    throw new Damaged(`the event at position ${position} is damaged`, place);
   };
   const payloadOf = (stream: string, revision: number): Found => {
     const whole = bytesOf(sql.payload.get(stream, revision));
@@ -97,6 +112,7 @@ const statementsOf = (db: DatabaseSync) => ({
      WHERE token = (SELECT token FROM parted_payloads WHERE position = ${POSITION}) ORDER BY part`,
   ),
   blob: db.prepare('SELECT bytes FROM blobs WHERE digest = ?'),
+  streamAt: db.prepare('SELECT name FROM events JOIN streams ON streams.id = stream_id WHERE position = ?'),
 });
 
 interface VerifiedRow extends VerifiedHead {
@@ -106,17 +122,24 @@ interface VerifiedRow extends VerifiedHead {
 
 type Row = Readonly<Record<string, unknown>>;
 
-function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query, { after: number }>): Found {
+/** The event of a row, which has to be of this stream if one is given. Throws `Damaged` unless damage is shown. */
+type Checking = (row: Row, stream: string | undefined, shown?: boolean) => VerifiedRow;
+
+function pageOf(
+  end: Row | undefined,
+  rows: Iterable<Row>,
+  query: Extract<Query, { after: number }>,
+  checked: Checking,
+): Found {
   const events: Cell[] = [];
   let count = 0;
   let chars = 0;
   let previous = query.after;
   for (const row of rows) {
-    const { position, stream, revision, type, json } = verified(
-      row,
-      query.kind === 'stream' ? query.stream : undefined,
-    );
-    if (query.kind === 'stream' ? revision !== previous + 1 : position <= previous) {
+    const own = query.kind === 'stream' ? query.stream : undefined;
+    const { position, stream, revision, type, json } = checked(row, own, query.shown);
+    const isGap = query.kind === 'stream' ? revision !== previous + 1 : position <= previous;
+    if (isGap && query.shown !== true) {
       throw new Damaged(`an event before position ${position} is missing`);
     }
     previous = query.kind === 'stream' ? revision : position;
@@ -130,11 +153,11 @@ function pageOf(end: Row | undefined, rows: Iterable<Row>, query: Extract<Query,
 }
 
 /** Rows from the end of the log backwards, as a page in order of position. */
-function lastOf(rows: Iterable<Row>): Found {
+function lastOf(rows: Iterable<Row>, checked: Checking): Found {
   const events: VerifiedRow[] = [];
   let chars = 0;
   for (const row of rows) {
-    const event = verified(row, undefined);
+    const event = checked(row, undefined, true);
     events.unshift(event);
     chars += event.json.length;
     if (chars >= PAGE_CHARS) break;
@@ -149,8 +172,8 @@ function lastOf(rows: Iterable<Row>): Found {
   return { cells: [events.at(-1)?.position ?? 0, 0, events.length, ...cells] };
 }
 
-/** The row is one event, whole, and stands under its own stream, revision and category. */
-function verified(row: Row, stream: string | undefined): VerifiedRow {
+/** The event, if it is whole and under its own stream, revision and category. */
+function verified(row: Row, stream: string | undefined): VerifiedRow | undefined {
   const { position, revision, category, type, json } = row;
   const head = typeof json === 'string' ? verifySealed(json) : undefined;
   if (
@@ -162,7 +185,7 @@ function verified(row: Row, stream: string | undefined): VerifiedRow {
     categoryOf(head.stream) !== category ||
     (stream !== undefined && head.stream !== stream)
   ) {
-    throw new Damaged(`the event at position ${String(position)} is damaged`);
+    return undefined;
   }
   return { ...head, position, json };
 }

@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { Reconnecting } from '../../../sqlite-file/reconnecting.js';
 import { serve } from '../../../threads/serve.js';
-import { codeOf, Damaged, openFailureOf } from '../shared/errors.js';
+import { Damaged, failureOf, openFailureOf } from '../shared/errors.js';
 import type { Answer, Query } from '../shared/query.js';
 import { openLogReader } from './log-reader.js';
 
@@ -17,7 +17,7 @@ serve({
       try {
         return { found: reader.use((open) => open.answer(query)) };
       } catch (error) {
-        return { failure: error instanceof Damaged ? error.message : codeOf(error) };
+        return failureOf(error);
       }
     };
     return {
