@@ -27,6 +27,16 @@ export function positionIn(cursor: string | undefined): Result<bigint, Refusal> 
   return parts === null ? err(malformed()) : ok(BigInt(parts[1] ?? 0));
 }
 
+/** The cursor of a list in the order of a key: `k<key>`. */
+export const keyCursor = (key: string): string => encoded(`k${key}`);
+
+/** The key of a cursor, which has this form; undefined without a cursor. Any other text is `malformed_request`. */
+export function keyIn(cursor: string | undefined, form: RegExp): Result<string | undefined, Refusal> {
+  if (cursor === undefined) return ok(undefined);
+  const key = Buffer.from(cursor, 'base64url').toString('utf8').slice(1);
+  return keyCursor(key) === cursor && form.test(key) ? ok(key) : err(malformed());
+}
+
 const encoded = (text: string): string => Buffer.from(text).toString('base64url');
 const decoded = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('latin1');
 

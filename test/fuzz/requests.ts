@@ -97,7 +97,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'POST /v1/principals/:name/rotate': post('admin', `/v1/principals/${other.name}/rotate`, () => ({})),
     'DELETE /v1/principals/:name': get('admin', `/v1/principals/${unique('nobody')}`),
     'POST /v1/capabilities': post('registrar', '/v1/capabilities', () => registration(unique('cap'))),
-    'GET /v1/capabilities': get('auditor', '/v1/capabilities?status=approved&kind=mcp-server&limit=2&cursor=a'),
+    'GET /v1/capabilities': get('auditor', '/v1/capabilities?status=approved&kind=mcp-server&limit=2&cursor=a2E'),
     'GET /v1/capabilities/:id': get('auditor', '/v1/capabilities/memory'),
     'POST /v1/capabilities/:id/versions': async () => ({
       who: 'registrar',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { keyCursor } from '../../libs/audit/cursor.js';
 import { unique } from '../support/actors.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
@@ -71,6 +72,8 @@ test('the active ones are a signed beat, with the state or without', async () =>
     '?state=active&cursor=3',
     '?state=gone',
     '?state=all&cursor=x',
+    `?state=all&cursor=${keyCursor('x')}`,
+    '?state=all&cursor=1',
     '?state=all&limit=1001',
   ])
     refused(400, 'malformed_request', await read(query));

@@ -283,6 +283,10 @@ test('a list comes in pages, each thing once', async () => {
   );
   assert.equal(pages, 3);
   assert.equal((await pagesOf(`/v1/capabilities?owner=${owner}&limit=5`)).pages, 1);
+  const first = await read(`/v1/capabilities?owner=${owner}&limit=2`);
+  assert.notEqual(first.next, ids[1], 'a cursor is opaque');
+  const plain = await service.call('reviewer', 'GET', `/v1/capabilities?cursor=${ids[1] ?? ''}`);
+  refused(400, 'malformed_request', plain);
   const reviews = await pagesOf('/v1/reviews?status=pending&limit=2');
   const queued = reviews.items.map(({ capability }) => capability);
   for (const id of ids) assert.equal(queued.filter((each) => each === id).length, 1);

@@ -9,9 +9,10 @@ import { pageOf, type Page } from '../http/paging.js';
 interface Wanted {
   readonly state: 'lifted' | 'all';
   readonly limit: number | undefined;
-  /** The epoch of the last directive on the page before. */
   readonly cursor: string | undefined;
 }
+
+const EPOCH = /^[1-9]\d{0,14}$/;
 
 /**
  * A page of directives, the newest first. An epoch never changes and a lift is final. So a directive that was there when
@@ -21,15 +22,15 @@ export function recordsOf(
   directives: DirectivesState,
   { state, limit = MAX_PAGE.defaultLimit, cursor }: Wanted,
 ): Promise<Page<DirectiveRecord>> {
-  const before = cursor === undefined ? Number.POSITIVE_INFINITY : epochIn(cursor);
   const newest = [...directives.all.values()].reverse();
-  const walk = async function* () {
+  const walk = async function* (epoch?: string) {
+    const before = epoch === undefined ? Number.POSITIVE_INFINITY : Number(epoch);
     for (const directive of newest) {
       const isWanted = directive.epoch < before && (state === 'all' || directive.state === 'lifted');
       if (isWanted) yield recordOf(directive, directives);
     }
   };
-  return pageOf(walk, ({ epoch }) => String(epoch), { limit, cursor });
+  return pageOf(walk, ({ epoch }) => String(epoch), { limit, cursor }, EPOCH);
 }
 
 function recordOf(directive: DirectiveState, { lifts }: DirectivesState): DirectiveRecord {
@@ -41,12 +42,6 @@ function recordOf(directive: DirectiveState, { lifts }: DirectivesState): Direct
     liftedAt: lift?.at,
     liftReason: lift?.reason,
   });
-}
-
-function epochIn(cursor: string): number {
-  if (/^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor);
-  const errors = [{ path: '/cursor', message: 'is no cursor of this list' }];
-  throw new Problem('malformed_request', 'the cursor is malformed', errors);
 }
 
 /** The active directives are one signed statement. */
