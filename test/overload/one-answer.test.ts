@@ -21,7 +21,7 @@ const DECISIONS = { share: 0.99, times: 5 };
 /** Stops are few, and the slowest one of a short run is a matter of chance. */
 const STOPS = { share: 0.95, times: 8 };
 const MAX_RESIDENT_MIB = 1144;
-/** Silence of the feed: at most the lease, or so many times what the quiet machine has if that is slower. */
+/** Silence of the feed: at most the lease, or so many times that of the quiet machine if it is longer. */
 const SILENCE_TIMES = 4;
 /** The best run counts: the effect of the service shows in each run, that of other tests on the machine only in some. */
 const RUNS = 4;
