@@ -5,6 +5,7 @@ import { everyEvent } from '../../libs/event-log/every-event.js';
 import type { RecordedEvent } from '../../libs/event-log/port.js';
 import { openClient } from '../../libs/kafka/client.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
+import { familyOf } from '../../libs/streams/catalogue.js';
 
 /** Reads the topic of events as a SIEM would, and holds it against the log. */
 
@@ -54,7 +55,7 @@ export async function nothingIsMissing(brokers: readonly string[], dataDir: stri
   await log.close();
   const wanted = new Set(
     events
-      .filter(({ stream }) => !stream.startsWith('relay-'))
+      .filter(({ stream }) => familyOf(stream)?.role !== 'bookkeeping')
       .map(({ json }) => (JSON.parse(json) as { id: string }).id),
   );
   const arrived = await arrivals(brokers, (ids) => [...wanted].every((id) => ids.has(id)));

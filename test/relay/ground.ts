@@ -16,6 +16,7 @@ import type { Outlet, ReadableOutlet } from '../../libs/relay/port.js';
 import { runDirectivesLane, type DirectivesLane } from '../../libs/relay/directives-lane.js';
 import { runEventsLane } from '../../libs/relay/events-lane.js';
 import type { Lane, RelayParts } from '../../libs/relay/lane.js';
+import { familyOf } from '../../libs/streams/catalogue.js';
 import { committed, write } from '../contracts/facts.js';
 import { movableClock } from '../support/clock.js';
 import type { TestContext } from '../support/testing.js';
@@ -131,7 +132,8 @@ export async function relayGround(t: TestContext) {
     },
     /** All that a relay has to send. */
     async relayed(): Promise<readonly RecordedEvent[]> {
-      return (await log.readAll({ after: 0n, limit: 100_000 })).filter(({ stream }) => !stream.startsWith('relay-'));
+      const events = await log.readAll({ after: 0n, limit: 100_000 });
+      return events.filter(({ stream }) => familyOf(stream)?.role !== 'bookkeeping');
     },
   };
 }
