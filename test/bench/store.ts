@@ -53,7 +53,7 @@ const EVENTS_PER_CAPABILITY = 3;
 const EVENTS_PER_TASK = 50;
 const TRACES = 40;
 const WARM_ROUNDS = 10;
-const INDEX_MS = 300_000;
+const INDEX_MS = 900_000;
 
 export async function benchStore(options: StoreOptions): Promise<StoreReport> {
   const { starts, say } = options;

@@ -8,9 +8,11 @@ import { setPriority } from 'node:os';
 
 export interface AuditorsOrder {
   readonly url: string;
-  readonly token: string;
-  /** One list of paths for each auditor, who asks for them in turns. */
-  readonly paths: readonly (readonly string[])[];
+  readonly auditors: readonly {
+    readonly token: string;
+    /** Asked for in turns. */
+    readonly paths: readonly string[];
+  }[];
 }
 
 /** Since the last `start`. */
@@ -26,10 +28,9 @@ let [answers, failed, bytes] = [0, 0, 0];
 let order: AuditorsOrder | undefined;
 const agent = new Agent({ keepAlive: true });
 
-function ask(path: string): Promise<void> {
-  const { url = '', token = '' } = order ?? {};
+function ask(token: string, path: string): Promise<void> {
   return new Promise((resolve) => {
-    const asked = get(`${url}${path}`, { agent, headers: { authorization: `Bearer ${token}` } }, (answer) => {
+    const asked = get(`${order?.url}${path}`, { agent, headers: { authorization: `Bearer ${token}` } }, (answer) => {
       if (answer.statusCode === 200) answers += 1;
       else failed += 1;
       answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
@@ -47,10 +48,10 @@ process.on('message', (message: AuditorsOrder | 'start' | 'stop') => {
   if (message === 'start') {
     const state = { stopped: false, done: Promise.resolve() as Promise<unknown> };
     [answers, failed, bytes] = [0, 0, 0];
-    const loop = async (paths: readonly string[]): Promise<void> => {
-      for (let at = 0; !state.stopped; at += 1) await ask(paths[at % paths.length] ?? '');
+    const loop = async ({ token, paths }: AuditorsOrder['auditors'][number]): Promise<void> => {
+      for (let at = 0; !state.stopped; at += 1) await ask(token, paths[at % paths.length] ?? '');
     };
-    state.done = Promise.all((order?.paths ?? []).map(loop));
+    state.done = Promise.all((order?.auditors ?? []).map(loop));
     asking = state;
   } else if (message === 'stop') {
     if (asking !== undefined) asking.stopped = true;

@@ -56,8 +56,8 @@ export async function measureCrowd(
     return report;
   };
   try {
-    const { url, tokens } = service;
-    await tell({ url, token: tokens.auditor, paths: pathsOf(facts.calls, auditors) });
+    const { url } = service;
+    await tell({ url, auditors: await principalsFor(service, pathsOf(facts.calls, auditors)) });
     const asker = await newAsker(service, host);
     // One turn each is not counted: code is compiled, pages are read.
     for (let turn = -1; turn < turns; turn += 1) {
@@ -111,6 +111,20 @@ function pathsOf(calls: readonly CallFact[], auditors: number): (readonly string
     ['/v1/audit/calls?agent=scribe&format=jsonl', '/v1/audit/events?actor=desk&format=csv'],
   ];
   return Array.from({ length: auditors }, (_, at) => kinds[at % kinds.length] ?? []);
+}
+
+/** Each auditor is a principal of their own: one alone gets half of the places at most. */
+async function principalsFor(
+  { call }: Service,
+  paths: readonly (readonly string[])[],
+): Promise<AuditorsOrder['auditors']> {
+  const auditors: AuditorsOrder['auditors'][number][] = [];
+  for (const [at, own] of paths.entries()) {
+    const body = { name: `auditor-${at + 1}`, roles: ['auditor'] };
+    const { token } = expecting(201, await call('admin', 'POST', '/v1/principals', body));
+    auditors.push({ token, paths: own });
+  }
+  return auditors;
 }
 
 interface Asker {

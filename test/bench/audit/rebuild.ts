@@ -29,7 +29,7 @@ export interface Rebuild {
 type Question = readonly [path: string, isWhole: (body: Answered) => boolean];
 
 const PACE_MS = 20;
-const MAX_MS = 300_000;
+const MAX_MS = 900_000;
 
 export async function measureRebuild(dataDir: string, traces: readonly string[]): Promise<Rebuild> {
   const usualReadyMs = await during(dataDir, async ({ readyMs }) => readyMs);
