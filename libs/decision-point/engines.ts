@@ -44,7 +44,7 @@ export interface RulesOfThen {
 }
 
 /**
- * Whether policies answer anew, or from what they answered before to the same question. Evidence that claims nothing
+ * Whether policies answer again, or an earlier answer to the same question counts. Evidence that claims nothing
  * about a replay may be remembered.
  */
 export type PolicyAnswers = 'anew' | 'remembered';

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { families } from '../../libs/streams/catalogue.js';
 import { decide } from '../support/calls.js';
 import { cliIn } from '../support/cli.js';
+import { gate } from '../support/gate.js';
 import { refused } from '../support/problems.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
@@ -92,6 +94,30 @@ test('calls that race with a shredding are denied, or are recorded before it', a
   }
   const { identical } = await audited(`traces/${task.traceId}/replay`);
   assert.equal(identical, true);
+});
+
+test('a shredding that is recorded after its answer loses its key with the next round of the keeper', async (t) => {
+  const slow = gate();
+  const late = await startService({ wrapLog: slow.wrap });
+  t.after(() => late.stop());
+  await readyWorld(late);
+  const task = await openTask(late);
+  const { taskId } = task;
+  await decide(late, task);
+  const { keyring, log } = late.service.stores;
+  const held = slow.holdNext(families.task.stream(taskId));
+  const answered = await late.call('admin', 'POST', `/v1/tasks/${taskId}/shred`, { reason: 'request 4711' });
+  assert.deepEqual([answered.status, answered.body.code], [503, 'outcome_unknown']);
+  // Nobody knows yet, so the key is kept, and is not spared either.
+  const { shredder } = late.service.decisions;
+  await shredder.complete().catch(() => undefined);
+  assert.ok(await keyring.get(taskId));
+  assert.deepEqual(await keyring.condemned(), [taskId]);
+  held.release();
+  await shredder.complete();
+  assert.equal((await log.read(families.task.stream(taskId))).at(-1)?.type, 'TaskShredded');
+  assert.equal(await keyring.get(taskId), undefined);
+  assert.deepEqual(await keyring.condemned(), []);
 });
 
 test('`sallyport shred` asks first, and without a terminal needs --yes', async () => {
