@@ -119,15 +119,8 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       closing,
     );
     const told = { onTrouble: onRelayTrouble, onRecovered: onRelayRecovered, onDamaged: stores.damage.found };
-    const siem = leavesForSiem(settings)
-      ? (await import('./siem/siem.js')).startSiem(settings, {
-          log,
-          clock,
-          time: control.time,
-          registry: metrics.registry,
-          ...told,
-        })
-      : undefined;
+    const needs = { log, clock, time: control.time, registry: metrics.registry, ...told };
+    const siem = leavesForSiem(settings) ? (await import('./siem/siem.js')).startSiem(settings, needs) : undefined;
     if (siem !== undefined) closing.defer(() => siem.stop());
     const seal = await sealing;
     const { lanesHeld } = decisions;

@@ -177,6 +177,28 @@ describe('falsified content is found', () => {
     deleted.edit((db) => db.exec('DELETE FROM calls WHERE seq = (SELECT max(seq) FROM calls)'), 'audit-index.db');
     assert.match(deleted.check().damages.join('\n'), /the index of calls: the decision at position \d+ is missing/);
   });
+
+  const EDITS: readonly (readonly [string, RegExp])[] = [
+    ['UPDATE calls SET user = agent WHERE seq = 1', /calls 1: user differ/],
+    ['UPDATE calls SET response = NULL WHERE seq = 2', /calls 2: response differ/],
+    ["UPDATE names SET name = 'nobody' WHERE name = 'assistant'", /names \d+: name differ/],
+    ['UPDATE versions SET status = NULL', /versions \d+: status differ/],
+    ['UPDATE policies SET active = active + 1', /policies \d+: active differ/],
+    ['UPDATE tasks SET host = agent', /tasks \d+: host differ/],
+    ['DELETE FROM pins', /pins .*: a row is missing or was put in/],
+    ['DELETE FROM identities WHERE seq = 1', /identities .*: a row is missing or was put in/],
+    ['UPDATE streams SET events = events - 1, last = 1', /streams \S+: events, last differ/],
+    ["UPDATE streams SET chain = x'00'", /streams \S+: chain differ/],
+    ['UPDATE blocks SET max_ms = min_ms', /blocks 1: max_ms differ/],
+    ['DELETE FROM block_names WHERE kind = 1', /block_names .*: a row is missing or was put in/],
+  ];
+  test('a row of any other kind in the index is changed, or deleted', () => {
+    for (const [sql, found] of EDITS) {
+      const copy = folder.copy();
+      copy.edit((db) => db.exec(sql), 'audit-index.db');
+      assert.match(copy.check().damages.join('\n'), found, sql);
+    }
+  });
 });
 
 describe('falsified checkpoints are found', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Event } from '../../libs/event-log/event.js';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { MAPPINGS } from '../../libs/siem/mappings.js';
-import { keyOf, ocsfOf } from '../../libs/siem/ocsf-of.js';
+import { damagedFinding, keyOf, ocsfOf } from '../../libs/siem/ocsf-of.js';
 import { OCSF_BEGIN, OCSF_VERSION, type OcsfEvent } from '../../libs/siem/ocsf.js';
 import { samples } from '../../libs/siem/sample.js';
 import { families, familyOf } from '../../libs/streams/catalogue.js';
@@ -52,6 +52,18 @@ test('every golden event is the OCSF event that its file says', () => {
       `${type}: npm run golden:siem`,
     );
   }
+});
+
+test('the finding in place of a damaged event is valid, names its place, and has the same id each time', () => {
+  const place = { position: 7n, stream: 'calls-a', revision: 3 };
+  const finding = assertValid(damagedFinding(place, 1_700_000_000_000), 'damaged');
+  assert.deepEqual(
+    [finding.metadata['sequence'], finding.metadata['log_name'], keyOf(finding)],
+    [7, 'calls-a', 'calls-a'],
+  );
+  assert.equal(finding.metadata.uid, damagedFinding(place, 0).metadata.uid);
+  assert.notEqual(finding.metadata.uid, damagedFinding({ ...place, position: 8n }, 0).metadata.uid);
+  assert.ok(JSON.stringify(finding).startsWith(OCSF_BEGIN));
 });
 
 test('every golden event, of each version, is valid against the OCSF schema', () => {

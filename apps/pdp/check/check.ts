@@ -22,7 +22,7 @@ import { codeOf } from '../../../libs/sqlite-file/codes.js';
 import { families, familyOf } from '../../../libs/streams/catalogue.js';
 import { noteVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
 import { documentsOf } from './documents.js';
-import { checkIndex } from './index-check.js';
+import { IndexCheck } from './index-check.js';
 
 export interface CheckedFolder {
   /** Each damage, with its place. */
@@ -44,17 +44,11 @@ export function checkFolder(settings: {
   readonly logFile: string;
   readonly witnessDir: string | undefined;
 }): CheckedFolder {
-  const log = openLogWalk(settings.logFile);
-  try {
-    const keys = openKeyringCopy(join(settings.dataDir, KEYS_FILE));
-    try {
-      return new FolderCheck(settings, log, keys).run();
-    } finally {
-      keys.close();
-    }
-  } finally {
-    log.close();
-  }
+  using open = new DisposableStack();
+  const index = open.adopt(new IndexCheck(join(settings.dataDir, INDEX_FILE)), (each) => each.close());
+  const log = open.adopt(openLogWalk(settings.logFile), (each) => each.close());
+  const keys = open.adopt(openKeyringCopy(join(settings.dataDir, KEYS_FILE)), (each) => each.close());
+  return new FolderCheck(settings, log, keys, index).run();
 }
 
 class FolderCheck {
@@ -78,6 +72,7 @@ class FolderCheck {
     private readonly settings: Parameters<typeof checkFolder>[0],
     private readonly log: LogWalk,
     private readonly keys: KeyringCopy,
+    private readonly index: IndexCheck,
   ) {}
 
   run(): CheckedFolder {
@@ -88,11 +83,12 @@ class FolderCheck {
       for (const fault of store.faults()) this.damaged(`${name}: ${fault}`);
     const keyOf = this.logKey();
     const seals = new SealCheck(this.checkpoints(), keyOf, (place) => this.damaged(place));
-    for (const event of this.log.events()) this.takeEvent(event, seals);
+    for (const event of this.log.events()) this.index.add(event, this.takeEvent(event, seals));
     const { agreeing, unsealed } = seals.end();
     const opened = this.checkContent();
     const documents = this.checkDocuments();
-    const rows = checkIndex(join(this.settings.dataDir, INDEX_FILE), this.decided, (place) => this.damaged(place));
+    const { rows, damages } = this.index.end(this.decided, this.found() === 0);
+    for (const place of damages) this.damaged(`the index of calls: ${place}`);
     const witnessed = this.checkWitness(keyOf);
     const counts = [
       `${this.events} events in ${this.revisions.size} streams`,
@@ -106,9 +102,10 @@ class FolderCheck {
     return { damages: this.listed(), summary: `checked: ${counts.join(', ')}; ${this.found()} damages` };
   }
 
-  private damaged(place: string): void {
+  private damaged(place: string): false {
     if (this.damages.length < MAX_LISTED) this.damages.push(place);
     else this.unlisted += 1;
+    return false;
   }
 
   private found(): number {
@@ -143,7 +140,8 @@ class FolderCheck {
     return found;
   }
 
-  private takeEvent(event: WalkedEvent, seals: SealCheck): void {
+  /** Whether the event is whole. */
+  private takeEvent(event: WalkedEvent, seals: SealCheck): boolean {
     this.events += 1;
     const { position, stream, revision, json } = event;
     const at = `position ${position}`;
@@ -171,6 +169,7 @@ class FolderCheck {
       seals.add({ ...event, stream, position: BigInt(position) } satisfies RecordedEvent);
     }
     this.note(event, read.value.type, read.value.data as Record<string, unknown>);
+    return true;
   }
 
   private note(event: WalkedEvent, type: string, data: Record<string, unknown>): void {

@@ -18,7 +18,7 @@ import { categoriesWith } from '../../streams/catalogue.js';
 import { EVIDENCE_ROLES } from '../../streams/family.js';
 
 /** All events of which auditors can ask. */
-const CATEGORIES = EVIDENCE_ROLES.flatMap(categoriesWith);
+export const INDEX_CATEGORIES = EVIDENCE_ROLES.flatMap(categoriesWith);
 /** Under load, the index takes the events of this period in one batch, unless a query waits: rows cost less in bulk. */
 const INTERVAL_MS = 100;
 /** The time in which the index must catch up with the log for a request. */
@@ -149,7 +149,7 @@ export class CallIndex implements IndexReading {
     this.generation += 1;
     if (this.closing.signal.aborted) return;
     this.subscription = this.log.subscribe(
-      { after: this.stored, categories: CATEGORIES, intervalMs: INTERVAL_MS, damaged: 'shown' },
+      { after: this.stored, categories: INDEX_CATEGORIES, intervalMs: INTERVAL_MS, damaged: 'shown' },
       {
         onEvents: (events) => this.take(events),
         onCaughtUp: (position) => {
@@ -166,7 +166,7 @@ export class CallIndex implements IndexReading {
     if ((await this.log.end()) < position) return false;
     const events = await this.log.readAll({
       after: justBefore(position),
-      categories: CATEGORIES,
+      categories: INDEX_CATEGORIES,
       limit: 1,
       damaged: 'shown',
     });

@@ -97,6 +97,13 @@ export function openIndexFile(file: string): DatabaseSync {
   return makeAgain(file);
 }
 
+/** An empty index that is gone when it is closed. SQLite keeps it in a temporary file, so that it may be large. */
+export function openScratchIndex(): DatabaseSync {
+  const db = new DatabaseSync('');
+  db.exec(`PRAGMA synchronous = OFF; ${SCHEMA}`);
+  return db;
+}
+
 /** 'ax' follows no symbolic link and takes no file of another owner or mode. SQLite gives its WAL the mode of the file. */
 function makeAgain(file: string): DatabaseSync {
   for (const suffix of ['', ...SIDE_FILES]) rmSync(file + suffix, { force: true });

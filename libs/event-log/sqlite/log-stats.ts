@@ -44,7 +44,8 @@ function statsOf(db: DatabaseSync): LogStats {
     Object.values(db.prepare(sql).get(...values) ?? {})[0];
   const number = (sql: string, ...values: (string | number)[]) => Number(cell(sql, ...values) ?? 0);
   const timeOf = (order: 'ASC' | 'DESC') =>
-    cell(`SELECT json ->> '$.time' FROM events ORDER BY position ${order} LIMIT 1`) as string | undefined;
+    cell(`SELECT json ->> '$.time' FROM events WHERE json_valid(json) ORDER BY position ${order} LIMIT 1`) as
+      string | undefined;
   const counts = db
     .prepare(
       `SELECT category, type, count(*) AS events, sum(octet_length(json)) AS bytes FROM events
@@ -81,7 +82,8 @@ function statsOf(db: DatabaseSync): LogStats {
     },
     openStreams: (opened, ended, now) =>
       number(
-        `SELECT count(*) FROM events o WHERE category = 'task' AND type = ? AND json ->> '$.data.expiresAt' > ?
+        `SELECT count(*) FROM events o WHERE category = 'task' AND type = ?
+         AND CASE WHEN json_valid(json) THEN json ->> '$.data.expiresAt' END > ?
          AND NOT EXISTS (SELECT 1 FROM events e WHERE e.stream_id = o.stream_id AND e.type IN (SELECT value FROM json_each(?)))`,
         opened,
         now,
@@ -93,7 +95,7 @@ function statsOf(db: DatabaseSync): LogStats {
 /** The first position whose event is not older than a time. Times rise along the log, except among concurrent writers. */
 function firstAt(db: DatabaseSync, time: string): number {
   const at = db.prepare(
-    `SELECT position, json ->> '$.time' AS time FROM events WHERE position >= ? ORDER BY position LIMIT 1`,
+    `SELECT position, json ->> '$.time' AS time FROM events WHERE position >= ? AND json_valid(json) ORDER BY position LIMIT 1`,
   );
   let [low, high] = [1, Number(Object.values(db.prepare('SELECT max(position) FROM events').get() ?? {})[0] ?? 0) + 1];
   while (low < high) {
