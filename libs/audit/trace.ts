@@ -6,6 +6,7 @@ import type { Instant } from '../kernel/time.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { families } from '../streams/catalogue.js';
 import type { Attempt } from './attempts.js';
+import { Archives, archivedTasks } from './archives.js';
 import { Contents } from './contents.js';
 import { positionCursor, positionIn } from './cursor.js';
 import type { DirectiveHistory } from './directive-history.js';
@@ -99,10 +100,13 @@ export class TraceAudit {
     calls.push(...others);
     const agrees = sound && calls.every(agreesWithRecord);
     const isGone = calls.some((call) => 'identical' in call && call.identical === 'engine_gone');
+    const archived = await archivedTasks(this.log, read.value.events);
+    const identical = isGone ? 'engine_gone' : archived.length > 0 ? 'archived' : true;
     return ok({
       traceId,
-      identical: agrees && isGone ? 'engine_gone' : agrees,
+      identical: agrees && identical,
       calls,
+      ...(archived.length === 0 ? {} : { archived }),
       unchecked: [...UNCHECKED],
       ...(next === undefined ? {} : { next: positionCursor(next) }),
     });
@@ -185,11 +189,12 @@ export class TraceAudit {
   ): Promise<(TracedTask | DamagedTask)[]> {
     const tasks: (TracedTask | DamagedTask)[] = [];
     const users = rememberedUsers(this.keys);
+    const archives = new Archives(this.log);
     for (const { stream, revision } of events) {
       const taskId = revision === 1 ? families.task.idOf(stream) : undefined;
       if (taskId === undefined) continue;
       const own = (await history.events(stream)).filter(({ position }) => position <= end);
-      const task = await tracedTask({ contents, users }, taskId, own, now);
+      const task = await tracedTask({ contents, archives, users }, taskId, own, now);
       if (task !== undefined) tasks.push(task);
     }
     return tasks;

@@ -6,15 +6,22 @@ import { defined } from '../kernel/defined.js';
 import type { Instant } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
 import type { TaskState } from '../task/decider.js';
+import type { Archives } from './archives.js';
 import type { Contents } from './contents.js';
 import { soundPrefix } from './soundness.js';
 import { damagedEvent } from './stored-event.js';
 import { taskView } from './task-view.js';
 import { recordedUser, resolvedUser, type Users } from './users.js';
 
+interface TaskSources {
+  readonly contents: Contents;
+  readonly archives: Archives;
+  readonly users: Users;
+}
+
 /** A task with its content, as of its last given event; its place if one of the events is damaged. */
 export async function tracedTask(
-  { contents, users }: { readonly contents: Contents; readonly users: Users },
+  { contents, archives, users }: TaskSources,
   taskId: string,
   events: readonly RecordedEvent[],
   now: Instant,
@@ -24,8 +31,12 @@ export async function tracedTask(
   if (opened === undefined) return undefined;
   if (state === undefined) return damagedTask(taskId, events);
   const { id: userId } = await resolvedUser(users, recordedUser(state));
-  const view = taskView(state, await contents.ofTask(opened, taskId), now, opened.position, userId);
-  return { ...view, ...defined({ closeReason: await closeReasonOf(contents, taskId, events) }) };
+  const content = await contents.ofTask(opened, taskId);
+  const archived = typeof content === 'string' ? await archives.of(taskId) : undefined;
+  const isMoved = content === 'damaged' && archived !== undefined;
+  const view = taskView(state, isMoved ? 'archived' : content, now, opened.position, userId);
+  const reason = await closeReasonOf(contents, taskId, events);
+  return { ...view, ...defined({ closeReason: isMoved && reason !== undefined ? 'archived' : reason, archived }) };
 }
 
 /** A task whose state cannot be read: the place of the first event that is damaged, missing or impossible. */

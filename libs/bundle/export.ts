@@ -1,3 +1,5 @@
+import { archivedTasks } from '../audit/archives.js';
+import type { ArchivedPlace } from '../contract/evidence.js';
 import { eventAt } from '../audit/events-at.js';
 import { isOfOtherHost, joinedTo } from '../audit/joined.js';
 import { isWhole } from '../audit/soundness.js';
@@ -19,7 +21,7 @@ import { MAX_BUNDLE_BYTES, MAX_BUNDLE_EVENTS } from '../contract/bundle-format.j
 import { Needs } from './needs.js';
 import type { ProofSource } from './proof-source.js';
 import { nodeName, siblingRanges } from './ranges.js';
-import { ownStreams, sealedTrace, type SealedTrace } from './sealed-trace.js';
+import { ownStreams, sealedTrace, tasksOf, type SealedTrace } from './sealed-trace.js';
 
 /** Events that are in memory at once. */
 const PAGE = 200;
@@ -46,6 +48,9 @@ export class BundleTooLarge extends Error {
 
 const TOO_MANY = (maxEvents: number): string => `the bundle would have more than ${maxEvents} events`;
 
+const MOVED = ({ file, digest, position }: ArchivedPlace): string =>
+  `the trace was archived and removed: its bundle is ${file} (${digest}), as TracesArchived at position ${position} says`;
+
 /**
  * Exports the evidence of a trace as of the latest checkpoint. Undefined if the trace has no sealed events, `too_large`
  * if its own events are too many. Memory is bounded by a page, and by the places of the events.
@@ -61,6 +66,9 @@ export async function exportBundle(
   const joined = await joinedTo(log, traceId, maxEvents + 1);
   const refusals = await index.refusals(traceId, 0n, maxEvents + 1);
   if (joined.length === 0 && refusals.length === 0) return ok(undefined);
+  const opened = tasksOf(joined).map((taskId) => ({ stream: families.task.stream(taskId), revision: 1 }));
+  const [moved] = await archivedTasks(log, opened);
+  if (moved !== undefined) return err(refusal('not_found', MOVED(moved)));
   const heads = await Promise.all(ownStreams(traceId, joined).map((stream) => log.head(stream)));
   const counted = heads.reduce((sum, head) => sum + head, refusals.length + (await log.head('directives')));
   if (counted > maxEvents) return err(refusal('too_large', TOO_MANY(maxEvents)));

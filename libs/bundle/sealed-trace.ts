@@ -56,10 +56,15 @@ export async function sealedTrace(
 }
 
 /** The streams whose events all belong to the trace: its own one, and those of its tasks. */
-export function ownStreams(traceId: string, joined: readonly Joined[]): readonly string[] {
-  const taskIds = new Set(joined.flatMap(({ taskId }) => taskId ?? []));
-  return [families.trace.stream(traceId), ...[...taskIds].flatMap(streamsOfTask)];
-}
+export const ownStreams = (traceId: string, joined: readonly Joined[]): readonly string[] => [
+  families.trace.stream(traceId),
+  ...tasksOf(joined).flatMap(streamsOfTask),
+];
+
+/** The tasks that joined a trace. */
+export const tasksOf = (joined: readonly Joined[]): string[] => [
+  ...new Set(joined.flatMap(({ taskId }) => taskId ?? [])),
+];
 
 /** Events of the trace after a position. They are at the ends of their streams. */
 async function unsealedOf(

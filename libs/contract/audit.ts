@@ -4,6 +4,7 @@ import { GivenInstant, Label, NameId, PositionText, TraceId, Uuid, VersionId } f
 import { ReasonCode, VersionStatus } from '../vocabulary/words.js';
 import { named } from './components.js';
 import {
+  ArchivedPlace,
   CallEvidence,
   CallSummary,
   DamagedEvent,
@@ -110,12 +111,19 @@ export const TraceReplay = named(
   z.object({
     traceId: TraceId,
     identical: z
-      .union([z.boolean(), z.literal('engine_gone')])
+      .union([z.boolean(), z.enum(['engine_gone', 'archived'])])
       .describe(
         'true if no call came out otherwise, no key is missing, and no event of the trace is damaged or missing. engine_gone if the same ' +
-          'holds, but this build lacks an engine that a call was decided with.',
+          'holds, but this build lacks an engine that a call was decided with. archived if calls were archived and removed, and ' +
+          'the others are identical.',
       ),
     calls: z.array(z.union([ReplayedCall, DamagedEvent])),
+    archived: z
+      .array(ArchivedPlace.extend({ taskId: z.string() }))
+      .optional()
+      .describe(
+        'Tasks whose calls were archived and removed. `sallyport verify` decides them again from their bundles.',
+      ),
     unchecked: z.array(z.string()).describe('In words: what a replay cannot show.'),
     next: Next,
   }),

@@ -213,10 +213,23 @@ export const CallSummary = named(
 );
 export type CallSummary = Shape<typeof CallSummary>;
 
+export const ArchivedPlace = named(
+  'ArchivedPlace',
+  z.object({
+    position: Position.describe('Of the `TracesArchived` that names the archive.'),
+    time: InstantText,
+    file: z.string().describe('The bundle in the folder of the archive.'),
+    digest: z.string().describe('SHA-256 of the bundle.'),
+  }),
+  { description: 'The archive to which a trace was moved: its calls and its content are no longer in the log.' },
+);
+export type ArchivedPlace = Shape<typeof ArchivedPlace>;
+
 export const TracedTask = named(
   'TracedTask',
   TaskView.extend({
     closeReason: z.string().optional().describe('The words of the host; `shredded` if they were erased.'),
+    archived: ArchivedPlace.optional().describe('Present if its calls and its content were archived and removed.'),
   }),
   { description: 'A task, and why its host closed it.' },
 );

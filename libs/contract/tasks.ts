@@ -45,8 +45,9 @@ export type TaskOpened = Shape<typeof TaskOpened>;
  * - `shredded`: it was erased, and the log has the `TaskShredded` that says so.
  * - `key_missing`: the key is gone, and the log does not say why. This is damage.
  * - `damaged`: it is not what its event committed to.
+ * - `archived`: it was archived and removed, and the log has the `TracesArchived` that says so.
  */
-export const NoContent = z.enum(['shredded', 'key_missing', 'damaged']);
+export const NoContent = z.enum(['shredded', 'key_missing', 'damaged', 'archived']);
 export type NoContent = z.infer<typeof NoContent>;
 
 /** Of a member of users. */

@@ -1,4 +1,3 @@
-import type { RecordedEvent } from '../event-log/port.js';
 import type { MapLeaf } from '../transparency/completeness.js';
 import { MemoryLeaves } from '../transparency/completeness-map.js';
 import { openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.js';
@@ -7,7 +6,7 @@ import type { NoteVerifier } from '../transparency/note.js';
 import { GrowingTree } from '../transparency/tree.js';
 import { SealFault } from './fault.js';
 import { compareHead, Ledger, NO_COUNTS, type SealedStreams } from './ledger.js';
-import type { Checkpointed } from './seal-log.js';
+import type { Checkpointed, LeafEvent } from './seal-log.js';
 
 /** The leaves of the map in memory, for a walk over a whole log. */
 export class WalkedStreams extends MemoryLeaves implements SealedStreams {
@@ -52,7 +51,7 @@ export class SealCheck {
   }
 
   /** Takes an event that is a leaf, in order of position. */
-  add(event: RecordedEvent): void {
+  add(event: LeafEvent): void {
     this.sealBefore(Number(event.position));
     if (this.at >= this.checkpoints.length) this.afterLast += 1;
     if (this.isLost) return;
@@ -63,10 +62,12 @@ export class SealCheck {
     }
   }
 
-  /** Compares the checkpoints that are left. Returns how many agree, and the events that none of them has. */
-  end(): { readonly agreeing: number; readonly unsealed: number } {
+  /** Compares the checkpoints that are left. Returns how many agree, up to which position, and the events that none has. */
+  end(): { readonly agreeing: number; readonly through: number; readonly unsealed: number } {
     this.sealBefore(Infinity);
-    return { agreeing: this.isLost ? this.at - 1 : this.at, unsealed: this.afterLast };
+    const agreeing = this.isLost ? this.at - 1 : this.at;
+    const through = Number(this.checkpoints[agreeing - 1]?.data.through ?? 0);
+    return { agreeing, through, unsealed: this.afterLast };
   }
 
   private sealBefore(position: number): void {

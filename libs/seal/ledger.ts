@@ -1,4 +1,3 @@
-import type { RecordedEvent } from '../event-log/port.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import type { Completeness } from '../streams/seal-events.js';
 import { CHAIN_START, chained, streamKey, type MapLeaf } from '../transparency/completeness.js';
@@ -6,6 +5,7 @@ import { CompletenessMap, type MapLeaves } from '../transparency/completeness-ma
 import { hashText, leafHash, type Hash } from '../transparency/hash.js';
 import type { GrowingTree, NodeListener } from '../transparency/tree.js';
 import { SealFault } from './fault.js';
+import type { LeafEvent } from './seal-log.js';
 
 /** The leaves of the completeness map, with a look-up by key. */
 export interface SealedStreams extends MapLeaves {
@@ -52,14 +52,14 @@ export class Ledger {
   }
 
   /** Adds an event, and returns the index of its leaf. Throws `SealFault` if it is not the next one of its stream. */
-  add({ position, stream, revision, type, json }: RecordedEvent): number {
+  add({ position, stream, revision, type, json, pruned }: LeafEvent): number {
     const key = streamKey(stream);
     const before = this.changed.get(stream) ?? this.parts.streams.find(key);
     if (revision !== (before?.revision ?? 0) + 1)
       throw new SealFault(
         `position ${position}: ${stream}@${revision} follows ${stream}@${before?.revision ?? 0}: an event is missing or out of order`,
       );
-    const leaf = leafHash(json);
+    const leaf = pruned?.leaf ?? leafHash(json);
     this.changed.set(stream, { key, revision, chain: chained(before?.chain ?? CHAIN_START, leaf) });
     const { streams, events, tasks, shredded } = this.counts;
     this.counts = {

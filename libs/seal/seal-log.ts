@@ -1,11 +1,18 @@
 import type { RecordedEvent } from '../event-log/port.js';
 import { parseEvent } from '../event-log/event.js';
 import { families, type EventOf } from '../streams/catalogue.js';
+import type { Hash } from '../transparency/hash.js';
 import type { SealedCheckpoint, SealStatus } from './messages.js';
+
+/** An event that is a leaf. Of one that was removed, type and text are empty, and `pruned` has its leaf. */
+export interface LeafEvent extends RecordedEvent {
+  readonly pruned?: { readonly leaf: Hash };
+}
 
 /** The log as the sealer reads it, in its own thread. Each event has been checked to be what was written. */
 export interface SealLog {
-  all(after: number, categories: readonly string[], limit: number): readonly RecordedEvent[];
+  /** Removed events are among them. */
+  all(after: number, categories: readonly string[], limit: number): readonly LeafEvent[];
   stream(stream: string, after: number, limit: number): readonly RecordedEvent[];
   head(stream: string): number;
   end(): number;

@@ -1,5 +1,4 @@
 import type { KeyObject } from 'node:crypto';
-import type { RecordedEvent } from '../event-log/port.js';
 import { idIn } from '../event-log/verify.js';
 import { categoriesWith, families } from '../streams/catalogue.js';
 import { hashText } from '../transparency/hash.js';
@@ -9,7 +8,7 @@ import { SealFault } from './fault.js';
 import { compareHead, Ledger, type SealedHead } from './ledger.js';
 import type { Sealing, SealStatus } from './messages.js';
 import { SealFile, type SealState } from './seal-file.js';
-import { checkpointAt, checkpointOf, statusOf, type SealLog } from './seal-log.js';
+import { checkpointAt, checkpointOf, statusOf, type LeafEvent, type SealLog } from './seal-log.js';
 import type { WitnessFolder } from './witness.js';
 
 /** Leaves of one checkpoint, its own included. */
@@ -41,7 +40,7 @@ export class Sealer {
   private ledger: Ledger;
   private state: SealState;
   /** Events that no checkpoint has yet, in order. At most `MAX_LEAVES`. */
-  private pending: RecordedEvent[] = [];
+  private pending: LeafEvent[] = [];
   private sinceMs: number | undefined;
   private trouble: string | undefined;
 
@@ -140,7 +139,7 @@ export class Sealer {
     for (const event of log.stream(stream, this.state.revision, CATCH_UP)) {
       const { data, revision } = checkpointOf(event);
       this.file.begin();
-      const ids = this.events(this.state.through, Number(data.through)).map((each) => this.add(each));
+      const ids = this.events(this.state.through, Number(data.through)).flatMap((each) => this.add(each));
       this.file.putIds(ids);
       const head = this.ledger.seal();
       compareHead(revision, data, head);
@@ -153,8 +152,8 @@ export class Sealer {
   }
 
   /** All events after a position and up to another. There are at most `MAX_LEAVES` of them. */
-  private events(after: number, to: number): RecordedEvent[] {
-    const found: RecordedEvent[] = [];
+  private events(after: number, to: number): LeafEvent[] {
+    const found: LeafEvent[] = [];
     for (let at = after; at < to;) {
       const page = this.parts.log.all(at, LEAF_CATEGORIES, MAX_LEAVES);
       const within = page.filter(({ position }) => position <= to);
@@ -183,7 +182,7 @@ export class Sealer {
     const through = Number(pending.at(-1)?.position);
     const revision = this.state.revision + 1;
     this.file.begin();
-    this.file.putIds(pending.map((event) => this.add(event)));
+    this.file.putIds(pending.flatMap((event) => this.add(event)));
     const head = this.ledger.seal();
     const note = signCheckpoint({ origin, size: head.size, root: head.root }, key);
     const { size, completeness } = head;
@@ -202,9 +201,10 @@ export class Sealer {
     this.tell(this.witnessed(size, note));
   }
 
-  private add(event: RecordedEvent): { id: string; position: bigint; leaf: number } {
+  /** Adds an event, and answers where its id leads to. Nobody asks for the id of one that was removed. */
+  private add(event: LeafEvent): readonly { id: string; position: bigint; leaf: number }[] {
     const leaf = this.ledger.add(event);
-    return { id: idIn(event.json), position: event.position, leaf };
+    return event.pruned === undefined ? [{ id: idIn(event.json), position: event.position, leaf }] : [];
   }
 
   private keep(revision: number, through: number, { size, completeness }: SealedHead): void {

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, truncateSy
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LogOpenError, type LogOpenCode } from '../../libs/event-log/sqlite/shared/errors.js';
+import { openPruned } from '../../libs/event-log/sqlite/pruned.js';
 import { SCHEMA_VERSION } from '../../libs/event-log/sqlite/worker/schema.js';
 import { openSqliteLog } from '../../libs/event-log/sqlite/sqlite-log.js';
 import { committed, write } from '../contracts/facts.js';
@@ -152,16 +153,25 @@ test('a start that was refused leaves nothing held', () =>
     await committed(log, write('a-1', 0, 1));
   }));
 
-test('a log of schema 1 is brought up to date, with all that it holds', () =>
+const SINCE = { 2: ['payload_parts', 'parted_payloads', 'staging'], 3: ['pruned'] } as const;
+for (const [version, later] of [
+  [1, [...SINCE[2], ...SINCE[3]]],
+  [2, SINCE[3]],
+] as const)
+  test(`a log of schema ${version} is brought up to date, with all that it holds`, () =>
+    broughtUpToDate(version, later));
+
+const broughtUpToDate = (version: number, later: readonly string[]) =>
   inPlace(async (place) => {
     await fill(place, 20);
     const db = new DatabaseSync(place.file);
-    for (const table of ['payload_parts', 'parted_payloads', 'staging']) db.exec(`DROP TABLE ${table}`);
-    db.exec('PRAGMA user_version = 1');
+    for (const table of later) db.exec(`DROP TABLE ${table}`);
+    db.exec(`PRAGMA user_version = ${version}`);
     db.close();
     const log = await place.open();
     assert.equal((await log.readAll({ after: 0n, categories: ['calls'], limit: 100 })).length, 20);
     const events = [{ ...write('calls-9', 0, 1).events[0], payload: new Uint8Array(2_000_000).fill(7) }];
     await committed(log, { ...write('calls-9', 0, 1), events } as never);
     assert.equal((await log.payload('calls-9', 1))?.length, 2_000_000);
-  }));
+    assert.equal(openPruned(place.file).after(0, 1).length, 0);
+  });

@@ -175,6 +175,7 @@ const NO_CONTENT: Readonly<Record<string, string>> = {
   shredded: 'shredded: the key of its task was destroyed',
   key_missing: 'key_missing: the key of its task is gone, and no record says why',
   damaged: 'damaged: it is not what its event committed to',
+  archived: 'archived: it is in the bundle of its trace',
 };
 
 /** A text of a host, quoted; or the reason why it is not there. */

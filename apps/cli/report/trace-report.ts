@@ -88,8 +88,16 @@ function taskBlocks(task: Json, events: readonly Json[]): Block[] {
       ],
       ['status', `${at(task, 'status')}, expires at ${clockOf(at(task, 'expiresAt'), day)}`],
       ['closed', contentText(dig(task, 'closeReason'))],
+      ['archived', archivedText(task)],
     ]),
   ];
+}
+
+/** The bundle that has the calls of a task, if they were removed from the log. */
+function archivedText(task: Json): string {
+  if (dig(task, 'archived') === undefined) return '';
+  const [file, digest, position] = ['file', 'digest', 'position'].map((name) => at(task, 'archived', name));
+  return `its calls were removed: see bundle ${file} (${digest}), recorded at position ${position}`;
 }
 
 function scopeText(entry: Json): string {

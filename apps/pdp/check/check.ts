@@ -19,10 +19,11 @@ import { SealFault } from '../../../libs/seal/fault.js';
 import { checkpointOf, type Checkpointed } from '../../../libs/seal/seal-log.js';
 import { compareWitness } from '../../../libs/seal/witness-check.js';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
-import { families, familyOf } from '../../../libs/streams/catalogue.js';
+import { families, familyOf, type EventOf } from '../../../libs/streams/catalogue.js';
 import { noteVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
 import { documentsOf } from './documents.js';
 import { IndexCheck } from './index-check.js';
+import { PrunedCheck } from './pruned.js';
 
 export interface CheckedFolder {
   /** Each damage, with its place. */
@@ -64,6 +65,7 @@ class FolderCheck {
   }[] = [];
   private readonly documents = new Map<string, string>();
   private readonly decided = new Map<number, number>();
+  private readonly pruned: PrunedCheck;
   private first: string | undefined;
   private restore: string | undefined;
   private events = 0;
@@ -73,7 +75,9 @@ class FolderCheck {
     private readonly log: LogWalk,
     private readonly keys: KeyringCopy,
     private readonly index: IndexCheck,
-  ) {}
+  ) {
+    this.pruned = new PrunedCheck(log);
+  }
 
   run(): CheckedFolder {
     for (const [name, store] of [
@@ -83,8 +87,13 @@ class FolderCheck {
       for (const fault of store.faults()) this.damaged(`${name}: ${fault}`);
     const keyOf = this.logKey();
     const seals = new SealCheck(this.checkpoints(), keyOf, (place) => this.damaged(place));
-    for (const event of this.log.events()) this.index.add(event, this.takeEvent(event, seals));
-    const { agreeing, unsealed } = seals.end();
+    for (const event of this.log.events()) {
+      // The index is made from the log again after a removal.
+      if (event.pruned !== undefined) this.takePruned(event, seals);
+      else this.index.add(event, this.takeEvent(event, seals));
+    }
+    const { agreeing, unsealed, through } = seals.end();
+    const pruned = this.pruned.end(through, (place) => this.damaged(place));
     const opened = this.checkContent();
     const documents = this.checkDocuments();
     const { rows, damages } = this.index.end(this.decided, this.found() === 0);
@@ -93,6 +102,7 @@ class FolderCheck {
     const counts = [
       `${this.events} events in ${this.revisions.size} streams`,
       `${agreeing} checkpoints, ${unsealed} events after them`,
+      ...(pruned === 0 ? [] : [`${pruned} events that were archived and removed`]),
       `${opened} payloads`,
       `${this.taskKeys.size} tasks (${this.shredded.size} shredded)`,
       `${documents} documents`,
@@ -140,6 +150,15 @@ class FolderCheck {
     return found;
   }
 
+  /** A removed event. Its leaf is held against the checkpoints like any other. */
+  private takePruned(event: WalkedEvent, seals: SealCheck): void {
+    const { position, stream = '', revision } = event;
+    this.events += 1;
+    this.revisions.set(stream, revision);
+    this.pruned.take(event);
+    seals.add({ ...event, stream, position: BigInt(position) });
+  }
+
   /** Whether the event is whole. */
   private takeEvent(event: WalkedEvent, seals: SealCheck): boolean {
     this.events += 1;
@@ -176,6 +195,7 @@ class FolderCheck {
     const { stream = '', position, revision, json } = event;
     const taskId = families.task.idOf(stream) ?? families.calls.idOf(stream);
     if (type === 'LogRestored') this.restore = json;
+    if (type === 'TracesArchived') this.pruned.archived(position, data as EventOf<'TracesArchived'>['data']);
     if (type === 'CallDecided' || type === 'CallRefused') this.decided.set(position, revision);
     for (const digest of documentsOf(type, data)) this.documents.set(digest, `${stream}@${revision}`);
     if (taskId === undefined) return;
@@ -207,8 +227,10 @@ class FolderCheck {
         told.add(taskId);
       }
       const bytes = this.log.payload(event.position);
-      if (bytes === undefined) this.damaged(`position ${event.position}: the payload of ${place} is missing`);
-      else {
+      if (bytes === undefined) {
+        if (!this.pruned.mayLack(taskId))
+          this.damaged(`position ${event.position}: the payload of ${place} is missing`);
+      } else {
         const record = openPayload(createSecretKey(key), place, bytes);
         const isSame = record.ok && verifyCommitments(record.value, commitments) !== undefined;
         if (isSame) opened += 1;

@@ -14,6 +14,8 @@ export function documentsOf(type: string, data: unknown): readonly string[] {
     }
     case 'PolicyProposed':
       return [(data as EventOf<'PolicyProposed'>['data']).cedar];
+    case 'TracesArchived':
+      return [(data as EventOf<'TracesArchived'>['data']).digest];
     default:
       return [];
   }

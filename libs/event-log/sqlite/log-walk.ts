@@ -1,5 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { faultsIn } from '../../sqlite-file/copy-file.js';
+import { digestOfBytes } from '../../kernel/digest.js';
+import { categoryOf } from '../event.js';
+import { prunedIn, type PrunedEvent } from './pruned.js';
 
 /** An event as the file has it. Nothing about it has been checked. */
 export interface WalkedEvent {
@@ -9,18 +12,22 @@ export interface WalkedEvent {
   readonly category: string;
   readonly type: string;
   readonly json: string;
+  /** The event was removed: its text is empty, and this is its leaf. */
+  readonly pruned?: Pick<PrunedEvent, 'leaf'>;
 }
 
 /** Reads a log row by row, also a damaged one and one that a service writes. It changes no file. */
 export interface LogWalk {
   /** The position of the last event. */
   readonly head: number;
-  /** All events up to `head`, in order of position. */
+  /** All events up to `head`, in order of position, with those that were removed. */
   events(): Generator<WalkedEvent>;
   payload(position: number): Uint8Array | undefined;
   /** Positions up to `head` that have a payload. */
   payloadPositions(): Generator<number>;
   blobs(): Generator<{ readonly digest: string; readonly bytes: Uint8Array }>;
+  /** A document, if its bytes fit its digest. */
+  blob(digest: string): Uint8Array | undefined;
   /** What SQLite finds wrong in the file. */
   faults(): string[];
   close(): void;
@@ -37,10 +44,14 @@ export function openLogWalk(file: string): LogWalk {
   return {
     head,
     *events() {
+      const removed = prunedIn(db, head);
+      let next = removed.next();
       const sql = `SELECT position, name, revision, category, type, json
         FROM events LEFT JOIN streams ON streams.id = stream_id WHERE position <= ? ORDER BY position`;
       for (const row of db.prepare(sql).iterate(head)) {
         const { name } = row;
+        for (; next.done !== true && next.value.position <= Number(row['position']); next = removed.next())
+          yield walkedOf(next.value);
         yield {
           position: Number(row['position']),
           stream: typeof name === 'string' ? name : undefined,
@@ -50,6 +61,7 @@ export function openLogWalk(file: string): LogWalk {
           json: String(row['json']),
         };
       }
+      for (; next.done !== true; next = removed.next()) yield walkedOf(next.value);
     },
     payload(position) {
       const bytes = whole.get(position)?.['bytes'];
@@ -66,7 +78,21 @@ export function openLogWalk(file: string): LogWalk {
       for (const row of db.prepare('SELECT digest, bytes FROM blobs').iterate())
         yield { digest: String(row['digest']), bytes: row['bytes'] as Uint8Array };
     },
+    blob(digest) {
+      const bytes = db.prepare('SELECT bytes FROM blobs WHERE digest = ?').get(digest)?.['bytes'];
+      return bytes instanceof Uint8Array && digestOfBytes(bytes) === digest ? bytes : undefined;
+    },
     faults: () => faultsIn(db),
     close: () => db.close(),
   };
 }
+
+const walkedOf = ({ position, stream, revision, leaf }: PrunedEvent): WalkedEvent => ({
+  position,
+  stream,
+  revision,
+  category: categoryOf(stream),
+  type: '',
+  json: '',
+  pruned: { leaf },
+});

@@ -6,7 +6,7 @@ import { syncPath } from '../../../sqlite-file/sync-path.js';
 import { openErrorOf } from '../shared/errors.js';
 import { BUSY_TIMEOUT_MS, CACHE_KIB, WAL_AUTOCHECKPOINT_PAGES } from '../shared/settings.js';
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** All categories but the bulk are in a partial index. The words stand in the file: a change is a new schema version. */
 const IS_CONTROL = `category NOT IN ('${BULK_CATEGORIES.join("', '")}')`;
@@ -23,6 +23,19 @@ const PARTS = `
   CREATE TABLE payload_parts (token INTEGER NOT NULL, part INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE (token, part)) STRICT;
   CREATE TABLE parted_payloads (position INTEGER PRIMARY KEY, token INTEGER NOT NULL) STRICT;
   CREATE TABLE staging (token INTEGER PRIMARY KEY) STRICT;
+`;
+
+/**
+ * Since version 3: the leaves of events that were removed after they were archived and sealed. A stream is here whole, or
+ * not at all.
+ */
+const PRUNED = `
+  CREATE TABLE pruned (
+    position INTEGER PRIMARY KEY,
+    stream_id INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    leaf BLOB NOT NULL
+  ) STRICT;
 `;
 
 /**
@@ -43,6 +56,7 @@ const SCHEMA = `
   CREATE INDEX control_events ON events (position, category) WHERE ${IS_CONTROL};
   CREATE TABLE payloads (position INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
   ${PARTS}
+  ${PRUNED}
   CREATE TABLE blobs (digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 `;
 
@@ -51,7 +65,7 @@ const FORMAT: FileFormat = {
   applicationId: 0x736c6c79,
   version: SCHEMA_VERSION,
   schema: SCHEMA,
-  upgrades: { 1: PARTS },
+  upgrades: { 1: PARTS, 2: PRUNED },
 };
 
 /** `cell_size_check` finds a damaged page when it is first read rather than when a cell of it is used. */
