@@ -13,7 +13,7 @@ import type { Tracing } from './observability/tracing.js';
 import type { AuditThread } from './audit/thread/audit-thread.js';
 import { openBounds, type Bounds } from './overload/bounds.js';
 import { makeFirstPrincipals } from './principals/first-principals.js';
-import { openAudit } from './service/audit.js';
+import { openAudit, type Audit } from './service/audit.js';
 import { openControl, type Control } from './service/control.js';
 import { openDecisions, type Decisions } from './service/decisions.js';
 import type { DamageNotice } from './observability/damage-watch.js';
@@ -72,6 +72,8 @@ export interface ServiceParts {
   readonly onDisk?: DiskNotices | undefined;
   /** Hears once of each damaged event of the log; `isLast`: it will hear of no more. */
   readonly onDamaged?: DamageNotice | undefined;
+  /** Called while the threads of the stores start: this thread has little else to do then. */
+  readonly onThreadsStarting?: (() => void) | undefined;
   /** `off`: no checkpoints are made, for tests and benchmarks that compare. */
   readonly sealing?: 'off' | undefined;
   /** Called when sealing or its witness fails for a new reason, and without one when it works again. */
@@ -93,6 +95,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
   const { dataDir, logFile } = settings;
   const closing = new AsyncDisposableStack();
   let sealing: Promise<Seal> | undefined;
+  let auditing: Promise<Audit> | undefined;
   if (tracing !== undefined) closing.defer(() => tracing.stop());
   try {
     const metrics = createMetrics();
@@ -104,12 +107,15 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
     const bearers = bearerTokens(control.view);
     const authenticator = wrapAuthenticator?.(bearers) ?? bearers;
     const secret = await keys.secret('create-ids');
-    // After the first principals: the name of a log holds the id of its first event. Its thread starts while the rest does.
+    // After the first principals: the name of a log holds the id of its first event. These threads start while the rest does.
     if (parts.sealing !== 'off')
       sealing = openSeal(settings, stores, control, { metrics, onTrouble: parts.onSealTrouble }, closing);
     sealing?.catch(() => undefined);
-    const { index, audit, reads } = await openAudit({ dataDir, logFile }, stores, control.time, closing);
+    auditing = openAudit({ dataDir, logFile }, stores, control.time, closing);
+    auditing.catch(() => undefined);
+    parts.onThreadsStarting?.();
     const decisions = await openDecisions(settings, stores, control, { clock, metrics, tracing, bounds }, closing);
+    const { index, audit, reads } = await auditing;
     const eraser = await openRetention(settings, { stores, control, decisions, index }, closing);
     const feed = await openFeed(
       settings,
@@ -148,7 +154,7 @@ export async function openService(settings: Settings, parts: ServiceParts = {}):
       close: () => closing.disposeAsync(),
     };
   } catch (error) {
-    await sealing?.catch(() => undefined);
+    await Promise.allSettled([sealing, auditing]);
     await closing.disposeAsync();
     throw error;
   }

@@ -32,12 +32,10 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
       onRecovered: () => logger.info('recovered: spans arrive again'),
     });
-    const opening = openService(settings, { tracing, ...notices(logger) });
-    // The frameworks are loaded while the threads of the stores start.
-    const loading = import('./server.js');
-    loading.catch(() => undefined);
-    const service = await opening;
-    const server = await loading
+    // The frameworks are loaded while the threads of the stores start. What cannot be loaded is told below.
+    const onThreadsStarting = (): void => void import('./server.js').catch(() => undefined);
+    const service = await openService(settings, { tracing, onThreadsStarting, ...notices(logger) });
+    const server = await import('./server.js')
       .then(({ startServer }) => startServer(service, logger))
       .catch(async (error: unknown) => {
         await service.close();
