@@ -7,6 +7,8 @@ import { isWhole } from './soundness.js';
 
 /** Events of tasks around a joining that are searched for the opening of its task. */
 const NEIGHBOURS = 4;
+/** Events of calls that are searched for the id of their trace. */
+const FIRST_CALLS = 16;
 
 /** An event that joined a task to a trace. */
 export interface Joined {
@@ -20,7 +22,8 @@ export interface Joined {
 
 /**
  * The tasks of a trace, in order. If an event that joined a task is damaged, the opening of the task says which one it was:
- * one batch writes both. Throws `LogUnavailable`.
+ * one batch writes both. If that is damaged too, the calls of the task say that they belong to the trace. Throws
+ * `LogUnavailable`.
  */
 export async function joinedTo(
   log: Pick<LogReading, 'read' | 'readAll'>,
@@ -47,19 +50,30 @@ export const isOfOtherHost = (joined: readonly Joined[], host: string): boolean 
   joined.some((each) => each.host !== undefined && each.host !== host);
 
 async function openedNear(
-  log: Pick<LogReading, 'readAll'>,
+  log: Pick<LogReading, 'read' | 'readAll'>,
   traceId: string,
   position: bigint,
   known: ReadonlySet<string>,
-): Promise<{ taskId: string; host: string } | undefined> {
+): Promise<{ taskId: string; host?: string } | undefined> {
   const after = justBefore(justBefore(position));
   const near = await log.readAll({ after, categories: [families.task.category], limit: NEIGHBOURS });
   for (const event of near) {
-    if (!isWhole(event) || parseEvent(event.json).traceId !== traceId) continue;
+    const id = families.task.idOf(event.stream);
+    if (!isWhole(event)) {
+      const isOpening = id !== undefined && event.revision === 1 && !known.has(id);
+      if (isOpening && (await hasCallsOf(log, traceId, id))) return { taskId: id };
+      continue;
+    }
+    if (parseEvent(event.json).traceId !== traceId) continue;
     const read = families.task.readWhole(event.json);
     if (!read.ok || read.value.type !== 'TaskOpened' || known.has(read.value.data.taskId)) continue;
     const { taskId, host } = read.value.data;
     return { taskId, host };
   }
   return undefined;
+}
+
+async function hasCallsOf(log: Pick<LogReading, 'read'>, traceId: string, taskId: string): Promise<boolean> {
+  const calls = await log.read(families.calls.stream(taskId), 0, FIRST_CALLS);
+  return calls.some((event) => isWhole(event) && parseEvent(event.json).traceId === traceId);
 }

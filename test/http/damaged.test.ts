@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ended, jsonLines, place, until } from '../process/child.js';
+import type { DamagedPlace } from '../../libs/event-log/port.js';
 import { damageOf, eventsOf, type Damage, type Row } from '../support/damage.js';
 import { decide, stop } from '../support/calls.js';
-import { chanceOf, type Chance } from '../support/chance.js';
+import { chanceOf } from '../support/chance.js';
 import { startService, type Answer, type Answered, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
 import { expecting, openTask, readyWorld } from '../support/world.js';
@@ -15,6 +16,8 @@ import { expecting, openTask, readyWorld } from '../support/world.js';
 const RUNS = Number(process.env['SALLYPORT_FUZZ_RUNS'] ?? 6);
 /** A word that is in damaged texts only: no answer may have it. */
 const CANARY = 'canaryzqx';
+
+const EVIDENCE = ['calls', 'task', 'trace', 'reads'];
 
 const root = mkdtempSync(join(tmpdir(), 'sallyport-damaged-'));
 const whole = join(root, 'whole');
@@ -127,12 +130,16 @@ function apply(dataDir: string, damages: readonly Damage[]): void {
   db.close();
 }
 
-/** Damages to one to three events of tasks, calls, traces, hosts and readers. */
-function chosen(chance: Chance): Damage[] {
-  const evidence = rows.filter(({ category }) => ['calls', 'task', 'trace', 'reads', 'refusals'].includes(category));
-  const count = chance.whole(1, 3);
-  const picked = new Map<number, Row>();
-  while (picked.size < count) {
+/** Damages to one to three events of evidence. Of one of them the seed gives the kind, so that each kind has its turn. */
+function chosen(seed: number): Damage[] {
+  const chance = chanceOf(seed);
+  // How many records of reading there are depends on the time that the answers took.
+  const evidence = rows.filter(({ category, revision }) =>
+    category === 'reads' ? revision === 1 : EVIDENCE.includes(category),
+  );
+  const first = chance.of(evidence.filter(({ category }) => category === EVIDENCE[seed % EVIDENCE.length]));
+  const picked = new Map([[first.position, first]]);
+  for (let more = chance.whole(0, 2); more > 0; more -= 1) {
     const row = chance.of(evidence);
     picked.set(row.position, row);
   }
@@ -200,16 +207,29 @@ const withoutHistory = ({ capabilityHistory: _, ...call }: Answered): Answered =
 
 for (let seed = 1; seed <= RUNS; seed += 1)
   test(`damage of seed ${seed} is shown in its place, hides nothing, and is nowhere taken as a decision`, async (t) => {
-    const damages = chosen(chanceOf(seed));
+    const damages = chosen(seed);
     t.diagnostic(damages.map(({ what, stream, revision }) => `${what}: ${stream}@${revision}`).join('; '));
     const stopped = await start(copyWith(`stopped-${seed}`, damages));
     t.after(() => stopped.stop());
     assertTrue(await answersOf(stopped), damages);
-    const running = await start(copyWith(`running-${seed}`, []));
+    const told: string[] = [];
+    const onDamaged = ({ position, stream }: DamagedPlace) => void told.push(`${position} ${stream}`);
+    const running = await start(copyWith(`running-${seed}`, []), { onDamaged });
     t.after(() => running.stop());
     apply(running.dataDir, damages);
     assertTrue(await answersOf(running), damages);
+    // The thread for auditors reports them, each once.
+    assert.deepEqual(told.sort(), damages.map(({ position, stream }) => `${position} ${stream}`).sort());
   });
+
+test('a trace keeps its calls if the events that opened and joined its task are both damaged', async (t) => {
+  const joined = evidenceRow('TaskJoined');
+  const opened = evidenceRow('TaskOpened');
+  const damages = [textDamage(joined), textDamage(opened)];
+  const service = await start(copyWith('joined', damages));
+  t.after(() => service.stop());
+  assertTrue(await answersOf(service), damages);
+});
 
 const evidenceRow = (type: string): Row => rows.findLast((row) => row.type === type) ?? assert.fail();
 const textDamage = (row: Row): Damage => ({
