@@ -2,7 +2,7 @@ import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/e
 import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { families, type EventsOf } from '../streams/catalogue.js';
-import { isWhole } from './soundness.js';
+import { isWhole, readOnce } from './soundness.js';
 
 /** One recorded attempt at a call, with its response and outcome. */
 export interface Attempt {
@@ -64,7 +64,8 @@ const isOfCalls = ({ stream }: RecordedEvent): boolean => families.calls.has(str
 /** An event of a call that is whole, and whose data has the shape of its type in every member; else undefined. */
 function readCall(event: RecordedEvent): EventsOf<'calls'> | EventsOf<'refusals'> | undefined {
   if (!isOfCalls(event) || !isWhole(event)) return undefined;
-  const { stream, json } = event;
-  const read = families.refusals.has(stream) ? families.refusals.readWhole(json) : families.calls.readWhole(json);
-  return read.ok ? read.value : undefined;
+  const read = readOnce(event);
+  if (read?.ok !== true) return undefined;
+  const { value } = read;
+  return families.calls.owns(value) || families.refusals.owns(value) ? value : undefined;
 }

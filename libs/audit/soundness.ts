@@ -1,7 +1,10 @@
+import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import { verifySealed } from '../event-log/verify.js';
+import type { Result } from '../kernel/result.js';
 import { familyOf } from '../streams/catalogue.js';
 import type { Role } from '../streams/family.js';
+import type { UnreadableEvent } from '../streams/unreadable.js';
 
 /** The log lacks events or holds different ones, which proves damage or edits. Callers must not guess the content. */
 export class Damage extends Error {
@@ -23,10 +26,21 @@ const READ_WHOLE: ReadonlySet<Role | undefined> = new Set<Role>(['task', 'eviden
  */
 export function isShowable(event: RecordedEvent): boolean {
   if (!isWhole(event)) return false;
-  const family = familyOf(event.stream);
-  if (!READ_WHOLE.has(family?.role)) return true;
-  const read = family?.readWhole(event.json);
+  if (!READ_WHOLE.has(familyOf(event.stream)?.role)) return true;
+  const read = readOnce(event);
   return read?.ok !== false || read.error.reason !== 'malformed';
+}
+
+/** The whole schema costs more than all else that is done with an event, and traces need its result twice. */
+const READ = new WeakMap<RecordedEvent, Result<Event, UnreadableEvent>>();
+
+/** An event that is whole, read by the schema of its family; undefined if the catalogue does not have the family. */
+export function readOnce(event: RecordedEvent): Result<Event, UnreadableEvent> | undefined {
+  const known = READ.get(event);
+  if (known !== undefined) return known;
+  const read = familyOf(event.stream)?.readWhole(event.json);
+  if (read !== undefined) READ.set(event, read);
+  return read;
 }
 
 /**

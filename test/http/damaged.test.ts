@@ -290,6 +290,15 @@ test('the service does not start if a control event is damaged, and names its po
   assert.match(lines[0] ?? '', new RegExp(`the event at position ${row.position} is damaged`));
 });
 
+test('an auditor whose last record of reading is damaged goes on reading, and is recorded', async (t) => {
+  const row = rows.findLast(({ category }) => category === 'reads') ?? assert.fail();
+  const service = await start(copyWith('reads', [textDamage(row)]));
+  t.after(() => service.stop());
+  expecting(200, await service.call('auditor', 'GET', '/v1/audit/calls'));
+  const { items } = expecting(200, await service.call('auditor', 'GET', `/v1/audit/events?stream=${row.stream}`));
+  assert.ok(items.some((item: Answered) => item.revision === row.revision + 1 && item.type === 'EvidenceRead'));
+});
+
 test('a call that the index knows and the log lacks is missing', async (t) => {
   const row = evidenceRow('CallDecided');
   const deletion = { ...row, what: 'deleted', sql: 'DELETE FROM events WHERE position = ?', values: [row.position] };
