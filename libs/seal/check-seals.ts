@@ -1,9 +1,10 @@
+import { defined } from '../kernel/defined.js';
 import type { MapLeaf } from '../transparency/completeness.js';
 import { MemoryLeaves } from '../transparency/completeness-map.js';
 import { openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.js';
 import { hashText, type Hash } from '../transparency/hash.js';
 import type { NoteVerifier } from '../transparency/note.js';
-import { GrowingTree } from '../transparency/tree.js';
+import { GrowingTree, type NodeListener } from '../transparency/tree.js';
 import { SealFault } from './fault.js';
 import { compareHead, Ledger, NO_COUNTS, type SealedStreams } from './ledger.js';
 import type { Checkpointed, LeafEvent } from './seal-log.js';
@@ -27,21 +28,23 @@ export class WalkedStreams extends MemoryLeaves implements SealedStreams {
  * events between it and the one before. Later ones are not compared: each of them would differ too.
  */
 export class SealCheck {
-  private readonly ledger = new Ledger({
-    tree: GrowingTree.empty(),
-    streams: new WalkedStreams(),
-    counts: NO_COUNTS,
-  });
+  private readonly ledger: Ledger;
   private at = 0;
   private isLost = false;
   private afterLast = 0;
 
-  /** `checkpoints`: all of the log, in order. `keyOf`: the key of the log by the origin of a checkpoint. */
+  /**
+   * `checkpoints`: all of the log, in order. `keyOf`: the key of the log by the origin of a checkpoint. `onNode` gets each
+   * node of the tree.
+   */
   constructor(
     private readonly checkpoints: readonly Checkpointed[],
     private readonly keyOf: (origin: string) => NoteVerifier | undefined,
     private readonly damaged: (place: string) => void,
+    onNode?: NodeListener,
   ) {
+    const tree = GrowingTree.empty();
+    this.ledger = new Ledger(defined({ tree, streams: new WalkedStreams(), counts: NO_COUNTS, onNode }));
     let size = 0;
     for (const checkpoint of checkpoints) {
       const fault = this.faultOf(checkpoint, size);

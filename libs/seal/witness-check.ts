@@ -1,11 +1,16 @@
+import { incarnationIn } from '../backup/incarnation.js';
+import { families } from '../streams/catalogue.js';
 import { hashText } from '../transparency/hash.js';
 import type { NoteVerifier } from '../transparency/note.js';
 import { parseCheckpoint } from '../transparency/checkpoint.js';
 import { SealFault } from './fault.js';
 import { checkpointOfSize, lastCheckpoint, lastRestore, restoredAfter, sizeBefore, type SealLog } from './seal-log.js';
+import { LEAF_CATEGORIES } from './sealer.js';
 import { readWitnessed, witnessedHead, witnessNames, type Witnessed } from './witness.js';
 
-type Log = Pick<SealLog, 'stream' | 'head'>;
+type Log = Pick<SealLog, 'stream' | 'head' | 'all'>;
+
+const LOG = families.log.stream();
 
 /** The result of a comparison: how many checkpoints agree, and one line if the witness is new or the log was restored. */
 export interface Compared {
@@ -49,10 +54,15 @@ export function compareWitness(
   return { agreeing: recent.length, notice };
 }
 
-/** The size up to which the log must have the tree of an incarnation. */
+/**
+ * The size up to which the log must have the tree of an incarnation; 0 if it never was of that incarnation. The witness then saw a
+ * log that was restored from an older backup, and that this one does not continue.
+ */
 function sharedSizes(log: Log): (incarnation: number) => number {
+  const own = incarnationsOf(log);
   const found = new Map<number, number>();
   return (incarnation) => {
+    if (!own.has(incarnation)) return 0;
     const known = found.get(incarnation);
     if (known !== undefined) return known;
     const restore = restoredAfter(log, incarnation);
@@ -60,6 +70,17 @@ function sharedSizes(log: Log): (incarnation: number) => number {
     found.set(incarnation, size);
     return size;
   };
+}
+
+/** The incarnations that the log has had: of its beginning, and of each restore. */
+function incarnationsOf(log: Log): ReadonlySet<number> {
+  const [first] = log.all(0, LEAF_CATEGORIES, 1);
+  const restores = log.stream(LOG, 0, log.head(LOG));
+  return new Set(
+    [first?.json, ...restores.map(({ json }) => json)].map((json, at) => {
+      return at === 0 ? incarnationIn(json, undefined) : incarnationIn(undefined, json);
+    }),
+  );
 }
 
 function noticeOfRestore(log: Log, folder: string, last: Witnessed, incarnation: number): string | undefined {

@@ -264,6 +264,15 @@ describe('falsified checkpoints are found', () => {
     assert.deepEqual(copy.check().damages, []);
   });
 
+  test('a hash of a tile is changed', () => {
+    const copy = folder.copy();
+    copy.edit((db) => db.exec('UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE id = 0'), 'seal.db');
+    assert.match(
+      copy.check().damages.join('\n'),
+      /^seal\.db: tile\/0\/000 has another hash 0 than the log, and \d+ more: /,
+    );
+  });
+
   test('an older checkpoint is passed off as the new one', () => {
     const copy = folder.copy();
     copy.edit((db) => {

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 import { sallyport } from '../backup/ground.js';
 import { addPrincipal } from '../support/actors.js';
 import { startService, type TestService } from '../support/service.js';
@@ -100,6 +101,43 @@ test('a restored log starts with its witness, and one whose history was changed 
   };
   await forged(() => undefined);
   await forged(dataOf('LogRestored', () => ({ backupHead: '0' })));
+});
+
+test('a log starts with its witness after an older backup was restored, and then a newer one', async (t) => {
+  const { root, dataDir, live, start } = ground(t);
+  const backup = async (name: string): Promise<void> => {
+    assert.equal((await sallyport(dataDir, 'backup', join(root, name))).code, 0);
+  };
+  const restore = async (name: string): Promise<void> => {
+    // An incarnation is a second.
+    await pause(1_001);
+    rmSync(dataDir, { recursive: true });
+    assert.equal((await sallyport(dataDir, 'restore', join(root, name))).code, 0);
+  };
+  await live();
+  await backup('older');
+  await live();
+  await live();
+  await backup('newer');
+  await restore('older');
+  // This log has other leaves at the sizes that the newer backup has.
+  await live();
+  await live();
+  await restore('newer');
+  const kept = join(root, 'kept');
+  cpSync(dataDir, kept, { recursive: true });
+  const service = await start();
+  assert.match(service.service.seal?.thread.notice ?? '', /restored from a backup of /);
+  await service.stop('keep');
+  await (await start()).stop('keep');
+  // The checkpoints of before both restores still count.
+  rmSync(dataDir, { recursive: true });
+  cpSync(kept, dataDir, { recursive: true });
+  const db = new DatabaseSync(join(dataDir, 'sallyport.db'));
+  headOf('PrincipalAdded', { actor: 'somebody' })(db);
+  signAgain(db, dataDir);
+  db.close();
+  await assert.rejects(start(), /the log (disagrees with|is behind) its witness/);
 });
 
 test('a missing witness stops the start, and a new one leaves a notice', async (t) => {

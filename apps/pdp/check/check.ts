@@ -24,6 +24,7 @@ import { noteVerifier, type NoteVerifier } from '../../../libs/transparency/note
 import { documentsOf } from './documents.js';
 import { IndexCheck } from './index-check.js';
 import { PrunedCheck } from './pruned.js';
+import { TileCheck } from './tile-check.js';
 
 export interface CheckedFolder {
   /** Each damage, with its place. */
@@ -35,6 +36,7 @@ export interface CheckedFolder {
 /** More damages than this are counted and not listed. */
 const MAX_LISTED = 1_000;
 const LOG_KEY_FILE = 'log-key.pem';
+const SEAL_FILE = 'seal.db';
 
 /**
  * Walks a data folder whole, also while a service runs on it, and changes nothing. It reads events, payloads, keys,
@@ -86,13 +88,18 @@ class FolderCheck {
     ] as const)
       for (const fault of store.faults()) this.damaged(`${name}: ${fault}`);
     const keyOf = this.logKey();
-    const seals = new SealCheck(this.checkpoints(), keyOf, (place) => this.damaged(place));
+    const tiles = new TileCheck(join(this.settings.dataDir, SEAL_FILE));
+    const seals = new SealCheck(this.checkpoints(), keyOf, (place) => this.damaged(place), tiles.onNode);
     for (const event of this.log.events()) {
       // The index is made from the log again after a removal.
       if (event.pruned !== undefined) this.takePruned(event, seals);
       else this.index.add(event, this.takeEvent(event, seals));
     }
     const { agreeing, unsealed, through } = seals.end();
+    const wrongTile = tiles.end();
+    tiles.close();
+    // A log that is not whole has another tree.
+    if (wrongTile !== undefined && this.found() === 0) this.damaged(wrongTile);
     const pruned = this.pruned.end(through, (place) => this.damaged(place));
     const opened = this.checkContent();
     const documents = this.checkDocuments();
