@@ -126,6 +126,24 @@ function checkControl(streams: ReadonlyMap<string, readonly BundledEvent[]>, nee
   }
   const counted = [...needs.revisions.values()].filter((revision) => revision > 0).length;
   findings.checked.push(`${counted} control streams reach back to their first event`);
+  findings.limits.push(...openEnds(streams, needs));
+}
+
+/**
+ * Streams that hold events of other traces too are here only as far as they are needed. A later event of this trace in
+ * them, a drift or a refused call, is proven if it is here, and not missed if it is not.
+ */
+function openEnds(streams: ReadonlyMap<string, readonly BundledEvent[]>, needs: Needs): string[] {
+  const refusals = [...streams].filter(([stream]) => families.refusals.has(stream));
+  const refused = refusals.map(([stream, events]) => `${events.length} in ${stream}`).join(', ');
+  const drifts = [...needs.revisions]
+    .filter(([stream]) => families.capability.has(stream) || families.directives.has(stream))
+    .map(([stream, revision]) => `${stream}@${revision}`)
+    .sort();
+  return [
+    `whether refused calls (those of no task) of this trace were left out; here are ${refused === '' ? 'none' : refused}`,
+    ...(drifts.length === 0 ? [] : [`whether a drift of this trace was left out after ${drifts.join(', ')}`]),
+  ];
 }
 
 /** The root of the completeness map in the last leaf of a checkpoint. Undefined if the text is no such leaf. */

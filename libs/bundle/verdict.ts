@@ -42,7 +42,6 @@ export interface Verdict {
 
 /** Questions that no bundle answers. */
 const LIMITS: readonly string[] = [
-  'whether refused calls (those of no task) or drifts of this trace were left out: only those that are here are proven',
   'whether anything was recorded after the checkpoint, and whether a host told the truth about what it did',
 ];
 
@@ -55,6 +54,7 @@ export class Findings {
   readonly gaps: string[] = [];
   readonly checked: string[] = [];
   readonly calls: VerifiedCall[] = [];
+  readonly limits: string[] = [];
 
   fault(where: string, what: string): undefined {
     if (this.faults.length < MAX_FAULTS) this.faults.push({ where, what });
@@ -70,8 +70,8 @@ export class Findings {
   }
 
   verdict(traceId: string | undefined): Verdict {
-    const { faults, gaps, checked, calls } = this;
+    const { faults, gaps, checked, calls, limits } = this;
     const soundness = faults.length > 0 ? 'not_sound' : gaps.length > 0 ? 'partly' : 'sound';
-    return { soundness, traceId, faults, gaps, limits: LIMITS, checked, calls };
+    return { soundness, traceId, faults, gaps, limits: [...limits, ...LIMITS], checked, calls };
   }
 }

@@ -50,6 +50,8 @@ test('a bundle is verified offline: signature, inclusion, completeness, content,
     /4 of 4 responses get the same verdict again/,
   ])
     assert.match(whole.out, line);
+  assert.match(whole.out, /open question: whether refused calls .* were left out; here are 1 in refusals-local-host$/m);
+  assert.match(whole.out, /open question: whether a drift .* left out after capability-memory@\d+, directives@\d+$/m);
   const untrusted = await verify(text);
   assert.equal(untrusted.code, 8);
   assert.match(untrusted.out, /not shown: no key was given: .* is only the bundle's own word/);
