@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
 import { addPrincipal } from '../support/actors.js';
@@ -173,6 +173,9 @@ test('an archive needs a stopped service, a time that is past, and a person who 
   assert.deepEqual([ahead.code, ahead.err], [1, 'sallyport: --before is in the future\n']);
   const wrong = await commandOn(folder, 'archive', '--before', 'soon', '--out', archiveOf(folder));
   assert.equal(wrong.code, 1);
+  const nowhere = { ...folder, dataDir: join(folder.dataDir, '..', 'nowhere') };
+  const empty = await commandOn(nowhere, ...args);
+  assert.deepEqual([empty.code, /there is no log/.test(empty.err), existsSync(nowhere.dataDir)], [1, true, false]);
   const service = await startIn(folder);
   const busy = await commandOn(folder, ...args);
   await service.stop('keep');

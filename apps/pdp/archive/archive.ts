@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArchiveList } from '../../../libs/audit/archives.js';
 import { BundleTooLarge } from '../../../libs/bundle/export.js';
@@ -53,6 +53,8 @@ export interface Archived {
  * same command again completes it. No service may run on the data folder. Throws `ArchiveError`, and the errors of a start.
  */
 export async function archiveFolder(settings: Settings, options: ArchiveOptions): Promise<Archived> {
+  // A start would make a new installation there.
+  if (!existsSync(settings.logFile)) throw new ArchiveError(`there is no log: ${settings.logFile}`);
   makeFolder(options.out);
   // Nothing leaves and nothing is erased while this runs.
   const quiet = { ...settings, kafka: undefined, siem: { kafka: false, file: undefined, otlp: undefined } };
