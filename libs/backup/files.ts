@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { copyFile, chmod } from 'node:fs/promises';
-import { constants, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { constants, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FILE_NAME } from './manifest.js';
 import { syncPath } from '../sqlite-file/sync-path.js';
@@ -30,15 +29,8 @@ export async function copyPrivately(from: string, to: string): Promise<void> {
 }
 
 /** Writes a new file that only its owner can read, and makes it durable. Throws EEXIST. */
-export function writePrivately(file: string, text: string): void {
-  const descriptor = openSync(file, 'wx', 0o600);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
+export const writePrivately = (file: string, text: string): void =>
+  writeFileSync(file, text, { flag: 'wx', mode: 0o600, flush: true });
 
 /**
  * Makes a folder (mode 0700) out of what `fill` writes. It has another name until it is whole and durable, so that a crash

@@ -1,5 +1,5 @@
 import { createPrivateKey, generateKeyPairSync, hkdfSync, randomUUID, type KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   KeyStoreUnavailable,
@@ -94,15 +94,7 @@ function publish(draft: string, file: string, pem: string, link: Link): void {
   }
 }
 
-function write(file: string, text: string): void {
-  const descriptor = openSync(file, 'wx', 0o600);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
+const write = (file: string, text: string): void => writeFileSync(file, text, { flag: 'wx', mode: 0o600, flush: true });
 
 function remove(file: string): void {
   try {

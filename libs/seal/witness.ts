@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint, parseCheckpoint } from '../transparency/checkpoint.js';
 import { hashText } from '../transparency/hash.js';
@@ -39,13 +39,7 @@ export class WitnessFolder {
     const name = `${String(incarnation).padStart(12, '0')}-${String(size).padStart(16, '0')}.checkpoint`;
     if (this.names.at(-1) === name) return;
     const draft = join(this.folder, `.${randomUUID()}.new`);
-    const descriptor = openSync(draft, 'wx', 0o600);
-    try {
-      writeSync(descriptor, note);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeFileSync(draft, note, { flag: 'wx', mode: 0o600, flush: true });
     renameSync(draft, join(this.folder, name));
     syncPath(this.folder);
     this.names.push(name);

@@ -106,7 +106,8 @@ export async function assertWhole(folder: Ended): Promise<string> {
 }
 
 export function inLog<Value>({ dataDir }: Pick<Ended, 'dataDir'>, use: (db: DatabaseSync) => Value): Value {
-  const db = new DatabaseSync(join(dataDir, 'sallyport.db'));
+  // A program that starts or ends on the folder has the log for itself for a moment.
+  const db = new DatabaseSync(join(dataDir, 'sallyport.db'), { timeout: 10_000 });
   try {
     return use(db);
   } finally {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArchiveList } from '../../../libs/audit/archives.js';
 import { BundleTooLarge } from '../../../libs/bundle/export.js';
@@ -135,7 +135,8 @@ class ArchiveRun {
     };
     const bytes = Buffer.from(canonicalJson(list));
     const digest = digestOfBytes(bytes);
-    writeDurably(join(out, `archive-${digest.slice('sha256:'.length)}.json`), bytes);
+    const file = join(out, `archive-${digest.slice('sha256:'.length)}.json`);
+    writeFileSync(file, bytes, { mode: 0o600, flush: true });
     syncPath(out);
     const { control, stores, seal } = this.service;
     const { size = 0, root = '' } = (await seal?.thread.ask({ kind: 'latest' })) ?? {};
@@ -153,15 +154,5 @@ class ArchiveRun {
     this.sums.traces += chunk.length;
     this.sums.events += events;
     this.sums.partly += chunk.filter(({ soundness }) => soundness === 'partly').length;
-  }
-}
-
-function writeDurably(file: string, bytes: Uint8Array): void {
-  const descriptor = openSync(file, 'w', 0o600);
-  try {
-    writeFileSync(descriptor, bytes);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
