@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
@@ -6,7 +8,7 @@ import { toInstant } from '../../libs/kernel/time.js';
 import { archiveWrite } from '../../libs/retention/facts.js';
 import { leafHash } from '../../libs/transparency/hash.js';
 import { after, before, test } from '../support/testing.js';
-import { archive, commandOn, endedTraces, inLog, type Ended, type Ground } from './ground.js';
+import { archive, commandOn, endedTraces, inLog, startIn, type Ended, type Ground } from './ground.js';
 
 /** A deletion that is disguised as the removal of archived traces is found. The attacker has the data folder. */
 
@@ -22,7 +24,7 @@ after(() => ground.remove());
 
 const LATER = () => `calls-${ground.tasks.later.taskId}`;
 
-/** Removes a stream and its payloads as `sallyport archive --prune` does. */
+/** Removes a stream up to a revision, with its payloads, as `sallyport archive --prune` does. */
 function disguised(db: DatabaseSync, stream: string, last = Infinity): void {
   const rows = db
     .prepare('SELECT position, stream_id, revision, json FROM events JOIN streams ON id = stream_id WHERE name = ?')
@@ -41,17 +43,23 @@ function disguised(db: DatabaseSync, stream: string, last = Infinity): void {
   }
 }
 
-/** Records an archive of a task behind the last checkpoint, which the attacker cannot sign. */
-function forgedArchive(db: DatabaseSync, taskId: string, calls: number): void {
+interface Forged {
+  readonly taskId: string;
+  readonly calls: number;
+  readonly traceId?: string;
+  readonly before?: string;
+}
+
+/** Records an archive of a task behind the last checkpoint. The attacker cannot sign, but the service seals it at its next start. */
+function forgedArchive(db: DatabaseSync, forged: Forged): void {
+  const { taskId, calls, traceId = 'ab'.repeat(16), before: ended = '2026-01-01T00:00:00.000Z' } = forged;
   const trace = {
-    traceId: 'ab'.repeat(16),
+    traceId,
     file: 'x',
     digest: digestOfBytes(Buffer.from('x')),
     tasks: [{ taskId, calls }],
   };
-  const list = Buffer.from(
-    canonicalJson({ format: 1, before: '2026-01-01T00:00:00.000Z', prune: true, traces: [trace] }),
-  );
+  const list = Buffer.from(canonicalJson({ format: 1, before: ended, prune: true, traces: [trace] }));
   const digest = digestOfBytes(list);
   const time = toInstant(Date.now());
   const data = { before: time, archivedTraces: 1, archivedEvents: 1, checkpoint: { size: 1, root: '' }, digest };
@@ -81,7 +89,7 @@ const ATTACKS: readonly Attack[] = [
   [
     'an archive of them is forged after the last checkpoint',
     (db) => {
-      forgedArchive(db, ground.tasks.later.taskId, 9);
+      forgedArchive(db, { taskId: ground.tasks.later.taskId, calls: 9 });
       disguised(db, LATER());
     },
     NOT_NAMED,
@@ -140,3 +148,74 @@ test('content that is deleted from a trace that was archived and not removed is 
   assert.equal(code, 1, out);
   assert.match(out, /the payload of calls-\S+@1 is missing/);
 });
+
+/** A forged archive that the service seals, what is removed after that, and what finds it. */
+type SealedForgery = readonly [
+  name: string,
+  forged: () => Forged,
+  remove: (db: DatabaseSync, taskId: string) => void,
+  found: RegExp,
+];
+
+const CALL_EVENTS = 9;
+const removeCalls = (db: DatabaseSync, taskId: string): void => disguised(db, `calls-${taskId}`);
+const removePayload = (db: DatabaseSync, taskId: string): void => {
+  const first = 'SELECT min(position) FROM events JOIN streams ON id = stream_id WHERE name = ?';
+  db.prepare(`DELETE FROM payloads WHERE position = (${first})`).run(`task-${taskId}`);
+};
+const taken = ({ taskId, traceId }: Ground['tasks']['open']) => ({ taskId: String(taskId), traceId: String(traceId) });
+
+const SEALED_FORGERIES: readonly SealedForgery[] = [
+  [
+    'of one call of an open task',
+    () => ({ ...taken(ground.tasks.open), calls: 1, before: ground.before }),
+    (db, taskId) => disguised(db, `calls-${taskId}`, 1),
+    /^calls-\S+: 1 events were removed, and 8 events of the same calls are still there$/m,
+  ],
+  [
+    'of all calls of an open task',
+    () => ({ ...taken(ground.tasks.open), calls: CALL_EVENTS, before: ground.before }),
+    removeCalls,
+    /^calls-\S+: 9 events were removed, and its task was open at \S+, the time of the archive at position \d+$/m,
+  ],
+  [
+    'of a task that ended later',
+    () => ({ ...taken(ground.tasks.later), calls: CALL_EVENTS, before: ground.before }),
+    removeCalls,
+    /^calls-\S+: 9 events were removed, and its task ended after \S+, the time of the archive at position \d+$/m,
+  ],
+  [
+    'of a time that is to come',
+    () => ({ ...taken(ground.tasks.open), calls: CALL_EVENTS, before: '2099-01-01T00:00:00.000Z' }),
+    removeCalls,
+    NOT_NAMED,
+  ],
+  [
+    'of another trace',
+    () => ({ taskId: taken(ground.tasks.later).taskId, calls: CALL_EVENTS, before: new Date().toISOString() }),
+    removeCalls,
+    /^calls-\S+: 9 events were removed, and the archive at position \d+ names its task under another trace$/m,
+  ],
+  [
+    'of the content of an open task alone',
+    () => ({ ...taken(ground.tasks.open), calls: 0, before: ground.before }),
+    removePayload,
+    /the payload of task-\S+@1 is missing, and 9 events of the same calls are still there$/m,
+  ],
+];
+
+for (const [name, forged, remove, found] of SEALED_FORGERIES) {
+  test(`found, although the service sealed it: an archive ${name}`, async () => {
+    const folder = ground.copy(pruned);
+    const { taskId } = forged();
+    inLog(folder, (db) => forgedArchive(db, forged()));
+    await (await startIn(folder)).stop('keep');
+    inLog(folder, (db) => remove(db, taskId));
+    // The index would name the calls.
+    for (const end of ['', '-wal', '-shm']) rmSync(join(folder.dataDir, `audit-index.db${end}`), { force: true });
+    const { code, out } = await commandOn(folder, 'check');
+    assert.equal(code, 1, out);
+    assert.match(out, found);
+    assert.match(out, /; 1 damages$/m);
+  });
+}

@@ -19,7 +19,7 @@ import { SealFault } from '../../../libs/seal/fault.js';
 import { checkpointOf, type Checkpointed } from '../../../libs/seal/seal-log.js';
 import { compareWitness } from '../../../libs/seal/witness-check.js';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
-import { families, familyOf, type EventOf } from '../../../libs/streams/catalogue.js';
+import { families, familyOf } from '../../../libs/streams/catalogue.js';
 import { noteVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
 import { documentsOf } from './documents.js';
 import { IndexCheck } from './index-check.js';
@@ -194,6 +194,7 @@ class FolderCheck {
       this.first ??= json;
       seals.add({ ...event, stream, position: BigInt(position) } satisfies RecordedEvent);
     }
+    this.pruned.present(position, read.value);
     this.note(event, read.value.type, read.value.data as Record<string, unknown>);
     return true;
   }
@@ -202,7 +203,6 @@ class FolderCheck {
     const { stream = '', position, revision, json } = event;
     const taskId = families.task.idOf(stream) ?? families.calls.idOf(stream);
     if (type === 'LogRestored') this.restore = json;
-    if (type === 'TracesArchived') this.pruned.archived(position, data as EventOf<'TracesArchived'>['data']);
     if (type === 'CallDecided' || type === 'CallRefused') this.decided.set(position, revision);
     for (const digest of documentsOf(type, data)) this.documents.set(digest, `${stream}@${revision}`);
     if (taskId === undefined) return;
@@ -235,8 +235,9 @@ class FolderCheck {
       }
       const bytes = this.log.payload(event.position);
       if (bytes === undefined) {
-        if (!this.pruned.mayLack(taskId))
-          this.damaged(`position ${event.position}: the payload of ${place} is missing`);
+        const fault = this.pruned.faultOf(taskId, event.position);
+        if (fault !== undefined)
+          this.damaged(`position ${event.position}: the payload of ${place} is missing, and ${fault}`);
       } else {
         const record = openPayload(createSecretKey(key), place, bytes);
         const isSame = record.ok && verifyCommitments(record.value, commitments) !== undefined;
