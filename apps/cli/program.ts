@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { CannotVerify } from '../../libs/bundle/verdict.js';
 import { defined } from '../../libs/kernel/defined.js';
 import { VERSION } from '../../libs/kernel/version.js';
 import { CaptureFailure } from './capture/failure.js';
@@ -52,6 +53,7 @@ Exit codes:
   9  the service does not know whether it carried the command out: send the same command again
   10 a policy file has errors, or a case of a policy test failed
   11 no decision of a replay differs, but the service lacks an engine (decider or Cedar version) that some were made with
+  12 a bundle could not be verified: the program failed, which says nothing about the bundle
 `;
 
 /** The next step for each problem code. */
@@ -167,6 +169,10 @@ function explain(error: unknown, world: World, json: boolean): number {
     if (next !== undefined) world.err(`  ${next}\n`);
     if (code === 'outcome_unknown') return EXIT.outcomeUnknown;
     return status === 503 || status === 429 ? EXIT.unavailable : EXIT.refused;
+  }
+  if (error instanceof CannotVerify) {
+    say(`the bundle could not be verified: ${error.message}`);
+    return EXIT.notVerified;
   }
   say(`unexpected: ${error instanceof Error ? error.message : 'unknown error'}`);
   return EXIT.notIdentical;

@@ -42,6 +42,8 @@ export const EXIT = {
   policyFailed: 10,
   /** No decision of a replay differs, but this build of the service lacks an engine that some were made with. */
   engineGone: 11,
+  /** A bundle could not be verified: the program failed. That says nothing about the bundle. */
+  notVerified: 12,
 } as const;
 
 /** The command line is wrong. The message is one line for a person. */

@@ -40,6 +40,11 @@ export interface Verdict {
   readonly calls: readonly VerifiedCall[];
 }
 
+/** The program failed. That says nothing about the bundle. The message is one line, and quotes nothing of it. */
+export class CannotVerify extends Error {
+  override readonly name = 'CannotVerify';
+}
+
 /** Questions that no bundle answers. */
 const LIMITS: readonly string[] = [
   'whether anything was recorded after the checkpoint, and whether a host told the truth about what it did',

@@ -1,4 +1,5 @@
 import type { NoteVerifier } from '../transparency/note.js';
+import { Damage } from '../audit/soundness.js';
 import { checkCheckpoint } from './checkpoint.js';
 import { checkContent, checkDocuments } from './content.js';
 import { checkDecisions } from './decisions.js';
@@ -6,7 +7,7 @@ import { checkInclusion, checkNodes, readEvents } from './events.js';
 import { readBundle, type Bundle } from '../contract/bundle-format.js';
 import { checkStreams } from './streams.js';
 import { checkWitness, type Witness } from './witnessed.js';
-import { Findings, type Verdict } from './verdict.js';
+import { CannotVerify, Findings, type Verdict } from './verdict.js';
 
 export interface VerifyOptions {
   /** The keys that the reader trusts. Without one, the verdict is at most `partly`. */
@@ -18,6 +19,7 @@ export interface VerifyOptions {
 /**
  * Verifies a bundle without network or disk. Attacker-controlled input: every member is checked against sealed events,
  * and a bundle that has anything false, missing or put in is not sound. Decisions are made again only if all else agrees.
+ * Throws `CannotVerify` for an error of the program.
  */
 export async function verifyBundle(text: string, options: VerifyOptions): Promise<Verdict> {
   const findings = new Findings();
@@ -30,8 +32,10 @@ export async function verifyBundle(text: string, options: VerifyOptions): Promis
   try {
     await verify(bundle, options, findings);
   } catch (error) {
-    // A log that somebody made with a key of their own may hold anything.
-    findings.fault('the bundle', `cannot be verified (${error instanceof Error ? error.name : 'unknown error'})`);
+    // A log that somebody made with a key of their own may hold anything. Faults that were found before it stay.
+    if (error instanceof Damage) findings.fault('the bundle', error.message);
+    else if (findings.isSound)
+      throw new CannotVerify(`the program failed (${error instanceof Error ? error.name : 'unknown error'})`);
   }
   return findings.verdict(bundle.traceId);
 }

@@ -27,8 +27,9 @@ before(async () => {
   trace = await mixedTrace(service);
   await anotherCapability(service, 'second');
   const { traceId } = await mixedTrace(service, 'second');
-  bundle = await bundleOf(service, trace.traceId);
+  // The checkpoint of the other trace, or a later one: it has the events of both.
   other = JSON.parse((await bundleOf(service, traceId)).text);
+  bundle = await bundleOf(service, trace.traceId);
   other.older = older;
   other.foreign = JSON.parse(await foreignBundle(service, trace.traceId));
 });

@@ -36,7 +36,7 @@ export function addVerify(program: Command, world: World, exits: Exits): void {
   describe(program, 'verify <bundle>', {
     about:
       'Verify a bundle of evidence offline, and decide its calls again. ' +
-      `Exits with ${EXIT.notIdentical} if it is not sound, and with ${EXIT.soundInPart} if it is sound as far as it goes`,
+      `Exits with ${EXIT.notIdentical} if it is not sound, with ${EXIT.soundInPart} if it is sound as far as it goes, and with ${EXIT.notVerified} if it could not be verified`,
     example: 'sallyport verify trace.json --key log-key.json',
   })
     .option('--key <file|text>', 'a verifier key of the log, or a file with one; repeatable', collect, [])
