@@ -57,9 +57,10 @@ export function printed(report: AuditReport): string {
     methodOf(report),
   ];
   if (trial?.recovered !== undefined) parts.push('### Calls drawn at random', recoveredTable(trial.recovered));
-  if (trial?.crowd !== undefined) parts.push('### Decisions and stops beside auditors', crowdTable(trial.crowd));
+  if (trial?.crowd !== undefined) parts.push('### Decisions and stops with auditors', crowdTable(trial.crowd));
   if (trial?.walks !== undefined) parts.push('### Lists to their end while events arrive', walksTable(trial.walks));
   if (trial?.replays !== undefined) parts.push('### Every call decided again', replaysTable(trial.replays));
+  if (store?.trace !== undefined) parts.push('### A trace of 50 events', traceTable(store.trace));
   if (store?.rebuild !== undefined) parts.push('### The index made again', rebuildTable(store.events, store.rebuild));
   parts.push('### Bars', barsTable(barsOf(report)));
   return `${parts.join('\n\n')}\n`;
@@ -162,6 +163,15 @@ function replaysTable({
   ].join('\n');
 }
 
+const traceTable = (trace: StoreReport['trace']): string =>
+  table(
+    ['trace', 'queries', 'p50 ms', 'p99 ms', 'CPU ms'],
+    [
+      ['warm', String(trace.warmQueries), shown(trace.warmP50Ms), shown(trace.warmP99Ms), shown(trace.warmCpuMs)],
+      ['cold', String(trace.coldQueries), shown(trace.coldP50Ms), shown(trace.coldP99Ms), ''],
+    ],
+  );
+
 const rebuildTable = (events: number, rebuild: Rebuild): string =>
   table(
     ['what', 'figure'],
@@ -187,8 +197,8 @@ function barsOf({ trial, store }: AuditReport): Bar[] {
     add('faults in recovered calls', 0, recovered.flatMap(({ faults }) => faults).length, '');
   }
   if (crowd !== undefined) {
-    add('p99 of decisions beside auditors, times that without them', 1.5, growthOf(crowd), '×');
-    add('p99 of stops beside auditors', 50, percentile(crowd[1].disableMs, 0.99), 'ms');
+    add('p99 of decisions with auditors, times that without them', 1.5, growthOf(crowd), '×');
+    add('p99 of stops with auditors', 50, percentile(crowd[1].disableMs, 0.99), 'ms');
   }
   for (const name of ['duplicates', 'missed', 'wrong'] as const)
     if (walks !== undefined)

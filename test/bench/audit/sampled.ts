@@ -63,8 +63,9 @@ function faultsIn(evidence: Answered, run: MixedRun, call: CallFact): string[] {
   expect('user', evidence.user?.id, task?.user);
   expect('agent', evidence.agent, task?.agent ?? null);
   expect('purpose', typeof evidence.purpose === 'string', task !== undefined);
-  expect('registry', evidence.registry?.capability, call.version === undefined ? undefined : call.capability);
-  expect('history', evidence.capabilityHistory.length > 0, call.capability !== 'nobody-knows');
+  const isRegistered = call.reason !== 'capability_unregistered';
+  expect('registry', evidence.registry?.capability, isRegistered ? call.capability : undefined);
+  expect('history', evidence.capabilityHistory.length > 0, isRegistered);
   if (call.decision === 'allow') {
     const sent = Object.values(evidence.outbound?.arguments ?? {});
     expect('arguments', sent, [noteOf(call.callId)]);
