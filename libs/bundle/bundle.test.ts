@@ -223,6 +223,31 @@ test('a cosigner that the reader trusts does not make a log the one that the rea
   assert.ok(checked.some((line) => /of witness\.test was given .* as a cosigner$/.test(line)));
 });
 
+test('a key that was saved before a restore, or after it, is the key of the log: only a numeric suffix may differ', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open();
+  await world.authorize(taskId);
+  const proofs = sealedLog(world.log);
+  const whole = await exported(world, proofs, traceId);
+  const own = parseVerifier(proofs.key) ?? assert.fail();
+  const stranger = generateKeyPairSync('ed25519').publicKey;
+  const named = (name: string, key = own.publicKey) => verifierText(noteVerifier(name, key));
+  const after = await verified(whole, named(`${own.name}/1796012533`));
+  assert.deepEqual([after.soundness, after.faults], ['sound', []]);
+  assert.ok(after.checked.some((line) => /--key as key \w{8} of \S+\/1796012533: one .* before a restore$/.test(line)));
+  for (const key of [
+    named(`${own.name}/1796012533`, stranger),
+    named(own.name, stranger),
+    named(`${own.name}/staging`),
+    named(`${own.name}2`),
+    named('another.log/1796012533'),
+  ]) {
+    const { soundness, faults } = await verified(whole, key);
+    assert.equal(soundness, 'not_sound', key);
+    assert.match(faults[0]?.what ?? '', /none of the given keys signed it as the key of the log/);
+  }
+});
+
 test('a verdict on a response that its content cannot show is a gap', async (t) => {
   const world = await makeWorld(t);
   const { taskId, traceId } = await world.open();

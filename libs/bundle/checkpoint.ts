@@ -30,7 +30,8 @@ export function checkCheckpoint(
   if (!signers.ok) return findings.fault(WHERE, 'its signature is wrong: the checkpoint or a key was altered');
   if (signers.value.length !== own.length || note.signatures.length !== own.length)
     return findings.fault('/keys', 'are not exactly the keys that signed the checkpoint');
-  const isGiven = (key: NoteVerifier): boolean => given.some((other) => verifierText(other) === verifierText(key));
+  const givenAs = (key: NoteVerifier) => given.find((other) => isSameKey(other, key)) ?? restored(given, key);
+  const isGiven = (key: NoteVerifier): boolean => givenAs(key) !== undefined;
   const logKeys = own.filter(({ name }) => name === origin);
   const logKey = logKeys.find(isGiven) ?? logKeys[0];
   if (logKey === undefined) return findings.fault(WHERE, 'the log that it names did not sign it');
@@ -43,10 +44,24 @@ export function checkCheckpoint(
     return { checkpoint, logKey };
   }
   if (!isGiven(logKey)) return findings.fault(WHERE, 'none of the given keys signed it as the key of the log');
-  findings.checked.push(`${keyName(logKey)} is a key that was given with --key`);
+  findings.checked.push(`${keyName(logKey)} is ${givenName(givenAs(logKey) ?? logKey, logKey)}`);
   for (const key of own.filter((each) => each !== logKey && isGiven(each)))
     findings.checked.push(`${keyName(key)} was given with --key too, and signed the checkpoint as a cosigner`);
   return { checkpoint, logKey };
 }
+
+const isSameKey = (a: NoteVerifier, b: NoteVerifier): boolean => verifierText(a) === verifierText(b);
+
+/** The same public key as that of this log before or after a restore: the name then differs in a numeric suffix only. */
+const restored = (given: readonly NoteVerifier[], { name, publicKey }: NoteVerifier): NoteVerifier | undefined =>
+  given.find((other) => baseOf(other.name) === baseOf(name) && other.publicKey.equals(publicKey));
+
+/** An origin without the incarnation that a restore adds to it (`originOf` of libs/seal). */
+const baseOf = (origin: string): string => origin.replace(/\/\d+$/, '');
+
+const givenName = (given: NoteVerifier, key: NoteVerifier): string =>
+  isSameKey(given, key)
+    ? 'a key that was given with --key'
+    : `the public key that was given with --key as ${keyName(given)}: one of the two names is from before a restore`;
 
 const keyName = ({ name, keyId }: NoteVerifier): string => `key ${Buffer.from(keyId).toString('hex')} of ${name}`;
