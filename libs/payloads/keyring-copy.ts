@@ -8,6 +8,8 @@ export interface KeyringCopy {
   keyOf(taskId: string): Uint8Array | 'shredded' | undefined;
   /** The number of users whose pseudonym does not lead back to an id. */
   lostUsers(): number;
+  /** The fault of the user of a pseudonym, in words; undefined if there is none. */
+  userFault(pseudonym: string): string | undefined;
   /** What SQLite finds wrong in the file. */
   faults(): string[];
   close(): void;
@@ -17,6 +19,7 @@ export interface KeyringCopy {
 export function openKeyringCopy(file: string): KeyringCopy {
   const db = new DatabaseSync(file, { readOnly: true });
   const find = db.prepare('SELECT key FROM keys WHERE task_id = ?');
+  let users: UsersTable | undefined;
   return {
     keyOf(taskId) {
       const row = find.get(taskId);
@@ -24,6 +27,13 @@ export function openKeyringCopy(file: string): KeyringCopy {
       return row['key'] instanceof Uint8Array ? row['key'] : 'shredded';
     },
     lostUsers: () => lostUsersIn(db),
+    userFault(pseudonym) {
+      try {
+        return (users ??= new UsersTable(db)).faultOf(pseudonym);
+      } catch {
+        return 'the users cannot be read';
+      }
+    },
     faults: () => faultsIn(db),
     close: () => db.close(),
   };

@@ -68,6 +68,14 @@ export class UsersTable {
     return typeof id === 'string' && pseudonymBy(key, id) === pseudonym ? id : undefined;
   }
 
+  /** The fault of the row of a pseudonym. Undefined if pseudonym and id lead to each other. */
+  faultOf(pseudonym: string): string | undefined {
+    if (!this.has(pseudonym)) return 'its row is missing';
+    const userId = this.userOf(pseudonym);
+    if (userId === undefined) return 'its row does not open';
+    return this.pseudonymOf(userId) === pseudonym ? undefined : 'the id of its user does not lead back to it';
+  }
+
   /** Destroys the key and the id of a user. The caller empties the write-ahead log, which still holds them. */
   erase(pseudonym: string): void {
     // A page of an index may keep a copy of an entry that was moved. From a guessed id it would lead to the pseudonym.

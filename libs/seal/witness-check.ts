@@ -15,6 +15,8 @@ const LOG = families.log.stream();
 /** The result of a comparison: how many checkpoints agree, and one line if the witness is new or the log was restored. */
 export interface Compared {
   readonly agreeing: number;
+  /** Checkpoints that the log need not have, because it was restored. */
+  readonly lacking: { readonly checkpoints: number; readonly leaves: number };
   readonly notice: string | undefined;
 }
 
@@ -37,6 +39,7 @@ export function compareWitness(
     const isNew = lastCheckpoint(log) !== undefined;
     return {
       agreeing: 0,
+      lacking: { checkpoints: 0, leaves: 0 },
       notice: isNew ? `the witness ${folder} is new: it has no checkpoint of this log` : undefined,
     };
   }
@@ -48,10 +51,13 @@ export function compareWitness(
   const last = read(newest);
   const notice = noticeOfRestore(log, folder, last, incarnation);
   const shared = sharedSizes(log);
-  const comparable = names.map(witnessedHead).filter(({ incarnation: of, size }) => size <= shared(of));
+  const heads = names.map(witnessedHead);
+  const comparable = heads.filter(({ incarnation: of, size }) => size <= shared(of));
+  const lacked = heads.filter(({ incarnation: of, size }) => size > shared(of));
+  const leaves = lacked.reduce((most, { incarnation: of, size }) => Math.max(most, size - shared(of)), 0);
   const recent = comparable.slice(Math.max(0, comparable.length - most));
   for (const { name } of recent) compareOne(log, folder, name === newest ? last : read(name));
-  return { agreeing: recent.length, notice };
+  return { agreeing: recent.length, lacking: { checkpoints: lacked.length, leaves }, notice };
 }
 
 /**

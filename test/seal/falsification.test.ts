@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { parseEvent } from '../../libs/event-log/event.js';
@@ -8,8 +8,9 @@ import { signCheckpoint } from '../../libs/transparency/checkpoint.js';
 import { parseHash } from '../../libs/transparency/hash.js';
 import { openPayload, sealPayload } from '../../libs/payloads/payload.js';
 import { addPrincipal } from '../support/actors.js';
-import { dataOf, headOf, reseal, rowsOf, sealedFolder, type SealedFolder } from './ground.js';
+import { dataOf, forgeRestore, headOf, reseal, rowsOf, sealedFolder, type SealedFolder } from './ground.js';
 import { after, before, describe, test } from '../support/testing.js';
+import { openTask } from '../support/world.js';
 
 /**
  * The falsification table: what somebody with the data folder of a stopped service may do to it, with ids derived again,
@@ -166,6 +167,53 @@ describe('falsified content is found', () => {
     assert.match(replaced.check().damages.join('\n'), /task \S+: its key is another than the one of its opening/);
   });
 
+  const USERS: readonly (readonly [string, RegExp])[] = [
+    [
+      'DELETE FROM users WHERE id = 1',
+      /^user p:\S+ \(first at position \d+\): its row is missing, and no UserErased says so$/,
+    ],
+    [
+      "UPDATE users SET sealed = x'00' WHERE id = 1",
+      /^user p:\S+ \(first at position \d+\): its row does not open, and/,
+    ],
+    [
+      'UPDATE users SET lookup = randomblob(32) WHERE id = 1',
+      /^user p:\S+ \(first at position \d+\): the id of its user does not lead back to it, and/,
+    ],
+    ['DELETE FROM lookups', /^user p:\S+ \(first at position \d+\): the users cannot be read, and/],
+  ];
+  test('a row of a user is deleted, zeroed, or leads elsewhere', () => {
+    for (const [sql, found] of USERS) {
+      const copy = folder.copy();
+      copy.edit((db) => db.exec(sql), 'keys.db');
+      const { damages } = copy.check();
+      assert.equal(damages.length, 1, sql);
+      assert.match(damages[0] ?? '', found);
+    }
+  });
+
+  test('the users of two rows are swapped', async () => {
+    const copy = folder.copy();
+    const service = await copy.start();
+    await openTask(service, { user: { id: 'bob', roles: [] } });
+    await openTask(service, { user: { id: 'eve', roles: [] } });
+    const admin = await service.call('admin', 'POST', '/v1/users/eve/erase', { reason: 'asked' });
+    assert.equal(admin.status, 200);
+    await service.stop('keep');
+    // The row of the erased user is blank, and the log says why.
+    assert.deepEqual(copy.check().damages, []);
+    copy.edit((db) => {
+      const [one, other] = db.prepare('SELECT id, lookup FROM users WHERE lookup IS NOT NULL').all();
+      const put = db.prepare('UPDATE users SET lookup = ? WHERE id = ?');
+      put.run(null, Number(one?.['id']));
+      put.run(one?.['lookup'] as Uint8Array, Number(other?.['id']));
+      put.run(other?.['lookup'] as Uint8Array, Number(one?.['id']));
+    }, 'keys.db');
+    const { damages } = copy.check();
+    assert.equal(damages.length, 2, damages.join('\n'));
+    for (const line of damages) assert.match(line, /the id of its user does not lead back to it/);
+  });
+
   test('a row of the index is changed, or deleted', () => {
     const changed = folder.copy();
     changed.edit(
@@ -215,6 +263,25 @@ describe('falsified checkpoints are found', () => {
     const copy = folder.copy('older');
     assert.match(copy.check().damages.join('\n'), /the log is behind its witness/);
     await assert.rejects(copy.start(), /the log is behind its witness/);
+  });
+
+  test('a rollback that a forged LogRestored disguises is a warning, with the checkpoints of the witness beyond it', () => {
+    const copy = folder.copy();
+    assert.deepEqual(copy.check().warnings, []);
+    copy.edit((db) => {
+      db.exec("DELETE FROM events WHERE position >= (SELECT max(position) - 12 FROM events WHERE category = 'calls')");
+      db.exec('DELETE FROM payloads WHERE position > (SELECT max(position) FROM events)');
+      forgeRestore(db);
+    });
+    for (const name of ['seal.db', 'audit-index.db'])
+      for (const end of ['', '-wal', '-shm']) rmSync(join(copy.dataDir, name + end), { force: true });
+    const { damages, warnings } = copy.check();
+    assert.deepEqual(damages, []);
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] ?? '',
+      /^warning: the log was restored at position \d+ \(2026-\S+Z\) from a backup of \S+Z: [1-9]\d* checkpoints of the witness are not in this log, with up to [1-9]\d* leaves that it lacks$/,
+    );
   });
 
   test('a checkpoint is of another key', async () => {

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { checkFolder, type CheckedFolder } from '../../apps/pdp/check/check.js';
+import { restoreWrite } from '../../libs/backup/incarnation.js';
+import { toInstant } from '../../libs/kernel/time.js';
 import { parseEvent, sealEvent, type Event } from '../../libs/event-log/event.js';
 import { WalkedStreams } from '../../libs/seal/check-seals.js';
 import { Ledger, NO_COUNTS } from '../../libs/seal/ledger.js';
@@ -156,4 +158,16 @@ export function signAgain(db: DatabaseSync, dataDir: string): void {
     const note = signCheckpoint({ origin: data.note.split('\n')[0] ?? '', size, root }, key);
     reseal(db, row, () => ({ data: { ...data, size, root: hashText(root), completeness, note } }));
   }
+}
+
+/** Appends a `LogRestored` of now, as an attacker who hides a rollback would. */
+export function forgeRestore(db: DatabaseSync): void {
+  const nowMs = Date.now();
+  const backup = { backupAt: toInstant(nowMs), backupHead: '1', backupEpoch: 0 };
+  const [event] = restoreWrite({ backup, after: Math.floor(nowMs / 1000), nowMs, newestMs: nowMs, revision: 0 }).events;
+  const id = Number(db.prepare("INSERT INTO streams (name) VALUES ('log')").run().lastInsertRowid);
+  db.prepare("INSERT INTO events SELECT max(position) + 1, ?, 1, 'log', 'LogRestored', ? FROM events").run(
+    id,
+    event?.json ?? '',
+  );
 }

@@ -24,11 +24,15 @@ import { noteVerifier, type NoteVerifier } from '../../../libs/transparency/note
 import { documentsOf } from './documents.js';
 import { IndexCheck } from './index-check.js';
 import { PrunedCheck } from './pruned.js';
+import { RestoresCheck } from './restores.js';
 import { TileCheck } from './tile-check.js';
+import { UsersCheck } from './users-check.js';
 
 export interface CheckedFolder {
   /** Each damage, with its place. */
   readonly damages: readonly string[];
+  /** Restores of the log: they are no damage, and a rollback may look like one. */
+  readonly warnings: readonly string[];
   /** What was checked, in one line. */
   readonly summary: string;
 }
@@ -68,8 +72,9 @@ class FolderCheck {
   private readonly documents = new Map<string, string>();
   private readonly decided = new Map<number, number>();
   private readonly pruned: PrunedCheck;
+  private readonly users = new UsersCheck();
+  private readonly restores = new RestoresCheck();
   private first: string | undefined;
-  private restore: string | undefined;
   private events = 0;
 
   constructor(
@@ -102,6 +107,7 @@ class FolderCheck {
     if (wrongTile !== undefined && this.found() === 0) this.damaged(wrongTile);
     const pruned = this.pruned.end(through, (place) => this.damaged(place));
     const opened = this.checkContent();
+    const users = this.users.end(this.keys, (place) => this.damaged(place));
     const documents = this.checkDocuments();
     const { rows, damages } = this.index.end(this.decided, this.found() === 0);
     for (const place of damages) this.damaged(`the index of calls: ${place}`);
@@ -112,11 +118,13 @@ class FolderCheck {
       ...(pruned === 0 ? [] : [`${pruned} events that were archived and removed`]),
       `${opened} payloads`,
       `${this.taskKeys.size} tasks (${this.shredded.size} shredded)`,
+      `${users} users`,
       `${documents} documents`,
       `${rows} rows of the index`,
       witnessed,
     ];
-    return { damages: this.listed(), summary: `checked: ${counts.join(', ')}; ${this.found()} damages` };
+    const warnings = this.restores.warnings();
+    return { damages: this.listed(), warnings, summary: `checked: ${counts.join(', ')}; ${this.found()} damages` };
   }
 
   private damaged(place: string): false {
@@ -195,14 +203,15 @@ class FolderCheck {
       seals.add({ ...event, stream, position: BigInt(position) } satisfies RecordedEvent);
     }
     this.pruned.present(position, read.value);
+    this.users.add(position, read.value);
+    this.restores.add(position, read.value, json);
     this.note(event, read.value.type, read.value.data as Record<string, unknown>);
     return true;
   }
 
   private note(event: WalkedEvent, type: string, data: Record<string, unknown>): void {
-    const { stream = '', position, revision, json } = event;
+    const { stream = '', position, revision } = event;
     const taskId = families.task.idOf(stream) ?? families.calls.idOf(stream);
-    if (type === 'LogRestored') this.restore = json;
     if (type === 'CallDecided' || type === 'CallRefused') this.decided.set(position, revision);
     for (const digest of documentsOf(type, data)) this.documents.set(digest, `${stream}@${revision}`);
     if (taskId === undefined) return;
@@ -275,7 +284,13 @@ class FolderCheck {
         if (found === undefined) throw new SealFault(`${LOG_KEY_FILE}: is missing, so the witness cannot be compared`);
         return found;
       };
-      const { agreeing } = compareWitness(pages, witnessDir, incarnationIn(this.first, this.restore), key);
+      const { agreeing, lacking } = compareWitness(
+        pages,
+        witnessDir,
+        incarnationIn(this.first, this.restores.last),
+        key,
+      );
+      this.restores.lacking = lacking;
       return `${agreeing} checkpoints of the witness`;
     } catch (error) {
       this.damaged(error instanceof SealFault ? error.message : `the witness ${witnessDir}: ${codeOf(error)}`);

@@ -5,9 +5,10 @@ import { checkFolder } from './check.js';
 /** `sallyport check [--json]`: walks the data folder of the settings, prints each damage, and exits with 1 if there is one. */
 function main(args: readonly string[]): void {
   const settings = readSettings(process.env);
-  const { damages, summary } = checkFolder(settings);
-  if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ damages, summary }, undefined, 2)}\n`);
-  else process.stdout.write([...damages, summary].map((line) => `${line}\n`).join(''));
+  const { damages, warnings, summary } = checkFolder(settings);
+  if (args.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ damages, warnings, summary }, undefined, 2)}\n`);
+  else process.stdout.write([...damages, ...warnings, summary].map((line) => `${line}\n`).join(''));
   process.exitCode = damages.length === 0 ? 0 : 1;
 }
 

@@ -5,7 +5,7 @@ import type { Instant } from '../../../libs/kernel/time.js';
 import { families } from '../../../libs/streams/catalogue.js';
 import type { EventOf } from '../../../libs/streams/catalogue.js';
 
-/** What the log itself says of a task. */
+/** A task, by its own events. */
 interface WalkedTask {
   traceId?: string | undefined;
   expiresAt?: Instant;
@@ -137,7 +137,7 @@ export class PrunedCheck {
       for (const { traceId, tasks: archived } of list.traces)
         for (const { taskId, calls } of archived) {
           const known = tasks.get(taskId) ?? [];
-          known.push({ position, before: before as Instant, traceId, calls });
+          known.push({ position, before, traceId, calls });
           tasks.set(taskId, known);
         }
     }
