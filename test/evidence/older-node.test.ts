@@ -9,7 +9,7 @@ import { verifier } from './bundles.js';
 
 const golden = (name: string): string => join(projectRoot, 'test/golden/bundle', name);
 
-/** `sallyport verify` of the golden bundle on a Node that says it is Node 20, and lacks what Node 20 lacks. */
+/** `sallyport verify` of the golden bundle on a Node that says it is Node 20, without `Map.groupBy`. */
 function verifiedOnNode20(t: TestContext, more = '') {
   const folder = mkdtempSync(join(tmpdir(), 'older-node-'));
   t.after(() => rmSync(folder, { recursive: true }));

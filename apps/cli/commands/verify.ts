@@ -10,13 +10,18 @@ import { MAX_WITNESSED, witnessNames } from '../../../libs/seal/witness.js';
 import { parseVerifier, type NoteVerifier } from '../../../libs/transparency/note.js';
 import { collect, describe, type Exits } from '../command.js';
 import { at, jsonText, list, printable, table } from '../print.js';
+import { bundledTrace, showBundle } from '../report/bundle-report.js';
+import { withFormat, type FormatOptions } from '../report/show.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
-interface VerifyOptions {
+interface VerifyOptions extends FormatOptions {
   readonly key: readonly string[];
   readonly witness?: string;
   readonly consistency?: string;
   readonly json?: boolean;
+  readonly report?: boolean;
+  readonly denied?: boolean;
+  readonly call?: string;
 }
 
 const EXITS: Readonly<Record<Soundness, number>> = {
@@ -33,26 +38,38 @@ const MAX_DEPTH = 16;
 
 /** `sallyport verify`: checks a bundle without a service, a network or a data folder. */
 export function addVerify(program: Command, world: World, exits: Exits): void {
-  describe(program, 'verify <bundle>', {
+  const verify = describe(program, 'verify <bundle>', {
     about:
       'Verify a bundle of evidence offline, and decide its calls again. ' +
       `Exits with ${EXIT.notIdentical} if it is not sound, with ${EXIT.soundInPart} if it is sound as far as it goes, and with ${EXIT.notVerified} if it could not be verified`,
-    example: 'sallyport verify trace.json --key log-key.json',
+    example:
+      'sallyport verify trace.json --key log-key.json\n' +
+      'sallyport verify trace.json --key log-key.json --report --denied\n' +
+      'sallyport verify trace.json --key log-key.json --report --format html > trace.html',
   })
     .option('--key <file|text>', 'a verifier key of the log, or a file with one; repeatable', collect, [])
     .option('--witness <folder>', 'a witness folder: the checkpoint has to be of the log that it saw')
     .option('--consistency <file>', 'with --witness: an answer of /v1/audit/consistency that leads to its checkpoints')
-    .option('--json', 'print only JSON on stdout')
-    .action(async (name: string, options: VerifyOptions) => {
-      const { verifyBundle } = await import('../../../libs/bundle/verify.js');
-      const keys = options.key.flatMap((text) => keysIn(world, text));
-      const witness = witnessOf(world, options);
-      const text = name === '-' ? await world.readStdin(MAX_BUNDLE_BYTES) : textOf(world, name, MAX_BUNDLE_BYTES);
-      const verdict = await verifyBundle(text, { keys, ...(witness === undefined ? {} : { witness }) });
-      if (options.json === true) world.out(`${jsonText(verdict)}\n`);
-      else world.out(linesOf(verdict).join('\n') + '\n');
-      exits.code = EXITS[verdict.soundness];
-    });
+    .option('--report', 'print the report of `sallyport trace` from the bundle, if it has no fault')
+    .option('--denied', 'with --report: only the calls that were denied')
+    .option('--call <callId>', 'with --report: only one call')
+    .option('--json', 'print only JSON on stdout');
+  withFormat(verify).action(async (name: string, options: VerifyOptions) => {
+    const { report = false, denied, call, format = 'text' } = options;
+    if (!report && (denied === true || call !== undefined || format !== 'text'))
+      throw new UsageError('--denied, --call and --format need --report');
+    const { openBundle } = await import('../../../libs/bundle/verify.js');
+    const keys = options.key.flatMap((text) => keysIn(world, text));
+    const witness = witnessOf(world, options);
+    const text = name === '-' ? await world.readStdin(MAX_BUNDLE_BYTES) : textOf(world, name, MAX_BUNDLE_BYTES);
+    const { verdict, sound } = await openBundle(text, { keys, ...(witness === undefined ? {} : { witness }) });
+    if (report && sound !== undefined) {
+      const trace = await bundledTrace(sound, { denied, callId: call });
+      showBundle(world, { verdict, trace, head: headOf(verdict) }, options);
+    } else if (options.json === true || format === 'json') world.out(`${jsonText(verdict)}\n`);
+    else world.out(linesOf(verdict).join('\n') + '\n');
+    exits.code = EXITS[verdict.soundness];
+  });
 }
 
 /** The words for the result of a decision that was made again. Any other result differs. */

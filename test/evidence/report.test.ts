@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { after, before, test } from '../support/testing.js';
+import { expecting, readyWorld } from '../support/world.js';
+import { bundleOf, verifier, type Exported } from './bundles.js';
+import { mixedTrace } from './mixed.js';
+
+/** The report of a trace from a bundle says the same as the one of the service. */
+
+let service: TestService;
+let traceId = '';
+let bundle: Exported;
+before(async () => {
+  service = await startService({ sealing: undefined });
+  await readyWorld(service);
+  ({ traceId } = await mixedTrace(service));
+  bundle = await bundleOf(service, traceId);
+});
+after(() => service.stop());
+
+/** Without positions, which a bundle has no way to know, and names of users. */
+const compared = (evidence: Answered): Answered =>
+  JSON.parse(
+    JSON.stringify(evidence, (name, value) => {
+      if (['position', 'openedAt', 'capabilityHistory', 'histories'].includes(name)) return undefined;
+      return name === 'user' && value?.pseudonym !== undefined ? { ...value, id: value.pseudonym } : value;
+    }),
+  );
+
+test('a report from the bundle has the tasks, calls and events of the service, after the verdict', async (t) => {
+  const verify = verifier(t);
+  const online = expecting(200, await service.call('auditor', 'GET', `/v1/audit/traces/${traceId}`));
+  const { code, out } = await verify(bundle.text, bundle.key, '--report', '--format', 'json');
+  assert.equal(code, 0, out);
+  const { verdict, tasks, calls, events, histories } = JSON.parse(out);
+  assert.equal(verdict.soundness, 'sound');
+  assert.deepEqual(compared({ tasks, calls }), compared({ tasks: online.tasks, calls: online.calls }));
+  const byId = (list: Answered[]) => compared(list).sort((a: Answered, b: Answered) => (a.id < b.id ? -1 : 1));
+  assert.deepEqual(byId(events), byId(online.events));
+  assert.ok(histories.memory.some(({ type }: Answered) => type === 'VersionReviewed'));
+  const text = await verify(bundle.text, bundle.key, '--report');
+  assert.equal(text.first, `SOUND: trace ${traceId} with 11 calls`);
+  assert.match(text.out, /^ {2}Denied: the scope of the task does not cover store \(write\) of memory$/m);
+  assert.match(text.out, /VersionReviewed/);
+});
+
+test('a report is of the chosen calls, on paper too', async (t) => {
+  const verify = verifier(t);
+  const denied = await verify(bundle.text, bundle.key, '--report', '--denied', '--format', 'html');
+  assert.match(denied.out, /^<!doctype html>[^]*<p>SOUND: trace \w{32} with 11 calls<\/p>/);
+  assert.doesNotMatch(denied.out, /Allowed: /);
+  const { calls } = JSON.parse((await verify(bundle.text, bundle.key, '--report', '--json')).out);
+  const one = await verify(bundle.text, bundle.key, '--report', '--call', calls[0].callId, '--format', 'markdown');
+  assert.equal(one.out.match(/^### /gm)?.length, 1, one.out);
+  const unknown = await verify(bundle.text, bundle.key, '--report', '--call', 'nobody');
+  assert.deepEqual([unknown.code, unknown.out], [2, '']);
+  assert.equal((await verify(bundle.text, bundle.key, '--denied')).code, 2);
+});
+
+test('a bundle that is not sound has no report, and one without content says what is not shown', async (t) => {
+  const verify = verifier(t);
+  const altered = JSON.parse(bundle.text);
+  altered.events[3] = altered.events[3].replace('"data"', '"dbta"');
+  for (const format of ['text', 'html', 'json']) {
+    const { code, out } = await verify(JSON.stringify(altered), bundle.key, '--report', '--format', format);
+    assert.equal(code, 1);
+    assert.doesNotMatch(out, /Denied: |<h1>|"events"/);
+  }
+  const { text, key } = await bundleOf(service, traceId, '?content=omit');
+  const { code, out, first } = await verify(text, key, '--report');
+  assert.equal(code, 8, out);
+  assert.match(first, /^SOUND AS FAR AS IT GOES: /);
+  assert.match(out, /^Not shown: the bundle was exported without content/m);
+  assert.match(out, /Denied: /);
+});
