@@ -134,7 +134,8 @@ export async function everyPage(
 export const endless = (pages: number): ServiceUnreachable =>
   new ServiceUnreachable(`the answer has over ${pages} pages`);
 
-function parse(text: string): Json | undefined {
+/** The JSON of an answer; undefined if it is none. */
+export function parse(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json;
   } catch {
@@ -142,7 +143,8 @@ function parse(text: string): Json | undefined {
   }
 }
 
-function problemOf(status: number, parsed: Json | undefined): Error {
+/** The error of an answer that is no 2xx. */
+export function problemOf(status: number, parsed: Json | undefined): Error {
   const problem = isJsonObject(parsed) ? parsed : {};
   const textAt = (key: string): string | undefined => {
     const value = ownValue(problem, key);

@@ -4,8 +4,8 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { parseStrictJson } from '../../libs/kernel/strict-json.js';
 import type { Role } from '../../libs/vocabulary/words.js';
-import type { Call } from './client.js';
-import { connect, type ConnectionOptions } from './connection.js';
+import { createCall, type Call, type ClientOptions } from './client.js';
+import { serviceFor, type ConnectionOptions } from './connection.js';
 import { jsonText } from './print.js';
 import { EXIT, UsageError, type World } from './world.js';
 
@@ -13,6 +13,7 @@ import { EXIT, UsageError, type World } from './world.js';
 export interface Session<Options> {
   readonly world: World;
   readonly call: Call;
+  readonly service: ClientOptions;
   /** Arguments by position. */
   readonly args: readonly string[];
   readonly options: Options & { readonly json?: boolean };
@@ -59,9 +60,11 @@ export function serviceAction<Options>(
     .action(async (...all: unknown[]) => {
       const self = all.at(-1) as Command;
       const options = self.opts<Options & ConnectionOptions & { json?: boolean }>();
+      const service = serviceFor(world, options, role);
       const session: Session<Options> = {
         world,
-        call: connect(world, options, role),
+        call: createCall(service),
+        service,
         args: self.args,
         options,
         show: (answer, lines, asJson) =>

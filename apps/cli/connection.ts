@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { isJsonObject, ownValue, type Json } from '../../libs/kernel/canonical-json.js';
 import { isLoopback } from '../../libs/kernel/loopback.js';
 import type { Role } from '../../libs/vocabulary/words.js';
-import { createCall, type Call } from './client.js';
+import type { ClientOptions } from './client.js';
 import { UsageError, type World } from './world.js';
 
 export const DEFAULT_SERVER = 'http://127.0.0.1:7070';
@@ -14,15 +14,15 @@ export interface ConnectionOptions {
   readonly plainHttp?: boolean | undefined;
 }
 
-/** Connects to the service in a role. A token comes from a file or the environment, never from the command line. */
-export function connect(world: World, options: ConnectionOptions, role: Role): Call {
+/** The service and the token of a role. A token comes from a file or the environment, never from the command line. */
+export function serviceFor(world: World, options: ConnectionOptions, role: Role): ClientOptions {
   const server = serverUrl(options.server ?? world.env['SALLYPORT_URL'] ?? serverOf(world.env) ?? DEFAULT_SERVER);
   if (server.protocol === 'http:' && !isLoopback(server.hostname) && options.plainHttp !== true) {
     throw new UsageError(
       `a token would travel unencrypted to ${server.host}: use https, or --plain-http in a closed network`,
     );
   }
-  return createCall({ server, token: tokenFor(world, options.tokenFile, server, role) });
+  return { server, token: tokenFor(world, options.tokenFile, server, role) };
 }
 
 /** The address of the service that these settings start: `SALLYPORT_HTTP`, over TLS if there is a certificate. */

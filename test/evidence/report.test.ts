@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from '../../apps/cli/program.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
 import { expecting, readyWorld } from '../support/world.js';
@@ -72,4 +76,32 @@ test('a bundle that is not sound has no report, and one without content says wha
   assert.match(first, /^SOUND AS FAR AS IT GOES: /);
   assert.match(out, /^Not shown: the bundle was exported without content/m);
   assert.match(out, /Denied: /);
+});
+
+test('sallyport bundle writes the bundle that verify reads, for its owner alone, or no file', async (t) => {
+  const cwd = mkdtempSync(join(tmpdir(), 'bundle-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  const sallyport = async (...args: string[]) => {
+    let [out, err] = ['', ''];
+    const code = await run(args, {
+      env: { SALLYPORT_TOKEN: service.tokens.auditor, SALLYPORT_URL: service.url },
+      cwd,
+      out: (piece) => void (out += piece),
+      err: (piece) => void (err += piece),
+      readStdin: () => Promise.resolve(''),
+    });
+    return { code, out, err };
+  };
+  const whole = await sallyport('bundle', traceId, '--out', 'trace.json');
+  assert.equal(whole.code, 0, whole.err);
+  assert.match(whole.out, /^wrote trace\.json \(\d+ bytes\)\nnext: sallyport verify trace\.json --key /);
+  assert.equal(statSync(join(cwd, 'trace.json')).mode & 0o777, 0o600);
+  const text = readFileSync(join(cwd, 'trace.json'), 'utf8');
+  assert.equal((await verifier(t)(text, bundle.key)).code, 0);
+  assert.equal((await sallyport('bundle', traceId, '--out', 'less.json', '--content', 'omit')).code, 0);
+  assert.equal(readFileSync(join(cwd, 'less.json'), 'utf8').includes('sum up the week'), false);
+  const unknown = await sallyport('bundle', 'ab'.repeat(16), '--out', 'none.json');
+  assert.deepEqual([unknown.code, readdirSync(cwd).sort()], [4, ['less.json', 'trace.json']]);
+  assert.match(unknown.err, /^sallyport: not_found: /);
+  assert.equal((await sallyport('bundle', traceId, '--out', 'no/such/folder.json')).code, 2);
 });

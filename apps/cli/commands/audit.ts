@@ -5,6 +5,7 @@ import { showReport, withFormat, type FormatOptions } from '../report/show.js';
 import { readPages, traceOf } from '../report/trace-evidence.js';
 import { selected, traceReport, type Selection } from '../report/trace-report.js';
 import { UsageError, type World } from '../world.js';
+import { addBundle } from './bundle.js';
 import { addCalls } from './calls.js';
 import { addReplay } from './replay.js';
 
@@ -17,6 +18,7 @@ interface TraceOptions extends FormatOptions {
 export function addAudit(program: Command, world: World, exits: Exits): void {
   addTrace(program, world, exits);
   addCalls(program, world, exits);
+  addBundle(program, world, exits);
   addReplay(program, world, exits);
 }
 

@@ -7,8 +7,8 @@ import type { Role } from '../../../libs/vocabulary/words.js';
 import { openServer, type OpenServer, type Target } from '../capture/observe.js';
 import { findProvenance } from '../provenance/provenance.js';
 import { registrationOf, type Registration } from '../capture/registration.js';
-import { path, ServiceProblem, type Call } from '../client.js';
-import { connect } from '../connection.js';
+import { createCall, path, ServiceProblem, type Call } from '../client.js';
+import { serviceFor } from '../connection.js';
 import { at, printable } from '../print.js';
 import type { World } from '../world.js';
 import { DemoFailure, DOCUMENT, type Stage } from './stage.js';
@@ -38,7 +38,7 @@ export interface Change {
 
 /** Starts the real file server, and prepares its registration as `sallyport capture` would. */
 export async function setScene(stage: Stage, world: World): Promise<Scene> {
-  const as = (role: Role): Call => connect({ ...world, env: stage.env }, { server: stage.server }, role);
+  const as = (role: Role): Call => createCall(serviceFor({ ...world, env: stage.env }, { server: stage.server }, role));
   const entry = serverFile();
   const command = [process.execPath, entry, stage.documents];
   const target: Target = { command, env: [] };
