@@ -37,14 +37,28 @@ export interface ExportSources {
 export interface BundleExport {
   /** The events of the trace that no checkpoint has yet: they are not in the bundle. */
   readonly unsealed: number;
-  /** The JSON text. Throws what the log, the keyring and the source of proofs throw. */
+  /** The JSON text. Throws `ExportStopped`, and what the log, the keyring and the source of proofs throw. */
   readonly pieces: AsyncGenerator<string>;
 }
 
-/** The bundle would be larger than a verifier takes. Nothing more of it is written. */
-export class BundleTooLarge extends Error {
-  override readonly name = 'BundleTooLarge';
+/** The bundle would be larger than a verifier takes, or nothing proves one of its events. Nothing more of it is written. */
+export class ExportStopped extends Error {
+  override readonly name = 'ExportStopped';
+
+  constructor(readonly refusal: Refusal) {
+    super(refusal.detail);
+  }
 }
+
+const tooLarge = (detail: string): ExportStopped => new ExportStopped(refusal('too_large', detail));
+
+const notSealed = (position: bigint): ExportStopped =>
+  new ExportStopped(
+    refusal(
+      'evidence_damaged',
+      `the event at position ${position} is not the one that the checkpoints of the log have`,
+    ),
+  );
 
 const TOO_MANY = (maxEvents: number): string => `the bundle would have more than ${maxEvents} events`;
 
@@ -80,8 +94,8 @@ export async function exportBundle(
 
 class BundleWriter {
   private readonly needs = new Needs();
-  /** Of each event, in order. A damaged one has none. */
-  private readonly ids: (string | undefined)[] = [];
+  /** The id of each event, in order. A damaged one has none. */
+  private readonly ids: { readonly id: string | undefined; readonly position: bigint }[] = [];
   private readonly through: bigint;
   private chars = 0;
 
@@ -95,12 +109,11 @@ class BundleWriter {
     this.through = BigInt(trace.sealed.through);
   }
 
-  /** Throws `BundleTooLarge`. */
+  /** Throws `ExportStopped`. */
   async *pieces(refusals: readonly Reference[]): AsyncGenerator<string> {
     for await (const piece of this.members(refusals)) {
       this.chars += piece.length;
-      if (this.chars > MAX_BUNDLE_BYTES)
-        throw new BundleTooLarge(`the bundle would have more than ${MAX_BUNDLE_BYTES} bytes`);
+      if (this.chars > MAX_BUNDLE_BYTES) throw tooLarge(`the bundle would have more than ${MAX_BUNDLE_BYTES} bytes`);
       yield piece;
     }
   }
@@ -113,7 +126,7 @@ class BundleWriter {
     await this.needDrift();
     // Now it is known how far back the capabilities, policies, principals and directives reach.
     const needed = [...this.needs.revisions.values()].reduce((sum, revision) => sum + revision, 0);
-    if (this.ids.length + needed > this.maxEvents) throw new BundleTooLarge(TOO_MANY(this.maxEvents));
+    if (this.ids.length + needed > this.maxEvents) throw tooLarge(TOO_MANY(this.maxEvents));
     for (const [stream, revision] of this.needs.revisions) {
       if (revision > 0) yield* this.eventsOf(stream, (event) => this.needs.takeControl(event), revision);
     }
@@ -151,7 +164,7 @@ class BundleWriter {
       const isDamaged = !isWhole(event);
       const separator = this.ids.length === 0 ? '' : ',';
       text += separator + JSON.stringify(isDamaged ? damagedEvent(event) : event.json);
-      this.ids.push(isDamaged ? undefined : idIn(event.json));
+      this.ids.push({ id: isDamaged ? undefined : idIn(event.json), position: event.position });
       if (!isDamaged) take(event);
     }
     return text;
@@ -228,17 +241,19 @@ class BundleWriter {
     yield shared.added(completeness);
     for (let at = 0; at < this.ids.length; at += PAGE) {
       const page = this.ids.slice(at, at + PAGE);
-      const ids = page.filter((id) => id !== undefined);
+      const ids = page.flatMap(({ id }) => id ?? []);
       const proven = await this.sources.proofs.ask({ kind: 'evidence', ids, streams: [], size });
-      const proofs = [...(proven?.events ?? [])];
-      for (const id of page) {
+      if (proven === undefined) throw new LogUnavailable('the proofs of the log are made again');
+      const proofs = [...proven.events];
+      for (const { id, position } of page) {
         // Nothing can be proven of a damaged event. Its number only keeps the lists alike.
         if (id === undefined) {
           leaves.push(0);
           continue;
         }
         const proof = proofs.shift();
-        if (proof === undefined) throw new LogUnavailable('a sealed event has no leaf: its proof is made again');
+        // Its text was changed with its id, and no leaf is of that.
+        if (proof === undefined) throw notSealed(position);
         leaves.push(proof.index);
         yield shared.added(proof);
       }

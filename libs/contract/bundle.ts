@@ -24,5 +24,5 @@ export const exportBundle = operation({
   }),
   answers: { 200: named('Bundle', Bundle, { description: 'The evidence of one trace, with proofs.' }) },
   headers: { 'content-disposition': 'attachment; filename="sallyport-bundle.json"' },
-  problems: ['too_large'],
+  problems: ['too_large', 'evidence_damaged'],
 });

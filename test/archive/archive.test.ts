@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestOfBytes } from '../../libs/kernel/digest.js';
+import { reseal, rowsOf } from '../seal/ground.js';
 import { addPrincipal } from '../support/actors.js';
 import { sallyportIn } from '../backup/ground.js';
 import { after, before, test } from '../support/testing.js';
@@ -164,15 +165,38 @@ test('a log without removed events is backed up, restored and checked', async ()
   assert.match(await assertWhole(restored), /18 events that were archived and removed/);
 });
 
+test('a trace with a sealed event that was written again is left out, and its bundle says where', async () => {
+  const folder = ground.copy();
+  const [broken, whole] = folder.tasks.ended;
+  const position = inLog(folder, (db) => {
+    const row = rowsOf(db, 'OutcomeRecorded').find(({ json }) => json.includes(String(broken.taskId)));
+    if (row === undefined) throw new Error('the task has no outcome');
+    reseal(db, row, () => ({ actor: 'somebody' }));
+    return row.position;
+  });
+  const damaged = `the event at position ${position} is not the one that the checkpoints of the log have`;
+  const args = ['archive', '--before', folder.before, '--out', archiveOf(folder)];
+  const { code, out } = await commandOn(folder, ...args);
+  assert.deepEqual([code, out.split('\n')[0]], [1, `left out: trace ${broken.traceId}: ${damaged}`]);
+  assert.deepEqual(
+    listsOf(folder).map(({ traces }) => traces.map(({ traceId }) => traceId)),
+    [[whole?.traceId]],
+  );
+  const service = await startIn(folder);
+  const answer = await service.call('auditor', 'GET', `/v1/audit/traces/${broken.traceId}/bundle`);
+  await service.stop('keep');
+  assert.deepEqual([answer.status, answer.body.code, answer.body.detail], [500, 'evidence_damaged', damaged]);
+});
+
 test('an archive needs a stopped service, a time that is past, and a person who agrees', async () => {
   const folder = ground.copy();
   const args = ['archive', '--before', folder.before, '--out', archiveOf(folder)];
   const unasked = await commandOn(folder, ...args, '--prune');
   assert.deepEqual([unasked.code, /--yes/.test(unasked.err)], [2, true]);
   const ahead = await commandOn(folder, 'archive', '--before', '2999-01-01', '--out', archiveOf(folder));
-  assert.deepEqual([ahead.code, ahead.err], [1, 'sallyport: --before is in the future\n']);
+  assert.deepEqual([ahead.code, ahead.err], [2, 'sallyport: --before is in the future\n']);
   const wrong = await commandOn(folder, 'archive', '--before', 'soon', '--out', archiveOf(folder));
-  assert.equal(wrong.code, 1);
+  assert.equal(wrong.code, 2);
   const nowhere = { ...folder, dataDir: join(folder.dataDir, '..', 'nowhere') };
   const empty = await commandOn(nowhere, ...args);
   assert.deepEqual([empty.code, /there is no log/.test(empty.err), existsSync(nowhere.dataDir)], [1, true, false]);

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArchiveList } from '../../../libs/audit/archives.js';
-import { BundleTooLarge } from '../../../libs/bundle/export.js';
+import { ExportStopped } from '../../../libs/bundle/export.js';
 import { canonicalJson } from '../../../libs/kernel/canonical-json.js';
 import { digestOfBytes, type Digest } from '../../../libs/kernel/digest.js';
 import { ok } from '../../../libs/kernel/result.js';
@@ -28,6 +28,11 @@ export class ArchiveError extends Error {
   override readonly name = 'ArchiveError';
 }
 
+/** The arguments are wrong. The message is one line for an operator. */
+export class WrongUsage extends Error {
+  override readonly name = 'WrongUsage';
+}
+
 export interface ArchiveOptions {
   readonly before: Instant;
   readonly out: string;
@@ -50,7 +55,8 @@ export interface Archived {
 /**
  * Archives the traces that ended before a time. Each bundle is on the disk and verified from there before anything is
  * recorded, and everything is recorded and sealed before anything is removed. A crash at any point loses nothing, and the
- * same command again completes it. No service may run on the data folder. Throws `ArchiveError`, and the errors of a start.
+ * same command again completes it. No service may run on the data folder. Throws `ArchiveError`,
+ * `WrongUsage`, and the errors of a start.
  */
 export async function archiveFolder(settings: Settings, options: ArchiveOptions): Promise<Archived> {
   // A start would make a new installation there.
@@ -62,7 +68,7 @@ export async function archiveFolder(settings: Settings, options: ArchiveOptions)
   const run = new ArchiveRun(service, options);
   try {
     // An open task would count as ended, because its expiry is before that time.
-    if (options.before > service.control.time.now()) throw new ArchiveError('--before is in the future');
+    if (options.before > service.control.time.now()) throw new WrongUsage('--before is in the future');
     await run.writeAll(await sentTo(settings, service.stores.log));
   } finally {
     // It seals what was recorded.
@@ -112,7 +118,7 @@ class ArchiveRun {
     try {
       this.chunk.push({ trace, ...(await writeBundle(sources, trace.traceId, this.options.out)) });
     } catch (error) {
-      if (!(error instanceof BundleRefused) && !(error instanceof BundleTooLarge)) throw error;
+      if (!(error instanceof BundleRefused) && !(error instanceof ExportStopped)) throw error;
       this.leftOut.push({ traceId: trace.traceId, why: error.message });
     }
   }

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 import { codeOf } from '../../../libs/sqlite-file/codes.js';
 import { readSettings } from '../settings.js';
-import { archiveFolder, type Archived } from './archive.js';
+import { archiveFolder, WrongUsage, type Archived } from './archive.js';
 import { instantOf } from './closed-traces.js';
 
 /**
  * `sallyport archive`: `--before <date> --out <folder> [--prune] [--json]`. Exits with 1 if a trace was left out that should
- * have been archived.
+ * have been archived, and with 2 if the arguments are wrong.
  */
 async function main(args: readonly string[]): Promise<void> {
   process.umask(0o077);
@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<void> {
   });
   const { before: text, out, prune, json } = values;
   const before = instantOf(text);
-  if (before === undefined || out === '') throw new Error('--before needs a date, and --out a folder');
+  if (before === undefined || out === '') throw new WrongUsage('--before needs a date, and --out a folder');
   const archived = await archiveFolder(readSettings(process.env), { before, out, prune });
   const lines = json ? [JSON.stringify(archived, undefined, 2)] : linesOf(archived, out, prune);
   process.stdout.write(lines.map((line) => `${line}\n`).join(''));
@@ -41,5 +41,5 @@ main(process.argv.slice(2)).catch((error: unknown) => {
   const isSystem = error instanceof Error && ('errno' in error || 'errcode' in error);
   const text = isSystem || !(error instanceof Error) ? `the archive cannot be made: ${codeOf(error)}` : error.message;
   process.stderr.write(`sallyport: ${text}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof WrongUsage ? 2 : 1;
 });

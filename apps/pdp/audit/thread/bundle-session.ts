@@ -1,6 +1,6 @@
-import { BundleTooLarge, type BundleExport } from '../../../../libs/bundle/export.js';
+import { ExportStopped, type BundleExport } from '../../../../libs/bundle/export.js';
 import type { ProofQuery, ProofSource } from '../../../../libs/bundle/proof-source.js';
-import { refusal, type Refusal } from '../../../../libs/kernel/refusal.js';
+import type { Refusal } from '../../../../libs/kernel/refusal.js';
 import type { Result } from '../../../../libs/kernel/result.js';
 import type { SealedEvidence } from '../../../../libs/seal/messages.js';
 
@@ -48,7 +48,7 @@ export class BundleSession implements ProofSource {
     this.asked?.(answer);
     this.asked = undefined;
     this.working ??= this.exported === undefined ? this.begin() : this.next(this.exported);
-    const step = await Promise.race([this.working.catch(tooLarge), question]);
+    const step = await Promise.race([this.working.catch(stopped), question]);
     if (step.kind !== 'question') this.working = undefined;
     return step;
   }
@@ -72,8 +72,8 @@ export class BundleSession implements ProofSource {
   }
 }
 
-/** The rest of a bundle may turn out to be too large while it is written. */
-function tooLarge(error: unknown): BundleStep {
-  if (!(error instanceof BundleTooLarge)) throw error;
-  return { kind: 'refused', refusal: refusal('too_large', error.message) };
+/** A bundle may turn out to be too large, or damaged, while it is written. */
+function stopped(error: unknown): BundleStep {
+  if (!(error instanceof ExportStopped)) throw error;
+  return { kind: 'refused', refusal: error.refusal };
 }
