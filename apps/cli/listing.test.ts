@@ -48,10 +48,13 @@ test('each option of calls becomes a condition', async () => {
     to: '2026-11-29T23:59:59.999Z',
     limit: '50',
   });
+  stub.reset();
+  // An empty list asks for archives too.
+  stub.reply.body = { items: [item('a')] };
   await stub.cli(['calls', '--allowed']);
   await stub.cli(['calls']);
-  assert.match(stub.asked[1]?.path ?? '', /decision=allow/);
-  assert.doesNotMatch(stub.asked[2]?.path ?? '', /decision/);
+  assert.match(stub.asked[0]?.path ?? '', /decision=allow/);
+  assert.doesNotMatch(stub.asked[1]?.path ?? '', /decision/);
 });
 
 test('each option of events becomes a condition', async () => {
@@ -102,6 +105,24 @@ test('pages are followed up to the limit, or to the end', async () => {
       .map((line) => JSON.parse(line) as unknown),
     json.items,
   );
+});
+
+test('an empty list of a log without archives says nothing of them, and a wrong reason names the codes', async () => {
+  stub.reply.body = { items: [] };
+  assert.equal((await stub.cli(['calls'])).out, 'no such call\n');
+  const wrong = await stub.cli(['calls', '--reason', 'nonsense']);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /^sallyport: --reason needs one of ok, capability_unregistered, .*, view_stale\n$/);
+});
+
+test('a finding about a whole response has no path', async () => {
+  const findings = [
+    { severity: 'high', kind: 'disabled', path: '' },
+    { severity: 'low', kind: 'marker', path: '/content/0' },
+  ];
+  stub.reply.body = { verdict: 'rejected', rawDigest: 'sha256:aa', findings };
+  const { out } = await stub.cli(['respond', 'c1', '--task', 't1', '--result', '{}']);
+  assert.match(out, /^finding: high disabled\nfinding: low marker at \/content\/0$/m);
 });
 
 test('CSV has a head, and no cell is a formula, ends its line or moves a terminal', async () => {

@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander';
 import { ownValue, type Json } from '../../libs/kernel/canonical-json.js';
-import { query } from './client.js';
+import { query, type Call } from './client.js';
 import { positiveInteger, type Session } from './command.js';
-import { jsonText, list, table, visible } from './print.js';
+import { jsonText, list, printable, table, visible } from './print.js';
 import { UsageError } from './world.js';
 
 const FORMATS = ['text', 'json', 'csv', 'jsonl'] as const;
@@ -21,6 +21,8 @@ export interface Listing {
   readonly pageItems: number;
   /** The line for an empty list. */
   readonly none: string;
+  /** A second line for an empty list, about other places that may have the items. */
+  readonly hint?: (call: Call) => Promise<string | undefined>;
   /** The cells of an item for a person. */
   readonly rowOf: (item: Json) => readonly string[];
   /** The columns of CSV, with the cell of an item. */
@@ -63,8 +65,10 @@ export async function printListing(
     next = typeof cursor === 'string' && cursor !== next ? cursor : undefined;
   } while (next !== undefined && printed < most);
   if (format === 'json') world.out(`${jsonText(next === undefined ? { items: held } : { items: held, next })}\n`);
-  else if (format === 'text' && printed === 0) world.out(`${listing.none}\n`);
-  else if (format === 'text' && next !== undefined) world.out('… and more: --all lists them\n');
+  else if (format === 'text' && printed === 0) {
+    const hint = await listing.hint?.(call);
+    world.out(hint === undefined ? `${listing.none}\n` : `${listing.none}\n${printable(hint, 600)}\n`);
+  } else if (format === 'text' && next !== undefined) world.out('… and more: --all lists them\n');
 }
 
 function linesOf(format: string, { rowOf, columns }: Listing, items: readonly Json[], isFirst: boolean): string[] {

@@ -140,7 +140,7 @@ export function buildProgram(world: World, exits: Exits): Command {
  * stdout.
  */
 function explain(error: unknown, world: World, json: boolean): number {
-  const say = (text: string): void => world.err(`sallyport: ${printable(text, 600)}\n`);
+  const say = (text: string): void => world.err(`sallyport: ${printable(text, 1_000)}\n`);
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (error instanceof UsageError) {
     say(error.message);

@@ -140,6 +140,14 @@ test('a trace that was removed says where it is: in its report, its replay and i
   assert.match(JSON.stringify(bundle.body), new RegExp(`archived and removed: its bundle is ${file}`));
   const cli = (...args: string[]) =>
     sallyportIn({ SALLYPORT_URL: service.url, SALLYPORT_TOKEN: service.tokens.auditor }, folder.dataDir, ...args);
+  const hint =
+    /an archive of traces, the last one of those that ended before \S+Z \(position \d+\)\. .* in its bundles/;
+  const none = await cli('calls', '--task', task.taskId);
+  assert.match(none.out, /^no such call\nThe log has /);
+  assert.match(none.out, hint);
+  const gone = await cli('call', 'd01ae1a2-f0a4-45b9-a200-3827b40f3b4b');
+  assert.equal(gone.code, 4);
+  assert.match(gone.err, hint);
   const told = await cli('trace', task.traceId);
   assert.equal(told.code, 0, told.err);
   assert.match(told.out, new RegExp(`archived +its calls were removed: see bundle ${file}`));

@@ -195,9 +195,11 @@ function verdictLines(answer: JsonObject): string[] {
   const parts = list(answer, 'content', 'parts');
   return [
     printable(`${at(answer, 'verdict')} ${at(answer, 'rawDigest')}`),
-    ...list(answer, 'findings').map((one) =>
-      printable(`finding: ${at(one, 'severity')} ${at(one, 'kind')} at ${at(one, 'path')}`),
-    ),
+    ...list(answer, 'findings').map((one) => {
+      // A finding about the whole response, such as that it came too late, has no path.
+      const where = at(one, 'path') === '' ? '' : ` at ${at(one, 'path')}`;
+      return printable(`finding: ${at(one, 'severity')} ${at(one, 'kind')}${where}`);
+    }),
     ...parts.flatMap((part) =>
       at(part, 'type') === 'text'
         ? at(part, 'text')

@@ -1,6 +1,8 @@
 import { Option, type Command } from 'commander';
 import type { Json } from '../../../libs/kernel/canonical-json.js';
-import { path, query, type Call } from '../client.js';
+import { ReasonCode } from '../../../libs/vocabulary/words.js';
+import { archiveHint } from '../archived.js';
+import { path, query, ServiceProblem, type Call } from '../client.js';
 import { describe, positiveInteger, serviceAction, type Exits } from '../command.js';
 import { printListing, withListing, type Listing, type ListingOptions } from '../listing.js';
 import { at } from '../print.js';
@@ -29,6 +31,8 @@ interface CallsOptions extends ListingOptions {
   readonly from?: string;
   readonly to?: string;
 }
+
+const REASONS: readonly string[] = ['ok', ...ReasonCode.options];
 
 /** Most items that the service answers at once. */
 const PAGE_ITEMS = 200;
@@ -73,6 +77,8 @@ function conditionsOf(options: CallsOptions): Listing['conditions'] {
   if (denied === true && allowed === true) throw new UsageError('--denied and --allowed exclude each other');
   if (!['deny', 'allow', 'all'].includes(decision)) throw new UsageError('--decision needs deny, allow or all');
   if (from !== undefined && to !== undefined && from > to) throw new UsageError('--from is after --to');
+  if (options.reason !== undefined && !REASONS.includes(options.reason))
+    throw new UsageError(`--reason needs one of ${REASONS.join(', ')}`);
   const { reason, user, agent, capability, version, operation, host, task, trace, identity, reviewStatus } = options;
   const named = { reason, user, agent, capability, version, operation, host, task, trace, identity, reviewStatus };
   const wanted = denied === true ? 'deny' : allowed === true ? 'allow' : decision === 'all' ? undefined : decision;
@@ -88,6 +94,7 @@ const LISTING: Omit<Listing, 'conditions'> = {
   target: path('audit', 'calls'),
   pageItems: PAGE_ITEMS,
   none: 'no such call',
+  hint: archiveHint,
   rowOf: (call) =>
     isDamaged(call)
       ? [damageOf(call)]
@@ -139,5 +146,13 @@ function addOne(program: Command, world: World, exits: Exits): void {
   });
 }
 
-const oneCall = (call: Call, callId: string, task: string | undefined) =>
-  call('GET', path('audit', 'calls', callId) + query({ task }));
+async function oneCall(call: Call, callId: string, task: string | undefined) {
+  try {
+    return await call('GET', path('audit', 'calls', callId) + query({ task }));
+  } catch (error) {
+    if (!(error instanceof ServiceProblem) || error.code !== 'not_found') throw error;
+    const hint = await archiveHint(call);
+    if (hint === undefined) throw error;
+    throw new ServiceProblem(error.status, error.code, `${error.message}. ${hint}`, error.errors);
+  }
+}
