@@ -65,11 +65,15 @@ test('a bundle that is not sound has no report, and one without content says wha
   const verify = verifier(t);
   const altered = JSON.parse(bundle.text);
   altered.events[3] = altered.events[3].replace('"data"', '"dbta"');
-  for (const format of ['text', 'html', 'json']) {
-    const { code, out } = await verify(JSON.stringify(altered), bundle.key, '--report', '--format', format);
-    assert.equal(code, 1);
-    assert.doesNotMatch(out, /Denied: |<h1>|"events"/);
-  }
+  // This fault is found after the streams were read.
+  const late = JSON.parse(bundle.text);
+  late.documents[`sha256:${'0'.repeat(64)}`] = { put: 'in' };
+  for (const falsified of [altered, late])
+    for (const format of ['text', 'html', 'json']) {
+      const { code, out } = await verify(JSON.stringify(falsified), bundle.key, '--report', '--format', format);
+      assert.equal(code, 1);
+      assert.doesNotMatch(out, /Denied: |<h1>|"events"/);
+    }
   const { text, key } = await bundleOf(service, traceId, '?content=omit');
   const { code, out, first } = await verify(text, key, '--report');
   assert.equal(code, 8, out);
