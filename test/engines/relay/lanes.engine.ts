@@ -71,7 +71,11 @@ describe('the relay on a real broker', () => {
       WAIT_MS,
     );
     const { records } = await reading(t, events);
-    await until(() => records.length === wanted.length, undefined, WAIT_MS);
+    await until(
+      () => records.length === wanted.length,
+      () => `${records.length} records of ${wanted.length}`,
+      WAIT_MS,
+    );
     assert.ok(new Set(records.map(({ partition }) => partition)).size === 3);
     assert.deepEqual(
       keptOf(records),
