@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileEntry, Manifest } from '../../libs/backup/manifest.js';
@@ -128,6 +128,7 @@ test('kill -9 in the middle of a backup leaves nothing that looks whole', async 
   const service = await startService();
   await service.stop('keep');
   const { dataDir } = service;
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
   // The backup waits for the keyring, after the log has been copied.
   const held = new DatabaseSync(join(dataDir, 'keys.db'));
   held.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
