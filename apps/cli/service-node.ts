@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -6,7 +7,7 @@ import { UsageError } from './world.js';
 
 const OLDEST_NODE = [24, 15] as const;
 /** A signal to this process is one to the program that runs in its place. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
 /** Whether this Node runs the service and the command line. */
 export function isNewEnough(): boolean {
@@ -32,10 +33,21 @@ export function nodeOfService(): string {
 
 /** Runs a script on another Node, in place of this process. Resolves to its exit code. */
 export async function runAgain(node: string, script: readonly string[]): Promise<number> {
-  const child = spawn(node, script, { stdio: 'inherit' });
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGTERM']));
-  });
+  const { code, signal } = await inForeground(node, script);
+  return code ?? 128 + constants.signals[signal ?? 'SIGTERM'];
+}
+
+/**
+ * Runs a program in the foreground, with the terminal and the signals of this process, and waits for its end. The program
+ * ends by itself after a signal, with what it has accepted. Rejects if it cannot be started.
+ */
+export async function inForeground(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }> {
+  const child = spawn(program, args, { ...options, stdio: 'inherit' });
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => child.kill(signal));
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  return { code, signal };
 }

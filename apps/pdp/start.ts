@@ -32,7 +32,7 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
       onTrouble: (reason) => logger.warn({ reason }, 'spans do not arrive'),
       onRecovered: () => logger.info('recovered: spans arrive again'),
     });
-    // The frameworks are loaded while the threads of the stores start. A failure is told below.
+    // The server's modules load while the threads of the stores start. The import below throws what this one swallows.
     const onThreadsStarting = (): void => void import('./server.js').catch(() => undefined);
     const service = await openService(settings, { tracing, onThreadsStarting, ...notices(logger) });
     const server = await import('./server.js')

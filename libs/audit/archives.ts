@@ -42,13 +42,13 @@ export function archiveListIn(bytes: Uint8Array): ArchiveList | undefined {
 
 /** Finds the archives that tasks were removed to. An instance serves one request, and reads each list once. */
 export class Archives {
-  private lists: Promise<readonly Held[]> | undefined;
+  private lists: Promise<readonly HeldList[]> | undefined;
 
   constructor(private readonly log: Pick<LogReading, 'read' | 'blob'>) {}
 
   /** Undefined if no archive names the task as removed. Throws `LogUnavailable`. */
   async of(taskId: string): Promise<ArchivedPlace | undefined> {
-    for (const { bytes, position, time } of await (this.lists ??= this.load())) {
+    for (const { bytes, position, time } of await (this.lists ??= archiveLists(this.log))) {
       // A list has many traces, so it is searched before it is read.
       if (!bytes.includes(taskId)) continue;
       const list = archiveListIn(bytes);
@@ -58,25 +58,26 @@ export class Archives {
     }
     return undefined;
   }
-
-  /** The newest first. */
-  private async load(): Promise<readonly Held[]> {
-    const held: Held[] = [];
-    for (const event of await this.log.read(families.archives.stream())) {
-      if (!isWhole(event)) continue;
-      const { position, json } = event;
-      const { data, time } = families.archives.read(json);
-      const bytes = await this.log.blob(data.digest);
-      if (bytes !== undefined) held.unshift({ bytes: Buffer.from(bytes), position, time });
-    }
-    return held;
-  }
 }
 
-interface Held {
+/** The document of a list, with its event. */
+interface HeldList {
   readonly bytes: Buffer;
   readonly position: bigint;
   readonly time: Instant;
+}
+
+/** The lists that the log names and still has, the newest first. Throws `LogUnavailable`. */
+export async function archiveLists(log: Pick<LogReading, 'read' | 'blob'>): Promise<readonly HeldList[]> {
+  const held: HeldList[] = [];
+  for (const event of await log.read(families.archives.stream())) {
+    if (!isWhole(event)) continue;
+    const { position, json } = event;
+    const { data, time } = families.archives.read(json);
+    const bytes = await log.blob(data.digest);
+    if (bytes !== undefined) held.unshift({ bytes: Buffer.from(bytes), position, time });
+  }
+  return held;
 }
 
 /** The tasks that these events open, and whose calls were archived and removed. Throws `LogUnavailable`. */

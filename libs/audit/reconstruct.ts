@@ -59,7 +59,7 @@ export class Reconstructor {
     private readonly history = new History(log),
     /** Absent if content must not be read: then the engines answer from the record. */
     private readonly contents?: Contents,
-    private readonly answers: PolicyAnswers = 'anew',
+    private readonly answers: PolicyAnswers = 'asked',
   ) {}
 
   /** An error is `Damage`: the log lacks an input of the decision. Throws what the log and the keyring throw. */

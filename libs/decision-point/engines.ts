@@ -44,10 +44,10 @@ export interface RulesOfThen {
 }
 
 /**
- * Whether policies answer again, or an earlier answer to the same question counts. Evidence that claims nothing
- * about a replay may be remembered.
+ * `asked`: Cedar evaluates each question. `remembered`: an earlier answer to the same question counts, for evidence that
+ * claims nothing about a replay.
  */
-export type PolicyAnswers = 'anew' | 'remembered';
+export type PolicyAnswers = 'asked' | 'remembered';
 
 /** Documents that must be loaded before a decision. */
 export interface MissingDocuments {
@@ -94,7 +94,7 @@ export class DecisionEngines {
    * The rules that replay a record. Undefined if this build does not have the record's decider, or if the record names
    * an engine of an unknown kind.
    */
-  rulesOf({ decider, cedar, ...others }: EngineVersions, answers: PolicyAnswers = 'anew'): RulesOfThen | undefined {
+  rulesOf({ decider, cedar, ...others }: EngineVersions, answers: PolicyAnswers = 'asked'): RulesOfThen | undefined {
     const version = deciders[decider];
     if (version === undefined || Object.keys(others).length > 0) return undefined;
     const policies = this.cedars.get(cedar);

@@ -1,4 +1,4 @@
-import { archiveListIn } from '../../../libs/audit/archives.js';
+import { archiveListIn, archiveLists } from '../../../libs/audit/archives.js';
 import { parseEvent } from '../../../libs/event-log/event.js';
 import { everyEvent } from '../../../libs/event-log/every-event.js';
 import type { LogReading } from '../../../libs/event-log/port.js';
@@ -61,10 +61,8 @@ const isPruned = async (log: LogReading, taskId: string): Promise<boolean> =>
 
 async function archivedTraces(log: LogReading): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
-  for (const { json } of await log.read(families.archives.stream())) {
-    const bytes = await log.blob(families.archives.read(json).data.digest);
-    for (const { traceId } of bytes === undefined ? [] : (archiveListIn(bytes)?.traces ?? [])) found.add(traceId);
-  }
+  for (const { bytes } of await archiveLists(log))
+    for (const { traceId } of archiveListIn(bytes)?.traces ?? []) found.add(traceId);
   return found;
 }
 

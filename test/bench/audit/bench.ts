@@ -12,7 +12,7 @@ import { openFacts } from './log-facts.js';
 import { startMixedRun, type MixedRun } from './mixed-run.js';
 import { differences, replayAll, replayFromBundles, type Replays } from './replays.js';
 import { measureRebuild, removeIndex } from './rebuild.js';
-import { isFaulty, printed, type AuditReport } from './report.js';
+import { isFaulty, printed, type AuditReport, type AuditSizes } from './report.js';
 import { recoverSome } from './sampled.js';
 import { decideByStream } from './stream.js';
 import { walkAll } from './walks.js';
@@ -47,15 +47,9 @@ const SEALED_MS = 2_000;
 /** Ends the run even if something hangs. */
 const MAX_MS = 90 * 60_000;
 
-interface Options {
+interface Options extends AuditSizes {
   readonly folder: string;
   readonly parts: readonly string[];
-  readonly decisions: number;
-  readonly events: number;
-  readonly auditors: number;
-  readonly turns: number;
-  readonly replays: number;
-  readonly seed: number;
 }
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);

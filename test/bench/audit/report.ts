@@ -9,17 +9,19 @@ import type { Walk } from './walks.js';
 
 /** The report of the auditor's trial, in Markdown. */
 
+export interface AuditSizes {
+  readonly decisions: number;
+  readonly events: number;
+  readonly auditors: number;
+  readonly turns: number;
+  readonly replays: number;
+  readonly seed: number;
+}
+
 export interface AuditReport {
   readonly at: string;
   readonly machine: Machine;
-  readonly sizes: {
-    readonly decisions: number;
-    readonly events: number;
-    readonly auditors: number;
-    readonly turns: number;
-    readonly replays: number;
-    readonly seed: number;
-  };
+  readonly sizes: AuditSizes;
   readonly trial?: {
     readonly decisions: number;
     /** Without bookkeeping. */
