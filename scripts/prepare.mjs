@@ -3,7 +3,7 @@
 // The install puts a Node 24 into node_modules/.bin, and npm scripts run on that one. A platform for which the registry
 // has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -85,7 +85,9 @@ function build() {
   const compiledOf = (file) => dist + file.slice(root.length).replace(/\.ts$/, '.js');
   const isMissing = files.some((file) => !file.endsWith('.d.ts') && !ours.left.has(compiledOf(file)));
   const protos = filesIn(join(root, 'proto')).filter((file) => file.endsWith('.proto'));
-  const inputs = [...files, ...protos, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
+  const packs = join('libs', 'content', 'packs');
+  const data = filesIn(join(root, packs)).filter((file) => !file.endsWith('.ts'));
+  const inputs = [...files, ...protos, ...data, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
   const isCurrent = Math.max(...inputs.map(modified)) < modified(stamp);
   const isWhole = !isMissing && ours.deleted + host.deleted === 0 && host.left.has(join(hostDist, 'host', 'index.js'));
   if (isCurrent && isWhole) return;
@@ -93,6 +95,8 @@ function build() {
   // tsc does not see that a compiled file is missing, unless it knows nothing.
   if (isMissing) rmSync(join(dist, '.tsbuildinfo'), { force: true });
   run('the build', process.execPath, [join(root, 'node_modules', '@typescript', 'native', 'bin', 'tsc'), '-p', root]);
+  // Rule packs are data: the compiled code reads them from the same place.
+  for (const file of data) cpSync(file, join(dist, file.slice(root.length)));
   // `npx sallyport` links the program once, and starts it as a program.
   chmodSync(join(dist, 'apps', 'cli', 'main.js'), 0o755);
   run('the build of @sallyport/host', process.execPath, [join(root, 'scripts', 'host-package.mjs'), '--incremental']);

@@ -138,3 +138,8 @@ function evenFolded(text: string): string {
   }
   return Buffer.from(units.buffer).toString('utf16le');
 }
+
+/** The unit of the ASCII character that a UTF-16 unit resembles, or 0. */
+export function asciiLookAlike(unit: number): number {
+  return folds().even[unit] ?? 0;
+}

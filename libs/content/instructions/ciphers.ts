@@ -1,0 +1,165 @@
+import { mirrorAlphabet, rotated } from './alphabet.js';
+import type { Derived } from './derived.js';
+import { vocabularyOf, type Vocabulary } from './vocabulary.js';
+import type { Language } from './sentences.js';
+import { Break, type Words } from './tokens.js';
+
+const LEET: Readonly<Record<string, string>> = {
+  '0': 'o',
+  '1': 'i',
+  '2': 'z',
+  '3': 'e',
+  '4': 'a',
+  '5': 's',
+  '6': 'g',
+  '7': 't',
+  '8': 'b',
+  '9': 'g',
+  '@': 'a',
+  $: 's',
+  '!': 'i',
+  '|': 'i',
+  '+': 't',
+  '€': 'e',
+};
+const MIXED = /[a-z][0-9@$!|+€]|[0-9@$!|+€][a-z]/;
+const MAX_GROUP = 64;
+
+/** Adds what a text says in letters that are shifted, mirrored, spaced out, run together or replaced by digits. */
+export function addDeciphered(lower: string, words: Words, language: Language, derived: Derived): void {
+  const vocabulary = vocabularyOf(language);
+  for (let from = 0; from < words.count;) {
+    let to = from + 1;
+    while (to < words.count && to - from < MAX_GROUP && !endsGroup(lower, words, to)) to += 1;
+    addGroup(lower, words, from, to, vocabulary, derived);
+    from = to;
+  }
+}
+
+/** Groups are lines and quoted texts: what surrounds a cipher is not a part of it. */
+function endsGroup(lower: string, words: Words, at: number): boolean {
+  if (words.before[at] === Break.none) return false;
+  return /[\n"]|: /.test(lower.slice(words.end[at - 1], words.start[at]));
+}
+
+interface Counts {
+  plain: number;
+  rotated: number;
+  mirrored: number;
+  mixed: number;
+  single: number;
+}
+
+function addGroup(
+  lower: string,
+  words: Words,
+  from: number,
+  to: number,
+  vocabulary: Vocabulary,
+  derived: Derived,
+): void {
+  const counts: Counts = { plain: 0, rotated: 0, mirrored: 0, mixed: 0, single: 0 };
+  for (let at = from; at < to; at += 1) {
+    const word = words.word[at] ?? '';
+    if (vocabulary.plain.has(word)) counts.plain += 1;
+    if (vocabulary.rotated.has(word)) counts.rotated += 1;
+    if (vocabulary.mirrored.has(word)) counts.mirrored += 1;
+    if (word.length === 1) counts.single += 1;
+    else if (MIXED.test(word)) counts.mixed += 1;
+    if (word.length >= 14) addRunTogether(word, words.start[at] ?? 0, vocabulary, derived);
+  }
+  const span = [words.start[from] ?? 0, words.end[to - 1] ?? 0] as const;
+  const text = lower.slice(...span);
+  const add = (decoded: string, detector: string): void =>
+    derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'all', span });
+  if (counts.rotated >= 2 && counts.rotated > counts.plain) add(rotated(text, 13), 'rot13');
+  if (counts.mirrored >= 2 && counts.mirrored > counts.plain) add(Array.from(text).toReversed().join(''), 'reversed');
+  if (counts.mixed >= 3 && counts.mixed * 3 >= to - from && counts.mixed > counts.plain)
+    add(unleet(text, vocabulary), 'leet');
+  if (counts.single >= 8) addSpaced(lower, words, from, to, vocabulary, derived);
+  else if (counts.plain + counts.rotated === 0 && to - from >= 4) addShifted(words, from, to, text, vocabulary, add);
+}
+
+/** A shift of the alphabet other than 13, or its mirror image. */
+function addShifted(
+  words: Words,
+  from: number,
+  to: number,
+  text: string,
+  vocabulary: Vocabulary,
+  add: (decoded: string, detector: string) => void,
+): void {
+  const votes = new Map<number, number>();
+  for (let at = from; at < to; at += 1) {
+    for (const shift of vocabulary.shifted.get(words.word[at] ?? '') ?? [])
+      votes.set(shift, (votes.get(shift) ?? 0) + 1);
+  }
+  for (const [shift, count] of votes) {
+    if (count < 3 || count * 4 < to - from) continue;
+    add(shift === 0 ? mirrorAlphabet(text) : rotated(text, shift), shift === 0 ? 'atbash' : 'caesar');
+  }
+}
+
+/** Single letters: those between wider gaps make a word, or the words have to be found. */
+function addSpaced(
+  lower: string,
+  words: Words,
+  from: number,
+  to: number,
+  vocabulary: Vocabulary,
+  derived: Derived,
+): void {
+  for (let at = from; at < to;) {
+    let end = at;
+    while (end < to && words.word[end]?.length === 1) end += 1;
+    if (end - at >= 8) {
+      const span = [words.start[at] ?? 0, words.end[end - 1] ?? 0] as const;
+      derived.add(joined(lower, words, at, end, vocabulary), {
+        detector: 'spaced_letters',
+        kind: 'encoded_instruction',
+        orders: 'all',
+        span,
+      });
+    }
+    at = Math.max(end, at + 1);
+  }
+}
+
+function joined(lower: string, words: Words, from: number, to: number, vocabulary: Vocabulary): string {
+  let narrow = Infinity;
+  for (let at = from + 1; at < to; at += 1)
+    narrow = Math.min(narrow, (words.start[at] ?? 0) - (words.end[at - 1] ?? 0));
+  let text = '';
+  for (let at = from; at < to; at += 1) {
+    const gap = at === from ? 0 : (words.start[at] ?? 0) - (words.end[at - 1] ?? 0);
+    text += (gap > narrow ? ' ' : '') + (words.word[at] ?? '');
+  }
+  const letters = unleet(text, vocabulary);
+  return letters.includes(' ') ? letters : vocabulary.parted(letters);
+}
+
+function addRunTogether(word: string, start: number, vocabulary: Vocabulary, derived: Derived): void {
+  // Names of programs join words by underlines; letters that are parted by them are a disguise.
+  if (word.includes('_') && /[a-z0-9]{3}/.test(word)) return;
+  const letters = unleet(word.replaceAll('_', ''), vocabulary);
+  if (letters.length > 400 || !/^[a-z']+$/.test(letters)) return;
+  const parted = vocabulary.parted(letters);
+  if (parted.includes(' '))
+    derived.add(parted, {
+      detector: 'run_together',
+      kind: 'encoded_instruction',
+      orders: 'none',
+      span: [start, start + word.length],
+    });
+}
+
+/** Letters in the place of digits and signs; a word of digits alone stays a number. */
+function unleet(text: string, vocabulary: Vocabulary): string {
+  return text.replace(/[a-z0-9@$!|+€']+/g, (word) => {
+    if (!/[0-9@$!|+€]/.test(word) || (/^[0-9$+]+$/.test(word) && word.length > 2)) return word;
+    const letters = word.replace(/[0-9@$!|+€]/g, (sign) => LEET[sign] ?? sign);
+    if (vocabulary.plain.has(letters) || !word.includes('1')) return letters;
+    const other = word.replaceAll('1', 'l').replace(/[0-9@$!|+€]/g, (sign) => LEET[sign] ?? sign);
+    return vocabulary.plain.has(other) ? other : letters;
+  });
+}

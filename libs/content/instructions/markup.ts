@@ -1,0 +1,86 @@
+import type { Derived, Origin } from './derived.js';
+
+/** Attributes by which a page hides an element from people. */
+const HIDES =
+  /display\s?:\s?none|visibility\s?:\s?(?:hidden|collapse)|font-size\s?:\s?[0-2](?:\.\d{1,3})?(?:px|pt|em|rem|%)?\s?(?:[;"'!]|$)|opacity\s?:\s?0?(?:\.0\d{0,2})?\s?(?:[;"'!]|$)|(?:[^-]|^)color\s?:\s?(?:#f{3,8}\b|#f[ef]f[ef]f[ef]|white|transparent|rgba?\(\s?255\s?,\s?255\s?,\s?255|rgba\([^)]{0,24},\s?0\s?\))|(?:text-indent|left|top|right|margin-left|margin-top)\s?:\s?-\d{3,6}|(?:^|[\s;"'])(?:max-)?(?:height|width)\s?:\s?[01](?:px)?\s?(?:[;"'!]|$)|clip\s?:\s?rect\(|clip-path\s?:\s?inset\(|scale\(0|\shidden(?:[\s=>/]|$)|aria-hidden\s?=\s?["']?true|class\s?=\s?["'][^"']{0,64}(?:sr-only|visually-hidden|screen-reader-text|d-none|hidden)|<(?:template|noscript|noembed|noframes)\b|type\s?=\s?["']?hidden|bgcolor/;
+/** A tag: markup up to here is looked at. */
+const MAX_TAG = 600;
+const MAX_ELEMENT = 8192;
+/** Elements without an end. */
+const VOID = /^<(?:img|br|hr|input|meta|link|source|area|base|col|embed|track|wbr)\b/;
+/** Comments of Markdown: a link that nothing refers to. */
+const MARKDOWN_COMMENT = /\[[^\]\n]{1,32}\]:[ \t]{0,4}(?:#|<>|<#>|\.)[ \t]{0,4}["'(]([^\n]{8,4000})/g;
+/** Elements by which an attack imitates messages of a host or a user. */
+const PRETENDED =
+  /<\/?\s?(?:important|critical|urgent|secret|hidden|admin|override|instructions?|system|system_message|system_note|sys|information|info|directive|priority|mandatory|prompt|user_request|user_query|new_task|task|command|ai_instructions?|interaction-config|assistant_instructions?|tool_instructions?|llm|agent|notice_to_ai|security)\b[^<>]{0,64}>/g;
+
+/** Adds what markup hides: comments and elements that are not shown. Offsets are of the text, in lower case. */
+export function addHiddenMarkup(lower: string, derived: Derived): void {
+  if (lower.includes('<')) {
+    addComments(lower, '<!--', '-->', derived);
+    addElements(lower, derived);
+    addPretended(lower, derived);
+  }
+  for (const match of lower.matchAll(MARKDOWN_COMMENT)) {
+    const end = match.index + match[0].length;
+    add(derived, match[1] ?? '', 'markdown_comment', match.index, end, 'unusual');
+  }
+}
+
+function add(
+  derived: Derived,
+  text: string,
+  detector: string,
+  from: number,
+  to: number,
+  orders: Origin['orders'],
+): void {
+  const origin: Origin = { detector, kind: 'hidden_text', orders, span: [from, to] };
+  derived.add(text, origin);
+}
+
+function addComments(lower: string, open: string, close: string, derived: Derived): void {
+  for (let from = lower.indexOf(open); from >= 0;) {
+    const content = from + open.length;
+    const found = lower.indexOf(close, content);
+    const end = found < 0 ? lower.length : found;
+    add(derived, lower.slice(content, end), 'html_comment', from, found < 0 ? end : end + close.length, 'unusual');
+    if (found < 0) return;
+    from = lower.indexOf(open, end);
+  }
+}
+
+/** Each tag is looked at once, and each hidden element ends the search in it: linear. */
+function addElements(lower: string, derived: Derived): void {
+  for (let from = lower.indexOf('<'); from >= 0;) {
+    const close = lower.indexOf('>', from);
+    if (close < 0) return;
+    let next = from + 1;
+    if (close - from <= MAX_TAG && /^<[a-z]/.test(lower.slice(from, from + 2))) {
+      const tag = lower.slice(from, close);
+      if (HIDES.test(tag) && !VOID.test(tag)) {
+        next = elementEnd(lower, tag, close + 1);
+        add(derived, lower.slice(close + 1, next).replace(/<[^<>]{0,600}>/g, ' '), 'hidden_element', from, next, 'all');
+      } else next = close;
+    }
+    from = lower.indexOf('<', next);
+  }
+}
+
+function elementEnd(lower: string, tag: string, from: number): number {
+  const name = /^<([a-z][a-z0-9-]{0,31})/.exec(tag)?.[1] ?? '';
+  const limit = Math.min(lower.length, from + MAX_ELEMENT);
+  const end = lower.slice(from, limit).indexOf(`</${name}`);
+  return end < 0 ? limit : from + end;
+}
+
+/** Adds the text after each pretended mark, up to the next one. */
+function addPretended(lower: string, derived: Derived): void {
+  const marks = [...lower.matchAll(PRETENDED)];
+  for (const [index, mark] of marks.entries()) {
+    if (mark[0].startsWith('</')) continue;
+    const from = mark.index + mark[0].length;
+    const to = Math.min(marks[index + 1]?.index ?? lower.length, from + 2000);
+    if (to - from >= 8) add(derived, lower.slice(from, to), 'pretended_mark', mark.index, to, 'unusual');
+  }
+}

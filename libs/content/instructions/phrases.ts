@@ -1,0 +1,156 @@
+import type { InstructionKind, Severity } from './finding.js';
+import { Break, type Words } from './tokens.js';
+
+/** A rule of a pack: what its patterns mean when one of them occurs. */
+export interface PhraseRule {
+  readonly id: string;
+  readonly kind: InstructionKind;
+  readonly severity: Severity;
+  readonly patterns: readonly string[];
+}
+
+/** An occurrence of a pattern: word numbers, the end is excluded. */
+export interface PhraseHit {
+  readonly rule: PhraseRule;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A step of a pattern: a class of words, or any word. */
+interface Step {
+  /** -1 is any word. */
+  readonly wordClass: number;
+  readonly isOptional: boolean;
+}
+
+interface Pattern {
+  readonly rule: PhraseRule;
+  readonly steps: readonly Step[];
+  /** Bit n is set if the pattern can be complete after step n - 1. */
+  readonly final: number;
+  readonly startsSentence: boolean;
+}
+
+/** States of a pattern are the bits of a number. */
+const MAX_STEPS = 30;
+const ANY = -1;
+const STEM = 4;
+
+/**
+ * The word classes of a pack. A pattern is words in order: `word`, `one|other`, `stem*`, `@list`, each with `?` behind it
+ * if it may be absent, and `~n` for up to n words of the same sentence. `^` in front: only where a sentence starts.
+ * Patterns are no regular expressions. A pattern is matched by its set of states, so that a word costs constant time.
+ */
+export class Phrases {
+  private readonly classesOfWord = new Map<string, number[]>();
+  private readonly stems = new Map<string, [stem: string, wordClass: number][]>();
+  private readonly numbers = new Map<string, number>();
+  private readonly patternsOf: Pattern[][] = [];
+
+  constructor(
+    private readonly lists: Readonly<Record<string, string>>,
+    rules: readonly PhraseRule[],
+  ) {
+    for (const rule of rules) for (const pattern of rule.patterns) this.add(rule, pattern);
+  }
+
+  /** All occurrences of each pattern, at most one for each word and pattern. */
+  hitsIn(words: Words): PhraseHit[] {
+    const hits: PhraseHit[] = [];
+    const classes = words.word.map((word) => this.classesOf(word));
+    for (let from = 0; from < words.count; from += 1) {
+      for (const wordClass of classes[from] ?? []) {
+        for (const pattern of this.patternsOf[wordClass] ?? []) {
+          if (pattern.startsSentence && words.before[from] === Break.none) continue;
+          const to = endOf(pattern, words, classes, from);
+          if (to > 0) hits.push({ rule: pattern.rule, from, to });
+        }
+      }
+    }
+    return hits;
+  }
+
+  private classesOf(word: string): readonly number[] | undefined {
+    const exact = this.classesOfWord.get(word);
+    if (word.length < STEM) return exact;
+    const stems = this.stems.get(word.slice(0, STEM));
+    if (stems === undefined) return exact;
+    const classes = [...(exact ?? [])];
+    for (const [stem, wordClass] of stems) {
+      if (word.startsWith(stem) && !classes.includes(wordClass)) classes.push(wordClass);
+    }
+    return classes;
+  }
+
+  private add(rule: PhraseRule, source: string): void {
+    const parts = source.split(' ').filter((part) => part !== '');
+    const startsSentence = parts[0] === '^';
+    const steps = (startsSentence ? parts.slice(1) : parts).flatMap((part) => this.stepsOf(part));
+    const [first] = steps;
+    if (first === undefined || first.isOptional || first.wordClass === ANY || steps.length > MAX_STEPS) {
+      throw new Error(`pattern "${source}" of rule ${rule.id} starts with no word, or is too long`);
+    }
+    let final = 1 << steps.length;
+    for (let at = steps.length - 1; at >= 0 && steps[at]?.isOptional; at -= 1) final |= 1 << at;
+    (this.patternsOf[first.wordClass] ??= []).push({ rule, steps, final, startsSentence });
+  }
+
+  private stepsOf(part: string): Step[] {
+    if (part.startsWith('~')) {
+      return Array.from({ length: Number(part.slice(1)) }, () => ({ wordClass: ANY, isOptional: true }));
+    }
+    const isOptional = part.endsWith('?');
+    return [{ wordClass: this.numberOf(isOptional ? part.slice(0, -1) : part), isOptional }];
+  }
+
+  /** The number of a class, by its source. */
+  private numberOf(source: string): number {
+    const known = this.numbers.get(source);
+    if (known !== undefined) return known;
+    const number = this.numbers.size;
+    this.numbers.set(source, number);
+    for (const word of this.wordsOf(source)) {
+      if (word.endsWith('*')) {
+        const stem = word.slice(0, -1);
+        const bucket = this.stems.get(stem.slice(0, STEM)) ?? [];
+        this.stems.set(stem.slice(0, STEM), [...bucket, [stem, number]]);
+      } else this.classesOfWord.set(word, [...(this.classesOfWord.get(word) ?? []), number]);
+    }
+    return number;
+  }
+
+  private wordsOf(source: string): string[] {
+    return source.split('|').flatMap((word) => {
+      if (!word.startsWith('@')) return [word];
+      const list = this.lists[word.slice(1)];
+      if (list === undefined) throw new Error(`there is no list ${word}`);
+      return list.split(' ').flatMap((member) => (member.startsWith('@') ? this.wordsOf(member) : [member]));
+    });
+  }
+}
+
+/** The word after the shortest occurrence that starts at a word, or 0. */
+function endOf(
+  pattern: Pattern,
+  words: Words,
+  classes: readonly (readonly number[] | undefined)[],
+  from: number,
+): number {
+  const { steps } = pattern;
+  let states = 1;
+  for (let at = from; at < words.count; at += 1) {
+    if (at > from && words.before[at] === Break.hard) return 0;
+    const known = classes[at];
+    let next = 0;
+    for (let step = 0; step < steps.length; step += 1) {
+      if ((states & (1 << step)) === 0) continue;
+      const { wordClass, isOptional } = steps[step]!;
+      if (isOptional) states |= 1 << (step + 1);
+      if (wordClass === ANY || known?.includes(wordClass)) next |= 1 << (step + 1);
+    }
+    if ((next & pattern.final) !== 0) return at + 1;
+    if (next === 0) return 0;
+    states = next;
+  }
+  return 0;
+}

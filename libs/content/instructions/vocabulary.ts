@@ -1,0 +1,81 @@
+import { mirrorAlphabet, rotated } from './alphabet.js';
+import type { Language } from './sentences.js';
+
+/** The words of a pack, and how ciphers spell them. */
+export interface Vocabulary {
+  readonly plain: ReadonlySet<string>;
+  readonly rotated: ReadonlySet<string>;
+  readonly mirrored: ReadonlySet<string>;
+  /** By a cipher's spelling: the shifts that undo it; 0 is the alphabet's mirror image. */
+  readonly shifted: ReadonlyMap<string, readonly number[]>;
+  /** Puts spaces between the words of a text that runs together; parts that are no words stay in one piece. */
+  readonly parted: (letters: string) => string;
+}
+
+const made = new WeakMap<Language, Vocabulary>();
+
+export function vocabularyOf(language: Language): Vocabulary {
+  const known = made.get(language);
+  if (known !== undefined) return known;
+  const plain = language.vocabulary;
+  const spelled = (spell: (word: string) => string): Set<string> =>
+    new Set([...plain].map(spell).filter((word) => word.length >= 2 && !plain.has(word)));
+  const vocabulary = {
+    plain,
+    rotated: spelled((word) => rotated(word, 13)),
+    mirrored: spelled((word) => Array.from(word).toReversed().join('')),
+    shifted: shiftsOf(language),
+    parted: (letters: string) => parted(letters, plain),
+  };
+  made.set(language, vocabulary);
+  return vocabulary;
+}
+
+function shiftsOf(language: Language): Map<string, number[]> {
+  const shifts = new Map<string, number[]>();
+  for (const word of language.vocabulary) {
+    if (word.length < 3) continue;
+    for (let shift = 0; shift < 26; shift += 1) {
+      if (shift === 13) continue;
+      const spelling = shift === 0 ? mirrorAlphabet(word) : rotated(word, 26 - shift);
+      shifts.set(spelling, [...(shifts.get(spelling) ?? []), shift]);
+    }
+  }
+  return shifts;
+}
+
+const LONGEST_WORD = 16;
+
+/** The parting with the fewest letters outside of known words, then the fewest words. Linear: words are short. */
+function parted(letters: string, known: ReadonlySet<string>): string {
+  const cost = new Float64Array(letters.length + 1);
+  const from = new Int32Array(letters.length + 1);
+  for (let to = 1; to <= letters.length; to += 1) {
+    cost[to] = (cost[to - 1] ?? 0) + 1;
+    from[to] = -1;
+    for (let length = 2; length <= Math.min(LONGEST_WORD, to); length += 1) {
+      const start = to - length;
+      const price = (cost[start] ?? 0) + 0.3;
+      if (price < (cost[to] ?? 0) && known.has(letters.slice(start, to))) {
+        cost[to] = price;
+        from[to] = start;
+      }
+    }
+  }
+  const pieces: string[] = [];
+  let loose = '';
+  for (let to = letters.length; to > 0;) {
+    const start = from[to] ?? -1;
+    if (start < 0) {
+      loose = letters.charAt(to - 1) + loose;
+      to -= 1;
+      continue;
+    }
+    if (loose !== '') pieces.push(loose);
+    loose = '';
+    pieces.push(letters.slice(start, to));
+    to = start;
+  }
+  if (loose !== '') pieces.push(loose);
+  return pieces.toReversed().join(' ');
+}
