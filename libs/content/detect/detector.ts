@@ -1,0 +1,118 @@
+import type { Level } from '../../vocabulary/words.js';
+import { fieldSpans } from './fields.js';
+import type { RuleFile } from './rules.js';
+import { scannerOf, type Scanner } from './scanner.js';
+import { higherLevel, joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
+import { viewsOf } from './views.js';
+
+export interface DetectOptions {
+  /** The name of the field that the text is the value of: `ssn`, `card.number`. */
+  readonly field?: string;
+}
+
+export interface Detector {
+  readonly detect: (text: string, options?: DetectOptions) => readonly DetectedSpan[];
+  readonly levelOf: (type: string) => Level | undefined;
+}
+
+export function detectorOf(files: readonly RuleFile[]): Detector {
+  const scanner = scannerOf(files);
+  const levels = levelsOf(files);
+  const search = (text: string, field: string): FoundSpan[] =>
+    joined([...scan(scanner, text, field), ...fieldSpans(files, text, field)]);
+  return {
+    detect(text, options = {}) {
+      const field = (options.field ?? '').slice(-MAX_FIELD);
+      return closed(text, search(text, field), (redacted) => search(redacted, field)).map(
+        ({ start, end, type, level }) => ({ start, end, type, level }),
+      );
+    },
+    levelOf: (type) => levels.get(type),
+  };
+}
+
+/** Longer names of fields lose their beginning. */
+const MAX_FIELD = 128;
+
+function scan(scanner: Scanner, text: string, field: string): FoundSpan[] {
+  // A name in front of the value is a context like any other.
+  const name = field === '' ? '' : `${field}: `;
+  const found: FoundSpan[] = [];
+  for (const view of viewsOf(name + text)) {
+    for (const span of scanner.scan(view)) {
+      const [from, to] = view.original(span.start, span.end);
+      const [start, end] = [Math.max(0, from - name.length), to - name.length];
+      if (end > start) found.push({ ...span, start, end });
+    }
+  }
+  return found;
+}
+
+/** Redactions of redactions: more than one is rare, because a redaction must have made a new match possible. */
+const MAX_ROUNDS = 4;
+
+/**
+ * Adds what would be found once the spans are redacted, so that a redacted text is clean. A redaction can make a match
+ * possible: it shortens the way to a context word, or ends a run of letters. If that goes on, the whole text is one span.
+ */
+function closed(text: string, first: FoundSpan[], search: (text: string) => FoundSpan[]): FoundSpan[] {
+  let spans = first;
+  for (let round = 0; spans.length > 0; round += 1) {
+    const { text: rest, original } = redactedOf(text, spans);
+    const more = search(rest);
+    const [one] = more;
+    if (one === undefined) return spans;
+    const added = more.map((span) => ({ ...span, ...original(span.start, span.end) }));
+    if (round === MAX_ROUNDS) {
+      const level = [...spans, ...added].map((span) => span.level).reduce(higherLevel);
+      return [{ ...one, level, start: 0, end: text.length }];
+    }
+    spans = joined([...spans, ...added]);
+  }
+  return spans;
+}
+
+interface Redacted {
+  readonly text: string;
+  /** The part of the original text beneath a part of the redacted one. A redaction that is touched counts whole. */
+  readonly original: (start: number, end: number) => { readonly start: number; readonly end: number };
+}
+
+function redactedOf(text: string, spans: readonly DetectedSpan[]): Redacted {
+  let result = '';
+  let at = 0;
+  const pieces: { readonly start: number; readonly end: number; readonly span: DetectedSpan }[] = [];
+  for (const span of spans) {
+    result += text.slice(at, span.start);
+    const start = result.length;
+    result += redactionOf(span.type);
+    pieces.push({ start, end: result.length, span });
+    at = span.end;
+  }
+  const place = (redactedAt: number, edge: 'start' | 'end'): number => {
+    let shift = 0;
+    for (const { start, end, span } of pieces) {
+      const isInside =
+        edge === 'start' ? redactedAt >= start && redactedAt < end : redactedAt > start && redactedAt <= end;
+      if (isInside) return span[edge];
+      if (redactedAt < end) break;
+      shift = span.end - end;
+    }
+    return redactedAt + shift;
+  };
+  return {
+    text: result + text.slice(at),
+    original: (start, end) => ({ start: place(start, 'start'), end: place(end, 'end') }),
+  };
+}
+
+function levelsOf(files: readonly RuleFile[]): ReadonlyMap<string, Level> {
+  const levels = new Map<string, Level>();
+  for (const { prefix, rules, fields } of files) {
+    for (const { kind, level } of [...rules, ...fields]) {
+      const type = `${prefix}:${kind}`;
+      levels.set(type, higherLevel(level, levels.get(type) ?? level));
+    }
+  }
+  return levels;
+}
