@@ -1,6 +1,7 @@
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
 import type { DecisionEngines, PolicyAnswers, RulesOfThen } from '../decision-point/engines.js';
 import type { CallDecided } from '../calls/events.js';
+import type { ArgumentLabel, ContextItem } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
 import { canHaveDecided } from '../decision/deciders/registry.js';
@@ -24,7 +25,8 @@ import { Damage } from './soundness.js';
 type CallContent =
   | {
       readonly arguments: JsonObject;
-      readonly context: number;
+      readonly context: readonly ContextItem[];
+      readonly labels: readonly ArgumentLabel[];
       readonly task: TaskContent;
       readonly commitments: Commitments;
     }
@@ -108,7 +110,10 @@ export class Reconstructor {
       version: decided.version,
       operation: decided.operation,
       arguments: opened?.arguments ?? {},
-      contextItems: opened?.context ?? decided.contextItems,
+      context: opened?.context ?? [],
+      contextItems: opened?.context.length ?? decided.contextItems,
+      labels: opened?.labels ?? [],
+      inputs: decided.inputs ?? {},
       observed: decided.observed,
       decidedAt: envelope.time,
     };
@@ -134,9 +139,12 @@ export class Reconstructor {
     const content = await this.contents.of(event, decided.taskId, decided.commitments);
     if (typeof content === 'string') return content;
     if (typeof task === 'string') return task;
-    const { arguments: args, context = [] } = content.parts;
-    if (!isJsonObject(args) || !Array.isArray(context)) return 'damaged';
-    return { arguments: args, context: context.length, task, commitments: content.commitments };
+    const { arguments: args, context = [], labels = [] } = content.parts;
+    if (!isJsonObject(args) || !Array.isArray(context) || !Array.isArray(labels)) return 'damaged';
+    // The service wrote them as it had checked them, and their commitments have just been verified.
+    const items = context as unknown as readonly ContextItem[];
+    const words = labels as unknown as readonly ArgumentLabel[];
+    return { arguments: args, context: items, labels: words, task, commitments: content.commitments };
   }
 
   private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ShownProbe } from '../capability/probe.js';
 import { Finding } from '../content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { CheckName, Effect, ReasonCode, ResponseVerdict, ServerMethod } from '../vocabulary/words.js';
+import { CheckName, Effect, Level, ReasonCode, ResponseVerdict, ServerMethod } from '../vocabulary/words.js';
 
 /**
  * The host's evidence about the server, by the method it used. Attackers can influence it: it is compared, never
@@ -31,12 +31,33 @@ export const RecordedCheck = z.union([
 ]);
 export type RecordedCheck = z.infer<typeof RecordedCheck>;
 
+/** A label that a value of the arguments has because of earlier content of the task. */
+export const FlowLabel = z.strictObject({
+  /** Pointer into the arguments. */
+  path: z.string(),
+  level: Level,
+  categories: z.array(z.string()),
+  /** The context item or response that it repeats: its id, or `task` for the high-water mark of the task. */
+  source: z.string(),
+});
+export type FlowLabel = z.infer<typeof FlowLabel>;
+
+/** What the service added to a call before its decision. Replay takes it from the record. */
+export const DecisionInputs = z.strictObject({
+  /** The level of context items without one. Absent if every item has one. */
+  contextLevel: Level.optional(),
+  flow: z.array(FlowLabel).optional(),
+});
+export type DecisionInputs = z.infer<typeof DecisionInputs>;
+
 /**
  * A decision and its evidence. These are facts of stream `calls-<taskId>`. A CallRefused in `refusals-<host>` has the
  * same fields, for a call that belongs to no task of that host. Values that the basis pins (expected digest, reviewer,
  * signature) are in the streams that it names and are not repeated here.
  */
 export const CallDecided = z.strictObject({
+  /** The approval that an allow used, or that a deny asks for or was refused by. Absent before version 4. */
+  approval: Uuid.optional(),
   callId: Uuid,
   taskId: Uuid,
   attempt: z.int().min(1),
@@ -68,7 +89,7 @@ export const CallDecided = z.strictObject({
   }),
   /** How many context items were offered; their content is in the payload record. */
   contextItems: z.int().min(0),
-  commitments: z.strictObject({ arguments: DigestText, context: DigestText.optional() }).partial(),
+  commitments: z.strictObject({ arguments: DigestText, context: DigestText, labels: DigestText }).partial(),
   /**
    * Keyed digest of the request, which tells a repeat from a conflict. A refused call has none, because it has no key.
    */
@@ -76,9 +97,14 @@ export const CallDecided = z.strictObject({
   /** Scope entry whose `maxCalls` this allow counts against. */
   counts: z.int().min(0).optional(),
   expiresAt: InstantText.optional(),
+  /** Labels that the service worked out before the decision, and that no content of the call holds. */
+  inputs: DecisionInputs.optional(),
   instanceId: Uuid.optional(),
-  /** Versions of the deciding software. A member of another name is an engine that this build does not know. */
-  engines: z.looseObject({ decider: z.int(), cedar: z.string() }),
+  /**
+   * Versions of the deciding software. `pack` is the digest of the rule pack that found secrets and personal data. A
+   * member of another name is an engine that this build does not know.
+   */
+  engines: z.looseObject({ decider: z.int(), cedar: z.string(), pack: DigestText.optional() }),
 });
 export type CallDecided = z.infer<typeof CallDecided>;
 

@@ -4,24 +4,25 @@ import type { CheckName } from '../vocabulary/words.js';
 import type { CallDecided, RecordedCheck } from './events.js';
 
 /**
- * Version 3 of CallDecided and CallRefused: version 2 without what its event says elsewhere. It takes a third fewer bytes.
+ * The short form of CallDecided and CallRefused: the data without what its event says elsewhere. It takes a third fewer
+ * bytes. Version 3 is the short form of version 2, and version 5 that of version 4. They differ in their list of checks.
  *
  * - `taskId`: absent if the stream is `calls-<taskId>`. `host`: absent if the actor is the host.
  * - `attempt`: absent if 1. `contextItems`: absent if 0. `reason`: absent if `ok`.
  * - `expiresAt`: its last characters, from the first on that differs from the time of the event.
- * - `engines`: `<decider>/<cedar>`. A record of further engines has them as in version 2.
+ * - `engines`: `<decider>/<cedar>`, and `/<pack>` as base64url if there is one. A record of further engines has them whole.
  * - `basis`: the revisions of `capability-<capability>`, `directives`, `policy-default` and `principal-<host>`. The fifth
- *   is that of `task-<taskId>`. Any other basis is as in version 2.
+ *   is that of `task-<taskId>`. Any other basis is whole.
  * - `requestDigest`, the commitments, `observed.definition` and `observed.probe`: base64url of the 32 bytes.
- * - `checks`: the number of passed checks, in the order of `CHECK_LIST`. If some did not pass, a list of such numbers.
+ * - `checks`: the number of passed checks, in the order of the list. If some did not pass, a list of such numbers.
  *   `[n]` is n skipped checks. An object is the evidence of a failed check, and `fail` one without evidence. Any other
- *   check is as in version 2, and takes its place in the list.
+ *   check is whole, and takes its place in the list.
  *
  * Every decision is packed once and read several times, so this code avoids dates, regular expressions and iterators.
  */
 
-/** The checks in their order, as version 3 numbers them. It never changes: other checks need another version. */
-export const CHECK_LIST: readonly CheckName[] = [
+/** The checks in their order, as the form of version 3 numbers them. It never changes: other checks need another form. */
+const CHECKS_3: readonly CheckName[] = [
   'registered',
   'not_disabled',
   'reviewed',
@@ -37,6 +38,13 @@ export const CHECK_LIST: readonly CheckName[] = [
   'credential',
 ];
 
+/** The checks as the form of version 5 numbers them. It never changes either. */
+export const CHECK_LIST: readonly CheckName[] = [
+  ...CHECKS_3.slice(0, CHECKS_3.indexOf('context')),
+  'approval',
+  ...CHECKS_3.slice(CHECKS_3.indexOf('context')),
+];
+
 /** The members of an event that the short form leaves to it. */
 interface Written<Data> {
   readonly stream: string;
@@ -47,11 +55,12 @@ interface Written<Data> {
 
 type Members = Record<string, unknown>;
 
-/** The data of version 3, with its members in the order of RFC 8785. */
+/** The data of version 5, with its members in the order of RFC 8785. */
 export function packDecided({ stream, actor, time, data }: Written<CallDecided>): JsonObject {
   const packed: Members = {};
   if (data.agent !== undefined) packed['agent'] = data.agent;
   if (data.attempt !== 1) packed['attempt'] = data.attempt;
+  if (data.approval !== undefined) packed['approval'] = data.approval;
   packed['basis'] = packedBasis(data);
   packed['callId'] = data.callId;
   packed['capability'] = data.capability;
@@ -64,6 +73,7 @@ export function packDecided({ stream, actor, time, data }: Written<CallDecided>)
   packed['engines'] = packedEngines(data.engines);
   if (data.expiresAt !== undefined) packed['expiresAt'] = packedInstant(data.expiresAt, time);
   if (data.host !== actor) packed['host'] = data.host;
+  if (data.inputs !== undefined) packed['inputs'] = data.inputs;
   if (data.instanceId !== undefined) packed['instanceId'] = data.instanceId;
   packed['observed'] = withDigests(data.observed, packedDigest);
   packed['operation'] = data.operation;
@@ -76,14 +86,21 @@ export function packDecided({ stream, actor, time, data }: Written<CallDecided>)
   return packed as JsonObject;
 }
 
+/** The data of version 2 out of an event of version 3. */
+export const unpackVersion3 = (event: Written<unknown>): unknown => unpackWith(CHECKS_3, event);
+
+/** The data of version 4 out of an event of version 5. */
+export const unpackDecided = (event: Written<unknown>): unknown => unpackWith(CHECK_LIST, event);
+
 /**
- * The data of version 2 out of an event of version 3, in the order of RFC 8785. It never throws. A member of another form
- * stays as it is, and the schema refuses it.
+ * The data out of a short form, in the order of RFC 8785. It never throws. A member of another form stays as it is, and
+ * the schema refuses it.
  */
-export function unpackDecided({ stream, actor, time, data }: Written<unknown>): unknown {
+function unpackWith(list: readonly CheckName[], { stream, actor, time, data }: Written<unknown>): unknown {
   if (!isJsonObject(data)) return data;
   const {
     agent,
+    approval,
     attempt = 1,
     basis,
     callId,
@@ -97,6 +114,7 @@ export function unpackDecided({ stream, actor, time, data }: Written<unknown>): 
     engines,
     expiresAt,
     host = actor,
+    inputs,
     instanceId,
     observed,
     operation,
@@ -110,11 +128,12 @@ export function unpackDecided({ stream, actor, time, data }: Written<unknown>): 
   } = data as Members;
   const whole: Members = {};
   if (agent !== undefined) whole['agent'] = agent;
+  if (approval !== undefined) whole['approval'] = approval;
   whole['attempt'] = attempt;
   whole['basis'] = wholeBasis(basis, { capability, host, taskId });
   whole['callId'] = callId;
   whole['capability'] = capability;
-  whole['checks'] = wholeChecks(checks);
+  whole['checks'] = wholeChecks(list, checks);
   whole['commitments'] = isJsonObject(commitments) ? withDigests(commitments, wholeDigest) : commitments;
   whole['contextItems'] = contextItems;
   if (counts !== undefined) whole['counts'] = counts;
@@ -123,6 +142,7 @@ export function unpackDecided({ stream, actor, time, data }: Written<unknown>): 
   whole['engines'] = wholeEngines(engines);
   if (expiresAt !== undefined) whole['expiresAt'] = wholeInstant(expiresAt, time);
   whole['host'] = host;
+  if (inputs !== undefined) whole['inputs'] = inputs;
   if (instanceId !== undefined) whole['instanceId'] = instanceId;
   whole['observed'] = isJsonObject(observed) ? withDigests(observed, wholeDigest) : observed;
   whole['operation'] = operation;
@@ -217,16 +237,16 @@ function packedOutcomes(checks: readonly RecordedCheck[]): unknown[] {
 }
 
 /** The checks again; the same value if it is not what `packedChecks` makes. */
-function wholeChecks(packed: unknown): unknown {
-  if (typeof packed === 'number') return namesFrom(0, packed) ?? packed;
+function wholeChecks(list: readonly CheckName[], packed: unknown): unknown {
+  if (typeof packed === 'number') return namesFrom(list, 0, packed) ?? packed;
   if (!Array.isArray(packed)) return packed;
   const checks: unknown[] = [];
   for (const item of packed as readonly unknown[]) {
     const skipped: unknown = Array.isArray(item) && item.length === 1 ? item[0] : undefined;
     const count = typeof item === 'number' ? item : skipped;
-    const name = CHECK_LIST[checks.length];
+    const name = list[checks.length];
     if (typeof count === 'number') {
-      const names = namesFrom(checks.length, count);
+      const names = namesFrom(list, checks.length, count);
       if (names === undefined) return packed;
       checks.push(...(count === item ? names : names.map((each) => [each, 'skipped'])));
     } else if (item === 'fail' && name !== undefined) checks.push([name, 'fail']);
@@ -237,20 +257,23 @@ function wholeChecks(packed: unknown): unknown {
 }
 
 /** `count` names of the list from a place on. Undefined if the list has fewer. */
-function namesFrom(place: number, count: number): CheckName[] | undefined {
-  const names = CHECK_LIST.slice(place, place + count);
+function namesFrom(list: readonly CheckName[], place: number, count: number): CheckName[] | undefined {
+  const names = list.slice(place, place + count);
   return names.length === count ? names : undefined;
 }
 
 function packedEngines(engines: CallDecided['engines']): unknown {
-  const { decider, cedar } = engines;
-  return Object.keys(engines).length === 2 ? `${decider}/${cedar}` : engines;
+  const { decider, cedar, pack } = engines;
+  const members = Object.keys(engines).length;
+  if (members === 2) return `${decider}/${cedar}`;
+  return members === 3 && pack !== undefined ? `${decider}/${cedar}/${String(packedDigest(pack))}` : engines;
 }
 
 function wholeEngines(packed: unknown): unknown {
   if (typeof packed !== 'string') return packed;
-  const slash = packed.indexOf('/');
-  return { cedar: packed.slice(slash + 1), decider: Number(packed.slice(0, slash)) };
+  const [decider, cedar, ...pack] = packed.split('/');
+  const engines = { cedar, decider: Number(decider) };
+  return pack.length === 0 ? engines : { ...engines, pack: wholeDigest(pack.join('/')) };
 }
 
 const PREFIX = 'sha256:';
@@ -276,4 +299,4 @@ function withDigests(members: object, formOf: (digest: unknown) => unknown): obj
 }
 
 /** The members of commitments and observations that are digests. */
-const DIGESTS = ['arguments', 'context', 'definition', 'probe'] as const;
+const DIGESTS = ['arguments', 'context', 'definition', 'labels', 'probe'] as const;

@@ -4,15 +4,31 @@ import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '../vocab
 import { Effect, Level } from '../vocabulary/words.js';
 import { OutcomeRecorded, ServerEvidence } from './events.js';
 
+const Categories = z.array(z.string().min(1).max(128)).max(64);
+
 /** A piece of content that the host would like to send along. */
 export const ContextItem = z.object({
   id: z.string().min(1).max(256),
   source: z.string().min(1).max(1024),
   level: Level.optional(),
-  categories: z.array(z.string().min(1).max(128)).max(64).optional(),
+  categories: Categories.optional(),
   content: z.string(),
+  /** Ids of earlier context items or calls of the task whose labels it inherits. */
+  derivedFrom: z.array(z.string().min(1).max(256)).max(64).optional(),
+  mimeType: z.string().max(256).optional(),
+  /** The call makes no sense without it: if it may not be sent, the call is denied. */
+  required: z.boolean().optional(),
 });
 export type ContextItem = z.infer<typeof ContextItem>;
+
+/** What the caller says about a value of the arguments. Detection can only raise it. */
+export const ArgumentLabel = z.object({
+  path: z.string().max(1024),
+  level: Level.optional(),
+  categories: Categories.optional(),
+  source: z.string().min(1).max(1024).optional(),
+});
+export type ArgumentLabel = z.infer<typeof ArgumentLabel>;
 
 /**
  * The body of an authorize request. Unknown fields are dropped, and a repeat is compared by the others. The fields are
@@ -25,6 +41,7 @@ export const AuthorizeRequest = z.object({
   context: z.array(ContextItem).optional(),
   explain: z.boolean().optional(),
   instanceId: Uuid.optional(),
+  labels: z.array(ArgumentLabel).max(256).optional(),
   observed: z.object({
     definition: ObservedDefinition.optional(),
     definitionDigest: DigestText.optional(),

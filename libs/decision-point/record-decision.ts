@@ -48,7 +48,10 @@ export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Cal
     version,
     operation,
     arguments: request.arguments,
+    context: request.context ?? [],
     contextItems: request.context?.length ?? 0,
+    labels: request.labels ?? [],
+    inputs: {},
     observed: defined({
       definition: digest,
       asked: probe,
@@ -75,6 +78,7 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
   const { agent, commitments, effects, engines, requestDigest, expiresAt, instanceId, user } = more;
+  const inputs = Object.keys(call.inputs).length === 0 ? undefined : call.inputs;
   return defined({
     agent,
     basis,
@@ -89,6 +93,7 @@ export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Re
     engines,
     expiresAt,
     host,
+    inputs,
     instanceId,
     observed: recordedObservation(call, decision),
     operation,
@@ -141,6 +146,7 @@ export function decisionBatch(input: {
   const revision = lane.calls.revision + 1;
   const content: Record<string, unknown> = { arguments: request.arguments };
   if (call.contextItems > 0) content['context'] = request.context;
+  if (call.labels.length > 0) content['labels'] = request.labels;
   const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), content);
   const { commitments } = payload;
   const { instanceId } = request;

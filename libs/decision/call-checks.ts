@@ -7,7 +7,7 @@ import { covers } from '../task/scope.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
 
-/** Checks 8 to 13: may this task make this call, as this user, with these arguments? */
+/** Checks 8 to 14: may this task make this call, as this user, with these arguments? */
 
 export function capabilityScope({ operation }: Question): CheckResult {
   return operation === undefined ? fail('operation_unknown', {}) : pass({ effects: operation.effects });
@@ -92,6 +92,11 @@ export function argumentsValid({ call, engines, operation, version }: Question):
     .slice(0, MAX_ERRORS)
     .map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
   return fail('arguments_invalid', { ...evidence, errors });
+}
+
+/** No rule asks for an approval yet. */
+export function approval(_question: Question): CheckResult {
+  return pass({ required: false });
 }
 
 /** Fails closed until content can be filtered: no context item is sent. */

@@ -1,7 +1,15 @@
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
-import { argumentsValid, capabilityScope, context, credential, taskScope, userAuthority } from './call-checks.js';
+import {
+  approval,
+  argumentsValid,
+  capabilityScope,
+  context,
+  credential,
+  taskScope,
+  userAuthority,
+} from './call-checks.js';
 import { fail, questionOf, skip, type Check, type CheckResult, type Question } from './check.js';
 import type { Engines, Snapshot } from './snapshot.js';
 import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from './version-checks.js';
@@ -21,6 +29,7 @@ const CHECKS: Checks = [
   ['task_scope', taskScope, 'calls'],
   ['user_authority', userAuthority, 'calls'],
   ['arguments', argumentsValid, 'calls'],
+  ['approval', approval, 'calls'],
   ['context', context, 'calls'],
   ['credential', credential, 'calls'],
 ];

@@ -1,7 +1,7 @@
 import { callsDecider } from '../calls/decider.js';
 import { CallDecided, callsEventSchemas, OutcomeRecorded, refusalsEventSchemas } from '../calls/events.js';
 import { outcomeFromV1 } from '../calls/outcome.js';
-import { packDecided, unpackDecided } from '../calls/recorded.js';
+import { packDecided, unpackDecided, unpackVersion3 } from '../calls/recorded.js';
 import { capabilityDecider } from '../capability/decider.js';
 import { capabilityEventSchemas } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
@@ -33,7 +33,12 @@ import { archiveEventSchemas, erasureEventSchemas, readEventSchemas } from './re
 /** The newer version only has further optional members. */
 const widened: Upcaster = (data) => data;
 
-const DECIDED_V3 = { version: 3, pack: packDecided, unpack: unpackDecided };
+/** Version 3 was a short form of version 2, so no data has that version, and version 5 is the short form of version 4. */
+const decidedType = packed(
+  changed(CallDecided, widened, widened, widened),
+  { version: 5, pack: packDecided, unpack: unpackDecided },
+  { version: 3, of: 2, unpack: unpackVersion3 },
+);
 
 /**
  * Every stream and every event, one entry for each family. All lists of streams and event types are derived from it.
@@ -91,7 +96,7 @@ export const families = {
     writers: ['decision-point'],
     types: {
       ...unchanged(callsEventSchemas),
-      CallDecided: packed(changed(CallDecided, widened), DECIDED_V3),
+      CallDecided: decidedType,
       OutcomeRecorded: changed(OutcomeRecorded, outcomeFromV1),
     },
     decider: callsDecider,
@@ -100,7 +105,7 @@ export const families = {
     id: 'host',
     role: 'evidence',
     writers: ['decision-point'],
-    types: { ...unchanged(refusalsEventSchemas), CallRefused: packed(changed(CallDecided, widened), DECIDED_V3) },
+    types: { ...unchanged(refusalsEventSchemas), CallRefused: decidedType },
   }),
   instances: foldedStreams('instances', {
     id: 'host',

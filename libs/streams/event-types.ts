@@ -15,12 +15,19 @@ export interface Packing<Data = never> {
   readonly unpack: (event: Event) => unknown;
 }
 
+/** A shorter form in which older data was written. Its version number is no version of the data. */
+export interface EarlierPacking extends Pick<Packing, 'version' | 'unpack'> {
+  /** The version of the data that it holds. */
+  readonly of: number;
+}
+
 /** One event type: the schema of the data that readers get today, and the upcasters for older data. */
 export interface EventType<Data = unknown> {
   readonly schema: z.ZodType<Data>;
   /** In order: the first takes version 1 to version 2. The current version is one more than their number. */
   readonly upcasters: readonly Upcaster[];
   readonly packing?: Packing;
+  readonly earlierPackings?: readonly EarlierPacking[];
 }
 
 /** The event types of a family by their names. */
@@ -47,8 +54,12 @@ export const changed = <Data>(schema: z.ZodType<Data>, ...upcasters: readonly Up
   upcasters,
 });
 
-/** The same type, written in a shorter form. */
-export const packed = <Data>(type: EventType<Data>, packing: Packing<Data>): EventType<Data> => ({ ...type, packing });
+/** The same type, written in a shorter form. `earlierPackings` are the forms in which older events were written. */
+export const packed = <Data>(
+  type: EventType<Data>,
+  packing: Packing<Data>,
+  ...earlierPackings: readonly EarlierPacking[]
+): EventType<Data> => ({ ...type, packing, earlierPackings });
 
 /** The current schema version of an event type, which readers get. */
 export const versionOf = ({ upcasters }: EventType): number => upcasters.length + 1;
@@ -58,9 +69,11 @@ export const writtenVersionOf = (type: EventType): number => type.packing?.versi
 
 /** The event with its data as of its version, if it was written in a shorter form. */
 export function unpacked(event: Event, type: EventType): Event {
-  const { packing } = type;
-  if (packing === undefined || event.schemaVersion !== packing.version) return event;
-  return { ...event, schemaVersion: versionOf(type), data: packing.unpack(event) };
+  const { packing, earlierPackings = [] } = type;
+  const written = event.schemaVersion;
+  if (packing?.version === written) return { ...event, schemaVersion: versionOf(type), data: packing.unpack(event) };
+  const earlier = earlierPackings.find(({ version }) => version === written);
+  return earlier === undefined ? event : { ...event, schemaVersion: earlier.of, data: earlier.unpack(event) };
 }
 
 /** The type with a name that may come from a damaged log. */

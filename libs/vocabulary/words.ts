@@ -12,7 +12,7 @@ export type Effect = z.infer<typeof Effect>;
 export const Level = z.enum(['public', 'internal', 'confidential', 'restricted']);
 export type Level = z.infer<typeof Level>;
 
-export const Role = z.enum(['host', 'registrar', 'reviewer', 'operator', 'auditor', 'admin']);
+export const Role = z.enum(['host', 'registrar', 'reviewer', 'operator', 'auditor', 'admin', 'approver']);
 export type Role = z.infer<typeof Role>;
 
 export const VersionStatus = z.enum(['pending', 'approved', 'rejected', 'suspended', 'revoked']);
@@ -41,6 +41,7 @@ export const CheckName = z.enum([
   'task_scope',
   'user_authority',
   'arguments',
+  'approval',
   'context',
   'credential',
 ]);
@@ -74,8 +75,11 @@ export const ReasonCode = z.enum([
   'outside_user_authority',
   'policy_error',
   'arguments_invalid',
+  'approval_required',
+  'approval_denied',
   'context_above_sensitivity',
   'context_not_needed',
+  'context_too_large',
   'filter_failed',
   'credential_unavailable',
   'internal_error',

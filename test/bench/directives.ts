@@ -111,7 +111,10 @@ function checkOf(directives: DirectivesState): () => void {
     capability: id,
     operation: 'recall',
     arguments: {},
+    context: [],
     contextItems: 0,
+    labels: [],
+    inputs: {},
     observed: { server: { method: 'none' } },
     decidedAt: AT,
   } as const;

@@ -55,6 +55,9 @@ export const DENIALS: Readonly<Record<ReasonCode, Denial>> = {
     return `the arguments are not valid${errors.length === 0 ? '' : `: ${errors.join(', ')}`}`;
   },
   context_above_sensitivity: (file) => `a context item is above the sensitivity that ${version(file)} may see`,
+  approval_required: () => 'the call needs an approval that nobody has given',
+  approval_denied: () => 'its approval was denied',
+  context_too_large: () => 'a value is longer than the call may send',
   context_not_needed: () => 'a context item is not needed for the call',
   filter_failed: () => 'the filter of outbound content failed',
   credential_unavailable: () => 'no credential could be issued for the call',

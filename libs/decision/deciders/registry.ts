@@ -2,6 +2,7 @@ import type { Multiples } from '../../content/schema-compiler.js';
 import type { Nulls } from '../../policy/cedar.js';
 import { decide, type Decide } from '../decide.js';
 import { decideByV1 } from './v1.js';
+import { decideByV2 } from './v2.js';
 
 /** Behaviour of the engines that a decider's rules require. */
 export interface EngineRules {
@@ -27,11 +28,12 @@ export interface DeciderVersion {
  */
 export const deciders: Readonly<Record<number, DeciderVersion>> = {
   1: { decide: decideByV1, engineRules: { namedThings: 'ignored', nulls: 'hidden', multiples: 'doubles' } },
-  2: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
+  2: { decide: decideByV2, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
+  3: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
 };
 
 /** The version that decides new calls. */
-export const CURRENT_DECIDER = 2;
+export const CURRENT_DECIDER = 3;
 
 /** Whether a record can name this decider: every number from 1 on, because the registry has all up to the current one. */
 export const canHaveDecided = (decider: number): boolean =>
