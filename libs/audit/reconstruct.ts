@@ -1,7 +1,7 @@
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
 import type { DecisionEngines, PolicyAnswers, RulesOfThen } from '../decision-point/engines.js';
 import type { CallDecided } from '../calls/events.js';
-import type { ArgumentLabel, ContextItem } from '../calls/requests.js';
+import { ArgumentLabel, ContextItem } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
 import { canHaveDecided } from '../decision/deciders/registry.js';
@@ -140,11 +140,10 @@ export class Reconstructor {
     if (typeof content === 'string') return content;
     if (typeof task === 'string') return task;
     const { arguments: args, context = [], labels = [] } = content.parts;
-    if (!isJsonObject(args) || !Array.isArray(context) || !Array.isArray(labels)) return 'damaged';
-    // The service wrote them as it had checked them, and their commitments have just been verified.
-    const items = context as unknown as readonly ContextItem[];
-    const words = labels as unknown as readonly ArgumentLabel[];
-    return { arguments: args, context: items, labels: words, task, commitments: content.commitments };
+    const items = ContextItem.array().safeParse(context);
+    const words = ArgumentLabel.array().safeParse(labels);
+    if (!isJsonObject(args) || !items.success || !words.success) return 'damaged';
+    return { arguments: args, context: items.data, labels: words.data, task, commitments: content.commitments };
   }
 
   private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {

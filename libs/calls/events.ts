@@ -42,7 +42,7 @@ export const FlowLabel = z.strictObject({
 });
 export type FlowLabel = z.infer<typeof FlowLabel>;
 
-/** What the service added to a call before its decision. Replay takes it from the record. */
+/** The labels that the service added to a call before its decision. Replay takes them from the record. */
 export const DecisionInputs = z.strictObject({
   /** The level of context items without one. Absent if every item has one. */
   contextLevel: Level.optional(),

@@ -8,7 +8,7 @@ import { defined } from '../kernel/defined.js';
 import { toInstant } from '../kernel/time.js';
 import { familyOf } from '../streams/catalogue.js';
 import { sealFact } from '../streams/facts.js';
-import { CheckName, Effect, ReasonCode } from '../vocabulary/words.js';
+import { CheckName, Effect, Level, ReasonCode } from '../vocabulary/words.js';
 import { CallDecided, type RecordedCheck } from './events.js';
 import { CHECK_LIST, packDecided, unpackDecided } from './recorded.js';
 
@@ -45,23 +45,33 @@ const anyCheck: fc.Arbitrary<RecordedCheck> = fc.oneof(
 const optional = <Value>(value: fc.Arbitrary<Value>) => fc.option(value, { nil: undefined });
 const revision = fc.integer({ min: 0, max: 1_000_000 });
 
+const level = fc.constantFrom(...Level.options);
+const flow = fc.record({ categories: fc.array(name, { maxLength: 2 }), level, path: fc.string(), source: name });
+
 const members = fc.record({
   agent: optional(label),
+  approval: optional(fc.uuid()),
   attempt: fc.integer({ min: 1, max: 5 }),
   callId: fc.uuid(),
   capability: name,
   checks: fc.oneof(ordered, fc.array(anyCheck, { maxLength: 20 })),
-  commitments: fc.record({ arguments: digest, context: digest }, { requiredKeys: [] }),
+  commitments: fc.record({ arguments: digest, context: digest, labels: digest }, { requiredKeys: [] }),
   contextItems: fc.integer({ min: 0, max: 3 }),
   counts: optional(fc.integer({ min: 0, max: 9 })),
   decision: fc.constantFrom('allow' as const, 'deny' as const),
   effects: optional(fc.array(fc.constantFrom(...Effect.options), { maxLength: 3 })),
   engines: fc.oneof(
     fc.record({ cedar: fc.string(), decider: fc.integer({ min: -5, max: 99 }) }),
+    fc.record({ cedar: fc.string(), decider: fc.nat(9), pack: digest }),
     fc.record({ cedar: name, decider: fc.nat(9), filter: fc.oneof(name, fc.nat(9)) }),
   ),
   expiresAt: optional(instant),
   host: name,
+  inputs: optional(
+    fc
+      .record({ contextLevel: optional(level), flow: optional(fc.array(flow, { maxLength: 2 })) })
+      .map((inputs) => defined(inputs)),
+  ),
   instanceId: optional(fc.uuid()),
   observed: fc
     .record({
@@ -92,9 +102,9 @@ const decided = members.chain((data) => {
 
 const place = fc.record({ ofTask: fc.boolean(), byHost: fc.boolean(), time: instant });
 
-const bare = { revision: 1, schemaVersion: 3, type: 'CallDecided' };
+const bare = { revision: 1, schemaVersion: 5, type: 'CallDecided' };
 
-test('what version 3 says is what version 2 would have said, for any decision', () => {
+test('what version 5 says is what version 4 would have said, for any decision', () => {
   const property = fc.property(decided, place, (written, { ofTask, byHost, time }) => {
     const data = JSON.parse(canonicalJson(CallDecided.parse(written))) as CallDecided;
     const stream = ofTask ? `calls-${data.taskId}` : `refusals-${data.host}`;
@@ -109,7 +119,7 @@ test('what version 3 says is what version 2 would have said, for any decision', 
   fc.assert(property, { numRuns: 2000 });
 });
 
-test('data that is no version 3 is never read as one, and never throws', () => {
+test('data that is no version 5 is never read as one, and never throws', () => {
   const members = ['basis', 'checks', 'commitments', 'engines', 'expiresAt', 'instanceId', 'requestDigest', 'taskId'];
   const damaged = fc.dictionary(fc.constantFrom(...members, '__proto__', 'other'), fc.jsonValue());
   const property = fc.property(fc.oneof(damaged, fc.jsonValue()), fc.string(), (data, time) => {
@@ -119,10 +129,10 @@ test('data that is no version 3 is never read as one, and never throws', () => {
   fc.assert(property, { numRuns: 1000 });
 });
 
-test('the list of checks that version 3 numbers never changes', () => {
+test('the list of checks that version 5 numbers never changes', () => {
   const names =
     'registered not_disabled reviewed pinned definition signature server_identity capability_scope task_scope ' +
-    'user_authority arguments context credential';
+    'user_authority arguments approval context credential';
   assert.deepEqual(CHECK_LIST, names.split(' '));
 });
 
@@ -133,6 +143,14 @@ test('a typical allow takes a third fewer bytes, and is folded as version 2 was'
   const before = canonicalJson(golden).length;
   assert.ok(sealed.json.length <= (before * 2) / 3, `${sealed.json.length} of ${before}`);
   assert.equal(sealed.event.data, data);
-  assert.equal(parseEvent(sealed.json).schemaVersion, 3);
+  assert.equal(parseEvent(sealed.json).schemaVersion, 5);
   assert.deepEqual(familyOf(stream)?.read(sealed.json).data, data);
+});
+
+test('version 3 is still read as version 2, with its thirteen checks', () => {
+  const golden = readJson<Event>('events', 'CallDecided.v3.json');
+  const { data } = familyOf(golden.stream)?.read(canonicalJson(golden)) as Event<string, CallDecided>;
+  assert.equal(data.checks.length, 13);
+  assert.equal(data.checks.includes('approval'), false);
+  assert.deepEqual(data.engines, { cedar: '4.13.0', decider: 2 });
 });

@@ -59,8 +59,8 @@ type Members = Record<string, unknown>;
 export function packDecided({ stream, actor, time, data }: Written<CallDecided>): JsonObject {
   const packed: Members = {};
   if (data.agent !== undefined) packed['agent'] = data.agent;
-  if (data.attempt !== 1) packed['attempt'] = data.attempt;
   if (data.approval !== undefined) packed['approval'] = data.approval;
+  if (data.attempt !== 1) packed['attempt'] = data.attempt;
   packed['basis'] = packedBasis(data);
   packed['callId'] = data.callId;
   packed['capability'] = data.capability;
@@ -265,8 +265,10 @@ function namesFrom(list: readonly CheckName[], place: number, count: number): Ch
 function packedEngines(engines: CallDecided['engines']): unknown {
   const { decider, cedar, pack } = engines;
   const members = Object.keys(engines).length;
+  if (cedar.includes('/')) return engines;
   if (members === 2) return `${decider}/${cedar}`;
-  return members === 3 && pack !== undefined ? `${decider}/${cedar}/${String(packedDigest(pack))}` : engines;
+  const short = packedDigest(pack);
+  return members === 3 && typeof short === 'string' && short !== pack ? `${decider}/${cedar}/${short}` : engines;
 }
 
 function wholeEngines(packed: unknown): unknown {

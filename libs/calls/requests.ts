@@ -21,7 +21,7 @@ export const ContextItem = z.object({
 });
 export type ContextItem = z.infer<typeof ContextItem>;
 
-/** What the caller says about a value of the arguments. Detection can only raise it. */
+/** The caller's word about a value of the arguments. Detection can only raise it. */
 export const ArgumentLabel = z.object({
   path: z.string().max(1024),
   level: Level.optional(),

@@ -13,7 +13,7 @@ named('HostRights', HostRights, {
 
 export const AddPrincipal = named(
   'AddPrincipal',
-  z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(6), host: HostRights.optional() }),
+  z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(Role.options.length), host: HostRights.optional() }),
   { examples: [{ name: 'agents-eu', roles: ['host'], host: { capabilities: ['memory'] } }] },
 );
 export type AddPrincipal = z.infer<typeof AddPrincipal>;

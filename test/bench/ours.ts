@@ -97,7 +97,7 @@ export async function startOurs(
     name: 'sallyport',
     url: service.url,
     running: service.running,
-    note: 'SQLite, every decision fsynced before it is answered; token, 13 checks, Cedar, encrypted arguments',
+    note: 'SQLite, every decision fsynced before it is answered; token, 14 checks, Cedar, encrypted arguments',
     decision: (answer) => ({ allow: true, deny: false })[(JSON.parse(answer) as { decision: string }).decision],
     asked: await requests(service),
     service,

@@ -93,7 +93,7 @@ test('no described member is open, of any type, or a map', () => {
 
 test('a decision says who asked for what, and under which trace', async () => {
   const task = records.map(({ value }) => JSON.parse(value)).find(({ pins }) => pins !== undefined);
-  const record = records.find(({ headers }) => headers?.['ce_type'] === 'sallyport.CallDecided.v2');
+  const record = records.find(({ headers }) => headers?.['ce_type'] === 'sallyport.CallDecided.v4');
   const data = JSON.parse(record?.value ?? '{}');
   assert.ok(isPseudonym(data.user.id), data.user.id);
   assert.deepEqual(
@@ -170,7 +170,7 @@ test('a thousand tasks make no more fields in an index than one, and each is in 
   for (const task of tasks) await decide(busy, task);
   const sent = await relayed(busy);
   const paths = new Set(sent.flatMap(({ value }) => pathsIn(JSON.parse(value))));
-  assert.equal(sent.filter(({ headers }) => headers?.['ce_type'] === 'sallyport.CallDecided.v2').length, 1000);
+  assert.equal(sent.filter(({ headers }) => headers?.['ce_type'] === 'sallyport.CallDecided.v4').length, 1000);
   assert.deepEqual(
     [...paths].filter((path) => !isMapped(path)),
     [],

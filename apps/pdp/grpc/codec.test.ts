@@ -47,7 +47,8 @@ const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
         ...required,
         version: '1.0.0',
         arguments: free,
-        context: [item, { id: 'b', source: 'c', content: 'd' }],
+        context: [item, { id: 'b', source: 'c', content: 'd', derivedFrom: ['a'], mimeType: 't', required: true }],
+        labels: [{ path: '/k', level: 'internal', categories: ['c'], source: 's' }, { path: '' }],
         instanceId: uuid,
         explain: false,
         observed: {
@@ -58,7 +59,7 @@ const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
         },
       },
       { ...required, observed: { server: { method: 'none' } } },
-      { ...required, context: [], observed: { server: { method: 'none' } } },
+      { ...required, context: [], labels: [], observed: { server: { method: 'none' } } },
       { ...required, context: [{ ...item, categories: [] }], observed: { server: { method: 'none' } } },
     ],
   },
