@@ -6,7 +6,7 @@ import { parseEvent, type Event } from '../event-log/event.js';
 import { canonicalJson, type JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { toInstant } from '../kernel/time.js';
-import { familyOf } from '../streams/catalogue.js';
+import { families, familyOf } from '../streams/catalogue.js';
 import { sealFact } from '../streams/facts.js';
 import { CheckName, Effect, Level, ReasonCode } from '../vocabulary/words.js';
 import { CallDecided, type RecordedCheck } from './events.js';
@@ -149,7 +149,7 @@ test('a typical allow takes a third fewer bytes, and is folded as version 2 was'
 
 test('version 3 is still read as version 2, with its thirteen checks', () => {
   const golden = readJson<Event>('events', 'CallDecided.v3.json');
-  const { data } = familyOf(golden.stream)?.read(canonicalJson(golden)) as Event<string, CallDecided>;
+  const { data } = families.calls.read(canonicalJson(golden)) as Event<string, CallDecided>;
   assert.equal(data.checks.length, 13);
   assert.equal(data.checks.includes('approval'), false);
   assert.deepEqual(data.engines, { cedar: '4.13.0', decider: 2 });
