@@ -9,13 +9,15 @@ export type {
   Difference,
   Envelope,
   Finding,
+  OutboundRefusal,
   Part,
+  Redaction,
   Task,
   Validated,
 } from './service/answers.js';
 export type { CallOptions, Guarded, GuardOptions } from './guard/options.js';
 export type { ShownDefinition } from './guard/definition.js';
-export type { GuardedToolResult, ToolContent } from './guard/result.js';
+export type { Filtered, GuardedToolResult, ToolContent } from './guard/result.js';
 export { CallRefused, type Refusal } from './guard/refusal.js';
 export type { FeedState, FollowerState } from './directives/follower.js';
 export type { StaleReason } from './directives/view.js';

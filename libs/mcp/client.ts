@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { JsonObject } from '../kernel/canonical-json.js';
 
 /** A transport of either generation of the MCP SDK, as far as the interception needs it. */
 export interface McpTransport {
@@ -23,6 +24,8 @@ export interface McpClient<Transport> {
 export interface McpRequest {
   readonly method: string;
   readonly params?: Record<string, unknown>;
+  /** Members of `_meta` that are added on the wire, after the client has made its message. */
+  readonly meta?: JsonObject | undefined;
 }
 
 export interface McpRequestOptions {

@@ -27,11 +27,11 @@ export type Exchange = (
  */
 export const exchangeOver =
   <Transport extends McpTransport>(mcp: McpClient<Transport>, transport: Transport, wire: Wire): Exchange =>
-  async ({ method, params }, traceparent, signal, timeoutMs) => {
+  async ({ method, params, meta }, traceparent, signal, timeoutMs) => {
     let error: unknown;
     // A client that was connected to something else would send the call there.
     if (mcp.transport === transport) {
-      wire.outgoing.expect(traceparent, { method, params: params ?? {} }, signal);
+      wire.outgoing.expect(traceparent, { method, params: params ?? {}, meta }, signal);
       const options = timeoutMs === undefined ? { signal } : { signal, timeout: timeoutMs };
       try {
         await mcp.request({ method, params: { ...params, _meta: { traceparent } } }, RAW, options);

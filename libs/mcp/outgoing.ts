@@ -49,6 +49,14 @@ interface Expected {
   id?: unknown;
 }
 
+/** The expectation that a message met. */
+interface Met {
+  readonly traceparent: string;
+  readonly signal: AbortSignal;
+  /** Members of `_meta` that the guard adds. */
+  readonly meta: JsonObject;
+}
+
 /** Decides message by message what a client may send over an intercepted transport. */
 export class Outgoing {
   private readonly expected = new Map<string, Expected>();
@@ -119,26 +127,22 @@ export class Outgoing {
     if (met === undefined && !this.isHarmless(sent)) throw refused();
     if (id !== undefined) this.unanswered.set(id, met?.traceparent);
     return {
-      message: reduced(sent, met?.traceparent),
+      message: reduced(sent, met),
       signal: met?.signal ?? this.closing.signal,
       traceparent: met?.traceparent,
     };
   }
 
   /** Each expectation is met once. */
-  private expectationMetBy({
-    id,
-    method,
-    params,
-    meta,
-  }: Sent): { traceparent: string; signal: AbortSignal } | undefined {
+  private expectationMetBy({ id, method, params, meta }: Sent): Met | undefined {
     const traceparent = ownValue(meta, 'traceparent');
     const one = typeof traceparent === 'string' ? this.expected.get(traceparent) : undefined;
     if (one === undefined || one.id !== undefined || id === undefined || one.request.method !== method)
       return undefined;
     if (!isDeepStrictEqual(without(params, '_meta'), copyOf(one.request.params ?? {}))) return undefined;
     one.id = id;
-    return { traceparent: traceparent as string, signal: AbortSignal.any([one.signal, this.closing.signal]) };
+    const signal = AbortSignal.any([one.signal, this.closing.signal]);
+    return { traceparent: traceparent as string, signal, meta: one.request.meta ?? {} };
   }
 
   /** Whether a message may leave without the guard. */
@@ -173,10 +177,10 @@ function sentOf(message: unknown): Sent {
   return { id, method, hasParams: isJsonObject(copy) && Object.hasOwn(copy, 'params'), params, meta };
 }
 
-/** The message without the members that nobody has decided about. `traceparent` is that of a request of the guard. */
-function reduced({ id, method, hasParams, params, meta }: Sent, traceparent: string | undefined): JsonObject {
-  // A call tells its trace to the server. A list is what the client would send without a guard.
-  const trace = traceparent === undefined || HARMLESS.has(method) ? {} : { traceparent };
+/** The message without the members that nobody has decided about. `met` is the guard's request, if it is one. */
+function reduced({ id, method, hasParams, params, meta }: Sent, met: Met | undefined): JsonObject {
+  // A call tells its trace and its labels to the server. A list is what the client would send without a guard.
+  const trace = met === undefined || HARMLESS.has(method) ? {} : { ...met.meta, traceparent: met.traceparent };
   // Nobody decides a notification, so it takes no text of the program with it, such as the reason of a cancellation.
   const kept = id === undefined ? pick(params, ['requestId']) : without(params, '_meta');
   const keptMeta = id === undefined ? {} : { ...pick(meta, META_KEYS), ...trace };

@@ -16,6 +16,9 @@ export const META = {
   serverInfo: `${PREFIX}serverInfo`,
 } as const;
 
+/** Our members of `_meta` in a request: the labels of what is sent, and the context items that may be sent. */
+export const OWN_META = { labels: 'dev.sallyport/labels', context: 'dev.sallyport/context' } as const;
+
 /** What a server says of itself in its answer to `initialize` or `server/discover`. */
 export interface Greeting {
   readonly serverInfo: JsonObject | undefined;

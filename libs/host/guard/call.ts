@@ -5,13 +5,16 @@ import type { McpRequest } from '../../mcp/client.js';
 import { traceparentIn, type Exchange } from '../../mcp/exchange.js';
 import type { Wire } from '../../mcp/intercept.js';
 import { asksForInput, type McpResponse } from '../../mcp/message.js';
-import type { Envelope, Validated } from '../service/answers.js';
+import { OWN_META } from '../../mcp/protocol.js';
+import type { Allow, Envelope, Validated } from '../service/answers.js';
 import type { HostClient } from '../service/client.js';
 import type { PinnedVersion } from './definition.js';
 import type { Flights, StopReason } from './flights.js';
+import type { CallOptions } from './options.js';
 import type { Permit } from './permit.js';
 import type { Records } from './records.js';
 import { CallRefused, refusedBy, refusedByServer } from './refusal.js';
+import type { Filtered } from './result.js';
 
 export interface CallParts {
   readonly taskId: string;
@@ -31,10 +34,9 @@ export interface CallParts {
 export interface Call {
   readonly operation: string;
   readonly arguments: JsonObject;
+  readonly options: CallOptions;
   /** The request that carries the arguments that the decision lets out. */
   requestOf(outbound: JsonObject): McpRequest;
-  /** Ends the call from the caller's side. */
-  readonly signal: AbortSignal | undefined;
 }
 
 /** The validated response of a server to one call. */
@@ -42,6 +44,8 @@ export interface Delivered {
   readonly callId: string;
   readonly envelope: Envelope;
   readonly isError: boolean;
+  /** What the filter did to the call. */
+  readonly filtered: Filtered;
 }
 
 /** A call that the service has allowed. */
@@ -49,6 +53,7 @@ interface Running {
   readonly callId: string;
   readonly operation: string;
   readonly traceparent: string;
+  readonly filtered: Filtered;
   readonly stoppedBy: () => StopReason | 'cancelled' | undefined;
 }
 
@@ -57,18 +62,21 @@ const ABORTED = { code: -31_002, message: 'the call was stopped, and no answer c
 /** Makes one call, from the question to the service to the recorded outcome. Rejects with `CallRefused`. */
 export async function performCall(parts: CallParts, call: Call): Promise<Delivered> {
   const { flights, exchange, wire, requestMs } = parts;
-  const { operation, signal: caller } = call;
+  const { operation, options } = call;
+  const { signal: caller, context, labels } = options;
   const callId = randomUUID();
-  const allow = await parts.permit({ callId, operation, arguments: call.arguments });
+  const allow = await parts.permit(defined({ callId, operation, arguments: call.arguments, context, labels }));
   const flight = flights.begin(allow);
   const traceparent = traceparentIn(allow.traceId);
   const stoppedBy = () => flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);
-  const running = { callId, operation, traceparent, stoppedBy };
+  const { redactions, refusals } = allow.outbound;
+  const filtered = { redactions, refusals, obligations: allow.obligations };
+  const running = { callId, operation, traceparent, filtered, stoppedBy };
   let isAnswerAwaited = false;
   try {
     refuseStoppedEarly(running, parts.records);
     const signal = caller === undefined ? flight.signal : AbortSignal.any([flight.signal, caller]);
-    const request = call.requestOf(allow.outbound.arguments);
+    const request = { ...call.requestOf(allow.outbound.arguments), meta: metaOf(allow) };
     const { answer, error, hasLeft } = await exchange(request, traceparent, signal, requestMs);
     const stopped = stoppedBy();
     if (stopped !== undefined) {
@@ -88,6 +96,14 @@ export async function performCall(parts: CallParts, call: Call): Promise<Deliver
     flight.end();
     if (!isAnswerAwaited) wire.forget(traceparent);
   }
+}
+
+/** The labels of what is sent, and the context items that may be sent, as members of `_meta`. */
+function metaOf({ outbound: { labels, context } }: Allow): JsonObject {
+  return {
+    ...(labels.length === 0 ? {} : { [OWN_META.labels]: labels }),
+    ...(context.length === 0 ? {} : { [OWN_META.context]: context }),
+  };
 }
 
 function refuseStoppedEarly({ callId, stoppedBy }: Running, records: Records): void {
@@ -114,10 +130,10 @@ async function deliver(parts: CallParts, running: Running, answer: McpResponse):
     const detail = 'the server asks for input instead';
     throw new CallRefused({ reason: 'input_required', by: 'host', callId, detail });
   }
-  if (validated.verdict !== 'accepted') throw heldBack(callId, validated);
+  if (validated.content === undefined) throw heldBack(callId, validated);
   // The service may have accepted it before the stop: a repeated answer is as old as the first.
   const stopped = running.stoppedBy();
-  if (stopped === undefined) return { callId, envelope: validated.content, isError };
+  if (stopped === undefined) return { callId, envelope: validated.content, isError, filtered: running.filtered };
   throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped before its end' });
 }
 

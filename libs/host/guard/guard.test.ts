@@ -5,7 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { MODERN, NOTES, scriptedServer, speakModern, type ScriptedServer } from '../../../test/support/mcp-server.js';
 import { uuid } from '../../../test/support/given.js';
 import { fingerprintDefinition } from '../../kernel/definition-digest.js';
-import type { Decision, Task, Validated } from '../service/answers.js';
+import type { Allow, Decision, Task, Validated } from '../service/answers.js';
 import { ServiceError, type Authorize, type HostClient, type Outcome } from '../service/client.js';
 import type { FollowerState } from '../directives/follower.js';
 import { guard } from './guard.js';
@@ -19,6 +19,14 @@ const digest = fingerprint.ok ? fingerprint.value.digest : '';
 const traceId = 'f'.repeat(32);
 const OPERATIONS = { look: { effects: ['read'] }, raze: { effects: ['modify'] } };
 const NOW_MS = Date.parse('2026-11-22T10:00:00.000Z');
+
+const outbound = (sent: Partial<Allow['outbound']> & Pick<Allow['outbound'], 'arguments'>): Allow['outbound'] => ({
+  context: [],
+  labels: [],
+  redactions: [],
+  refusals: [],
+  ...sent,
+});
 
 /** A guard over a service and a follower that say what the test wants, right when it wants. */
 async function guarded(
@@ -65,7 +73,7 @@ async function guarded(
       return {
         ...answered,
         decision: 'allow' as const,
-        outbound: { arguments: args },
+        outbound: outbound({ arguments: args }),
         targets: ['all'],
         expiresAt,
         ...service.allow,
@@ -112,9 +120,35 @@ async function guarded(
   return { guard: made, host, disable, service, server, outcomes };
 }
 
+test('labels and admitted context go to the server in `_meta`, as the service answered them', async (t) => {
+  const { guard, service, server } = await guarded(t);
+  const label = { path: '/key', level: 'internal', categories: ['pii:email'], source: 'crm' };
+  const item = { id: 'mail-1', source: 'mail', content: 'one line' };
+  const filtered = { redactions: [{ path: '/other', type: 'not_needed', count: 1 }], refusals: [] };
+  const sent = outbound({ arguments: { key: 'a' }, labels: [label], context: [item], ...filtered });
+  service.allow = { outbound: sent, obligations: ['summarise:mail-2'] };
+  const context = [{ ...item, content: 'one line and a secret' }];
+  const result = await guard.callTool({ name: 'look', arguments: { key: 'a' } }, { context });
+  const meta = server.requestsOf('tools/call')[0]?.params['_meta'];
+  assert.deepEqual([meta['dev.sallyport/labels'], meta['dev.sallyport/context']], [[label], [item]]);
+  assert.equal(JSON.stringify(server.received).includes('secret'), false);
+  assert.deepEqual(result.filtered, { ...filtered, obligations: ['summarise:mail-2'] });
+});
+
+test('a quarantined response is delivered as quoted, and a held one is a refusal', async (t) => {
+  const { guard, service } = await guarded(t);
+  const quoted = await guard.callTool({ name: 'look' });
+  assert.ok(quoted.envelope);
+  service.validated = { verdict: 'quarantined', content: quoted.envelope, findings: [] };
+  assert.equal((await guard.callTool({ name: 'look' })).refusal, undefined);
+  service.validated = { verdict: 'quarantined', findings: [] };
+  const held = await guard.callTool({ name: 'look' });
+  assert.deepEqual([held.refusal?.reason, held.envelope], ['response_quarantined', undefined]);
+});
+
 test('the server gets what the decision lets out, and nothing else of the question', async (t) => {
   const { guard, service, server } = await guarded(t);
-  service.allow = { outbound: { arguments: { key: '[redacted]' } } };
+  service.allow = { outbound: outbound({ arguments: { key: '[redacted]' } }) };
   await guard.callTool({ name: 'look', arguments: { key: 'secret', other: 'secret' } });
   const sent = JSON.stringify(server.received);
   assert.ok(sent.includes('[redacted]') && !sent.includes('secret'));

@@ -86,27 +86,27 @@ function operationsOf(
 ): Pick<Guarded, 'shown' | 'callTool' | 'getPrompt' | 'readResource'> {
   return {
     shown: pinned.shown,
-    async callTool({ name, arguments: args = {} }, { signal } = {}) {
+    async callTool({ name, arguments: args = {} }, options = {}) {
       try {
         // The name of another kind of operation is no tool's; `$connect` least of all, which needs no scope.
         if (hasReservedPrefix(name)) {
           throw new CallRefused({ reason: 'operation_unknown', by: 'host', callId: randomUUID() });
         }
         const requestOf = (outbound: JsonObject) => ({ method: 'tools/call', params: { name, arguments: outbound } });
-        return toolResult(await perform({ operation: name, arguments: args as JsonObject, requestOf, signal }));
+        return toolResult(await perform({ operation: name, arguments: args as JsonObject, requestOf, options }));
       } catch (error) {
         return toolRefusal(refusedBy(error, randomUUID()).refusal);
       }
     },
-    async getPrompt({ name, arguments: args = {} }, { signal } = {}) {
+    async getPrompt({ name, arguments: args = {} }, options = {}) {
       const requestOf = (outbound: JsonObject) => ({ method: 'prompts/get', params: { name, arguments: outbound } });
-      const call = { operation: `prompt:${name}`, arguments: args as JsonObject, requestOf, signal };
+      const call = { operation: `prompt:${name}`, arguments: args as JsonObject, requestOf, options };
       return (await perform(call)).envelope;
     },
-    async readResource({ uri }, { signal } = {}) {
+    async readResource({ uri }, options = {}) {
       const operation = pinned.readerOf(uri) ?? `resource:${uri}`;
       const requestOf = (outbound: JsonObject) => ({ method: 'resources/read', params: { uri: outbound['uri'] } });
-      return (await perform({ operation, arguments: { uri }, requestOf, signal })).envelope;
+      return (await perform({ operation, arguments: { uri }, requestOf, options })).envelope;
     },
   };
 }

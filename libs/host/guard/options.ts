@@ -1,5 +1,5 @@
 import type { Envelope, Task } from '../service/answers.js';
-import type { ServerEvidence } from '../service/client.js';
+import type { Authorize, ServerEvidence } from '../service/client.js';
 import type { ShownDefinition } from './definition.js';
 import type { GuardedToolResult } from './result.js';
 
@@ -21,6 +21,13 @@ export interface GuardOptions<Transport> {
 export interface CallOptions {
   /** Ends the call from the caller's side. */
   readonly signal?: AbortSignal;
+  /**
+   * Content to send along. The items that the service lets out go to the server in
+   * `_meta["dev.sallyport/context"]`.
+   */
+  readonly context?: Authorize['context'];
+  /** What the host knows about its arguments. The service can only raise these labels. */
+  readonly labels?: Authorize['labels'];
 }
 
 /** A capability as an agent may use it: what it is shown is pinned, and each call is decided, quoted and recorded. */

@@ -4,7 +4,7 @@ import { traceparentIn } from '../../mcp/exchange.js';
 import type { Wire } from '../../mcp/intercept.js';
 import type { DirectiveFollower } from '../directives/follower.js';
 import type { Allow, Task } from '../service/answers.js';
-import type { HostClient, Observed, ServerEvidence } from '../service/client.js';
+import type { Authorize, HostClient, Observed, ServerEvidence } from '../service/client.js';
 import { denialOf } from './denial.js';
 import type { Observer } from './observer.js';
 import type { Records } from './records.js';
@@ -47,6 +47,8 @@ export interface PermitRequest {
   readonly callId: string;
   readonly operation: string;
   readonly arguments: JsonObject;
+  readonly context?: Authorize['context'];
+  readonly labels?: Authorize['labels'];
   readonly seen?: Observed;
 }
 
@@ -62,7 +64,9 @@ export const permitFrom =
       const stale = staleReason(parts);
       if (stale !== undefined) throw new CallRefused({ reason: 'host_stale', by: 'host', callId, detail: stale });
       const observed = request.seen ?? (await observedFor(operation, parts));
-      const call = { callId, taskId: task.taskId, capability, operation, arguments: args, observed };
+      const { context, labels } = request;
+      const asked = defined({ arguments: args, context, labels });
+      const call = { callId, taskId: task.taskId, capability, operation, ...asked, observed };
       const decision = await client.authorize(call, traceparentIn(task.traceId));
       if (decision.decision === 'deny') {
         if (decision.obligations.includes('submit_definition')) observer.again('submit');

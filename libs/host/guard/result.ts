@@ -1,6 +1,6 @@
 import { defined } from '../../kernel/defined.js';
 import { isActive } from '../../vocabulary/active-media.js';
-import type { Envelope, Part } from '../service/answers.js';
+import type { Envelope, OutboundRefusal, Part, Redaction } from '../service/answers.js';
 import type { Refusal } from './refusal.js';
 
 /**
@@ -15,6 +15,15 @@ export interface GuardedToolResult {
   readonly envelope?: Envelope;
   /** Why there is no content. */
   readonly refusal?: Refusal;
+  /** What the filter took out of the call, if it took out anything, and the duties that follow. */
+  readonly filtered?: Filtered;
+}
+
+/** What was taken out of a call before it was sent, and the duties that follow, such as `summarise:<id>`. */
+export interface Filtered {
+  readonly redactions: readonly Redaction[];
+  readonly refusals: readonly OutboundRefusal[];
+  readonly obligations: readonly string[];
 }
 
 export type ToolContent =
@@ -29,14 +38,18 @@ export function toolResult(delivered: {
   readonly callId: string;
   readonly envelope: Envelope;
   readonly isError: boolean;
+  readonly filtered: Filtered;
 }): GuardedToolResult {
-  const { callId, envelope, isError } = delivered;
-  return {
+  const { callId, envelope, isError, filtered } = delivered;
+  const { redactions, refusals, obligations } = filtered;
+  const isWhole = redactions.length + refusals.length + obligations.length === 0;
+  return defined({
     content: envelope.parts.flatMap((part) => contentOf(part, envelope)),
     isError,
     callId,
     envelope,
-  };
+    filtered: isWhole ? undefined : filtered,
+  });
 }
 
 /**

@@ -45,11 +45,23 @@ const FailedCheck = tolerant(Check.pick({ check: true, outcome: true })).extend(
     .catch(undefined),
 });
 
+/** A value that was taken out of what is sent, whole or in part. `type` says why. */
+const Redaction = tolerant(Outbound.shape.redactions.element);
+export type Redaction = z.infer<typeof Redaction>;
+/** A context item or argument that was not sent. `reason` is a reason code. */
+const OutboundRefusal = tolerant(Outbound.shape.refusals.element);
+export type OutboundRefusal = z.infer<typeof OutboundRefusal>;
+
 /** An allow is complete or it is none: what may be sent, until when, and which targets stop it. */
 export const Decision = z.discriminatedUnion('decision', [
   Answered.extend({
     decision: z.literal('allow'),
-    outbound: tolerant(Outbound.pick({ arguments: true })),
+    outbound: tolerant(Outbound.pick({ arguments: true })).extend({
+      context: z.array(FreeObject).default([]),
+      labels: z.array(FreeObject).default([]),
+      redactions: z.array(Redaction).default([]),
+      refusals: z.array(OutboundRefusal).default([]),
+    }),
     targets: AuthorizeAnswer.shape.targets.unwrap().min(1),
     expiresAt: AuthorizeAnswer.shape.expiresAt.unwrap(),
   }),
@@ -67,9 +79,11 @@ const Finding = tolerant(content.Finding.omit({ span: true }));
 export type Finding = z.infer<typeof Finding>;
 
 const { verdict } = ResponseAnswer.shape;
+/** A rejected response has no content. A quarantined one has none while it is held. */
 export const Validated = z.discriminatedUnion('verdict', [
   z.object({ verdict: verdict.extract(['accepted']), content: Envelope, findings: z.array(Finding) }),
-  z.object({ verdict: verdict.exclude(['accepted']), findings: z.array(Finding) }),
+  z.object({ verdict: verdict.extract(['quarantined']), content: Envelope.optional(), findings: z.array(Finding) }),
+  z.object({ verdict: verdict.extract(['rejected']), content: z.undefined().optional(), findings: z.array(Finding) }),
 ]);
 export type Validated = z.infer<typeof Validated>;
 
