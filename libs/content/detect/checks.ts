@@ -23,7 +23,9 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   any_card: isAnyCard,
   iban: isIban,
   ipv4: isIPv4,
-  ipv6: ({ value, text, end }) => isIPv6(value) && !/^[0-9A-Za-z:]/.test(text.slice(end, end + 1)),
+  // A digit tells an address from names of a program: `a::b`.
+  ipv6: ({ value, text, start, end }) =>
+    isIPv6(value) && /[0-9]/.test(value) && !/[0-9A-Za-z:]/.test(text.charAt(start - 1) + text.charAt(end)),
   mac: isMac,
   email: isEmail,
   international_phone: internationalEnd,

@@ -1,40 +1,43 @@
-import { digitsOf, type Candidate } from './candidate.js';
+import type { Candidate } from './candidate.js';
 
-/** First digits of cards from, to (as many digits), and the lengths of their numbers. ISO/IEC 7812; ranges of the networks. */
+/** The first four digits of cards, from and to, and the lengths of their numbers. ISO/IEC 7812; ranges of the networks. */
 type Issuer = readonly [from: number, to: number, lengths: readonly number[]];
+
+const ANY_LENGTH = [12, 13, 14, 15, 16, 17, 18, 19];
 
 /** Ranges so narrow that a number of this length and with this check digit is rarely anything else. */
 const ISSUED: readonly Issuer[] = [
   // Visa, Mastercard, American Express, Discover, JCB, Diners Club, UnionPay.
-  [4, 4, [13, 16]],
-  [51, 55, [16]],
+  [4000, 4999, [13, 16]],
+  [5100, 5599, [16]],
   [2221, 2720, [16]],
-  [34, 34, [15]],
-  [37, 37, [15]],
+  [3400, 3499, [15]],
+  [3700, 3799, [15]],
   [6011, 6011, [16]],
-  [644, 649, [16]],
-  [65, 65, [16]],
+  [6440, 6599, [16]],
   [3528, 3589, [16]],
-  [300, 305, [14]],
-  [309, 309, [14]],
-  [36, 36, [14]],
-  [38, 39, [14]],
-  [62, 62, [16]],
+  [3000, 3059, [14]],
+  [3090, 3099, [14]],
+  [3600, 3699, [14]],
+  [3800, 3999, [14]],
+  [6200, 6299, [16]],
 ];
 
 /** The rest: long Visa and UnionPay, old JCB, Maestro, RuPay, Mir, Elo, Troy. They need a word that says card. */
 const OTHERS: readonly Issuer[] = [
-  [4, 4, [19]],
+  [4000, 4999, [19]],
+  [3500, 3599, [16]],
   [1800, 1800, [15]],
   [2131, 2131, [15]],
-  [50, 50, [12, 13, 14, 15, 16, 17, 18, 19]],
-  [56, 58, [12, 13, 14, 15, 16, 17, 18, 19]],
-  [6, 6, [12, 13, 14, 15, 16, 17, 18, 19]],
+  [5000, 5099, ANY_LENGTH],
+  [5600, 5899, ANY_LENGTH],
+  [6000, 6999, ANY_LENGTH],
   [604, 604, [12]],
   [2200, 2204, [16]],
-  [81, 82, [16]],
+  [8100, 8299, [16]],
   [9792, 9792, [16]],
 ];
+const ALL = [...ISSUED, ...OTHERS];
 
 /** Luhn's check digit (ISO/IEC 7812-1, annex B). */
 export function isLuhn(digits: string): boolean {
@@ -47,27 +50,24 @@ export function isLuhn(digits: string): boolean {
   return sum % 10 === 0;
 }
 
-const isOf = (issuers: readonly Issuer[], digits: string): boolean =>
-  issuers.some(([from, to, lengths]) => {
-    if (!lengths.includes(digits.length)) return false;
-    const prefix = Number(digits.slice(0, String(to).length));
-    return prefix >= from && prefix <= to;
-  });
-
 /** A match with more digits than a card may end in other numbers: those are given back, a group at a time. */
-function cardEnd({ text, start, end }: Candidate, issuers: readonly Issuer[]): number | false {
-  for (let last = end; last > start; last -= 1) {
-    if (isDigit(text, last) || !isDigit(text, last - 1)) continue;
-    const digits = digitsOf(text.slice(start, last));
-    if (digits.length < 12) return false;
-    if (isOf(issuers, digits) && isLuhn(digits) && !isOneDigit(digits)) return last;
+function cardEnd({ value, start }: Candidate, issuers: readonly Issuer[]): number | false {
+  let digits = '';
+  const groups: { readonly digits: string; readonly end: number }[] = [];
+  for (let at = 0; at < value.length; at += 1) {
+    if (!isDigit(value, at)) continue;
+    digits += value.charAt(at);
+    if (digits.length >= 12 && !isDigit(value, at + 1)) groups.push({ digits, end: start + at + 1 });
   }
-  return false;
+  const first = Number(digits.slice(0, 4));
+  const lengths = issuers.flatMap(([from, to, lengths]) => (first >= from && first <= to ? lengths : []));
+  if (lengths.length === 0 || isOneDigit(digits)) return false;
+  return groups.findLast((group) => lengths.includes(group.digits.length) && isLuhn(group.digits))?.end ?? false;
 }
 
 export const isIssuedCard = (candidate: Candidate): number | false => cardEnd(candidate, ISSUED);
 
-export const isAnyCard = (candidate: Candidate): number | false => cardEnd(candidate, [...ISSUED, ...OTHERS]);
+export const isAnyCard = (candidate: Candidate): number | false => cardEnd(candidate, ALL);
 
 const isOneDigit = (digits: string): boolean => digits === digits.charAt(0).repeat(digits.length);
 

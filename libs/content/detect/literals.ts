@@ -20,6 +20,7 @@ const ASCII = 128;
 export function literalsOf(words: readonly string[]): Literals {
   const pairs = new Int16Array(ASCII * ASCII).fill(-1);
   const singles = new Int16Array(ASCII).fill(-1);
+  const thirds = new Int32Array(ASCII * ASCII);
   const buckets: Bucket[][] = [];
   words.forEach((text, word) => {
     if (text.length === 1) {
@@ -29,19 +30,23 @@ export function literalsOf(words: readonly string[]): Literals {
     const key = text.charCodeAt(0) * ASCII + text.charCodeAt(1);
     if (pairs[key] === -1) pairs[key] = buckets.push([]) - 1;
     const third = text.length > 2 ? text.charCodeAt(2) : -1;
+    thirds[key] = (thirds[key] ?? 0) | (third < 0 ? -1 : 1 << (third & 31));
     buckets[pairs[key] ?? 0]?.push({ word, text, third });
   });
-  return { find: (lower, found, started) => find({ pairs, singles, buckets }, lower, found, started) };
+  return { find: (lower, found, started) => find({ pairs, thirds, singles, buckets }, lower, found, started) };
 }
 
 interface Tables {
+  /** The bucket of each pair of first characters. */
   readonly pairs: Int16Array;
+  /** The lowest five bits of the third characters in the bucket of each pair: they turn most places away. */
+  readonly thirds: Int32Array;
   readonly singles: Int16Array;
   readonly buckets: readonly (readonly Bucket[])[];
 }
 
 function find(
-  { pairs, singles, buckets }: Tables,
+  { pairs, thirds, singles, buckets }: Tables,
   lower: string,
   found: (word: number, at: number) => void,
   started: (at: number, isDigit: boolean) => void,
@@ -63,9 +68,12 @@ function find(
     const single = singles[code] ?? -1;
     if (single >= 0) found(single, at);
     if (next >= ASCII) continue;
-    const bucket = pairs[code * ASCII + next] ?? -1;
-    if (bucket < 0) continue;
-    const third = at + 2 < end ? lower.charCodeAt(at + 2) : -2;
+    const key = code * ASCII + next;
+    const mask = thirds[key] ?? 0;
+    if (mask === 0) continue;
+    const third = at + 2 < end ? lower.charCodeAt(at + 2) : ASCII;
+    if ((mask & (1 << (third & 31))) === 0) continue;
+    const bucket = pairs[key] ?? 0;
     for (const each of buckets[bucket] ?? []) {
       if (each.third !== -1 && each.third !== third) continue;
       if (each.text.length <= 3 || lower.startsWith(each.text, at)) found(each.word, at);

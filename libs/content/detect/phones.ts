@@ -31,9 +31,12 @@ export function isNationalPhone({ value, text, start, end }: Candidate): boolean
 /** Any grouping of 7 to 15 digits where a word near says that it is a phone number. */
 export function localEnd({ text, start, end, value }: Candidate): number | false {
   const digits = digitsOf(value);
-  if (digits.length < 7 || digits.length > 15 || isDate(value)) return false;
+  if (digits.length < 7 || digits.length > 15 || HAS_DATE.test(value) || isDate(value)) return false;
   return !isPartOfMore(text, start, end) && end;
 }
+
+/** A day of this or the last century, within a longer match. */
+const HAS_DATE = /(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]/;
 
 const isDate = (value: string): boolean =>
   /^(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|[12]\d|3[01])(?:\D|$)|^(?:0?[1-9]|[12]\d|3[01])[-/. ](?:0?[1-9]|1[0-2]|[12]\d|3[01])[-/. ](?:19|20)\d\d(?:\D|$)/.test(

@@ -27,7 +27,7 @@ export const Rule = z.strictObject({
   pattern: z.string().min(1),
   /** The match may follow an alphanumeric character. Names such as `dbPassword` need it. */
   loose: z.literal(true).optional(),
-  /** The match must not follow `_` or `-` either. Formats without a short limit need it, so that no run is read twice. */
+  /** The match must not follow `_` or `-` either, and goes on to the end of the run. Long formats need it: no run is read twice. */
   whole: z.literal(true).optional(),
   /** The match must not be followed by an alphanumeric character. */
   exact: z.literal(true).optional(),

@@ -12,7 +12,7 @@ interface Probe {
   /** Its place in the pack. */
   readonly order: number;
   readonly pattern: RegExp;
-  readonly back: RegExp | undefined;
+  readonly back: CharacterClass | undefined;
   readonly near: number;
   readonly unless: number;
 }
@@ -144,7 +144,7 @@ class Search {
     if (back === undefined) return at;
     const least = Math.max(0, at - (rule.back?.max ?? 0));
     let start = at;
-    while (start > least && back.test(this.text.charAt(start - 1))) start -= 1;
+    while (start > least && isIn(back, this.text.charCodeAt(start - 1))) start -= 1;
     return start;
   }
 
@@ -154,7 +154,8 @@ class Search {
     pattern.lastIndex = at;
     const match = pattern.exec(this.text);
     if (match === null) return;
-    const [start, matched] = match.indices?.[1] ?? [at, at + match[0].length];
+    const [start, last] = match.indices?.[1] ?? [at, at + match[0].length];
+    const matched = rule.whole === true ? runEnd(this.text, last) : last;
     const value = this.text.slice(start, matched);
     if (rule.exact === true && isAlphanumeric(this.text, matched)) return;
     if (rule.entropy !== undefined && entropyOf(value) < rule.entropy) return;
@@ -232,7 +233,7 @@ function probeOf(rule: Rule, file: RuleFile, order: number, words: Words): Probe
     type: `${file.prefix}:${rule.kind}`,
     order,
     pattern: sticky(expanded(rule.pattern, file)),
-    back: rule.back === undefined ? undefined : new RegExp(`^${rule.back.of}$`),
+    back: rule.back === undefined ? undefined : classOf(rule.back.of),
     near: words.listOf(rule.near, file),
     unless: words.listOf(rule.unless, file),
   };
@@ -256,6 +257,17 @@ function endOf(pattern: RegExp, text: string, at: number): number {
   return pattern.test(text) ? pattern.lastIndex : at;
 }
 
+/** For each ASCII character, and in the last place for all others, whether it belongs to a class. */
+type CharacterClass = readonly boolean[];
+const ASCII = 128;
+
+function classOf(source: string): CharacterClass {
+  const pattern = new RegExp(`^${source}$`);
+  return Array.from({ length: ASCII + 1 }, (_, code) => pattern.test(code < ASCII ? String.fromCharCode(code) : 'é'));
+}
+
+const isIn = (members: CharacterClass, code: number): boolean => members[Math.min(code, ASCII)] === true;
+
 /** Context words begin a word: `ssn`, `_ssn` and `userSsn`, but not `assn`. */
 function isWordStart(text: string, at: number): boolean {
   const before = text.charCodeAt(at - 1);
@@ -270,6 +282,17 @@ function isAlphanumeric(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
   return (code >= 48 && code <= 57) || isUpper(code) || isLower(code);
 }
+
+/** The end of the run of characters of tokens that goes on at a place: repetitions in RE2 end at 1,000. */
+function runEnd(text: string, at: number): number {
+  let end = at;
+  // A dot belongs to the run if it goes on behind it.
+  while (isOfToken(text, end) || (text.charAt(end) === '.' && isOfToken(text, end + 1))) end += 1;
+  return end;
+}
+
+const isOfToken = (text: string, at: number): boolean =>
+  isAlphanumeric(text, at) || '_+/=-'.includes(text.charAt(at) || ' ');
 
 /** Underscores and hyphens, which may be a part of a token. */
 const isJoiner = (text: string, at: number): boolean => '_-'.includes(text.charAt(at) || ' ');

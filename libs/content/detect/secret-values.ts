@@ -27,8 +27,8 @@ export function isToken(candidate: Candidate): boolean {
 export function isMixed({ value }: Candidate): boolean {
   const digits = value.match(/[0-9]/g)?.length ?? 0;
   if (digits === 0 || !/[A-Za-z]/.test(value)) return false;
-  const parts = value.split(/[-_.]/);
-  const words = parts.filter((part) => /^(?:[a-z]+|[A-Z][a-z]*|[A-Z]+|[0-9]{1,4})$/.test(part));
+  const parts = value.split(/[-_./]/);
+  const words = parts.filter((part) => /^(?:[a-z]+|[A-Z][a-z]*|[A-Z]+|v?[0-9]{1,4})$/.test(part));
   return words.length < parts.length;
 }
 

@@ -10,11 +10,11 @@ export interface View {
   original(start: number, end: number): readonly [number, number];
 }
 
-/** Units of a view, each with the part of the original text that it was made from. */
+/** A text made from another one, and for each unit the part of the other that it was made from. */
 interface Mapped {
   readonly text: string;
-  readonly from: readonly number[];
-  readonly to: readonly number[];
+  readonly from: Int32Array;
+  readonly to: Int32Array;
 }
 
 const ASCII = /^[\0-\x7f]*$/;
@@ -31,27 +31,24 @@ export function viewsOf(text: string): readonly View[] {
   if (ASCII.test(text)) {
     const plain: View = { text, lower: lowerOf(text), original: (start, end) => [start, end] };
     const decoded = decodedOf(text);
-    return decoded === undefined ? [plain] : [plain, viewOf(foldedOf(decoded.text), decoded)];
+    return decoded === undefined ? [plain] : [plain, viewOf(decoded)];
   }
   const base = foldedOf(text);
   const decoded = decodedOf(base.text);
-  return decoded === undefined
-    ? [viewOf(base)]
-    : [viewOf(base), viewOf(through(through(foldedOf(decoded.text), decoded), base))];
+  return decoded === undefined ? [viewOf(base)] : [viewOf(base), viewOf(through(decoded, base))];
 }
 
-function viewOf(mapped: Mapped, beneath?: Mapped): View {
-  const { text, from, to } = beneath === undefined ? mapped : through(mapped, beneath);
+function viewOf({ text, from, to }: Mapped): View {
   return { text, lower: lowerOf(text), original: (start, end) => [from[start] ?? 0, to[end - 1] ?? 0] };
 }
 
-/** A view of a view, as a view of the text beneath. */
+/** A text made from a made text, mapped to the text beneath both. */
 function through({ text, from, to }: Mapped, beneath: Mapped): Mapped {
-  return {
-    text,
-    from: from.map((at) => beneath.from[at] ?? 0),
-    to: to.map((at) => beneath.to[at - 1] ?? 0),
-  };
+  for (let at = 0; at < text.length; at += 1) {
+    from[at] = beneath.from[from[at] ?? 0] ?? 0;
+    to[at] = beneath.to[(to[at] ?? 0) - 1] ?? 0;
+  }
+  return { text, from, to };
 }
 
 /** Lower-case ASCII letters; the length stays, which `toLowerCase` does not promise. */
@@ -60,32 +57,67 @@ function lowerOf(text: string): string {
   return lower.includes('[redacted ') ? lower.replace(REDACTION, (found) => '\0'.repeat(found.length)) : lower;
 }
 
+/** Writes a mapped text. */
+class Writer {
+  #text = '';
+  #from: Int32Array;
+  #to: Int32Array;
+
+  constructor(capacity: number) {
+    this.#from = new Int32Array(capacity);
+    this.#to = new Int32Array(capacity);
+  }
+
+  /** A part that is taken as it is. */
+  copy(source: string, start: number, end: number): void {
+    const offset = this.#text.length;
+    this.#text += source.slice(start, end);
+    this.#grow();
+    for (let at = start; at < end; at += 1) {
+      this.#from[offset + at - start] = at;
+      this.#to[offset + at - start] = at + 1;
+    }
+  }
+
+  /** Something in the place of a part. */
+  put(text: string, start: number, end: number): void {
+    const offset = this.#text.length;
+    this.#text += text;
+    this.#grow();
+    this.#from.fill(start, offset, this.#text.length);
+    this.#to.fill(end, offset, this.#text.length);
+  }
+
+  get mapped(): Mapped {
+    return { text: this.#text, from: this.#from, to: this.#to };
+  }
+
+  #grow(): void {
+    if (this.#text.length <= this.#from.length) return;
+    const [from, to] = [this.#from, this.#to];
+    this.#from = new Int32Array(this.#text.length * 2);
+    this.#to = new Int32Array(this.#text.length * 2);
+    this.#from.set(from);
+    this.#to.set(to);
+  }
+}
+
+/** A text with its escapes decoded, or nothing if it has none. */
 function decodedOf(text: string): Mapped | undefined {
   if (!/[\\%&]/.test(text)) return undefined;
-  let decoded = '';
-  const from: number[] = [];
-  const to: number[] = [];
-  const copy = (start: number, end: number): void => {
-    decoded += text.slice(start, end);
-    for (let at = start; at < end; at += 1) {
-      from.push(at);
-      to.push(at + 1);
-    }
-  };
+  let writer: Writer | undefined;
   let at = 0;
   for (const match of text.matchAll(ESCAPE)) {
     const [whole, unicode, hex, control, percent, reference, decimal] = match;
     const code = unicode ?? hex ?? percent ?? reference;
     const unit = control === undefined ? charOf(code, decimal) : (CONTROLS[control.toLowerCase()] ?? control);
-    copy(at, match.index);
+    writer ??= new Writer(text.length);
+    writer.copy(text, at, match.index);
     at = match.index + whole.length;
-    decoded += unit;
-    from.push(match.index);
-    to.push(at);
+    writer.put(foldOf(unit), match.index, at);
   }
-  if (at === 0) return undefined;
-  copy(at, text.length);
-  return { text: decoded, from, to };
+  writer?.copy(text, at, text.length);
+  return writer?.mapped;
 }
 
 /** One UTF-16 unit. */
@@ -93,33 +125,29 @@ const charOf = (hex: string | undefined, decimal: string | undefined): string =>
   String.fromCharCode(hex === undefined ? Number.parseInt(decimal ?? '0', 10) : Number.parseInt(hex, 16));
 
 function foldedOf(text: string): Mapped {
-  const from: number[] = [];
-  const to: number[] = [];
-  let result = '';
-  for (let at = 0; at < text.length;) {
-    const code = text.codePointAt(at) ?? 0;
-    const next = at + (code > 0xffff ? 2 : 1);
-    const char = code < 0x80 ? text.charAt(at) : foldOf(code);
-    result += char;
-    for (let unit = 0; unit < char.length; unit += 1) {
-      from.push(at);
-      to.push(next);
-    }
-    at = next;
+  const writer = new Writer(text.length);
+  let at = 0;
+  for (const { 0: char, index } of text.matchAll(NOT_ASCII)) {
+    writer.copy(text, at, index);
+    at = index + char.length;
+    writer.put(foldOf(char), index, at);
   }
-  return { text: result, from, to };
+  writer.copy(text, at, text.length);
+  return writer.mapped;
 }
 
+const NOT_ASCII = /[^\0-\x7f]/gu;
 const MAX_FOLDS = 8192;
-const folds = new Map<number, string>();
+const folds = new Map<string, string>();
 
 /** ASCII for a character that looks like it, nothing for one that nobody sees, else the character. */
-function foldOf(code: number): string {
-  const known = folds.get(code);
+function foldOf(char: string): string {
+  if (char.charCodeAt(0) < 0x80) return char;
+  const known = folds.get(char);
   if (known !== undefined) return known;
-  const fold = newFoldOf(String.fromCodePoint(code));
+  const fold = newFoldOf(char);
   if (folds.size >= MAX_FOLDS) folds.clear();
-  folds.set(code, fold);
+  folds.set(char, fold);
   return fold;
 }
 
