@@ -62,10 +62,10 @@ test('the schemas of published events are printed, or written as files', async (
   assert.equal((await stub.cli(['events', 'schema', '--out', schemas])).code, 0);
   assert.equal((await stub.cli(['events', 'schema', '--format', 'schema-registry', '--out', registry])).code, 0);
   const read = (...path: string[]) => JSON.parse(readFileSync(join(...path), 'utf8'));
-  const decided = read(schemas, 'CallDecided.v2.json');
-  assert.equal(decided.$id, 'urn:sallyport:event:CallDecided.v2');
+  const decided = read(schemas, 'CallDecided.v4.json');
+  assert.equal(decided.$id, 'urn:sallyport:event:CallDecided.v4');
   assert.equal(decided.additionalProperties, false);
-  const asked = read(registry, 'CallDecided.v2.json');
+  const asked = read(registry, 'CallDecided.v4.json');
   assert.deepEqual([asked.schemaType, JSON.parse(asked.schema)], ['JSON', decided]);
   writeFileSync(join(folder, 'file'), '');
   assert.equal((await stub.cli(['events', 'schema', '--out', join(folder, 'file', 'x')])).code, 2);

@@ -5,6 +5,7 @@ import { VERSION } from '../../libs/kernel/version.js';
 import { CaptureFailure } from './capture/failure.js';
 import { ServiceProblem, ServiceUnreachable } from './client.js';
 import type { Exits } from './command.js';
+import { addApproval } from './commands/approval.js';
 import { addAudit } from './commands/audit.js';
 import { addBackup } from './commands/backup.js';
 import { addCall } from './commands/call.js';
@@ -124,6 +125,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addCall(program, world, exits);
   addDirective(program, world, exits);
   addClock(program, world, exits);
+  addApproval(program, world, exits);
   addAudit(program, world, exits);
   addSample(program, world, exits);
   addVerify(program, world, exits);

@@ -44,6 +44,14 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
     return `${at(data, 'verdict')}${findings === 0 ? '' : `, ${findings} findings`}`;
   },
   OutcomeRecorded: (data) => [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', '),
+  ApprovalRequested: (data) => {
+    const why = words(data, 'why', '').join(', ');
+    return `${operationOf(data, undefined)} needs ${at(data, 'grade')} (${why}): ${at(data, 'approvalId')}`;
+  },
+  ApprovalDecided: (data) => {
+    const reason = at(data, 'reason');
+    return `${at(data, 'verdict')} ${at(data, 'approvalId')}${reason === '' ? '' : `: ${reason}`}`;
+  },
   EvidenceRead: (data) => {
     const operations = new Set(list(data, 'what').map((one) => at(one, 'operation')));
     return `${at(data, 'count')} requests: ${[...operations].join(', ')}`;

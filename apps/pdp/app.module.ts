@@ -1,6 +1,7 @@
 import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { CqrsModule } from '@nestjs/cqrs';
 import { CallIndex } from '../../libs/audit/index/call-index.js';
+import { Approver } from '../../libs/decision-point/approver.js';
 import { Authorizer } from '../../libs/decision-point/authorizer.js';
 import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import { ControlPlane } from '../../libs/control/control-plane.js';
@@ -12,6 +13,8 @@ import { Shredder } from '../../libs/decision-point/shredder.js';
 import { Tasks } from '../../libs/decision-point/tasks.js';
 import { Eraser } from '../../libs/retention/eraser.js';
 import { EvidenceReads } from '../../libs/retention/evidence-reads.js';
+import { ApprovalsController } from './approvals/approvals.controller.js';
+import { ApprovalWaits } from './approvals/approval-waits.js';
 import { AuditController } from './audit/audit.controller.js';
 import { BundleDownloads } from './audit/bundle-download.js';
 import { AuditThread } from './audit/thread/audit-thread.js';
@@ -71,6 +74,8 @@ export class AppModule {
       { provide: Shredder, useValue: service.decisions.shredder },
       { provide: Tasks, useValue: service.decisions.tasks },
       { provide: Authorizer, useValue: service.decisions.authorizer },
+      { provide: Approver, useValue: service.decisions.approver },
+      { provide: ApprovalWaits, useValue: service.decisions.waits },
       { provide: Responder, useValue: service.decisions.responder },
       { provide: EvidenceReads, useValue: service.reads },
       { provide: CallIndex, useValue: service.index },
@@ -89,6 +94,7 @@ export class AppModule {
         PoliciesController,
         TasksController,
         CallsController,
+        ApprovalsController,
         DirectivesController,
         WatchController,
         AuditController,

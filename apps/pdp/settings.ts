@@ -1,5 +1,5 @@
 import { isLoopback } from '../../libs/kernel/loopback.js';
-import { BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
+import { APPROVALS, BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
 import { SIEM, siemOf, type SiemSettings } from './settings/siem.js';
@@ -13,7 +13,7 @@ export { SettingsError };
  * (`npm run docs:settings`), and a house test compares it.
  */
 export const SETTINGS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  [PLACES, SEALING, LEASES, LIMITS, BOUNDS, RESPONSES, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
+  [PLACES, SEALING, LEASES, LIMITS, BOUNDS, RESPONSES, APPROVALS, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
     .flatMap((group): Setting[] => Object.values(group))
     .map((each) => [each.name, each]),
 );
@@ -26,6 +26,7 @@ export interface Settings
     ValuesOf<typeof SEALING>,
     ValuesOf<typeof LEASES>,
     ValuesOf<typeof RESPONSES>,
+    ValuesOf<typeof APPROVALS>,
     ValuesOf<typeof RETENTION>,
     ValuesOf<typeof LOGGING> {
   readonly logFile: string;
@@ -49,6 +50,7 @@ export function readSettings(environment: Environment): Settings {
     sealing: SEALING,
     leases: LEASES,
     responses: RESPONSES,
+    approvals: APPROVALS,
     retention: RETENTION,
     logging: LOGGING,
     kafka: KAFKA,
@@ -66,6 +68,7 @@ export function readSettings(environment: Environment): Settings {
     ...values.sealing,
     ...values.leases,
     ...values.responses,
+    ...values.approvals,
     ...values.retention,
     ...values.logging,
     metrics: metrics === 'off' ? undefined : { ...metrics, isDefault: environment[PLACES.metrics.name] === undefined },

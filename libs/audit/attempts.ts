@@ -51,7 +51,7 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
       const { data: validated } = envelope;
       const attempt = byNumber.get(`${validated.callId}#${validated.attempt}`);
       if (attempt !== undefined) attempt.response = { event, validated };
-    } else {
+    } else if (envelope.type === 'OutcomeRecorded') {
       const attempt = allowed.get(envelope.data.callId);
       if (attempt !== undefined) attempt.outcome = { event, recorded: envelope.data };
     }

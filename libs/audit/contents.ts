@@ -17,6 +17,8 @@ export interface OpenedContent {
   readonly parts: Readonly<Record<string, Json>>;
   /** Computed from the salts of the record, not copied from the event. */
   readonly commitments: Readonly<Record<string, Digest>>;
+  /** The key of the task. */
+  readonly key: KeyObject;
 }
 
 interface HeldTask {
@@ -66,7 +68,7 @@ export class Contents {
     if (bytes === undefined || opened?.ok !== true) return 'damaged';
     const computed = verifyCommitments(opened.value, commitments);
     if (computed === undefined) return 'damaged';
-    return { parts: opened.value.parts, commitments: computed };
+    return { parts: opened.value.parts, commitments: computed, key: task.key };
   }
 
   /** The content of a task; `opened` is its TaskOpened. */

@@ -3,7 +3,7 @@ import { recordedTexts, type OutcomeTexts } from '../calls/outcome.js';
 import { trustOf } from '../capability/exceptions.js';
 import type { CapabilityState } from '../capability/state.js';
 import type { Envelope } from '../content/shapes.js';
-import type { CallEvidence, CallFacts, CallSummary, RegistryEvidence } from '../contract/evidence.js';
+import type { CallEvidence, CallFacts, CallSummary, GivenApproval, RegistryEvidence } from '../contract/evidence.js';
 import { outboundOf } from '../decision-point/answer.js';
 import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
@@ -58,7 +58,8 @@ export async function evidenceOf(
   const outbound = outboundEvidence(attempt.decided, reconstruction);
   const response = await responseEvidence(contents, attempt);
   const user = facts.user && (await resolvedUser(users, facts.user));
-  return { ...facts, user, outbound, response, outcome: await outcomeEvidence(contents, attempt) };
+  const approval = facts.outcome?.control?.approval;
+  return { ...facts, user, outbound, response, outcome: await outcomeEvidence(contents, attempt, approval) };
 }
 
 /** The purpose of the task, or why it is gone; null if the call belongs to no task of its host. */
@@ -115,7 +116,8 @@ function factsOf(attempt: Attempt, inputs: Reconstruction | undefined, purpose: 
       reason,
     },
     credential: null,
-    outcome: outcome === undefined ? null : outcomeFacts(outcome.recorded),
+    outcome:
+      outcome === undefined ? null : outcomeFacts(outcome.recorded, inputs && givenApproval(decided, inputs, checks)),
   };
 }
 
@@ -171,21 +173,49 @@ function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefin
   return inputs?.arguments === undefined ? 'damaged' : outboundOf(inputs.arguments, inputs.call.contextItems);
 }
 
-const outcomeFacts = ({ status, effect, control }: OutcomeRecorded): CallFacts['outcome'] => ({
-  status,
-  effect: effect ?? null,
-  control: control ?? null,
-});
+const outcomeFacts = (
+  { status, effect, control }: OutcomeRecorded,
+  approval: GivenApproval | undefined,
+): CallFacts['outcome'] => ({ status, effect: effect ?? null, control: controlOf(control, approval) });
+
+/** The control that the host tells of, with the approval that the service recorded. Without the first, the second is it. */
+function controlOf<Told extends NonNullable<OutcomeRecorded['control']>>(
+  told: Told | undefined,
+  approval: GivenApproval | undefined,
+) {
+  if (approval === undefined) return told ?? null;
+  return { ...(told ?? { decision: approval.decision, by: approval.by }), approval };
+}
+
+/** The approval that an allow rested on. A client's word that came without a request has no id. */
+function givenApproval(
+  { decision, approval: id, inputs, host }: CallDecided,
+  { snapshot, call }: Reconstruction,
+  checks: readonly Check[],
+): GivenApproval | undefined {
+  const evidence = evidenceIn(checks, 'approval');
+  if (decision !== 'allow' || evidence?.['required'] === false) return undefined;
+  const found = id === undefined ? undefined : snapshot.calls.approvalOf(call, call.version ?? '');
+  const at = found?.decided?.at ?? inputs?.clientApproval?.at;
+  if (at === undefined) return undefined;
+  const { decided } = found ?? {};
+  const given = { decision: 'granted', by: decided?.by ?? host, grade: decided?.data.grade ?? 'client', at } as const;
+  return defined({ id, ...given });
+}
 
 /** The outcome with its texts. If they are gone, the reason (`NoContent`) replaces each. */
-async function outcomeEvidence(contents: Contents, { outcome, decided }: Attempt): Promise<CallEvidence['outcome']> {
+async function outcomeEvidence(
+  contents: Contents,
+  { outcome, decided }: Attempt,
+  approval: GivenApproval | undefined,
+): Promise<CallEvidence['outcome']> {
   if (outcome === undefined) return null;
   const { status, effect, control } = outcome.recorded;
   const { summary, reference, reason } = await outcomeTextsOf(contents, outcome, decided.taskId);
   return {
     status,
     effect: effect === undefined ? null : { ...effect, ...defined({ summary, reference }) },
-    control: control === undefined ? null : { ...control, ...defined({ reason }) },
+    control: controlOf(control && { ...control, ...defined({ reason }) }, approval),
   };
 }
 

@@ -8,6 +8,7 @@ import type { PolicySetState } from '../policy/decider.js';
 import type { PrincipalState } from '../principal/decider.js';
 import { families, foldedFamilyOf } from '../streams/catalogue.js';
 import type { FoldedFamily } from '../streams/family.js';
+import { ApprovalHistory } from './approval-history.js';
 import { DirectiveHistory, type ShownDirectives } from './directive-history.js';
 import type { Moment } from './directive-timeline.js';
 import { Damage, soundPrefix } from './soundness.js';
@@ -36,6 +37,7 @@ export class History {
   /** In order of use, the least recently used first. */
   private readonly streams = new Map<string, Folded>();
   private readonly shown: ShownDirectives = new Map();
+  private readonly approvalsOf = new Map<string, Promise<ApprovalHistory>>();
   /** Loads the directives once: later ones concern other requests. */
   private knowsDirectives: Promise<void> | undefined;
   /** The view that was requested last, until a state is moved. */
@@ -54,6 +56,16 @@ export class History {
   /** All events of a stream. */
   async events(stream: string): Promise<readonly RecordedEvent[]> {
     return (await this.folded(stream)).events;
+  }
+
+  /** The approvals of a task at every revision of its calls. The stream is read once for a request. */
+  approvals(taskId: string): Promise<ApprovalHistory> {
+    const known = this.approvalsOf.get(taskId);
+    if (known !== undefined) return known;
+    if (this.approvalsOf.size >= MAX_STREAMS) this.approvalsOf.clear();
+    const read = this.log.read(families.calls.stream(taskId)).then((events) => new ApprovalHistory(events));
+    this.approvalsOf.set(taskId, read);
+    return read;
   }
 
   /** A stream's state at a revision. Throws `Damage` if the log does not reach it or its events are not whole. */

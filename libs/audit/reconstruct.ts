@@ -1,19 +1,24 @@
+import type { KeyObject } from 'node:crypto';
 import { snapshotFor, type ConsultedTask } from '../decision-point/basis.js';
 import type { DecisionEngines, PolicyAnswers, RulesOfThen } from '../decision-point/engines.js';
-import type { CallDecided } from '../calls/events.js';
+import { contentDigestOf, type Approval, type ApprovedContent } from '../calls/approvals.js';
+import type { ApprovalRequested, CallDecided } from '../calls/events.js';
 import { ArgumentLabel, ContextItem } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
 import { denyFor, type Decide, type Decision } from '../decision/decide.js';
 import { canHaveDecided } from '../decision/deciders/registry.js';
 import { shownCheck } from '../decision/record.js';
-import type { Basis, Engines, Snapshot } from '../decision/snapshot.js';
+import type { Basis, Engines, Snapshot, TaskCalls } from '../decision/snapshot.js';
 import { categoryOf } from '../event-log/event.js';
 import { categoriesWith } from '../streams/catalogue.js';
 import { LogUnavailable, type LogReading } from '../event-log/port.js';
 import { isJsonObject, ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { families, type StateOf } from '../streams/catalogue.js';
+import { taskKeyDigest } from '../payloads/keyring.js';
 import type { TaskContent } from '../task/content.js';
+import type { TaskState } from '../task/decider.js';
+import { NO_HISTORY, type ApprovalHistory } from './approval-history.js';
 import type { Attempt } from './attempts.js';
 import type { NoContent } from '../contract/tasks.js';
 import type { Commitments, Contents } from './contents.js';
@@ -22,16 +27,17 @@ import { recordedEngines } from './recorded-engines.js';
 import { Damage } from './soundness.js';
 
 /** The content of a call and of its task, or the reason why it is absent. `unread`: content was not requested. */
-type CallContent =
-  | {
-      readonly arguments: JsonObject;
-      readonly context: readonly ContextItem[];
-      readonly labels: readonly ArgumentLabel[];
-      readonly task: TaskContent;
-      readonly commitments: Commitments;
-    }
-  | NoContent
-  | 'unread';
+type CallContent = WholeContent | NoContent | 'unread';
+
+interface WholeContent {
+  readonly arguments: JsonObject;
+  readonly context: readonly ContextItem[];
+  readonly labels: readonly ArgumentLabel[];
+  readonly task: TaskContent;
+  readonly commitments: Commitments;
+  /** The key that the content was opened with. A bundle has none that its events were made with. */
+  readonly key: KeyObject;
+}
 
 /** The inputs of a recorded decision. `snapshot` holds live states of a `History`: decide before the next await. */
 export interface Reconstruction {
@@ -94,13 +100,14 @@ export class Reconstructor {
   private async inputsOf(attempt: Attempt): Promise<Reconstruction> {
     const forgery = forgeryOf(attempt);
     if (forgery !== undefined) throw new Damage(forgery);
-    const { decided, envelope, refused } = attempt;
+    const { decided, envelope, event, refused } = attempt;
     const { host, capability, basis } = decided;
     const content = refused ? undefined : await this.contentOf(attempt);
     const opened = typeof content === 'object' ? content : undefined;
     const rules = this.engines.rulesOf(decided.engines, this.answers);
     const view = await this.history.view(rules === undefined ? knownPart(basis) : basis);
-    const task = refused ? undefined : await this.taskOf(attempt, opened?.task ?? NO_TASK_CONTENT);
+    const approvals = refused ? NO_HISTORY : await this.approvalsOf(attempt);
+    const task = refused ? undefined : await this.taskOf(attempt, opened, approvals);
     const snapshot = snapshotFor(view, task, host, capability);
     const call: Call = {
       callId: decided.callId,
@@ -117,13 +124,14 @@ export class Reconstructor {
       observed: decided.observed,
       decidedAt: envelope.time,
     };
+    const asked = approvals.approvalBefore(event.revision, decided.approval ?? '')?.requested;
     const live = refused || opened !== undefined;
     if (live && rules !== undefined) await this.prepare(rules, snapshot, call);
     return {
       snapshot,
       call,
       decide: rules?.decide,
-      engines: live && rules !== undefined ? liveEngines(rules, decided) : recordedEngines(decided),
+      engines: live && rules !== undefined ? liveEngines(rules, decided, asked) : recordedEngines(decided, asked),
       engineGone: rules === undefined || (!isKeyGone(content) && rules.policies === undefined && askedCedar(decided)),
       content: content === undefined ? 'none' : typeof content === 'string' ? content : 'whole',
       arguments: opened?.arguments,
@@ -143,16 +151,35 @@ export class Reconstructor {
     const items = ContextItem.array().safeParse(context);
     const words = ArgumentLabel.array().safeParse(labels);
     if (!isJsonObject(args) || !items.success || !words.success) return 'damaged';
-    return { arguments: args, context: items.data, labels: words.data, task, commitments: content.commitments };
+    const { commitments, key } = content;
+    return { arguments: args, context: items.data, labels: words.data, task, commitments, key };
   }
 
-  private async taskOf({ decided }: Attempt, content: TaskContent): Promise<ConsultedTask> {
+  /** A list reads the events of approvals only for calls that name one. */
+  private async approvalsOf({ decided }: Attempt): Promise<ApprovalHistory> {
+    const isAsked = decided.approval !== undefined || (this.contents !== undefined && askedApproval(decided));
+    return isAsked ? this.history.approvals(decided.taskId) : NO_HISTORY;
+  }
+
+  private async taskOf(
+    { decided, event: { revision: at } }: Attempt,
+    content: WholeContent | undefined,
+    approvals: ApprovalHistory,
+  ): Promise<ConsultedTask> {
     const taskStream = families.task.stream(decided.taskId);
     const revision = decided.basis[taskStream];
     if (revision === undefined) throw new Damage(`a basis without ${taskStream}`);
     const { state } = await this.history.at<StateOf<'task'>>(taskStream, revision);
     if (state === undefined) throw new Damage(`a basis before ${taskStream} was opened`);
-    return { task: state, taskStream, taskRevision: revision, content };
+    const earlier: TaskCalls = {
+      taintedAt: approvals.taintedBefore(at),
+      approvalOf: (call, version) => {
+        const found = approvals.approvalBefore(at, decided.approval ?? '');
+        return found !== undefined && isFor(found, { ...call, version }, state, content) ? found : undefined;
+      },
+      wordUse: (word) => approvals.wordUseBefore(at, word),
+    };
+    return { task: state, taskStream, taskRevision: revision, content: content?.task ?? NO_TASK_CONTENT, earlier };
   }
 
   /** Loads the policies and schemas of that time. Concurrent requests may evict them, so it tries `MAX_LOADS` times. */
@@ -189,9 +216,13 @@ function forgeryOf({ event, decided, refused }: Attempt): string | undefined {
 }
 
 /** Engines with the Cedar that the record names. If this build does not have it, policies give the recorded answer. */
-function liveEngines({ engines, policies }: RulesOfThen, decided: CallDecided): Engines {
+function liveEngines(
+  { engines, policies }: RulesOfThen,
+  decided: CallDecided,
+  asked: ApprovalRequested | undefined,
+): Engines {
   if (policies !== undefined) return engines;
-  const recorded = recordedEngines(decided);
+  const recorded = recordedEngines(decided, asked);
   return { ...engines, authority: (set, request) => recorded.authority(set, request) };
 }
 
@@ -200,6 +231,21 @@ const knownPart = (basis: Basis): Basis =>
   Object.fromEntries(Object.entries(basis).filter(([stream]) => CONTROL.includes(categoryOf(stream))));
 
 const CONTROL = categoriesWith('control');
+
+/** Whether an approval is for this content. Without the key of the task, or without the content, the record says so. */
+function isFor(
+  { requested }: Approval,
+  content: ApprovedContent,
+  { keyDigest }: TaskState,
+  opened: WholeContent | undefined,
+): boolean {
+  if (opened === undefined || taskKeyDigest(opened.key.export()) !== keyDigest) return true;
+  return contentDigestOf(opened.key, content) === requested.contentDigest;
+}
+
+/** Whether the check of approvals took part in a decision. */
+const askedApproval = ({ checks }: CallDecided): boolean =>
+  checks.map(shownCheck).some(({ check, outcome }) => check === 'approval' && outcome !== 'skipped');
 
 /** Whether the policies took part in a decision. */
 const askedCedar = ({ checks }: CallDecided): boolean =>

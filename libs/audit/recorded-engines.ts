@@ -1,15 +1,17 @@
-import type { CallDecided } from '../calls/events.js';
+import type { ApprovalRequested, CallDecided } from '../calls/events.js';
+import type { ApprovalNeed } from '../decision/check.js';
 import { shownCheck } from '../decision/record.js';
 import type { ArgumentError, Engines } from '../decision/snapshot.js';
 import { ok } from '../kernel/result.js';
+import type { PolicyApproval } from '../policy/approvals.js';
 import type { CheckName } from '../vocabulary/words.js';
 
 /**
  * Engines that answer from the record, for a call whose content is not read. The rest of its decision is still
  * computed. The policies that determined a pass are known from `rule` alone. None is known if a later check failed,
- * and a name with ", " counts as two. Throws if the record has no answer.
+ * and a name with ", " counts as two. `asked` is the approval that the record names. Throws if the record has no answer.
  */
-export function recordedEngines({ checks, rule, reason }: CallDecided): Engines {
+export function recordedEngines({ checks, rule, reason }: CallDecided, asked?: ApprovalRequested): Engines {
   const recorded = (name: CheckName) => {
     const check = checks.map(shownCheck).find((each) => each.check === name);
     if (check === undefined || check.outcome === 'skipped') throw new Error(`${name} was not reached`);
@@ -18,7 +20,8 @@ export function recordedEngines({ checks, rule, reason }: CallDecided): Engines 
   return {
     authority() {
       const { passed, evidence } = recorded('user_authority');
-      if (passed) return { outcome: 'allow', determining: rule === undefined ? [] : rule.split(', ') };
+      const approval = approvalIn(checks, asked);
+      if (passed) return { outcome: 'allow', determining: namesIn(rule), ...(approval && { approval }) };
       const { determining } = evidence as { determining?: readonly string[] };
       return { outcome: reason === 'policy_error' ? 'error' : 'deny', determining: determining ?? [] };
     },
@@ -30,4 +33,15 @@ export function recordedEngines({ checks, rule, reason }: CallDecided): Engines 
     // The record has all errors of the check in one list, which `named` returns.
     arguments: () => ok(undefined),
   };
+}
+
+const namesIn = (rule: string | undefined): readonly string[] => (rule === undefined ? [] : rule.split(', '));
+
+/** What policies asked for: as the failed check says, else as the approval does that the call rested on. */
+function approvalIn(checks: CallDecided['checks'], asked: ApprovalRequested | undefined): PolicyApproval | undefined {
+  const failed = checks.map(shownCheck).find(({ check, outcome }) => check === 'approval' && outcome === 'fail');
+  const need = (failed?.evidence ?? asked) as Partial<ApprovalNeed> & Partial<Pick<ApprovalRequested, 'grade'>>;
+  const by = need?.by ?? need?.grade;
+  const isPolicy = need?.why?.includes('policy') === true;
+  return isPolicy && by !== undefined ? { by, rules: namesIn(need.rule) } : undefined;
 }

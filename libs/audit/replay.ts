@@ -45,7 +45,10 @@ async function decidedAgain(
   if (decision === undefined) return { redecided: nothingDecided(), identical: false };
   const { content, commitments, snapshot, engineGone } = inputs.value;
   const redecided = compared(decision, commitments, snapshot.basis);
-  const isSame = content !== 'damaged' && isWhole(attempt.event) && redecided.digest === recorded.digest;
+  // The digest does not name the approval that an allow rests on.
+  const isSameApproval = decision.decision === 'deny' || decision.approval === attempt.decided.approval;
+  const isSameDecision = redecided.digest === recorded.digest && isSameApproval;
+  const isSame = content !== 'damaged' && isWhole(attempt.event) && isSameDecision;
   if (!isSame) return { redecided, identical: false };
   if (engineGone && content !== 'key_missing') return { redecided, identical: GONE };
   return { redecided, identical: content === 'shredded' || content === 'key_missing' ? content : true };

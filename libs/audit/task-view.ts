@@ -16,7 +16,7 @@ export function taskView(
   position?: bigint,
   userId = typeof content === 'string' ? undefined : content.userId,
 ): TaskView {
-  const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, scope } = task;
+  const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, scope, approve } = task;
   const user = recordedUser(task);
   const { purpose, attributes } = typeof content === 'string' ? { purpose: content, attributes: content } : content;
   return defined({
@@ -32,6 +32,7 @@ export function taskView(
     user: { ...user, id: userId ?? user.id, attributes },
     purpose,
     scope,
+    approve,
     status: taskStatus(task, now),
   });
 }

@@ -83,6 +83,7 @@ function indexOf(traceId: string, streams: Streams, end: bigint): IndexReading {
     calls: never,
     draw: never,
     tasks: never,
+    approvals: never,
     blocks: never,
   };
 }

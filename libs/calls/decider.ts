@@ -4,12 +4,16 @@ import type { Digest } from '../kernel/digest.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
-import type { CallDecided, OutcomeRecorded, ResponseValidated } from './events.js';
+import { approvalStatus, evolveApprovals, noApprovals, type Approvals } from './approvals.js';
+import { taints } from './taint.js';
+import type { ApprovalDecided, ApprovalRequested, CallDecided, OutcomeRecorded, ResponseValidated } from './events.js';
 
 export type CallsEvent = { readonly actor: string; readonly time: Instant; readonly position?: bigint } & (
   | { readonly type: 'CallDecided'; readonly data: CallDecided }
   | { readonly type: 'ResponseValidated'; readonly data: ResponseValidated }
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
+  | { readonly type: 'ApprovalRequested'; readonly data: ApprovalRequested }
+  | { readonly type: 'ApprovalDecided'; readonly data: ApprovalDecided }
 );
 
 /** A decision without the members that only readers of the log need. */
@@ -38,6 +42,9 @@ export interface CallState {
 export interface CallsState {
   revision: number;
   readonly calls: Map<string, CallState>;
+  readonly approvals: Approvals;
+  /** When a response of the task was quarantined first. Undefined as long as none was. */
+  taintedAt?: Instant | undefined;
   /** The latest decision. The next one shares its equal parts, so memory holds them once. */
   last?: Attempted;
   /** Size of all caller-sized parts, in characters. Replaced parts still count. */
@@ -53,10 +60,12 @@ export type CallsCommand = { readonly actor: string; readonly time: Instant } & 
       /** The digest of the same request in an event of version 1. */
       readonly plainDigest: Digest;
     }
+  | { readonly type: 'request-approval'; readonly requested: ApprovalRequested }
+  | { readonly type: 'decide-approval'; readonly decided: ApprovalDecided }
 );
 
 export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal> = {
-  initialState: () => ({ revision: 0, calls: new Map(), chars: 0 }),
+  initialState: () => ({ revision: 0, calls: new Map(), approvals: noApprovals(), chars: 0 }),
   decide(command, state) {
     switch (command.type) {
       case 'record-decision':
@@ -65,13 +74,23 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
         return recordResponse(command, state);
       case 'record-outcome':
         return recordOutcome(command, state);
+      case 'request-approval':
+        return requestApproval(command, state);
+      case 'decide-approval':
+        return decideApproval(command, state);
     }
   },
   evolve(state, event) {
     state.revision += 1;
     const { revision } = state;
     const { position } = event;
+    if (event.type === 'ApprovalRequested' || event.type === 'ApprovalDecided') {
+      evolveApprovals(state.approvals, event);
+      state.chars += charsOf(event.data);
+      return state;
+    }
     if (event.type === 'CallDecided') {
+      evolveApprovals(state.approvals, event);
       const { last } = state;
       const decided = attemptedOf(event.data, last);
       state.chars += ownChars(decided, last);
@@ -89,6 +108,7 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
     const call = state.calls.get(event.data.callId);
     if (call === undefined) throw new Error(`${event.type} before CallDecided`);
     state.chars += toldChars(event);
+    if (event.type === 'ResponseValidated' && taints(event.data)) state.taintedAt ??= event.time;
     if (event.type === 'ResponseValidated') call.response = { validated: event.data, revision, position };
     else call.outcome = { recorded: event.data, replaced: call.outcome !== undefined, position };
     return state;
@@ -121,7 +141,7 @@ function ownChars(decided: Attempted, last: Attempted | undefined): number {
 }
 
 /** Characters of a response or an outcome beyond its fixed size. */
-function toldChars(event: Exclude<CallsEvent, { type: 'CallDecided' }>): number {
+function toldChars(event: Extract<CallsEvent, { type: 'ResponseValidated' | 'OutcomeRecorded' }>): number {
   if (event.type === 'ResponseValidated') return charsOf(event.data.findings);
   const { effect, control } = event.data;
   return charsOf(effect) + charsOf(control);
@@ -196,6 +216,25 @@ function recordOutcome(command: Of<'record-outcome'>, state: CallsState): Decide
     }
   }
   return ok([{ type: 'OutcomeRecorded', data: outcome, actor, time }]);
+}
+
+/** Approvals that a task may ask for. Each is in memory while the task is in use, about 1 kB. */
+export const MAX_APPROVALS = 10_000;
+
+function requestApproval({ actor, time, requested }: Of<'request-approval'>, { approvals }: CallsState): Decided {
+  if (approvals.byId.size >= MAX_APPROVALS)
+    return err(refusal('too_large', `a task may ask for ${MAX_APPROVALS} approvals: open another`));
+  return ok([{ type: 'ApprovalRequested', data: requested, actor, time }]);
+}
+
+/** The same verdict again changes nothing. A decision is final. */
+function decideApproval({ actor, time, decided }: Of<'decide-approval'>, { approvals }: CallsState): Decided {
+  const approval = approvals.byId.get(decided.approvalId);
+  if (approval === undefined) return err(refusal('not_found', 'no such approval'));
+  if (approval.decided?.data.verdict === decided.verdict) return ok([]);
+  const status = approvalStatus(approval, time);
+  if (status !== 'pending') return err(refusal('invalid_transition', `the approval is ${status}`));
+  return ok([{ type: 'ApprovalDecided', data: decided, actor, time }]);
 }
 
 export const otherBody = (): Refusal => refusal('call_conflict', 'this call came with another body before');

@@ -1,8 +1,18 @@
 import { z } from 'zod';
 import { ShownProbe } from '../capability/probe.js';
 import { Finding } from '../content/shapes.js';
-import { DigestText, InstantText, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { CheckName, Effect, Level, ReasonCode, ResponseVerdict, ServerMethod } from '../vocabulary/words.js';
+import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
+import {
+  ApprovalCause,
+  ApprovalGrade,
+  ApprovalVerdict,
+  CheckName,
+  Effect,
+  Level,
+  ReasonCode,
+  ResponseVerdict,
+  ServerMethod,
+} from '../vocabulary/words.js';
 
 /**
  * The host's evidence about the server, by the method it used. Attackers can influence it: it is compared, never
@@ -42,8 +52,13 @@ export const FlowLabel = z.strictObject({
 });
 export type FlowLabel = z.infer<typeof FlowLabel>;
 
-/** The labels that the service added to a call before its decision. Replay takes them from the record. */
+/** The host's word that a client approved, in time, and the keyed digest of the content that it stands for. */
+export const ClientApproval = z.strictObject({ at: InstantText, contentDigest: DigestText });
+export type ClientApproval = z.infer<typeof ClientApproval>;
+
+/** What the service added to a call before its decision: labels, and a word of the host. Replay takes it from the record. */
 export const DecisionInputs = z.strictObject({
+  clientApproval: ClientApproval.optional(),
   /** The level of context items without one. Absent if every item has one. */
   contextLevel: Level.optional(),
   flow: z.array(FlowLabel).optional(),
@@ -137,8 +152,48 @@ export const OutcomeRecorded = z.strictObject({
 });
 export type OutcomeRecorded = z.infer<typeof OutcomeRecorded>;
 
+/**
+ * A call needs an approval that nobody has given. It is recorded in the append of the deny, just before it. The record of
+ * the deny has the content, and `contentDigest` is a digest of it under the task's key.
+ */
+export const ApprovalRequested = z.strictObject({
+  approvalId: Uuid,
+  callId: Uuid,
+  taskId: Uuid,
+  capability: NameId,
+  version: VersionId,
+  operation: Label,
+  effects: z.array(Effect),
+  contentDigest: DigestText,
+  /** Who must approve. */
+  grade: ApprovalGrade,
+  why: z.array(ApprovalCause).readonly(),
+  /** The policies that ask for it. */
+  rule: z.string().optional(),
+  expiresAt: InstantText,
+});
+export type ApprovalRequested = z.infer<typeof ApprovalRequested>;
+
+/** An approver, the actor, has decided. The reason is written to be read by auditors, so it stays in the event. */
+export const ApprovalDecided = z.strictObject({
+  approvalId: Uuid,
+  callId: Uuid,
+  taskId: Uuid,
+  verdict: ApprovalVerdict,
+  /** What the approver is to the task. Absent if the approver is nobody's human. */
+  grade: ApprovalGrade.optional(),
+  reason: Reason.optional(),
+});
+export type ApprovalDecided = z.infer<typeof ApprovalDecided>;
+
 /** Facts of stream `calls-<taskId>`. */
-export const callsEventSchemas = { CallDecided, ResponseValidated, OutcomeRecorded } as const;
+export const callsEventSchemas = {
+  CallDecided,
+  ResponseValidated,
+  OutcomeRecorded,
+  ApprovalRequested,
+  ApprovalDecided,
+} as const;
 
 /** Facts of stream `refusals-<host>`. */
 export const refusalsEventSchemas = { CallRefused: CallDecided } as const;

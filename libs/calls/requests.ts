@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ObservedDefinition, Probe } from '../capability/definition.js';
-import { DigestText, FreeObject, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { Effect, Level } from '../vocabulary/words.js';
+import { DigestText, FreeObject, GivenInstant, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { ApprovalGrade, Effect, Level } from '../vocabulary/words.js';
 import { OutcomeRecorded, ServerEvidence } from './events.js';
 
 const Categories = z.array(z.string().min(1).max(128)).max(64);
@@ -35,6 +35,7 @@ export type ArgumentLabel = z.infer<typeof ArgumentLabel>;
  * in the order of RFC 8785, which serialises fastest.
  */
 export const AuthorizeRequest = z.object({
+  approval: z.object({ at: GivenInstant, grade: ApprovalGrade.extract(['client']) }).optional(),
   arguments: FreeObject,
   callId: Uuid,
   capability: NameId,

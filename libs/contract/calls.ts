@@ -3,7 +3,7 @@ import { AuthorizeRequest, ContextItem, OutcomeRequest, ResponseRequest } from '
 import { ServerEvidence } from '../calls/events.js';
 import { Envelope, Finding } from '../content/shapes.js';
 import { DigestText, FreeObject, InstantText, TraceId, Uuid } from '../vocabulary/ids.js';
-import { CheckName, ReasonCode, ResponseVerdict } from '../vocabulary/words.js';
+import { ApprovalCause, ApprovalGrade, CheckName, ReasonCode, ResponseVerdict } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
@@ -63,6 +63,20 @@ export const Outbound = named(
 );
 export type Outbound = Shape<typeof Outbound>;
 
+export const AskedApproval = named(
+  'AskedApproval',
+  z.object({
+    id: Uuid,
+    state: z.enum(['pending', 'denied']),
+    by: ApprovalGrade.describe('Who must approve: the client, the user of the task, or somebody else.'),
+    why: z.array(ApprovalCause),
+    url: z.string().optional().describe('The approval at the service, if the service knows its own address.'),
+    expiresAt: InstantText,
+  }),
+  { description: 'The approval that the call needs. It counts for exactly this content, and for one allow.' },
+);
+export type AskedApproval = Shape<typeof AskedApproval>;
+
 export const AuthorizeAnswer = named(
   'Decision',
   z.object({
@@ -78,7 +92,8 @@ export const AuthorizeAnswer = named(
     checks: z.array(Check),
     outbound: Outbound.optional().describe('Present if the call is allowed.'),
     targets: z.array(z.string()).optional().describe('A later directive against any of these voids the allow.'),
-    obligations: z.array(z.string()).describe('Duties of the host, such as `submit_definition`.'),
+    obligations: z.array(z.string()).describe('Duties of the host, such as `submit_definition` or `request_approval`.'),
+    approval: AskedApproval.optional().describe('Present if the call is denied for want of an approval.'),
     epoch: z.int().min(0).describe('The epoch of the directives that the decision rests on.'),
     leaseMs: z.int().min(1),
     expiresAt: InstantText.optional().describe('An allow is void from then on.'),

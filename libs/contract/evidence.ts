@@ -6,7 +6,7 @@ import { ContentSource, Envelope, Finding } from '../content/shapes.js';
 import { Pin, TaskStatus } from '../task/decider.js';
 import { ScopeEntry } from '../task/scope.js';
 import { DigestText, InstantText } from '../vocabulary/ids.js';
-import { Kind, ResponseVerdict } from '../vocabulary/words.js';
+import { ApprovalGrade, Kind, ResponseVerdict } from '../vocabulary/words.js';
 import { Check, Evidence, Outbound } from './calls.js';
 import { named } from './components.js';
 import type { Shape } from './shape.js';
@@ -98,17 +98,30 @@ export const ResponseEvidence = named(
 );
 export type ResponseEvidence = Shape<typeof ResponseEvidence>;
 
+const GivenApproval = named(
+  'GivenApproval',
+  z.object({
+    id: z.string().optional(),
+    decision: z.literal('granted'),
+    by: z.string().describe('The principal that approved; the host, if only its client did.'),
+    grade: ApprovalGrade,
+    at: InstantText,
+  }),
+  { description: 'The approval that the call rested on, as the service recorded it.' },
+);
+export type GivenApproval = Shape<typeof GivenApproval>;
+
 /** Without its texts, which are content. */
 const OutcomeFacts = z.object({
   status: OutcomeRecorded.shape.status,
   effect: OutcomeRecorded.shape.effect.unwrap().nullable(),
-  control: OutcomeRecorded.shape.control.unwrap().nullable(),
+  control: OutcomeRecorded.shape.control.unwrap().extend({ approval: GivenApproval.optional() }).nullable(),
 });
 
 const { effect: ToldEffect, control: ToldControl } = OutcomeRequest.shape;
 const Outcome = OutcomeFacts.extend({
   effect: ToldEffect.unwrap().nullable(),
-  control: ToldControl.unwrap().nullable(),
+  control: ToldControl.unwrap().extend({ approval: GivenApproval.optional() }).nullable(),
 });
 
 const AttestedUser = z.object({

@@ -1,3 +1,4 @@
+import * as approvals from './approvals.js';
 import * as audit from './audit.js';
 import * as bundle from './bundle.js';
 import * as calls from './calls.js';
@@ -20,6 +21,7 @@ const isOperation = (value: unknown): value is Operation =>
 export const OPERATIONS: readonly Operation[] = [
   tasks,
   calls,
+  approvals,
   directives,
   registry,
   policies,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HostRights } from '../principal/decider.js';
-import { InstantText, NameId } from '../vocabulary/ids.js';
+import { InstantText, Label, NameId } from '../vocabulary/ids.js';
 import { Role } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
@@ -11,10 +11,22 @@ named('HostRights', HostRights, {
   description: 'Ceilings for the tasks of a host. An absent list sets no ceiling.',
 });
 
+const UserId = Label.describe('The user whose word an approval of this principal is, by the id that hosts give to it.');
+
 export const AddPrincipal = named(
   'AddPrincipal',
-  z.strictObject({ name: NameId, roles: z.array(Role).min(1).max(Role.options.length), host: HostRights.optional() }),
-  { examples: [{ name: 'agents-eu', roles: ['host'], host: { capabilities: ['memory'] } }] },
+  z.strictObject({
+    name: NameId,
+    roles: z.array(Role).min(1).max(Role.options.length),
+    host: HostRights.optional(),
+    user: UserId.optional(),
+  }),
+  {
+    examples: [
+      { name: 'agents-eu', roles: ['host'], host: { capabilities: ['memory'] } },
+      { name: 'ada', roles: ['approver'], user: 'ada' },
+    ],
+  },
 );
 export type AddPrincipal = z.infer<typeof AddPrincipal>;
 
@@ -24,6 +36,7 @@ export const PrincipalView = named(
     name: NameId,
     roles: z.array(Role),
     host: HostRights.optional(),
+    user: UserId.optional(),
     state: z.enum(['active', 'removed']),
     addedBy: z.string(),
     addedAt: InstantText,

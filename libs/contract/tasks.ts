@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Pin, TaskStatus, Unresolved } from '../task/decider.js';
+import { ApproveRule, Pin, TaskStatus, Unresolved } from '../task/decider.js';
 import { CloseTask, OpenTask } from '../task/request.js';
 import { ScopeEntry } from '../task/scope.js';
 import { FreeObject, InstantText, TraceId, Uuid } from '../vocabulary/ids.js';
@@ -25,6 +25,9 @@ named('OpenTask', OpenTask, {
   ],
 });
 named('CloseTask', CloseTask);
+named('ApproveRule', ApproveRule, {
+  description: 'Calls with one of these effects need an approval, in addition to those that the policies ask for.',
+});
 named('Pin', Pin, { description: 'The version of a capability that the task is bound to.' });
 named('Unresolved', Unresolved, { description: 'A capability without a usable version, and why.' });
 
@@ -69,6 +72,7 @@ export const TaskView = named(
     }),
     purpose: z.string(),
     scope: z.array(ScopeEntry),
+    approve: ApproveRule.optional(),
     status: TaskStatus,
   }),
   { description: 'A task. If its content was erased, `shredded` replaces the purpose and the attributes.' },

@@ -1,6 +1,6 @@
 import type { Attempted } from '../calls/decider.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
-import type { AuthorizeAnswer, Outbound } from '../contract/calls.js';
+import type { AskedApproval, AuthorizeAnswer, Outbound } from '../contract/calls.js';
 import type { Check } from '../decision/check.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import { pointerTo } from '../kernel/pointer.js';
@@ -19,11 +19,13 @@ export function answerOf(
     readonly targets: readonly string[];
     readonly leaseMs: number;
     readonly position: bigint;
+    readonly approval?: AskedApproval | undefined;
   },
 ): AuthorizeAnswer {
   const { callId, taskId, decision, reason, rule, capability, version, operation, basis, expiresAt } = decided;
   const allowed = decision === 'allow';
   return defined({
+    approval: more.approval,
     callId,
     taskId,
     traceId: more.traceId,

@@ -1,4 +1,4 @@
-import { POLICY_SET, type Basis, type Snapshot } from '../decision/snapshot.js';
+import { NO_CALLS, POLICY_SET, type Basis, type Snapshot, type TaskCalls } from '../decision/snapshot.js';
 import type { StandingDirectives } from '../directive/decider.js';
 import type { StreamCheck } from '../event-log/port.js';
 import type { ControlView } from '../control/control-view.js';
@@ -9,7 +9,10 @@ import type { TaskLane } from './task-lane.js';
 export interface ConsultedView extends Pick<ControlView, 'capability' | 'policySet' | 'principal'> {
   directives(): Held<StandingDirectives>;
 }
-export type ConsultedTask = Pick<TaskLane, 'task' | 'taskRevision' | 'taskStream' | 'content'>;
+export interface ConsultedTask extends Pick<TaskLane, 'task' | 'taskRevision' | 'taskStream' | 'content'> {
+  /** Of its calls before the decision. */
+  readonly earlier: TaskCalls;
+}
 
 /**
  * Everything that a decision about a capability looks at, with the revision of each stream it came from. The consulted
@@ -37,6 +40,7 @@ export function snapshotFor(
     capability: held.state,
     policySet: policySet.state,
     task: lane?.task,
+    calls: lane?.earlier ?? NO_CALLS,
     content: lane?.content ?? { purpose: '', attributes: {} },
   };
 }

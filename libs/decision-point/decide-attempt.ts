@@ -1,6 +1,5 @@
 import { finished, otherBody, type Attempted, type AttemptState, type CallState } from '../calls/decider.js';
 import { callerPrecondition } from '../control/caller.js';
-import type { Call } from '../decision/call.js';
 import { decide, denyFor, expiryOf, type Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import type { Snapshot } from '../decision/snapshot.js';
@@ -10,9 +9,10 @@ import { canonicalJson } from '../kernel/canonical-json.js';
 import { keyedDigest } from '../kernel/digest.js';
 import type { Refusal } from '../kernel/refusal.js';
 import type { Instant } from '../kernel/time.js';
-import type { AuthorizeAnswer } from '../contract/calls.js';
+import type { AskedApproval, AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
 import type { AttemptInTask } from './attempt.js';
+import { askedApproval, callNow, newRequest } from './asked-approval.js';
 import { basisChecks, snapshotFor } from './basis.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { MissingDocuments } from './engines.js';
@@ -69,7 +69,7 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const earlier = lane.calls.calls.get(request.callId);
   if (earlier !== undefined && earlier.requestDigest !== requestDigest) return refuseWhenDurable(otherBody());
   if (earlier?.response !== undefined) return refuseWhenDurable(finished());
-  const call: Call = { ...attempt.call, decidedAt: time.now() };
+  const call = callNow(point, inTask);
   const version = call.version ?? lane.task.pins.get(call.capability)?.version;
   const decision = forced === undefined ? decide(snapshot, call, engines.engines) : denyFor(forced, version);
   if (earlier !== undefined && isStillAllowed(earlier, decision, view.directives().state, call.decidedAt)) {
@@ -80,11 +80,13 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   if (!drift.ok) return refuse(drift.error);
   const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, call.decidedAt, leaseMs) : undefined;
   const { versions } = engines;
-  const input = { lane, request, requestDigest, call, decision, snapshot, engines: versions, expiresAt };
+  const requested = newRequest(point, inTask, snapshot, call, decision);
+  const input = { lane, request, requestDigest, call, decision, snapshot, engines: versions, expiresAt, requested };
   const planned = decisionBatch({ ...input, beside: drift.value });
   if (!planned.ok) return refuse(planned.error);
   const { batch, decided } = planned.value;
-  const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position });
+  const approval = askedApproval(point, inTask, decision, requested);
+  const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position, approval });
   return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, answerAt };
 }
 
@@ -111,12 +113,18 @@ function answer(
   { attempt: { request }, lane }: AttemptInTask,
   decided: Attempted,
   decision: Decision,
-  { same, leaseMs, position }: { readonly same: boolean; readonly leaseMs: number; readonly position: bigint },
+  more: {
+    readonly same: boolean;
+    readonly leaseMs: number;
+    readonly position: bigint;
+    readonly approval?: AskedApproval | undefined;
+  },
 ): AuthorizeAnswer {
+  const { same, ...shown } = more;
   const checks = request.explain === true && same ? decision.checks : decided.checks.map(shownCheck);
   const obligations = same ? decision.obligations : [];
   const { traceId } = lane.task;
-  return answerOf(request, decided, { traceId, checks, obligations, targets: decision.targets, leaseMs, position });
+  return answerOf(request, decided, { ...shown, traceId, checks, obligations, targets: decision.targets });
 }
 
 /** Whether a recorded allow still holds. If so, a repeat gets it instead of a new attempt. */

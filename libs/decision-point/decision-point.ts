@@ -11,4 +11,15 @@ export interface DecisionPoint {
   readonly lanes: TaskLanes;
   readonly engines: DecisionEngines;
   readonly time: LogTime;
+  readonly approvals: ApprovalTerms;
+}
+
+/** How approvals are given. */
+export interface ApprovalTerms {
+  /** Milliseconds from the request of an approval, or from a client's word, to its end. */
+  readonly goodForMs: number;
+  /** How far a host's clock may be ahead, in milliseconds. */
+  readonly skewMs: number;
+  /** The address of the service for people. Absent if it is not known. */
+  readonly publicUrl?: string | undefined;
 }

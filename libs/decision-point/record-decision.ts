@@ -1,5 +1,5 @@
 import { callsDecider } from '../calls/decider.js';
-import type { CallDecided } from '../calls/events.js';
+import type { ApprovalRequested, CallDecided } from '../calls/events.js';
 import { shownProbe } from '../capability/probe.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
@@ -68,7 +68,7 @@ export function malformedDefinition(path: string, message: string): Refusal {
 
 /** The members that an event adds to a decision. */
 type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
-  Partial<Pick<CallDecided, 'agent' | 'effects' | 'requestDigest' | 'user'>> & {
+  Partial<Pick<CallDecided, 'agent' | 'approval' | 'effects' | 'requestDigest' | 'user'>> & {
     readonly expiresAt?: Instant | undefined;
     readonly instanceId?: string | undefined;
   };
@@ -77,10 +77,12 @@ type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
 export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
+  const approval = more.approval ?? decision.approval;
   const { agent, commitments, effects, engines, requestDigest, expiresAt, instanceId, user } = more;
   const inputs = Object.keys(call.inputs).length === 0 ? undefined : call.inputs;
   return defined({
     agent,
+    approval,
     basis,
     callId,
     capability,
@@ -139,11 +141,17 @@ export function decisionBatch(input: {
   readonly engines: EngineVersions;
   readonly expiresAt: Instant | undefined;
   readonly beside: Pick<Batch, 'blobs' | 'writes'>;
+  /** The approval that the deny asks for, if nobody has asked for it yet. */
+  readonly requested: ApprovalRequested | undefined;
 }): Result<{ batch: Batch; decided: CallDecided }, Refusal> {
-  const { lane, request, requestDigest, call, decision, snapshot, engines, expiresAt, beside } = input;
+  const { lane, request, requestDigest, call, decision, snapshot, engines, expiresAt, beside, requested } = input;
   const { basis } = snapshot;
   const { host: actor, decidedAt: time } = call;
-  const revision = lane.calls.revision + 1;
+  const expected = lane.calls.revision;
+  const asking = requested && callsDecider.decide({ type: 'request-approval', requested, actor, time }, lane.calls);
+  if (asking?.ok === false) return asking;
+  const facts = asking?.value ?? [];
+  const revision = expected + facts.length + 1;
   const content: Record<string, unknown> = { arguments: request.arguments };
   if (call.contextItems > 0) content['context'] = request.context;
   if (call.labels.length > 0) content['labels'] = request.labels;
@@ -152,6 +160,7 @@ export function decisionBatch(input: {
   const { instanceId } = request;
   const decidedNow = decidedOf(call, decision, basis, {
     agent: lane.task.agent,
+    approval: requested?.approvalId,
     user: lane.task.user.id,
     effects: effectsOf(snapshot, call, decision),
     commitments,
@@ -181,7 +190,9 @@ export function decisionBatch(input: {
   }
   // This write is last, because the log answers with the position of the last event. So a repeat after a restart gets
   // the same position.
-  writes.push({ stream: lane.callsStream, expected: revision - 1, events: [event] });
+  const links = { traceId, correlationId: call.callId };
+  const before = facts.map((each, index) => sealFact(lane.callsStream, expected + 1 + index, each, links));
+  writes.push({ stream: lane.callsStream, expected, events: [...before, event] });
   const written = new Set(writes.map((write) => write.stream));
   // A deny remains valid if other streams have changed. But the task that it saw may not have reached the log yet.
   const sawTask = { [lane.taskStream]: lane.taskRevision };

@@ -1,5 +1,7 @@
 import type { KeyObject } from 'node:crypto';
+import { approvalOf, approvalsBefore, contentDigestOf, isAboutApprovals, wordKey } from '../calls/approvals.js';
 import { callsDecider, type CallsEvent, type CallsState } from '../calls/decider.js';
+import type { TaskCalls } from '../decision/snapshot.js';
 import { EventTooLarge } from '../event-log/batch.js';
 import type { SealedEvent } from '../event-log/event.js';
 import { LogOverloaded, type Batch, type Violation } from '../event-log/port.js';
@@ -42,6 +44,16 @@ export class TaskLane {
   /** Approximate memory of the lane in bytes, without the fixed size of each call. */
   get bytes(): number {
     return this.openedBytes + this.calls.chars;
+  }
+
+  /** What the calls so far mean for the next one, live. */
+  get earlier(): TaskCalls {
+    const { key, calls } = this;
+    return {
+      taintedAt: calls.taintedAt,
+      approvalOf: (call, version) => approvalOf(calls.approvals, contentDigestOf(key, { ...call, version })),
+      wordUse: (word) => calls.approvals.words.get(wordKey(word)),
+    };
   }
 
   get callsStream(): string {
@@ -112,13 +124,16 @@ export class TaskLane {
   private advanceCalls({ event }: SealedEvent): Undo {
     const fact = event as CallsEvent;
     const { callId } = fact.data;
-    const { calls, chars, last } = this.calls;
+    const { calls, chars, last, approvals, taintedAt } = this.calls;
     const before = calls.get(callId);
     const kept = before === undefined ? undefined : { ...before };
+    const restoreApprovals = isAboutApprovals(fact) ? approvalsBefore(approvals, fact) : undefined;
     callsDecider.evolve(this.calls, fact);
     return () => {
       this.calls.revision -= 1;
       this.calls.chars = chars;
+      this.calls.taintedAt = taintedAt;
+      restoreApprovals?.();
       // A refused decision must not stay as `last`, whose equal parts the next decision shares.
       if (last === undefined) delete this.calls.last;
       else this.calls.last = last;

@@ -204,7 +204,7 @@ export class Tasks {
     const stream = `task-${taskId}`;
     if (traceId === undefined) return err(refusal('forbidden', 'the trace holds a task of another host'));
     const trace = `trace-${traceId}`;
-    const { agent, user, purpose, scope } = request;
+    const { agent, user, purpose, scope, approve } = request;
     const { pins, unresolved } = resolvePins(scope, (id) => view.capability(id).state);
     const payload = sealPayload(key, payloadPlace({ stream, revision: 1 }), {
       purpose,
@@ -212,6 +212,7 @@ export class Tasks {
       user: user.id,
     });
     const opened = {
+      ...(approve === undefined ? {} : { approve }),
       taskId,
       host,
       agent,

@@ -2,7 +2,7 @@ import { isUnenforced, schemaException } from '../capability/exceptions.js';
 import { tellingErrors } from '../content/telling-errors.js';
 import { defined } from '../kernel/defined.js';
 import { ok } from '../kernel/result.js';
-import { authorityOver, ruleText } from '../policy/authority.js';
+import { ruleText } from '../policy/authority.js';
 import { covers } from '../task/scope.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
@@ -29,30 +29,12 @@ export function taskScope({ snapshot, call, operation }: Question): CheckResult 
   return fail('outside_task_scope', usedUp ?? {});
 }
 
-/** Asks Cedar once for each effect of the operation. All effects must be allowed. */
-export function userAuthority({ snapshot, call, engines, operation, version }: Question): CheckResult {
-  const { task, capability, content, policySet } = snapshot;
-  const active = policySet.active;
-  if (active === undefined || task === undefined || capability === undefined || version === undefined) {
-    return fail('outside_user_authority', { set: POLICY_SET });
-  }
-  const request = {
-    user: { id: content.userId ?? task.user.id, roles: task.user.roles, attributes: content.attributes },
-    capability: call.capability,
-    category: capability.category,
-    operation: call.operation,
-    context: {
-      purpose: content.purpose,
-      agent: task.agent,
-      host: call.host,
-      sensitivity: version.sensitivity,
-      arguments: call.arguments,
-    },
-  };
-  const answer = authorityOver(operation?.effects ?? [], (effect) =>
-    engines.authority(active.cedar, { ...request, effect }),
-  );
-  const evidence = evidenceOf(active.policyVersion, answer.determining);
+/** The policies must allow every effect of the operation. */
+export function userAuthority({ authority }: Question): CheckResult {
+  const asked = authority();
+  if (asked === undefined) return fail('outside_user_authority', { set: POLICY_SET });
+  const { policyVersion, answer } = asked;
+  const evidence = evidenceOf(policyVersion, answer.determining);
   // An error may come with policies that allow. They decided nothing, so no rule is named.
   if (answer.outcome === 'error') return fail('policy_error', evidence);
   if (answer.outcome === 'deny') return fail('outside_user_authority', evidence, ruleOf(answer.determining));
@@ -92,11 +74,6 @@ export function argumentsValid({ call, engines, operation, version }: Question):
     .slice(0, MAX_ERRORS)
     .map(({ path, keyword }) => ({ path: path.slice(0, 256).toWellFormed(), keyword }));
   return fail('arguments_invalid', { ...evidence, errors });
-}
-
-/** No rule asks for an approval yet. */
-export function approval(_question: Question): CheckResult {
-  return pass({ required: false });
 }
 
 /** Fails closed until content can be filtered: no context item is sent. */

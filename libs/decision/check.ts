@@ -3,7 +3,9 @@ import type { OperationFacts } from '../capability/events.js';
 import { CONNECT } from '../capability/definition.js';
 import { ownValue } from '../kernel/canonical-json.js';
 import type { Pin } from '../task/decider.js';
-import type { CheckName, ReasonCode } from '../vocabulary/words.js';
+import { authorityOver } from '../policy/authority.js';
+import type { AuthorityAnswer } from '../policy/cedar.js';
+import type { ApprovalCause, ApprovalGrade, CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
 import type { Engines, Snapshot } from './snapshot.js';
 import { targetsOf } from './targets.js';
@@ -24,6 +26,7 @@ export type CheckResult =
       readonly evidence: Evidence;
       readonly rule?: string;
       readonly counts?: number;
+      readonly approval?: string;
     }
   | {
       readonly outcome: 'fail';
@@ -31,7 +34,17 @@ export type CheckResult =
       readonly evidence: Evidence;
       readonly rule?: string;
       readonly obligation?: string;
+      readonly approval?: string;
+      readonly need?: ApprovalNeed;
     };
+
+/** The approval that a call needs: who must give it, and why. */
+export interface ApprovalNeed {
+  readonly by: ApprovalGrade;
+  readonly why: readonly ApprovalCause[];
+  /** The policies that ask for it, by name. */
+  readonly rule?: string | undefined;
+}
 
 /** The material of the checks: the inputs of a decision, and the values that they resolve to. */
 export interface Question {
@@ -49,6 +62,13 @@ export interface Question {
   readonly targets: readonly string[];
   /** The host asks before it sends the first byte to a server. */
   readonly connecting: boolean;
+  /** The answer of the policies about all effects of the operation. Asked once. Undefined if there is nobody to ask. */
+  readonly authority: () => PolicyAnswer | undefined;
+}
+
+export interface PolicyAnswer {
+  readonly policyVersion: number;
+  readonly answer: AuthorityAnswer;
 }
 
 export function questionOf(snapshot: Snapshot, call: Call, engines: Engines): Question {
@@ -66,10 +86,44 @@ export function questionOf(snapshot: Snapshot, call: Call, engines: Engines): Qu
     operation: call.operation,
   });
   const connecting = call.operation === CONNECT;
-  return { snapshot, call, engines, pin, versionId, version, operation, targets, connecting };
+  let answered: { readonly answer: PolicyAnswer | undefined } | undefined;
+  const authority = () => (answered ??= { answer: policyAnswer(snapshot, call, engines, version, operation) }).answer;
+  return { snapshot, call, engines, pin, versionId, version, operation, targets, connecting, authority };
 }
 
-export const pass = (evidence: Evidence, more: { rule?: string; counts?: number } = {}): CheckResult => ({
+/** Asks Cedar once for each effect of the operation. All effects must be allowed. */
+function policyAnswer(
+  { task, capability, content, policySet }: Snapshot,
+  call: Call,
+  engines: Engines,
+  version: VersionState | undefined,
+  operation: OperationFacts | undefined,
+): PolicyAnswer | undefined {
+  const { active } = policySet;
+  if (active === undefined || task === undefined || capability === undefined || version === undefined) return undefined;
+  const request = {
+    user: { id: content.userId ?? task.user.id, roles: task.user.roles, attributes: content.attributes },
+    capability: call.capability,
+    category: capability.category,
+    operation: call.operation,
+    context: {
+      purpose: content.purpose,
+      agent: task.agent,
+      host: call.host,
+      sensitivity: version.sensitivity,
+      arguments: call.arguments,
+    },
+  };
+  const answer = authorityOver(operation?.effects ?? [], (effect) =>
+    engines.authority(active.cedar, { ...request, effect }),
+  );
+  return { policyVersion: active.policyVersion, answer };
+}
+
+export const pass = (
+  evidence: Evidence,
+  more: { rule?: string; counts?: number; approval?: string } = {},
+): CheckResult => ({
   outcome: 'pass',
   evidence,
   ...more,
@@ -80,5 +134,5 @@ export const skip = (evidence: Evidence = {}): CheckResult => ({ outcome: 'skipp
 export const fail = (
   reason: ReasonCode,
   evidence: Evidence,
-  more: { rule?: string; obligation?: string } = {},
+  more: { rule?: string; obligation?: string; approval?: string; need?: ApprovalNeed } = {},
 ): CheckResult => ({ outcome: 'fail', reason, evidence, ...more });

@@ -162,6 +162,7 @@ test('$connect skips what a single call is asked, may lack the definition, and n
     'task_scope',
     'user_authority',
     'arguments',
+    'approval',
     'context',
     'credential',
   ];

@@ -1,16 +1,9 @@
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
-import {
-  approval,
-  argumentsValid,
-  capabilityScope,
-  context,
-  credential,
-  taskScope,
-  userAuthority,
-} from './call-checks.js';
-import { fail, questionOf, skip, type Check, type CheckResult, type Question } from './check.js';
+import { approval } from './approval-check.js';
+import { argumentsValid, capabilityScope, context, credential, taskScope, userAuthority } from './call-checks.js';
+import { fail, questionOf, skip, type ApprovalNeed, type Check, type CheckResult, type Question } from './check.js';
 import type { Engines, Snapshot } from './snapshot.js';
 import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from './version-checks.js';
 
@@ -46,6 +39,10 @@ export interface Decision {
   readonly targets: readonly string[];
   /** Scope entry whose `maxCalls` an allow counts against. */
   readonly counts?: number | undefined;
+  /** The approval that the decision rests on or waits for. */
+  readonly approval?: string | undefined;
+  /** The approval that a deny asks for. */
+  readonly need?: ApprovalNeed | undefined;
 }
 
 /** Decides a call. Pure, and never throws: an exception inside a check denies. */
@@ -61,17 +58,31 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
   const checks: Check[] = [];
   let rule: string | undefined;
   let counts: number | undefined;
+  let approvalId: string | undefined;
   for (const [check, make, when] of ordered) {
     const result = question.connecting && when === 'calls' ? skip() : resultOf(make, question);
     checks.push({ check, outcome: result.outcome, evidence: result.evidence });
     rule = result.rule ?? rule;
+    approvalId = result.approval ?? approvalId;
     if (result.outcome === 'fail') {
+      const { reason, need } = result;
       const obligations = result.obligation === undefined ? [] : [result.obligation];
-      return { decision: 'deny', reason: result.reason, rule: result.rule, version, checks, obligations, targets };
+      const shown = { rule: result.rule, version, checks, obligations, targets, approval: approvalId, need };
+      return { decision: 'deny', reason, ...shown };
     }
     counts = result.counts ?? counts;
   }
-  return { decision: 'allow', reason: 'ok', rule, version, checks, obligations: [], targets, counts };
+  return {
+    decision: 'allow',
+    reason: 'ok',
+    rule,
+    version,
+    checks,
+    obligations: [],
+    targets,
+    counts,
+    approval: approvalId,
+  };
 }
 
 function resultOf(make: (question: Question) => CheckResult, question: Question): CheckResult {

@@ -1,3 +1,5 @@
+import type { Approval, ApprovalUse } from '../calls/approvals.js';
+import type { ClientApproval } from '../calls/events.js';
 import type { CapabilityState } from '../capability/state.js';
 import type { StandingDirectives } from '../directive/decider.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
@@ -6,7 +8,9 @@ import type { JsonPointer } from '../kernel/pointer.js';
 import type { Result } from '../kernel/result.js';
 import type { AuthorityAnswer, AuthorityRequest } from '../policy/cedar.js';
 import type { PolicySetState } from '../policy/decider.js';
+import type { Instant } from '../kernel/time.js';
 import type { TaskState } from '../task/decider.js';
+import type { Call } from './call.js';
 
 /** Stream and revision of everything that was consulted. An allow is appended only if none of them has changed. */
 export type Basis = Readonly<Record<string, number>>;
@@ -22,12 +26,27 @@ export interface Snapshot {
   readonly policySet: PolicySetState;
   /** The task, if it is one of the calling host's. */
   readonly task: TaskState | undefined;
+  /** Of the task's calls, as of the revision before the decision. The append of the decision expects that revision. */
+  readonly calls: TaskCalls;
   /**
    * The task's content, which its events only commit to. Without `userId` the task's events hold the id of the user, or
    * nothing that asks for it is asked.
    */
   readonly content: { readonly purpose: string; readonly attributes: JsonObject; readonly userId?: string | undefined };
 }
+
+/** What the earlier calls of a task mean for the next one. */
+export interface TaskCalls {
+  /** When a response of the task was quarantined first. */
+  readonly taintedAt?: Instant | undefined;
+  /** The latest approval that was requested for exactly this content. It is asked only if the call needs one. */
+  readonly approvalOf: (call: Call, version: string) => Approval | undefined;
+  /** The allow that already rests on a client's word. */
+  readonly wordUse: (word: ClientApproval) => ApprovalUse | undefined;
+}
+
+/** Of a call without a task, and of records that no approval concerns. */
+export const NO_CALLS: TaskCalls = { approvalOf: () => undefined, wordUse: () => undefined };
 
 export interface ArgumentError {
   readonly path: JsonPointer;

@@ -3,7 +3,8 @@ import type { CedarValueJson, DetailedError } from '@cedar-policy/cedar-wasm/nod
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { digestOfBytes, type Digest } from '../kernel/digest.js';
 import { err, ok, type Result } from '../kernel/result.js';
-import type { Effect, Level } from '../vocabulary/words.js';
+import type { ApprovalGrade, Effect, Level } from '../vocabulary/words.js';
+import { approvalBy, gradeOf, type PolicyApproval, type PolicyGrades } from './approvals.js';
 import { readsOf, type Readable } from './reads.js';
 import { isSign, policyStarts, tokensOf, unitsOf } from './tokens.js';
 
@@ -41,6 +42,8 @@ export interface AuthorityRequest {
 export interface AuthorityAnswer {
   readonly outcome: 'allow' | 'deny' | 'error';
   readonly determining: readonly string[];
+  /** The approval that the determining permits ask for. Absent if none does. */
+  readonly approval?: PolicyApproval;
 }
 
 /** A policy set that parses. */
@@ -49,6 +52,8 @@ interface ParsedPolicies {
   readonly texts: Readonly<Record<string, string>>;
   /** The same policies in Cedar's JSON policy format. */
   readonly json: readonly Json[];
+  /** The grades of `@approval`, by id. */
+  readonly grades: PolicyGrades;
 }
 
 /** The reason why a text is not a policy set, in Cedar's own words, and the first UTF-16 unit of the faulty part. */
@@ -72,6 +77,7 @@ export function parsePolicies(cedar: Cedar, text: string): Result<ParsedPolicies
   }
   const texts = Object.create(null) as Record<string, string>;
   const json: Json[] = [];
+  const grades = new Map<string, ApprovalGrade>();
   // Cedar hands them back in the order of its own ids as texts: policy0, policy1, policy10, …
   const numbers = parts.policies.map((_, index) => index).sort((a, b) => (String(a) < String(b) ? -1 : 1));
   const ordered = parts.policies.map((policy, place) => ({ policy, index: numbers[place] ?? 0 }));
@@ -84,10 +90,12 @@ export function parsePolicies(cedar: Cedar, text: string): Result<ParsedPolicies
     texts[id] = policy;
     const written: object = parsed.json;
     json.push(written as Json);
+    const grade = gradeOf(written as Json);
+    if (grade !== undefined) grades.set(id, grade);
   }
   const checked = cedar.checkParsePolicySet({ staticPolicies: texts });
   return checked.type === 'success'
-    ? ok({ texts, json })
+    ? ok({ texts, json, grades })
     : err(checked.errors.map(({ message }) => ({ message, at: 0 })));
 }
 
@@ -95,16 +103,20 @@ function faultOf(text: string, { message, sourceLocations }: DetailedError): Pol
   return { message, at: unitsOf(text)(sourceLocations?.[0]?.start ?? 0) };
 }
 
-/**
- * Prepares a set for evaluation under a name, and returns the parts of a question it can see. Throws if the text does
- * not parse.
- */
-export function preparePolicies(cedar: Cedar, name: string, text: string): ReadonlySet<Readable> {
+/** What is known of a set once it is prepared. */
+interface Prepared {
+  /** The parts of a question that it can see. */
+  readonly reads: ReadonlySet<Readable>;
+  readonly grades: PolicyGrades;
+}
+
+/** Prepares a set for evaluation under a name. Throws if the text does not parse. */
+export function preparePolicies(cedar: Cedar, name: string, text: string): Prepared {
   const policies = parsePolicies(cedar, text);
   if (!policies.ok) throw new Error('the policy set does not parse');
   const prepared = cedar.preparsePolicySet(name, { staticPolicies: policies.value.texts });
   if (prepared.type === 'failure') throw new Error('the policy set does not parse');
-  return readsOf(policies.value.json);
+  return { reads: readsOf(policies.value.json), grades: policies.value.grades };
 }
 
 /** User attributes and arguments as Cedar values. Undefined if they hold a key that data must not contain. */
@@ -122,12 +134,15 @@ interface CedarContent {
 
 const ERROR: AuthorityAnswer = { outcome: 'error', determining: [] };
 
+const NO_GRADES: PolicyGrades = new Map();
+
 /** Asks a prepared set. Throws errors from inside the engine, after which its memory may be corrupt. */
 export function askPolicies(
   cedar: Cedar,
   set: string,
   request: AuthorityRequest,
   nulls: Nulls = 'shown',
+  grades = NO_GRADES,
 ): AuthorityAnswer {
   const content = contentOf(request, nulls);
   if (content === undefined) return ERROR;
@@ -151,7 +166,9 @@ export function askPolicies(
   if (answer.type === 'failure') return ERROR;
   const { decision, diagnostics } = answer.response;
   const determining = [...diagnostics.reason].sort();
-  return { outcome: diagnostics.errors.length > 0 ? 'error' : decision, determining };
+  const outcome = diagnostics.errors.length > 0 ? 'error' : decision;
+  const approval = outcome === 'allow' ? approvalBy(determining, grades) : undefined;
+  return approval === undefined ? { outcome, determining } : { outcome, determining, approval };
 }
 
 /** Answers kept for each policy set. Above this limit, all are dropped: that is quick and takes no memory. */
@@ -159,9 +176,8 @@ const MAX_REMEMBERED = 50_000;
 /** Longer questions are stored by their digest. Roles and attributes come from the caller, up to 170 kB of them. */
 const MAX_QUESTION_CHARS = 512;
 
-interface PreparedSet {
+interface PreparedSet extends Prepared {
   readonly text: string;
-  readonly reads: ReadonlySet<Readable>;
   /** Answers by everything that the set can see of a question. */
   readonly remembered: Map<string, AuthorityAnswer>;
 }
@@ -186,9 +202,9 @@ export class PolicyEngine {
   /** Throws if the text does not parse. The text was vetted when it was proposed, so the store must be broken. */
   load(set: Digest, text: string): void {
     try {
-      const reads = preparePolicies(this.cedar, set, text);
+      const prepared = preparePolicies(this.cedar, set, text);
       this.prepared.add(set);
-      if (!this.sets.has(set)) this.sets.set(set, { text, reads, remembered: new Map() });
+      if (!this.sets.has(set)) this.sets.set(set, { text, ...prepared, remembered: new Map() });
     } catch (error) {
       this.renew();
       throw error;
@@ -228,7 +244,7 @@ export class PolicyEngine {
     if (known === undefined) return ERROR;
     try {
       if (!this.prepared.has(set)) this.load(set, known.text);
-      return askPolicies(this.cedar, set, request, nulls);
+      return askPolicies(this.cedar, set, request, nulls, known.grades);
     } catch {
       this.renew();
       return ERROR;

@@ -1,5 +1,6 @@
 import { isJsonObject, ownValue, type Json } from '../kernel/canonical-json.js';
 import { Effect } from '../vocabulary/words.js';
+import { wrongApprovals } from './approvals.js';
 import { parsePolicies, type Cedar, type PolicyFault } from './cedar.js';
 import { formOf } from './forms.js';
 import { CONTEXT_ATTRIBUTES, POLICY_SCHEMA } from './schema.js';
@@ -35,13 +36,14 @@ const MAX_MESSAGE_CHARS = 300;
 
 /**
  * Checks a policy set against the schema: it must parse, and name only actions, entity types and attributes of
- * `context` that exist. The text is not trusted. Throws errors from inside the engine.
+ * `context` that exist, and grades of `@approval` that exist. The text is not trusted. Throws errors from inside the engine.
  */
 export function checkPolicies(cedar: Cedar, text: string): CheckedPolicies {
   const parsed = parsePolicies(cedar, text);
   if (!parsed.ok) return { errors: findingsOf(text, parsed.error), names: [] };
   const tokens = tokensOf(text);
-  const faults = [...unknownTerms(cedar, text), ...unknownAttributes(parsed.value.json, tokens)];
+  const { json } = parsed.value;
+  const faults = [...unknownTerms(cedar, text), ...unknownAttributes(json, tokens), ...wrongApprovals(json, tokens)];
   return { errors: findingsOf(text, faults), names: expectedNames(tokens) };
 }
 

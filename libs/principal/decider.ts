@@ -22,6 +22,8 @@ export const PrincipalAdded = z.strictObject({
   roles: z.array(Role),
   host: HostRights.optional(),
   tokenDigest: DigestText,
+  /** The user whose word an approval of this principal is. Absent in version 1. */
+  user: Label.optional(),
 });
 export const TokenRotated = z.strictObject({ name: NameId, tokenDigest: DigestText });
 /** `directiveId` names the directive that stops a removed host's running tasks. */
@@ -45,6 +47,7 @@ export type PrincipalState =
       readonly name: string;
       readonly roles: readonly Role[];
       readonly host?: HostRights | undefined;
+      readonly user?: string | undefined;
       readonly tokenDigest: string;
       readonly removed: boolean;
       /** The changes that an admin made, for the list of principals. Decisions do not read them. */
@@ -78,8 +81,8 @@ export const principalDecider: Decider<PrincipalState, PrincipalCommand, Princip
   },
   evolve(state, event) {
     if (event.type === 'PrincipalAdded') {
-      const { name, roles, host, tokenDigest } = event.data;
-      return { name, roles, host, tokenDigest, removed: false, added: signatureOf(event) };
+      const { name, roles, host, user, tokenDigest } = event.data;
+      return { name, roles, host, user, tokenDigest, removed: false, added: signatureOf(event) };
     }
     if (state === undefined) throw new Error(`${event.type} before PrincipalAdded`);
     if (event.type === 'TokenRotated') {

@@ -107,9 +107,9 @@ export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = 
     }),
   },
   PrincipalAdded: {
-    // `host` is a name in every other event.
-    schema: PrincipalAdded.omit({ host: true }).extend({ rights: PrincipalAdded.shape.host }),
-    of: ({ host, ...data }) => defined({ ...data, rights: host }),
+    // `host` is a name in every other event. The id of a person stays inside.
+    schema: PrincipalAdded.omit({ host: true, user: true }).extend({ rights: PrincipalAdded.shape.host }),
+    of: ({ host, user: _, ...data }) => defined({ ...data, rights: host }),
   },
 };
 

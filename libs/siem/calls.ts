@@ -2,7 +2,7 @@ import { defined } from '../kernel/defined.js';
 import type { EventOf } from '../streams/catalogue.js';
 import { countsOf, label } from './labels.js';
 import { ACTION, CLASSES, DISPOSITION, type Attributes, type Mapped, type Profile, type SeverityWord } from './ocsf.js';
-import { aiAgent, byHost, capabilityResource, endpoint, endUser, UNKNOWN_CLOUD } from './parts.js';
+import { aiAgent, byHost, capabilityResource, endpoint, endUser, principal, UNKNOWN_CLOUD } from './parts.js';
 
 /** Decisions, verdicts on responses, and outcomes. */
 
@@ -225,3 +225,51 @@ export function taskOpened({ data, time }: EventOf<'TaskOpened'>): Mapped {
     },
   };
 }
+
+/** The policies that ask are named in the decision. */
+export const approvalRequested = ({ actor, data, traceId }: EventOf<'ApprovalRequested'>): Mapped => ({
+  class: apiActivity,
+  activity: [99, 'Request approval'],
+  severity: 'low',
+  message: 'A call needs an approval.',
+  profiles: API_PROFILES,
+  attributes: {
+    action_id: ACTION.denied,
+    disposition_id: DISPOSITION.blocked,
+    status_id: 2,
+    status_code: 'pending',
+    ...ofCall(actor, data, label(data.operation)),
+    ...capabilityResource(data.capability, data.version, data.effects),
+    ...traceOf(traceId),
+    unmapped: {
+      approval_uid: data.approvalId,
+      grade: data.grade,
+      why: data.why.map(label),
+      expires: Date.parse(data.expiresAt),
+    },
+  },
+});
+
+/** The reason is an approver's free text, so it stays inside. */
+export const approvalDecided = ({ actor, data, traceId }: EventOf<'ApprovalDecided'>): Mapped => {
+  const isGranted = data.verdict === 'granted';
+  return {
+    class: apiActivity,
+    activity: [99, 'Decide approval'],
+    severity: 'low',
+    message: isGranted ? 'An approval was granted.' : 'An approval was denied.',
+    profiles: API_PROFILES,
+    attributes: {
+      action_id: isGranted ? ACTION.allowed : ACTION.denied,
+      disposition_id: isGranted ? DISPOSITION.allowed : DISPOSITION.blocked,
+      status_id: isGranted ? 1 : 2,
+      status_code: data.verdict,
+      actor: { user: principal(actor), session: { uid: data.taskId } },
+      ...endpoint(actor),
+      api: { operation: 'decide_approval', service: SERVICE, request: { uid: data.callId } },
+      ...UNKNOWN_CLOUD,
+      ...traceOf(traceId),
+      unmapped: defined({ approval_uid: data.approvalId, grade: data.grade }),
+    },
+  };
+};

@@ -30,6 +30,8 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   DirectiveIssued: control.directiveIssued,
   DirectiveLifted: control.directiveLifted,
   TaskOpened: calls.taskOpened,
+  ApprovalRequested: calls.approvalRequested,
+  ApprovalDecided: calls.approvalDecided,
   CallCounted: control.callCounted,
   TaskClosed: control.taskClosed,
   TaskJoined: control.taskJoined,

@@ -13,7 +13,7 @@ import {
   instanceEventSchemas,
 } from '../instance/decider.js';
 import { policyDecider, policyEventSchemas } from '../policy/decider.js';
-import { principalDecider, principalEventSchemas } from '../principal/decider.js';
+import { PrincipalAdded, principalDecider, principalEventSchemas } from '../principal/decider.js';
 import {
   taskClosedFromV1,
   TaskClosed,
@@ -63,7 +63,7 @@ export const families = {
     id: 'name',
     role: 'control',
     writers: ['control'],
-    types: unchanged(principalEventSchemas),
+    types: { ...unchanged(principalEventSchemas), PrincipalAdded: changed(PrincipalAdded, widened) },
     decider: principalDecider,
   }),
   /** One stream; its revision is the epoch. */
@@ -79,7 +79,7 @@ export const families = {
     writers: ['decision-point'],
     types: {
       ...unchanged(taskEventSchemas),
-      TaskOpened: changed(TaskOpened, widened),
+      TaskOpened: changed(TaskOpened, widened, widened),
       TaskClosed: changed(TaskClosed, taskClosedFromV1),
     },
     decider: taskDecider,

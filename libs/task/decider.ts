@@ -6,7 +6,7 @@ import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import { DigestText, InstantText, Label, NameId, Reason, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
-import { ReasonCode } from '../vocabulary/words.js';
+import { ApprovalGrade, Effect, ReasonCode } from '../vocabulary/words.js';
 import { ScopeEntry } from './scope.js';
 
 export const Pin = z.strictObject({ capability: NameId, version: VersionId, definitionDigest: DigestText });
@@ -14,6 +14,10 @@ export type Pin = z.infer<typeof Pin>;
 
 export const Unresolved = z.strictObject({ capability: NameId, reason: ReasonCode });
 export type Unresolved = z.infer<typeof Unresolved>;
+
+/** Calls with one of these effects need an approval, whatever the policies say. */
+export const ApproveRule = z.strictObject({ effects: z.array(Effect).min(1), by: ApprovalGrade });
+export type ApproveRule = z.infer<typeof ApproveRule>;
 
 export const TaskStatus = z.enum(['open', 'closed', 'expired']);
 export type TaskStatus = z.infer<typeof TaskStatus>;
@@ -29,6 +33,8 @@ export const TaskOpened = z.strictObject({
   /** `id` is a pseudonym (`libs/payloads/pseudonym.ts`). In version 1 it was the id itself. */
   user: z.strictObject({ id: Label, roles: z.array(Label), attestedBy: NameId }),
   scope: z.array(ScopeEntry),
+  /** Absent before version 3. */
+  approve: ApproveRule.optional(),
   pins: z.array(Pin),
   unresolved: z.array(Unresolved),
   expiresAt: InstantText,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FreeObject, Label, Reason, TraceId, Uuid } from '../vocabulary/ids.js';
+import { ApproveRule } from './decider.js';
 import { ScopeEntry } from './scope.js';
 
 const MAX_TTL_MS = 86_400_000;
@@ -9,6 +10,7 @@ export const MAX_ATTRIBUTES_BYTES = 65_536;
 
 /** The body of a request to open a task. */
 export const OpenTask = z.strictObject({
+  approve: ApproveRule.optional(),
   taskId: Uuid.optional(),
   traceId: TraceId.optional(),
   agent: Label,

@@ -24,6 +24,23 @@ export type ReviewVerdict = z.infer<typeof ReviewVerdict>;
 export const ResponseVerdict = z.enum(['accepted', 'quarantined', 'rejected']);
 export type ResponseVerdict = z.infer<typeof ResponseVerdict>;
 
+/**
+ * Who must approve a call, weakest first: the host's word that a client did, the user of the task, somebody else. A
+ * client that answers an elicitation proves no human.
+ */
+export const ApprovalGrade = z.enum(['client', 'user', 'other']);
+export type ApprovalGrade = z.infer<typeof ApprovalGrade>;
+
+/** Why a call needs an approval. */
+export const ApprovalCause = z.enum(['tainted', 'policy', 'task', 'flow']);
+export type ApprovalCause = z.infer<typeof ApprovalCause>;
+
+export const ApprovalStatus = z.enum(['pending', 'granted', 'denied', 'expired', 'used']);
+export type ApprovalStatus = z.infer<typeof ApprovalStatus>;
+
+export const ApprovalVerdict = z.enum(['granted', 'denied']);
+export type ApprovalVerdict = z.infer<typeof ApprovalVerdict>;
+
 /** The proofs of a server's identity: as a version requires them, and as a host reports them. */
 export const ServerMethod = z.enum(['package', 'tls', 'spiffe', 'mtls', 'oauth-resource', 'none']);
 export type ServerMethod = z.infer<typeof ServerMethod>;

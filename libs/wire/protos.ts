@@ -12,7 +12,7 @@ import {
 const PROTO_DIRS = ['../proto', '../../../proto'].map((path) => join(import.meta.dirname, path));
 const PACKAGE = 'sallyport.v1';
 
-export const SERVICE_NAMES = ['Decisions', 'Tasks', 'Directives', 'Registry'] as const;
+export const SERVICE_NAMES = ['Decisions', 'Tasks', 'Directives', 'Registry', 'Approvals'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 export type MessageType = MessageTypeDefinition<object, object>;

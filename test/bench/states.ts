@@ -5,6 +5,7 @@ import type { Held } from '../../libs/control/resting-states.js';
 import { directiveDecider } from '../../libs/directive/decider.js';
 import type { Blob } from '../../libs/event-log/port.js';
 import { digestOf, type Digest } from '../../libs/kernel/digest.js';
+import { NO_CALLS } from '../../libs/decision/snapshot.js';
 import type { Pin } from '../../libs/task/decider.js';
 
 /** Folded states without a log: what decisions consult, made in bulk. */
@@ -89,6 +90,7 @@ export function memoryTask(capability: string, pin: Pin, purpose: string): Consu
     taskStream: `task-${taskId}`,
     taskRevision: 1,
     content: { purpose, attributes: { team: 'blue' } },
+    earlier: NO_CALLS,
     task: {
       taskId,
       traceId: 'a'.repeat(32),

@@ -183,7 +183,7 @@ export class World {
     const sound = weather.coldEngines ? new DecisionEngines(log) : this.ground.engines;
     const engines = defect?.engines?.(sound) ?? sound;
     const lanes = new TaskLanes(log, this.keys, view);
-    const point = { log, view, lanes, engines, time };
+    const point = { log, view, lanes, engines, time, approvals: { goodForMs: 600_000, skewMs: 500 } };
     const refusals = new RefusalRecorder(point, weather.leaseMs);
     this.service = {
       life,

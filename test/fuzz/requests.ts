@@ -83,6 +83,8 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   // A task of its own: the trace of the other one grows with each call.
   const told = await openTask(service);
   const { callId: toldCall } = await decide(service, told);
+  const guarded = await openTask(service, { approve: { effects: ['read'], by: 'other' } });
+  const { approval } = await decide(service, guarded);
   const instances = [randomUUID(), randomUUID()];
   const nothing = { target: { type: 'capability', capability: unique('nothing') }, reason };
   const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
@@ -93,6 +95,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       name: unique('host'),
       roles: ['host'],
       host: { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'] },
+      user: 'ada',
     })),
     'POST /v1/principals/:name/rotate': post('admin', `/v1/principals/${other.name}/rotate`, () => ({})),
     'DELETE /v1/principals/:name': get('admin', `/v1/principals/${unique('nobody')}`),
@@ -194,6 +197,15 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     'GET /v1/audit/sample': get('auditor', '/v1/audit/sample?calls=3&seed=fuzz'),
     'GET /v1/audit/calls': get('auditor', '/v1/audit/calls?capability=memory&decision=deny&limit=3'),
     'GET /v1/audit/calls/:callId': get('auditor', `/v1/audit/calls/${toldCall}`),
+    'GET /v1/approvals': get(
+      'approver',
+      `/v1/approvals?state=pending&task=${guarded.taskId}&capability=memory&limit=3`,
+    ),
+    'GET /v1/approvals/:id': get('host', `/v1/approvals/${approval.id}?waitMs=1`),
+    'POST /v1/approvals/:id/decide': post('approver', `/v1/approvals/${approval.id}/decide`, () => ({
+      verdict: 'granted',
+      reason,
+    })),
     'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
     'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
     'GET /v1/audit/checkpoints': get('auditor', '/v1/audit/checkpoints?after=0&limit=3'),

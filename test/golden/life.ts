@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  activatePolicy,
   ALLOW_ALL,
   approve,
   callBody,
@@ -33,7 +34,7 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
   const version = (verb: string) => `/v1/capabilities/memory/versions/1.0.0/${verb}`;
 
   const host = { agents: ['assistant'], userRoles: ['staff'], capabilities: ['memory'], mayStop: true };
-  await post('admin', '/v1/principals', { name: 'second-host', roles: ['host'], host }, 201);
+  await post('admin', '/v1/principals', { name: 'second-host', roles: ['host'], host, user: 'ada' }, 201);
   const second = await post('admin', '/v1/principals/second-host/rotate', {});
   await registerMemory(service);
   const policy = { cedar: ALLOW_ALL, reason: 'the first one' };
@@ -47,6 +48,7 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
   await call(service, task, { notes: 1 });
   await call(service, task, { notes: 'one' });
   await post('host', '/v1/calls/authorize', callBody(task, { taskId: randomUUID(), version: '1.0.0' }));
+  await approval(service);
   const changed = { ...MEMORY_DEFINITION, instructions: 'Remembers everything.' };
   const observed = { definition: changed, server: { method: 'package', integrity: INTEGRITY } };
   await post(second, version('observations'), { definition: changed });
@@ -63,6 +65,19 @@ export async function liveThrough(service: TestService, clock: MovableClock): Pr
   await post('host', `/v1/tasks/${task.taskId}/close`, { reason: 'done' });
   expecting(204, await service.call('admin', 'DELETE', '/v1/principals/second-host'));
   await retained(service);
+}
+
+/** A call of a task that asks for approvals needs one, and gets it. */
+async function approval(service: TestService): Promise<void> {
+  const cedar = '@id("ask") @approval("user") permit(principal, action, resource);';
+  await activatePolicy(service, cedar);
+  const task = await openTask(service, { approve: { effects: ['write', 'send'], by: 'other' } });
+  const body = callBody(task, { operation: 'store' });
+  const denied = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
+  const path = `/v1/approvals/${denied.approval.id}/decide`;
+  const verdict = { verdict: 'granted', reason: 'asked for' };
+  expecting(200, await service.call('approver', 'POST', path, verdict));
+  await activatePolicy(service);
 }
 
 /** An instance acknowledges, is silent for longer than its lease, and comes back. */

@@ -185,10 +185,10 @@ test('a failed check shows its evidence; the others show theirs with explain alo
   const task = await openTask(service);
   const shown = ({ checks }: Answered) => checks.filter((each: Answered) => each.evidence !== undefined);
   const allow = await decided(callBody(task));
-  assert.equal(allow.checks.length, 13);
+  assert.equal(allow.checks.length, 14);
   assert.deepEqual(shown(allow), []);
   const explained = await decided(callBody(task, { explain: true }));
-  assert.equal(shown(explained).length, 13);
+  assert.equal(shown(explained).length, 14);
   const deny = await decided(callBody(task, { operation: 'forget' }));
   assert.deepEqual(
     shown(deny).map(({ check, outcome }: Answered) => [check, outcome]),
@@ -208,7 +208,7 @@ test('$connect passes over the checks of a single call, and needs no definition 
   const skipped = connect.checks.filter(({ outcome }: Answered) => outcome === 'skipped');
   assert.deepEqual(
     skipped.map(({ check }: Answered) => check),
-    ['definition', 'capability_scope', 'task_scope', 'user_authority', 'arguments', 'context', 'credential'],
+    ['definition', 'capability_scope', 'task_scope', 'user_authority', 'arguments', 'approval', 'context', 'credential'],
   );
   const call = await decided(callBody(task, { observed: { server } }));
   assert.equal(call.reason, 'definition_missing');

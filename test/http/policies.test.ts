@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { NO_CALLS } from '../../libs/decision/snapshot.js';
 import { addPrincipal, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
 import { eventsOf, logEnd } from '../support/events.js';
@@ -309,7 +310,13 @@ test('after a start the policy in force is there before the first call asks for 
     const { control, decisions } = second.service;
     const policySet = control.view.policySet('default').state;
     assert.ok(policySet.active);
-    const nothing = { basis: {}, directives: control.view.directives().state, capability: undefined, task: undefined };
+    const nothing = {
+      basis: {},
+      directives: control.view.directives().state,
+      capability: undefined,
+      task: undefined,
+      calls: NO_CALLS,
+    };
     const snapshot = { ...nothing, policySet, content: { purpose: '', attributes: {} } };
     assert.equal(
       decisions.engines.missing(snapshot, { capability: 'any', version: undefined, operation: 'any' }),

@@ -207,7 +207,15 @@ test('the first start makes one principal per role, and a file with their tokens
     assert.deepEqual([mode & 0o777, uid], [0o600, process.getuid?.()]);
     assert.equal(statSync(fresh.dataDir).mode & 0o077, 0);
     const tokens = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
-    assert.deepEqual(Object.keys(tokens).sort(), ['admin', 'auditor', 'host', 'operator', 'registrar', 'reviewer']);
+    assert.deepEqual(Object.keys(tokens).sort(), [
+      'admin',
+      'approver',
+      'auditor',
+      'host',
+      'operator',
+      'registrar',
+      'reviewer',
+    ]);
     assert.equal(new Set(Object.values(tokens)).size, 6);
     assert.deepEqual(
       readdirSync(fresh.dataDir).filter((name) => name.startsWith('tokens')),

@@ -35,6 +35,9 @@ const TABLE = `
   POST   /v1/calls/authorize                                   host
   POST   /v1/calls/:callId/response                            host
   POST   /v1/calls/:callId/outcome                             host
+  GET    /v1/approvals                                         approver auditor
+  GET    /v1/approvals/:id                                     host approver auditor
+  POST   /v1/approvals/:id/decide                              approver
   POST   /v1/directives                                        operator
   POST   /v1/directives/:id/lift                               operator
   GET    /v1/directives                                        any

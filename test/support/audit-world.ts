@@ -87,7 +87,7 @@ export async function makeWorld(t: TestContext) {
   const lanes = new TaskLanes(settled, keys, view);
   const tasks = new Tasks(settled, plane, lanes, keys);
   const shredder = new Shredder(settled, plane, lanes, keys);
-  const point = { log: settled, view, lanes, engines, time };
+  const point = { log: settled, view, lanes, engines, time, approvals: { goodForMs: 600_000, skewMs: 500 } };
   const authorizer = new Authorizer(point, new RefusalRecorder(point, 5000), 5000);
   const responder = new Responder(point, inlineDesk(engines), RESPONSE_LIMITS);
   const indexFile = join(folder, 'audit-index.db');
@@ -384,6 +384,13 @@ export const damaged = (event: RecordedEvent, from: string, to: string): Recorde
 export const withEngines = (log: EventLog, engines: JsonObject): EventLog =>
   withEvents(log, (event) =>
     event.type === 'CallDecided' || event.type === 'CallRefused'
-      ? forged(event, (data) => ({ ...data, engines: { ...(data['engines'] as object), ...engines } }))
+      ? forged(event, (data) => {
+          const checks = asChecked(data['checks'] as readonly unknown[], engines['decider']);
+          return { ...data, checks, engines: { ...(data['engines'] as object), ...engines } };
+        })
       : event,
   );
+
+/** Deciders before the third had no check of approvals. */
+const asChecked = (checks: readonly unknown[], decider: unknown): readonly unknown[] =>
+  typeof decider === 'number' && decider < 3 ? checks.filter((check) => check !== 'approval') : checks;

@@ -3,7 +3,13 @@ import type { CapabilityState, Review, VersionState } from '../../libs/capabilit
 import type { Call } from '../../libs/decision/call.js';
 import { CURRENT_DECIDER, deciders } from '../../libs/decision/deciders/registry.js';
 import { namedThingErrors } from '../../libs/decision/named-thing.js';
-import type { ArgumentError, Engines, Snapshot } from '../../libs/decision/snapshot.js';
+import {
+  NO_CALLS,
+  type ArgumentError,
+  type Engines,
+  type Snapshot,
+  type TaskCalls,
+} from '../../libs/decision/snapshot.js';
 import { directiveDecider } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
 import { fold } from '../../libs/kernel/decider.js';
@@ -19,6 +25,7 @@ export interface World {
   versions: boolean;
   registered: boolean;
   task: Partial<TaskState> | undefined;
+  calls: Partial<Mutable<TaskCalls>>;
   directives: { target: Target; cause?: string }[];
   policy: boolean;
   authority: ReturnType<Engines['authority']>;
@@ -40,6 +47,7 @@ export const world = (): World => ({
   versions: true,
   registered: true,
   task: {},
+  calls: {},
   directives: [],
   policy: true,
   authority: { outcome: 'allow', determining: ['p'] },
@@ -128,6 +136,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     capability: made.registered ? capability : undefined,
     policySet: { versions: new Map(), ...(made.policy ? { active: policy } : {}) },
     task: made.task === undefined ? undefined : task,
+    calls: { ...NO_CALLS, ...made.calls },
     content: { purpose: 'p', attributes: {} },
   };
   const call: Call = {

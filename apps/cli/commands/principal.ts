@@ -13,6 +13,7 @@ interface AddOptions {
   readonly userRole: readonly string[];
   readonly capability: readonly string[];
   readonly mayStop?: boolean;
+  readonly user?: string;
 }
 
 /** Commands about principals. Only these ever print a token, and each prints it once. */
@@ -27,6 +28,7 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     .option('--agent <agent>', 'ceiling of a host: only these agents (repeatable)', collect, [])
     .option('--user-role <role>', 'ceiling of a host: only these roles of users (repeatable)', collect, [])
     .option('--capability <id>', 'ceiling of a host: only these capabilities (repeatable)', collect, [])
+    .option('--user <id>', 'whose human this is: approvals count as the word of this user')
     .option('--may-stop', 'a drift that this host reports suspends the version for all hosts');
   serviceAction<AddOptions>(add, world, exits, 'admin', async ({ call, args, options, show }) => {
     if (options.role.length === 0) throw new UsageError('a principal needs a --role');
@@ -42,7 +44,12 @@ export function addPrincipal(program: Command, world: World, exits: Exits): void
     const answer = await call(
       'POST',
       path('principals'),
-      defined({ name: args[0] ?? '', roles: options.role, host: Object.keys(host).length === 0 ? undefined : host }),
+      defined({
+        name: args[0] ?? '',
+        roles: options.role,
+        host: Object.keys(host).length === 0 ? undefined : host,
+        user: options.user,
+      }),
     );
     const name = args[0] ?? '';
     const token = at(answer, 'token');
@@ -100,12 +107,17 @@ function addList(
         at(one, 'name'),
         at(one, 'state'),
         joined(one, 'roles'),
-        `${sinceText(one)}${jsonLine(dig(one, 'host'))}`,
+        `${sinceText(one)}${userText(one)}${jsonLine(dig(one, 'host'))}`,
       ]);
       return rows.length === 0 ? ['no such principal'] : table(rows);
     });
   });
 }
+
+const userText = (principal: Json): string => {
+  const user = at(principal, 'user');
+  return user === '' ? '' : `user ${user}  `;
+};
 
 function sinceText(principal: Json): string {
   const told = (verb: string, name: string): string => {

@@ -25,6 +25,7 @@ export type OverloadCause =
   | 'appends'
   | 'grpc_calls'
   | 'watches'
+  | 'waits'
   | 'unread'
   | 'idle'
   | 'connections'

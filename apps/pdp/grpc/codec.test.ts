@@ -51,6 +51,7 @@ const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
         labels: [{ path: '/k', level: 'internal', categories: ['c'], source: 's' }, { path: '' }],
         instanceId: uuid,
         explain: false,
+        approval: { grade: 'client', at: '2026-11-30T10:00:00.000Z' },
         observed: {
           definitionDigest: digest,
           definition: { tools: [free] },
@@ -97,6 +98,7 @@ const REQUESTS: Record<string, { schema: z.ZodType; shapes: object[] }> = {
           { capability: 'm', operations: [], effects: [] },
         ],
         ttlMs: 86_400_000,
+        approve: { effects: ['write'], by: 'other' },
       },
     ],
   },
@@ -272,6 +274,32 @@ const ANSWERS: [string, object][] = [
   ],
   ['ValidateResponseResponse', { callId: uuid, verdict: 'rejected', findings: [], rawDigest: digest, position: '1' }],
   ['RecordOutcomeResponse', { callId: uuid, position: '1' }],
+  [
+    'Approval',
+    {
+      id: uuid,
+      taskId: uuid,
+      traceId: 't',
+      callId: uuid,
+      host: 'h',
+      agent: 'a',
+      user: 'u',
+      capability: 'c',
+      version: '1',
+      operation: 'o',
+      effects: ['write'],
+      by: 'user',
+      why: ['policy'],
+      rule: 'r',
+      requestedAt: 't',
+      expiresAt: 'e',
+      state: 'granted',
+      decidedBy: 'd',
+      decidedAt: 't',
+      reason: 'r',
+    },
+  ],
+  ['AskedApproval', { id: uuid, state: 'pending', by: 'user', why: ['tainted', 'flow'], url: 'u', expiresAt: 'e' }],
   ['OpenTaskResponse', { taskId: uuid, traceId: 't', pins, unresolved, expiresAt: 'e', epoch: 1, position: '1' }],
   [
     'Task',
@@ -298,6 +326,7 @@ test('an answer is the same after the wire', () => {
 
 test('every type of the proto takes part in a round trip', () => {
   const seen = new Set([
+    'GetApprovalRequest',
     'GetTaskRequest',
     'AuthorizeStreamRequest',
     ...Object.keys(REQUESTS),

@@ -34,7 +34,10 @@ export async function makeFirstPrincipals(plane: ControlPlane, dataDir: string):
   unwrap(
     await plane.run({ name: 'system:first-start' }, (time) => {
       const writes = [...tokens].map(([role, { tokenDigest }]) => {
-        const principal = { name: `local-${role}`, roles: [role], tokenDigest };
+        const name = `local-${role}`;
+        // A human who is nobody's user can still approve what needs somebody else.
+        const user = role === 'approver' ? { user: name } : {};
+        const principal = { name, roles: [role], tokenDigest, ...user };
         const added = principalDecider.decide({ type: 'add', principal, actor: 'system:first-start', time }, undefined);
         return writeOf(`principal-local-${role}`, 0, unwrap(added));
       });

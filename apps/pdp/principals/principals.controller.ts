@@ -74,11 +74,12 @@ export class PrincipalsController {
     return String(position);
   }
 
-  private isThere({ name, roles, host }: AddPrincipal): boolean {
+  private isThere({ name, roles, host, user }: AddPrincipal): boolean {
     const { state } = this.view.principal(name);
     if (state === undefined || state.removed) return false;
-    const wanted = { roles: [...new Set(roles)].sort(), host };
-    return canonicalJson({ roles: state.roles, host: state.host }) === canonicalJson(wanted);
+    const wanted = defined({ roles: [...new Set(roles)].sort(), host, user });
+    const there = defined({ roles: state.roles, host: state.host, user: state.user });
+    return canonicalJson(there) === canonicalJson(wanted);
   }
 }
 
@@ -86,6 +87,7 @@ function principalView({
   name,
   roles,
   host,
+  user,
   removed,
   added,
   rotated,
@@ -95,6 +97,7 @@ function principalView({
     name,
     roles,
     host,
+    user,
     state: removed ? 'removed' : 'active',
     addedBy: added.by,
     addedAt: added.at,

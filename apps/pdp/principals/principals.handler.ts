@@ -18,6 +18,7 @@ export type PrincipalRequest = { readonly name: string } & (
       readonly type: 'add';
       readonly roles: readonly Role[];
       readonly host?: HostRights | undefined;
+      readonly user?: string | undefined;
       readonly tokenDigest: Digest;
     }
   | { readonly type: 'rotate'; readonly tokenDigest: Digest }
@@ -88,8 +89,8 @@ export class PrincipalsHandler implements ICommandHandler<PrincipalsCommand> {
 function commandOf(request: PrincipalRequest, actor: string, time: string, directiveId: string): PrincipalCommand {
   switch (request.type) {
     case 'add': {
-      const { name, roles, host, tokenDigest } = request;
-      const principal = defined({ name, roles: [...new Set(roles)].sort(), tokenDigest, host });
+      const { name, roles, host, user, tokenDigest } = request;
+      const principal = defined({ name, roles: [...new Set(roles)].sort(), tokenDigest, host, user });
       return { type: 'add', principal, actor, time };
     }
     case 'rotate':

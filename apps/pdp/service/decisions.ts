@@ -1,3 +1,4 @@
+import { Approver } from '../../../libs/decision-point/approver.js';
 import { Authorizer } from '../../../libs/decision-point/authorizer.js';
 import { ContentDesk } from '../../../libs/decision-point/content-desk.js';
 import { DecisionEngines } from '../../../libs/decision-point/engines.js';
@@ -8,6 +9,7 @@ import { Shredder } from '../../../libs/decision-point/shredder.js';
 import { Tasks } from '../../../libs/decision-point/tasks.js';
 import { POLICY_SET } from '../../../libs/decision/snapshot.js';
 import type { Clock } from '../../../libs/kernel/time.js';
+import { ApprovalWaits } from '../approvals/approval-waits.js';
 import { measuredAuthorizer, type Authorizing } from '../observability/measured-authorizer.js';
 import type { Metrics } from '../observability/metrics.js';
 import { notedAuthorizer } from '../observability/failed-calls.js';
@@ -28,6 +30,10 @@ export interface Decisions {
   readonly tasks: TaskKeeping;
   readonly authorizer: Authorizing;
   readonly responder: Responding;
+  /** Records the verdicts of approvers. */
+  readonly approver: Approver;
+  /** Requests that wait for verdicts. */
+  readonly waits: ApprovalWaits;
   /** Erases the content of tasks. */
   readonly shredder: Shredder;
   readonly engines: DecisionEngines;
@@ -55,7 +61,9 @@ export async function openDecisions(
   const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
   await engines.warm(view.policySet(POLICY_SET).state.active?.cedar);
   const lanes = new TaskLanes(log, keyring, view);
-  const point = { log, view, lanes, engines, time };
+  const { approvalMs, skewMs, publicUrl } = settings;
+  const approvals = { goodForMs: approvalMs, skewMs, publicUrl };
+  const point = { log, view, lanes, engines, time, approvals };
   const refusals = new RefusalRecorder(point, leaseMs);
   const authorizer = new Authorizer(point, refusals, leaseMs);
   const noted = notedAuthorizer(authorizer, (taskId) => lanes.traceOf(taskId));
@@ -69,7 +77,13 @@ export async function openDecisions(
     maxParts: MAX_RESPONSE_PARTS,
     lateMs: settings.responseMs,
   });
+  const approver = new Approver(point);
+  const waits = new ApprovalWaits();
+  approver.onDecided = waits.decided;
+  closing.defer(() => waits.close());
   return {
+    approver,
+    waits,
     tasks: gatedTasks(new Tasks(log, plane, lanes, keyring), bounds.calls),
     authorizer: gatedAuthorizer(measuredAuthorizer(traced, metrics, clock), bounds.calls),
     responder: gatedResponder(responder, bounds.calls, bounds.texts),

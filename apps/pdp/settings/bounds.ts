@@ -71,6 +71,17 @@ export const RESPONSES = {
   ),
 };
 
+/** How long approvals count. */
+export const APPROVALS = {
+  approvalMs: setting(
+    'SALLYPORT_APPROVAL_MS',
+    whole(1000, 86_400_000),
+    '600000',
+    'How long an approval may be decided and used after it was requested, in milliseconds.',
+    'If it is long, a call is made long after its approver looked at it.',
+  ),
+};
+
 export const VALIDATION = {
   validationMs: setting(
     'SALLYPORT_VALIDATION_MS',

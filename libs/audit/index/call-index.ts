@@ -51,6 +51,7 @@ export class CallIndex implements IndexReading {
   readonly drifted = this.queries.drifted;
   readonly ends = this.queries.ends;
   readonly tasks = this.queries.tasks;
+  readonly approvals = this.queries.approvals;
   readonly blocks = this.queries.blocks;
 
   private constructor(

@@ -19,6 +19,7 @@ const Decided = z.object({
   decision: z.string(),
   reason: z.string(),
   basis: z.record(z.string(), z.int()),
+  approval: z.string().optional(),
 });
 const Opened = z.object({
   taskId: z.string(),
@@ -38,6 +39,8 @@ const OfVersion = z.object({
   verdict: z.string().optional(),
   host: z.string().optional(),
 });
+const Asked = z.object({ approvalId: z.string(), taskId: z.string(), capability: z.string(), expiresAt: z.string() });
+const Judged = z.object({ approvalId: z.string(), verdict: z.string() });
 const Reviewed = z.object({ set: z.string(), policyVersion: z.int(), verdict: z.string() });
 
 const POLICY_STREAM = families.policy.stream(POLICY_SET);
@@ -71,6 +74,10 @@ export class CallInsertion {
         return this.addResponse(event);
       case 'OutcomeRecorded':
         return this.addOutcome(event);
+      case 'ApprovalRequested':
+        return this.addApproval(event);
+      case 'ApprovalDecided':
+        return this.decideApproval(event);
       case 'TaskOpened':
         return this.addTask(event);
       case 'TaskClosed':
@@ -96,7 +103,8 @@ export class CallInsertion {
   private addCall(event: Event, position: bigint, refused: boolean): void {
     const parsed = Decided.safeParse(event.data);
     if (!parsed.success) return;
-    const { callId, taskId, attempt, host, capability, version, operation, decision, reason, basis } = parsed.data;
+    const { callId, taskId, attempt, host, capability, version, operation, decision, reason, basis, approval } =
+      parsed.data;
     const { names } = this;
     const timeMs = toMs(event.time);
     const task = names.of(taskId);
@@ -121,10 +129,27 @@ export class CallInsertion {
       agent,
       this.policyAt(basis[POLICY_STREAM]),
     );
+    if (approval !== undefined && decision === 'allow') this.sql.useApproval.run(idBytes(approval));
     const identities = new Set([names.of(host), names.of(event.actor), user, agent]);
     for (const identity of identities) {
       if (identity !== null) this.sql.addIdentity.run(identity, timeMs, Number(added.lastInsertRowid));
     }
+  }
+
+  private addApproval(event: Event): void {
+    const parsed = Asked.safeParse(event.data);
+    if (!parsed.success) return;
+    const { approvalId, taskId, capability, expiresAt } = parsed.data;
+    const { names } = this;
+    const times = [toMs(event.time), toMs(expiresAt)] as const;
+    this.sql.addApproval.run(idBytes(approvalId), ...times, names.of(taskId), names.of(capability), event.revision);
+  }
+
+  private decideApproval(event: Event): void {
+    const parsed = Judged.safeParse(event.data);
+    if (!parsed.success) return;
+    const { approvalId, verdict } = parsed.data;
+    this.sql.decideApproval.run(this.names.of(verdict), event.revision, idBytes(approvalId));
   }
 
   private addResponse(event: Event): void {
@@ -209,6 +234,11 @@ const statementsOf = (db: DatabaseSync) => ({
        operation, decision, reason, user, agent, policy)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
+  addApproval: db.prepare(
+    'INSERT OR IGNORE INTO approvals (approval, time_ms, expires_ms, task, capability, revision) VALUES (?, ?, ?, ?, ?, ?)',
+  ),
+  decideApproval: db.prepare('UPDATE approvals SET verdict = ?, decided = ? WHERE approval = ?'),
+  useApproval: db.prepare('UPDATE approvals SET used = 1 WHERE approval = ?'),
   addResponse: db.prepare('UPDATE calls SET response = ? WHERE call = ? AND task = ? AND attempt = ? AND refused = 0'),
   addOutcome: db.prepare(
     `UPDATE calls SET outcome = ? WHERE seq = (

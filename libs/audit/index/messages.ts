@@ -1,7 +1,7 @@
 /** The messages between the index and its worker thread. */
 
 import type { TaskStatus } from '../../task/decider.js';
-import type { VersionStatus } from '../../vocabulary/words.js';
+import type { ApprovalStatus, VersionStatus } from '../../vocabulary/words.js';
 
 export type Cell = string | number | bigint;
 
@@ -42,6 +42,28 @@ export interface TaskListFilter {
   readonly host?: string | undefined;
   readonly status?: TaskStatus | undefined;
   readonly atMs: number;
+}
+
+/** Conditions on approvals, all of which must hold. `atMs` is the instant to which the state refers. */
+export interface ApprovalFilter {
+  readonly id?: string | undefined;
+  readonly task?: string | undefined;
+  readonly capability?: string | undefined;
+  readonly state?: ApprovalStatus | undefined;
+  readonly atMs: number;
+}
+
+/** The revisions of an approval in `calls-<taskId>`. `used`: an allow rests on it. */
+export interface ApprovalReference {
+  readonly taskId: string;
+  readonly requested: number;
+  readonly decided?: number;
+  readonly used: boolean;
+}
+
+export interface FoundApprovals {
+  readonly approvals: readonly ApprovalReference[];
+  readonly next?: Place;
 }
 
 /** Conditions on events, all of which must hold. They say in which blocks of the log a search has to look. */

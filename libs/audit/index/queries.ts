@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { findApprovals } from './approval-queries.js';
 import { findBlocks } from './blocks.js';
 import { idBytes } from './call-id.js';
 import { Conditions } from './conditions.js';
@@ -39,6 +40,7 @@ const QUERIES: Answering = {
     return streams.map((stream) => BigInt((find.get(stream)?.['last'] as string | undefined) ?? 0));
   },
   tasks: findTasksOf,
+  approvals: findApprovals,
   blocks: findBlocks,
 };
 

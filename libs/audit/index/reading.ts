@@ -1,4 +1,6 @@
 import type {
+  ApprovalFilter,
+  FoundApprovals,
   BlockFilter,
   BlockRange,
   CallFilter,
@@ -26,6 +28,8 @@ export interface IndexQueries {
   ends(streams: readonly string[]): readonly bigint[];
   /** Tasks that fulfil all of a filter's conditions, the newest first. */
   tasks(filter: TaskListFilter, limit: number, before?: Place): FoundTasks;
+  /** Approvals that fulfil all of a filter's conditions, the newest first. */
+  approvals(filter: ApprovalFilter, limit: number, before?: Place): FoundApprovals;
   /** The parts of the log after a position that can hold such an event, in order: at most `limit`. */
   blocks(filter: BlockFilter, after: bigint, limit: number): readonly BlockRange[];
 }
@@ -72,6 +76,7 @@ export function readingBy(ask: Ask): Omit<IndexReading, 'asOf'> {
     drifted: by('drifted'),
     ends: by('ends'),
     tasks: by('tasks'),
+    approvals: by('approvals'),
     blocks: by('blocks'),
   };
 }

@@ -49,6 +49,16 @@ const SCHEMA = `
   CREATE INDEX calls_by_policy ON calls (policy, time_ms);
   CREATE INDEX calls_by_reason ON calls (reason, time_ms);
   CREATE INDEX refusals_by_trace ON calls (trace, seq) WHERE refused = 1;
+  CREATE TABLE approvals (
+    seq INTEGER PRIMARY KEY, approval BLOB NOT NULL UNIQUE, time_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+    task INTEGER NOT NULL, capability INTEGER NOT NULL,
+    verdict INTEGER, used INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL, decided INTEGER -- revisions in the stream of the calls
+  ) STRICT;
+  CREATE INDEX approvals_by_time ON approvals (time_ms);
+  CREATE INDEX approvals_by_task ON approvals (task, time_ms);
+  CREATE INDEX approvals_by_capability ON approvals (capability, time_ms);
+  CREATE INDEX approvals_pending ON approvals (time_ms) WHERE verdict IS NULL AND used = 0;
   CREATE TABLE identities (
     identity INTEGER NOT NULL, time_ms INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (identity, time_ms, seq)
   ) STRICT, WITHOUT ROWID;
@@ -70,7 +80,7 @@ export const TABLES: readonly string[] = [...SCHEMA.matchAll(/CREATE TABLE (\w+)
 const FORMAT: FileFormat = {
   /** "slix" in ASCII. */
   applicationId: 0x736c6978,
-  version: 4,
+  version: 5,
   schema: SCHEMA,
 };
 

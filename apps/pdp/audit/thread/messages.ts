@@ -1,3 +1,4 @@
+import type { ApprovalsAsked } from '../../../../libs/audit/approvals.js';
 import type { IndexStamp } from '../../../../libs/audit/index/reading.js';
 import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contract/audit.js';
 import type { SampleQuery } from '../../../../libs/contract/sample.js';
@@ -62,6 +63,13 @@ export type AuditRequest =
   | {
       readonly kind: 'tasks';
       readonly query: TaskQuery;
+      readonly now: Instant;
+      readonly page: Page;
+      readonly stamp: IndexStamp;
+    }
+  | {
+      readonly kind: 'approvals';
+      readonly query: ApprovalsAsked;
       readonly now: Instant;
       readonly page: Page;
       readonly stamp: IndexStamp;

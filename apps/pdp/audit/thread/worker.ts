@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads';
+import { ApprovalAudit } from '../../../../libs/audit/approvals.js';
 import { CallAudit } from '../../../../libs/audit/calls.js';
 import { positionCursor } from '../../../../libs/audit/cursor.js';
 import { DirectiveHistory } from '../../../../libs/audit/directive-history.js';
@@ -64,6 +65,11 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       case 'tasks': {
         const { query, now, page, stamp } = request;
         return replyOf(await new TaskAudit(log, index.at(stamp), keys).find(query, now, page.limit, page.cursor), utf8);
+      }
+      case 'approvals': {
+        const { query, now, page, stamp } = request;
+        const audit = new ApprovalAudit(log, index.at(stamp), keys);
+        return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
       }
       case 'sample': {
         const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);

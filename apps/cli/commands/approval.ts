@@ -1,0 +1,95 @@
+import { Option, type Command } from 'commander';
+import type { Json } from '../../../libs/kernel/canonical-json.js';
+import { defined } from '../../../libs/kernel/defined.js';
+import { ApprovalStatus } from '../../../libs/vocabulary/words.js';
+import { path, query } from '../client.js';
+import { describe, serviceAction, type Exits } from '../command.js';
+import { at, dig, joined, jsonLine, list, printable } from '../print.js';
+import type { World } from '../world.js';
+
+interface ListOptions {
+  readonly state: string;
+  readonly task?: string;
+  readonly capability?: string;
+}
+
+const MOST = 200;
+
+/** Commands about approvals. */
+export function addApproval(program: Command, world: World, exits: Exits): void {
+  const all = describe(program, 'approvals', {
+    about: 'List the calls that wait for an approval, with their arguments, or those that were decided; newest first',
+    example: 'sallyport approvals\nsallyport approvals --state denied --capability mail',
+  })
+    .addOption(
+      new Option('--state <state>', 'approvals in this state').choices(ApprovalStatus.options).default('pending'),
+    )
+    .option('--task <id>', 'only of this task')
+    .option('--capability <id>', 'only of this capability');
+  serviceAction<ListOptions>(all, world, exits, 'approver', async ({ call, options, show }) => {
+    const { state, task, capability } = options;
+    const answer = await call('GET', path('approvals') + query({ state, task, capability, limit: String(MOST) }));
+    show(answer, () => {
+      const lines = list(answer, 'items').flatMap(approvalLines);
+      const more = at(answer, 'next') === '' ? [] : [`only the newest ${MOST} are listed`];
+      return lines.length === 0 ? [`no approval is ${state}`] : [...lines, ...more];
+    });
+  });
+  addVerdict(program, {
+    world,
+    exits,
+    verb: 'approve',
+    verdict: 'granted',
+    about: 'Approve a call: exactly this one, once',
+  });
+  addVerdict(program, {
+    world,
+    exits,
+    verb: 'deny',
+    verdict: 'denied',
+    about: 'Refuse a call until its approval expires',
+  });
+}
+
+interface Verdict {
+  readonly world: World;
+  readonly exits: Exits;
+  readonly verb: string;
+  readonly verdict: 'granted' | 'denied';
+  readonly about: string;
+}
+
+function addVerdict(program: Command, { world, exits, verb, verdict, about }: Verdict): void {
+  const command = describe(program, `${verb} <id>`, {
+    about,
+    example: `sallyport ${verb} 7d1c8f0e-4a53-4d53-9d39-0e6b7e1f5a10 --reason "I asked for this letter"`,
+  }).option('--reason <text>', 'why; it is part of the record');
+  serviceAction<{ reason?: string }>(command, world, exits, 'approver', async ({ call, args, options, show }) => {
+    const body = defined({ verdict, reason: options.reason });
+    const answer = await call('POST', path('approvals', args[0] ?? '', 'decide'), body);
+    show(answer, () => [printable(`${at(answer, 'state')} ${at(answer, 'id')}`)]);
+  });
+}
+
+/** Who must approve, for a person. */
+const WHO: Readonly<Record<string, string>> = {
+  client: 'the client',
+  user: 'the user of the task',
+  other: "somebody else than the task's user",
+};
+
+/** Arguments come from an agent, so a terminal gets them escaped and cut. */
+function approvalLines(approval: Json): string[] {
+  const decided = at(approval, 'decidedBy');
+  const reason = at(approval, 'reason');
+  const end =
+    decided === '' ? `until ${at(approval, 'expiresAt')}` : `by ${decided}${reason === '' ? '' : `: ${reason}`}`;
+  const rule = at(approval, 'rule');
+  return [
+    `${at(approval, 'id')}  ${at(approval, 'state')} ${end}`,
+    `  ${at(approval, 'capability')}@${at(approval, 'version')} ${at(approval, 'operation')} (${joined(approval, 'effects')})`,
+    `  for ${at(approval, 'user')}, by ${at(approval, 'agent')} of ${at(approval, 'host')}`,
+    `  needs ${WHO[at(approval, 'by')] ?? at(approval, 'by')}: ${joined(approval, 'why')}${rule === '' ? '' : ` (${rule})`}`,
+    ...(dig(approval, 'arguments') === undefined ? [] : [`  arguments ${jsonLine(dig(approval, 'arguments'))}`]),
+  ].map((line) => printable(line, 2000));
+}

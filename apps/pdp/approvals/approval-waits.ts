@@ -1,0 +1,40 @@
+import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
+import { Overloaded } from '../edge/problem.js';
+
+/** Requests that may wait for approvals at once. One principal may hold half of them. */
+const MAX_WAITING = 1024;
+
+/** Requests that wait until an approval is decided. */
+export class ApprovalWaits {
+  private readonly waiting = new FairShareLimiter(MAX_WAITING);
+  private readonly wakes = new Map<string, Set<() => void>>();
+
+  /** Wakes the requests that wait for an approval. */
+  readonly decided = (approvalId: string): void => this.wakes.get(approvalId)?.forEach((wake) => wake());
+
+  /** Wakes all, because the service goes away. */
+  close(): void {
+    for (const wakes of this.wakes.values()) for (const wake of wakes) wake();
+  }
+
+  /**
+   * Waits until an approval is decided, or `waitMs` milliseconds have passed. `isOver` is asked after the wait is known to
+   * others, so no decision is missed in between. Throws `Overloaded`.
+   */
+  async wait(name: string, approvalId: string, waitMs: number, isOver: () => Promise<boolean>): Promise<void> {
+    const hold = this.waiting.hold(name);
+    if (!hold.take(1)) throw new Overloaded('waits', 'too many requests wait for approvals');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wakes = this.wakes.get(approvalId) ?? new Set();
+    this.wakes.set(approvalId, wakes.add(resolve));
+    const timer = setTimeout(resolve, waitMs);
+    try {
+      if (!(await isOver())) await promise;
+    } finally {
+      clearTimeout(timer);
+      wakes.delete(resolve);
+      if (wakes.size === 0) this.wakes.delete(approvalId);
+      hold.end();
+    }
+  }
+}

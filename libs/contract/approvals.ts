@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { FreeObject, InstantText, NameId, Reason, Uuid } from '../vocabulary/ids.js';
+import { ApprovalCause, ApprovalGrade, ApprovalStatus, ApprovalVerdict, Effect } from '../vocabulary/words.js';
+import { AUDIT_PAGE } from './audit.js';
+import { named } from './components.js';
+import { operation } from './operation.js';
+import type { Shape } from './shape.js';
+import { pageOf, Position } from './shapes.js';
+import { NoContent } from './tasks.js';
+
+export const ApprovalView = named(
+  'Approval',
+  z.object({
+    id: Uuid,
+    taskId: z.string(),
+    traceId: z.string(),
+    callId: z.string().describe('The call that was denied for want of the approval.'),
+    host: z.string(),
+    agent: z.string(),
+    user: z.string().describe('The user of the task, on the word of the host. If the user was erased, the pseudonym.'),
+    capability: z.string(),
+    version: z.string(),
+    operation: z.string(),
+    effects: z.array(Effect),
+    by: ApprovalGrade.describe('Who must approve: the client, the user of the task, or somebody else.'),
+    why: z.array(ApprovalCause),
+    rule: z.string().optional().describe('The policies that ask for it.'),
+    arguments: z
+      .union([FreeObject, NoContent])
+      .optional()
+      .describe('What would be sent, for an approver alone. If it is gone, the reason.'),
+    requestedAt: InstantText,
+    expiresAt: InstantText,
+    state: ApprovalStatus,
+    decidedBy: z.string().optional().describe('The principal that decided.'),
+    decidedAt: InstantText.optional(),
+    reason: z.string().optional(),
+  }),
+  { description: 'An approval that a call needs. It counts for exactly this content, and for one allow.' },
+);
+export type ApprovalView = Shape<typeof ApprovalView>;
+
+export const ApprovalQuery = z.object({
+  state: ApprovalStatus.optional(),
+  task: Uuid.optional(),
+  capability: NameId.optional(),
+});
+export type ApprovalQuery = z.infer<typeof ApprovalQuery>;
+
+/** A request may wait this long for a decision, in milliseconds. */
+export const MAX_WAIT_MS = 25_000;
+
+const OfApproval = z.object({ id: Uuid });
+
+export const listApprovals = operation({
+  id: 'listApprovals',
+  tag: 'approvals',
+  summary: 'List approvals',
+  description: 'The newest first. Only an approver sees the arguments.',
+  method: 'GET',
+  path: '/v1/approvals',
+  roles: ['approver', 'auditor'],
+  admission: 'audits',
+  query: ApprovalQuery,
+  paging: AUDIT_PAGE,
+  answers: { 200: pageOf(ApprovalView) },
+});
+
+export const getApproval = operation({
+  id: 'getApproval',
+  tag: 'approvals',
+  summary: 'Get an approval, or wait for its decision',
+  description: 'A host sees the approvals of its own tasks, without arguments. Another host gets `not_found`.',
+  method: 'GET',
+  path: '/v1/approvals/{id}',
+  rpc: 'Approvals/Get',
+  roles: ['host', 'approver', 'auditor'],
+  params: OfApproval,
+  query: z.object({
+    waitMs: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_WAIT_MS)
+      .optional()
+      .describe('How long the answer may wait while the approval is pending.'),
+  }),
+  answers: { 200: ApprovalView },
+});
+
+export const decideApproval = operation({
+  id: 'decideApproval',
+  tag: 'approvals',
+  summary: 'Grant or deny an approval',
+  description:
+    "A grant needs the human that the approval asks for: the principal of the task's user, or of another user. The host " +
+    'of the task cannot decide. The same verdict again changes nothing.',
+  method: 'POST',
+  path: '/v1/approvals/{id}/decide',
+  roles: ['approver'],
+  params: OfApproval,
+  body: named('DecideApproval', z.strictObject({ verdict: ApprovalVerdict, reason: Reason.optional() }), {
+    examples: [{ verdict: 'granted', reason: 'I asked for this letter' }],
+  }),
+  answers: {
+    200: named('ApprovalDecision', z.object({ id: Uuid, state: ApprovalStatus, position: Position })),
+  },
+  problems: ['invalid_transition', 'revision_conflict'],
+});
