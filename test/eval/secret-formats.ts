@@ -226,6 +226,23 @@ privateai_key PRIVATEAI_KEY=[[{a32}]]
 sendbird_token SENDBIRD_TOKEN=[[{h40}]]
 squarespace_token SQUARESPACE_TOKEN=[[{u}]]
 jumpcloud_key JUMPCLOUD_KEY=[[{A40}]]
+twitter_secret AAAAAAAAAAAAAAAAAAAAAAb{A80}
+jwt ZXlK{A120}
+adobe_secret ADOBE_CLIENT_SECRET=[[{h32}]]
+linear_key LINEAR_CLIENT_SECRET=[[{h32}]]
+intercom_token INTERCOM_TOKEN=[[{A60}]]
+jfrog_token JFROG_TOKEN=[[{A64}]]
+jfrog_token ARTIFACTORY_TOKEN=[[{A73}]]
+discord_secret DISCORD_KEY=[[{h64}]]
+telegram_token TELEGRAM_TOKEN=[[{d9}:Ab{w33}]]
+sidekiq_secret BUNDLE_GEMS__CONTRIBSYS__COM=[[{h8}:{h8}]]
+mapbox_token MAPBOX_TOKEN=[[pk.{A60}.{A22}]]
+messagebird_token MESSAGE_BIRD_KEY=[[{A25}]]
+dnkey_token dnkey-{A26}-{A52}
+intra42_secret s-s4t2ud-{h64}
+scalingo_token tk-us-{w48}
+authress_key authress_{a10}.{a5}.acc-{a12}.{A40}
+facebook_token {d15}|{w27}
 jwt eyJhbGciOiJIUzI1NiJ9.eyJ{A60}.{w43}
 private_key -----BEGIN RSA PRIVATE KEY-----\\n{B64}\\n{B64}\\n{B64}\\n-----END RSA PRIVATE KEY-----
 private_key -----BEGIN OPENSSH PRIVATE KEY-----\\n{B64}\\n{B64}\\n-----END OPENSSH PRIVATE KEY-----
@@ -246,6 +263,13 @@ generic_key client_secret: [[{A32}]]
 generic_key api_key = "[[{u}]]"
 generic_key run --token [[{A32}]] --verbose
 generic_key the api key is [[{A32}]]
+generic_key SECRET_KEY="[[django-{A16}!@#{A16}]]"
+generic_key the access token [[{A32}]] of the build
+generic_key - name: SIGNING_KEY\\n  value: [[{A32}]]
+password - name: DB_PASSWORD\\n  value: [[{p12}]]
+password <add key="Password" value="[[{p12}]]" />
+password sshpass -p [[{p12}]] ssh host
+session_cookie Set-Cookie: sid=[[{A32}]]; Path=/
 generic_key SIGNING_SECRET=[[{h64}]]
 `;
 

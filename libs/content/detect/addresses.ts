@@ -17,7 +17,7 @@ export function isEmail({ value, text, start, end }: Candidate): boolean {
 
 /** The text before a version, or before the rest of a longer name. */
 const NO_ADDRESS =
-  /[0-9A-Za-z][.-]$|[_~^]$|(?:^|[^A-Za-z])(?:v|ver|versions?|release|section|chapter|oid|firmware)[ .:="']{0,3}$/i;
+  /[0-9A-Za-z][.-]$|[_~^]$|(?:^|[\s"'(;])[A-Z][A-Za-z]{1,12}\/$|(?:^|[^A-Za-z])(?:v|ver|versions?|release|section|chapter|oid|firmware)[ .:="']{0,3}$/i;
 
 /** Four numbers up to 255 without leading zeros, and neither a part of a longer number nor of a version. */
 export function isIPv4({ value, text, start, end }: Candidate): boolean {

@@ -122,7 +122,7 @@ function isCpf(digits: string): boolean {
 /** Checks of national numbers, each by the rule of the authority that issues them. */
 export const NATIONAL: Readonly<Record<string, Check>> = {
   /** Areas 000, 666 and 900-999, group 00 and serial 0000 are never issued (SSA). */
-  us_ssn: ofDigits(9, (digits) => !/^(?:000|666|9)|^...00|0000$/.test(digits) && digits !== '123456789'),
+  us_ssn: ofDigits(9, (digits) => !/^(?:000|666|9)|^...00|0000$/.test(digits)),
   uk_nhs: ofDigits(
     10,
     (digits) => (11 - (weighted(digits, [10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11)) % 11 === Number(digits[9]),

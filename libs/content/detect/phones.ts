@@ -23,7 +23,7 @@ export const exitCodeEnd = (candidate: Candidate): number | false =>
 
 /** A number as people of a country write it, grouped. A date is none. */
 export function isNationalPhone({ value, text, start, end }: Candidate): boolean {
-  const digits = digitsOf(value);
+  const digits = digitsOf(value.replace(EXTENSION, ''));
   if (digits.length < 9 || digits.length > 12) return false;
   return !isDate(value) && !isPartOfMore(text, start, end) && /[1-9].*[1-9]/.test(digits.slice(1));
 }
@@ -37,6 +37,8 @@ export function localEnd({ text, start, end, value }: Candidate): number | false
 
 /** A day of this or the last century, within a longer match. */
 const HAS_DATE = /(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]/;
+
+const EXTENSION = / ?x[0-9]{1,5}$/;
 
 const isDate = (value: string): boolean =>
   /^(?:19|20)\d\d[-/. ](?:0?[1-9]|1[0-2])[-/. ](?:0?[1-9]|[12]\d|3[01])(?:\D|$)|^(?:0?[1-9]|[12]\d|3[01])[-/. ](?:0?[1-9]|1[0-2]|[12]\d|3[01])[-/. ](?:19|20)\d\d(?:\D|$)/.test(

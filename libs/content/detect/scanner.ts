@@ -81,7 +81,8 @@ function scanned({ words, literals, numbers, letters, guards }: Plan, { text, lo
     (word, at) => {
       if (words.isTrigger[word] === true) triggered.push(word, at);
       const lists = words.listsOf[word];
-      if (lists !== undefined && isWordStart(text, at)) for (const list of lists) places[list]?.push(at);
+      if (lists !== undefined && isContextWord(text, at, words.list[word]?.length ?? 0))
+        for (const list of lists) places[list]?.push(at);
     },
     (at, isDigit) => starts.push(isDigit ? at : -at - 1),
   );
@@ -269,6 +270,17 @@ function classOf(source: string): CharacterClass {
 const isIn = (members: CharacterClass, code: number): boolean => members[Math.min(code, ASCII)] === true;
 
 /** Context words begin a word: `ssn`, `_ssn` and `userSsn`, but not `assn`. */
+function isContextWord(text: string, at: number, length: number): boolean {
+  if (!isWordStart(text, at)) return false;
+  if (length > SHORT_WORD || !isLower(text.charCodeAt(at + length - 1) | 0x20)) return true;
+  const next = text.charCodeAt(at + length);
+  return !isLower(next) || (next === S && !isLower(text.charCodeAt(at + length + 1)));
+}
+
+/** Words of at most this length are whole, or have a plural s: `tel` is not in `tell`. */
+const SHORT_WORD = 4;
+const S = 's'.charCodeAt(0);
+
 function isWordStart(text: string, at: number): boolean {
   const before = text.charCodeAt(at - 1);
   if (isUpper(text.charCodeAt(at)) && isLower(before)) return true;

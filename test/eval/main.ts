@@ -1,0 +1,45 @@
+import { evaluatePii, type Half } from './pii.js';
+import { evaluateSecrets, unlabelledSpans, type EvalRow } from './secrets.js';
+import { wilson, written, type Share } from './wilson.js';
+
+/** `npm run eval:content`: recall, precision and false alarms of the content detectors, with Wilson intervals at 95 %. */
+
+const BAR = 0.95;
+
+/** A part of the report. Add one for each detector. */
+const PARTS: readonly (() => void)[] = [personalData, secrets, unlabelled];
+
+function personalData(): void {
+  for (const half of ['tuned', 'held out'] satisfies Half[]) {
+    console.log(`\nPersonal data in labelled sentences, ${half} templates`);
+    for (const row of evaluatePii(half)) print(row);
+  }
+}
+
+function secrets(): void {
+  console.log('\nGenerated secrets in carriers (the formats are those that the rules were written for)');
+  const rows = evaluateSecrets();
+  const sum = (share: (row: EvalRow) => Share): Share =>
+    wilson(
+      rows.reduce((total, row) => total + share(row).hits, 0),
+      rows.reduce((total, row) => total + share(row).of, 0),
+    );
+  print({ name: `all ${rows.length} types`, recall: sum((row) => row.recall), precision: sum((row) => row.precision) });
+  const isBelow = ({ hits, of }: Share): boolean => of > 0 && hits / of < BAR;
+  const below = rows.filter(({ recall, precision }) => isBelow(recall) || isBelow(precision));
+  console.log(`  types below ${BAR}: ${below.length}`);
+  for (const row of below) print(row);
+}
+
+function unlabelled(): void {
+  console.log('\nSpans in the texts without labels (look at each)');
+  for (const { type, value, rows, example } of unlabelledSpans()) {
+    console.log(`  ${type.padEnd(22)} ${String(rows).padStart(4)}  ${JSON.stringify(value.slice(0, 60))}  ${example}`);
+  }
+}
+
+function print({ name, recall, precision }: EvalRow): void {
+  console.log(`  ${name.padEnd(24)} recall ${written(recall).padEnd(34)} precision ${written(precision)}`);
+}
+
+for (const part of PARTS) part();
