@@ -44,7 +44,7 @@ export interface Delivered {
   readonly callId: string;
   readonly envelope: Envelope;
   readonly isError: boolean;
-  /** What the filter did to the call. */
+  /** The work of the filter on the call. */
   readonly filtered: Filtered;
 }
 

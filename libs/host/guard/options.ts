@@ -26,7 +26,7 @@ export interface CallOptions {
    * `_meta["dev.sallyport/context"]`.
    */
   readonly context?: Authorize['context'];
-  /** What the host knows about its arguments. The service can only raise these labels. */
+  /** The host's words about its arguments. The service can only raise these labels. */
   readonly labels?: Authorize['labels'];
 }
 

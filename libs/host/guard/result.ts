@@ -15,11 +15,11 @@ export interface GuardedToolResult {
   readonly envelope?: Envelope;
   /** Why there is no content. */
   readonly refusal?: Refusal;
-  /** What the filter took out of the call, if it took out anything, and the duties that follow. */
+  /** The work of the filter on the call. Absent if everything was sent as it was. */
   readonly filtered?: Filtered;
 }
 
-/** What was taken out of a call before it was sent, and the duties that follow, such as `summarise:<id>`. */
+/** The parts of a call that were not sent, and the duties that follow, such as `summarise:<id>`. */
 export interface Filtered {
   readonly redactions: readonly Redaction[];
   readonly refusals: readonly OutboundRefusal[];
