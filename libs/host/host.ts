@@ -3,8 +3,9 @@ import type { DirectiveFeed } from '../feed/port.js';
 import { grpcFeed } from '../feed/watch/grpc.js';
 import { sseFeed } from '../feed/watch/sse.js';
 import { defined } from '../kernel/defined.js';
+import { within } from '../kernel/within.js';
 import { isLoopback } from '../kernel/loopback.js';
-import type { Task } from './service/answers.js';
+import type { AskedApproval, Task } from './service/answers.js';
 import { createClient, type Ask, type HostClient, type OpenTask } from './service/client.js';
 import { DirectiveFollower, type FollowerState } from './directives/follower.js';
 import { askOverGrpc } from './service/grpc.js';
@@ -46,6 +47,11 @@ export interface Host {
   onChange(listener: (state: FollowerState) => void): () => void;
   openTask(task: OpenTask): Promise<Task>;
   closeTask(task: Pick<Task, 'taskId'>, reason?: string): Promise<void>;
+  /**
+   * Waits until an approval is decided or expired, and resolves with its state. After `granted`, make the same call again:
+   * the grant counts for exactly that content, once. Rejects with `ServiceError`, or with the reason of `signal`.
+   */
+  waitForApproval(approval: Pick<AskedApproval, 'id'>, options?: { readonly signal?: AbortSignal }): Promise<string>;
   /** Rejects with `CallRefused` if the server may not be used. */
   guard<Transport extends McpTransport>(
     client: McpClient<Transport>,
@@ -92,6 +98,7 @@ export async function connectHost(options: HostOptions): Promise<Host> {
     onChange: (listener) => follower.onChange(listener),
     openTask: (task) => client.openTask(task),
     closeTask: ({ taskId }, reason) => client.closeTask(taskId, reason),
+    waitForApproval: ({ id }, { signal } = {}) => decided(client, id, signal),
     async guard(mcp, guardOptions) {
       const guarded = await guard(mcp, guardOptions, { client, follower });
       const own: Guarded = {
@@ -106,6 +113,17 @@ export async function connectHost(options: HostOptions): Promise<Host> {
     },
     close,
   };
+}
+
+/** One question may wait this long. Others of the host go on beside it. */
+const APPROVAL_WAIT_MS = 20_000;
+
+async function decided(client: HostClient, id: string, signal: AbortSignal | undefined): Promise<string> {
+  for (;;) {
+    signal?.throwIfAborted();
+    const { state } = await within(2 * APPROVAL_WAIT_MS, 'an approval', client.approval(id, APPROVAL_WAIT_MS), signal);
+    if (state !== 'pending') return state;
+  }
 }
 
 /** Questions that gRPC does not have go over HTTP. */

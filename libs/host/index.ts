@@ -5,6 +5,7 @@ export type { HostClient, Authorize, Observed, OpenTask, Outcome, Probe, ServerE
 export type {
   Allow,
   ArgumentError,
+  AskedApproval,
   Decision,
   Difference,
   Envelope,

@@ -63,9 +63,11 @@ const ABORTED = { code: -31_002, message: 'the call was stopped, and no answer c
 export async function performCall(parts: CallParts, call: Call): Promise<Delivered> {
   const { flights, exchange, wire, requestMs } = parts;
   const { operation, options } = call;
-  const { signal: caller, context, labels } = options;
+  const { signal: caller, context, labels, approval } = options;
   const callId = randomUUID();
-  const allow = await parts.permit(defined({ callId, operation, arguments: call.arguments, context, labels }));
+  const allow = await parts.permit(
+    defined({ callId, operation, arguments: call.arguments, context, labels, approval }),
+  );
   const flight = flights.begin(allow);
   const traceparent = traceparentIn(allow.traceId);
   const stoppedBy = () => flight.stopped() ?? (caller?.aborted === true ? 'cancelled' : undefined);

@@ -1,11 +1,12 @@
+import { defined } from '../../kernel/defined.js';
 import type { Decision, Difference } from '../service/answers.js';
 import type { Refusal } from './refusal.js';
 
 type Deny = Extract<Decision, { decision: 'deny' }>;
 
 /** A denial of the service as a refusal, with the details that help a person or an agent to correct it. */
-export function denialOf({ reason, checks }: Deny, callId: string): Refusal {
-  const denied = { reason, by: 'service', callId } as const;
+export function denialOf({ reason, checks, approval }: Deny, callId: string): Refusal {
+  const denied = defined({ reason, by: 'service' as const, callId, approval });
   const evidence = checks.findLast(({ outcome }) => outcome === 'fail')?.evidence;
   if (evidence === undefined) return denied;
   const { errors, ...difference } = evidence;

@@ -60,6 +60,7 @@ async function guarded(
     getTask: unused,
     closeTask: unused,
     keys: unused,
+    approval: unused,
     directives: unused,
     acknowledge: unused,
     observe: () => Promise.resolve(),

@@ -28,6 +28,8 @@ export interface CallOptions {
   readonly context?: Authorize['context'];
   /** The host's words about its arguments. The service can only raise these labels. */
   readonly labels?: Authorize['labels'];
+  /** The host's word that its client has approved the call. It suffices for approvals of the grade `client`. */
+  readonly approval?: Authorize['approval'];
 }
 
 /** A capability as an agent may use it: what it is shown is pinned, and each call is decided, quoted and recorded. */

@@ -49,6 +49,7 @@ export interface PermitRequest {
   readonly arguments: JsonObject;
   readonly context?: Authorize['context'];
   readonly labels?: Authorize['labels'];
+  readonly approval?: Authorize['approval'];
   readonly seen?: Observed;
 }
 
@@ -64,8 +65,8 @@ export const permitFrom =
       const stale = staleReason(parts);
       if (stale !== undefined) throw new CallRefused({ reason: 'host_stale', by: 'host', callId, detail: stale });
       const observed = request.seen ?? (await observedFor(operation, parts));
-      const { context, labels } = request;
-      const asked = defined({ arguments: args, context, labels });
+      const { context, labels, approval } = request;
+      const asked = defined({ arguments: args, context, labels, approval });
       const call = { callId, taskId: task.taskId, capability, operation, ...asked, observed };
       const decision = await client.authorize(call, traceparentIn(task.traceId));
       if (decision.decision === 'deny') {

@@ -1,4 +1,4 @@
-import type { ArgumentError, Difference, Finding } from '../service/answers.js';
+import type { ArgumentError, AskedApproval, Difference, Finding } from '../service/answers.js';
 import { ServiceError } from '../service/client.js';
 import { failureOf, type ServerFailure } from './failure.js';
 
@@ -22,6 +22,8 @@ export interface Refusal {
   readonly cause?: string;
   /** For `arguments_invalid`: which argument fails which keyword of the schema, so that the agent can correct it. */
   readonly errors?: readonly ArgumentError[];
+  /** For `approval_required` and `approval_denied`: the approval, for `host.waitForApproval`. */
+  readonly approval?: AskedApproval;
   /** For `definition_drifted`: how the server differs from its review. */
   readonly difference?: Difference;
 }

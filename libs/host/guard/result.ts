@@ -56,8 +56,8 @@ export function toolResult(delivered: {
  * The model reads the reason, and which of its own arguments are wrong. It reads no text of the server.
  */
 export function toolRefusal(refusal: Refusal): GuardedToolResult {
-  const { reason, by, callId, errors } = refusal;
-  const text = JSON.stringify(defined({ refused: true, reason, by, callId, errors }));
+  const { reason, by, callId, errors, approval } = refusal;
+  const text = JSON.stringify(defined({ refused: true, reason, by, callId, errors, approval: approval?.id }));
   return { content: [{ type: 'text', text }], isError: true, callId: refusal.callId, refusal };
 }
 

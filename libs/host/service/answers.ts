@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Definition } from '../../capability/definition.js';
 import { ManifestOperation } from '../../capability/manifest.js';
 import * as content from '../../content/shapes.js';
+import { ApprovalView } from '../../contract/approvals.js';
 import { AuthorizeAnswer, Check, Outbound, ResponseAnswer } from '../../contract/calls.js';
 import { ProblemDocument } from '../../contract/problem.js';
 import { TaskView } from '../../contract/tasks.js';
@@ -52,6 +53,14 @@ export type Redaction = z.infer<typeof Redaction>;
 const OutboundRefusal = tolerant(Outbound.shape.refusals.element);
 export type OutboundRefusal = z.infer<typeof OutboundRefusal>;
 
+/** The approval that a call needs: its id, who must give it, and until when. */
+const AskedApproval = tolerant(AuthorizeAnswer.shape.approval.unwrap());
+export type AskedApproval = z.infer<typeof AskedApproval>;
+
+/** An approval as the host that asked for it sees it. `state` is a word of the contract, or a newer one. */
+export const Approval = tolerant(ApprovalView.pick({ id: true, state: true, expiresAt: true }));
+export type Approval = z.infer<typeof Approval>;
+
 /** An allow is complete or it is none: what may be sent, until when, and which targets stop it. */
 export const Decision = z.discriminatedUnion('decision', [
   Answered.extend({
@@ -65,7 +74,11 @@ export const Decision = z.discriminatedUnion('decision', [
     targets: AuthorizeAnswer.shape.targets.unwrap().min(1),
     expiresAt: AuthorizeAnswer.shape.expiresAt.unwrap(),
   }),
-  Answered.extend({ decision: z.literal('deny'), checks: z.array(FailedCheck).default([]).catch([]) }),
+  Answered.extend({
+    decision: z.literal('deny'),
+    checks: z.array(FailedCheck).default([]).catch([]),
+    approval: AskedApproval.optional().catch(undefined),
+  }),
 ]);
 export type Decision = z.infer<typeof Decision>;
 export type Allow = Extract<Decision, { decision: 'allow' }>;

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { isJsonObject } from '../../kernel/canonical-json.js';
 import { defined } from '../../kernel/defined.js';
+import { getApproval } from '../../contract/approvals.js';
 import { authorizeCall, recordOutcome, validateResponse } from '../../contract/calls.js';
 import { acknowledgeDirectives, feedKeys, listDirectives } from '../../contract/directives.js';
 import { pathOf, type AskedOf, type Method, type Operation } from '../../contract/operation.js';
@@ -10,7 +11,7 @@ import type { ProblemCode } from '../../contract/problem.js';
 import type { Given } from '../../contract/shape.js';
 import { getVersion, observeVersion } from '../../contract/registry.js';
 import { closeTask, getTask, openTask } from '../../contract/tasks.js';
-import { Decision, RegisteredVersion, Task, Validated } from './answers.js';
+import { Approval, Decision, RegisteredVersion, Task, Validated } from './answers.js';
 
 /**
  * The service gave no usable answer. `code` is the contract's (`overloaded`, `forbidden`, …), `unreachable` if no answer
@@ -68,6 +69,8 @@ export interface HostClient extends DirectivesClient {
   authorize(call: Authorize, traceparent?: string): Promise<Decision>;
   validateResponse(callId: string, response: Given<typeof validateResponse.body>): Promise<Validated>;
   recordOutcome(callId: string, outcome: Outcome & { readonly taskId: string }): Promise<void>;
+  /** An approval of the host's own; the answer may wait for its decision, at most 25,000 milliseconds. */
+  approval(id: string, waitMs?: number): Promise<Approval>;
   /** The pinned version of a capability as it is registered. */
   version(capability: string, version: string): Promise<RegisteredVersion>;
   /** Hands in what a server declares now. */
@@ -98,8 +101,12 @@ export interface ClientOptions {
  * answer is repeated, at most twice, and nothing is done twice.
  */
 export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientOptions): HostClient {
-  const send = async <Shape extends z.ZodType>(shape: Shape, question: Question): Promise<z.infer<Shape>> => {
-    const parsed = shape.safeParse(await repeated(ask, question, AbortSignal.timeout(timeoutMs)));
+  const send = async <Shape extends z.ZodType>(
+    shape: Shape,
+    question: Question,
+    limitMs = timeoutMs,
+  ): Promise<z.infer<Shape>> => {
+    const parsed = shape.safeParse(await repeated(ask, question, AbortSignal.timeout(limitMs)));
     if (!parsed.success) throw new ServiceError('unintelligible', 'the answer is not in the shape of the contract');
     return parsed.data;
   };
@@ -127,6 +134,8 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
     async recordOutcome(callId, body) {
       await send(ANY, questionOf(recordOutcome, { params: { callId }, body }));
     },
+    approval: (id, waitMs = 0) =>
+      send(Approval, questionOf(getApproval, { params: { id }, query: { waitMs } }), waitMs + timeoutMs),
     version: (id, version) => send(RegisteredVersion, questionOf(getVersion, { params: { id, version } })),
     async observe(id, version, { definition, probe, server }) {
       const body = defined({ definition, probe, server });
