@@ -8,10 +8,10 @@ import {
   replayOf,
   tampered,
   traceOf,
-  withEngines,
   withEvents,
   type World,
 } from '../../test/support/audit-world.js';
+import { withEngines } from '../../test/support/other-engines.js';
 import { DecisionEngines } from '../decision-point/engines.js';
 import type { EventLog, RecordedEvent } from '../event-log/port.js';
 import type { JsonObject } from '../kernel/canonical-json.js';

@@ -14,9 +14,9 @@ import {
   replayOf,
   tampered,
   traceOf,
-  withEngines,
   withEvents,
 } from '../../test/support/audit-world.js';
+import { withEngines } from '../../test/support/other-engines.js';
 import { decisionDigest } from '../decision/record.js';
 import type { EventLog } from '../event-log/port.js';
 import { attemptsOf } from './attempts.js';

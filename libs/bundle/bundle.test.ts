@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import {
-  forged,
-  makeWorld,
-  must,
-  withEngines,
-  withEvents,
-  type World as FullWorld,
-} from '../../test/support/audit-world.js';
+import { forged, makeWorld, must, withEvents, type World as FullWorld } from '../../test/support/audit-world.js';
+import { withEngines } from '../../test/support/other-engines.js';
 import { sealedLog } from '../../test/support/sealed.js';
 import { test } from '../../test/support/testing.js';
 import type { EventLog } from '../event-log/port.js';
@@ -82,6 +76,26 @@ test('content that was erased is not there, and the verdict says by which event'
   const putIn = { ...JSON.parse(text), payloads: before.payloads };
   const { faults } = await verified(JSON.stringify(putIn), proofs.key);
   assert.match(faults[0]?.what ?? '', /was put in: the content of its task was erased/);
+});
+
+test('approvals are decided again from a bundle alone, also once content was erased', async (t) => {
+  const world = await makeWorld(t);
+  const { taskId, traceId } = await world.open({ approve: { effects: ['read'], by: 'other' } });
+  const { approval } = await world.authorize(taskId);
+  await world.authorize(taskId);
+  await world.grant(taskId, approval?.id ?? '');
+  const allowed = await world.authorize(taskId);
+  const again = await world.authorize(taskId);
+  assert.deepEqual([allowed.decision, again.reason], ['allow', 'approval_required']);
+  const proofs = sealedLog(world.log);
+  const sameIn = async () => {
+    const { faults, calls } = await verified(await exported(world, proofs, traceId), proofs.key);
+    assert.deepEqual(faults, []);
+    return calls.map(({ identical }) => identical);
+  };
+  assert.deepEqual(await sameIn(), [true, true, true, true]);
+  await world.shred(taskId);
+  assert.deepEqual(await sameIn(), Array(4).fill('shredded'));
 });
 
 test('content whose key is missing without an event is not sound', async (t) => {

@@ -19,8 +19,6 @@ const NOT_REACHABLE_YET = new Set<string>([
   'publisher_unknown',
   'publisher_key_expired',
   'publisher_key_revoked',
-  'approval_required',
-  'approval_denied',
   'context_above_sensitivity',
   'context_too_large',
   'context_not_needed',

@@ -40,6 +40,8 @@ export type Step =
   | { readonly task: JsonObject & { readonly as?: string; readonly by?: string } }
   | { readonly close: { readonly task: string } }
   | { readonly call: JsonObject }
+  /** A call that needs an approval, and the verdict of the approver. */
+  | { readonly approval: { readonly call: JsonObject; readonly verdict: 'granted' | 'denied' } }
   /** Milliseconds that the service's clock is put forward by. */
   | { readonly wait: number };
 

@@ -11,6 +11,10 @@ const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const KINDS: Readonly<Record<string, RegExp>> = {
   call: UUID,
+  approval: UUID,
+  /** When the approval ends. */
+  approvalEnd: INSTANT,
+  contentDigest: DIGEST,
   task: UUID,
   directive: UUID,
   instance: UUID,

@@ -24,7 +24,8 @@ const TASK = { agent: 'assistant', user: { id: 'ada', roles: ['staff'] }, purpos
 const REASON = 'golden case';
 
 /** Whether a step leaves everything but the case's own task as it was. */
-export const isOfTask = (step: Step): boolean => 'task' in step || 'close' in step || 'call' in step;
+export const isOfTask = (step: Step): boolean =>
+  'task' in step || 'close' in step || 'call' in step || 'approval' in step;
 
 /** Whether a step can be done once for several cases: it names nothing, and the clock stays where it is. */
 export const isShared = (step: Step): boolean => !('directive' in step || 'principal' in step || 'wait' in step);
@@ -83,6 +84,12 @@ export async function perform(stage: Stage, step: Step, blocks: Blocks, names: B
     await post('host', `/v1/tasks/${String(names.fill(step.close.task))}/close`, {});
   } else if ('call' in step) {
     await post('host', '/v1/calls/authorize', step.call);
+  } else if ('approval' in step) {
+    const { call, verdict } = step.approval;
+    const { approval } = await post('host', '/v1/calls/authorize', call);
+    names.bind('approval', approval.id);
+    names.bind('approvalEnd', approval.expiresAt);
+    await post('approver', `/v1/approvals/${approval.id}/decide`, { verdict, reason: REASON });
   } else if ('wait' in step) {
     stage.wait(step.wait);
   } else {

@@ -41,6 +41,29 @@ test('a task is opened, read and closed as over HTTP', async () => {
   assert.equal((await authorize(callBody(opened))).reason, 'task_closed');
 });
 
+test('an approval is asked for, waited for and used as over HTTP', async () => {
+  const body = taskBody({ approve: { effects: ['write'], by: 'other' } });
+  const opened = await host.call('host', 'Tasks/Open', body);
+  assert.deepEqual((await host.call('host', 'Tasks/Get', { taskId: opened.taskId })).approve, body.approve);
+  const call = () => authorize(callBody(opened, { operation: 'store' }));
+  const denied = await call();
+  const { id, state, by, why } = denied.approval;
+  assert.deepEqual([denied.reason, state, by, why], ['approval_required', 'pending', 'other', ['task']]);
+  const waiting = host.call('host', 'Approvals/Get', { id, waitMs: 20_000 });
+  const verdict = { verdict: 'granted', reason: 'as agreed' };
+  expecting(200, await service.call('approver', 'POST', `/v1/approvals/${id}/decide`, verdict));
+  const got = await waiting;
+  assert.deepEqual([got.state, got.decidedBy, got.reason], ['granted', 'local-approver', 'as agreed']);
+  assert.deepEqual(got, expecting(200, await service.call('host', 'GET', `/v1/approvals/${id}`)));
+  assert.equal((await call()).decision, 'allow');
+  const other = refusal(host.call(await addPrincipal(service, ['host']), 'Approvals/Get', { id }));
+  assert.deepEqual(await other, { status: status.NOT_FOUND, code: 'not_found', fields: [] });
+  const word = { grade: 'client', at: new Date().toISOString() };
+  const lower = await host.call('host', 'Tasks/Open', taskBody({ approve: { effects: ['write'], by: 'client' } }));
+  const spoken = await authorize(callBody(lower, { operation: 'store', approval: word }));
+  assert.equal(spoken.decision, 'allow');
+});
+
 test('the metadata gives the key of a create and the trace', async () => {
   const trace = randomUUID().replaceAll('-', '');
   const headers = { 'idempotency-key': randomUUID(), traceparent: `00-${trace}-00f067aa0ba902b7-01` };

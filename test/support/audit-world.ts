@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { capabilityDecider, type CapabilityCommand } from '../../libs/capability/decider.js';
 import { CapabilityRegistration } from '../../libs/capability/manifest.js';
 import { prepareProposal } from '../../libs/capability/proposal.js';
+import { Approver } from '../../libs/decision-point/approver.js';
 import { Authorizer } from '../../libs/decision-point/authorizer.js';
 import { textBlob } from '../../libs/event-log/blobs.js';
 import { ControlPlane } from '../../libs/control/control-plane.js';
@@ -89,6 +90,7 @@ export async function makeWorld(t: TestContext) {
   const shredder = new Shredder(settled, plane, lanes, keys);
   const point = { log: settled, view, lanes, engines, time, approvals: { goodForMs: 600_000, skewMs: 500 } };
   const authorizer = new Authorizer(point, new RefusalRecorder(point, 5000), 5000);
+  const approver = new Approver(point);
   const responder = new Responder(point, inlineDesk(engines), RESPONSE_LIMITS);
   const indexFile = join(folder, 'audit-index.db');
   const index = await CallIndex.open(log, indexFile);
@@ -104,7 +106,8 @@ export async function makeWorld(t: TestContext) {
   const addPrincipal = (name: string, role: Role) =>
     write('system:setup', (now) => {
       const rights = role === 'host' ? { host: { mayStop: true } } : {};
-      const principal = { name, roles: [role], tokenDigest: digestOf(name), ...rights };
+      const user = role === 'approver' ? { user: name } : {};
+      const principal = { name, roles: [role], tokenDigest: digestOf(name), ...rights, ...user };
       const facts = must(
         principalDecider.decide({ type: 'add', principal, actor: 'system:setup', time: now }, undefined),
       );
@@ -127,6 +130,9 @@ export async function makeWorld(t: TestContext) {
     tasks,
     authorizer,
     responder,
+    /** Somebody else than the user of a task grants an approval. */
+    grant: async (taskId: string, approvalId: string) =>
+      must(await approver.decide({ taskId, approvalId, caller: { name: 'approver' }, verdict: 'granted' })),
     /** Audits what a log says, which may be a tampered one. */
     events: (query: object, seen: EventLog = log) =>
       readEvents({ log: seen, index, directives: new DirectiveHistory(seen) }, EventsQuery.parse(query)),
@@ -260,6 +266,7 @@ const PRINCIPALS: readonly [string, Role][] = [
   ['registrar', 'registrar'],
   ['reviewer', 'reviewer'],
   ['operator', 'operator'],
+  ['approver', 'approver'],
   ['host-1', 'host'],
   ['host-2', 'host'],
 ];
@@ -379,18 +386,3 @@ export const damaged = (event: RecordedEvent, from: string, to: string): Recorde
   ...event,
   json: event.json.replace(from, to),
 });
-
-/** Every decision says that other engines made it. */
-export const withEngines = (log: EventLog, engines: JsonObject): EventLog =>
-  withEvents(log, (event) =>
-    event.type === 'CallDecided' || event.type === 'CallRefused'
-      ? forged(event, (data) => {
-          const checks = asChecked(data['checks'] as readonly unknown[], engines['decider']);
-          return { ...data, checks, engines: { ...(data['engines'] as object), ...engines } };
-        })
-      : event,
-  );
-
-/** Deciders before the third had no check of approvals. */
-const asChecked = (checks: readonly unknown[], decider: unknown): readonly unknown[] =>
-  typeof decider === 'number' && decider < 3 ? checks.filter((check) => check !== 'approval') : checks;

@@ -1,6 +1,7 @@
+import type { Approval } from '../../libs/calls/approvals.js';
 import type { CheckName } from '../../libs/vocabulary/words.js';
 import { PIN, REVIEW, observed, type World } from './decision-world.js';
-import { at, digest } from './given.js';
+import { at, digest, uuid } from './given.js';
 
 /** One fault for each reason code, with the check that finds it, in the order of the checks. */
 export const FAULTS: readonly [CheckName, string, (made: World) => void][] = [
@@ -42,4 +43,39 @@ export const FAULTS: readonly [CheckName, string, (made: World) => void][] = [
   ['user_authority', 'outside_user_authority', (made) => (made.authority = { outcome: 'deny', determining: [] })],
   ['user_authority', 'policy_error', (made) => (made.authority = { outcome: 'error', determining: [] })],
   ['arguments', 'arguments_invalid', (made) => (made.argumentsValid = false)],
+  ['approval', 'approval_required', (made) => needsApproval(made)],
+  [
+    'approval',
+    'approval_denied',
+    (made) => {
+      needsApproval(made);
+      made.calls.approvalOf = () => denied;
+    },
+  ],
 ];
+
+const needsApproval = (made: World) =>
+  Object.assign(made.task ?? {}, { approve: { effects: ['read', 'write'], by: 'other' } });
+
+const requested = {
+  approvalId: uuid(90),
+  callId: uuid(91),
+  taskId: uuid(1),
+  capability: 'memory',
+  version: '1',
+  operation: 'recall',
+  effects: [],
+  contentDigest: digest('content'),
+  grade: 'other',
+  why: ['task'],
+  expiresAt: at(3600),
+} as const;
+const denied: Approval = {
+  requested: { ...requested, effects: [] },
+  requestedAt: at(0),
+  decided: {
+    data: { approvalId: uuid(90), callId: uuid(91), taskId: uuid(1), verdict: 'denied' },
+    by: 'anna',
+    at: at(0),
+  },
+};
