@@ -17,6 +17,7 @@ import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
 import { addRegistry } from './commands/registry.js';
+import { addResponses } from './commands/responses.js';
 import { addSample } from './commands/sample.js';
 import { addRetention } from './commands/retention.js';
 import { addServe } from './commands/serve.js';
@@ -122,6 +123,7 @@ export function buildProgram(world: World, exits: Exits): Command {
   addExceptions(program, world, exits);
   addPolicy(program, world, exits);
   addTask(program, world, exits);
+  addResponses(program, world, exits);
   addCall(program, world, exits);
   addDirective(program, world, exits);
   addClock(program, world, exits);

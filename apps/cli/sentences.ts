@@ -40,9 +40,11 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   CallDecided: (data, call) => decisionText(data, call),
   CallRefused: (data, call) => decisionText(data, call),
   ResponseValidated: (data) => {
-    const findings = list(data, 'findings').length;
-    return `${at(data, 'verdict')}${findings === 0 ? '' : `, ${findings} findings`}`;
+    const findings = list(data, 'findings').length + Number(at(data, 'leftOut') || 0);
+    const handling = HANDLINGS.get(at(data, 'handling')) ?? '';
+    return `${at(data, 'verdict')}${handling}${findings === 0 ? '' : `, ${findings} findings`}`;
   },
+  ResponseReleased: (data) => `call ${at(data, 'callId')}: ${at(data, 'reason')}`,
   OutcomeRecorded: (data) => [at(data, 'status'), at(data, 'effect', 'type')].filter((word) => word !== '').join(', '),
   ApprovalRequested: (data) => {
     const why = words(data, 'why', '').join(', ');
@@ -66,6 +68,12 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   CheckpointSealed: (data) => `sealed the log up to position ${at(data, 'through')}: ${at(data, 'size')} leaves`,
   RelayCheckpointed: (data) => `sent up to position ${at(data, 'position')}`,
 };
+
+const HANDLINGS: ReadonlyMap<string, string> = new Map([
+  ['quote', ', delivered as marked evidence'],
+  ['hold', ', held until a release'],
+  ['refuse', ', refused because of an instruction'],
+]);
 
 const SHRED_CAUSES: ReadonlyMap<string, string> = new Map([
   ['task', 'for this task'],

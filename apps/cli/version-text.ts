@@ -46,6 +46,7 @@ export function versionLines(view: unknown): string[] {
               `${at(reviewed, 'verdict')} ${at(reviewed, 'at')} by ${at(reviewed, 'by')}: ${at(reviewed, 'reason')}`,
             ],
             ['exceptions', joined(reviewed, 'exceptions')],
+            ...(at(reviewed, 'quarantine') === '' ? [] : [['quarantine', at(reviewed, 'quarantine')]]),
           ]),
     ]),
     'operations',

@@ -1,3 +1,4 @@
+import { isHeld } from '../calls/decider.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
 import { payloadPlace } from '../payloads/payload-place.js';
@@ -43,8 +44,8 @@ export async function completed(
 ): Promise<Attempt[]> {
   const references = new Map<Attempt, Reference>();
   for (const attempt of attempts) {
-    const { decided, refused, event, response, outcome } = attempt;
-    if (refused || decided.decision === 'deny' || (response !== undefined && outcome !== undefined)) continue;
+    const { decided, refused, event } = attempt;
+    if (refused || decided.decision === 'deny' || isComplete(attempt)) continue;
     const known = await index.attempts(decided.callId);
     const own = known.find(({ stream, revision }) => stream === event.stream && revision === event.revision);
     if (own?.response !== undefined || own?.outcome !== undefined) references.set(attempt, own);
@@ -59,19 +60,25 @@ export async function completed(
     return {
       ...attempt,
       ...(isIn(more.response?.event) ? { response: more.response } : {}),
+      ...(isIn(more.released?.event) ? { released: more.released } : {}),
       ...(isIn(more.outcome?.event) ? { outcome: more.outcome } : {}),
       ...(more.lost ? { lost: more.lost } : {}),
     };
   });
 }
 
-const placesOf = ({ stream, revision, response, outcome }: Reference) =>
-  [revision, response, outcome].flatMap((each) => (each === undefined ? [] : [{ stream, revision: each }]));
+/** Nothing can follow on an attempt that has all of its events. */
+const isComplete = ({ response, released, outcome }: Attempt): boolean =>
+  response !== undefined && outcome !== undefined && (released !== undefined || !isHeld(response.validated));
+
+const placesOf = ({ stream, revision, response, released, outcome }: Reference) =>
+  [revision, response, released, outcome].flatMap((each) => (each === undefined ? [] : [{ stream, revision: each }]));
 
 /** An attempt says which of its events the index knows and the log cannot show. */
 function withLosses(attempt: Attempt, reference: Reference): Attempt {
   const response = attempt.response === undefined ? reference.response : undefined;
+  const released = attempt.released === undefined ? reference.released : undefined;
   const outcome = attempt.outcome === undefined ? reference.outcome : undefined;
-  const isWhole = response === undefined && outcome === undefined;
-  return isWhole ? attempt : { ...attempt, lost: defined({ response, outcome }) };
+  const lost = defined({ response, released, outcome });
+  return Object.keys(lost).length === 0 ? attempt : { ...attempt, lost };
 }

@@ -1,6 +1,7 @@
 import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
 import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
+import type { Instant } from '../kernel/time.js';
 import { families, type EventsOf } from '../streams/catalogue.js';
 import { isWhole, readOnce } from './soundness.js';
 
@@ -12,24 +13,31 @@ export interface Attempt {
   readonly decided: CallDecided;
   /** The call belongs to no task of its host, so none of its content was kept. */
   readonly refused: boolean;
-  response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated };
+  response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated; readonly at: Instant };
+  /** The release of a held response. */
+  released?: {
+    readonly event: RecordedEvent;
+    readonly by: string;
+    readonly at: Instant;
+    readonly reason: string;
+  };
   outcome?: { readonly event: RecordedEvent; readonly recorded: OutcomeRecorded };
-  /** The revisions of a response or an outcome that the index knows and the log cannot show. */
-  readonly lost?: { readonly response?: number; readonly outcome?: number };
+  /** The revisions of a response, its release or an outcome that the index knows and the log cannot show. */
+  readonly lost?: { readonly response?: number; readonly released?: number; readonly outcome?: number };
 }
 
 export interface Attempts {
   readonly attempts: readonly Attempt[];
   /**
-   * Events of calls that are damaged or of a newer version: decisions, responses or outcomes. They cannot be shown as such,
+   * Events of calls that are damaged or of a newer version: decisions, responses, releases or outcomes. They cannot be shown as such,
    * and must not be hidden.
    */
   readonly unreadable: readonly RecordedEvent[];
 }
 
 /**
- * The attempts in events of `calls-<taskId>` or `refusals-<host>`, in their order. A response names its attempt; an
- * outcome belongs to the latest one that was allowed before it.
+ * The attempts in events of `calls-<taskId>` or `refusals-<host>`, in their order. A response and its release name their
+ * attempt; an outcome belongs to the latest one that was allowed before it.
  */
 export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
   const attempts: Attempt[] = [];
@@ -50,7 +58,11 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
     } else if (envelope.type === 'ResponseValidated') {
       const { data: validated } = envelope;
       const attempt = byNumber.get(`${validated.callId}#${validated.attempt}`);
-      if (attempt !== undefined) attempt.response = { event, validated };
+      if (attempt !== undefined) attempt.response = { event, validated, at: envelope.time };
+    } else if (envelope.type === 'ResponseReleased') {
+      const { callId, attempt: number, reason } = envelope.data;
+      const attempt = byNumber.get(`${callId}#${number}`);
+      if (attempt !== undefined) attempt.released = { event, by: envelope.actor, at: envelope.time, reason };
     } else if (envelope.type === 'OutcomeRecorded') {
       const attempt = allowed.get(envelope.data.callId);
       if (attempt !== undefined) attempt.outcome = { event, recorded: envelope.data };

@@ -25,12 +25,17 @@ test('lists evidence without content or history, and without the key', async (t)
   const [deny, allow] = items;
   const { capabilityHistory: _, response, outbound: __, outcome, ...facts } = whole[0] ?? assert.fail();
   assert.deepEqual(outcome?.effect, { type: 'read', reference: 'note-7' });
-  const { verdict, findings } = response as Exclude<typeof response, string | null>;
+  const {
+    raw: _raw,
+    validated: _validated,
+    sourceLabel: _label,
+    ...judged
+  } = response as Exclude<typeof response, string | null>;
   assert.deepEqual(allow, {
     ...facts,
     purpose: 'shredded',
     outbound: { redactions: [], refusals: [] },
-    response: { verdict, findings },
+    response: judged,
     outcome: { ...outcome, effect: { type: 'read' } },
   });
   assert.deepEqual([deny?.reason, deny?.outbound, deny?.response], ['outside_task_scope', null, null]);

@@ -1,9 +1,16 @@
-import type { CallDecided, OutcomeRecorded, RecordedCheck, ResponseValidated } from '../calls/events.js';
+import type { CallDecided, OutcomeRecorded, RecordedCheck } from '../calls/events.js';
 import { recordedTexts, type OutcomeTexts } from '../calls/outcome.js';
 import { trustOf } from '../capability/exceptions.js';
 import type { CapabilityState } from '../capability/state.js';
 import type { Envelope } from '../content/shapes.js';
-import type { CallEvidence, CallFacts, CallSummary, GivenApproval, RegistryEvidence } from '../contract/evidence.js';
+import type {
+  CallEvidence,
+  CallFacts,
+  CallSummary,
+  GivenApproval,
+  RegistryEvidence,
+  ResponseEvidence,
+} from '../contract/evidence.js';
 import { outboundOf } from '../decision-point/answer.js';
 import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
@@ -35,12 +42,11 @@ export async function summaryOf(sources: EvidenceSources, attempt: Attempt): Pro
   const facts = factsOf(attempt, inputs.ok ? inputs.value : undefined, purpose);
   const { decision, contextItems } = attempt.decided;
   const { redactions, refusals } = outboundOf({}, contextItems);
-  const validated = attempt.response?.validated;
   return {
     ...facts,
     user: facts.user && (await resolvedUser(sources.users, facts.user)),
     outbound: decision === 'allow' ? { redactions, refusals } : null,
-    response: responseFacts(attempt, validated),
+    response: responseFacts(attempt) ?? noResponse(attempt),
   };
 }
 
@@ -74,9 +80,21 @@ async function purposeOf(
   return typeof content === 'string' ? content : content.purpose;
 }
 
-function responseFacts({ lost }: Attempt, validated: ResponseValidated | undefined): CallSummary['response'] {
-  if (validated === undefined) return lost?.response === undefined ? null : 'damaged';
-  return { verdict: validated.verdict, findings: validated.findings };
+type ResponseFacts = Exclude<CallSummary['response'], 'damaged' | null>;
+
+const noResponse = ({ lost }: Attempt) => (lost?.response === undefined ? null : 'damaged');
+
+function responseFacts({ response, released }: Attempt): ResponseFacts | undefined {
+  if (response === undefined) return undefined;
+  const { verdict, handling = null, findings, leftOut, label = null, engines = null } = response.validated;
+  return defined({ verdict, handling, findings, leftOut, label, engines, released: releaseOf(released) });
+}
+
+/** A release, as evidence tells it. */
+export function releaseOf(released: Attempt['released']): ResponseEvidence['released'] {
+  if (released === undefined) return null;
+  const { by, at, reason, event } = released;
+  return { by, at, reason, position: String(event.position) };
 }
 
 function factsOf(attempt: Attempt, inputs: Reconstruction | undefined, purpose: string | null): CallFacts {
@@ -232,16 +250,14 @@ async function outcomeTextsOf(
   return content.parts;
 }
 
-async function responseEvidence(
-  contents: Contents,
-  { response, decided, lost }: Attempt,
-): Promise<CallEvidence['response']> {
-  if (response === undefined) return lost?.response === undefined ? null : 'damaged';
-  const { verdict, findings, commitments } = response.validated;
-  const content = await contents.of(response.event, decided.taskId, commitments);
+async function responseEvidence(contents: Contents, attempt: Attempt): Promise<CallEvidence['response']> {
+  const { response, decided } = attempt;
+  const facts = responseFacts(attempt);
+  if (response === undefined || facts === undefined) return noResponse(attempt);
+  const content = await contents.of(response.event, decided.taskId, response.validated.commitments);
   if (typeof content === 'string') return content;
   const { raw = null, validated } = content.parts;
   // The Responder wrote the envelope, and its commitments have just been verified.
   const envelope = (validated ?? null) as Envelope | null;
-  return { raw, validated: envelope, sourceLabel: envelope?.source ?? null, verdict, findings };
+  return { raw, validated: envelope, sourceLabel: envelope?.source ?? null, ...facts };
 }

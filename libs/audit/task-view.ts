@@ -5,16 +5,23 @@ import type { TaskContent } from '../task/content.js';
 import { taskStatus, type TaskState } from '../task/decider.js';
 import { recordedUser } from './users.js';
 
+/** Facts about a task from elsewhere than its stream and its content. */
+interface TaskFacts {
+  readonly position?: bigint | undefined;
+  /** The id behind a pseudonym. */
+  readonly userId?: string | undefined;
+  /** When a response first held an instruction. */
+  readonly taintedAt?: Instant | undefined;
+}
+
 /**
- * The wire shape of a task. A reason (`NoContent`) replaces content that is shredded or damaged. `userId` is the id
- * behind a pseudonym, if it is known from elsewhere than the content.
+ * The wire shape of a task. A reason (`NoContent`) replaces content that is shredded or damaged.
  */
 export function taskView(
   task: TaskState,
   content: TaskContent | NoContent,
   now: Instant,
-  position?: bigint,
-  userId = typeof content === 'string' ? undefined : content.userId,
+  { position, userId = typeof content === 'string' ? undefined : content.userId, taintedAt }: TaskFacts = {},
 ): TaskView {
   const { taskId, traceId, unresolved, expiresAt, epoch, host, agent, scope, approve } = task;
   const user = recordedUser(task);
@@ -34,5 +41,10 @@ export function taskView(
     scope,
     approve,
     status: taskStatus(task, now),
+    ...integrityOf(taintedAt),
   });
 }
+
+/** The integrity of a task, and since when it is tainted. */
+export const integrityOf = (taintedAt: Instant | undefined): Pick<TaskView, 'integrity' | 'taintedAt'> =>
+  taintedAt === undefined ? { integrity: 'clean' } : { integrity: 'tainted', taintedAt };

@@ -68,9 +68,9 @@ export async function readTracePage(sources: TraceSources, traceId: string, boun
   });
 }
 
-/** The places of a response and an outcome that an attempt is known to have, and that cannot be read. */
+/** The places of a response, a release and an outcome that an attempt is known to have, and that cannot be read. */
 function lostPlaces({ event: { stream }, lost }: Attempt): string[] {
-  const revisions = [lost?.response, lost?.outcome].filter((revision) => revision !== undefined);
+  const revisions = [lost?.response, lost?.released, lost?.outcome].filter((revision) => revision !== undefined);
   return revisions.map((revision) => payloadPlace({ stream, revision }));
 }
 

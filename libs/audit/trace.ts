@@ -194,7 +194,7 @@ export class TraceAudit {
       const taskId = revision === 1 ? families.task.idOf(stream) : undefined;
       if (taskId === undefined) continue;
       const own = (await history.events(stream)).filter(({ position }) => position <= end);
-      const task = await tracedTask({ contents, archives, users }, taskId, own, now);
+      const task = await tracedTask({ contents, archives, users, index: this.index }, taskId, own, now);
       if (task !== undefined) tasks.push(task);
     }
     return tasks;

@@ -7,6 +7,7 @@ import type { Instant } from '../kernel/time.js';
 import { families } from '../streams/catalogue.js';
 import type { TaskState } from '../task/decider.js';
 import type { Archives } from './archives.js';
+import type { IndexReading } from './index/reading.js';
 import type { Contents } from './contents.js';
 import { soundPrefix } from './soundness.js';
 import { damagedEvent } from './stored-event.js';
@@ -17,11 +18,12 @@ interface TaskSources {
   readonly contents: Contents;
   readonly archives: Archives;
   readonly users: Users;
+  readonly index: Pick<IndexReading, 'taints'>;
 }
 
 /** A task with its content, as of its last given event; its place if one of the events is damaged. */
 export async function tracedTask(
-  { contents, archives, users }: TaskSources,
+  { contents, archives, users, index }: TaskSources,
   taskId: string,
   events: readonly RecordedEvent[],
   now: Instant,
@@ -34,7 +36,9 @@ export async function tracedTask(
   const content = await contents.ofTask(opened, taskId);
   const archived = typeof content === 'string' ? await archives.of(taskId) : undefined;
   const isMoved = content === 'damaged' && archived !== undefined;
-  const view = taskView(state, isMoved ? 'archived' : content, now, opened.position, userId);
+  const [taintedAt] = await index.taints([taskId]);
+  const known = { position: opened.position, userId, taintedAt };
+  const view = taskView(state, isMoved ? 'archived' : content, now, known);
   const reason = await closeReasonOf(contents, taskId, events);
   return { ...view, ...defined({ closeReason: isMoved && reason !== undefined ? 'archived' : reason, archived }) };
 }

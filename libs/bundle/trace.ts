@@ -6,6 +6,7 @@ import { DecisionEngines } from '../decision-point/engines.js';
 import { parseEvent } from '../event-log/event.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import type { Instant } from '../kernel/time.js';
+import { taints } from '../calls/taint.js';
 import { families } from '../streams/catalogue.js';
 import { logOf } from './bundle-log.js';
 import type { BundledStreams } from './streams.js';
@@ -81,9 +82,19 @@ function indexOf(traceId: string, streams: Streams, end: bigint): IndexReading {
     ends: async (asked) => asked.map((stream) => streams.get(stream)?.at(-1)?.position ?? 0n),
     attempts: never,
     calls: never,
+    taints: async (taskIds) => taskIds.map((taskId) => taintOf(streams, taskId)),
     draw: never,
     tasks: never,
     approvals: never,
     blocks: never,
   };
+}
+
+/** When a response of a task first held an instruction. */
+function taintOf(streams: Streams, taskId: string): Instant | undefined {
+  for (const { json } of streams.get(families.calls.stream(taskId)) ?? []) {
+    const read = families.calls.readWhole(json);
+    if (read.ok && read.value.type === 'ResponseValidated' && taints(read.value.data)) return read.value.time;
+  }
+  return undefined;
 }

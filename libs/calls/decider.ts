@@ -6,11 +6,19 @@ import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import { approvalStatus, evolveApprovals, noApprovals, type Approvals } from './approvals.js';
 import { taints } from './taint.js';
-import type { ApprovalDecided, ApprovalRequested, CallDecided, OutcomeRecorded, ResponseValidated } from './events.js';
+import type {
+  ApprovalDecided,
+  ApprovalRequested,
+  CallDecided,
+  OutcomeRecorded,
+  ResponseReleased,
+  ResponseValidated,
+} from './events.js';
 
 export type CallsEvent = { readonly actor: string; readonly time: Instant; readonly position?: bigint } & (
   | { readonly type: 'CallDecided'; readonly data: CallDecided }
   | { readonly type: 'ResponseValidated'; readonly data: ResponseValidated }
+  | { readonly type: 'ResponseReleased'; readonly data: ResponseReleased }
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
   | { readonly type: 'ApprovalRequested'; readonly data: ApprovalRequested }
   | { readonly type: 'ApprovalDecided'; readonly data: ApprovalDecided }
@@ -35,6 +43,8 @@ export interface CallState {
   /** The latest attempt that was allowed. */
   allowed?: AttemptState;
   response?: { readonly validated: ResponseValidated; readonly revision: number; position?: bigint | undefined };
+  /** Somebody released the response, which was held. */
+  released?: { readonly by: string; position?: bigint | undefined };
   outcome?: { readonly recorded: OutcomeRecorded; readonly replaced: boolean; position?: bigint | undefined };
 }
 
@@ -54,6 +64,7 @@ export interface CallsState {
 export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
   | { readonly type: 'record-decision'; readonly decided: Omit<CallDecided, 'attempt'> }
   | { readonly type: 'record-response'; readonly validated: ResponseValidated }
+  | { readonly type: 'release-response'; readonly released: Omit<ResponseReleased, 'attempt'> }
   | {
       readonly type: 'record-outcome';
       readonly outcome: OutcomeRecorded;
@@ -72,6 +83,8 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
         return recordDecision(command, state);
       case 'record-response':
         return recordResponse(command, state);
+      case 'release-response':
+        return releaseResponse(command, state);
       case 'record-outcome':
         return recordOutcome(command, state);
       case 'request-approval':
@@ -108,12 +121,24 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
     const call = state.calls.get(event.data.callId);
     if (call === undefined) throw new Error(`${event.type} before CallDecided`);
     state.chars += toldChars(event);
-    if (event.type === 'ResponseValidated' && taints(event.data)) state.taintedAt ??= event.time;
-    if (event.type === 'ResponseValidated') call.response = { validated: event.data, revision, position };
-    else call.outcome = { recorded: event.data, replaced: call.outcome !== undefined, position };
+    switch (event.type) {
+      case 'ResponseValidated':
+        call.response = { validated: event.data, revision, position };
+        if (taints(event.data)) state.taintedAt ??= event.time;
+        break;
+      case 'ResponseReleased':
+        call.released = { by: event.actor, position };
+        break;
+      case 'OutcomeRecorded':
+        call.outcome = { recorded: event.data, replaced: call.outcome !== undefined, position };
+    }
     return state;
   },
 };
+
+/** Whether a response waits for a release, or waited for one. */
+export const isHeld = ({ verdict, handling }: Pick<ResponseValidated, 'verdict' | 'handling'>): boolean =>
+  verdict === 'quarantined' && handling === 'hold';
 
 /**
  * Calls of a task are mostly alike. Parts equal to the last decision's become the same object, so memory holds them
@@ -140,9 +165,12 @@ function ownChars(decided: Attempted, last: Attempted | undefined): number {
   return chars;
 }
 
-/** Characters of a response or an outcome beyond its fixed size. */
-function toldChars(event: Extract<CallsEvent, { type: 'ResponseValidated' | 'OutcomeRecorded' }>): number {
-  if (event.type === 'ResponseValidated') return charsOf(event.data.findings);
+/** Characters of a response, a release or an outcome beyond its fixed size. */
+function toldChars(
+  event: Extract<CallsEvent, { type: 'ResponseValidated' | 'ResponseReleased' | 'OutcomeRecorded' }>,
+): number {
+  if (event.type === 'ResponseValidated') return charsOf([event.data.findings, event.data.label]);
+  if (event.type === 'ResponseReleased') return event.actor.length;
   const { effect, control } = event.data;
   return charsOf(effect) + charsOf(control);
 }
@@ -200,6 +228,17 @@ function recordResponse(command: Of<'record-response'>, state: CallsState): Deci
     return call.response.validated.requestDigest === validated.requestDigest ? ok([]) : err(otherBody());
   }
   return ok([{ type: 'ResponseValidated', data: validated, actor, time }]);
+}
+
+/** Releases a held response once: a second release changes nothing. */
+function releaseResponse(command: Of<'release-response'>, state: CallsState): Decided {
+  const { actor, time, released } = command;
+  const call = state.calls.get(released.callId);
+  const validated = call?.response?.validated;
+  if (validated === undefined || !isHeld(validated))
+    return err(refusal('invalid_transition', 'no response of this call is held'));
+  if (call?.released !== undefined) return ok([]);
+  return ok([{ type: 'ResponseReleased', data: { ...released, attempt: validated.attempt }, actor, time }]);
 }
 
 /** `unknown` may be replaced once. Any other outcome is final. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { ShownProbe } from '../capability/probe.js';
-import { Finding } from '../content/shapes.js';
+import { ContentLabel, Finding } from '../content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
+import { Handling } from '../vocabulary/quarantine.js';
 import {
   ApprovalCause,
   ApprovalGrade,
@@ -130,11 +131,28 @@ export const ResponseValidated = z.strictObject({
   attempt: z.int().min(1),
   verdict: ResponseVerdict,
   findings: z.array(Finding),
+  /** Further findings, of no higher severity. */
+  leftOut: z.int().min(1).optional(),
+  /** The handling of a response that holds an instruction. Present only then: it taints the task. */
+  handling: Handling.optional(),
+  /** Present if the response was searched, as `engines` is: the digests of the rules that searched it. */
+  label: ContentLabel.optional(),
+  engines: z.strictObject({ instructions: DigestText, pack: DigestText }).optional(),
   commitments: z.strictObject({ raw: DigestText, validated: DigestText.optional() }),
   requestDigest: DigestText,
   epoch: z.int().min(0),
 });
 export type ResponseValidated = z.infer<typeof ResponseValidated>;
+
+/** Somebody lets the host have the content of a response that was held. */
+export const ResponseReleased = z.strictObject({
+  callId: Uuid,
+  taskId: Uuid,
+  attempt: z.int().min(1),
+  reason: Reason,
+  epoch: z.int().min(0),
+});
+export type ResponseReleased = z.infer<typeof ResponseReleased>;
 
 /**
  * The downstream result of a call, as the host reports it. Its free texts are content, in the event's payload record:
@@ -190,6 +208,7 @@ export type ApprovalDecided = z.infer<typeof ApprovalDecided>;
 export const callsEventSchemas = {
   CallDecided,
   ResponseValidated,
+  ResponseReleased,
   OutcomeRecorded,
   ApprovalRequested,
   ApprovalDecided,

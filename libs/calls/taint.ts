@@ -1,4 +1,4 @@
 import type { ResponseValidated } from './events.js';
 
-/** Whether a response taints its task: a quarantined one was, or could have been, delivered. */
-export const taints = ({ verdict }: Pick<ResponseValidated, 'verdict'>): boolean => verdict === 'quarantined';
+/** Whether a response taints its task: it held an instruction, delivered or not. Any other rejection taints nothing. */
+export const taints = ({ handling }: Pick<ResponseValidated, 'handling'>): boolean => handling !== undefined;

@@ -1,7 +1,9 @@
 import type { Decider } from '../kernel/decider.js';
+import { defined } from '../kernel/defined.js';
 import { exceptionRequired, refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
+import type { Handling } from '../vocabulary/quarantine.js';
 import type { ExceptionCode, ReviewVerdict } from '../vocabulary/words.js';
 import type { CapabilityEvent } from './events.js';
 import { mayExcept, unenforcedSchemas, weaknessesOf } from './exceptions.js';
@@ -29,6 +31,7 @@ export type CapabilityCommand = Caused &
         readonly verdict: ReviewVerdict;
         readonly reason: string;
         readonly exceptions: readonly ExceptionCode[];
+        readonly quarantine?: Handling | undefined;
       }
     | {
         readonly type: 'amend';
@@ -112,14 +115,14 @@ function review(command: Of<'review'>, state: CapabilityState, version: VersionS
   if (version.status !== 'pending') return err(refusal('invalid_transition', `the version is ${version.status}`));
   const unacceptable = command.exceptions.filter((code) => !mayExcept(version, code));
   if (unacceptable.length > 0) return err(unacceptableExceptions('/exceptions', unacceptable));
-  const { verdict, reason } = command;
+  const { verdict, reason, quarantine } = command;
   const needed = weaknessesOf(version).filter((code) => !command.exceptions.includes(code));
   if (verdict === 'approved' && needed.length > 0) return err(exceptionRequired(needed, unenforcedSchemas(version)));
   const exceptions = verdict === 'approved' ? [...new Set(command.exceptions)].sort() : [];
   return ok([
     {
       type: 'VersionReviewed',
-      data: { capability: state.id, version: version.version, verdict, reason, exceptions },
+      data: defined({ capability: state.id, version: version.version, verdict, reason, exceptions, quarantine }),
       ...by(command),
     },
   ]);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isJsonObject } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
+import { Handling } from '../vocabulary/quarantine.js';
 import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
 import { Probe } from './definition.js';
 import { RecordedDiff } from './diff.js';
@@ -58,6 +59,8 @@ export const VersionReviewed = z.strictObject({
   verdict: ReviewVerdict,
   reason: Reason,
   exceptions: z.array(ExceptionCode),
+  /** The handling of quarantined responses of the version. Absent if the setting of the service decides it. */
+  quarantine: Handling.optional(),
 });
 /** A reviewer accepts further weaknesses of an approved version, or accepts some no longer. */
 export const ExceptionsAmended = z.strictObject({

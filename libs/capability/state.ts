@@ -1,6 +1,8 @@
+import { defined } from '../kernel/defined.js';
 import type { Digest } from '../kernel/digest.js';
 import { toMs, type Instant } from '../kernel/time.js';
 import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
+import type { Handling } from '../vocabulary/quarantine.js';
 import type { Probe } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import type { ServerExpectation, Source } from './manifest.js';
@@ -11,6 +13,8 @@ export interface Review {
   readonly reason: string;
   readonly at: Instant;
   readonly exceptions: readonly ExceptionCode[];
+  /** The handling of quarantined responses. Absent if the setting of the service decides it. */
+  readonly quarantine?: Handling;
 }
 
 export interface VersionState {
@@ -111,9 +115,9 @@ type VersionEvent = Exclude<CapabilityEvent, { type: 'CapabilityRegistered' | 'V
 function evolveVersion(state: CapabilityState, version: VersionState, event: VersionEvent): void {
   switch (event.type) {
     case 'VersionReviewed': {
-      const { verdict, reason, exceptions } = event.data;
+      const { verdict, reason, exceptions, quarantine } = event.data;
       version.status = verdict;
-      version.review = { verdict, by: event.actor, reason, at: event.time, exceptions };
+      version.review = { verdict, by: event.actor, reason, at: event.time, exceptions, ...defined({ quarantine }) };
       if (verdict === 'approved') version.firstApproval ??= ++state.approvals;
       settleDrift(version);
       return;

@@ -1,7 +1,6 @@
 import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
 import { digestOfBytes } from '../kernel/digest.js';
 import { isActive } from '../vocabulary/active-media.js';
-import { quoteText } from './invisible.js';
 import type { Part } from './shapes.js';
 
 /** The essence of a media type, and its parameters (RFC 9110, section 8.3.1). */
@@ -16,6 +15,8 @@ const ACTIVE_XML =
   /<\?xml-stylesheet|<!(?:doctype|entity)|https?:\/\/www\.w3\.org\/(?:1999\/xhtml|2000\/svg|1999\/xsl)|<(?:\w+:)?(?:html|svg|script|stylesheet)[\s/>]/i;
 const UTF8 = /^(?:.*;\s?charset="?(?:utf-?8|us-ascii)"?.*|(?!.*charset=).*)$/;
 
+type BytesPart = Extract<Part, { type: 'text' | 'blob' }>;
+
 /**
  * Base64 data of a block, as a text part if it is text that nothing runs (UTF-8, no active document), else as a blob.
  * Undefined if the data or the media type is malformed. `told` names the members of the block that the part tells.
@@ -23,7 +24,7 @@ const UTF8 = /^(?:.*;\s?charset="?(?:utf-?8|us-ascii)"?.*|(?!.*charset=).*)$/;
 export function liftBytes(
   block: JsonObject,
   member: 'data' | 'blob',
-): { readonly part: Part; readonly told: readonly string[] } | undefined {
+): { readonly part: BytesPart; readonly told: readonly string[] } | undefined {
   const data = ownValue(block, member);
   const declared = ownValue(block, 'mimeType') ?? UNKNOWN;
   if (typeof data !== 'string' || typeof declared !== 'string') return undefined;
@@ -34,7 +35,7 @@ export function liftBytes(
   // bytes.
   if (bytes.toString('base64') !== data) return undefined;
   const text = textIn(bytes, mimeType, parameters);
-  if (text !== undefined) return { part: { type: 'text', text: quoteText(text) }, told: [member] };
+  if (text !== undefined) return { part: { type: 'text', text }, told: [member] };
   const blob = { type: 'blob' as const, mimeType, size: bytes.length, digest: digestOfBytes(bytes), data };
   return { part: blob, told: parameters === '' ? [member, 'mimeType'] : [member] };
 }
@@ -51,8 +52,8 @@ function textIn(bytes: Buffer, mimeType: string, parameters: string): string | u
 }
 
 /** The description of bytes that follow: their kind, media type, size in bytes and digest. */
-export function labelOf({ mimeType, size, digest }: Extract<Part, { type: 'blob' }>): Part {
+export function labelOf({ mimeType, size, digest }: Extract<Part, { type: 'blob' }>): string {
   const [top = ''] = mimeType.split('/');
   const kind = (top === 'image' || top === 'audio') && !isActive(mimeType) ? top : 'blob';
-  return { type: 'text', text: quoteText(`[${kind} of type ${mimeType}, ${size} bytes, ${digest}: the next part]`) };
+  return `[${kind} of type ${mimeType}, ${size} bytes, ${digest}: the next part]`;
 }

@@ -1,10 +1,14 @@
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { digestOfBytes } from '../kernel/digest.js';
+import { defined } from '../kernel/defined.js';
 import type { JsonPointer } from '../kernel/pointer.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { boundedPointer } from './bounded-pointer.js';
-import { quoteText } from './invisible.js';
-import { partsOf, type Response } from './parts.js';
+import { markerOf } from './data-marks.js';
+import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
+import { markedParts } from './marked-parts.js';
+import type { RawPart, Response } from './parts.js';
+import type { Hit } from './search.js';
 import type { ContentSource, Envelope, Finding, Part } from './shapes.js';
 
 const BOUNDARY = /^[0-9a-f]{32}$/;
@@ -17,28 +21,54 @@ export interface EnvelopeInput extends Response {
   readonly boundarySeed: () => string;
 }
 
+/** The spans of a response to mark, and whether it is delivered as quarantined. */
+export interface Marking {
+  readonly isQuarantined: boolean;
+  /** Every hit whose span is marked. */
+  readonly hits: readonly Hit[];
+  /** How many of them, from the first on, the envelope names. They are the first findings of the answer. */
+  readonly named: number;
+}
+
+const UNMARKED: Marking = { isQuarantined: false, hits: [], named: 0 };
+
 /**
- * Puts a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a digest over
- * all of it. Text is between two boundary lines that it cannot contain: the boundary is random, and one that occurs
- * anywhere in the content, including keys, data and labels, is discarded. Never throws. `text` is the envelope's RFC
- * 8785 form: each part of it is canonicalised once. Fails with a finding of kind `no_response`, `key_collision`,
- * `too_deep`, `boundary` (no fresh boundary was found) or `exception`.
+ * Puts the parts of a response into an envelope: source label, parts as quoted evidence (`partsOf` says which), and a
+ * digest over all of it. Text is between two boundary lines that it cannot contain: the boundary is random, and one that
+ * occurs anywhere in the content, including keys, data and labels, is discarded. Spans of hits are marked
+ * (`quoteMarked`). Never throws. `text` is the envelope's RFC 8785 form: each part of it is canonicalised once. Fails with
+ * a finding of kind `key_collision`, `too_deep`, `boundary` (no fresh boundary was found) or `exception`.
  */
-export function buildEnvelope(input: EnvelopeInput): Result<{ envelope: Envelope; text: string }, Finding> {
+export function buildEnvelope(
+  { source: given, boundarySeed }: EnvelopeInput,
+  parts: readonly RawPart[],
+  marking: Marking = UNMARKED,
+): Result<{ envelope: Envelope; text: string }, Finding> {
   try {
-    if ((input.result === undefined) === (input.error === undefined)) return err(finding('no_response'));
-    const parts = partsOf(input);
-    if (!parts.ok) return err(finding(parts.error.kind, parts.error.path));
-    const source = labelled(input.source);
+    const cleaned = cleanedParts(parts);
+    if (!cleaned.ok) return err(finding(cleaned.error.kind, cleaned.error.path));
+    const source = labelled(given);
     // The position among the other members does not matter here, so they need no order.
-    const boundary = freshBoundary(JSON.stringify([source, parts.value]), input.boundarySeed);
+    const content = JSON.stringify([source, cleaned.value]).toLowerCase();
+    const boundary = freshBoundary(content, boundarySeed);
     if (boundary === undefined) return err(finding('boundary'));
-    const envelope = {
+    const marked = markedParts(parts, cleaned.value, marking, markerOf(boundary, content));
+    if (!marked.ok) return err(finding(marked.error.kind, marked.error.path));
+    const first = firstLine(boundary, source);
+    const flagged = marked.value.flags.map(({ span: [start, end], ...flag }) => {
+      const shift = marked.value.parts[flag.part]?.type === 'text' ? first.length : 0;
+      return { ...flag, span: [start + shift, end + shift] satisfies [number, number] };
+    });
+    const envelope = defined({
       integrity: 'untrusted' as const,
       source,
       boundary,
-      parts: parts.value.map((part) => between(part, boundary, source)),
-    };
+      parts: marked.value.parts.map((part) =>
+        part.type === 'text' ? { ...part, text: `${first}${part.text}\n<<end ${boundary}>>` } : part,
+      ),
+      quarantined: marking.isQuarantined ? (true as const) : undefined,
+      flagged: marking.isQuarantined || flagged.length > 0 ? flagged : undefined,
+    });
     const members = new Map(Object.entries(envelope).map(([name, value]) => [name, canonicalJson(value)]));
     const digest = digestOfBytes(objectOf(members));
     return ok({ envelope: { ...envelope, digest }, text: objectOf(members.set('digest', canonicalJson(digest))) });
@@ -46,6 +76,29 @@ export function buildEnvelope(input: EnvelopeInput): Result<{ envelope: Envelope
     return err(finding('exception'));
   }
 }
+
+function cleanedParts(parts: readonly RawPart[]): Result<Part[], DeepFault> {
+  const cleaned: Part[] = [];
+  for (const part of parts) {
+    const { path } = part;
+    if (part.type === 'text') cleaned.push({ type: 'text', text: quoteText(part.text) });
+    else if (part.type === 'blob') cleaned.push(blobOf(part));
+    else {
+      const quoted = quoteDeep(part.value);
+      if (!quoted.ok) return err({ ...quoted.error, path: path + quoted.error.path });
+      cleaned.push({ type: 'structured', value: quoted.value });
+    }
+  }
+  return ok(cleaned);
+}
+
+const blobOf = ({ type, mimeType, size, digest, data }: Extract<RawPart, { type: 'blob' }>): Part => ({
+  type,
+  mimeType,
+  size,
+  digest,
+  data,
+});
 
 /** An object in RFC 8785 form, of members in that form. Their names are ours. */
 const objectOf = (members: ReadonlyMap<string, string>): string =>
@@ -61,18 +114,14 @@ const finding = (kind: string, path: JsonPointer = ''): Finding => ({
   severity: 'high',
 });
 
-function between(part: Part, boundary: string, source: ContentSource): Part {
-  if (part.type !== 'text') return part;
-  const { capability, version, operation } = source;
-  const first = `<<untrusted ${boundary} ${capability}@${version} ${operation}>>`;
-  return { type: 'text', text: `${first}\n${part.text}\n<<end ${boundary}>>` };
-}
+const firstLine = (boundary: string, { capability, version, operation }: ContentSource): string =>
+  `<<untrusted ${boundary} ${capability}@${version} ${operation}>>\n`;
 
+/** `content` is in lower case. */
 function freshBoundary(content: string, seed: () => string): string | undefined {
-  const haystack = content.toLowerCase();
   for (let tries = 0; tries < MAX_SEEDS; tries += 1) {
     const boundary = seed();
-    if (BOUNDARY.test(boundary) && !haystack.includes(boundary)) return boundary;
+    if (BOUNDARY.test(boundary) && !content.includes(boundary)) return boundary;
   }
   return undefined;
 }

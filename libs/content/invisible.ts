@@ -2,6 +2,7 @@ import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { UNSEEN_MEMBERS } from '../vocabulary/lookalikes.js';
+import type { Edit } from './edited-text.js';
 import { neutraliseMarkers } from './markers.js';
 
 /** Every unseen character except tab and line breaks. */
@@ -18,6 +19,15 @@ const LINE_BREAK = /\r\n|[\r\v\f\u{85}\u{2028}\u{2029}]/gu;
 export function stripInvisible(text: string): string {
   return text.replace(INVISIBLE, '').replace(LINE_BREAK, '\n');
 }
+
+/** The edits that take out what `stripInvisible` removes. */
+export const invisibleEdits = (text: string): Edit[] => editsOf(text, INVISIBLE, '');
+
+/** The edits that make each kind of line break `\n`, after `invisibleEdits`. */
+export const lineBreakEdits = (text: string): Edit[] => editsOf(text, LINE_BREAK, '\n');
+
+const editsOf = (text: string, pattern: RegExp, insert: string): Edit[] =>
+  Array.from(text.matchAll(pattern), ({ index, 0: { length } }) => ({ at: index, remove: length, insert }));
 
 /** How text from outside is written wherever an agent may read it: nothing invisible, no live chat-template marker. */
 export function quoteText(text: string): string {
@@ -42,7 +52,11 @@ export function quoteDeep(value: Json): Result<Json, DeepFault> {
   return mapStrings(value, quoteText);
 }
 
-function mapStrings(value: Json, map: (text: string) => string, depth = 0): Result<Json, DeepFault> {
+/**
+ * Maps every string and every key, each key before its member, in the order of the document. Fails if two keys of one
+ * object become the same.
+ */
+export function mapStrings(value: Json, map: (text: string) => string, depth = 0): Result<Json, DeepFault> {
   if (typeof value === 'string') return ok(map(value));
   if (typeof value !== 'object' || value === null) return ok(value);
   if (depth >= MAX_DEPTH) return err({ kind: 'too_deep', path: '' });

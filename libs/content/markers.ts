@@ -1,3 +1,4 @@
+import type { Edit } from './edited-text.js';
 import { folded } from './look-alikes.js';
 
 /**
@@ -66,6 +67,9 @@ export function neutraliseMarkers(text: string): string {
   pieces.push(text.slice(from));
   return pieces.join('\\');
 }
+
+/** The edits of `neutraliseMarkers`. */
+export const markerEdits = (text: string): Edit[] => markerPlaces(text).map((at) => ({ at, remove: 0, insert: '\\' }));
 
 /** The places, in order, at which a backslash neutralises each marker of a text. */
 export function markerPlaces(text: string): number[] {

@@ -1,8 +1,6 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { err, ok, type Result } from '../kernel/result.js';
 import { labelOf, liftBytes } from './bytes.js';
-import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import type { Part } from './shapes.js';
 
 /** The answer of a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
@@ -11,15 +9,19 @@ export interface Response {
   readonly error?: JsonObject | undefined;
 }
 
-/** The text or bytes of a block, and its other members. */
+/** A part as it came, not cleaned. `path` points to it in the result or the error. `isOurs`: no server wrote it. */
+export type RawPart = Part & { readonly path: JsonPointer; readonly isOurs?: true };
+
+/** The text or bytes of a block, its place in the block, and the block's other members. */
 interface Lifted {
-  readonly part: Part;
+  readonly part: Extract<Part, { type: 'text' | 'blob' }>;
+  readonly at: JsonPointer;
   readonly rest: JsonObject;
 }
 
 /**
- * Turns a response into parts, cleaned by `quoteText` and `quoteDeep`; text parts are not between boundary lines yet.
- * Nothing is dropped. In order of arrival:
+ * Turns a response into parts, which are not cleaned, and not between boundary lines. Nothing is dropped. In order of
+ * arrival:
  * - `content[]` (tools/call), `contents[]` (resources/read) and the content of `messages[]` (prompts/get): text, and
  *   base64 data that is text, become a text part. Other data becomes a blob part, and a text part before it describes
  *   it. The other members of the block (uri, annotations, `_meta`, the message's role) are a structured part right
@@ -28,30 +30,21 @@ interface Lifted {
  * - `description` of a prompt is a text part, `structuredContent` a structured part;
  * - all other members of the result (`isError`, `_meta`, …), and a result of another shape, are one structured part; an
  *   `error` is one too.
- *
- * Fails if cleaning makes two keys of one object equal.
  */
-export function partsOf(response: Response): Result<Part[], DeepFault> {
-  const parts: Part[] = [];
-  const add = (value: Json, path: JsonPointer): Result<void, DeepFault> => {
-    const quoted = quoteDeep(value);
-    if (!quoted.ok) return err({ ...quoted.error, path: path + quoted.error.path });
-    parts.push({ type: 'structured', value: quoted.value });
-    return ok(undefined);
-  };
-  const addBlock = (lifted: Lifted | undefined, block: Json, path: JsonPointer): Result<void, DeepFault> => {
-    if (lifted === undefined) return add(block, path);
-    const { part } = lifted;
-    if (part.type === 'blob') parts.push(labelOf(part));
-    parts.push(part);
-    return Object.keys(lifted.rest).length === 0 ? ok(undefined) : add(lifted.rest, path);
+export function partsOf(response: Response): RawPart[] {
+  const parts: RawPart[] = [];
+  const add = (value: Json, path: JsonPointer) => parts.push({ type: 'structured', value, path });
+  const addBlock = (lifted: Lifted | undefined, block: Json, path: JsonPointer): void => {
+    if (lifted === undefined) return void add(block, path);
+    const { part, rest } = lifted;
+    const at = path + lifted.at;
+    if (part.type === 'blob') parts.push({ type: 'text', text: labelOf(part), path: at, isOurs: true });
+    parts.push({ ...part, path: at });
+    if (Object.keys(rest).length > 0) add(rest, path);
   };
 
-  if (response.error !== undefined) {
-    const added = add(response.error, '');
-    if (!added.ok) return added;
-  }
-  if (response.result === undefined) return ok(parts);
+  if (response.error !== undefined) add(response.error, '');
+  if (response.result === undefined) return parts;
   const rest = new Map<string, Json>(Object.entries(response.result));
   const lists = [
     ['messages', liftMessage],
@@ -60,7 +53,7 @@ export function partsOf(response: Response): Result<Part[], DeepFault> {
   ] as const;
   const description = rest.get('description');
   if (Array.isArray(rest.get('messages')) && typeof description === 'string') {
-    parts.push({ type: 'text', text: quoteText(description) });
+    parts.push({ type: 'text', text: description, path: '/description' });
     rest.delete('description');
   }
   for (const [name, lift] of lists) {
@@ -69,19 +62,16 @@ export function partsOf(response: Response): Result<Part[], DeepFault> {
     rest.delete(name);
     for (const [index, block] of (blocks as readonly Json[]).entries()) {
       const lifted = isJsonObject(block) ? lift(block) : undefined;
-      const added = addBlock(lifted, block, pointerTo(name, index));
-      if (!added.ok) return added;
+      addBlock(lifted, block, pointerTo(name, index));
     }
   }
   const structured = rest.get('structuredContent');
   if (structured !== undefined) {
     rest.delete('structuredContent');
-    const added = add(structured, '/structuredContent');
-    if (!added.ok) return added;
+    add(structured, '/structuredContent');
   }
-  if (rest.size === 0 && parts.length > 0) return ok(parts);
-  const added = add(Object.fromEntries(rest), '');
-  return added.ok ? ok(parts) : added;
+  if (rest.size > 0 || parts.length === 0) add(Object.fromEntries(rest), '');
+  return parts;
 }
 
 /** A content block of MCP: `text`, `image`, `audio` or an embedded `resource`; undefined for anything else. */
@@ -96,7 +86,8 @@ function liftBlock(block: JsonObject): Lifted | undefined {
       const resource = ownValue(block, 'resource');
       const lifted = isJsonObject(resource) ? liftResource(resource) : undefined;
       if (lifted === undefined) return undefined;
-      return { part: lifted.part, rest: { ...without(block, ['resource']), resource: lifted.rest } };
+      const about = { ...without(block, ['resource']), resource: lifted.rest };
+      return { ...lifted, at: `/resource${lifted.at}`, rest: about };
     }
     default:
       return undefined;
@@ -115,18 +106,19 @@ function liftMessage(message: JsonObject): Lifted | undefined {
   const lifted = isJsonObject(content) ? liftBlock(content) : undefined;
   if (lifted === undefined) return undefined;
   const about = Object.keys(lifted.rest).length === 0 ? {} : { content: lifted.rest };
-  return { part: lifted.part, rest: { ...without(message, ['content']), ...about } };
+  return { ...lifted, at: `/content${lifted.at}`, rest: { ...without(message, ['content']), ...about } };
 }
 
 function liftText(block: JsonObject, told: readonly string[]): Lifted | undefined {
   const text = ownValue(block, 'text');
   if (typeof text !== 'string') return undefined;
-  return { part: { type: 'text', text: quoteText(text) }, rest: without(block, ['text', ...told]) };
+  return { part: { type: 'text', text }, at: '/text', rest: without(block, ['text', ...told]) };
 }
 
 function liftData(block: JsonObject, member: 'data' | 'blob', told: readonly string[]): Lifted | undefined {
   const lifted = liftBytes(block, member);
-  return lifted === undefined ? undefined : { part: lifted.part, rest: without(block, [...lifted.told, ...told]) };
+  if (lifted === undefined) return undefined;
+  return { part: lifted.part, at: `/${member}`, rest: without(block, [...lifted.told, ...told]) };
 }
 
 /** A copy that keeps members called `__proto__`. */

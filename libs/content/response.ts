@@ -1,12 +1,19 @@
 import { ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { defined } from '../kernel/defined.js';
 import type { Digest } from '../kernel/digest.js';
 import type { JsonPointer } from '../kernel/pointer.js';
 import { depthOf } from '../kernel/strict-json.js';
 import { boundedPointer } from './bounded-pointer.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope.js';
+import { partsOf, type RawPart } from './parts.js';
 import type { SchemaValidator } from './schema-validator.js';
-import type { Envelope, Finding } from './shapes.js';
+import type { CallContext } from './instructions/finding.js';
+import type { SearchEngines, SearchRules } from './search-rules.js';
+import { findingOf, higherOf, MAX_FINDINGS, searchParts } from './search.js';
+import type { ContentLabel, Envelope, Finding } from './shapes.js';
 import { tellingErrors } from './telling-errors.js';
+import type { Handling } from '../vocabulary/quarantine.js';
+import type { Level, ResponseVerdict } from '../vocabulary/words.js';
 
 /** Findings that a result's schema can bring. */
 const MAX_SCHEMA_FINDINGS = 16;
@@ -18,6 +25,15 @@ export interface ResponseLimits {
   readonly maxParts: number;
 }
 
+/** The rules of the search, and the handling of a response that holds an instruction. */
+export interface Searching {
+  readonly rules: SearchRules;
+  readonly context: CallContext;
+  readonly handling: Handling;
+  /** The level of the operation's responses, before anything is found in them. */
+  readonly level: Level;
+}
+
 export interface ResponseInput extends EnvelopeInput {
   /** The pinned output schema of the operation, if it declares one. */
   readonly outputSchema?: { readonly digest: Digest; readonly load: () => Json } | undefined;
@@ -25,15 +41,24 @@ export interface ResponseInput extends EnvelopeInput {
   readonly bytes?: number;
   readonly limits: ResponseLimits;
   readonly validator: SchemaValidator;
+  /** Absent for a response that was recorded before responses were searched. */
+  readonly searching?: Searching | undefined;
 }
 
 export interface ValidatedResponse {
-  readonly verdict: 'accepted' | 'rejected';
-  /** The content that the agent may get; present exactly if the verdict is `accepted`. */
-  readonly content?: Envelope;
+  readonly verdict: ResponseVerdict;
+  /** The content that the agent may get, a held one after its release. Absent exactly if the verdict is `rejected`. */
+  readonly content?: Envelope | undefined;
   /** The same as RFC 8785 text. */
-  readonly contentText?: string;
+  readonly contentText?: string | undefined;
   readonly findings: readonly Finding[];
+  /** How many further findings there are. */
+  readonly leftOut?: number | undefined;
+  /** Present if the response holds an instruction. */
+  readonly handling?: Handling | undefined;
+  /** Present if the response was searched, as `engines` is. */
+  readonly label?: Readonly<ContentLabel> | undefined;
+  readonly engines?: SearchEngines | undefined;
 }
 
 type Check = (input: ResponseInput) => readonly Finding[];
@@ -42,10 +67,10 @@ type Check = (input: ResponseInput) => readonly Finding[];
 const CHECKS: readonly Check[] = [checkShape, checkDepth, checkBytes, checkOutputSchema];
 
 /**
- * Validates a server's response, which is untrusted from every server: caps, then the pinned output schema, then
- * cleaning and the envelope. Any failure, including an exception, refuses the whole response: verdict `rejected`, its
- * findings, no content. Findings hold codes and pointers into `{result}` or `{error}` (the pointer starts inside of
- * it), never content. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
+ * Validates a server's response, which is untrusted from every server: caps, then the pinned output schema, then the
+ * search of every text, then cleaning and the envelope. Any failure, including an exception, refuses the whole response:
+ * verdict `rejected`, its findings, no content. Findings hold codes and pointers into `{result}` or `{error}` (the pointer
+ * starts inside of it), never content. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
  */
 export function validateResponse(input: ResponseInput): ValidatedResponse {
   try {
@@ -53,14 +78,44 @@ export function validateResponse(input: ResponseInput): ValidatedResponse {
       const findings = check(input);
       if (findings.length > 0) return { verdict: 'rejected', findings };
     }
-    const envelope = buildEnvelope(input);
-    if (!envelope.ok) return { verdict: 'rejected', findings: [envelope.error] };
-    const { envelope: content, text: contentText } = envelope.value;
-    if (content.parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
-    return { verdict: 'accepted', content, contentText, findings: [] };
+    const parts = partsOf(input);
+    if (parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
+    return input.searching === undefined ? unsearched(input, parts) : searched(input, parts, input.searching);
   } catch {
     return rejected('response', 'exception');
   }
+}
+
+function unsearched(input: ResponseInput, parts: readonly RawPart[]): ValidatedResponse {
+  const envelope = buildEnvelope(input, parts);
+  if (!envelope.ok) return { verdict: 'rejected', findings: [envelope.error] };
+  const { envelope: content, text: contentText } = envelope.value;
+  return { verdict: 'accepted', content, contentText, findings: [] };
+}
+
+/** Severity `high` quarantines, `low` marks its span, `info` counts. */
+function searched(input: ResponseInput, parts: readonly RawPart[], searching: Searching): ValidatedResponse {
+  const { rules, context, handling, level } = searching;
+  const found = searchParts(parts, rules, context);
+  const isQuarantined = found.hits.some(({ severity }) => severity === 'high');
+  const kept = found.hits.slice(0, MAX_FINDINGS);
+  const told = defined({
+    findings: kept.map(findingOf),
+    leftOut: found.hits.length === kept.length ? undefined : found.hits.length - kept.length,
+    handling: isQuarantined ? handling : undefined,
+    label: { level: higherOf(found.level, level), categories: found.categories },
+    engines: { instructions: rules.instructions.digest, pack: rules.pack.digest },
+  });
+  if (isQuarantined && handling === 'refuse') return { verdict: 'rejected', ...told };
+  const hits = found.hits.filter(({ severity }) => severity !== 'info');
+  const envelope = buildEnvelope(input, parts, {
+    isQuarantined,
+    hits,
+    named: Math.min(hits.length, kept.length),
+  });
+  if (!envelope.ok) return { verdict: 'rejected', findings: [envelope.error] };
+  const { envelope: content, text: contentText } = envelope.value;
+  return { verdict: isQuarantined ? 'quarantined' : 'accepted', content, contentText, ...told };
 }
 
 const high = (detector: string, kind: string, path: JsonPointer = ''): Finding => ({

@@ -1,17 +1,25 @@
 import { z } from 'zod';
 import type { Json } from '../kernel/canonical-json.js';
 import { DigestText } from '../vocabulary/ids.js';
-import { ServerMethod } from '../vocabulary/words.js';
+import { Level, ServerMethod } from '../vocabulary/words.js';
 
-/** A finding about content: place and kind, never the content itself. `span` counts UTF-16 units. */
+/**
+ * A finding about content: place and kind, never the content itself. `span` counts UTF-16 units of the text as the server
+ * sent it. `key`: that text is the name of the member that `path` points to.
+ */
 export const Finding = z.object({
   detector: z.string(),
   kind: z.string(),
   path: z.string(),
   span: z.tuple([z.int().min(0), z.int().min(0)]).optional(),
   severity: z.enum(['info', 'low', 'high']),
+  key: z.literal(true).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
+
+/** How sensitive content is, and what it holds: names of kinds, such as `pii:email`. */
+export const ContentLabel = z.strictObject({ level: Level, categories: z.array(z.string().max(128)) });
+export type ContentLabel = z.infer<typeof ContentLabel>;
 
 /** The source of content. `operation` is cleaned for display: an attacker may have chosen it. */
 export const ContentSource = z.object({
@@ -40,6 +48,18 @@ export const Part = z.discriminatedUnion('type', [
 ]);
 export type Part = z.infer<typeof Part>;
 
+/**
+ * A span that holds an instruction. `part` is an index of `parts`, `finding` one of the answer's findings. `span` counts
+ * UTF-16 units: of a text part in its text, of a structured part in the string or key that the finding's path names, of a
+ * blob in the text of its bytes.
+ */
+export const Flag = z.object({
+  part: z.int().min(0),
+  span: z.tuple([z.int().min(0), z.int().min(0)]),
+  finding: z.int().min(0),
+});
+export type Flag = z.infer<typeof Flag>;
+
 /** The only form in which anything from a server reaches an agent. `digest` is of the JCS of all the other members. */
 export const Envelope = z.object({
   integrity: z.literal('untrusted'),
@@ -47,6 +67,10 @@ export const Envelope = z.object({
   /** 128 random bits in hex, found nowhere in the content. */
   boundary: z.string().regex(/^[0-9a-f]{32}$/),
   parts: z.array(Part),
+  /** The response holds an instruction. */
+  quarantined: z.literal(true).optional(),
+  /** Each run of white space inside of these spans is `^` and the first digits of the boundary. */
+  flagged: z.array(Flag).optional(),
   digest: DigestText,
 });
 export type Envelope = z.infer<typeof Envelope>;

@@ -115,8 +115,10 @@ export const ResponseAnswer = named(
     rawDigest: DigestText,
     position: Position,
     content: Envelope.optional().describe(
-      'The content that the agent may be given; absent if the response was rejected.',
+      'The content that the agent may be given; absent if the response was rejected, or is held.',
     ),
+    held: z.literal(true).optional().describe('The content waits for a release by a reviewer or an operator.'),
+    leftOut: z.int().min(1).optional().describe('How many further findings there are, none of them more severe.'),
   }),
 );
 
@@ -151,8 +153,9 @@ export const validateResponse = operation({
   tag: 'calls',
   summary: "Hand in a server's response",
   description:
-    'The service validates the response once and answers it as quoted evidence. If the call was stopped meanwhile, ' +
-    'nothing of it is delivered. The same body again gets the recorded answer.',
+    'The service validates the response once and answers it as quoted evidence. One that holds an instruction is ' +
+    '`quarantined`: its content is marked, held until a release, or refused, as the review of the version says. If the ' +
+    'call was stopped meanwhile, nothing of it is delivered. The same body again gets the recorded answer.',
   method: 'POST',
   path: '/v1/calls/{callId}/response',
   rpc: 'Decisions/ValidateResponse',

@@ -1,18 +1,19 @@
 import { z } from 'zod';
-import { OutcomeRecorded } from '../calls/events.js';
+import { OutcomeRecorded, ResponseValidated } from '../calls/events.js';
 import { OutcomeRequest } from '../calls/requests.js';
 import { Source } from '../capability/manifest.js';
-import { ContentSource, Envelope, Finding } from '../content/shapes.js';
+import { ContentLabel, ContentSource, Envelope, Finding } from '../content/shapes.js';
 import { Pin, TaskStatus } from '../task/decider.js';
 import { ScopeEntry } from '../task/scope.js';
 import { DigestText, InstantText } from '../vocabulary/ids.js';
+import { Handling } from '../vocabulary/quarantine.js';
 import { ApprovalGrade, Kind, ResponseVerdict } from '../vocabulary/words.js';
 import { Check, Evidence, Outbound } from './calls.js';
 import { named } from './components.js';
 import type { Shape } from './shape.js';
 import { Review } from './registry.js';
 import { Position } from './shapes.js';
-import { NoContent, PSEUDONYM, TaskView } from './tasks.js';
+import { Integrity, NoContent, PSEUDONYM, TaskView } from './tasks.js';
 
 /** The shapes of audit evidence. Content that is gone or damaged is named, never left out silently. */
 
@@ -90,10 +91,20 @@ export const ResponseEvidence = named(
   'ResponseEvidence',
   z.object({
     raw: z.unknown().describe('`{result}` or `{error}`, as the server sent it.'),
-    validated: Envelope.nullable().describe('The envelope that the agent was given; null if nothing was delivered.'),
+    validated: Envelope.nullable().describe(
+      'The envelope that the agent was given, a held one only after its release; null if nothing was delivered.',
+    ),
     sourceLabel: ContentSource.nullable(),
     verdict: ResponseVerdict,
+    handling: Handling.nullable().describe('The handling of a response that holds an instruction; null for any other.'),
     findings: z.array(Finding),
+    leftOut: z.int().min(1).optional().describe('How many further findings there are.'),
+    label: ContentLabel.nullable().describe('null if the response was not searched.'),
+    engines: ResponseValidated.shape.engines.unwrap().nullable().describe('The digests of the rules that searched it.'),
+    released: z
+      .object({ by: z.string(), at: InstantText, reason: z.string(), position: Position })
+      .nullable()
+      .describe('Who let the host have a held response.'),
   }),
 );
 export type ResponseEvidence = Shape<typeof ResponseEvidence>;
@@ -220,7 +231,9 @@ export const CallSummary = named(
   'CallSummary',
   CallFacts.extend({
     outbound: Outbound.pick({ redactions: true, refusals: true }).nullable(),
-    response: z.union([ResponseEvidence.pick({ verdict: true, findings: true }), z.literal('damaged')]).nullable(),
+    response: z
+      .union([ResponseEvidence.omit({ raw: true, validated: true, sourceLabel: true }), z.literal('damaged')])
+      .nullable(),
   }),
   { description: 'The evidence of an attempt without content and history.' },
 );
@@ -261,6 +274,8 @@ export const TaskSummary = named(
     pins: z.array(Pin),
     openedAt: InstantText,
     status: TaskStatus,
+    integrity: Integrity,
+    taintedAt: InstantText.optional(),
   }),
   { description: 'A task without its content.' },
 );

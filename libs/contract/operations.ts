@@ -8,6 +8,7 @@ import * as health from './health.js';
 import type { Operation } from './operation.js';
 import * as policies from './policies.js';
 import * as principals from './principals.js';
+import * as responses from './responses.js';
 import * as retention from './retention.js';
 import * as registry from './registry.js';
 import * as sample from './sample.js';
@@ -22,6 +23,7 @@ export const OPERATIONS: readonly Operation[] = [
   tasks,
   calls,
   approvals,
+  responses,
   directives,
   registry,
   policies,

@@ -13,6 +13,7 @@ import {
 } from '../capability/manifest.js';
 import { ShownProbe } from '../capability/probe.js';
 import { DigestText, InstantText, Label, NameId, Reason, VersionId } from '../vocabulary/ids.js';
+import { Handling } from '../vocabulary/quarantine.js';
 import { Effect, ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
@@ -58,6 +59,7 @@ export const Review = named(
     reason: z.string(),
     at: InstantText,
     exceptions: z.array(ExceptionCode),
+    quarantine: Handling.optional().describe('The handling of quarantined responses; absent if the service decides.'),
   }),
 );
 
@@ -142,6 +144,7 @@ const ReviewVersion = named(
     verdict: ReviewVerdict,
     reason: Reason,
     exceptions: Exceptions.optional(),
+    quarantine: Handling.optional().describe('Absent: the setting `SALLYPORT_QUARANTINE` holds.'),
     expectedRevision: z.int().min(0).optional(),
   }),
   { examples: [{ verdict: 'approved', reason: 'read the diff', exceptions: ['signature_missing'] }] },

@@ -56,6 +56,10 @@ export type NoContent = z.infer<typeof NoContent>;
 /** Of a member of users. */
 export const PSEUDONYM = 'The name of the user in events. If the user was erased, `id` is the same.';
 
+export const Integrity = z
+  .enum(['clean', 'tainted'])
+  .describe('`tainted` once a response of the task held an instruction, delivered or not.');
+
 export const TaskView = named(
   'Task',
   z.object({
@@ -74,6 +78,8 @@ export const TaskView = named(
     scope: z.array(ScopeEntry),
     approve: ApproveRule.optional(),
     status: TaskStatus,
+    integrity: Integrity,
+    taintedAt: InstantText.optional(),
   }),
   { description: 'A task. If its content was erased, `shredded` replaces the purpose and the attributes.' },
 );

@@ -34,6 +34,7 @@ const validation: Validation = {
   source: { capability: 'c', version: '1', operation: 'o', server: { method: 'none', result: 'unauthenticated' } },
   schema: { digest: digestOf(schema), text: canonicalJson(schema) },
   limits: { maxBytes: 3000, maxDepth: 12, maxParts: 4 },
+  search: { handling: 'quote', level: 'internal', operations: ['o'], purpose: 'to test' },
 };
 
 /** The result of a desk for a text, without its random parts. */
@@ -107,7 +108,7 @@ test('a record that was sealed there is opened here, and the other way around', 
   ] as const) {
     const bytes = await sealing.seal('host', { key, place, parts });
     const opened = await opening.open('host', { key, place, bytes });
-    assert.deepEqual(Buffer.from(opened ?? []), Buffer.from(valueOf(judged.value.verdict.content)));
+    assert.deepEqual(Buffer.from(opened.content ?? []), Buffer.from(valueOf(judged.value.verdict.content)));
     await assert.rejects(opening.open('host', { key, place: 'calls-x@2', bytes: Uint8Array.from(bytes) }));
   }
 });

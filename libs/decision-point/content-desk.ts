@@ -17,6 +17,7 @@ import {
   seal,
   validate,
   type ContentJob,
+  type OpenedContent,
   type OpenJob,
   type ProposalJob,
   type ReadingLimits,
@@ -32,6 +33,8 @@ export const contentWorker = new URL('./content-worker.js', import.meta.url);
 
 /** Content up to this size is processed on this thread at once: moving it to another thread costs more. */
 export const INLINE_BYTES = 16_384;
+/** The same limit for a response that is searched: the search takes about a millisecond for each KiB. */
+const INLINE_SEARCH_BYTES = 4096;
 /** The same limit for encryption alone. */
 const INLINE_SEAL_BYTES = 262_144;
 
@@ -79,8 +82,7 @@ export class ContentDesk {
   ): Promise<Result<Judged, Refusal>> {
     const job: ResponseJob = { kind: 'response', limits: this.limits, ...asked };
     const { pool } = this;
-    // A schema may cost more than the content, and the server wrote it too.
-    if (pool === undefined || (isSmall(asked.text) && asked.validation?.schema === undefined)) {
+    if (pool === undefined || isCheap(asked)) {
       let read: ReadResponse | undefined;
       const verdict = validate(job, this.validator, (part) => (read = part));
       return verdict.ok ? judged(read, verdict.value) : verdict;
@@ -131,8 +133,8 @@ export class ContentDesk {
     return doneOf(finished) as Uint8Array;
   }
 
-  /** Opens the envelope in a record. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */
-  async open(owner: string, asked: Omit<OpenJob, 'kind'>): Promise<Uint8Array | undefined> {
+  /** Opens the record of a response. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */
+  async open(owner: string, asked: Omit<OpenJob, 'kind'>): Promise<OpenedContent> {
     const job: ContentJob = { kind: 'open', ...asked };
     const { bytes } = asked;
     const { pool } = this;
@@ -143,8 +145,14 @@ export class ContentDesk {
             await pool.run({ owner, bytes: bytes.length, input: job, transfer: ownBufferOf(bytes) }),
           ) as ReturnType<typeof openContent>);
     if (opened === undefined) throw new LogUnavailable('the recorded response cannot be opened');
-    return opened.content;
+    return opened;
   }
+}
+
+/** A schema may cost more than the content, and the server wrote it too. */
+function isCheap({ text, validation }: Pick<ResponseJob, 'text' | 'validation'>): boolean {
+  if (validation === undefined) return isSmall(text);
+  return validation.schema === undefined && bytesOf(text) <= INLINE_SEARCH_BYTES;
 }
 
 function judged(read: ReadResponse | undefined, verdict: Verdict | undefined): Result<Judged, never> {

@@ -3,10 +3,11 @@ import { ResponseRequest } from '../calls/requests.js';
 import type { VersionProposal } from '../capability/manifest.js';
 import { prepareProposal, type PreparedProposal } from '../capability/proposal.js';
 import { whyUnvettable } from '../content/schema-vetting.js';
-import { validateResponse, type ResponseLimits } from '../content/response.js';
+import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
+import { currentRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
-import type { ContentSource, Finding } from '../content/shapes.js';
-import { canonicalJson, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import type { ContentSource } from '../content/shapes.js';
+import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { digestOfBytes, keyedDigest, type Digest } from '../kernel/digest.js';
 import type { ValueBounds } from '../kernel/json-values.js';
@@ -14,7 +15,10 @@ import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import { readStrictJson } from '../kernel/strict-json.js';
 import { openPayload, payloadPart, sealParts, type PayloadPart } from '../payloads/payload.js';
+import type { Handling } from '../vocabulary/quarantine.js';
 import { shapeOf } from '../vocabulary/shape.js';
+import type { Level } from '../vocabulary/words.js';
+import { requestText } from './call-context.js';
 
 /**
  * Work whose cost grows with the content that hosts send. Each job is a function of its input (and of randomness), on
@@ -59,12 +63,23 @@ export function readResponse({ text, limits }: Omit<ReadJob, 'kind'>): Result<Re
   return shapeOf(ResponseRequest, { taskId: text.taskId, ...Object.fromEntries(members) });
 }
 
-/** The rules for one response: its source, its output schema, its limits. */
+/** The facts that a search needs, apart from the rules of this build. */
+export interface SearchJob {
+  readonly handling: Handling;
+  readonly level: Level;
+  readonly operations: readonly string[];
+  readonly purpose: string;
+  /** The payload record of the attempt. Absent at first: few responses hold anything that the request could explain. */
+  readonly asked?: { readonly place: string; readonly bytes: Uint8Array } | undefined;
+}
+
+/** The rules for one response: its source, its output schema, its limits, its search. */
 export interface Validation {
   readonly source: ContentSource;
   /** The pinned output schema as JSON, if there is one. */
   readonly schema?: { readonly digest: Digest; readonly text: string } | undefined;
   readonly limits: ResponseLimits;
+  readonly search: SearchJob;
 }
 
 export interface ResponseJob extends Omit<ReadJob, 'kind'> {
@@ -84,10 +99,8 @@ export interface ReadResponse {
   readonly raw: PayloadPart;
 }
 
-export interface Verdict {
-  readonly verdict: 'accepted' | 'rejected';
-  readonly findings: readonly Finding[];
-  /** The envelope: the content that the agent may be given. */
+export interface Verdict extends Omit<ValidatedResponse, 'content' | 'contentText'> {
+  /** The envelope: the content that the agent may be given, a held one after its release. */
   readonly content?: PayloadPart | undefined;
 }
 
@@ -114,8 +127,14 @@ export function validate(
     raw: payloadPart('raw', body),
   });
   if (job.validation === undefined) return ok(undefined);
-  const { source, schema, limits } = job.validation;
-  const { verdict, findings, contentText } = validateResponse(
+  const { source, schema, limits, search } = job.validation;
+  const searching = searchingOf(job.key, search);
+  if (searching === undefined) return ok(rejected('response', 'exception'));
+  const {
+    content: _,
+    contentText,
+    ...verdict
+  } = validateResponse(
     defined({
       source,
       result,
@@ -126,15 +145,26 @@ export function validate(
       limits,
       validator,
       boundarySeed: () => randomBytes(16).toString('hex'),
+      searching,
     }),
   );
   return ok(
     defined({
-      verdict,
-      findings,
+      ...verdict,
       content: contentText === undefined ? undefined : payloadPart('validated', contentText),
     }),
   );
+}
+
+/** Undefined if the record of the attempt cannot be opened: without it, the response cannot be judged. */
+function searchingOf(
+  key: KeyObject,
+  { handling, level, operations, purpose, asked }: SearchJob,
+): Searching | undefined {
+  const opened = asked === undefined ? undefined : openPayload(key, asked.place, asked.bytes);
+  if (opened?.ok === false) return undefined;
+  const context = { operations, request: requestText(purpose, opened?.value.parts) };
+  return { rules: currentRules(), context, handling, level };
 }
 
 export interface SealJob {
@@ -153,12 +183,20 @@ export interface OpenJob {
   readonly bytes: Uint8Array;
 }
 
-/** The envelope in a payload record, as JSON in UTF-8, if it has one. Undefined if the record cannot be opened. */
-export function openContent({ key, place, bytes }: OpenJob): { readonly content?: Uint8Array } | undefined {
+/** A response as recorded: the digest of what the server sent, and the envelope as JSON in UTF-8, if there is one. */
+export interface OpenedContent {
+  readonly rawDigest: Digest;
+  readonly content?: Uint8Array;
+}
+
+/** Opens the payload record of a response. Undefined if it cannot be opened. */
+export function openContent({ key, place, bytes }: OpenJob): OpenedContent | undefined {
   const opened = openPayload(key, place, bytes);
   if (!opened.ok) return undefined;
-  const content = opened.value.parts['validated'];
-  return content === undefined ? {} : { content: Buffer.from(canonicalJson(content)) };
+  const { validated, raw } = opened.value.parts;
+  if (!isJsonObject(raw)) return undefined;
+  const rawDigest = digestOfBytes(canonicalJson(ownValue(raw, 'result') ?? ownValue(raw, 'error') ?? null));
+  return { rawDigest, ...(validated === undefined ? {} : { content: Buffer.from(canonicalJson(validated)) }) };
 }
 
 export interface ProposalJob {

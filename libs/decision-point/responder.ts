@@ -9,8 +9,11 @@ import type { ContentDesk } from './content-desk.js';
 import type { ResponseText } from './content-jobs.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { OutcomeAnswer } from '../contract/calls.js';
+import type { ReleaseAnswer } from '../contract/responses.js';
 import { recordOutcome } from './outcome.js';
 import type { Aside, ResponderLimits, Response, ResponseAnswer } from './response.js';
+import { fetchResponse } from './response-fetch.js';
+import { releaseResponse, type Release } from './response-release.js';
 import { nextStep } from './response-step.js';
 import { judge, recordedAnswer } from './response-work.js';
 import { Submission } from './submission.js';
@@ -57,6 +60,21 @@ export class Responder {
     }
   }
 
+  /** The recorded response of a call, as far as it may be delivered now. Throws `LogUnavailable`. */
+  fetch(
+    callId: string,
+    taskId: string,
+    caller: Caller,
+    aside: Aside = (wait) => wait(),
+  ): Promise<Result<ResponseAnswer, Refusal>> {
+    return fetchResponse(this.point, this.desk, { callId, taskId, caller, aside });
+  }
+
+  /** Releases a held response. Throws `LogUnavailable`. */
+  release(release: Release): Promise<Result<ReleaseAnswer, Refusal>> {
+    return releaseResponse(this.point, release);
+  }
+
   /** Records the outcome of a call. The same outcome again changes nothing. Throws `LogUnavailable`. */
   recordOutcome(callId: string, request: OutcomeRequest, caller: Caller): Promise<Result<OutcomeAnswer, Refusal>> {
     return recordOutcome(this.point, callId, request, caller);
@@ -73,8 +91,8 @@ export class Responder {
         return 'again';
       case 'refuse':
         return step.durable ? point.lanes.refuseWhenDurable(lane, step.refusal) : err(step.refusal);
-      case 'repeat':
-        return recordedAnswer(point, desk, response, lane, step);
+      case 'recorded':
+        return recordedAnswer(point, desk, aside, lane, step);
       case 'judge':
         return (await judge(point, desk, limits, response, lane, step)) ?? 'again';
       case 'take_turn':

@@ -1,12 +1,10 @@
 import type { KeyObject } from 'node:crypto';
-import { callsDecider, notAllowed, otherBody, type AttemptState, type CallState } from '../calls/decider.js';
+import { callsDecider, isHeld, notAllowed, otherBody, type AttemptState, type CallState } from '../calls/decider.js';
 import type { ResponseValidated } from '../calls/events.js';
 import { isUnenforced } from '../capability/exceptions.js';
-import { lifecycleReason, type MaybeCapability } from '../capability/state.js';
+import type { MaybeCapability } from '../capability/state.js';
 import { callerPrecondition } from '../control/caller.js';
 import type { ControlView } from '../control/control-view.js';
-import { targetsOf } from '../decision/targets.js';
-import { isVoid } from '../directive/decider.js';
 import type { Batch, StreamCheck } from '../event-log/port.js';
 import { ownValue } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
@@ -21,18 +19,20 @@ import type { ContentDesk } from './content-desk.js';
 import { rejected, type Verdict } from './content-jobs.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { ResponderLimits, Response, ResponseAnswer } from './response.js';
+import { planDelivery, type Delivery } from './response-delivery.js';
+import { isStopped } from './stopped.js';
 import type { Submission } from './submission.js';
 import type { TaskLane } from './task-lane.js';
 
 /**
- * The next step of a response. After each step except `refuse`, `repeat` and `append`, the response is examined again.
+ * The next step of a response. After each step except `refuse`, `recorded` and `append`, the response is examined again.
  */
 export type ResponseStep =
   /** The lane no longer belongs to the task. */
   | { readonly kind: 'again' }
   /** `durable`: the refusal relies on what the lane shows, so it waits until that is durable. */
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
-  | RepeatedResponse
+  | RecordedResponse
   | ResponseToJudge
   /** The response is large and must wait for its turn to be recorded. */
   | { readonly kind: 'take_turn' }
@@ -40,11 +40,14 @@ export type ResponseStep =
   | { readonly kind: 'seal'; readonly place: string; readonly parts: readonly PayloadPart[] }
   | { readonly kind: 'append'; readonly batch: Batch; readonly answerAt: (position: bigint) => ResponseAnswer };
 
-/** The same response is recorded already. */
-export interface RepeatedResponse {
-  readonly kind: 'repeat';
+/** The response is recorded already. */
+export interface RecordedResponse {
+  readonly kind: 'recorded';
   readonly call: CallState;
-  readonly rawDigest: Digest;
+  /** The delivery that it may have now. */
+  readonly delivery: Delivery;
+  /** The digest of what the server sent, if it is known without the record. */
+  readonly rawDigest?: Digest;
   readonly precondition: readonly StreamCheck[];
 }
 
@@ -82,7 +85,8 @@ export function nextStep(
     const { requestDigest, rawDigest } = judged.read;
     const isSame = call.response.validated.requestDigest === requestDigest;
     if (!isSame) return { kind: 'refuse', refusal: otherBody(), durable: true };
-    return { kind: 'repeat', call, rawDigest, precondition: precondition.value };
+    const { delivery, checks } = planDelivery(view, lane, call, attempt, false);
+    return { kind: 'recorded', call, delivery, rawDigest, precondition: [...precondition.value, ...checks] };
   }
   const given = stopped ?? judged?.verdict;
   if (judged === undefined || given === undefined) {
@@ -119,7 +123,7 @@ function recordStep(
   },
 ): ResponseStep {
   const { callId, read, epoch, now, payload, checks } = record;
-  const { verdict, content, findings } = record.verdict;
+  const { verdict, content, findings, leftOut, handling, label, engines } = record.verdict;
   const { task, callsStream: stream, calls } = lane;
   const validated: ResponseValidated = {
     callId,
@@ -127,6 +131,7 @@ function recordStep(
     attempt: attempt.decided.attempt,
     verdict,
     findings: [...findings],
+    ...defined({ leftOut, handling, label, engines }),
     commitments: defined({ raw: read.raw.commitment, validated: content?.commitment }),
     requestDigest: read.requestDigest,
     epoch,
@@ -137,9 +142,19 @@ function recordStep(
   const links = { traceId: task.traceId, correlationId: callId, payload };
   const expected = calls.revision;
   const events = decided.value.map((fact, index) => sealFact(stream, expected + 1 + index, fact, links));
-  const shown = { callId, verdict, content: content && new JsonText(valueOf(content)), findings };
+  const held = isHeld(validated) ? (true as const) : undefined;
+  const shown = held === true || content === undefined ? undefined : new JsonText(valueOf(content));
   const answerAt = (position: bigint): ResponseAnswer =>
-    defined({ ...shown, rawDigest: read.rawDigest, position: String(position) });
+    defined({
+      callId,
+      verdict,
+      content: shown,
+      held,
+      findings,
+      leftOut,
+      rawDigest: read.rawDigest,
+      position: String(position),
+    });
   return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, answerAt };
 }
 
@@ -179,13 +194,4 @@ function outputSchemaOf({ decided }: AttemptState, capability: MaybeCapability):
   const known = capability?.versions.get(version);
   if (known === undefined || isUnenforced(known, operation, 'output')) return undefined;
   return ownValue(known.operations, operation)?.output;
-}
-
-/** Whether a directive has matched the allow since (lifted again or not), or the version may no longer be used. */
-function isStopped({ decided }: AttemptState, capability: MaybeCapability, view: ControlView): boolean {
-  const { host, taskId, capability: capabilityId, version, operation, basis } = decided;
-  const state = version === undefined ? undefined : capability?.versions.get(version);
-  if (state === undefined || lifecycleReason(state, host) !== undefined) return true;
-  const targets = targetsOf({ host, taskId, capabilityId, capability, version, operation });
-  return isVoid(view.directives().state, { epoch: basis['directives'] ?? 0, targets });
 }

@@ -78,8 +78,12 @@ export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = 
   CallDecided: callForm,
   CallRefused: callForm,
   ResponseValidated: {
-    schema: ResponseValidated.extend({ findings: z.array(z.strictObject(Finding.shape)) }),
-    of: (data) => data,
+    schema: ResponseValidated.extend({
+      findings: z.array(z.strictObject(Finding.shape)),
+      engines: Engines.optional(),
+    }),
+    of: ({ engines, ...data }) =>
+      defined({ ...data, engines: engines === undefined ? undefined : engineList(engines) }),
   },
   OutcomeRecorded: {
     // Of an event of version 1 the digest is a plain one, from which a short text could be guessed.

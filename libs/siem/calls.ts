@@ -2,7 +2,16 @@ import { defined } from '../kernel/defined.js';
 import type { EventOf } from '../streams/catalogue.js';
 import { countsOf, label } from './labels.js';
 import { ACTION, CLASSES, DISPOSITION, type Attributes, type Mapped, type Profile, type SeverityWord } from './ocsf.js';
-import { aiAgent, byHost, capabilityResource, endpoint, endUser, principal, UNKNOWN_CLOUD } from './parts.js';
+import {
+  aiAgent,
+  byHost,
+  byPrincipal,
+  capabilityResource,
+  endpoint,
+  endUser,
+  principal,
+  UNKNOWN_CLOUD,
+} from './parts.js';
 
 /** Decisions, verdicts on responses, and outcomes. */
 
@@ -118,13 +127,17 @@ const ofCall = (actor: string, data: { readonly callId: string; readonly taskId:
 
 export function response(event: EventOf<'ResponseValidated'>): Mapped {
   const { actor, data, traceId, id, time } = event;
-  const { verdict, findings, attempt, callId } = data;
-  const unmapped = {
+  const { verdict, handling, findings, leftOut = 0, label, attempt, callId } = data;
+  const isInstruction = handling !== undefined;
+  const unmapped = defined({
     attempt,
-    findings: findings.length,
+    handling,
+    level: label?.level,
+    categories: label?.categories,
+    findings: findings.length + leftOut,
     findings_by_kind: countsOf(findings.map(({ detector, kind }) => `${detector}:${kind}`)),
     findings_by_severity: countsOf(findings.map(({ severity }) => severity)),
-  };
+  });
   if (verdict === 'accepted') {
     return {
       class: apiActivity,
@@ -146,7 +159,7 @@ export function response(event: EventOf<'ResponseValidated'>): Mapped {
   return {
     class: detectionFinding,
     activity: detectionFinding.activities.create,
-    severity: verdict === 'quarantined' ? 'high' : 'medium',
+    severity: isInstruction ? 'high' : 'medium',
     message: `A response was ${verdict}.`,
     profiles: ['security_control', 'host'],
     attributes: {
@@ -164,6 +177,30 @@ export function response(event: EventOf<'ResponseValidated'>): Mapped {
       },
       evidences: [{ api: { operation: 'validate_response', service: SERVICE, request: { uid: callId } } }],
       unmapped,
+    },
+  };
+}
+
+/** The alert of the quarantine goes on: somebody has decided that the host may have the response. */
+export function release(event: EventOf<'ResponseReleased'>): Mapped {
+  const { actor, data, traceId } = event;
+  return {
+    class: apiActivity,
+    activity: [99, 'Release'],
+    severity: 'medium',
+    message: 'A held response was released.',
+    profiles: API_PROFILES,
+    attributes: {
+      action_id: ACTION.allowed,
+      disposition_id: DISPOSITION.allowed,
+      status_id: 1,
+      status_code: 'released',
+      ...byPrincipal(event),
+      ...endpoint(actor),
+      api: { operation: 'release_response', service: SERVICE, request: { uid: data.callId } },
+      ...UNKNOWN_CLOUD,
+      ...traceOf(traceId),
+      unmapped: { attempt: data.attempt, task: data.taskId },
     },
   };
 }

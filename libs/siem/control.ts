@@ -55,7 +55,7 @@ export const versionReviewed = (event: EventOf<'VersionReviewed'>): Mapped => {
   return managed(event, isApproved ? ACTIVITY.enable : named('Reject'), isApproved ? 'low' : 'informational', message, {
     ...ofVersion(event.data),
     status_code: event.data.verdict,
-    unmapped: { exceptions: event.data.exceptions.length },
+    unmapped: defined({ exceptions: event.data.exceptions.length, quarantine: event.data.quarantine }),
   });
 };
 

@@ -40,6 +40,7 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   CallDecided: calls.decision,
   CallRefused: calls.decision,
   ResponseValidated: calls.response,
+  ResponseReleased: calls.release,
   OutcomeRecorded: calls.outcome,
   InstanceSeen: control.instanceSeen,
   DirectiveAcknowledged: control.acknowledged,

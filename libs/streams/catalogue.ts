@@ -1,9 +1,15 @@
 import { callsDecider } from '../calls/decider.js';
-import { CallDecided, callsEventSchemas, OutcomeRecorded, refusalsEventSchemas } from '../calls/events.js';
+import {
+  CallDecided,
+  callsEventSchemas,
+  OutcomeRecorded,
+  refusalsEventSchemas,
+  ResponseValidated,
+} from '../calls/events.js';
 import { outcomeFromV1 } from '../calls/outcome.js';
 import { packDecided, unpackDecided, unpackVersion3 } from '../calls/recorded.js';
 import { capabilityDecider } from '../capability/decider.js';
-import { capabilityEventSchemas } from '../capability/events.js';
+import { capabilityEventSchemas, VersionReviewed } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
 import { categoryOf } from '../event-log/event.js';
 import {
@@ -49,7 +55,7 @@ export const families = {
     id: 'id',
     role: 'control',
     writers: ['control', 'decision-point'],
-    types: unchanged(capabilityEventSchemas),
+    types: { ...unchanged(capabilityEventSchemas), VersionReviewed: changed(VersionReviewed, widened) },
     decider: capabilityDecider,
   }),
   policy: foldedStreams('policy', {
@@ -97,6 +103,7 @@ export const families = {
     types: {
       ...unchanged(callsEventSchemas),
       CallDecided: decidedType,
+      ResponseValidated: changed(ResponseValidated, widened),
       OutcomeRecorded: changed(OutcomeRecorded, outcomeFromV1),
     },
     decider: callsDecider,

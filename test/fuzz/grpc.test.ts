@@ -42,6 +42,7 @@ const overHttp = (route: string, ids: (path: string[]) => object) => async (): P
 };
 const ofCall = (path: string[]): object => ({ callId: path[3] });
 const ofVersion = (path: string[]): object => ({ id: path[3], version: path[5] });
+const ofResponse = (path: string[]): object => ({ callId: path[3], taskId: path[4]?.split('=')[1] });
 const ofTask = (path: string[]): object => ({ taskId: path[3] });
 
 const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answered> }>> = {
@@ -49,6 +50,10 @@ const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answere
   'Decisions/ValidateResponse': {
     type: 'ValidateResponseRequest',
     make: overHttp('POST /v1/calls/:callId/response', ofCall),
+  },
+  'Decisions/GetResponse': {
+    type: 'GetResponseRequest',
+    make: overHttp('GET /v1/calls/:callId/response', ofResponse),
   },
   'Decisions/RecordOutcome': { type: 'RecordOutcomeRequest', make: overHttp('POST /v1/calls/:callId/outcome', ofCall) },
   'Tasks/Open': { type: 'OpenTaskRequest', make: overHttp('POST /v1/tasks', () => ({})) },

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Role } from '../../libs/vocabulary/words.js';
 import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.js';
 import { decide } from '../support/calls.js';
+import { heldCall, reviewedWith } from '../support/quarantine.js';
 import type { Answered, TestService } from '../support/service.js';
 import {
   activatePolicy,
@@ -78,6 +79,8 @@ export async function rightRequests(service: TestService): Promise<Rights> {
     const { callId } = await decide(service, task);
     return `/v1/calls/${callId}`;
   };
+  await reviewedWith(service, 'held-notes', 'hold');
+  const held = await heldCall(service, 'held-notes');
   const get = (who: Right['who'], path: string) => (): Right => ({ who, path });
   const post = (who: Role, path: string, body: () => Answered) => (): Right => ({ who, path, body: body() });
   // A task of its own: the trace of the other one grows with each call.
@@ -174,6 +177,12 @@ export async function rightRequests(service: TestService): Promise<Rights> {
         result: { content: [{ type: 'text', text: 'a note' }], structuredContent: { n: 1 } },
       },
     }),
+    'GET /v1/calls/:callId/response': get('host', `/v1/calls/${held.callId}/response?taskId=${held.taskId}`),
+    'POST /v1/calls/:callId/release': async () => {
+      const { callId, taskId } = await heldCall(service, 'held-notes');
+      return { who: 'reviewer', path: `/v1/calls/${callId}/release`, body: { taskId, reason } };
+    },
+    'GET /v1/responses': get('operator', '/v1/responses?state=held&limit=3'),
     'POST /v1/calls/:callId/outcome': async () => ({
       who: 'host',
       path: `${await call()}/outcome`,

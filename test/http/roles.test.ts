@@ -38,6 +38,9 @@ const TABLE = `
   GET    /v1/approvals                                         approver auditor
   GET    /v1/approvals/:id                                     host approver auditor
   POST   /v1/approvals/:id/decide                              approver
+  GET    /v1/calls/:callId/response                            host
+  POST   /v1/calls/:callId/release                             reviewer operator
+  GET    /v1/responses                                         reviewer operator
   POST   /v1/directives                                        operator
   POST   /v1/directives/:id/lift                               operator
   GET    /v1/directives                                        any

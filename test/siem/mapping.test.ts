@@ -142,10 +142,10 @@ test('a response that is held back is a finding that counts, and quotes nothing'
     ['quarantined', 3],
     ['rejected', 25],
   ] as const) {
-    const event = variant('ResponseValidated', { verdict, findings: [finding, finding, hostile] }, verdict);
+    const event = variant('ResponseValidated', { verdict, findings: [finding, finding, hostile], leftOut: 4 }, verdict);
     assert.deepEqual([event.type_uid, event['disposition_id']], [200_401, disposition]);
     const counts = event['unmapped'] as { findings: number; findings_by_kind: object };
-    assert.deepEqual([counts.findings, counts.findings_by_kind], [3, { 'schema:type': 2, other: 1 }]);
+    assert.deepEqual([counts.findings, counts.findings_by_kind], [7, { 'schema:type': 2, other: 1 }]);
     assert.doesNotMatch(JSON.stringify(event), /canary|previous/);
   }
 });

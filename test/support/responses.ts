@@ -3,7 +3,13 @@ import type { ResponseText } from '../../libs/decision-point/content-jobs.js';
 import type { DecisionEngines } from '../../libs/decision-point/engines.js';
 
 /** The limits of a test's responder. */
-export const RESPONSE_LIMITS = { maxBytes: 100_000, maxDepth: 32, maxParts: 100, lateMs: 3_600_000 };
+export const RESPONSE_LIMITS = {
+  maxBytes: 100_000,
+  maxDepth: 32,
+  maxParts: 100,
+  lateMs: 3_600_000,
+  quarantine: 'quote',
+} as const;
 
 const values = { most: 10_000 };
 

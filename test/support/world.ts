@@ -72,8 +72,9 @@ export async function approve(
   id = 'memory',
   version = '1.0.0',
   exceptions = ['signature_missing'],
+  quarantine?: 'quote' | 'hold' | 'refuse',
 ): Promise<Answered> {
-  const body = { verdict: 'approved', reason: 'looked at it', exceptions };
+  const body = { verdict: 'approved', reason: 'looked at it', exceptions, quarantine };
   return expecting(
     200,
     await service.call('reviewer', 'POST', `/v1/capabilities/${id}/versions/${version}/review`, body),

@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
+import { Handling } from '../../../libs/vocabulary/quarantine.js';
 import { Effect, Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
@@ -54,6 +55,7 @@ interface ReviewOptions {
   readonly reject?: boolean;
   readonly reason: string;
   readonly exception: readonly string[];
+  readonly quarantine?: string;
   readonly expectedRevision?: string;
   readonly yes?: boolean;
 }
@@ -69,6 +71,12 @@ function addReview(program: Command, world: World, exits: Exits): void {
     .option('--reject', 'it may not be used')
     .requiredOption('--reason <text>', 'why; it is part of the record')
     .option('--exception <code>', 'accept a weakness by name, see below (repeatable)', collect, [])
+    .addOption(
+      new Option(
+        '--quarantine <handling>',
+        'what becomes of responses that hold instructions: quoted as evidence, held until released, or refused',
+      ).choices(Handling.options),
+    )
     .option('--expected-revision <n>', 'only if the capability is still at this revision')
     .option('--yes', 'in a terminal: approve without showing the version and asking first');
   explainExceptions(review);
@@ -86,6 +94,7 @@ function addReview(program: Command, world: World, exits: Exits): void {
         verdict: options.approve === true ? 'approved' : 'rejected',
         reason: options.reason,
         exceptions: options.exception.length === 0 ? undefined : options.exception,
+        quarantine: options.quarantine,
         expectedRevision: options.expectedRevision === undefined ? undefined : Number(options.expectedRevision),
       }),
     );

@@ -75,7 +75,8 @@ function factsOf(file: CallFile): Fact[] {
     ],
     ['refusals', lines(call, 'refusals', (one) => `${at(one, 'path')} (${at(one, 'reason')})`)],
     ['response', responseText(call)],
-    ['findings', list(call, 'response', 'findings').map(findingText).join('; ')],
+    ['label of the response', labelText(call)],
+    ['findings', findingsText(call)],
     ['outcome', outcomeText(call)],
     ['record', dig(call, 'damaged') === true ? 'DAMAGED: a part of it, or of its basis, cannot be read' : ''],
     ['engines', at(call, 'engine') === 'engine_gone' ? 'gone: the evidence is shown as recorded' : ''],
@@ -141,7 +142,35 @@ function responseText(call: Json): string {
   const source = isJsonObject(label)
     ? `, labelled ${at(label, 'capability')}@${at(label, 'version')} ${named(at(label, 'operation'))}`
     : '';
-  return `${at(response, 'verdict')}${source}`;
+  return `${at(response, 'verdict')}${source}${handlingText(response)}`;
+}
+
+const HANDLINGS: ReadonlyMap<string, string> = new Map([
+  ['quote', ', delivered as marked evidence'],
+  ['hold', ', held until a release'],
+  ['refuse', ', refused because of an instruction'],
+]);
+
+/** The handling of a response that holds an instruction, and who released it. */
+function handlingText(response: Json): string {
+  const released = dig(response, 'released');
+  const by = isJsonObject(released)
+    ? `, released ${at(released, 'at')} by ${at(released, 'by')}: ${at(released, 'reason')}`
+    : '';
+  return `${HANDLINGS.get(at(response, 'handling')) ?? ''}${by}`;
+}
+
+/** The level of what the server sent, and the kinds of secrets and personal data in it. */
+function labelText(call: Json): string {
+  const level = at(call, 'response', 'label', 'level');
+  const categories = joined(call, 'response', 'label', 'categories');
+  return categories === '' ? level : `${level}: ${categories}`;
+}
+
+function findingsText(call: Json): string {
+  const leftOut = at(call, 'response', 'leftOut');
+  const more = leftOut === '' ? [] : [`and ${leftOut} more`];
+  return [...list(call, 'response', 'findings').map(findingText), ...more].join('; ');
 }
 
 function findingText(finding: Json): string {

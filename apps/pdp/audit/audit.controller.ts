@@ -13,6 +13,7 @@ import {
   replayTrace,
 } from '../../../libs/contract/audit.js';
 import { exportBundle } from '../../../libs/contract/bundle.js';
+import { listResponses } from '../../../libs/contract/responses.js';
 import { sampleCalls } from '../../../libs/contract/sample.js';
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import type { Principal } from '../edge/access.js';
@@ -85,6 +86,11 @@ export class AuditController {
   async tasks({ caller, query, page }: Asked<typeof findTasks>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
     return this.found(caller, { kind: 'tasks', query, now, page, stamp });
+  }
+
+  @Handles(listResponses, asWritten)
+  async responses({ caller, query, page }: Asked<typeof listResponses>): Promise<Written> {
+    return this.found(caller, { kind: 'responses', query, page, stamp: await this.index.stamp() });
   }
 
   @Handles(sampleCalls, asWritten)

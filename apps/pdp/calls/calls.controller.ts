@@ -1,5 +1,6 @@
 import { Controller, Inject } from '@nestjs/common';
 import { recordOutcome, validateResponse, type OutcomeAnswer } from '../../../libs/contract/calls.js';
+import { getResponse, releaseResponse, type ReleaseAnswer } from '../../../libs/contract/responses.js';
 import { Responder } from '../../../libs/decision-point/responder.js';
 import type { ResponseAnswer } from '../../../libs/decision-point/response.js';
 import type { Asked } from '../edge/asked.js';
@@ -14,6 +15,16 @@ export class CallsController {
   @Handles(validateResponse, responseText)
   async respond({ params, body, caller }: Asked<typeof validateResponse>): Promise<ResponseAnswer> {
     return unwrap(await this.responder.respond(params.callId, body, caller));
+  }
+
+  @Handles(getResponse, responseText)
+  async fetch({ params, query, caller }: Asked<typeof getResponse>): Promise<ResponseAnswer> {
+    return unwrap(await this.responder.fetch(params.callId, query.taskId, caller));
+  }
+
+  @Handles(releaseResponse)
+  async release({ params, body, caller }: Asked<typeof releaseResponse>): Promise<ReleaseAnswer> {
+    return unwrap(await this.responder.release({ ...params, ...body, caller }));
   }
 
   @Handles(recordOutcome)

@@ -273,6 +273,10 @@ const ANSWERS: [string, object][] = [
     },
   ],
   ['ValidateResponseResponse', { callId: uuid, verdict: 'rejected', findings: [], rawDigest: digest, position: '1' }],
+  [
+    'ValidateResponseResponse',
+    { callId: uuid, verdict: 'quarantined', findings: [], leftOut: 3, rawDigest: digest, position: '1', held: true },
+  ],
   ['RecordOutcomeResponse', { callId: uuid, position: '1' }],
   [
     'Approval',
@@ -316,6 +320,8 @@ const ANSWERS: [string, object][] = [
       purpose: '',
       scope: [{ capability: 'm', operations: [] }],
       status: 'open',
+      integrity: 'tainted',
+      taintedAt: 't',
     },
   ],
 ];
@@ -328,6 +334,7 @@ test('every type of the proto takes part in a round trip', () => {
   const seen = new Set([
     'GetApprovalRequest',
     'GetTaskRequest',
+    'GetResponseRequest',
     'AuthorizeStreamRequest',
     ...Object.keys(REQUESTS),
     ...ANSWERS.map(([type]) => type),

@@ -8,7 +8,7 @@ import type { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.j
 
 /** The requests of hosts, behind one gate. Stops never pass through it: a full service can still be disabled. */
 
-export type Responding = Pick<Responder, 'respond' | 'recordOutcome'>;
+export type Responding = Pick<Responder, 'respond' | 'fetch' | 'release' | 'recordOutcome'>;
 export type TaskKeeping = Pick<Tasks, 'open' | 'close' | 'get'>;
 
 /** A response is held three times: as its text, in its canonical form and as its envelope. */
@@ -34,6 +34,8 @@ export const gatedResponder = (inner: Responding, gate: Gate, texts: FairShareLi
         hold.end();
       }
     }),
+  fetch: (callId, taskId, caller) => gate.run((aside) => inner.fetch(callId, taskId, caller, aside)),
+  release: (release) => inner.release(release),
   recordOutcome: (...asked) => gate.run(() => inner.recordOutcome(...asked)),
 });
 

@@ -1,6 +1,7 @@
 import { Command } from '@nestjs/cqrs';
 import type { CapabilityRegistration, VersionProposal } from '../../../libs/capability/manifest.js';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
+import type { Handling } from '../../../libs/vocabulary/quarantine.js';
 import type { ExceptionCode, ReviewVerdict } from '../../../libs/vocabulary/words.js';
 import type { Principal } from '../edge/access.js';
 
@@ -20,6 +21,7 @@ export type RegistryRequest = { readonly capability: string } & (
       readonly verdict: ReviewVerdict;
       readonly reason: string;
       readonly exceptions: readonly ExceptionCode[];
+      readonly quarantine?: Handling | undefined;
       readonly expectedRevision?: number | undefined;
     }
   | {

@@ -92,8 +92,8 @@ function commandOf(
     case 'propose':
       return { type: 'propose', proposal: proposed(prepared), actor, time };
     case 'review': {
-      const { version, verdict, reason, exceptions } = request;
-      return { type: 'review', version, verdict, reason, exceptions, actor, time };
+      const { version, verdict, reason, exceptions, quarantine } = request;
+      return { type: 'review', version, verdict, reason, exceptions, quarantine, actor, time };
     }
     case 'amend': {
       const { version, add, remove, reason } = request;

@@ -76,6 +76,7 @@ export async function openDecisions(
     maxDepth: limits.jsonDepth,
     maxParts: MAX_RESPONSE_PARTS,
     lateMs: settings.responseMs,
+    quarantine: settings.quarantine,
   });
   const approver = new Approver(point);
   const waits = new ApprovalWaits();

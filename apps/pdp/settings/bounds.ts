@@ -1,3 +1,4 @@
+import { Handling } from '../../../libs/vocabulary/quarantine.js';
 import { setting, whole } from './setting.js';
 
 /** How much may be in progress at once. Excess load is rejected immediately, before any work is done. */
@@ -68,6 +69,13 @@ export const RESPONSES = {
     '3600000',
     'How long after its allow a response is delivered, in milliseconds. A later one is `rejected` as `late`.',
     'If it is long, a response reaches an agent after operators believe that the call is over.',
+  ),
+  quarantine: setting(
+    'SALLYPORT_QUARANTINE',
+    Handling,
+    'quote',
+    'The handling of a response that holds an instruction, if the review of its version names none: `quote` delivers it as marked evidence, `hold` waits for a release, `refuse` delivers nothing.',
+    'No detector finds every instruction. With `quote`, agents still read what it found, as evidence.',
   ),
 };
 

@@ -50,7 +50,7 @@ export class TasksController {
     return this.viewOf(lane, position);
   }
 
-  private viewOf({ task, content }: TaskLane, position: bigint | undefined): TaskView {
-    return taskView(task, content, this.time.now(), position);
+  private viewOf({ task, content, calls }: TaskLane, position: bigint | undefined): TaskView {
+    return taskView(task, content, this.time.now(), { position, taintedAt: calls.taintedAt });
   }
 }

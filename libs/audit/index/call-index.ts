@@ -52,6 +52,7 @@ export class CallIndex implements IndexReading {
   readonly ends = this.queries.ends;
   readonly tasks = this.queries.tasks;
   readonly approvals = this.queries.approvals;
+  readonly taints = this.queries.taints;
   readonly blocks = this.queries.blocks;
 
   private constructor(

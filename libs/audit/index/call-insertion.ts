@@ -31,7 +31,14 @@ const Opened = z.object({
 });
 /** `TaskClosed` and `TaskShredded`. */
 const Closed = z.object({ taskId: z.string() });
-const Answered = z.object({ callId: z.string(), taskId: z.string(), attempt: z.int() });
+const Answered = z.object({
+  callId: z.string(),
+  taskId: z.string(),
+  attempt: z.int(),
+  verdict: z.string(),
+  handling: z.string().optional(),
+});
+const Released = z.object({ callId: z.string(), taskId: z.string(), attempt: z.int() });
 const Ended = z.object({ callId: z.string(), taskId: z.string() });
 const OfVersion = z.object({
   capability: z.string(),
@@ -72,6 +79,8 @@ export class CallInsertion {
         return this.addCall(event, position, event.type === 'CallRefused');
       case 'ResponseValidated':
         return this.addResponse(event);
+      case 'ResponseReleased':
+        return this.addRelease(event);
       case 'OutcomeRecorded':
         return this.addOutcome(event);
       case 'ApprovalRequested':
@@ -155,8 +164,17 @@ export class CallInsertion {
   private addResponse(event: Event): void {
     const parsed = Answered.safeParse(event.data);
     if (!parsed.success) return;
+    const { callId, taskId, attempt, verdict, handling } = parsed.data;
+    const held = verdict === 'quarantined' && handling === 'hold' ? 1 : null;
+    if (handling !== undefined) this.sql.taint.run(toMs(event.time), this.names.of(taskId));
+    this.sql.addResponse.run(event.revision, held, idBytes(callId), this.names.of(taskId), attempt);
+  }
+
+  private addRelease(event: Event): void {
+    const parsed = Released.safeParse(event.data);
+    if (!parsed.success) return;
     const { callId, taskId, attempt } = parsed.data;
-    this.sql.addResponse.run(event.revision, idBytes(callId), this.names.of(taskId), attempt);
+    this.sql.addRelease.run(event.revision, idBytes(callId), this.names.of(taskId), attempt);
   }
 
   /** An outcome belongs to the latest attempt that was allowed before it. */
@@ -223,6 +241,7 @@ const statementsOf = (db: DatabaseSync) => ({
   addTask: db.prepare(
     'INSERT OR IGNORE INTO tasks (task, host, user, agent, opened_ms, expires_ms) VALUES (?, ?, ?, ?, ?, ?)',
   ),
+  taint: db.prepare('UPDATE tasks SET tainted_ms = ? WHERE task = ? AND tainted_ms IS NULL'),
   closeTask: db.prepare('UPDATE tasks SET closed_ms = ? WHERE task = ?'),
   shredTask: db.prepare('UPDATE tasks SET shredded_ms = ? WHERE task = ?'),
   addPin: db.prepare('INSERT OR IGNORE INTO pins (version, host, expires_ms, task) VALUES (?, ?, ?, ?)'),
@@ -239,7 +258,12 @@ const statementsOf = (db: DatabaseSync) => ({
   ),
   decideApproval: db.prepare('UPDATE approvals SET verdict = ?, decided = ? WHERE approval = ?'),
   useApproval: db.prepare('UPDATE approvals SET used = 1 WHERE approval = ?'),
-  addResponse: db.prepare('UPDATE calls SET response = ? WHERE call = ? AND task = ? AND attempt = ? AND refused = 0'),
+  addResponse: db.prepare(
+    'UPDATE calls SET response = ?, held = ? WHERE call = ? AND task = ? AND attempt = ? AND refused = 0',
+  ),
+  addRelease: db.prepare(
+    'UPDATE calls SET released = ?, held = NULL WHERE call = ? AND task = ? AND attempt = ? AND refused = 0',
+  ),
   addOutcome: db.prepare(
     `UPDATE calls SET outcome = ? WHERE seq = (
        SELECT seq FROM calls WHERE call = ? AND task = ? AND decision = ? AND refused = 0 ORDER BY seq DESC LIMIT 1)`,

@@ -33,6 +33,8 @@ export interface CallFilter {
   readonly reason?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
+  /** Calls whose response is held now, or was held and is released. */
+  readonly held?: 'held' | 'released' | undefined;
   /** The status that the version has now. */
   readonly reviewStatus?: VersionStatus | undefined;
 }
@@ -87,12 +89,13 @@ export interface Place {
   readonly seq: number;
 }
 
-/** The place of an attempt in the log, and the revisions of its response and its outcome in the same stream. */
+/** The place of an attempt in the log, and the revisions of its response, its release and its outcome in the same stream. */
 export interface Reference {
   readonly position: bigint;
   readonly stream: string;
   readonly revision: number;
   readonly response?: number;
+  readonly released?: number;
   readonly outcome?: number;
 }
 

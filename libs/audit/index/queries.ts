@@ -8,7 +8,7 @@ import type { CallFilter, FoundCalls, Place } from './messages.js';
 import { nameOf } from './names.js';
 import type { IndexQueries } from './reading.js';
 import { COLUMNS, NAMED, referenceOf, references } from './references.js';
-import { findTasks } from './task-queries.js';
+import { findTaints, findTasks } from './task-queries.js';
 
 type Answering = { readonly [Name in keyof IndexQueries]: (db: DatabaseSync, ...asked: never[]) => unknown };
 
@@ -41,6 +41,7 @@ const QUERIES: Answering = {
   },
   tasks: findTasksOf,
   approvals: findApprovals,
+  taints: findTaints,
   blocks: findBlocks,
 };
 
@@ -138,6 +139,8 @@ function conditionsOf(db: DatabaseSync, filter: OneFilter): CallConditions | und
     }
   };
   if (filter.call !== undefined) conditions.equal('c.call', idBytes(filter.call));
+  if (filter.held === 'held') conditions.add('c.held = 1');
+  if (filter.held === 'released') conditions.add('c.released IS NOT NULL');
   named('task', 'trace');
   for (const column of ['user', 'agent'] as const) {
     const id = ids[column];

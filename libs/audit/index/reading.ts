@@ -1,3 +1,4 @@
+import type { Instant } from '../../kernel/time.js';
 import type {
   ApprovalFilter,
   FoundApprovals,
@@ -30,6 +31,8 @@ export interface IndexQueries {
   tasks(filter: TaskListFilter, limit: number, before?: Place): FoundTasks;
   /** Approvals that fulfil all of a filter's conditions, the newest first. */
   approvals(filter: ApprovalFilter, limit: number, before?: Place): FoundApprovals;
+  /** When a response of each of these tasks first held an instruction. */
+  taints(taskIds: readonly string[]): readonly (Instant | undefined)[];
   /** The parts of the log after a position that can hold such an event, in order: at most `limit`. */
   blocks(filter: BlockFilter, after: bigint, limit: number): readonly BlockRange[];
 }
@@ -77,6 +80,7 @@ export function readingBy(ask: Ask): Omit<IndexReading, 'asOf'> {
     ends: by('ends'),
     tasks: by('tasks'),
     approvals: by('approvals'),
+    taints: by('taints'),
     blocks: by('blocks'),
   };
 }

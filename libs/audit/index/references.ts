@@ -4,7 +4,7 @@ import type { Reference } from './messages.js';
 
 const STREAM = "iif(c.refused = 0, 'calls-' || task.name, 'refusals-' || host.name) AS stream";
 /** The columns of `referenceOf`, of calls as `c`. */
-export const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, c.response, c.outcome, ${STREAM}`;
+export const COLUMNS = `c.seq, c.time_ms, CAST(c.position AS TEXT) AS position, c.revision, c.response, c.released, c.outcome, ${STREAM}`;
 export const NAMED = 'JOIN names task ON task.id = c.task JOIN names host ON host.id = c.host';
 
 /** The calls with these numbers, in order of the log. */
@@ -28,12 +28,13 @@ export function references(
 }
 
 export const referenceOf = (row: Readonly<Record<string, unknown>>): Reference => {
-  const { response, outcome } = row;
+  const { response, released, outcome } = row;
   return defined({
     position: BigInt(row['position'] as string),
     stream: String(row['stream']),
     revision: Number(row['revision']),
     response: typeof response === 'number' ? response : undefined,
+    released: typeof released === 'number' ? released : undefined,
     outcome: typeof outcome === 'number' ? outcome : undefined,
   });
 };

@@ -20,7 +20,8 @@ const SCHEMA = `
   CREATE TABLE policies (revision INTEGER PRIMARY KEY, active INTEGER NOT NULL) STRICT;
   CREATE TABLE tasks (
     task INTEGER PRIMARY KEY, host INTEGER NOT NULL, user INTEGER NOT NULL, agent INTEGER NOT NULL,
-    opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER, shredded_ms INTEGER
+    opened_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, closed_ms INTEGER, shredded_ms INTEGER,
+    tainted_ms INTEGER
   ) STRICT;
   CREATE INDEX tasks_by_time ON tasks (opened_ms);
   CREATE INDEX tasks_by_end ON tasks (coalesce(closed_ms, expires_ms), task) WHERE shredded_ms IS NULL;
@@ -36,7 +37,8 @@ const SCHEMA = `
     trace INTEGER NOT NULL, refused INTEGER NOT NULL, capability INTEGER NOT NULL, version INTEGER,
     operation INTEGER NOT NULL, decision INTEGER NOT NULL, reason INTEGER NOT NULL, user INTEGER, agent INTEGER,
     policy INTEGER,
-    response INTEGER, outcome INTEGER -- revisions in the stream of the call
+    response INTEGER, released INTEGER, outcome INTEGER, -- revisions in the stream of the call
+    held INTEGER -- 1 while its response is held
   ) STRICT;
   CREATE INDEX calls_by_time ON calls (time_ms);
   CREATE INDEX calls_by_call ON calls (call);
@@ -48,6 +50,8 @@ const SCHEMA = `
   CREATE INDEX calls_by_operation ON calls (operation, time_ms);
   CREATE INDEX calls_by_policy ON calls (policy, time_ms);
   CREATE INDEX calls_by_reason ON calls (reason, time_ms);
+  CREATE INDEX calls_held ON calls (time_ms) WHERE held = 1;
+  CREATE INDEX calls_released ON calls (time_ms) WHERE released IS NOT NULL;
   CREATE INDEX refusals_by_trace ON calls (trace, seq) WHERE refused = 1;
   CREATE TABLE approvals (
     seq INTEGER PRIMARY KEY, approval BLOB NOT NULL UNIQUE, time_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,

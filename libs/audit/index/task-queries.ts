@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { toInstant, type Instant } from '../../kernel/time.js';
 import { Conditions } from './conditions.js';
 import type { FoundTasks, IndexRequest, Place, TaskListFilter, UnshreddedFilter } from './messages.js';
 import { nameOf, versionOf } from './names.js';
@@ -33,6 +34,15 @@ export function findTasks(
   return rows.length > limit && last !== undefined
     ? { taskIds, next: { timeMs: Number(last['opened_ms']), seq: Number(last['task']) } }
     : { taskIds };
+}
+
+/** When each of these tasks was tainted. */
+export function findTaints(db: DatabaseSync, taskIds: readonly string[]): (Instant | undefined)[] {
+  const find = db.prepare('SELECT t.tainted_ms FROM tasks t JOIN names n ON n.id = t.task WHERE n.name = ?');
+  return taskIds.map((taskId) => {
+    const ms = find.get(taskId)?.['tainted_ms'];
+    return typeof ms === 'number' ? toInstant(ms) : undefined;
+  });
 }
 
 /** Tasks that were not shredded, those that ended first before the others. */

@@ -4,6 +4,7 @@ import { CallAudit } from '../../../../libs/audit/calls.js';
 import { positionCursor } from '../../../../libs/audit/cursor.js';
 import { DirectiveHistory } from '../../../../libs/audit/directive-history.js';
 import { readEvents } from '../../../../libs/audit/events.js';
+import { heldResponses } from '../../../../libs/audit/held-responses.js';
 import { IndexFileReader } from '../../../../libs/audit/index/file-reader.js';
 import { IndexUnavailable } from '../../../../libs/audit/index/reading.js';
 import { CALL_FORMATS, EVENT_FORMATS, type PageFormat } from '../../../../libs/audit/list-formats.js';
@@ -55,22 +56,17 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
           await oneCall({ ...sources, index: index.at(request.stamp) }, request.callId, request.task),
           (bytes) => bytes,
         );
-      case 'calls': {
-        const { query, page, isFirst, stamp } = request;
-        const { format = 'json', ...conditions } = query;
-        const audit = new CallAudit(log, keys, engines, index.at(stamp), directives);
-        const found = await audit.find(conditions, page.limit, page.cursor);
-        return listed(found, CALL_FORMATS[format], isFirst);
-      }
-      case 'tasks': {
-        const { query, now, page, stamp } = request;
-        return replyOf(await new TaskAudit(log, index.at(stamp), keys).find(query, now, page.limit, page.cursor), utf8);
-      }
+      case 'calls':
+        return listedCalls(new CallAudit(log, keys, engines, index.at(request.stamp), directives), request);
+      case 'tasks':
+        return replyOf(await new TaskAudit(log, index.at(request.stamp), keys).find(request), utf8);
       case 'approvals': {
         const { query, now, page, stamp } = request;
         const audit = new ApprovalAudit(log, index.at(stamp), keys);
         return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
       }
+      case 'responses':
+        return replyOf(await heldResponses({ log, index: index.at(request.stamp) }, request), utf8);
       case 'sample': {
         const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
         return answer(utf8(await sampler.sample(request.query)));
@@ -103,6 +99,14 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       log.release();
     },
   };
+}
+
+async function listedCalls(
+  audit: CallAudit,
+  { query, page, isFirst }: Extract<AuditRequest, { kind: 'calls' }>,
+): Promise<AuditReply> {
+  const { format = 'json', ...conditions } = query;
+  return listed(await audit.find(conditions, page.limit, page.cursor), CALL_FORMATS[format], isFirst);
 }
 
 const utf8 = (value: unknown): Buffer<ArrayBuffer> => utf8Of([JSON.stringify(value)]);

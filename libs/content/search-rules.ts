@@ -1,0 +1,30 @@
+import type { Digest } from '../kernel/digest.js';
+import { CURRENT_PACK, packOf, type Pack } from './detect/packs.js';
+import type { InstructionRules } from './instructions/finding.js';
+import { currentInstructionRules } from './instructions/released.js';
+
+/** The rules that responses are searched by. Both are data with a digest, which the record names. */
+export interface SearchRules {
+  readonly instructions: Pick<InstructionRules, 'digest' | 'find'>;
+  readonly pack: Pick<Pack, 'digest' | 'detect'>;
+}
+
+/** The digests of rules, as a record names them. */
+export interface SearchEngines {
+  readonly instructions: Digest;
+  readonly pack: Digest;
+}
+
+/** The rules of today. */
+export function currentRules(): SearchRules {
+  const pack = packOf(CURRENT_PACK);
+  if (pack === undefined) throw new Error('the current rule pack is missing');
+  return { instructions: currentInstructionRules(), pack };
+}
+
+/** The rules with these digests; undefined if the project does not have them. */
+export function rulesOf({ instructions, pack }: SearchEngines): SearchRules | undefined {
+  const current = currentInstructionRules();
+  const known = packOf(pack);
+  return current.digest === instructions && known !== undefined ? { instructions: current, pack: known } : undefined;
+}

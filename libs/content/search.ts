@@ -1,0 +1,124 @@
+import { boundedPointer } from './bounded-pointer.js';
+import type { Span } from './edited-text.js';
+import type { RawPart } from './parts.js';
+import type { CallContext } from './instructions/finding.js';
+import type { SearchRules } from './search-rules.js';
+import type { Finding } from './shapes.js';
+import { textsOf, type Piece, type SearchText, type TextPlace } from './texts.js';
+import { Level } from '../vocabulary/words.js';
+
+/** Findings that are recorded and answered of one response, the most severe ones. Further ones are counted. */
+export const MAX_FINDINGS = 64;
+/** Exact hits of one text that each further one is compared with: an echo that is missed counts twice. */
+const MAX_COMPARED = 64;
+/** Categories that a label names. */
+const MAX_CATEGORIES = 64;
+
+/** Something that a detector found, at its place. */
+export interface Hit {
+  readonly place: TextPlace;
+  /** In the raw text at the place. */
+  readonly span: Span;
+  readonly detector: string;
+  readonly kind: string;
+  readonly severity: Finding['severity'];
+}
+
+export interface SearchOutcome {
+  /** Every hit, the most severe ones first, else in the order of the document. */
+  readonly hits: readonly Hit[];
+  /** The highest level of the secrets and personal data in it; undefined if there are none. */
+  readonly level: Level | undefined;
+  readonly categories: string[];
+}
+
+const SEVERITIES = { high: 0, low: 1, info: 2 } as const;
+
+/** Searches every text of a response for instructions, secrets and personal data. Throws what a detector throws. */
+export function searchParts(
+  parts: readonly RawPart[],
+  { instructions, pack }: SearchRules,
+  context: CallContext,
+): SearchOutcome {
+  const hits: Hit[] = [];
+  const categories = new Set<string>();
+  let level: Level | undefined;
+  for (const searched of textsOf(parts)) {
+    for (const { detector, kind, span, severity } of instructions.find(searched.text, context))
+      hits.push(...placed(searched, span, { detector, kind, severity }));
+    for (const { start, end, type, level: detected } of pack.detect(searched.text)) {
+      const kind = type.startsWith('secret:') ? 'secret' : 'pii';
+      hits.push(...placed(searched, [start, end], { detector: type, kind, severity: 'info' }));
+      categories.add(type);
+      level = higherOf(level, detected);
+    }
+  }
+  return { hits: inOrder(withoutEchoes(hits)), level, categories: [...categories].sort().slice(0, MAX_CATEGORIES) };
+}
+
+/** The higher one of two levels. */
+export function higherOf(one: Level | undefined, other: Level): Level {
+  return one !== undefined && Level.options.indexOf(one) >= Level.options.indexOf(other) ? one : other;
+}
+
+/** A finding of a text that is put together belongs to each place that it touches. */
+function placed({ pieces }: SearchText, span: Span, what: Pick<Hit, 'detector' | 'kind' | 'severity'>): Hit[] {
+  return piecesIn(pieces, span).map(({ at, length, place }) => ({
+    ...what,
+    place,
+    span: place.within ?? [Math.max(0, span[0] - at), Math.min(length, span[1] - at)],
+  }));
+}
+
+/** The pieces that share a character with a span. They are in order, so the first one is found by halves. */
+function piecesIn(pieces: readonly Piece[], [start, end]: Span): Piece[] {
+  let [low, high] = [0, pieces.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { at, length } = pieces[middle] as Piece;
+    if (at + length <= start) low = middle + 1;
+    else high = middle;
+  }
+  const touched: Piece[] = [];
+  for (let index = low; index < pieces.length; index += 1) {
+    const piece = pieces[index] as Piece;
+    if (piece.at >= end) break;
+    if (piece.length > 0) touched.push(piece);
+  }
+  return touched;
+}
+
+const keyOf = ({ place: { part, ordinal }, kind }: Hit): string => `${part} ${ordinal} ${kind}`;
+
+/** A string of JSON was read again without its escapes. A hit that it had before, with an exact span, counts once. */
+function withoutEchoes(hits: readonly Hit[]): readonly Hit[] {
+  if (hits.every(({ place }) => place.within === undefined)) return hits;
+  const exact = new Map<string, Hit[]>();
+  for (const hit of hits) {
+    if (hit.place.within !== undefined) continue;
+    const known = exact.get(keyOf(hit)) ?? [];
+    exact.set(keyOf(hit), known);
+    if (known.length < MAX_COMPARED) known.push(hit);
+  }
+  const echoes = new Set<string>();
+  return hits.filter((hit) => {
+    if (hit.place.within === undefined) return true;
+    const [start, end] = hit.span;
+    const isKnown = ({ span, severity }: Hit) =>
+      span[0] < end && start < span[1] && SEVERITIES[severity] <= SEVERITIES[hit.severity];
+    if (exact.get(keyOf(hit))?.some(isKnown) === true) return false;
+    const key = `${keyOf(hit)} ${start} ${hit.detector}`;
+    if (echoes.has(key)) return false;
+    echoes.add(key);
+    return true;
+  });
+}
+
+const inOrder = (hits: readonly Hit[]): readonly Hit[] =>
+  hits.toSorted((a, b) => SEVERITIES[a.severity] - SEVERITIES[b.severity]);
+
+/** A hit as it is recorded and answered. */
+export function findingOf({ place, span, detector, kind, severity }: Hit): Finding {
+  const path = boundedPointer(place.path());
+  return { detector, kind, path, span: [...span], severity, ...(place.isKey ? { key: true as const } : {}) };
+}

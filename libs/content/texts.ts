@@ -1,0 +1,137 @@
+import { isJsonObject, type Json } from '../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import type { Span } from './edited-text.js';
+import type { RawPart } from './parts.js';
+import { escapedStrings } from './escaped-strings.js';
+
+/** The place of a text in a response. */
+export interface TextPlace {
+  /** The index of its part. */
+  readonly part: number;
+  /** Of a structured part: its number among all strings and keys, each key before its member. Else 0. */
+  readonly ordinal: number;
+  readonly path: () => JsonPointer;
+  /** The text is the name of a member, and `path` points to the member. */
+  readonly isKey: boolean;
+  /** The text is a string of JSON inside of another text: the span of that string, in the text at this place. */
+  readonly within?: Span;
+}
+
+/** A text of a place, from `at` on in the text that is searched. */
+export interface Piece {
+  readonly at: number;
+  readonly length: number;
+  readonly place: TextPlace;
+}
+
+/** A text to search, and the places that it was put together from, in order. */
+export interface SearchText {
+  readonly text: string;
+  readonly pieces: readonly Piece[];
+}
+
+/** A string up to this length is searched together with its neighbours, so that an instruction cannot be cut up. */
+const SHORT = 256;
+/** A text that is put together ends once it has this length, so that it is searched like other texts. */
+const JOINED = 4096;
+
+/**
+ * Every text of the parts of a response: text parts, strings and keys at any depth, strings of JSON inside of texts, and
+ * bytes that are UTF-8. Short strings of one part are put together, a line for each, as `key: value`.
+ */
+export function* textsOf(parts: readonly RawPart[]): Generator<SearchText> {
+  for (const [index, part] of parts.entries()) {
+    if (part.isOurs === true) continue;
+    if (part.type === 'structured') {
+      yield* structuredTexts(part.value, part.path, index);
+      continue;
+    }
+    const text = part.type === 'text' ? part.text : utf8In(part.data);
+    if (text === undefined) continue;
+    yield* wholeTexts(text, { part: index, ordinal: 0, path: () => part.path, isKey: false });
+  }
+}
+
+/** The text of bytes in base64; undefined if they are not UTF-8. */
+function utf8In(data: string): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(data, 'base64'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** One text, and the strings of JSON inside of it. */
+function* wholeTexts(text: string, place: TextPlace): Generator<SearchText> {
+  yield { text, pieces: [{ at: 0, length: text.length, place }] };
+  for (const { text: inner, span } of escapedStrings(text)) {
+    yield { text: inner, pieces: [{ at: 0, length: inner.length, place: { ...place, within: span } }] };
+  }
+}
+
+/** The path of a string, from its end to its root. */
+interface Step {
+  readonly parent: Step | undefined;
+  readonly segment: string | number;
+}
+
+const pathOf = (root: JsonPointer, step: Step | undefined): JsonPointer =>
+  step === undefined ? root : `${pathOf(root, step.parent)}${pointerTo(step.segment)}`;
+
+/** The strings and keys of a value, in the order of `mapStrings`. */
+function* structuredTexts(value: Json, root: JsonPointer, part: number): Generator<SearchText> {
+  let joined = new JoinedText();
+  let ordinal = 0;
+  for (const { text, step, isKey } of stringsIn(value, undefined)) {
+    const place = { part, ordinal, path: () => pathOf(root, step), isKey };
+    ordinal += 1;
+    if (text.length > SHORT) yield* wholeTexts(text, place);
+    else joined.add(text, place);
+    if (text.length <= SHORT && text.includes('\\')) yield* [...wholeTexts(text, place)].slice(1);
+    if (joined.length < JOINED) continue;
+    yield joined.done();
+    joined = new JoinedText();
+  }
+  if (joined.length > 0) yield joined.done();
+}
+
+interface Found {
+  readonly text: string;
+  readonly step: Step | undefined;
+  readonly isKey: boolean;
+}
+
+function* stringsIn(value: Json, step: Step | undefined): Generator<Found> {
+  if (typeof value === 'string') yield { text: value, step, isKey: false };
+  if (typeof value !== 'object' || value === null) return;
+  if (!isJsonObject(value)) {
+    for (const [index, item] of value.entries()) yield* stringsIn(item, { parent: step, segment: index });
+    return;
+  }
+  for (const [key, member] of Object.entries(value)) {
+    const below = { parent: step, segment: key };
+    yield { text: key, step: below, isKey: true };
+    yield* stringsIn(member, below);
+  }
+}
+
+/** Strings of a document, a line for each. */
+class JoinedText {
+  private text = '';
+  private readonly pieces: Piece[] = [];
+
+  get length(): number {
+    return this.text.length;
+  }
+
+  add(text: string, place: TextPlace): void {
+    const last = this.pieces.at(-1);
+    if (last !== undefined) this.text += last.place.isKey && !place.isKey ? ': ' : '\n';
+    this.pieces.push({ at: this.text.length, length: text.length, place });
+    this.text += text;
+  }
+
+  done(): SearchText {
+    return { text: this.text, pieces: this.pieces };
+  }
+}

@@ -1,0 +1,42 @@
+import { isHeld, type AttemptState, type CallState } from '../calls/decider.js';
+import type { ControlView } from '../control/control-view.js';
+import type { StreamCheck } from '../event-log/port.js';
+import { rejected, type Verdict } from './content-jobs.js';
+import { isStopped } from './stopped.js';
+import type { TaskLane } from './task-lane.js';
+
+/** The delivery of a recorded response: its content, nothing until somebody releases it, or a rejection. */
+export type Delivery = 'content' | 'held' | Verdict;
+
+/** A delivery, and the checks that hold when it is answered. */
+export interface PlannedDelivery {
+  readonly delivery: Delivery;
+  readonly checks: readonly StreamCheck[];
+}
+
+/**
+ * The delivery that a recorded response may have now. `rechecks`: the answer was not given before, so a stop since the
+ * allow rejects it, and so does the end of the task. A held response is always checked again.
+ */
+export function planDelivery(
+  view: ControlView,
+  lane: TaskLane,
+  call: CallState,
+  attempt: AttemptState,
+  rechecks: boolean,
+): PlannedDelivery {
+  const held = call.response !== undefined && isHeld(call.response.validated);
+  if (held && call.released === undefined) return { delivery: 'held', checks: [] };
+  if (!held && !rechecks) return { delivery: 'content', checks: [] };
+  const capability = view.capability(attempt.decided.capability);
+  const checks = stopChecks(view, attempt);
+  if (isStopped(attempt, capability.state, view)) return { delivery: rejected('directives', 'disabled'), checks };
+  if (lane.task.closed) return { delivery: rejected('response', 'late'), checks };
+  return { delivery: 'content', checks };
+}
+
+/** The revisions by which `isStopped` was answered. */
+export const stopChecks = (view: ControlView, { decided: { capability } }: AttemptState): readonly StreamCheck[] => [
+  { stream: 'directives', expected: view.directives().revision },
+  { stream: `capability-${capability}`, expected: view.capability(capability).revision },
+];
