@@ -51,7 +51,9 @@ function times(): void {
       return Number(process.hrtime.bigint() - before) / 1e6;
     });
   round();
-  const sorted = round().sort((a, b) => a - b);
+  // The best of three for each text: other work on the machine is no part of it.
+  const rounds = [round(), round(), round()];
+  const sorted = pages.map((_, page) => Math.min(...rounds.map((all) => all[page] ?? 0))).sort((a, b) => a - b);
   const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
   console.log(
     `\nSecrets and personal data, 4 KiB: median ${at(0.5)} ms, p99 ${at(0.99)} ms, of ${sorted.length} texts`,

@@ -25,6 +25,7 @@ test('spans are places of the original text, however it is written', () => {
     ['４１１１ 1111 1111 1111 full width', '[redacted pii:card] full width'],
     ['41\u200b11111111111111 zero width', '[redacted pii:card] zero width'],
     ['bob%40example.org', '[redacted pii:email]'],
+    [`C:\\npm_${'a1B2c3D4e5F6'.repeat(3)}`, 'C:\\[redacted secret:npm_token]'],
     ['5678 is no card', '5678 is no card'],
   ] as const;
   for (const [text, expected] of cases) assert.equal(cleaned(text), expected);

@@ -85,6 +85,7 @@ const NO_SECRETS = [
   '-----BEGIN PRIVATE KEY----- is the header of a key',
   '-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----',
   'Authorization: Bearer <token>',
+  `aws_secret_access_key = ${'A1'.repeat(20)}`,
   'import auth "github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"',
 ];
 
