@@ -156,6 +156,7 @@ export async function startServer(service: Service, logger: Logger): Promise<Ser
     scraped.close();
     readiness.drain();
     service.feed.watches.drain();
+    service.decisions.waits.drain();
     const slow = setTimeout(() => server.server.closeAllConnections(), DRAIN_MS);
     await Promise.all([app.close().finally(() => clearTimeout(slow)), grpc.close(DRAIN_MS)]);
     connections.stop();

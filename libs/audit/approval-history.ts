@@ -72,7 +72,7 @@ const mayConcern = ({ type, json }: RecordedEvent): boolean =>
   type === 'ApprovalRequested' ||
   type === 'ApprovalDecided' ||
   (type === 'CallDecided' && json.includes('"approval":')) ||
-  (type === 'ResponseValidated' && !json.includes('"accepted"'));
+  (type === 'ResponseValidated' && json.includes('"handling":'));
 
 function added<Value>(lists: Map<string, From<Value>[]>, key: string, revision: number, value?: Value): void {
   if (value === undefined) return;

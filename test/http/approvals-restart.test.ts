@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
 import { addApprover, decideApproval } from '../support/approvals.js';
 import { decide } from '../support/calls.js';
 import { startService, type Answered } from '../support/service.js';
@@ -31,4 +32,17 @@ test('requests, grants and uses are the same after a restart', async () => {
   } finally {
     await third.stop();
   }
+});
+
+test('a service that goes away ends the waits for approvals', async () => {
+  const service = await startService();
+  await readyWorld(service);
+  const task = await openTask(service, { approve: { effects: ['write'], by: 'other' } });
+  const { approval } = await decide(service, task, store);
+  const waiting = service.call('host', 'GET', `/v1/approvals/${approval.id}?waitMs=25000`);
+  await pause(200);
+  const startedMs = performance.now();
+  await service.stop();
+  assert.ok(performance.now() - startedMs < 8_000);
+  assert.equal((await waiting).body.state, 'pending');
 });

@@ -345,7 +345,6 @@ test('an auditor is told which approval a call rested on, and the replay is iden
   assert.deepEqual(given, { id: approval.id, decision: 'granted', grade: 'other' });
   assert.deepEqual([call.outcome.control.decision, typeof at, by.startsWith('approver-')], ['sent', 'string', true]);
   const replay = `/v1/audit/traces/${task.traceId}/replay`;
-  // The response that taints was made by the test, so it has no content.
   const same = async () =>
     expecting(200, await service.call('auditor', 'GET', replay)).calls.map(({ identical }: Answered) => identical);
   assert.deepEqual(await same(), [true, true, true, true]);

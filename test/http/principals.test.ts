@@ -216,7 +216,7 @@ test('the first start makes one principal per role, and a file with their tokens
       'registrar',
       'reviewer',
     ]);
-    assert.equal(new Set(Object.values(tokens)).size, 6);
+    assert.equal(new Set(Object.values(tokens)).size, 7);
     assert.deepEqual(
       readdirSync(fresh.dataDir).filter((name) => name.startsWith('tokens')),
       ['tokens.json'],

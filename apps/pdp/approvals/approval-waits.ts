@@ -8,12 +8,14 @@ const MAX_WAITING = 1024;
 export class ApprovalWaits {
   private readonly waiting = new FairShareLimiter(MAX_WAITING);
   private readonly wakes = new Map<string, Set<() => void>>();
+  private draining = false;
 
   /** Wakes the requests that wait for an approval. */
   readonly decided = (approvalId: string): void => this.wakes.get(approvalId)?.forEach((wake) => wake());
 
-  /** Wakes all, because the service goes away. */
-  close(): void {
+  /** Ends all waits, because the service goes away. Later ones end at once. */
+  drain(): void {
+    this.draining = true;
     for (const wakes of this.wakes.values()) for (const wake of wakes) wake();
   }
 
@@ -29,7 +31,7 @@ export class ApprovalWaits {
     this.wakes.set(approvalId, wakes.add(resolve));
     const timer = setTimeout(resolve, waitMs);
     try {
-      if (!(await isOver())) await promise;
+      if (!(await isOver()) && !this.draining) await promise;
     } finally {
       clearTimeout(timer);
       wakes.delete(resolve);

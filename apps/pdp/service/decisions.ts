@@ -81,7 +81,6 @@ export async function openDecisions(
   const approver = new Approver(point);
   const waits = new ApprovalWaits();
   approver.onDecided = waits.decided;
-  closing.defer(() => waits.close());
   return {
     approver,
     waits,
