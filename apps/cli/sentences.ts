@@ -39,6 +39,10 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   TaskJoined: (data) => `task ${at(data, 'taskId')}`,
   CallDecided: (data, call) => decisionText(data, call),
   CallRefused: (data, call) => decisionText(data, call),
+  ContextFiltered: (data) => {
+    const taken = list(data, 'redactions').length + list(data, 'refusals').length;
+    return `${taken} taken out or refused, ${list(data, 'items').length} context items`;
+  },
   ResponseValidated: (data) => {
     const findings = list(data, 'findings').length + Number(at(data, 'leftOut') || 0);
     const handling = HANDLINGS.get(at(data, 'handling')) ?? '';

@@ -1,5 +1,7 @@
 import { isLoopback } from '../../libs/kernel/loopback.js';
 import { APPROVALS, BOUNDS, RESPONSES, VALIDATION } from './settings/bounds.js';
+import type { FlowSettings } from '../../libs/decision-point/flow-inputs.js';
+import { CONTENT } from './settings/content.js';
 import { KAFKA, kafkaOf, type KafkaSettings } from './settings/kafka.js';
 import { LIMITS } from './settings/limits.js';
 import { SIEM, siemOf, type SiemSettings } from './settings/siem.js';
@@ -13,7 +15,7 @@ export { SettingsError };
  * (`npm run docs:settings`), and a house test compares it.
  */
 export const SETTINGS: Readonly<Record<string, Setting>> = Object.fromEntries(
-  [PLACES, SEALING, LEASES, LIMITS, BOUNDS, RESPONSES, APPROVALS, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
+  [PLACES, SEALING, LEASES, LIMITS, BOUNDS, RESPONSES, APPROVALS, CONTENT, VALIDATION, KAFKA, SIEM, RETENTION, LOGGING]
     .flatMap((group): Setting[] => Object.values(group))
     .map((each) => [each.name, each]),
 );
@@ -36,6 +38,7 @@ export interface Settings
   /** Undefined: nothing is sent to Kafka. */
   readonly kafka: KafkaSettings | undefined;
   readonly siem: SiemSettings;
+  readonly flow: FlowSettings;
   readonly limits: ValuesOf<typeof LIMITS>;
   readonly bounds: ValuesOf<typeof BOUNDS> & ValuesOf<typeof VALIDATION>;
 }
@@ -51,6 +54,7 @@ export function readSettings(environment: Environment): Settings {
     leases: LEASES,
     responses: RESPONSES,
     approvals: APPROVALS,
+    content: CONTENT,
     retention: RETENTION,
     logging: LOGGING,
     kafka: KAFKA,
@@ -76,6 +80,7 @@ export function readSettings(environment: Environment): Settings {
     tls: tlsOf(tlsCert, tlsKey, places),
     kafka: kafkaOf(values.kafka),
     siem: siemOf(values.siem, environment),
+    flow: { mode: values.content.flowMode, contextLevel: values.content.contextLevel },
     limits: values.limits,
     bounds: { ...values.bounds, ...values.validation },
   };

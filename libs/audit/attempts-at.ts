@@ -25,11 +25,16 @@ export async function attemptsAt(
   references: readonly Reference[],
 ): Promise<FoundAttempt[]> {
   const events = await eventsAt(log, references.flatMap(placesOf));
+  const filtered = await eventsAt(
+    log,
+    references.filter((reference) => isFiltered(events, reference)).map(placeBefore),
+  );
   return references.map((reference) => {
     const [decided, ...others] = placesOf(reference).map((place) => events.get(payloadPlace(place)));
     if (decided?.position !== reference.position) return { reference, lost: 'missing' };
     if (!isShowable(decided)) return { reference, lost: 'damaged' };
-    const [attempt] = attemptsOf([decided, ...others].filter((event) => event !== undefined)).attempts;
+    const before = filtered.get(payloadPlace(placeBefore(reference)));
+    const [attempt] = attemptsOf([before, decided, ...others].filter((event) => event !== undefined)).attempts;
     // The event there is no decision: the index is wrong.
     if (attempt?.event !== decided) return { reference, lost: 'missing' };
     return { reference, attempt: withLosses(attempt, reference) };
@@ -70,6 +75,15 @@ export async function completed(
 /** Nothing can follow on an attempt that has all of its events. */
 const isComplete = ({ response, released, outcome }: Attempt): boolean =>
   response !== undefined && outcome !== undefined && (released !== undefined || !isHeld(response.validated));
+
+/** Whether the event before the decision tells what the filter did. */
+function isFiltered(events: ReadonlyMap<string, RecordedEvent>, { stream, revision }: Reference): boolean {
+  const event = events.get(payloadPlace({ stream, revision }));
+  const [attempt] = event === undefined ? [] : attemptsOf([event]).attempts;
+  return attempt?.decided.filtered === true;
+}
+
+const placeBefore = ({ stream, revision }: Reference) => ({ stream, revision: revision - 1 });
 
 const placesOf = ({ stream, revision, response, released, outcome }: Reference) =>
   [revision, response, released, outcome].flatMap((each) => (each === undefined ? [] : [{ stream, revision: each }]));

@@ -1,4 +1,4 @@
-import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
+import type { CallDecided, ContextFiltered, OutcomeRecorded, ResponseValidated } from '../calls/events.js';
 import type { Event } from '../event-log/event.js';
 import type { RecordedEvent } from '../event-log/port.js';
 import type { Instant } from '../kernel/time.js';
@@ -13,6 +13,8 @@ export interface Attempt {
   readonly decided: CallDecided;
   /** The call belongs to no task of its host, so none of its content was kept. */
   readonly refused: boolean;
+  /** The record of the filter. Absent if it took out nothing, or if the event before is not known here. */
+  filtered?: { readonly event: RecordedEvent; readonly data: ContextFiltered };
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated; readonly at: Instant };
   /** The release of a held response. */
   released?: {
@@ -43,6 +45,7 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
   const attempts: Attempt[] = [];
   const unreadable: RecordedEvent[] = [];
   const byNumber = new Map<string, Attempt>();
+  const filtered = new Map<string, NonNullable<Attempt['filtered']>>();
   const allowed = new Map<string, Attempt>();
   for (const event of events) {
     const envelope = readCall(event);
@@ -53,7 +56,10 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
       const attempt: Attempt = { event, envelope, decided, refused: envelope.type === 'CallRefused' };
       attempts.push(attempt);
       if (attempt.refused) continue;
-      byNumber.set(`${decided.callId}#${decided.attempt}`, attempt);
+      const key = `${decided.callId}#${decided.attempt}`;
+      byNumber.set(key, attempt);
+      const before = filtered.get(key);
+      if (before !== undefined) attempt.filtered = before;
       if (decided.decision === 'allow') allowed.set(decided.callId, attempt);
     } else if (envelope.type === 'ResponseValidated') {
       const { data: validated } = envelope;
@@ -63,6 +69,8 @@ export function attemptsOf(events: readonly RecordedEvent[]): Attempts {
       const { callId, attempt: number, reason } = envelope.data;
       const attempt = byNumber.get(`${callId}#${number}`);
       if (attempt !== undefined) attempt.released = { event, by: envelope.actor, at: envelope.time, reason };
+    } else if (envelope.type === 'ContextFiltered') {
+      filtered.set(`${envelope.data.callId}#${envelope.data.attempt}`, { event, data: envelope.data });
     } else if (envelope.type === 'OutcomeRecorded') {
       const attempt = allowed.get(envelope.data.callId);
       if (attempt !== undefined) attempt.outcome = { event, recorded: envelope.data };

@@ -11,7 +11,7 @@ import type {
   RegistryEvidence,
   ResponseEvidence,
 } from '../contract/evidence.js';
-import { outboundOf } from '../decision-point/answer.js';
+import { outboundOf, unfilteredOutbound } from '../decision-point/answer.js';
 import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
@@ -39,13 +39,13 @@ export interface EvidenceSources {
 export async function summaryOf(sources: EvidenceSources, attempt: Attempt): Promise<CallSummary> {
   const purpose = await purposeOf(sources, attempt);
   const inputs = await sources.reconstructor.reconstruct(attempt);
-  const facts = factsOf(attempt, inputs.ok ? inputs.value : undefined, purpose);
-  const { decision, contextItems } = attempt.decided;
-  const { redactions, refusals } = outboundOf({}, contextItems);
+  const reconstruction = inputs.ok ? inputs.value : undefined;
+  const facts = factsOf(attempt, reconstruction, reconstruction && redecide(attempt, reconstruction), purpose);
+  const { decision } = attempt.decided;
   return {
     ...facts,
     user: facts.user && (await resolvedUser(sources.users, facts.user)),
-    outbound: decision === 'allow' ? { redactions, refusals } : null,
+    outbound: decision === 'allow' ? filteredFacts(attempt) : null,
     response: responseFacts(attempt) ?? noResponse(attempt),
   };
 }
@@ -59,9 +59,10 @@ export async function evidenceOf(
   const purpose = await purposeOf(sources, attempt);
   const inputs = await sources.reconstructor.reconstruct(attempt);
   const reconstruction = inputs.ok ? inputs.value : undefined;
-  // This line comes before the next await, because the states are live.
-  const facts = factsOf(attempt, reconstruction, purpose);
-  const outbound = outboundEvidence(attempt.decided, reconstruction);
+  // These lines come before the next await, because the states are live.
+  const again = reconstruction && redecide(attempt, reconstruction);
+  const facts = factsOf(attempt, reconstruction, again, purpose);
+  const outbound = outboundEvidence(attempt, reconstruction, again);
   const response = await responseEvidence(contents, attempt);
   const user = facts.user && (await resolvedUser(users, facts.user));
   const approval = facts.outcome?.control?.approval;
@@ -97,10 +98,16 @@ export function releaseOf(released: Attempt['released']): ResponseEvidence['rele
   return { by, at, reason, position: String(event.position) };
 }
 
-function factsOf(attempt: Attempt, inputs: Reconstruction | undefined, purpose: string | null): CallFacts {
+/** `again` is the decision that is made again of the inputs. */
+function factsOf(
+  attempt: Attempt,
+  inputs: Reconstruction | undefined,
+  again: Decision | undefined,
+  purpose: string | null,
+): CallFacts {
   const { decided, envelope, event, outcome } = attempt;
   const { callId, taskId, host, capability, version = null, operation, decision, reason, rule = null } = decided;
-  const checks = checksOf(decided, inputs && redecide(attempt, inputs));
+  const checks = checksOf(decided, again);
   const { task, policySet } = inputs?.snapshot ?? {};
   const server = evidenceIn(checks, 'server_identity');
   return {
@@ -185,11 +192,32 @@ function registryOf(
   });
 }
 
-function outboundEvidence(decided: CallDecided, inputs: Reconstruction | undefined): CallEvidence['outbound'] {
+/** The content that was allowed to be sent: the content is filtered again, as when it was decided. */
+function outboundEvidence(
+  attempt: Attempt,
+  inputs: Reconstruction | undefined,
+  again: Decision | undefined,
+): CallEvidence['outbound'] {
+  const { decided } = attempt;
   if (decided.decision === 'deny') return null;
   if (inputs?.content === 'shredded' || inputs?.content === 'key_missing') return inputs.content;
-  return inputs?.arguments === undefined ? 'damaged' : outboundOf(inputs.arguments, inputs.call.contextItems);
+  if (inputs?.arguments === undefined) return 'damaged';
+  const { contextItems } = inputs.call;
+  if (isUnfiltered(decided)) return unfilteredOutbound(inputs.arguments, contextItems);
+  if (again?.decision === 'allow') return outboundOf(again.filtered, contextItems);
+  // Without the filter of then, only its record is known.
+  const { redactions, refusals } = filteredFacts(attempt);
+  return inputs.engineGone ? { arguments: {}, context: [], redactions, refusals, labels: [] } : 'damaged';
 }
+
+/** The work of the filter as the events say it. */
+function filteredFacts({ decided, filtered }: Attempt): NonNullable<CallSummary['outbound']> {
+  const { redactions, refusals } = filtered?.data ?? outboundOf(undefined, decided.filtered ? 0 : decided.contextItems);
+  return { redactions, refusals };
+}
+
+/** Deciders 1 and 2 recorded no filter. */
+const isUnfiltered = ({ engines }: CallDecided): boolean => engines.decider <= 2;
 
 const outcomeFacts = (
   { status, effect, control }: OutcomeRecorded,

@@ -2,6 +2,8 @@ import type { ApprovalRequested, CallDecided } from '../calls/events.js';
 import type { ApprovalNeed } from '../decision/check.js';
 import { shownCheck } from '../decision/record.js';
 import type { ArgumentError, Engines } from '../decision/snapshot.js';
+import { failed } from '../content/filter/filter.js';
+import type { Denial } from '../content/filter/shapes.js';
 import { ok } from '../kernel/result.js';
 import type { PolicyApproval } from '../policy/approvals.js';
 import type { CheckName } from '../vocabulary/words.js';
@@ -32,6 +34,11 @@ export function recordedEngines({ checks, rule, reason }: CallDecided, asked?: A
     },
     // The record has all errors of the check in one list, which `named` returns.
     arguments: () => ok(undefined),
+    filter() {
+      const { passed, evidence } = recorded('context');
+      if (passed) return { ...failed(), denial: undefined };
+      return { ...failed(), denial: { reason, evidence } as Denial };
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   ApprovalDecided,
   ApprovalRequested,
   CallDecided,
+  ContextFiltered,
   OutcomeRecorded,
   ResponseReleased,
   ResponseValidated,
@@ -17,6 +18,7 @@ import type {
 
 export type CallsEvent = { readonly actor: string; readonly time: Instant; readonly position?: bigint } & (
   | { readonly type: 'CallDecided'; readonly data: CallDecided }
+  | { readonly type: 'ContextFiltered'; readonly data: ContextFiltered }
   | { readonly type: 'ResponseValidated'; readonly data: ResponseValidated }
   | { readonly type: 'ResponseReleased'; readonly data: ResponseReleased }
   | { readonly type: 'OutcomeRecorded'; readonly data: OutcomeRecorded }
@@ -62,7 +64,12 @@ export interface CallsState {
 }
 
 export type CallsCommand = { readonly actor: string; readonly time: Instant } & (
-  | { readonly type: 'record-decision'; readonly decided: Omit<CallDecided, 'attempt'> }
+  | {
+      readonly type: 'record-decision';
+      readonly decided: Omit<CallDecided, 'attempt' | 'filtered'>;
+      /** The work of the filter, if it did anything. */
+      readonly filtered?: Omit<ContextFiltered, 'attempt'> | undefined;
+    }
   | { readonly type: 'record-response'; readonly validated: ResponseValidated }
   | { readonly type: 'release-response'; readonly released: Omit<ResponseReleased, 'attempt'> }
   | {
@@ -102,6 +109,8 @@ export const callsDecider: Decider<CallsState, CallsCommand, CallsEvent, Refusal
       state.chars += charsOf(event.data);
       return state;
     }
+    // The decision that it belongs to is the next event.
+    if (event.type === 'ContextFiltered') return state;
     if (event.type === 'CallDecided') {
       evolveApprovals(state.approvals, event);
       const { last } = state;
@@ -176,7 +185,7 @@ function toldChars(
 }
 
 /** The parts of an attempt whose size depends on the caller. */
-const HEAVY = ['basis', 'checks', 'observed', 'operation', 'rule'] as const;
+const HEAVY = ['basis', 'checks', 'inputs', 'observed', 'operation', 'rule'] as const;
 
 /**
  * Approximate size of a JSON value in characters: its texts, and eight for each other value that is not a container.
@@ -201,7 +210,7 @@ const MAX_CALLS_CHARS = 33_554_432;
 
 /** Records the next attempt at a call. A callId has one body. After the response, the record is final. */
 function recordDecision(command: Of<'record-decision'>, state: CallsState): Decided {
-  const { actor, time, decided } = command;
+  const { actor, time, decided, filtered } = command;
   const call = state.calls.get(decided.callId);
   if (call !== undefined && call.requestDigest !== decided.requestDigest) return err(otherBody());
   if (call?.response !== undefined) return err(finished());
@@ -217,7 +226,11 @@ function recordDecision(command: Of<'record-decision'>, state: CallsState): Deci
   const { agent } = decided;
   // In the order of RFC 8785, which serialises fastest.
   const data = agent === undefined ? { attempt, ...decided } : { agent, attempt, ...decided };
-  return ok([{ type: 'CallDecided', data, actor, time }]);
+  if (filtered === undefined) return ok([{ type: 'CallDecided', data, actor, time }]);
+  return ok([
+    { type: 'ContextFiltered', data: { attempt, ...filtered }, actor, time },
+    { type: 'CallDecided', data: { ...data, filtered: true }, actor, time },
+  ]);
 }
 
 function recordResponse(command: Of<'record-response'>, state: CallsState): Decided {

@@ -42,13 +42,19 @@ export const RecordedCheck = z.union([
 ]);
 export type RecordedCheck = z.infer<typeof RecordedCheck>;
 
-/** A label that a value of the arguments has because of earlier content of the task. */
+/** A label that a part of a request has because of earlier content of the task. */
 export const FlowLabel = z.strictObject({
-  /** Pointer into the arguments. */
+  /**
+   * `/context/<index>`, or `/arguments` and the ordinals of the members that lead to the value, in the order of their
+   * names (RFC 8785): a name itself may be content.
+   */
   path: z.string(),
   level: Level,
   categories: z.array(z.string()),
-  /** The context item or response that it repeats: its id, or `task` for the high-water mark of the task. */
+  /**
+   * The content that it repeats or is derived from: the id of a call for its response, `<call>/context/<index>` for a
+   * context item, `derived` for another item that it is derived from, `several`, or `task` for the high-water mark of the task.
+   */
   source: z.string(),
 });
 export type FlowLabel = z.infer<typeof FlowLabel>;
@@ -63,6 +69,8 @@ export const DecisionInputs = z.strictObject({
   /** The level of context items without one. Absent if every item has one. */
   contextLevel: Level.optional(),
   flow: z.array(FlowLabel).optional(),
+  /** The task holds more content than can be compared, so that its arguments have its high-water mark. */
+  flowIsFull: z.literal(true).optional(),
 });
 export type DecisionInputs = z.infer<typeof DecisionInputs>;
 
@@ -113,6 +121,8 @@ export const CallDecided = z.strictObject({
   /** Scope entry whose `maxCalls` this allow counts against. */
   counts: z.int().min(0).optional(),
   expiresAt: InstantText.optional(),
+  /** A ContextFiltered comes right before this event, in the same append. */
+  filtered: z.literal(true).optional(),
   /** Labels that the service worked out before the decision, and that no content of the call holds. */
   inputs: DecisionInputs.optional(),
   instanceId: Uuid.optional(),
@@ -123,6 +133,47 @@ export const CallDecided = z.strictObject({
   engines: z.looseObject({ decider: z.int(), cedar: z.string(), pack: DigestText.optional() }),
 });
 export type CallDecided = z.infer<typeof CallDecided>;
+
+const FilterRedaction = z.strictObject({ path: z.string(), type: z.string(), count: z.int().min(1) });
+const FilterRefusal = z.strictObject({ path: z.string(), reason: ReasonCode });
+const FilteredItem = z.strictObject({
+  path: z.string(),
+  bytes: z.int().min(0),
+  level: Level,
+  categories: z.array(z.string()),
+  sent: z.boolean(),
+  need: z.string().optional(),
+});
+const FilteredLabel = z.strictObject({
+  path: z.string(),
+  level: Level,
+  categories: z.array(z.string()),
+  by: z.enum(['stated', 'default', 'flow', 'detected']),
+});
+
+/**
+ * The parts of a request that the filter took out, refused, or found to be above `public`; the decision is the next event. It
+ * holds pointers into the request, and never a value. `*` in a pointer is a name that only the caller has.
+ */
+export const ContextFiltered = z.strictObject({
+  callId: Uuid,
+  taskId: Uuid,
+  attempt: z.int().min(1),
+  capability: NameId,
+  version: VersionId.optional(),
+  operation: Label,
+  redactions: z.array(FilterRedaction),
+  refusals: z.array(FilterRefusal),
+  items: z.array(FilteredItem),
+  labels: z.array(FilteredLabel),
+  /** Whose word the stated labels are. */
+  attestedBy: NameId,
+  /** The task holds more content than can be compared: it counts as `strict`. */
+  flow: z.literal('full').optional(),
+  /** The rule pack. */
+  pack: DigestText,
+});
+export type ContextFiltered = z.infer<typeof ContextFiltered>;
 
 /** The verdict on a response. Raw response and envelope are content, in the event's payload record. */
 export const ResponseValidated = z.strictObject({
@@ -207,6 +258,7 @@ export type ApprovalDecided = z.infer<typeof ApprovalDecided>;
 /** Facts of stream `calls-<taskId>`. */
 export const callsEventSchemas = {
   CallDecided,
+  ContextFiltered,
   ResponseValidated,
   ResponseReleased,
   OutcomeRecorded,

@@ -72,6 +72,7 @@ export function packDecided({ stream, actor, time, data }: Written<CallDecided>)
   if (data.effects !== undefined) packed['effects'] = data.effects;
   packed['engines'] = packedEngines(data.engines);
   if (data.expiresAt !== undefined) packed['expiresAt'] = packedInstant(data.expiresAt, time);
+  if (data.filtered !== undefined) packed['filtered'] = data.filtered;
   if (data.host !== actor) packed['host'] = data.host;
   if (data.inputs !== undefined) packed['inputs'] = data.inputs;
   if (data.instanceId !== undefined) packed['instanceId'] = data.instanceId;
@@ -113,6 +114,7 @@ function unpackWith(list: readonly CheckName[], { stream, actor, time, data }: W
     effects,
     engines,
     expiresAt,
+    filtered,
     host = actor,
     inputs,
     instanceId,
@@ -141,6 +143,7 @@ function unpackWith(list: readonly CheckName[], { stream, actor, time, data }: W
   if (effects !== undefined) whole['effects'] = effects;
   whole['engines'] = wholeEngines(engines);
   if (expiresAt !== undefined) whole['expiresAt'] = wholeInstant(expiresAt, time);
+  if (filtered !== undefined) whole['filtered'] = filtered;
   whole['host'] = host;
   if (inputs !== undefined) whole['inputs'] = inputs;
   if (instanceId !== undefined) whole['instanceId'] = instanceId;

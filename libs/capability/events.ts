@@ -6,7 +6,7 @@ import { Handling } from '../vocabulary/quarantine.js';
 import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
 import { Probe } from './definition.js';
 import { RecordedDiff } from './diff.js';
-import { ServerExpectation, Source } from './manifest.js';
+import { ServerExpectation, Source, type OperationNeeds } from './manifest.js';
 
 /**
  * The facts of an operation that decisions need. Schemas are named by their digests: they are blobs, loaded at first use.
@@ -16,6 +16,10 @@ export interface OperationFacts {
   readonly effects: readonly Effect[];
   readonly arguments?: Digest;
   readonly output?: Digest;
+  /** The level of its responses. Absent: the sensitivity of the version. */
+  readonly returns?: Level;
+  /** The content of a call that it may see. Absent: what its input schema declares, and no context item. */
+  readonly needs?: OperationNeeds;
   /** The prompt declares an argument `name` of its own. */
   readonly ownName?: true;
   /**

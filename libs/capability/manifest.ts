@@ -20,12 +20,40 @@ export type ServerExpectation = z.infer<typeof ServerExpectation>;
 
 const Schema = z.union([FreeObject, z.boolean()]);
 
+const Pointer = z
+  .string()
+  .max(1024)
+  .regex(/^(\/([^~/]|~[01])*)*$/, 'needs a JSON Pointer');
+
+/** An argument that an operation needs. `*` in its pointer is every item of an array, or every member. */
+export const NeededArgument = z.strictObject({
+  path: z.string(),
+  maxLength: z.int().min(0).optional(),
+  accepts: z.array(z.string().min(1).max(128)).max(64).optional(),
+});
+
+const ContextSource = Label.regex(/^[^*]*\*?$/, 'may have * only at its end');
+
+/** The content that an operation may see, as facts. */
+export const OperationNeeds = z.strictObject({
+  arguments: z.array(NeededArgument).optional(),
+  context: z.array(z.string()).optional(),
+  contextBytes: z.int().optional(),
+});
+export type OperationNeeds = z.infer<typeof OperationNeeds>;
+
 export const ManifestOperation = z.strictObject({
   effects: z.array(Effect).min(1).max(6),
+  /** The level of its responses. Absent: that of the version's sensitivity. */
+  returns: Level.optional(),
   needs: z
     .strictObject({
-      arguments: z.array(z.string().max(1024)).max(256).optional(),
-      context: z.array(Label).max(256).optional(),
+      arguments: z
+        .array(z.union([Pointer, NeededArgument.extend({ path: Pointer })]))
+        .max(256)
+        .optional(),
+      context: z.array(ContextSource).max(256).optional(),
+      contextBytes: z.int().min(1).max(67_108_864).optional(),
     })
     .optional(),
   argumentsSchema: Schema.optional(),

@@ -7,7 +7,7 @@ import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import { CONNECT, declaredOperations, hasReservedPrefix, mayDeclare } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
-import type { ManifestOperation, VersionProposal } from './manifest.js';
+import type { ManifestOperation, OperationNeeds, VersionProposal } from './manifest.js';
 import { definitionNameFault, namesFault } from './operation-names.js';
 
 type ProposedFacts = Extract<CapabilityEvent, { type: 'VersionProposed' }>['data'];
@@ -18,8 +18,15 @@ export interface PreparedProposal {
   readonly documents: ReadonlyMap<Digest, string>;
 }
 
-/** Answers the reason why a schema cannot be enforced; undefined if it can. The schema is attacker-controlled. */
-export type SchemaVetting = (schema: Json) => string | undefined;
+/** The rules for proposals. Schemas are attacker-controlled. */
+export interface ProposalRules {
+  /** Answers the reason why a schema cannot be enforced; undefined if it can. */
+  whyUnvettable(this: void, schema: Json): string | undefined;
+  /** Whether a vetted schema declares an argument. In the pointer, `*` is any member or item. */
+  declaresArgument(this: void, schema: Json, pointer: JsonPointer): boolean;
+  /** Whether a rule finds spans of a type. */
+  isSpanType(this: void, type: string): boolean;
+}
 
 const MAX_NAME_CHARS = 512;
 
@@ -46,7 +53,7 @@ export function prepareProposal(
   capability: string,
   proposal: VersionProposal,
   raw: JsonObject,
-  whyUnvettable: SchemaVetting,
+  rules: ProposalRules,
 ): Result<PreparedProposal, Refusal> {
   const { definition, manifest } = proposal;
   const fingerprint = fingerprintDefinition(definition);
@@ -64,7 +71,7 @@ export function prepareProposal(
       return malformed(path, 'the definition declares no such operation');
     if (tools.has(name) && !isSchema(declared.get(name)?.inputSchema))
       return malformed(path, 'the tool declares no input schema');
-    const facts = factsOf(operation, declared.get(name), path, documents, whyUnvettable);
+    const facts = factsOf(operation, declared.get(name), path, documents, rules);
     if (!facts.ok) return facts;
     operations.push([name, facts.value]);
   }
@@ -115,7 +122,7 @@ function factsOf(
   declared: ReturnType<Declared['get']>,
   path: JsonPointer,
   documents: Documents,
-  whyUnvettable: SchemaVetting,
+  rules: ProposalRules,
 ): Result<OperationFacts, Refusal> {
   const { input, output } = schemasOf(operation, declared);
   const unenforced: { arguments?: string; output?: string } = {};
@@ -123,12 +130,14 @@ function factsOf(
     ['arguments', input],
     ['output', output],
   ] as const) {
-    const why = schema === undefined ? undefined : whyUnvettable(schema.schema);
+    const why = schema === undefined ? undefined : rules.whyUnvettable(schema.schema);
     if (why === undefined) continue;
     // The owner can mend a schema of the manifest, but not one of the server.
     if (schema?.owners === true) return malformed(path, `its ${kind} schema is refused: ${why}`);
     unenforced[kind] = why;
   }
+  const needs = needsOf(operation, unenforced.arguments === undefined ? input?.schema : undefined, path, rules);
+  if (!needs.ok) return needs;
   return ok(
     defined({
       effects: operation.effects,
@@ -136,8 +145,31 @@ function factsOf(
       output: output === undefined ? undefined : documents.keep(output.schema),
       unenforced: Object.keys(unenforced).length === 0 ? undefined : unenforced,
       ownName: declared?.ownName === true ? true : undefined,
+      returns: operation.returns,
+      needs: needs.value,
     }),
   );
+}
+
+/**
+ * The needs of an operation, as facts. Refuses a pointer that leads to nothing that the schema declares, and a type that
+ * no rule finds: the owner believes in a limit that has no effect. Without a schema, any pointer is accepted.
+ */
+function needsOf(
+  { needs }: ManifestOperation,
+  schema: Json | undefined,
+  path: JsonPointer,
+  { declaresArgument, isSpanType }: ProposalRules,
+): Result<OperationNeeds | undefined, Refusal> {
+  if (needs === undefined) return ok(undefined);
+  const named = needs.arguments?.map((each) => (typeof each === 'string' ? { path: each } : each));
+  for (const [index, { path: pointer, accepts = [] }] of (named ?? []).entries()) {
+    const place = path + pointerTo('needs', 'arguments', index);
+    if (schema !== undefined && !declaresArgument(schema, pointer))
+      return malformed(place, 'the input schema declares no such argument');
+    if (!accepts.every(isSpanType)) return malformed(`${place}/accepts`, 'names a type that no rule finds');
+  }
+  return ok(defined({ ...needs, arguments: named }));
 }
 
 /** A schema that an operation has to fulfil, and whether it is the owner's rather than the server's. */

@@ -3,7 +3,7 @@ import { AuthorizeRequest, ContextItem, OutcomeRequest, ResponseRequest } from '
 import { ServerEvidence } from '../calls/events.js';
 import { Envelope, Finding } from '../content/shapes.js';
 import { DigestText, FreeObject, InstantText, TraceId, Uuid } from '../vocabulary/ids.js';
-import { ApprovalCause, ApprovalGrade, CheckName, ReasonCode, ResponseVerdict } from '../vocabulary/words.js';
+import { ApprovalCause, ApprovalGrade, CheckName, Level, ReasonCode, ResponseVerdict } from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
@@ -58,6 +58,9 @@ export const Outbound = named(
     context: z.array(ContextItem),
     redactions: z.array(z.object({ path: Path, type: z.string(), count: z.int() })),
     refusals: z.array(z.object({ path: Path, reason: ReasonCode })),
+    labels: z
+      .array(z.object({ path: Path, level: Level, categories: z.array(z.string()), source: z.string() }))
+      .describe('The labels of what is sent. Forward them in `_meta["dev.sallyport/labels"]` of the request.'),
   }),
   { description: 'The only thing that may be sent to the server.' },
 );

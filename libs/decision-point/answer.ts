@@ -1,6 +1,7 @@
 import type { Attempted } from '../calls/decider.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { AskedApproval, AuthorizeAnswer, Outbound } from '../contract/calls.js';
+import type { FilterResult } from '../content/filter/shapes.js';
 import type { Check } from '../decision/check.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import { pointerTo } from '../kernel/pointer.js';
@@ -10,13 +11,14 @@ import { defined } from '../kernel/defined.js';
  * Spells a recorded decision out for the host that asked. `checks` are shown as given, with the evidence they carry.
  */
 export function answerOf(
-  request: Pick<AuthorizeRequest, 'arguments' | 'context'>,
+  request: Pick<AuthorizeRequest, 'context'>,
   decided: Attempted,
   more: {
     readonly traceId: string;
     readonly checks: readonly Check[];
     readonly obligations: readonly string[];
     readonly targets: readonly string[];
+    readonly filtered?: FilterResult | undefined;
     readonly leaseMs: number;
     readonly position: bigint;
     readonly approval?: AskedApproval | undefined;
@@ -36,7 +38,7 @@ export function answerOf(
     version,
     operation,
     checks: more.checks,
-    outbound: allowed ? outboundOf(request.arguments, request.context?.length ?? 0) : undefined,
+    outbound: allowed ? outboundOf(more.filtered, request.context?.length ?? 0) : undefined,
     targets: allowed ? more.targets : undefined,
     obligations: more.obligations,
     epoch: basis['directives'] ?? 0,
@@ -46,11 +48,22 @@ export function answerOf(
   });
 }
 
-/** Fails closed until content can be filtered: the arguments match their schema, and every context item is refused. */
-export function outboundOf(argumentsObject: JsonObject, contextItems: number): Outbound {
-  const refusals = Array.from({ length: contextItems }, (_, index) => ({
-    path: pointerTo('context', index),
-    reason: 'context_not_needed' as const,
-  }));
-  return { arguments: argumentsObject, context: [], redactions: [], refusals };
+/**
+ * The content that may be sent: the filter left it. If the filter did not run, as for `$connect`, no argument and no context item is sent.
+ */
+export function outboundOf(filtered: FilterResult | undefined, contextItems: number): Outbound {
+  return filtered?.outbound ?? { ...NOTHING, refusals: allRefused(contextItems) };
 }
+
+/** The outbound of deciders 1 and 2: the arguments as they were, and no context item. */
+export function unfilteredOutbound(argumentsObject: JsonObject, contextItems: number): Outbound {
+  return { ...NOTHING, arguments: argumentsObject, refusals: allRefused(contextItems) };
+}
+
+const NOTHING = { arguments: {}, context: [], redactions: [], labels: [] };
+
+const allRefused = (contextItems: number): Outbound['refusals'] =>
+  Array.from({ length: contextItems }, (_, index) => ({
+    path: pointerTo('context', index),
+    reason: 'context_not_needed',
+  }));

@@ -4,14 +4,16 @@ import type { Definition } from '../capability/definition.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { AuthorizeAnswer } from '../contract/calls.js';
 import type { Caller } from '../control/caller.js';
+import type { FilterResult } from '../content/filter/shapes.js';
 import { afterCommit } from '../event-log/after-commit.js';
 import { LogUnavailable } from '../event-log/port.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import { inOneTurn } from '../kernel/synchronous.js';
-import type { Attempt, AttemptInTask } from './attempt.js';
+import type { Attempt, AttemptInTask, AttemptWork, FilterStep } from './attempt.js';
 import { decideAttempt, isOver, type RecordStep, type RepeatStep } from './decide-attempt.js';
 import type { DecisionPoint } from './decision-point.js';
+import { readEarlier } from './earlier-content.js';
 import { callOf } from './record-decision.js';
 import type { RefusalRecorder } from './refusal-recorder.js';
 import type { TaskLane } from './task-lane.js';
@@ -48,12 +50,13 @@ export class Authorizer {
   ): Promise<Result<AuthorizeAnswer, Refusal>> {
     const call = callOf(request, caller.name);
     if (!call.ok) return call;
+    const work: AttemptWork = {};
     let decisions = 0;
     /** An allow of this request is recorded, but its commit came too late to answer it. */
     let isRecorded = false;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
-      const attempt = { request, caller, call: call.value, traceparent, forced };
+      const attempt = { request, caller, call: call.value, traceparent, work, forced };
       const outcome = await (isRecorded ? afterCommit(() => this.try(attempt)) : this.try(attempt));
       if (outcome === 'late') {
         decisions = MAX_DECISIONS;
@@ -78,6 +81,15 @@ export class Authorizer {
       case 'load':
         await point.engines.load(step.documents);
         return 'again';
+      case 'read_earlier':
+        await readEarlier(lane, point.log, point.desk);
+        return 'again';
+      case 'prints':
+        attempt.work.prints = await point.desk.prints(lane.task.host, step.bytes, step.asked);
+        return 'again';
+      case 'filter':
+        attempt.work.filtered = { question: step.question, result: await this.filterApart(lane, step) };
+        return 'again';
       case 'refuse':
         return step.durable ? point.lanes.refuseWhenDurable(lane, step.refusal) : { ok: false, error: step.refusal };
       case 'repeat':
@@ -87,10 +99,17 @@ export class Authorizer {
     }
   }
 
+  /** Filters a large request in another thread, by its pinned schema. */
+  private async filterApart(lane: TaskLane, { question, bytes }: FilterStep): Promise<FilterResult> {
+    const { engines, desk } = this.point;
+    const schema = question.schema === undefined ? undefined : await engines.schemaText(question.schema);
+    return desk.filter(lane.task.host, bytes, { question, schema, pack: engines.pack });
+  }
+
   private async record(lane: TaskLane, step: RecordStep): Promise<Try> {
-    const { batch, decided, decision, startedMs } = step;
+    const { batch, decided, decision, startedMs, seen } = step;
     const { lanes, view, time } = this.point;
-    const position = await lanes.commit(lane, batch);
+    const position = await lanes.commit(lane, batch, seen);
     if (position === undefined) return 'overtaken';
     const recorded = lane.calls.calls.get(decided.callId)?.latest;
     if (recorded?.decided.attempt === decided.attempt) recorded.position = position;

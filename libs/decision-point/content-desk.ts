@@ -2,6 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import type { Transferable } from 'node:worker_threads';
 import type { ResponseRequest } from '../calls/requests.js';
 import type { PreparedProposal } from '../capability/proposal.js';
+import { failed } from '../content/filter/filter.js';
+import type { FilterResult } from '../content/filter/shapes.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
 import { LogUnavailable } from '../event-log/port.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
@@ -10,18 +12,25 @@ import type { Finished } from '../offload/job-thread.js';
 import type { JobPool } from '../offload/job-pool.js';
 import { refuseLargeParts, type PayloadPart } from '../payloads/payload.js';
 import {
+  earlierPrints,
+  filterApart,
   openContent,
   prepare,
   readResponse,
   rejected,
+  requestPrints,
   seal,
   validate,
   type ContentJob,
+  type EarlierJob,
+  type FilterJob,
   type OpenedContent,
   type OpenJob,
+  type PrintsJob,
   type ProposalJob,
   type ReadingLimits,
   type ReadResponse,
+  type RequestPrints,
   type ResponseJob,
   type ResponseText,
   type SealJob,
@@ -131,6 +140,27 @@ export class ContentDesk {
     // The bytes of an admitted response are counted already. Every large response waits until this one is recorded.
     const finished = await pool.run({ owner, bytes: 0, urgent: true, input: { kind: 'seal', ...asked } });
     return doneOf(finished) as Uint8Array;
+  }
+
+  /** Fingerprints of a request of `bytes` bytes. Throws `PoolOverloaded`, and `LogUnavailable` if they cannot be made. */
+  async prints(owner: string, bytes: number, asked: Omit<PrintsJob, 'kind'>): Promise<RequestPrints> {
+    if (this.pool === undefined) return requestPrints(asked);
+    return doneOf(await this.pool.run({ owner, bytes, input: { kind: 'prints', ...asked } })) as RequestPrints;
+  }
+
+  /** Fingerprints of earlier content. Undefined if it takes too long to read. Throws `PoolOverloaded`. */
+  async earlier(owner: string, asked: Omit<EarlierJob, 'kind'>): Promise<ReturnType<typeof earlierPrints> | undefined> {
+    if (this.pool === undefined) return earlierPrints(asked);
+    const bytes = asked.records.reduce((sum, record) => sum + record.bytes.length, 0);
+    const finished = await this.pool.run({ owner, bytes, input: { kind: 'earlier', ...asked } });
+    return finished.kind === 'done' ? (finished.value as ReturnType<typeof earlierPrints>) : undefined;
+  }
+
+  /** Filters a request of `bytes` bytes. Work that takes too long or dies is a failure of the filter. Throws `PoolOverloaded`. */
+  async filter(owner: string, bytes: number, asked: Omit<FilterJob, 'kind'>): Promise<FilterResult> {
+    if (this.pool === undefined) return filterApart(asked, this.validator);
+    const finished = await this.pool.run({ owner, bytes, input: { kind: 'filter', ...asked } });
+    return finished.kind === 'done' ? (finished.value as FilterResult) : failed();
   }
 
   /** Opens the record of a response. Throws `PoolOverloaded`, and `LogUnavailable` if it cannot be opened. */

@@ -1,16 +1,25 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
 import { ResponseRequest } from '../calls/requests.js';
 import type { VersionProposal } from '../capability/manifest.js';
-import { prepareProposal, type PreparedProposal } from '../capability/proposal.js';
-import { whyUnvettable } from '../content/schema-vetting.js';
+import { prepareProposal, type PreparedProposal, type ProposalRules } from '../capability/proposal.js';
+import { readSchema, whyUnvettable } from '../content/schema-vetting.js';
 import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
 import { currentRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
 import type { ContentSource } from '../content/shapes.js';
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
+import { declaredBy, declares } from '../content/filter/declared.js';
+import { failed } from '../content/filter/filter.js';
+import type { FilterResult } from '../content/filter/shapes.js';
+import { fingerprinterOf } from '../content/flow/fingerprints.js';
+import { textsOf } from '../content/flow/texts.js';
+import type { FilterQuestion } from '../decision/snapshot.js';
+import { filterBy } from './filtering.js';
 import { defined } from '../kernel/defined.js';
 import { digestOfBytes, keyedDigest, type Digest } from '../kernel/digest.js';
 import type { ValueBounds } from '../kernel/json-values.js';
+import { segmentsOf } from '../kernel/pointer.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { ok, type Result } from '../kernel/result.js';
 import { readStrictJson } from '../kernel/strict-json.js';
@@ -97,6 +106,8 @@ export interface ReadResponse {
   readonly requestDigest: Digest;
   readonly rawDigest: Digest;
   readonly raw: PayloadPart;
+  /** Fingerprints of its texts, if it may be delivered. */
+  readonly prints?: Float64Array | undefined;
 }
 
 export interface Verdict extends Omit<ValidatedResponse, 'content' | 'contentText'> {
@@ -125,6 +136,7 @@ export function validate(
     requestDigest: keyedDigest(job.key, body),
     rawDigest: digestOfBytes(text),
     raw: payloadPart('raw', body),
+    prints: job.validation === undefined ? undefined : printsOf(job.key, (result ?? error) as Json),
   });
   if (job.validation === undefined) return ok(undefined);
   const { source, schema, limits, search } = job.validation;
@@ -207,8 +219,99 @@ export interface ProposalJob {
   readonly raw: JsonObject;
 }
 
+/** The rules of this build. */
+export const PROPOSAL_RULES: ProposalRules = {
+  whyUnvettable,
+  declaresArgument(schema, pointer) {
+    const vetted = readSchema(schema);
+    return vetted.ok && declares(declaredBy(vetted.value), segmentsOf(pointer));
+  },
+  isSpanType: (type) => packOf(CURRENT_PACK)?.levelOf(type) !== undefined,
+};
+
 /** Fingerprints a proposal and vets its schemas. Its server wrote most of it, and a small schema may cost seconds. */
 export const prepare = ({ capability, proposal, raw }: ProposalJob): Result<PreparedProposal, Refusal> =>
-  prepareProposal(capability, proposal, raw, whyUnvettable);
+  prepareProposal(capability, proposal, raw, PROPOSAL_RULES);
 
-export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob | ProposalJob;
+export interface PrintsJob {
+  readonly kind: 'prints';
+  readonly key: KeyObject;
+  readonly arguments: JsonObject;
+  readonly context: readonly string[];
+}
+
+/** Fingerprints of the texts of a request, by their places. */
+export interface RequestPrints {
+  readonly arguments: readonly { readonly ordinals: string; readonly prints: Float64Array }[];
+  /** Of each context item. */
+  readonly context: readonly Float64Array[];
+}
+
+export function requestPrints({ key, arguments: args, context }: Omit<PrintsJob, 'kind'>): RequestPrints {
+  const fingerprinter = fingerprinterOf(key);
+  return {
+    arguments: textsOf(args)
+      .map(({ ordinals, text }) => ({ ordinals, prints: fingerprinter.of(text) }))
+      .filter(({ prints }) => prints.length > 0),
+    context: context.map((content) => fingerprinter.of(content)),
+  };
+}
+
+/** Fingerprints of the texts of a value, and of its objects as the agent may see them: as JSON. */
+export function printsOf(key: KeyObject, value: Json): Float64Array {
+  const fingerprinter = fingerprinterOf(key);
+  const texts = textsOf(value).map(({ text }) => text);
+  const structured = isJsonObject(value) ? value['structuredContent'] : undefined;
+  if (structured !== undefined) texts.push(JSON.stringify(structured));
+  return Float64Array.from(new Set(texts.flatMap((text) => [...fingerprinter.of(text)])));
+}
+
+export interface EarlierJob {
+  readonly kind: 'earlier';
+  readonly key: KeyObject;
+  readonly records: readonly {
+    readonly place: string;
+    readonly bytes: Uint8Array;
+    readonly is: 'decision' | 'response';
+  }[];
+}
+
+/** Of one record: the fingerprints of its response, or of each of its context items with their ids. */
+export interface EarlierPrints {
+  readonly response?: Float64Array | undefined;
+  readonly context?: readonly { readonly id: string; readonly prints: Float64Array }[] | undefined;
+}
+
+/** Reads earlier content of a task back. Undefined for a record that cannot be opened. */
+export function earlierPrints({ key, records }: Omit<EarlierJob, 'kind'>): readonly (EarlierPrints | undefined)[] {
+  return records.map(({ place, bytes, is }) => {
+    const opened = openPayload(key, place, bytes);
+    if (!opened.ok) return undefined;
+    const { raw, context } = opened.value.parts;
+    if (is === 'response')
+      return isJsonObject(raw) ? { response: printsOf(key, raw['result'] ?? raw['error'] ?? null) } : undefined;
+    const items = (Array.isArray(context) ? context : []) as readonly { id: string; content: string }[];
+    return { context: items.map(({ id, content }) => ({ id, prints: fingerprinterOf(key).of(content) })) };
+  });
+}
+
+export interface FilterJob {
+  readonly kind: 'filter';
+  readonly question: FilterQuestion;
+  /** The pinned input schema as JSON, if there is one. */
+  readonly schema: string | undefined;
+  /** The digest of the rule pack. */
+  readonly pack: string;
+}
+
+/** Filters a request by the same rules as the deciding thread. */
+export function filterApart(
+  { question, schema, pack: digest }: Omit<FilterJob, 'kind'>,
+  validator: SchemaValidator,
+): FilterResult {
+  const pack = packOf(digest);
+  if (pack === undefined) return failed();
+  return filterBy(question, pack, validator, () => JSON.parse(schema ?? 'true') as Json);
+}
+
+export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob | ProposalJob | PrintsJob | EarlierJob | FilterJob;

@@ -1,6 +1,16 @@
 import { createSchemaValidator } from '../content/schema-validator.js';
 import { serveJobs } from '../offload/serve-jobs.js';
-import { openContent, prepare, readResponse, seal, validate, type ContentJob } from './content-jobs.js';
+import {
+  earlierPrints,
+  filterApart,
+  openContent,
+  prepare,
+  readResponse,
+  requestPrints,
+  seal,
+  validate,
+  type ContentJob,
+} from './content-jobs.js';
 
 /** Limit of compiled schemas that each thread keeps: the most recently used ones. */
 const MAX_SCHEMAS = 200;
@@ -23,5 +33,11 @@ serveJobs((message, emit) => {
       return openContent(job);
     case 'proposal':
       return prepare(job);
+    case 'prints':
+      return requestPrints(job);
+    case 'earlier':
+      return earlierPrints(job);
+    case 'filter':
+      return filterApart(job, validator);
   }
 });

@@ -1,5 +1,6 @@
 import { finished, otherBody, type Attempted, type AttemptState, type CallState } from '../calls/decider.js';
 import { callerPrecondition } from '../control/caller.js';
+import type { Call } from '../decision/call.js';
 import { decide, denyFor, expiryOf, type Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
 import type { Snapshot } from '../decision/snapshot.js';
@@ -11,13 +12,21 @@ import type { Refusal } from '../kernel/refusal.js';
 import type { Instant } from '../kernel/time.js';
 import type { AskedApproval, AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
-import type { AttemptInTask } from './attempt.js';
+import type { AttemptInTask, FilterStep } from './attempt.js';
 import { askedApproval, callNow, newRequest } from './asked-approval.js';
 import { basisChecks, snapshotFor } from './basis.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { MissingDocuments } from './engines.js';
 import { observedDrift } from './observed-drift.js';
 import { decisionBatch } from './record-decision.js';
+import { INLINE_BYTES } from './content-desk.js';
+import { requestPrints, type PrintsJob } from './content-jobs.js';
+import { Filtering } from './filtering-apart.js';
+import { inputsOf, needsEarlier, needsPrints } from './flow-inputs.js';
+import { seenBy } from './seen.js';
+import type { Seen } from './task-lane.js';
+import type { CallDecided, DecisionInputs } from '../calls/events.js';
+import type { AuthorizeRequest } from '../calls/requests.js';
 
 /** The next step of an attempt. Nothing has been appended yet. */
 export type AttemptStep =
@@ -27,6 +36,11 @@ export type AttemptStep =
   | { readonly kind: 'load'; readonly documents: MissingDocuments }
   /** `durable`: the refusal relies on what the lane shows, so it waits until that is durable. */
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
+  /** Earlier content of the task must be read back first. */
+  | { readonly kind: 'read_earlier' }
+  /** The request is large: another thread makes its fingerprints. */
+  | { readonly kind: 'prints'; readonly bytes: number; readonly asked: Omit<PrintsJob, 'kind'> }
+  | FilterStep
   | RepeatStep
   | RecordStep;
 
@@ -48,6 +62,8 @@ export interface RecordStep {
   readonly controlWrites: readonly StreamWrite[];
   /** Monotonic clock, in milliseconds. */
   readonly startedMs: number;
+  /** The content that the task sees by the decision. */
+  readonly seen: Seen;
   readonly answerAt: (position: bigint) => AuthorizeAnswer;
 }
 
@@ -65,15 +81,26 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   if (lane.givenUp) return { kind: 'again' };
   const caller = callerPrecondition(view, attempt.caller);
   if (!caller.ok) return refuse(caller.error);
-  const requestDigest = keyedDigest(lane.key, canonicalJson(request));
+  const text = canonicalJson(request);
+  const requestDigest = keyedDigest(lane.key, text);
   const earlier = lane.calls.calls.get(request.callId);
   if (earlier !== undefined && earlier.requestDigest !== requestDigest) return refuseWhenDurable(otherBody());
   if (earlier?.response !== undefined) return refuseWhenDurable(finished());
-  const call = callNow(point, inTask);
+  const now = callNow(point, inTask);
+  const bytes = contentBytes(text, request);
+  const answered = answeredBy(inTask, earlier, engines.versions, now.decidedAt);
+  const inputs = answered?.inputs ?? inputsNow(point, inTask, bytes);
+  if ('kind' in inputs) return inputs;
+  const call: Call = { ...now, inputs: { ...inputs, ...now.inputs } };
   const version = call.version ?? lane.task.pins.get(call.capability)?.version;
-  const decision = forced === undefined ? decide(snapshot, call, engines.engines) : denyFor(forced, version);
-  if (earlier !== undefined && isStillAllowed(earlier, decision, view.directives().state, call.decidedAt)) {
-    return repeatStep(inTask, snapshot, decision, earlier, leaseMs);
+  const filtering = new Filtering(engines.engines, attempt.work, bytes);
+  const decision = forced === undefined ? decide(snapshot, call, filtering.engines) : denyFor(forced, version);
+  if (filtering.step !== undefined) return filtering.step;
+  if (answered !== undefined) {
+    if (isStillAllowed(answered.call, decision, view.directives().state, call.decidedAt))
+      return repeatStep(inTask, snapshot, decision, answered.call, leaseMs);
+    // The present labels decide the next attempt.
+    return decideAttempt(point, leaseMs, { ...inTask, isNew: true });
   }
   const startedMs = time.monotonicMs();
   const drift = observedDrift(view, inTask, call, decision);
@@ -87,7 +114,42 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const { batch, decided } = planned.value;
   const approval = askedApproval(point, inTask, decision, requested);
   const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position, approval });
-  return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, answerAt };
+  const seen = seenBy(attempt, call, decision);
+  return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, seen, answerAt };
+}
+
+/** Bytes of the content of a request, as far as they matter: a small request is not measured again. */
+function contentBytes(text: string, { arguments: args, context = [] }: AuthorizeRequest): number {
+  return text.length <= INLINE_BYTES ? text.length : canonicalJson({ args, context }).length;
+}
+
+/** The recorded allow of a repeat, and the labels that it was decided with. Another build decides it again. */
+function answeredBy(
+  { isNew }: AttemptInTask,
+  call: CallState | undefined,
+  { decider, pack }: CallDecided['engines'],
+  at: Instant,
+): { readonly call: CallState; readonly inputs: DecisionInputs } | undefined {
+  if (call === undefined || isNew === true) return undefined;
+  const { decision, engines, inputs = {} } = call.latest.decided;
+  const isSameBuild = engines.decider === decider && engines.pack === pack;
+  return decision === 'allow' && isSameBuild && !isOver(call.latest, at) ? { call, inputs } : undefined;
+}
+
+/** The labels that the request has by now, or the work that they need first. */
+function inputsNow(
+  { flow }: DecisionPoint,
+  { lane, attempt: { request, work } }: AttemptInTask,
+  bytes: number,
+): DecisionInputs | Extract<AttemptStep, { kind: 'read_earlier' | 'prints' }> {
+  if (needsEarlier(lane, request, flow)) return { kind: 'read_earlier' };
+  if (work.prints === undefined && needsPrints(lane, request, flow)) {
+    const context = (request.context ?? []).map(({ content }) => content);
+    const asked = { key: lane.key, arguments: request.arguments, context };
+    if (bytes > INLINE_BYTES) return { kind: 'prints', bytes, asked };
+    work.prints = requestPrints(asked);
+  }
+  return inputsOf(lane, request, flow, work.prints);
 }
 
 const refuse = (refusal: Refusal): AttemptStep => ({ kind: 'refuse', refusal, durable: false });
@@ -124,7 +186,8 @@ function answer(
   const checks = request.explain === true && same ? decision.checks : decided.checks.map(shownCheck);
   const obligations = same ? decision.obligations : [];
   const { traceId } = lane.task;
-  return answerOf(request, decided, { ...shown, traceId, checks, obligations, targets: decision.targets });
+  const { targets, filtered } = decision;
+  return answerOf(request, decided, { ...shown, traceId, checks, obligations, targets, filtered });
 }
 
 /** Whether a recorded allow still holds. If so, a repeat gets it instead of a new attempt. */

@@ -1,7 +1,9 @@
 import type { ControlView } from '../control/control-view.js';
 import type { LogTime } from '../control/log-time.js';
 import type { SettledLog } from '../event-log/settled.js';
+import type { ContentDesk } from './content-desk.js';
 import type { DecisionEngines } from './engines.js';
+import type { FlowSettings } from './flow-inputs.js';
 import type { TaskLanes } from './task-lanes.js';
 
 /** The parts that every path through the decision point shares. */
@@ -11,6 +13,8 @@ export interface DecisionPoint {
   readonly lanes: TaskLanes;
   readonly engines: DecisionEngines;
   readonly time: LogTime;
+  readonly desk: ContentDesk;
+  readonly flow: FlowSettings;
   readonly approvals: ApprovalTerms;
 }
 

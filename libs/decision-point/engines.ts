@@ -1,15 +1,19 @@
 import { ownValue, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
+import { CURRENT_PACK, packOf, type Pack } from '../content/detect/packs.js';
+import { failed } from '../content/filter/filter.js';
+import type { FilterResult } from '../content/filter/shapes.js';
 import { createSchemaValidator, type SchemaValidator } from '../content/schema-validator.js';
 import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
 import type { Decide } from '../decision/decide.js';
 import { CURRENT_DECIDER, deciders, type EngineRules } from '../decision/deciders/registry.js';
 import { namedThingErrors } from '../decision/named-thing.js';
-import type { Engines, Snapshot } from '../decision/snapshot.js';
+import type { Engines, FilterQuestion, Snapshot } from '../decision/snapshot.js';
 import type { LogReading } from '../event-log/port.js';
 import { PolicyEngine, type AuthorityAnswer, type AuthorityRequest } from '../policy/cedar.js';
 import { readJson, readText } from '../event-log/blobs.js';
+import { filterBy } from './filtering.js';
 
 /** Limit of compiled schemas, and of their sources, that are kept: the most recently used ones. */
 const MAX_SCHEMAS = 2000;
@@ -62,6 +66,8 @@ export class DecisionEngines {
   private readonly policies: PolicyEngine;
   /** Cedar engines by version. */
   private readonly cedars: ReadonlyMap<string, PolicyEngine>;
+  /** The digest of the rule pack of new decisions. */
+  readonly pack = currentPack().digest;
   /** The versions that decide new calls, as their records name them. */
   readonly versions: EngineVersions;
   private readonly schemas = new Map<Digest, Json>();
@@ -80,7 +86,7 @@ export class DecisionEngines {
   ) {
     this.policies = new PolicyEngine();
     this.cedars = new Map([...earlier, this.policies].map((policies) => [policies.version, policies]));
-    this.versions = { cedar: this.policies.version, decider: CURRENT_DECIDER };
+    this.versions = { cedar: this.policies.version, decider: CURRENT_DECIDER, pack: this.pack };
   }
 
   /** The engines of a new decision whose documents are loaded: synchronous, and functions of their arguments alone. */
@@ -88,22 +94,29 @@ export class DecisionEngines {
     authority: (set, request) => this.policies.evaluate(set, request),
     named: namedThingErrors,
     arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
+    filter: (question) => this.filter(question, currentPack(), this.validator),
   };
 
   /**
    * The rules that replay a record. Undefined if this build does not have the record's decider, or if the record names
    * an engine of an unknown kind.
    */
-  rulesOf({ decider, cedar, ...others }: EngineVersions, answers: PolicyAnswers = 'asked'): RulesOfThen | undefined {
+  rulesOf(
+    { decider, cedar, pack: packDigest, ...others }: EngineVersions,
+    answers: PolicyAnswers = 'asked',
+  ): RulesOfThen | undefined {
     const version = deciders[decider];
+    const pack = packDigest === undefined ? undefined : packOf(packDigest);
     if (version === undefined || Object.keys(others).length > 0) return undefined;
+    if (packDigest !== undefined && pack === undefined) return undefined;
     const policies = this.cedars.get(cedar);
-    return { decide: version.decide, engines: this.enginesBy(version.engineRules, policies, answers), policies };
+    return { decide: version.decide, engines: this.enginesBy(version.engineRules, policies, pack, answers), policies };
   }
 
   private enginesBy(
     { namedThings, nulls, multiples }: EngineRules,
     policies: PolicyEngine | undefined,
+    pack: Pack | undefined,
     answers: PolicyAnswers,
   ): Engines {
     const validator = multiples === 'doubles' ? this.validatorOfDoubles : this.validator;
@@ -114,7 +127,12 @@ export class DecisionEngines {
         (remembers ? policies?.evaluate(set, request) : policies?.ask(set, request, nulls)) ?? NO_ENGINE,
       named: namedThings === 'compared' ? namedThingErrors : () => [],
       arguments: (schema, value) => validator.validate(schema, () => this.schema(schema), value),
+      filter: (question) => (pack === undefined ? failed() : this.filter(question, pack, validator)),
     };
+  }
+
+  private filter(question: FilterQuestion, pack: Pack, validator: SchemaValidator): FilterResult {
+    return filterBy(question, pack, validator, (schema) => this.schema(schema));
   }
 
   /** The documents that a new decision needs and that are not loaded yet. Undefined if all are loaded. */
@@ -184,4 +202,11 @@ export class DecisionEngines {
     if (schema === undefined) throw new Error('the schema has not been loaded');
     return schema;
   }
+}
+
+/** The pack of new decisions. Throws if it is missing, which no build can be released with. */
+function currentPack(): Pack {
+  const pack = packOf(CURRENT_PACK);
+  if (pack === undefined) throw new Error('the current rule pack is missing');
+  return pack;
 }

@@ -1,5 +1,5 @@
 import { callsDecider } from '../calls/decider.js';
-import type { ApprovalRequested, CallDecided } from '../calls/events.js';
+import type { ApprovalRequested, CallDecided, ContextFiltered } from '../calls/events.js';
 import { shownProbe } from '../capability/probe.js';
 import type { AuthorizeRequest } from '../calls/requests.js';
 import type { Call } from '../decision/call.js';
@@ -16,6 +16,7 @@ import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import { sealPayload } from '../payloads/payload.js';
 import { taskDecider } from '../task/decider.js';
+import { MAX_LISTED } from '../content/filter/walk.js';
 import { basisChecks } from './basis.js';
 import type { EngineVersions } from './engines.js';
 import { sealFact, writeOf } from '../streams/facts.js';
@@ -74,7 +75,12 @@ type Recorded = Pick<CallDecided, 'commitments' | 'engines'> &
   };
 
 /** A decision as its event holds it, without the attempt. The fields are in the order of RFC 8785. */
-export function decidedOf(call: Call, decision: Decision, basis: Basis, more: Recorded): Omit<CallDecided, 'attempt'> {
+export function decidedOf(
+  call: Call,
+  decision: Decision,
+  basis: Basis,
+  more: Recorded,
+): Omit<CallDecided, 'attempt' | 'filtered'> {
   const { callId, taskId, host, capability, operation, contextItems } = call;
   const { version, rule, counts, reason } = decision;
   const approval = more.approval ?? decision.approval;
@@ -150,12 +156,10 @@ export function decisionBatch(input: {
   const expected = lane.calls.revision;
   const asking = requested && callsDecider.decide({ type: 'request-approval', requested, actor, time }, lane.calls);
   if (asking?.ok === false) return asking;
-  const facts = asking?.value ?? [];
-  const revision = expected + facts.length + 1;
-  const content: Record<string, unknown> = { arguments: request.arguments };
-  if (call.contextItems > 0) content['context'] = request.context;
-  if (call.labels.length > 0) content['labels'] = request.labels;
-  const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), content);
+  const filtered = filteredOf(call, decision, engines);
+  // The decision is the last event of its append.
+  const revision = expected + (asking?.value.length ?? 0) + (filtered === undefined ? 1 : 2);
+  const payload = sealPayload(lane.key, payloadPlace({ stream: lane.callsStream, revision }), contentOf(request));
   const { commitments } = payload;
   const { instanceId } = request;
   const decidedNow = decidedOf(call, decision, basis, {
@@ -169,16 +173,18 @@ export function decisionBatch(input: {
     expiresAt,
     instanceId,
   });
-  const recorded = callsDecider.decide({ type: 'record-decision', decided: decidedNow, actor, time }, lane.calls);
+  const recorded = callsDecider.decide(
+    { type: 'record-decision', decided: decidedNow, filtered, actor, time },
+    lane.calls,
+  );
   if (!recorded.ok) return recorded;
-  const fact = recorded.value[0];
+  const fact = recorded.value.at(-1);
   if (fact?.type !== 'CallDecided') throw new Error('a decision without its event');
   const { traceId } = lane.task;
-  const event = sealFact(lane.callsStream, revision, fact, {
-    traceId,
-    correlationId: call.callId,
-    payload: payload.bytes,
-  });
+  const links = { traceId, correlationId: call.callId };
+  const earlier = [...(asking?.value ?? []), ...recorded.value.slice(0, -1)];
+  const before = earlier.map((each, index) => sealFact(lane.callsStream, expected + 1 + index, each, links));
+  const event = sealFact(lane.callsStream, revision, fact, { ...links, payload: payload.bytes });
   const writes: StreamWrite[] = [...beside.writes];
   if (decision.decision === 'allow' && decision.counts !== undefined) {
     const counted = taskDecider.decide(
@@ -190,8 +196,6 @@ export function decisionBatch(input: {
   }
   // This write is last, because the log answers with the position of the last event. So a repeat after a restart gets
   // the same position.
-  const links = { traceId, correlationId: call.callId };
-  const before = facts.map((each, index) => sealFact(lane.callsStream, expected + 1 + index, each, links));
   writes.push({ stream: lane.callsStream, expected, events: [...before, event] });
   const written = new Set(writes.map((write) => write.stream));
   // A deny remains valid if other streams have changed. But the task that it saw may not have reached the log yet.
@@ -200,4 +204,43 @@ export function decisionBatch(input: {
   const blobs = beside.blobs ?? [];
   const urgent = isUrgent({ writes: beside.writes, blobs });
   return ok({ batch: defined({ writes, checks, blobs, urgent: urgent ? true : undefined }), decided: fact.data });
+}
+
+/** The content of a request, as its payload record holds it. */
+function contentOf({ arguments: args, context = [], labels = [] }: AuthorizeRequest): Record<string, unknown> {
+  const content: Record<string, unknown> = { arguments: args };
+  if (context.length > 0) content['context'] = context;
+  if (labels.length > 0) content['labels'] = labels;
+  return content;
+}
+
+/** The work of the filter on a request, if it took anything out, refused anything, or found a label above `public`. */
+export function filteredOf(
+  call: Call,
+  decision: Pick<Decision, 'filtered' | 'version'>,
+  engines: EngineVersions,
+): Omit<ContextFiltered, 'attempt'> | undefined {
+  const { callId, taskId, capability, operation, host } = call;
+  const record = decision.filtered?.record;
+  const { pack } = engines;
+  if (record === undefined || pack === undefined) return undefined;
+  const { redactions, refusals, items, labels } = record;
+  if ([redactions, refusals, items, labels].every(({ length }) => length === 0)) return undefined;
+  const isFull = call.inputs.flowIsFull === true;
+  return defined({
+    attestedBy: host,
+    callId,
+    capability,
+    flow: isFull ? ('full' as const) : undefined,
+    items: items
+      .slice(0, MAX_LISTED)
+      .map(({ categories, ...item }) => ({ ...defined(item), categories: [...categories] })),
+    labels: labels.map(({ categories, ...label }) => ({ ...label, categories: [...categories] })),
+    operation,
+    pack,
+    redactions: redactions.map((each) => ({ ...each })),
+    refusals: refusals.map((each) => ({ ...each })),
+    taskId,
+    version: decision.version,
+  });
 }

@@ -125,7 +125,7 @@ export class RefusalRecorder {
     const checks = request.explain === true ? decision.checks : data.checks.map(shownCheck);
     const { obligations, targets } = decision;
     const shown = { traceId, checks, obligations, targets, leaseMs: this.leaseMs };
-    return ok({ event, answerAt: (position) => answerOf({ arguments: {} }, data, { ...shown, position }) });
+    return ok({ event, answerAt: (position) => answerOf({}, data, { ...shown, position }) });
   }
 
   /** The caller's trace, unless another host has a task in it: no host may write into another host's evidence. */

@@ -106,7 +106,7 @@ export class Responder {
         return 'again';
       }
       case 'append': {
-        const position = await point.lanes.commit(lane, step.batch);
+        const position = await point.lanes.commit(lane, step.batch, step.seen);
         if (position === undefined) return 'again';
         const recorded = lane.calls.calls.get(callId)?.response;
         if (recorded !== undefined) recorded.position = position;

@@ -16,13 +16,15 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { valueOf, type PayloadPart } from '../payloads/payload.js';
 import { sealFact } from '../streams/facts.js';
 import type { ContentDesk } from './content-desk.js';
-import { rejected, type Verdict } from './content-jobs.js';
+import { rejected, type ReadResponse, type Verdict } from './content-jobs.js';
+import { isDelivered, responseLabel } from './earlier-content.js';
+import { seenResponse } from './seen.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { ResponderLimits, Response, ResponseAnswer } from './response.js';
 import { planDelivery, type Delivery } from './response-delivery.js';
 import { isStopped } from './stopped.js';
 import type { Submission } from './submission.js';
-import type { TaskLane } from './task-lane.js';
+import type { Seen, TaskLane } from './task-lane.js';
 
 /**
  * The next step of a response. After each step except `refuse`, `recorded` and `append`, the response is examined again.
@@ -38,7 +40,13 @@ export type ResponseStep =
   | { readonly kind: 'take_turn' }
   /** The response is sealed in advance for a place, which another append may still take. */
   | { readonly kind: 'seal'; readonly place: string; readonly parts: readonly PayloadPart[] }
-  | { readonly kind: 'append'; readonly batch: Batch; readonly answerAt: (position: bigint) => ResponseAnswer };
+  | {
+      readonly kind: 'append';
+      readonly batch: Batch;
+      /** The content that the task sees by it. */
+      readonly seen?: Seen | undefined;
+      readonly answerAt: (position: bigint) => ResponseAnswer;
+    };
 
 /** The response is recorded already. */
 export interface RecordedResponse {
@@ -106,16 +114,18 @@ export function nextStep(
     { stream: lane.taskStream, expected: lane.taskRevision },
   ];
   const epoch = view.directives().revision;
-  return recordStep(lane, attempt, { callId, verdict: given, read: judged.read, epoch, now, payload, checks });
+  const record = { callId, verdict: given, read: judged.read, epoch, now, payload, checks };
+  return recordStep(view, lane, attempt, record);
 }
 
 function recordStep(
+  view: ControlView,
   lane: TaskLane,
   attempt: AttemptState,
   record: {
     readonly callId: string;
     readonly verdict: Verdict;
-    readonly read: { readonly requestDigest: Digest; readonly rawDigest: Digest; readonly raw: PayloadPart };
+    readonly read: ReadResponse;
     readonly epoch: number;
     readonly now: Instant;
     readonly payload: Uint8Array;
@@ -155,7 +165,10 @@ function recordStep(
       rawDigest: read.rawDigest,
       position: String(position),
     });
-  return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, answerAt };
+  const seen = isDelivered(validated)
+    ? seenResponse(callId, responseLabel(view, attempt.decided, validated), read.prints)
+    : undefined;
+  return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, seen, answerAt };
 }
 
 /** The reason to deliver nothing of a response, independent of its content. */

@@ -7,10 +7,12 @@ import type { SealedEvent } from '../event-log/event.js';
 import { LogOverloaded, type Batch, type Violation } from '../event-log/port.js';
 import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
 import type { TaskContent } from '../task/content.js';
+import type { ContentLabel } from '../content/filter/label.js';
 import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
+import { TaskFlow, type EarlierContent, type Undo } from './task-flow.js';
 
-/** Takes one batch back out of the states. */
-type Undo = () => void;
+/** Adds what a batch delivers or admits to what the task has seen. */
+export type Seen = (lane: Pick<TaskLane, 'flow' | 'responseLabels'>) => Undo;
 
 /**
  * One task with its calls, as seen by the process that serves it. Appends are pipelined, so the states are ahead of the
@@ -27,6 +29,8 @@ export class TaskLane {
   /** Set if it is unknown whether the log has everything that the states have. */
   private uncertain = false;
   private drained: (() => void)[] = [];
+  /** Labels of delivered responses, by the ids of their calls. */
+  readonly responseLabels: Map<string, ContentLabel>;
 
   constructor(
     readonly task: TaskState,
@@ -39,11 +43,18 @@ export class TaskLane {
     readonly position: bigint,
     /** Approximate memory of the task and its content, in bytes. */
     private readonly openedBytes: number,
-  ) {}
+    /** The content that the task has seen. */
+    readonly flow = new TaskFlow(),
+    /** Earlier content whose fingerprints are not in `flow` yet. */
+    public unread: readonly EarlierContent[] = [],
+    responseLabels: ReadonlyMap<string, ContentLabel> = new Map(),
+  ) {
+    this.responseLabels = new Map(responseLabels);
+  }
 
   /** Approximate memory of the lane in bytes, without the fixed size of each call. */
   get bytes(): number {
-    return this.openedBytes + this.calls.chars;
+    return this.openedBytes + this.calls.chars + this.flow.bytes;
   }
 
   /** What the calls so far mean for the next one, live. */
@@ -65,13 +76,13 @@ export class TaskLane {
   }
 
   /**
-   * Sends a batch and applies it to the states ahead of the log. Throws what the log throws. Use `TaskLanes.commit`
-   * instead.
+   * Sends a batch and applies it to the states ahead of the log, and `beside` to what the task has seen. Throws what the
+   * log throws. Use `TaskLanes.commit` instead.
    */
-  async send(log: SettledLog, batch: Batch): Promise<SettledOutcome> {
+  async send(log: SettledLog, batch: Batch, beside?: Seen): Promise<SettledOutcome> {
     const sent = log.append(batch);
     this.inFlight += 1;
-    const undo = this.advance(batch);
+    const undo = this.advance(batch, beside);
     this.ahead.add(undo);
     try {
       const outcome = await sent;
@@ -101,8 +112,8 @@ export class TaskLane {
     // Shredded content must not stay in memory.
     if (this.uncertain || this.task.shredded) return undefined;
     for (const undo of [...this.ahead].reverse()) undo();
-    const { task, taskRevision, calls, content, key, position, openedBytes } = this;
-    return new TaskLane(task, taskRevision, calls, content, key, position, openedBytes);
+    const { task, taskRevision, calls, content, key, position, openedBytes, flow, unread, responseLabels } = this;
+    return new TaskLane(task, taskRevision, calls, content, key, position, openedBytes, flow, unread, responseLabels);
   }
 
   /** Another writer has written to this task: the log knows more than the states. */
@@ -110,8 +121,8 @@ export class TaskLane {
     return (stream === this.callsStream || stream === this.taskStream) && actual > expected;
   }
 
-  private advance(batch: Batch): Undo {
-    const undos: Undo[] = [];
+  private advance(batch: Batch, beside: Seen | undefined): Undo {
+    const undos: Undo[] = beside === undefined ? [] : [beside(this)];
     for (const { events } of batch.writes) {
       for (const event of events) {
         if (event.stream === this.callsStream) undos.push(this.advanceCalls(event));

@@ -9,7 +9,8 @@ import { taskContentOf } from '../task/content.js';
 import { families } from '../streams/catalogue.js';
 import type { ControlView } from '../control/control-view.js';
 import { payloadPlace } from '../payloads/payload-place.js';
-import { TaskLane } from './task-lane.js';
+import { earlierContent } from './earlier-content.js';
+import { TaskLane, type Seen } from './task-lane.js';
 
 const MAX_LANES = 10_000;
 /** Approximate limit of calls in all lanes together. Each takes about 0.7 kB. */
@@ -74,11 +75,12 @@ export class TaskLanes {
 
   /**
    * Appends for a task. Returns the position of the commit, or undefined if the batch was refused. After a refusal, the
-   * view is up to date, the lane is given up, and the caller decides again. Throws what the log throws.
+   * view is up to date, the lane is given up, and the caller decides again. `beside` is what the task sees by it. Throws
+   * what the log throws.
    */
-  async commit(lane: TaskLane, batch: Batch): Promise<bigint | undefined> {
+  async commit(lane: TaskLane, batch: Batch, beside?: Seen): Promise<bigint | undefined> {
     try {
-      const outcome = await lane.send(this.log, batch);
+      const outcome = await lane.send(this.log, batch, beside);
       if (outcome.kind === 'committed') return outcome.position;
       this.giveUp(lane);
       await this.view.refresh(outcome.violations.map((violation) => violation.stream));
@@ -159,6 +161,7 @@ export class TaskLanes {
     const held = taskContentOf(content.value.parts, task);
     if (held === undefined) throw new Error(`the payload of ${first.stream} is not the content of a task`);
     const { scope, user } = task;
+    const { flow, unread, labels } = earlierContent(this.view, calls);
     return new TaskLane(
       task,
       opened.length,
@@ -167,6 +170,9 @@ export class TaskLanes {
       createSecretKey(key),
       first.position,
       first.json.length + bytesOf([scope, user, content.value.parts]),
+      flow,
+      unread,
+      labels,
     );
   }
 

@@ -4,6 +4,7 @@ import { defined } from '../kernel/defined.js';
 import { ok } from '../kernel/result.js';
 import { ruleText } from '../policy/authority.js';
 import { covers } from '../task/scope.js';
+import type { Level } from '../vocabulary/words.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
 import { POLICY_SET } from './snapshot.js';
 
@@ -76,9 +77,29 @@ export function argumentsValid({ call, engines, operation, version }: Question):
   return fail('arguments_invalid', { ...evidence, errors });
 }
 
-/** Fails closed until content can be filtered: no context item is sent. */
-export function context({ call }: Question): CheckResult {
-  return pass({ items: call.contextItems, refusals: call.contextItems });
+/** The level of context items without one, for a call that names none: the default of the setting. */
+const CONTEXT_LEVEL: Level = 'confidential';
+
+/** Filters the request. Evidence has pointers, types and counts, and never a value. */
+export function context({ call, engines, operation, version }: Question): CheckResult {
+  const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
+  const filtered = engines.filter({
+    arguments: call.arguments,
+    context: call.context,
+    labels: call.labels,
+    contextLevel: call.inputs.contextLevel ?? CONTEXT_LEVEL,
+    flow: call.inputs.flow ?? [],
+    // The check `approval` came before: a call with a high-water mark above the sensitivity has its approval.
+    flowApproved: true,
+    needs: operation?.needs ?? {},
+    sensitivity: version?.sensitivity ?? 'public',
+    schema: unenforced ? undefined : operation?.arguments,
+  });
+  const { denial, outbound } = filtered;
+  if (denial !== undefined) return fail(denial.reason, denial.evidence, { filtered });
+  const redactions = outbound.redactions.reduce((sum, { count }) => sum + count, 0);
+  const counts = { items: call.contextItems, refusals: outbound.refusals.length };
+  return pass(redactions === 0 ? counts : { ...counts, redactions }, { filtered });
 }
 
 /** No broker exists yet: no credential is issued, and the evidence says so. */

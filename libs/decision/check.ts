@@ -1,4 +1,5 @@
 import type { VersionState } from '../capability/state.js';
+import type { FilterResult } from '../content/filter/shapes.js';
 import type { OperationFacts } from '../capability/events.js';
 import { CONNECT } from '../capability/definition.js';
 import { ownValue } from '../kernel/canonical-json.js';
@@ -27,6 +28,7 @@ export type CheckResult =
       readonly rule?: string;
       readonly counts?: number;
       readonly approval?: string;
+      readonly filtered?: FilterResult;
     }
   | {
       readonly outcome: 'fail';
@@ -36,6 +38,7 @@ export type CheckResult =
       readonly obligation?: string;
       readonly approval?: string;
       readonly need?: ApprovalNeed;
+      readonly filtered?: FilterResult;
     };
 
 /** The approval that a call needs: who must give it, and why. */
@@ -122,7 +125,7 @@ function policyAnswer(
 
 export const pass = (
   evidence: Evidence,
-  more: { rule?: string; counts?: number; approval?: string } = {},
+  more: { rule?: string; counts?: number; approval?: string; filtered?: FilterResult } = {},
 ): CheckResult => ({
   outcome: 'pass',
   evidence,
@@ -134,5 +137,5 @@ export const skip = (evidence: Evidence = {}): CheckResult => ({ outcome: 'skipp
 export const fail = (
   reason: ReasonCode,
   evidence: Evidence,
-  more: { rule?: string; obligation?: string; approval?: string; need?: ApprovalNeed } = {},
+  more: { rule?: string; obligation?: string; approval?: string; need?: ApprovalNeed; filtered?: FilterResult } = {},
 ): CheckResult => ({ outcome: 'fail', reason, evidence, ...more });

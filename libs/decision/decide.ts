@@ -1,3 +1,4 @@
+import type { FilterResult } from '../content/filter/shapes.js';
 import { toInstant, toMs, type Instant } from '../kernel/time.js';
 import type { CheckName, ReasonCode } from '../vocabulary/words.js';
 import type { Call } from './call.js';
@@ -43,6 +44,8 @@ export interface Decision {
   readonly approval?: string | undefined;
   /** The approval that a deny asks for. */
   readonly need?: ApprovalNeed | undefined;
+  /** The part of the request that may be sent, if the check `context` was reached. */
+  readonly filtered?: FilterResult | undefined;
 }
 
 /** Decides a call. Pure, and never throws: an exception inside a check denies. */
@@ -59,16 +62,19 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
   let rule: string | undefined;
   let counts: number | undefined;
   let approvalId: string | undefined;
+  let filtered: FilterResult | undefined;
   for (const [check, make, when] of ordered) {
     const result = question.connecting && when === 'calls' ? skip() : resultOf(make, question);
     checks.push({ check, outcome: result.outcome, evidence: result.evidence });
     rule = result.rule ?? rule;
     approvalId = result.approval ?? approvalId;
+    filtered = result.outcome === 'skipped' ? filtered : (result.filtered ?? filtered);
     if (result.outcome === 'fail') {
       const { reason, need } = result;
-      const obligations = result.obligation === undefined ? [] : [result.obligation];
+      const duties = result.obligation === undefined ? [] : [result.obligation];
+      const obligations = [...duties, ...(filtered?.obligations ?? [])];
       const shown = { rule: result.rule, version, checks, obligations, targets, approval: approvalId, need };
-      return { decision: 'deny', reason, ...shown };
+      return { decision: 'deny', reason, ...shown, filtered };
     }
     counts = result.counts ?? counts;
   }
@@ -78,10 +84,11 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
     rule,
     version,
     checks,
-    obligations: [],
+    obligations: filtered?.obligations ?? [],
     targets,
     counts,
     approval: approvalId,
+    filtered,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Approval, ApprovalUse } from '../calls/approvals.js';
 import type { ClientApproval } from '../calls/events.js';
 import type { CapabilityState } from '../capability/state.js';
+import type { FilterInput, FilterResult } from '../content/filter/shapes.js';
 import type { StandingDirectives } from '../directive/decider.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
@@ -63,6 +64,10 @@ export interface NamedThing {
   readonly operations: Readonly<Record<string, unknown>>;
 }
 
+export interface FilterQuestion extends FilterInput {
+  readonly schema: Digest | undefined;
+}
+
 /**
  * The computations of a decision on content, by the engine rules of its decider. Each is a function of its arguments
  * alone, so a replay that asks the same gets the same answer.
@@ -72,4 +77,6 @@ export interface Engines {
   /** Errors of the arguments that name a different thing than the operation does. */
   named(thing: NamedThing, value: JsonObject): readonly ArgumentError[];
   arguments(schema: Digest, value: JsonObject): Result<void, readonly ArgumentError[]>;
+  /** The part of a request that may be sent. `schema` is the pinned input schema, if it is enforced. */
+  filter(question: FilterQuestion): FilterResult;
 }

@@ -1,13 +1,22 @@
 import { z } from 'zod';
-import { CallDecided, OutcomeRecorded, ResponseValidated, ServerEvidence } from '../calls/events.js';
+import { packOf } from '../content/detect/packs.js';
+import {
+  CallDecided,
+  ContextFiltered,
+  type DecisionInputs,
+  OutcomeRecorded,
+  ResponseValidated,
+  ServerEvidence,
+} from '../calls/events.js';
 import { RecordedDiff } from '../capability/diff.js';
 import { DriftObserved, VersionProposed } from '../capability/events.js';
+import { OperationNeeds } from '../capability/manifest.js';
 import { Finding } from '../content/shapes.js';
 import { defined } from '../kernel/defined.js';
 import { PrincipalAdded } from '../principal/decider.js';
 import type { EventOf, EventsOf, KnownEvent, KnownType } from '../streams/catalogue.js';
 import { DigestText, Label, NameId } from '../vocabulary/ids.js';
-import { Effect } from '../vocabulary/words.js';
+import { Effect, Level } from '../vocabulary/words.js';
 import {
   Basis,
   basisList,
@@ -49,8 +58,9 @@ const PublishedCall = z.strictObject({
 
 const callForm: Form<CallDecided> = {
   schema: PublishedCall,
-  of: ({ basis, checks, engines, observed: { asked, equalButForNulls: _, ...observed }, user, ...rest }) => ({
+  of: ({ basis, checks, engines, inputs, observed: { asked, equalButForNulls: _, ...observed }, user, ...rest }) => ({
     ...rest,
+    ...(inputs === undefined ? {} : { inputs: inputsForm(inputs, engines.pack) }),
     ...(user === undefined ? {} : { user: { id: user, attestedBy: rest.host } }),
     basis: basisList(basis),
     checks: checkList(checks),
@@ -59,6 +69,18 @@ const callForm: Form<CallDecided> = {
   }),
 };
 
+/** A host may name categories as it likes, so only types of spans that the rule pack finds leave. */
+const spanTypes = (categories: readonly string[], pack: string | undefined): string[] => {
+  const known = pack === undefined ? undefined : packOf(pack);
+  return categories.filter((category) => known?.levelOf(category) !== undefined);
+};
+
+const inputsForm = ({ flow, ...inputs }: DecisionInputs, pack: string | undefined) =>
+  defined({
+    ...inputs,
+    flow: flow?.map((label) => ({ ...label, categories: spanTypes(label.categories, pack) })),
+  });
+
 const Operation = z.strictObject({
   operation: Label,
   effects: z.array(Effect),
@@ -66,6 +88,8 @@ const Operation = z.strictObject({
   output: DigestText.optional(),
   ownName: z.literal(true).optional(),
   unenforced: z.strictObject({ arguments: z.string(), output: z.string() }).partial().optional(),
+  returns: Level.optional(),
+  needs: OperationNeeds.optional(),
 });
 
 const Change = RecordedDiff.shape.changes.element;
@@ -77,6 +101,14 @@ const Change = RecordedDiff.shape.changes.element;
 export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = {
   CallDecided: callForm,
   CallRefused: callForm,
+  ContextFiltered: {
+    schema: ContextFiltered,
+    of: ({ items, labels, ...data }) => ({
+      ...data,
+      items: items.map((item) => ({ ...item, categories: spanTypes(item.categories, data.pack) })),
+      labels: labels.map((label) => ({ ...label, categories: spanTypes(label.categories, data.pack) })),
+    }),
+  },
   ResponseValidated: {
     schema: ResponseValidated.extend({
       findings: z.array(z.strictObject(Finding.shape)),

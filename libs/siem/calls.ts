@@ -1,6 +1,6 @@
 import { defined } from '../kernel/defined.js';
 import type { EventOf } from '../streams/catalogue.js';
-import { countsOf, label } from './labels.js';
+import { countsOf, label, sumsOf } from './labels.js';
 import { ACTION, CLASSES, DISPOSITION, type Attributes, type Mapped, type Profile, type SeverityWord } from './ocsf.js';
 import {
   aiAgent,
@@ -124,6 +124,35 @@ const ofCall = (actor: string, data: { readonly callId: string; readonly taskId:
   api: { operation, service: SERVICE, request: { uid: data.callId } },
   ...UNKNOWN_CLOUD,
 });
+
+/** Categories and pointers may hold words of the host, so they stay inside: the types of spans are of the rule pack. */
+export function filtered({ actor, data, traceId }: EventOf<'ContextFiltered'>): Mapped {
+  const { redactions, refusals, items, labels, attempt, pack, flow } = data;
+  const levels = [...items, ...labels].map(({ level }) => level);
+  return {
+    class: apiActivity,
+    activity: [99, 'Filter'],
+    severity: redactions.length + refusals.length === 0 ? 'informational' : 'low',
+    message: 'Outbound content was filtered.',
+    profiles: API_PROFILES,
+    attributes: {
+      action_id: ACTION.allowed,
+      disposition_id: redactions.length + refusals.length === 0 ? DISPOSITION.allowed : DISPOSITION.corrected,
+      status_id: 1,
+      ...ofCall(actor, data, 'filter_context'),
+      ...traceOf(traceId),
+      unmapped: defined({
+        attempt,
+        pack,
+        flow,
+        redactions_by_type: sumsOf(redactions.map(({ type, count }) => [type, count])),
+        refusals_by_reason: countsOf(refusals.map(({ reason }) => reason)),
+        context_items: items.length,
+        labels_by_level: countsOf(levels),
+      }),
+    },
+  };
+}
 
 export function response(event: EventOf<'ResponseValidated'>): Mapped {
   const { actor, data, traceId, id, time } = event;

@@ -11,8 +11,12 @@ export const label = (text: string): string => text.slice(0, MAX_LABEL_CHARS).re
 export const word = (text: string): string => (WORD.test(text) ? text : 'other');
 
 /** How often each word occurs. */
-export function countsOf(words: Iterable<string>): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const each of words) counts.set(word(each), (counts.get(word(each)) ?? 0) + 1);
-  return Object.fromEntries(counts);
+export const countsOf = (words: Iterable<string>): Record<string, number> =>
+  sumsOf([...words].map((each) => [each, 1]));
+
+/** The sum of the counts of each word. */
+export function sumsOf(counted: Iterable<readonly [string, number]>): Record<string, number> {
+  const sums = new Map<string, number>();
+  for (const [each, count] of counted) sums.set(word(each), (sums.get(word(each)) ?? 0) + count);
+  return Object.fromEntries(sums);
 }

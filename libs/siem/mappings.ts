@@ -39,6 +39,7 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   UserErased: retention.userErased,
   CallDecided: calls.decision,
   CallRefused: calls.decision,
+  ContextFiltered: calls.filtered,
   ResponseValidated: calls.response,
   ResponseReleased: calls.release,
   OutcomeRecorded: calls.outcome,

@@ -66,6 +66,7 @@ export const DISPOSITION = {
   allowed: 1,
   blocked: 2,
   quarantined: 3,
+  corrected: 11,
   alert: 19,
   accessRevoked: 24,
   rejected: 25,

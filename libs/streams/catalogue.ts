@@ -9,7 +9,7 @@ import {
 import { outcomeFromV1 } from '../calls/outcome.js';
 import { packDecided, unpackDecided, unpackVersion3 } from '../calls/recorded.js';
 import { capabilityDecider } from '../capability/decider.js';
-import { capabilityEventSchemas, VersionReviewed } from '../capability/events.js';
+import { capabilityEventSchemas, VersionProposed, VersionReviewed } from '../capability/events.js';
 import { directiveDecider, directiveEventSchemas } from '../directive/decider.js';
 import { categoryOf } from '../event-log/event.js';
 import {
@@ -55,7 +55,11 @@ export const families = {
     id: 'id',
     role: 'control',
     writers: ['control', 'decision-point'],
-    types: { ...unchanged(capabilityEventSchemas), VersionReviewed: changed(VersionReviewed, widened) },
+    types: {
+      ...unchanged(capabilityEventSchemas),
+      VersionProposed: changed(VersionProposed, widened),
+      VersionReviewed: changed(VersionReviewed, widened),
+    },
     decider: capabilityDecider,
   }),
   policy: foldedStreams('policy', {

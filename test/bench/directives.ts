@@ -129,6 +129,9 @@ function checkOf(directives: DirectivesState): () => void {
     arguments: () => {
       throw new Error('not asked');
     },
+    filter: () => {
+      throw new Error('not asked');
+    },
   };
   const snapshot = snapshotFor(held, memoryTask(id, pin, 'purpose'), 'host', id);
   const question = questionOf(snapshot, call, engines);

@@ -1,3 +1,4 @@
+import { PROPOSAL_RULES } from '../../libs/decision-point/content-jobs.js';
 import { capabilityDecider, type CapabilityCommand } from '../../libs/capability/decider.js';
 import { CapabilityRegistration } from '../../libs/capability/manifest.js';
 import { prepareProposal, type PreparedProposal } from '../../libs/capability/proposal.js';
@@ -73,7 +74,12 @@ export const definitionOf = (version: string) => ({
 export function proposalOf(id: string, version: string): PreparedProposal & { readonly blobs: readonly Blob[] } {
   const { raw } = registrationOf(id, version);
   const { version: proposal } = CapabilityRegistration.parse(raw);
-  const prepared = must(prepareProposal(id, proposal, raw.version as unknown as JsonObject, () => undefined));
+  const prepared = must(
+    prepareProposal(id, proposal, raw.version as unknown as JsonObject, {
+      ...PROPOSAL_RULES,
+      whyUnvettable: () => undefined,
+    }),
+  );
   const blobs = [...prepared.documents].map(([digest, text]) => ({ digest, bytes: Buffer.from(text) }));
   return { ...prepared, blobs };
 }

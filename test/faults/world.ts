@@ -183,7 +183,10 @@ export class World {
     const sound = weather.coldEngines ? new DecisionEngines(log) : this.ground.engines;
     const engines = defect?.engines?.(sound) ?? sound;
     const lanes = new TaskLanes(log, this.keys, view);
-    const point = { log, view, lanes, engines, time, approvals: { goodForMs: 600_000, skewMs: 500 } };
+    const desk = inlineDesk(engines);
+    const flow = { mode: 'detect', contextLevel: 'confidential' } as const;
+    const approvals = { goodForMs: 600_000, skewMs: 500 };
+    const point = { log, view, lanes, engines, time, approvals, desk, flow };
     const refusals = new RefusalRecorder(point, weather.leaseMs);
     this.service = {
       life,
@@ -192,7 +195,7 @@ export class World {
       plane,
       tasks: new Tasks(log, plane, lanes, this.keys),
       authorizer: new Authorizer(point, refusals, weather.leaseMs),
-      responder: new Responder(point, inlineDesk(engines), RESPONSE_LIMITS),
+      responder: new Responder(point, desk, RESPONSE_LIMITS),
     };
   }
 

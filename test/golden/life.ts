@@ -94,7 +94,15 @@ async function instance(service: TestService, clock: MovableClock): Promise<void
 async function registerMemory(service: TestService): Promise<void> {
   const probe = { protocolVersion: '2025-11-25', clientCapabilities: { roots: {} }, credentialScope: 'notes' };
   const supplyChain = { repository: 'https://git.example.com/memory', commit: 'c0ffee' };
-  const body = { ...registration('memory', proposal('1.0.0', { probe, supplyChain })), publishers: ['acme'] };
+  const { manifest } = proposal();
+  const needs = {
+    arguments: [{ path: '/to', maxLength: 100, accepts: ['pii:email'] }, '/body', '/history/*/text'],
+    context: ['memory', 'crm/*'],
+    contextBytes: 1000,
+  };
+  manifest.operations.count = { ...manifest.operations.count, returns: 'internal', needs };
+  const version = proposal('1.0.0', { probe, supplyChain, manifest });
+  const body = { ...registration('memory', version), publishers: ['acme'] };
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', body));
   await approve(service, 'memory', '1.0.0', ['signature_missing'], 'hold');
   for (const change of [{ remove: ['signature_missing'] }, { add: ['signature_missing'] }]) {
@@ -105,8 +113,12 @@ async function registerMemory(service: TestService): Promise<void> {
 
 /** Allowed, answered, and done; only an integer number of notes is what the tool may answer. */
 async function call(service: TestService, task: Answered, structuredContent: object): Promise<void> {
-  const context = [{ id: 'note-1', source: 'memory', level: 'internal', content: 'a note' }];
-  const body = callBody(task, { instanceId: randomUUID(), operation: 'count', context });
+  const note = { id: 'note-1', source: 'memory', level: 'internal', categories: ['notes'], content: 'a note' };
+  const context = [note, { id: 'note-2', source: 'chat', content: 'another', derivedFrom: ['note-1'] }];
+  const args = { to: 'ada@lovelace.org', body: 'key AKIAIOSFODNN7EXAMPLQ', other: 1 };
+  const labels = [{ path: '/body', level: 'internal', categories: ['notes'], source: 'desk' }];
+  const more = { instanceId: randomUUID(), operation: 'count', arguments: args, context, labels };
+  const body = callBody(task, more);
   expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
   const of = `/v1/calls/${body.callId}`;
   const { taskId } = task;

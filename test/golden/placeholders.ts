@@ -30,6 +30,7 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   /** When the lease of an allow ends: its time and 5 s. */
   leaseEnd: INSTANT,
   cedar: /^\d+\.\d+\.\d+$/,
+  pack: DIGEST,
 };
 
 /** Kinds whose values are known before the run. */

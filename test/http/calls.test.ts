@@ -135,7 +135,7 @@ test('an allow expires within its lease, and never after its task', async () => 
 test('a deny holds no outbound, no targets and no expiry; an allow holds all three', async () => {
   const task = await openTask(service);
   const allow = await decided(callBody(task));
-  assert.deepEqual(allow.outbound, { arguments: { key: 'a' }, context: [], redactions: [], refusals: [] });
+  assert.deepEqual(allow.outbound, { arguments: { key: 'a' }, context: [], redactions: [], refusals: [], labels: [] });
   assert.deepEqual(
     new Set(allow.targets),
     new Set([
@@ -208,7 +208,16 @@ test('$connect passes over the checks of a single call, and needs no definition 
   const skipped = connect.checks.filter(({ outcome }: Answered) => outcome === 'skipped');
   assert.deepEqual(
     skipped.map(({ check }: Answered) => check),
-    ['definition', 'capability_scope', 'task_scope', 'user_authority', 'arguments', 'approval', 'context', 'credential'],
+    [
+      'definition',
+      'capability_scope',
+      'task_scope',
+      'user_authority',
+      'arguments',
+      'approval',
+      'context',
+      'credential',
+    ],
   );
   const call = await decided(callBody(task, { observed: { server } }));
   assert.equal(call.reason, 'definition_missing');

@@ -1,3 +1,4 @@
+import { PROPOSAL_RULES } from '../../libs/decision-point/content-jobs.js';
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -88,10 +89,13 @@ export async function makeWorld(t: TestContext) {
   const lanes = new TaskLanes(settled, keys, view);
   const tasks = new Tasks(settled, plane, lanes, keys);
   const shredder = new Shredder(settled, plane, lanes, keys);
-  const point = { log: settled, view, lanes, engines, time, approvals: { goodForMs: 600_000, skewMs: 500 } };
+  const desk = inlineDesk(engines);
+  const flow = { mode: 'detect', contextLevel: 'confidential' } as const;
+  const approvals = { goodForMs: 600_000, skewMs: 500 };
+  const point = { log: settled, view, lanes, engines, time, approvals, desk, flow };
   const authorizer = new Authorizer(point, new RefusalRecorder(point, 5000), 5000);
   const approver = new Approver(point);
-  const responder = new Responder(point, inlineDesk(engines), RESPONSE_LIMITS);
+  const responder = new Responder(point, desk, RESPONSE_LIMITS);
   const indexFile = join(folder, 'audit-index.db');
   const index = await CallIndex.open(log, indexFile);
   t.after(async () => {
@@ -147,7 +151,9 @@ export async function makeWorld(t: TestContext) {
     async register(id: string, version = '1.0.0') {
       const raw = { ...registrationOf(id), version: { ...registrationOf(id).version, version } };
       const { version: proposal, ...registration } = CapabilityRegistration.parse(raw);
-      const { proposed, documents } = must(prepareProposal(id, proposal, raw.version, () => undefined));
+      const { proposed, documents } = must(
+        prepareProposal(id, proposal, raw.version, { ...PROPOSAL_RULES, whyUnvettable: () => undefined }),
+      );
       const { kind, category, owner, publishers = [] } = registration;
       const blobs = [...documents].map(([digest, text]) => ({ digest, bytes: Buffer.from(text) }));
       const known = view.capability(id).state !== undefined;

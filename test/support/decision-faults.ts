@@ -52,6 +52,13 @@ export const FAULTS: readonly [CheckName, string, (made: World) => void][] = [
       made.calls.approvalOf = () => denied;
     },
   ],
+  ...(['context_not_needed', 'context_above_sensitivity', 'context_too_large', 'filter_failed'] as const).map(
+    (reason): [CheckName, string, (made: World) => void] => [
+      'context',
+      reason,
+      (made) => (made.denial = { reason, evidence: { path: '/context/0' } }),
+    ],
+  ),
 ];
 
 const needsApproval = (made: World) =>

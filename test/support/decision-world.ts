@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import type { CapabilityState, Review, VersionState } from '../../libs/capability/state.js';
 import type { Call } from '../../libs/decision/call.js';
+import { CURRENT_PACK, packOf } from '../../libs/content/detect/packs.js';
+import { WHOLE } from '../../libs/content/filter/declared.js';
+import { filterOutbound } from '../../libs/content/filter/filter.js';
+import type { FilterResult } from '../../libs/content/filter/shapes.js';
 import { CURRENT_DECIDER, deciders } from '../../libs/decision/deciders/registry.js';
 import { namedThingErrors } from '../../libs/decision/named-thing.js';
 import {
   NO_CALLS,
   type ArgumentError,
   type Engines,
+  type FilterQuestion,
   type Snapshot,
   type TaskCalls,
 } from '../../libs/decision/snapshot.js';
@@ -32,6 +37,8 @@ export interface World {
   argumentsValid: boolean;
   argumentErrors: readonly ArgumentError[];
   call: Partial<Mutable<Call>>;
+  /** The filter denies the call. */
+  denial?: FilterResult['denial'];
 }
 
 export const PIN = { capability: 'memory', version: '1', definitionDigest: digest('d') };
@@ -146,7 +153,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     capability: 'memory',
     operation: 'recall',
     arguments: {},
-    context: [],
+    context: ['a', 'b'].map((id) => ({ id, source: 'notes', content: 'c' })),
     contextItems: 2,
     labels: [],
     inputs: {},
@@ -159,6 +166,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     authority: () => made.authority,
     named: engineRules.namedThings === 'compared' ? namedThingErrors : () => [],
     arguments: () => (made.argumentsValid ? ok(undefined) : err(made.argumentErrors)),
+    filter: (question) => ({ ...filteredOf(question), denial: made.denial }),
   };
   return { ...decide(snapshot, call, engines), snapshot };
 }
@@ -171,3 +179,11 @@ export const observed = (made: World, more: Partial<Call['observed']>): void => 
     ...more,
   };
 };
+
+/** Without a schema, everything is declared. */
+const filteredOf = (question: FilterQuestion): FilterResult =>
+  filterOutbound(question, {
+    pack: packOf(CURRENT_PACK) ?? assert.fail(),
+    declared: WHOLE,
+    valid: () => ok(undefined),
+  });

@@ -167,6 +167,7 @@ const allow = {
     context: [item],
     redactions: [{ path: '/a', type: 't', count: 0 }],
     refusals: [{ path: '/context/0', reason: 'context_not_needed' }],
+    labels: [{ path: '/context/0', level: 'internal', categories: ['pii:email'], source: 's' }],
   },
   targets: [],
   obligations: ['submit_definition'],

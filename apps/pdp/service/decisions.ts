@@ -61,16 +61,16 @@ export async function openDecisions(
   const engines = tracing === undefined ? new DecisionEngines(log) : new TracedEngines(log, tracing);
   await engines.warm(view.policySet(POLICY_SET).state.active?.cedar);
   const lanes = new TaskLanes(log, keyring, view);
+  const pool = contentPool(settings, metrics.registry);
+  closing.defer(() => pool.close());
+  const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
   const { approvalMs, skewMs, publicUrl } = settings;
   const approvals = { goodForMs: approvalMs, skewMs, publicUrl };
-  const point = { log, view, lanes, engines, time, approvals };
+  const point = { log, view, lanes, engines, time, approvals, desk, flow: settings.flow };
   const refusals = new RefusalRecorder(point, leaseMs);
   const authorizer = new Authorizer(point, refusals, leaseMs);
   const noted = notedAuthorizer(authorizer, (taskId) => lanes.traceOf(taskId));
   const traced = tracing === undefined ? noted : tracedAuthorizer(noted, tracing);
-  const pool = contentPool(settings, metrics.registry);
-  closing.defer(() => pool.close());
-  const desk = new ContentDesk(engines.validator, readingLimits(limits), pool);
   const responder = new Responder(point, desk, {
     maxBytes: limits.responseBytes,
     maxDepth: limits.jsonDepth,

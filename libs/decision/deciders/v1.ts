@@ -3,10 +3,11 @@ import { lifecycleReason } from '../../capability/state.js';
 import { defined } from '../../kernel/defined.js';
 import { digestOf } from '../../kernel/digest.js';
 import { ok } from '../../kernel/result.js';
-import { capabilityScope, context, credential, taskScope, userAuthority } from '../call-checks.js';
+import { capabilityScope, credential, taskScope, userAuthority } from '../call-checks.js';
 import { fail, pass, skip, type CheckResult, type Question } from '../check.js';
 import { decideBy, type Checks, type Decide } from '../decide.js';
 import { pinned, registered, reviewed, serverIdentity, signature } from '../version-checks.js';
+import { context } from './v2.js';
 
 /**
  * Decider 1, frozen: it only decides its own records again. It differs from decider 2 in three checks (below) and in

@@ -1,4 +1,5 @@
-import { argumentsValid, capabilityScope, context, credential, taskScope, userAuthority } from '../call-checks.js';
+import { argumentsValid, capabilityScope, credential, taskScope, userAuthority } from '../call-checks.js';
+import { pass, type CheckResult, type Question } from '../check.js';
 import { decideBy, type Checks, type Decide } from '../decide.js';
 import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from '../version-checks.js';
 
@@ -23,3 +24,8 @@ const CHECKS: Checks = [
 ];
 
 export const decideByV2: Decide = (snapshot, call, engines) => decideBy(CHECKS, snapshot, call, engines);
+
+/** Deciders 1 and 2 filter nothing: the arguments are sent as they are, and no context item is sent. */
+export function context({ call }: Question): CheckResult {
+  return pass({ items: call.contextItems, refusals: call.contextItems });
+}

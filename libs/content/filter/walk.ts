@@ -1,0 +1,218 @@
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { boundedPointer } from '../bounded-pointer.js';
+import type { DetectedSpan } from '../detect/spans.js';
+import { isAbove, type ContentLabel } from './label.js';
+import type {
+  Detecting,
+  FilterRecord,
+  FilterRefusal,
+  RecordedItem,
+  RecordedLabel,
+  Redaction,
+  SentLabel,
+} from './shapes.js';
+import type { Level } from '../../vocabulary/words.js';
+
+/** A span that has to be redacted is still there after all spans were: nothing of the request may be sent. */
+export class SpanSurvived extends Error {
+  override readonly name = 'SpanSurvived';
+}
+
+/** Of each list in an answer and in a record. Further entries are counted at the place above them all. */
+export const MAX_LISTED = 256;
+
+export const redactionOf = (type: string): string => `[redacted ${type}]`;
+
+const isSecret = (type: string): boolean => type.startsWith('secret:');
+
+/** A text without the spans that may not leave, what was redacted by type, and the label of the spans that stay. */
+export interface Redacted {
+  readonly text: string;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly kept: readonly DetectedSpan[];
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Searches texts by one pack, and redacts what the sensitivity of the capability does not permit. */
+export class Redactor {
+  constructor(
+    private readonly pack: Detecting,
+    private readonly sensitivity: Level,
+  ) {}
+
+  /** Undefined if the text has no spans. Throws `SpanSurvived` if a second search still finds one to redact. */
+  redact(text: string, field: string, accepts: ReadonlySet<string> = NONE): Redacted | undefined {
+    const spans = this.pack.detect(text, { field });
+    if (spans.length === 0) return undefined;
+    const counts = new Map<string, number>();
+    const kept: DetectedSpan[] = [];
+    let rest = '';
+    let at = 0;
+    for (const span of spans) {
+      if (!this.mustGo(span, accepts)) {
+        kept.push(span);
+        continue;
+      }
+      rest += text.slice(at, span.start) + redactionOf(span.type);
+      at = span.end;
+      counts.set(span.type, (counts.get(span.type) ?? 0) + 1);
+    }
+    if (counts.size === 0) return { text, counts, kept };
+    const redacted = rest + text.slice(at);
+    const left = this.pack.detect(redacted, { field });
+    if (left.some((span) => this.mustGo(span, accepts))) throw new SpanSurvived();
+    return { text: redacted, counts, kept };
+  }
+
+  /** The name of a member without any span, and the type of a span that may not leave. Undefined if it has no spans. */
+  name(name: string, accepts: ReadonlySet<string> = NONE): { clean: string; mustGo: string | undefined } | undefined {
+    const spans = this.pack.detect(name, {});
+    if (spans.length === 0) return undefined;
+    let clean = '';
+    let at = 0;
+    for (const { start, end, type } of spans) {
+      clean += name.slice(at, start) + redactionOf(type);
+      at = end;
+    }
+    return { clean: clean + name.slice(at), mustGo: spans.find((span) => this.mustGo(span, accepts))?.type };
+  }
+
+  /** The text alone, for names that come along with content. */
+  clean(text: string): string {
+    return this.redact(text, '')?.text ?? text;
+  }
+
+  /** A span of an accepted type whose level is higher than that type's overlaps something that is not accepted. */
+  private mustGo({ type, level }: DetectedSpan, accepts: ReadonlySet<string>): boolean {
+    if (!isSecret(type) && !isAbove(level, this.sensitivity)) return false;
+    return !accepts.has(type) || isAbove(level, this.pack.levelOf(type) ?? 'public');
+  }
+}
+
+/** A place in the arguments, spelled for each reader. */
+export class ArgumentPlace {
+  /** As the request has it. */
+  private readonly raw: (string | number)[] = [];
+  /** Without spans, for the answer. */
+  private readonly clean: (string | number)[] = [];
+  /** Of names that only the caller has, `*`. */
+  private readonly safe: (string | number)[] = [];
+  /** In what is sent: an item moves up if one before it is taken out. */
+  private readonly sent: (string | number)[] = [];
+
+  push(raw: string | number, more: { clean?: string; isKnown?: boolean; to?: number } = {}): void {
+    this.raw.push(raw);
+    this.clean.push(more.clean ?? raw);
+    this.safe.push(more.isKnown === false ? '*' : raw);
+    this.sent.push(more.to ?? more.clean ?? raw);
+  }
+
+  pop(): void {
+    for (const segments of [this.raw, this.clean, this.safe, this.sent]) segments.pop();
+  }
+
+  /** The pointer into the arguments. */
+  get own(): JsonPointer {
+    return pointerTo(...this.raw);
+  }
+
+  get shown(): JsonPointer {
+    return boundedPointer(pointerTo('arguments', ...this.clean));
+  }
+
+  get recorded(): JsonPointer {
+    return boundedPointer(pointerTo('arguments', ...this.safe));
+  }
+
+  get to(): JsonPointer {
+    return boundedPointer(pointerTo('arguments', ...this.sent));
+  }
+
+  /** The names that lead here, joined by dots. */
+  get field(): string {
+    return this.raw.filter((segment) => typeof segment === 'string').join('.');
+  }
+}
+
+/** The pointers of one place: for the answer, for the record, and into what is sent. */
+interface Pointers {
+  readonly shown: JsonPointer;
+  readonly recorded: JsonPointer;
+  readonly to: JsonPointer;
+}
+
+/** Something that was taken out of the arguments. */
+interface Taken {
+  /** Into the arguments. */
+  readonly own: JsonPointer;
+  readonly recorded: JsonPointer;
+  readonly type: string;
+}
+
+/** The work of the filter. Each list but that of refused context items is bounded. */
+export class Notes {
+  readonly taken: Taken[] = [];
+  readonly refusals: FilterRefusal[] = [];
+  readonly sent: SentLabel[] = [];
+  readonly labels: RecordedLabel[] = [];
+  private readonly redactions = new Map<string, Redaction>();
+  private readonly recorded = new Map<string, Redaction>();
+  private readonly recordedRefusals: FilterRefusal[] = [];
+
+  redacted(place: Pointers, counts: ReadonlyMap<string, number>): void {
+    for (const [type, count] of counts) {
+      add(this.redactions, place.shown, type, count);
+      add(this.recorded, place.recorded, type, count);
+    }
+  }
+
+  /** A value of the arguments is taken out whole. */
+  takenOut(place: ArgumentPlace, type: string): void {
+    this.redacted(place, new Map([[type, 1]]));
+    this.took(place, type);
+  }
+
+  /** A value is no longer what the request has. */
+  took({ own, recorded }: ArgumentPlace, type: string): void {
+    if (this.taken.length < MAX_LISTED) this.taken.push({ own, recorded, type });
+  }
+
+  tooLong(place: ArgumentPlace): void {
+    const reason = 'context_too_large';
+    this.took(place, reason);
+    this.refused(place, reason);
+  }
+
+  refused({ shown, recorded }: Omit<Pointers, 'to'>, reason: FilterRefusal['reason']): void {
+    this.refusals.push({ path: shown, reason });
+    if (this.recordedRefusals.length < MAX_LISTED) this.recordedRefusals.push({ path: recorded, reason });
+  }
+
+  labelled(place: Pointers, label: ContentLabel, by: RecordedLabel['by'], source: string): void {
+    const { level, categories } = label;
+    if (this.sent.length < MAX_LISTED) this.sent.push({ path: place.to, level, categories, source });
+    this.noted(place, label, by);
+  }
+
+  noted({ recorded }: Pick<Pointers, 'recorded'>, { level, categories }: ContentLabel, by: RecordedLabel['by']): void {
+    if (level !== 'public' && this.labels.length < MAX_LISTED)
+      this.labels.push({ path: recorded, level, categories, by });
+  }
+
+  get allRedactions(): Redaction[] {
+    return [...this.redactions.values()];
+  }
+
+  record(items: readonly RecordedItem[]): FilterRecord {
+    const { labels, recordedRefusals: refusals } = this;
+    return { redactions: [...this.recorded.values()], refusals, labels, items };
+  }
+}
+
+/** Counts by place and type; beyond the limit of places, by type alone. */
+function add(counts: Map<string, Redaction>, path: JsonPointer, type: string, count: number): void {
+  const key = counts.size < MAX_LISTED || counts.has(`${path} ${type}`) ? path : '/arguments';
+  const before = counts.get(`${key} ${type}`)?.count ?? 0;
+  counts.set(`${key} ${type}`, { path: key, type, count: before + count });
+}
