@@ -66,16 +66,18 @@ function addGroup(
     if (vocabulary.mirrored.has(word)) counts.mirrored += 1;
     if (word.length === 1) counts.single += 1;
     else if (MIXED.test(word)) counts.mixed += 1;
-    if (word.length >= 14) addRunTogether(word, words.start[at] ?? 0, vocabulary, derived);
   }
   const span = [words.start[from] ?? 0, words.end[to - 1] ?? 0] as const;
   const text = lower.slice(...span);
+  addRunsTogether(text, span[0], vocabulary, derived);
   const add = (decoded: string, detector: string): void =>
     derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'all', span });
   if (counts.rotated >= 2 && counts.rotated > counts.plain) add(rotated(text, 13), 'rot13');
   if (counts.mirrored >= 2 && counts.mirrored > counts.plain) add(Array.from(text).toReversed().join(''), 'reversed');
-  if (counts.mixed >= 3 && counts.mixed * 3 >= to - from && counts.mixed > counts.plain)
+  if (counts.mixed >= 3 && counts.mixed * 3 >= to - from && counts.mixed > counts.plain) {
     add(unleet(text, vocabulary), 'leet');
+    if (text.length <= LONGEST_RUN) add(vocabulary.parted(lettersOf(text)), 'leet');
+  }
   if (counts.single >= 8) addSpaced(lower, words, from, to, vocabulary, derived);
   else if (counts.plain + counts.rotated === 0 && to - from >= 4) addShifted(words, from, to, text, vocabulary, add);
 }
@@ -135,23 +137,36 @@ function joined(lower: string, words: Words, from: number, to: number, vocabular
     text += (gap > narrow ? ' ' : '') + (words.word[at] ?? '');
   }
   const letters = unleet(text, vocabulary);
-  return letters.includes(' ') ? letters : vocabulary.parted(letters);
+  return letters.includes(' ') ? letters : vocabulary.parted(lettersOf(text));
 }
 
-function addRunTogether(word: string, start: number, vocabulary: Vocabulary, derived: Derived): void {
-  // Names of programs join words by underlines; letters that are parted by them are a disguise.
-  if (word.includes('_') && /[a-z0-9]{3}/.test(word)) return;
-  const letters = unleet(word.replaceAll('_', ''), vocabulary);
-  if (letters.length > 400 || !/^[a-z']+$/.test(letters)) return;
-  const parted = vocabulary.parted(letters);
-  if (parted.includes(' '))
+/** Letters, digits and signs in the place of letters, without a space. */
+const RUN = /[a-z0-9@$!|+€_'.-]{14,}/g;
+const LONGEST_RUN = 300;
+
+function addRunsTogether(text: string, start: number, vocabulary: Vocabulary, derived: Derived): void {
+  for (const { 0: run, index } of text.matchAll(RUN)) {
+    // Names of programs and addresses are words with marks between; letters that are parted by marks are a disguise.
+    if (run.length > LONGEST_RUN || (/[_.-]/.test(run) && /[a-z0-9]{4}/.test(run))) continue;
+    const letters = lettersOf(run);
+    if (!vocabulary.isTelling(letters)) continue;
+    const parted = vocabulary.parted(letters);
+    if (!parted.includes(' ')) continue;
+    const span = [start + index, start + index + run.length] as const;
+    const pieces = parted.split(' ');
+    const isWhole = pieces.length >= 5 && pieces.every((piece) => vocabulary.plain.has(piece));
     derived.add(parted, {
       detector: 'run_together',
       kind: 'encoded_instruction',
-      orders: 'none',
-      span: [start, start + word.length],
+      orders: isWhole ? 'all' : 'none',
+      span,
     });
+  }
 }
+
+/** The letters of a run, with 1 for i or l. */
+const lettersOf = (run: string): string =>
+  run.replace(/[^a-z0-9@$!|+€]/g, '').replace(/[02-9@$!|+€]/g, (sign) => LEET[sign] ?? sign);
 
 /** Letters in the place of digits and signs; a word of digits alone stays a number. */
 function unleet(text: string, vocabulary: Vocabulary): string {

@@ -3,10 +3,12 @@ export interface Origin {
   readonly detector: string;
   readonly kind: 'hidden_text' | 'encoded_instruction';
   /**
-   * Which plain orders count, besides phrases of the pack: all; those that comments for people do not give; none, because
-   * the text was guessed.
+   * Which sentences count, besides phrases of the pack: any of some words; all orders; those of comments that are not for people; those that are
+   * no labels of a page; none, because the text was guessed.
    */
-  readonly orders: 'all' | 'unusual' | 'none';
+  readonly orders: 'any' | 'all' | 'comment' | 'element' | 'none';
+  /** Whether a reader of the original sees the text too: then it can be a quotation. */
+  readonly isVisible?: boolean;
   /** UTF-16 offsets in the text it was derived from. */
   readonly span: readonly [number, number];
 }
@@ -43,12 +45,26 @@ export class Derived {
 
   /** The origin of the character at a place of the derived text. */
   at(place: number): Origin {
+    return this.segments[this.indexAt(place)]!;
+  }
+
+  /** The piece that holds a place of the derived text. */
+  pieceAt(place: number): string {
+    return this.pieces[this.indexAt(place) * 2] ?? '';
+  }
+
+  /** The starts of pieces of which such sentences count. */
+  placesOf(orders: Origin['orders']): number[] {
+    return this.segments.filter((segment) => segment.orders === orders).map(({ from }) => from);
+  }
+
+  private indexAt(place: number): number {
     let [low, high] = [0, this.segments.length];
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.segments[middle]?.from ?? 0) <= place) low = middle + 1;
       else high = middle;
     }
-    return this.segments[Math.max(0, low - 1)]!;
+    return Math.max(0, low - 1);
   }
 }

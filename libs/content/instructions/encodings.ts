@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Derived } from './derived.js';
 
 /** Runs that may be data: base64 (both alphabets), base32 and hexadecimal are among them. */
@@ -101,7 +102,6 @@ function addRun(lines: readonly string[], from: number, to: number, text: string
 }
 
 const PROBE = 48;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** The bytes as text, if they are text: UTF-8 or UTF-16, of which nearly all is letters, spaces and punctuation. */
 function readable(bytes: Buffer): string | undefined {
@@ -113,13 +113,10 @@ function readable(bytes: Buffer): string | undefined {
     const byte = bytes[at] ?? 0;
     if (byte < 32 && byte !== 10 && byte !== 13 && byte !== 9 && byte !== 27) return undefined;
   }
-  try {
-    return readableText(utf8.decode(bytes));
-  } catch {
-    // Ends in the middle of a character, or is Latin-1.
-    const text = bytes.toString('latin1');
-    return PRINTABLE.test(text.slice(0, -3)) ? readableText(text) : undefined;
-  }
+  if (isUtf8(bytes)) return readableText(bytes.toString('utf8'));
+  // It may end in the middle of a character.
+  const text = bytes.toString('latin1').slice(0, -3);
+  return PRINTABLE.test(text) ? text : undefined;
 }
 
 function readableText(text: string): string | undefined {

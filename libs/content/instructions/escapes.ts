@@ -7,7 +7,7 @@ export interface Unescaped {
   readonly escaped: boolean;
 }
 
-const HEX_ESCAPE = /u\{([0-9a-f]{1,6})\}|u([0-9a-f]{4})|U([0-9a-f]{8})|x([0-9a-f]{2})|0?(33|1[0-7][0-7])/iy;
+const HEX_ESCAPE = /u\{([0-9A-Fa-f]{1,6})\}|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2})|0?(33|1[0-7][0-7])/y;
 const ENTITY = /&(?:amp;){0,4}(?:#x([0-9a-f]{1,6})|#([0-9]{1,7})|([a-z]{2,8}));/iy;
 const PERCENT = /%(?:25){0,4}([0-7][0-9a-f])/iy;
 

@@ -12,18 +12,23 @@ const VOID = /^<(?:img|br|hr|input|meta|link|source|area|base|col|embed|track|wb
 const MARKDOWN_COMMENT = /\[[^\]\n]{1,32}\]:[ \t]{0,4}(?:#|<>|<#>|\.)[ \t]{0,4}["'(]([^\n]{8,4000})/g;
 /** Elements by which an attack imitates messages of a host or a user. */
 const PRETENDED =
-  /<\/?\s?(?:important|critical|urgent|secret|hidden|admin|override|instructions?|system|system_message|system_note|sys|information|info|directive|priority|mandatory|prompt|user_request|user_query|new_task|task|command|ai_instructions?|interaction-config|assistant_instructions?|tool_instructions?|llm|agent|notice_to_ai|security)\b[^<>]{0,64}>/g;
+  /<\/?\s?(?:important|critical|urgent|secret|hidden|admin|override|instructions?|system|system_message|system_note|sys|information|info|directive|priority|mandatory|prompt|user_request|user_query|new_task|task|command|ai_instructions?|interaction-config|assistant_instructions?|tool_instructions?|llm|agent|notice_to_ai|security)(?=[\s>:=])[^<>]{0,64}>/g;
+
+/** The same in brackets: `[system]`, `[ADMIN REQUEST::`. */
+const BRACKETED =
+  /\[\s?(?:system|sys|admin|administrator|developer|root|instructions?|override|hidden|secret|assistant|ai|llm|core instruction)(?:[ _:-]{1,3}(?:message|prompt|note|request|instructions?|override|command|notice|alert|directive)){0,2}\s?(?:\]|:{1,2})/g;
 
 /** Adds what markup hides: comments and elements that are not shown. Offsets are of the text, in lower case. */
 export function addHiddenMarkup(lower: string, derived: Derived): void {
   if (lower.includes('<')) {
     addComments(lower, '<!--', '-->', derived);
     addElements(lower, derived);
-    addPretended(lower, derived);
+    addPretended(lower, PRETENDED, derived);
   }
+  if (lower.includes('[')) addPretended(lower, BRACKETED, derived);
   for (const match of lower.matchAll(MARKDOWN_COMMENT)) {
     const end = match.index + match[0].length;
-    add(derived, match[1] ?? '', 'markdown_comment', match.index, end, 'unusual');
+    add(derived, match[1] ?? '', 'markdown_comment', match.index, end, 'comment');
   }
 }
 
@@ -35,7 +40,7 @@ function add(
   to: number,
   orders: Origin['orders'],
 ): void {
-  const origin: Origin = { detector, kind: 'hidden_text', orders, span: [from, to] };
+  const origin: Origin = { detector, kind: 'hidden_text', orders, span: [from, to], isVisible: true };
   derived.add(text, origin);
 }
 
@@ -44,7 +49,7 @@ function addComments(lower: string, open: string, close: string, derived: Derive
     const content = from + open.length;
     const found = lower.indexOf(close, content);
     const end = found < 0 ? lower.length : found;
-    add(derived, lower.slice(content, end), 'html_comment', from, found < 0 ? end : end + close.length, 'unusual');
+    add(derived, lower.slice(content, end), 'html_comment', from, found < 0 ? end : end + close.length, 'comment');
     if (found < 0) return;
     from = lower.indexOf(open, end);
   }
@@ -60,7 +65,14 @@ function addElements(lower: string, derived: Derived): void {
       const tag = lower.slice(from, close);
       if (HIDES.test(tag) && !VOID.test(tag)) {
         next = elementEnd(lower, tag, close + 1);
-        add(derived, lower.slice(close + 1, next).replace(/<[^<>]{0,600}>/g, ' '), 'hidden_element', from, next, 'all');
+        add(
+          derived,
+          lower.slice(close + 1, next).replace(/<[^<>]{0,600}>/g, ' '),
+          'hidden_element',
+          from,
+          next,
+          'element',
+        );
       } else next = close;
     }
     from = lower.indexOf('<', next);
@@ -75,12 +87,12 @@ function elementEnd(lower: string, tag: string, from: number): number {
 }
 
 /** Adds the text after each pretended mark, up to the next one. */
-function addPretended(lower: string, derived: Derived): void {
-  const marks = [...lower.matchAll(PRETENDED)];
+function addPretended(lower: string, pattern: RegExp, derived: Derived): void {
+  const marks = [...lower.matchAll(pattern)];
   for (const [index, mark] of marks.entries()) {
     if (mark[0].startsWith('</')) continue;
     const from = mark.index + mark[0].length;
     const to = Math.min(marks[index + 1]?.index ?? lower.length, from + 2000);
-    if (to - from >= 8) add(derived, lower.slice(from, to), 'pretended_mark', mark.index, to, 'unusual');
+    if (to - from >= 8) add(derived, lower.slice(from, to), 'pretended_mark', mark.index, to, 'comment');
   }
 }

@@ -1,17 +1,23 @@
 import type { InstructionPack } from './pack.js';
 
 /** Says whether a place in a text is quoted as an example, and not addressed to its reader. */
-export type Mention = (from: number, to: number) => boolean;
+export type Mention = (from: number) => boolean;
 
-const BEFORE = 160;
-const QUOTES = /["'`“«「]/;
-const MAX_SUBJECTS_READ = 200_000;
-const NEGATED =
+const BEFORE = 200;
+const MAX_READ = 200_000;
+/** A quote that is open at the end of a text, and is not the quote of a JSON or Python string. */
+const OPEN_QUOTE = /(?:^|[^"'`:,{[(\s][\s:(]{1,2}|\()["'`“«「][^"`“”»」\n]{0,120}$/;
+/** The start of a string of JSON or of a program. */
+const STRING_START = /["'`]\s{0,2}$/;
+const FENCE = /```/g;
+/** The words before a verb that only tells of an order. */
+const TOLD =
   /\b(?:can|could|may|might|to|cannot|would|trying|attempting|attempts?|tries|tried|asked|asks|asking|telling|tells|says|who|which|that|by|of)\s{1,2}$/;
 
 interface Words {
   readonly cues: RegExp;
   readonly subjects: RegExp;
+  readonly themes: RegExp;
 }
 
 const made = new WeakMap<InstructionPack, Words>();
@@ -22,11 +28,12 @@ function wordsOf(pack: InstructionPack): Words {
   const any = (list: string): string =>
     list
       .split('|')
-      .map((cue) => cue.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
+      .map((cue) => RegExp.escape(cue))
       .join('|');
   const words = {
-    cues: new RegExp(`(?:^|[^a-z])(?:${any(pack.mention.cues)})`, 'g'),
+    cues: new RegExp(`(?:^|[^a-z])(?:${any(pack.mention.cues)})`),
     subjects: new RegExp(any(pack.mention.subjects), 'g'),
+    themes: new RegExp(any(pack.mention.themes), 'g'),
   };
   made.set(pack, words);
   return words;
@@ -34,20 +41,29 @@ function wordsOf(pack: InstructionPack): Words {
 
 /**
  * The use of an attack differs from its mention: a text on security quotes attacks after words like "such as", in quotes or
- * in code. Attacker-controlled: who writes so that a text seems to be a mention makes it read as one, too.
+ * in code. Attacker-controlled: an attack that is written like a mention reads as one to an agent, too.
  */
 export function mentionIn(lower: string, pack: InstructionPack): Mention {
-  const { cues, subjects } = wordsOf(pack);
-  let count: number | undefined;
-  const subjectCount = (): number => (count ??= new Set(lower.slice(0, MAX_SUBJECTS_READ).match(subjects)).size);
+  const words = wordsOf(pack);
+  const different = (pattern: RegExp): number => new Set(lower.slice(0, MAX_READ).match(pattern)).size;
+  let subjects: number | undefined;
+  let themes: number | undefined;
+  const isOnSecurity = (): boolean => (subjects ??= different(words.subjects)) >= 1;
+  const isNearSecurity = (): boolean => isOnSecurity() || (themes ??= different(words.themes)) >= 3;
   return (from) => {
     const before = lower.slice(Math.max(0, from - BEFORE), from);
-    const paragraph = before.slice(before.lastIndexOf('\n\n') + 1);
-    let cueEnd = -1;
-    for (const cue of paragraph.matchAll(cues)) cueEnd = cue.index + cue[0].length;
-    const isQuoted = QUOTES.test(paragraph.slice(Math.max(0, cueEnd, paragraph.length - 60)));
-    if (cueEnd >= 0 && isQuoted) return true;
-    if (NEGATED.test(paragraph) && subjectCount() >= 1) return true;
-    return subjectCount() >= 2 && (isQuoted || cueEnd >= 0);
+    const isQuoted = OPEN_QUOTE.test(before) || isFenced(lower, from);
+    const hasCue = words.cues.test(before);
+    if (isQuoted) return hasCue || isNearSecurity();
+    if (STRING_START.test(before) && isOnSecurity()) return true;
+    return (hasCue || TOLD.test(before)) && isOnSecurity();
   };
+}
+
+/** How far back the start of a block of code is looked for. */
+const MAX_BLOCK = 4000;
+
+function isFenced(lower: string, from: number): boolean {
+  const before = lower.slice(Math.max(0, from - MAX_BLOCK), from);
+  return before.includes('```') && (before.match(FENCE)?.length ?? 0) % 2 === 1;
 }

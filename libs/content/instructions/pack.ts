@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { digestOfBytes, type Digest } from '../../kernel/digest.js';
+import { digestOf, digestOfBytes, type Digest } from '../../kernel/digest.js';
 import type { InstructionKind, Severity } from './finding.js';
+import type { ModelCard } from './model.js';
 import type { PhraseRule } from './phrases.js';
 
 /** Words of each set that occur near each other in a text without spaces between words. */
@@ -21,17 +22,31 @@ export interface InstructionPack {
   readonly unspaced: readonly UnspacedRule[];
   readonly commonWords: string;
   readonly commentVerbs: string;
-  readonly mention: { readonly cues: string; readonly subjects: string };
+  readonly elementVerbs: string;
+  readonly forPeople: string;
+  readonly descriptive: string;
+  readonly startsAnywhere: string;
+  readonly mention: { readonly cues: string; readonly subjects: string; readonly themes: string };
 }
 
-/** A pack and the digest of the bytes it was read from. */
+/** A pack and the digest of all of its bytes. */
 export interface ReadPack {
   readonly pack: InstructionPack;
+  readonly card: ModelCard;
+  /** The weights of the model, one signed byte each. */
+  readonly weights: Int8Array;
   readonly digest: Digest;
 }
 
 /** The pack of a number, from the folder next to the compiled code. */
 export function readPack(number: number): ReadPack {
-  const bytes = readFileSync(new URL(`../packs/${number}/instructions.json`, import.meta.url));
-  return { pack: JSON.parse(bytes.toString('utf8')) as InstructionPack, digest: digestOfBytes(bytes) };
+  const [rules, card, weights] = ['instructions.json', 'model.json', 'model.bin'].map((name) =>
+    readFileSync(new URL(`../packs/${number}/${name}`, import.meta.url)),
+  ) as [Buffer, Buffer, Buffer];
+  return {
+    pack: JSON.parse(rules.toString('utf8')) as InstructionPack,
+    card: JSON.parse(card.toString('utf8')) as ModelCard,
+    weights: new Int8Array(weights.buffer, weights.byteOffset, weights.length),
+    digest: digestOf([rules, card, weights].map((bytes) => digestOfBytes(bytes))),
+  };
 }

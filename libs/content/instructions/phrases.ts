@@ -7,6 +7,8 @@ export interface PhraseRule {
   readonly kind: InstructionKind;
   readonly severity: Severity;
   readonly patterns: readonly string[];
+  /** A finding that one of these touches is low: what people say to people. */
+  readonly unless?: readonly string[];
 }
 
 /** An occurrence of a pattern: word numbers, the end is excluded. */
@@ -14,6 +16,8 @@ export interface PhraseHit {
   readonly rule: PhraseRule;
   readonly from: number;
   readonly to: number;
+  /** Whether an exception of the rule touches it. */
+  readonly isExcepted: boolean;
 }
 
 /** A step of a pattern: a class of words, or any word. */
@@ -29,6 +33,7 @@ interface Pattern {
   /** Bit n is set if the pattern can be complete after step n - 1. */
   readonly final: number;
   readonly startsSentence: boolean;
+  readonly isException: boolean;
 }
 
 /** States of a pattern are the bits of a number. */
@@ -38,7 +43,7 @@ const STEM = 4;
 
 /**
  * The word classes of a pack. A pattern is words in order: `word`, `one|other`, `stem*`, `@list`, each with `?` behind it
- * if it may be absent, and `~n` for up to n words of the same sentence. `^` in front: only where a sentence starts.
+ * if it may be absent, and `~n` for up to n words of the same sentence. `^` in front: only as the verb of an order.
  * Patterns are no regular expressions. A pattern is matched by its set of states, so that a word costs constant time.
  */
 export class Phrases {
@@ -51,23 +56,29 @@ export class Phrases {
     private readonly lists: Readonly<Record<string, string>>,
     rules: readonly PhraseRule[],
   ) {
-    for (const rule of rules) for (const pattern of rule.patterns) this.add(rule, pattern);
+    for (const rule of rules) {
+      for (const pattern of rule.patterns) this.add(rule, pattern, false);
+      for (const pattern of rule.unless ?? []) this.add(rule, pattern, true);
+    }
   }
 
-  /** All occurrences of each pattern, at most one for each word and pattern. */
-  hitsIn(words: Words): PhraseHit[] {
-    const hits: PhraseHit[] = [];
+  /**
+   * All occurrences of each pattern, at most one for each word and pattern. `mayOrder` says of each word whether the verb
+   * of an order may be there.
+   */
+  hitsIn(words: Words, mayOrder: Uint8Array): PhraseHit[] {
+    const hits: FoundPattern[] = [];
     const classes = words.word.map((word) => this.classesOf(word));
     for (let from = 0; from < words.count; from += 1) {
       for (const wordClass of classes[from] ?? []) {
         for (const pattern of this.patternsOf[wordClass] ?? []) {
-          if (pattern.startsSentence && words.before[from] === Break.none) continue;
+          if (pattern.startsSentence && mayOrder[from] === 0) continue;
           const to = endOf(pattern, words, classes, from);
-          if (to > 0) hits.push({ rule: pattern.rule, from, to });
+          if (to > 0) hits.push({ rule: pattern.rule, from, to, isException: pattern.isException });
         }
       }
     }
-    return hits;
+    return withoutExceptions(hits);
   }
 
   private classesOf(word: string): readonly number[] | undefined {
@@ -82,7 +93,7 @@ export class Phrases {
     return classes;
   }
 
-  private add(rule: PhraseRule, source: string): void {
+  private add(rule: PhraseRule, source: string, isException: boolean): void {
     const parts = source.split(' ').filter((part) => part !== '');
     const startsSentence = parts[0] === '^';
     const steps = (startsSentence ? parts.slice(1) : parts).flatMap((part) => this.stepsOf(part));
@@ -92,7 +103,7 @@ export class Phrases {
     }
     let final = 1 << steps.length;
     for (let at = steps.length - 1; at >= 0 && steps[at]?.isOptional; at -= 1) final |= 1 << at;
-    (this.patternsOf[first.wordClass] ??= []).push({ rule, steps, final, startsSentence });
+    (this.patternsOf[first.wordClass] ??= []).push({ rule, steps, final, startsSentence, isException });
   }
 
   private stepsOf(part: string): Step[] {
@@ -127,6 +138,28 @@ export class Phrases {
       return list.split(' ').flatMap((member) => (member.startsWith('@') ? this.wordsOf(member) : [member]));
     });
   }
+}
+
+type FoundPattern = Omit<PhraseHit, 'isExcepted'> & { readonly isException: boolean };
+
+/** Longest pattern, in words: an exception further away touches nothing. */
+const MAX_REACH = 64;
+
+/** Occurrences are in order of their first words, so each looks only at those near it. */
+function withoutExceptions(found: readonly FoundPattern[]): PhraseHit[] {
+  const exceptions = found.filter(({ isException }) => isException);
+  let first = 0;
+  return found.flatMap(({ isException, ...hit }) => {
+    if (isException) return [];
+    while (first < exceptions.length && (exceptions[first]?.from ?? 0) < hit.from - MAX_REACH) first += 1;
+    let isExcepted = false;
+    for (let at = first; at < exceptions.length && !isExcepted; at += 1) {
+      const exception = exceptions[at]!;
+      if (exception.from >= hit.to) break;
+      isExcepted = exception.rule === hit.rule && exception.to > hit.from;
+    }
+    return [{ ...hit, isExcepted }];
+  });
 }
 
 /** The word after the shortest occurrence that starts at a word, or 0. */

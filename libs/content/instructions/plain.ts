@@ -28,10 +28,10 @@ export interface PlainView {
   readonly text: string;
   /** The same length as `text`. */
   readonly lower: string;
-  /** One more than units of `text`: the last is the length of the original. */
-  readonly starts: Int32Array;
-  /** A value of `Written` for each unit of `text`. */
-  readonly written: Uint8Array;
+  /** The place in the original of the unit at a place of `text`; of its end, the length of the original. */
+  readonly origin: (place: number) => number;
+  /** A value of `Written` for each unit of `text`; absent if all is written plainly. */
+  readonly written?: Uint8Array;
   readonly hidden: readonly HiddenRun[];
 }
 
@@ -81,23 +81,23 @@ function makeFold(character: string): Folded {
     return disguise(compatible);
   const base = character.normalize('NFD').charAt(0);
   if (base !== character && ASCII_LETTER.test(base)) return { text: base, written: Written.accented };
-  if (MARK.test(character)) return { text: '', written: Written.accented };
+  if (MARK.test(character)) return { text: character, written: Written.accented };
   return { text: character, written: Written.plainly };
 }
 
 const disguise = (text: string): Folded => ({ text, written: Written.disguised });
 
-/** Collects the plain text. Its buffers grow by doubling. */
+/** Collects the plain text. Buffers are used again: only one view is made at a time. */
 class Writer {
-  private units: Uint16Array<ArrayBuffer>;
-  private places: Int32Array<ArrayBuffer>;
-  private how: Uint8Array<ArrayBuffer>;
-  length = 0;
+  private units = new Uint16Array(1 << 14);
+  private places = new Int32Array(1 << 14);
+  private how = new Uint8Array(1 << 14);
+  private isPlain = true;
+  private length = 0;
 
-  constructor(size: number) {
-    this.units = new Uint16Array(size);
-    this.places = new Int32Array(size + 1);
-    this.how = new Uint8Array(size);
+  begin(): void {
+    this.length = 0;
+    this.isPlain = true;
   }
 
   write(unit: number, place: number, how: number): void {
@@ -105,17 +105,24 @@ class Writer {
     this.units[this.length] = unit;
     this.places[this.length] = place;
     this.how[this.length] = how;
+    if (how !== Written.plainly) this.isPlain = false;
     this.length += 1;
+  }
+
+  last(): number {
+    return this.length === 0 ? 0 : (this.units[this.length - 1] ?? 0);
   }
 
   /** Says how the last unit was written. */
   mark(how: number): void {
-    if (this.length > 0) this.how[this.length - 1] = how;
+    if (this.length === 0) return;
+    this.how[this.length - 1] = how;
+    this.isPlain = false;
   }
 
   private grow(): void {
-    const size = this.units.length * 2 + 16;
-    const [units, places, how] = [new Uint16Array(size), new Int32Array(size + 1), new Uint8Array(size)];
+    const size = this.units.length * 2;
+    const [units, places, how] = [new Uint16Array(size), new Int32Array(size), new Uint8Array(size)];
     units.set(this.units);
     places.set(this.places);
     how.set(this.how);
@@ -123,14 +130,26 @@ class Writer {
   }
 
   end(length: number, hidden: readonly HiddenRun[]): PlainView {
-    const starts = this.places.slice(0, this.length + 1);
-    starts[this.length] = length;
-    const written = this.how.slice(0, this.length);
-    unmix(this.units.subarray(0, this.length), written);
-    const text = Buffer.from(this.units.buffer, 0, this.length * 2).toString('utf16le');
-    const lower = text.toLowerCase();
-    return { text, lower: lower.length === text.length ? lower : lowerByUnit(text), starts, written, hidden };
+    const { length: count } = this;
+    const places = this.places.slice(0, count);
+    if (unmix(this.units.subarray(0, count), this.how)) this.isPlain = false;
+    const text = Buffer.from(this.units.buffer, 0, count * 2).toString('utf16le');
+    const origin = (place: number): number => places[place] ?? length;
+    const view = { text, lower: lowerOf(text), origin, hidden };
+    const isLarge = this.units.length > MAX_KEPT;
+    const written = this.isPlain ? undefined : this.how.slice(0, count);
+    if (isLarge) writer = new Writer();
+    return written === undefined ? view : { ...view, written };
   }
+}
+
+/** A writer with larger buffers is not kept. */
+const MAX_KEPT = 1 << 18;
+let writer = new Writer();
+
+function lowerOf(text: string): string {
+  const lower = text.toLowerCase();
+  return lower.length === text.length ? lower : lowerByUnit(text);
 }
 
 /** Lower case that keeps the length: a few letters have a longer lower case. */
@@ -145,27 +164,35 @@ const isAsciiLetter = (unit: number): boolean => (unit >= 97 && unit <= 122) || 
 
 /**
  * Writes ASCII for letters of other scripts that imitate it, in words that mix them with ASCII letters, and in whole words
- * of a text that is mostly ASCII. Words of a text in Cyrillic or Greek stay.
+ * of a text that is mostly ASCII. Words of a text in Cyrillic or Greek stay. Says whether anything changed.
  */
-function unmix(units: Uint16Array, written: Uint8Array): void {
+function unmix(units: Uint16Array, written: Uint8Array): boolean {
   let ascii = 0;
   let foreign = 0;
   for (const unit of units) {
     if (isAsciiLetter(unit)) ascii += 1;
     else if (unit > 0x24f) foreign += 1;
   }
-  if (foreign === 0) return;
+  if (foreign === 0) return false;
   const isMostlyAscii = ascii > foreign * 2;
+  let isChanged = false;
   let start = 0;
   for (let at = 0; at <= units.length; at += 1) {
     const unit = units[at] ?? 0;
     if (isAsciiLetter(unit) || unit > 0x24f) continue;
-    unmixWord(units, written, start, at, isMostlyAscii);
+    if (at > start && unmixWord(units, written, start, at, isMostlyAscii)) isChanged = true;
     start = at + 1;
   }
+  return isChanged;
 }
 
-function unmixWord(units: Uint16Array, written: Uint8Array, start: number, end: number, isMostlyAscii: boolean): void {
+function unmixWord(
+  units: Uint16Array,
+  written: Uint8Array,
+  start: number,
+  end: number,
+  isMostlyAscii: boolean,
+): boolean {
   let ascii = 0;
   let imitated = 0;
   for (let at = start; at < end; at += 1) {
@@ -173,13 +200,14 @@ function unmixWord(units: Uint16Array, written: Uint8Array, start: number, end: 
     if (isAsciiLetter(unit)) ascii += 1;
     else if (asciiLookAlike(unit) !== 0) imitated += 1;
   }
-  if (imitated === 0 || (ascii === 0 && !isMostlyAscii) || ascii + imitated < (end - start) * 0.8) return;
+  if (imitated === 0 || (ascii === 0 && !isMostlyAscii) || ascii + imitated < (end - start) * 0.8) return false;
   for (let at = start; at < end; at += 1) {
     const alike = asciiLookAlike(units[at] ?? 0);
     if (alike === 0) continue;
     units[at] = alike;
     written[at] = Written.disguised;
   }
+  return true;
 }
 
 /** A run of hidden characters that is still open. */
@@ -245,9 +273,15 @@ const TERMINAL = /\[([0-9;?]{0,32})([@-~])/y;
 /** Ends a bidi override or embedding: pop, pop isolate, line break. */
 const endsOverride = (code: number): boolean => code === 0x202c || code === 0x2069 || code === 10;
 
+/** Without escapes, controls and letters outside of ASCII. */
+const AS_IT_IS = /^[\n\t -$'-[\]-~]*$/;
+
 /** The plain view of a text. Linear in its length. */
 export function plainOf(original: string): PlainView {
-  const out = new Writer(original.length + 16);
+  if (AS_IT_IS.test(original))
+    return { text: original, lower: original.toLowerCase(), origin: (place) => place, hidden: [] };
+  const out = writer;
+  out.begin();
   const hidden = new Hidden();
   let isReversed = false;
   let isConcealed = false;
@@ -291,7 +325,9 @@ function writeFolded(out: Writer, code: number, start: number, escaped: boolean)
   if (code === 13 || code === 11 || code === 12 || code === 0x85 || code === 0x2028 || code === 0x2029)
     return out.write(10, start, Written.plainly);
   const fold = foldOf(code);
-  if (fold.text === '') {
+  const isDiacritic = fold.text.length === 1 && fold.text.charCodeAt(0) === code && fold.written === Written.accented;
+  if (isDiacritic && !isAsciiLetter(out.last())) return out.write(code, start, Written.plainly);
+  if (fold.text === '' || isDiacritic) {
     // The unit before it says that an invisible character or a diacritic follows.
     out.mark(fold.written);
     return;

@@ -1,13 +1,25 @@
 import type { InstructionPack } from './pack.js';
-import { Break, type Words } from './tokens.js';
+import { Break, wordsOf, type Words } from './tokens.js';
 
 /** The words of a pack that make a sentence an order. */
 export interface Language {
   readonly imperatives: ReadonlySet<string>;
   readonly common: ReadonlySet<string>;
   readonly openers: ReadonlySet<string>;
+  /** Words after which a verb is an order anywhere: please, must, and. */
+  readonly startsAnywhere: ReadonlySet<string>;
   /** Imperatives of harmless comments: see, add, describe. */
   readonly commentVerbs: ReadonlySet<string>;
+  /** Imperatives of pages that only some readers see: skip, toggle. */
+  readonly elementVerbs: ReadonlySet<string>;
+  /** Words that a comment for people has: changelog, template. */
+  readonly forPeople: ReadonlySet<string>;
+  /** Words before a verb that make it no order: they, can. */
+  readonly descriptive: ReadonlySet<string>;
+  /** Things that an attack wants to have sent away: emails, credentials. */
+  readonly data: ReadonlySet<string>;
+  /** Words that attacks have and names seldom have. */
+  readonly telling: ReadonlySet<string>;
   /** All words of a pack: what disguised letters may spell. */
   readonly vocabulary: ReadonlySet<string>;
 }
@@ -19,7 +31,15 @@ export function languageOf(pack: InstructionPack): Language {
     imperatives: set(pack.lists['imperative']),
     common: set(pack.commonWords),
     openers: set(pack.lists['opener']),
+    startsAnywhere: set(pack.startsAnywhere),
     commentVerbs: set(pack.commentVerbs),
+    elementVerbs: set(pack.elementVerbs),
+    forPeople: set(pack.forPeople),
+    descriptive: set(pack.descriptive),
+    telling: new Set(
+      ['override', 'orders', 'secret', 'call', 'tool', 'send', 'answer'].flatMap((name) => [...set(pack.lists[name])]),
+    ),
+    data: set(pack.lists['data']),
     vocabulary: new Set(words.filter((word) => /^[a-z]{2,}$/.test(word))),
   };
 }
@@ -34,21 +54,52 @@ export interface Order {
 const MIN_WORDS = 4;
 const MAX_WORDS = 60;
 
-/** The sentences that start with an imperative, after words like "please" and "you must", and read like English. */
-export function ordersIn(words: Words, language: Language): Order[] {
-  const orders: Order[] = [];
+/** 1 for each word that may be the verb of an order: at the start of a clause, or after words like "please", "you must". */
+export function mayOrderIn(words: Words, language: Language): Uint8Array {
+  const may = new Uint8Array(words.count);
   let mayStart = true;
   for (let at = 0; at < words.count; at += 1) {
     const word = words.word[at] ?? '';
-    if (words.before[at] !== Break.none || word === 'please') mayStart = true;
-    if (!mayStart) continue;
-    if (language.openers.has(word)) continue;
-    mayStart = false;
-    if (!language.imperatives.has(word)) continue;
+    if (words.before[at] !== Break.none) mayStart = true;
+    if (mayStart) may[at] = 1;
+    mayStart = language.startsAnywhere.has(word) || (mayStart && language.openers.has(word));
+  }
+  return may;
+}
+
+/** The sentences with the verb of an order that read like English. */
+export function ordersIn(words: Words, mayOrder: Uint8Array, language: Language): Order[] {
+  const orders: Order[] = [];
+  for (let at = 0; at < words.count; at += 1) {
+    const verb = words.word[at] ?? '';
+    if (mayOrder[at] === 0 || !isVerb(words, at, language)) continue;
     const to = sentenceEnd(words, at);
-    if (to - at >= MIN_WORDS && hasCommonWord(words, at, to, language)) orders.push({ from: at, to, verb: word });
+    if (to - at >= MIN_WORDS && hasWordOf(words, at, to, language.common)) orders.push({ from: at, to, verb });
   }
   return orders;
+}
+
+/** A verb of the pack, or any word after "please" that may be one. */
+function isVerb(words: Words, at: number, language: Language): boolean {
+  const word = words.word[at] ?? '';
+  if (language.imperatives.has(word)) return true;
+  return (
+    words.word[at - 1] === 'please' && /^[a-z]{3,}$/.test(word) && !word.endsWith('ly') && !language.common.has(word)
+  );
+}
+
+/** Whether an order in a comment is one for people: to see, add or describe something of a document. */
+export function isForPeople(words: Words, { from, to, verb }: Order, language: Language): boolean {
+  return language.commentVerbs.has(verb) && hasWordOf(words, from, to, language.forPeople);
+}
+
+const MANY = 3;
+
+/** Whether a whole comment is one for people. */
+export function speaksToPeople(comment: string, language: Language): boolean {
+  const found = new Set<string>();
+  for (const word of wordsOf(comment).word) if (language.forPeople.has(word)) found.add(word);
+  return found.size >= MANY;
 }
 
 function sentenceEnd(words: Words, from: number): number {
@@ -57,7 +108,7 @@ function sentenceEnd(words: Words, from: number): number {
   return to;
 }
 
-function hasCommonWord(words: Words, from: number, to: number, language: Language): boolean {
-  for (let at = from + 1; at < to; at += 1) if (language.common.has(words.word[at] ?? '')) return true;
+function hasWordOf(words: Words, from: number, to: number, set: ReadonlySet<string>): boolean {
+  for (let at = from + 1; at < to; at += 1) if (set.has(words.word[at] ?? '')) return true;
   return false;
 }

@@ -10,10 +10,10 @@ export interface Words {
   readonly count: number;
   readonly word: readonly string[];
   /** Offsets in the text: the end is excluded. */
-  readonly start: Int32Array;
-  readonly end: Int32Array;
+  readonly start: readonly number[];
+  readonly end: readonly number[];
   /** A value of `Break` for each word: what comes before it. The first word has a hard one. */
-  readonly before: Uint8Array;
+  readonly before: readonly number[];
 }
 
 /** Of ASCII: 1 of a word, 2 a soft break, 3 a mark that ends a sentence if white space follows, 4 a line break. */
@@ -32,8 +32,9 @@ const isWordUnit = (unit: number): boolean =>
 
 /** Parts a text in lower case into words. Linear. */
 export function wordsOf(lower: string): Words {
-  const room = (lower.length >> 1) + 1;
-  const [start, end, before] = [new Int32Array(room), new Int32Array(room), new Uint8Array(room)];
+  const start: number[] = [];
+  const end: number[] = [];
+  const before: number[] = [];
   const word: string[] = [];
   let pending: number = Break.hard;
   for (let at = 0; at < lower.length;) {
@@ -45,9 +46,9 @@ export function wordsOf(lower: string): Words {
     }
     const from = at;
     at = wordEnd(lower, at);
-    start[word.length] = from;
-    end[word.length] = at;
-    before[word.length] = pending;
+    start.push(from);
+    end.push(at);
+    before.push(pending);
     word.push(lower.slice(from, at));
     pending = Break.none;
   }

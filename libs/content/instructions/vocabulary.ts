@@ -8,6 +8,8 @@ export interface Vocabulary {
   readonly mirrored: ReadonlySet<string>;
   /** By a cipher's spelling: the shifts that undo it; 0 is the alphabet's mirror image. */
   readonly shifted: ReadonlyMap<string, readonly number[]>;
+  /** Whether letters that run together may hold a word of attacks: a cheap look before the words are found. */
+  readonly isTelling: (letters: string) => boolean;
   /** Puts spaces between the words of a text that runs together; parts that are no words stay in one piece. */
   readonly parted: (letters: string) => string;
 }
@@ -25,10 +27,18 @@ export function vocabularyOf(language: Language): Vocabulary {
     rotated: spelled((word) => rotated(word, 13)),
     mirrored: spelled((word) => Array.from(word).toReversed().join('')),
     shifted: shiftsOf(language),
+    isTelling: tellingOf(language),
     parted: (letters: string) => parted(letters, plain),
   };
   made.set(language, vocabulary);
   return vocabulary;
+}
+
+function tellingOf(language: Language): (letters: string) => boolean {
+  const long = [...language.telling].filter((word) => word.length >= 4);
+  const any = new RegExp(long.map((word) => RegExp.escape(word)).join('|'));
+  return (letters) =>
+    any.test(letters.replaceAll('1', 'i')) || (letters.includes('1') && any.test(letters.replaceAll('1', 'l')));
 }
 
 function shiftsOf(language: Language): Map<string, number[]> {
@@ -46,6 +56,18 @@ function shiftsOf(language: Language): Map<string, number[]> {
 
 const LONGEST_WORD = 16;
 
+/** A known word; a 1 in it is an i or an l. */
+function wordIn(piece: string, known: ReadonlySet<string>): string | undefined {
+  if (known.has(piece)) return piece;
+  if (!piece.includes('1')) return undefined;
+  const spellings = [
+    piece.replaceAll('1', 'i'),
+    piece.replaceAll('1', 'l'),
+    piece.replace('1', 'i').replaceAll('1', 'l'),
+  ];
+  return spellings.find((spelling) => known.has(spelling));
+}
+
 /** The parting with the fewest letters outside of known words, then the fewest words. Linear: words are short. */
 function parted(letters: string, known: ReadonlySet<string>): string {
   const cost = new Float64Array(letters.length + 1);
@@ -56,7 +78,7 @@ function parted(letters: string, known: ReadonlySet<string>): string {
     for (let length = 2; length <= Math.min(LONGEST_WORD, to); length += 1) {
       const start = to - length;
       const price = (cost[start] ?? 0) + 0.3;
-      if (price < (cost[to] ?? 0) && known.has(letters.slice(start, to))) {
+      if (price < (cost[to] ?? 0) && wordIn(letters.slice(start, to), known) !== undefined) {
         cost[to] = price;
         from[to] = start;
       }
@@ -73,7 +95,8 @@ function parted(letters: string, known: ReadonlySet<string>): string {
     }
     if (loose !== '') pieces.push(loose);
     loose = '';
-    pieces.push(letters.slice(start, to));
+    const piece = letters.slice(start, to);
+    pieces.push(wordIn(piece, known) ?? piece);
     to = start;
   }
   if (loose !== '') pieces.push(loose);
