@@ -1,5 +1,6 @@
 import { CURRENT_PACK, packOf } from '../../libs/content/detect/packs.js';
 import { readCorpus } from './corpora.js';
+import { instructionReport } from './instructions/report.js';
 import { evaluatePii, type Half } from './pii.js';
 import { evaluateSecrets, unlabelledSpans, type EvalRow } from './secrets.js';
 import { wilson, written, type Share } from './wilson.js';
@@ -9,7 +10,7 @@ import { wilson, written, type Share } from './wilson.js';
 const BAR = 0.95;
 
 /** A part of the report. Add one for each detector. */
-const PARTS: readonly (() => void)[] = [personalData, secrets, unlabelled, times];
+const PARTS: readonly (() => void)[] = [personalData, secrets, unlabelled, instructions, times];
 
 function personalData(): void {
   for (const half of ['tuned', 'held out'] satisfies Half[]) {
@@ -31,6 +32,10 @@ function secrets(): void {
   const below = rows.filter(({ recall, precision }) => isBelow(recall) || isBelow(precision));
   console.log(`  types below ${BAR}: ${below.length}`);
   for (const row of below) print(row);
+}
+
+function instructions(): void {
+  for (const line of instructionReport()) console.log(line);
 }
 
 function unlabelled(): void {
