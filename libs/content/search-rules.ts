@@ -1,7 +1,7 @@
 import type { Digest } from '../kernel/digest.js';
 import { CURRENT_PACK, packOf, type Pack } from './detect/packs.js';
 import type { InstructionRules } from './instructions/finding.js';
-import { currentInstructionRules } from './instructions/released.js';
+import { currentInstructionRules, instructionRulesOf } from './instructions/released.js';
 
 /** The rules that responses are searched by. Both are data with a digest, which the record names. */
 export interface SearchRules {
@@ -24,7 +24,8 @@ export function currentRules(): SearchRules {
 
 /** The rules with these digests; undefined if the project does not have them. */
 export function rulesOf({ instructions, pack }: SearchEngines): SearchRules | undefined {
-  const current = currentInstructionRules();
-  const known = packOf(pack);
-  return current.digest === instructions && known !== undefined ? { instructions: current, pack: known } : undefined;
+  const known = { instructions: instructionRulesOf(instructions), pack: packOf(pack) };
+  return known.instructions === undefined || known.pack === undefined
+    ? undefined
+    : { instructions: known.instructions, pack: known.pack };
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from '../../../test/support/testing.js';
 import type { CallContext } from './finding.js';
-import { instructionRulesOf } from './released.js';
+import { currentInstructionRules } from './released.js';
 
 const NO_CONTEXT: CallContext = { operations: [], request: '' };
-const rules = instructionRulesOf();
+const rules = currentInstructionRules();
 
 const highIn = (text: string, context = NO_CONTEXT): string[] => [
   ...new Set(rules.find(text, context).flatMap(({ detector, severity }) => (severity === 'high' ? [detector] : []))),

@@ -6,15 +6,19 @@ import { readPack } from './pack.js';
 const CURRENT = 1;
 const made = new Map<number, InstructionRules>();
 
-/** The detector of a pack, by default of the newest one. It is made when it is first asked for: some 20 ms. */
-export function instructionRulesOf(number = CURRENT): InstructionRules {
+/** Made when it is first asked for: some 20 ms. */
+function rulesOfPack(number: number): InstructionRules {
   const known = made.get(number) ?? instructionRules(readPack(number));
   made.set(number, known);
   return known;
 }
 
-/** The number of the released pack with a digest. */
-export function instructionPackOf(digest: string): number | undefined {
-  for (let number = CURRENT; number > 0; number -= 1) if (instructionRulesOf(number).digest === digest) return number;
+/** The detector of the newest pack. */
+export const currentInstructionRules = (): InstructionRules => rulesOfPack(CURRENT);
+
+/** The detector with a digest, if its pack was ever released. */
+export function instructionRulesOf(digest: string): InstructionRules | undefined {
+  for (let number = CURRENT; number > 0; number -= 1)
+    if (rulesOfPack(number).digest === digest) return rulesOfPack(number);
   return undefined;
 }

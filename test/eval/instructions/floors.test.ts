@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import type { CallContext, InstructionFinding } from '../../../libs/content/instructions/finding.js';
 import { readPack } from '../../../libs/content/instructions/pack.js';
-import { instructionPackOf, instructionRulesOf } from '../../../libs/content/instructions/released.js';
+import { currentInstructionRules, instructionRulesOf } from '../../../libs/content/instructions/released.js';
 import { describe, test } from '../../support/testing.js';
 import { CORPORA, isHeldOut, quotesAttacks, readCorpus, tierOf, type Row } from './corpus.js';
 import { ownTexts } from './own.js';
 
 const NO_CONTEXT: CallContext = { operations: [], request: '' };
-const rules = instructionRulesOf();
+const rules = currentInstructionRules();
 const { pack, card } = readPack(1);
 const own = ownTexts();
 
@@ -37,8 +37,8 @@ describe('rules of the pack', () => {
   }
 
   test('a released pack is found by its digest', () => {
-    assert.equal(instructionPackOf(rules.digest), 1);
-    assert.equal(instructionPackOf('sha256:0'), undefined);
+    assert.equal(instructionRulesOf(rules.digest), rules);
+    assert.equal(instructionRulesOf('sha256:0'), undefined);
   });
 });
 

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { CallContext, InstructionRules } from '../../../libs/content/instructions/finding.js';
 import { readPack } from '../../../libs/content/instructions/pack.js';
-import { instructionRulesOf } from '../../../libs/content/instructions/released.js';
+import { currentInstructionRules } from '../../../libs/content/instructions/released.js';
 import { languageOf } from '../../../libs/content/instructions/sentences.js';
 import { familyOf, isHeldOut, quotesAttacks, readCorpus, tierOf, type Row, type Tier } from './corpus.js';
 import { wilson, written } from '../wilson.js';
@@ -31,7 +31,7 @@ function grouped(judged: readonly Judged[], key: (row: Row) => string): [string,
 export function instructionReport(): string[] {
   const lines: string[] = [];
   const print = (line: string): void => void lines.push(line);
-  const rules = instructionRulesOf();
+  const rules = currentInstructionRules();
   const corpus = readCorpus();
   const judged = corpus.rows.map((row) => ({ row, isHit: isQuarantined(rules, row.text) }));
   print(`\ninstructions in responses: pack ${rules.digest}`);
