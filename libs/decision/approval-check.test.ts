@@ -45,7 +45,7 @@ test('each cause asks for its grade, and only for the effects that it is about',
   const flow =
     (level: FlowLabel['level'], source = 'task') =>
     (made: World) => {
-      made.call.inputs = { flow: [{ path: '', level, categories: [], source }] };
+      made.call.inputs = { flow: [{ path: '/arguments/0', level, categories: [], source }] };
     };
   const policy = (made: World) =>
     (made.authority = { outcome: 'allow', determining: ['p', 'q'], approval: { by: 'client', rules: ['q'] } });

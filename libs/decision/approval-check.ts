@@ -77,11 +77,14 @@ function ofTask({ snapshot, operation }: Question): Asked {
 const LEVELS = Level.options;
 /** The source of a label that is the high-water mark of the task. */
 const WHOLE_TASK = 'task';
+const ARGUMENTS = '/arguments';
 
 /** In `strict` flow the arguments may hold anything that the task has seen. */
 function ofFlow({ call, version }: Question): Asked {
   if (version === undefined) return undefined;
   const most = LEVELS.indexOf(version.sensitivity);
-  const isAbove = call.inputs.flow?.some(({ level, source }) => source === WHOLE_TASK && LEVELS.indexOf(level) > most);
+  const isAbove = call.inputs.flow?.some(
+    ({ path, level, source }) => source === WHOLE_TASK && path.startsWith(ARGUMENTS) && LEVELS.indexOf(level) > most,
+  );
   return isAbove === true ? ['other', 'flow'] : undefined;
 }
