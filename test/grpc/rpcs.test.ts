@@ -4,6 +4,7 @@ import { status } from '@grpc/grpc-js';
 import { messageOf } from '../../libs/wire/protos.js';
 import { toMessage } from '../../apps/pdp/grpc/codec.js';
 import { addPrincipal, unique } from '../support/actors.js';
+import { allowedCall, OVERRIDE, reviewedWith, textResult } from '../support/quarantine.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld, taskBody } from '../support/world.js';
 import { descriptionsIn, GrpcHost, refusal, refusedWith, retryIn } from './client.js';
@@ -80,6 +81,29 @@ test('a list that is absent is another thing than one that is empty', async () =
   const ask = async (body: Answered) => (await authorize(callBody(await host.call('host', 'Tasks/Open', body)))).reason;
   assert.equal(await ask(scope({ effects: ['read'] })), 'ok');
   assert.equal(await ask(scope({ operations: [], effects: ['read'] })), 'outside_task_scope');
+});
+
+test('a quarantined response is answered, held, and fetched after its release as over HTTP', async () => {
+  for (const handling of ['quote', 'hold'] as const) {
+    const capability = unique(handling);
+    await reviewedWith(service, capability, handling);
+    const { callId, taskId } = await allowedCall(service, capability);
+    const response = textResult(OVERRIDE);
+    const answer = await host.call('host', 'Decisions/ValidateResponse', { callId, taskId, ...response });
+    const path = `/v1/calls/${callId}/response`;
+    assert.deepEqual(expecting(200, await service.call('host', 'POST', path, { taskId, ...response })), answer);
+    assert.deepEqual([answer.verdict, answer.held], ['quarantined', handling === 'hold' ? true : undefined]);
+    const fetched = () => host.call('host', 'Decisions/GetResponse', { callId, taskId });
+    assert.deepEqual(await fetched(), answer);
+    if (handling === 'quote') continue;
+    const release = { taskId, reason: 'test' };
+    expecting(200, await service.call('reviewer', 'POST', `/v1/calls/${callId}/release`, release));
+    const released = await fetched();
+    assert.deepEqual(expecting(200, await service.call('host', 'GET', `${path}?taskId=${taskId}`)), released);
+    assert.deepEqual([released.content.quarantined, released.content.flagged.length > 0], [true, true]);
+    const task = await host.call('host', 'Tasks/Get', { taskId });
+    assert.equal(task.integrity, 'tainted');
+  }
 });
 
 test('a repeat over the other protocol is a repeat, and another body a conflict', async () => {

@@ -69,8 +69,7 @@ async function serve(
 ): Promise<object> {
   const asked = askedIn(operation, request, calling);
   if (operation.method === 'GET') await awaitPosition(view, positionOf(memberOf(request, 'minPosition')));
-  const answer = await handle(asked);
-  return operation.rawBody === true ? withoutTexts(answer as object) : (answer as object);
+  return withoutTexts((await handle(asked)) as object);
 }
 
 const memberOf = (shape: unknown, name: string): unknown => (shape as Readonly<Record<string, unknown>>)[name];
@@ -98,10 +97,12 @@ function textsIn(members: object): unknown {
 }
 
 /** An answer whose JSON text is parsed, because a message holds it as fields. */
-const withoutTexts = (answer: object): object =>
-  Object.fromEntries(
+function withoutTexts(answer: object): object {
+  if (!Object.values(answer).some((value) => value instanceof JsonText)) return answer;
+  return Object.fromEntries(
     Object.entries(answer).map(([name, value]) => [
       name,
       value instanceof JsonText ? JSON.parse(value.toString()) : value,
     ]),
   );
+}
