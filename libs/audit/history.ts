@@ -81,6 +81,12 @@ export class History {
     return { revision, state: folded.state as State };
   }
 
+  /** A stream's state after its last event that is whole. Undefined if it has none. */
+  async now<State>(stream: string): Promise<State | undefined> {
+    const { sound } = await this.folded(stream);
+    return sound === 0 ? undefined : (await this.at<State>(stream, sound)).state;
+  }
+
   /** The control streams of a basis. Asked for a stream that the basis lacks, it throws `Damage`. */
   async view(basis: Basis): Promise<ConsultedView> {
     const consulted = Object.entries(basis).filter(([stream]) => !families.task.has(stream));

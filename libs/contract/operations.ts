@@ -4,6 +4,7 @@ import * as bundle from './bundle.js';
 import * as calls from './calls.js';
 import * as directives from './directives.js';
 import * as docs from './docs.js';
+import * as exposure from './exposure.js';
 import * as health from './health.js';
 import type { Operation } from './operation.js';
 import * as policies from './policies.js';
@@ -31,6 +32,7 @@ export const OPERATIONS: readonly Operation[] = [
   audit,
   bundle,
   sample,
+  exposure,
   retention,
   transparency,
   health,

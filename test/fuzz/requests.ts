@@ -215,6 +215,7 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       verdict: 'granted',
       reason,
     })),
+    'GET /v1/audit/exposure': get('auditor', '/v1/audit/exposure?capability=memory&version=1.0.0&limit=3'),
     'GET /v1/audit/tasks': get('auditor', '/v1/audit/tasks?status=open&host=local-host&limit=3'),
     'GET /v1/audit/events': get('auditor', '/v1/audit/events?after=3&types=TaskOpened&limit=3'),
     'GET /v1/audit/checkpoints': get('auditor', '/v1/audit/checkpoints?after=0&limit=3'),

@@ -55,6 +55,7 @@ const TABLE = `
   GET    /v1/audit/calls                                       auditor
   GET    /v1/audit/calls/:callId                               auditor
   GET    /v1/audit/tasks                                       auditor
+  GET    /v1/audit/exposure                                    auditor reviewer
   GET    /v1/audit/traces/:traceId/bundle                      auditor
   GET    /v1/audit/sample                                     auditor
   GET    /v1/audit/events                                      auditor

@@ -7,6 +7,7 @@ import { selected, traceReport, type Selection } from '../report/trace-report.js
 import { UsageError, type World } from '../world.js';
 import { addBundle } from './bundle.js';
 import { addCalls } from './calls.js';
+import { addExposure } from './exposure.js';
 import { addReplay } from './replay.js';
 
 interface TraceOptions extends FormatOptions {
@@ -18,6 +19,7 @@ interface TraceOptions extends FormatOptions {
 export function addAudit(program: Command, world: World, exits: Exits): void {
   addTrace(program, world, exits);
   addCalls(program, world, exits);
+  addExposure(program, world, exits);
   addBundle(program, world, exits);
   addReplay(program, world, exits);
 }

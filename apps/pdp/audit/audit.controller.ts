@@ -1,3 +1,4 @@
+import { getExposure } from '../../../libs/contract/exposure.js';
 import type { Readable } from 'node:stream';
 import { Controller, Inject, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
@@ -86,6 +87,11 @@ export class AuditController {
   async tasks({ caller, query, page }: Asked<typeof findTasks>): Promise<Written> {
     const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
     return this.found(caller, { kind: 'tasks', query, now, page, stamp });
+  }
+
+  @Handles(getExposure, asWritten)
+  async exposure({ caller, query, page }: Asked<typeof getExposure>): Promise<Written> {
+    return this.found(caller, { kind: 'exposure', query, page, stamp: await this.index.stamp() });
   }
 
   @Handles(listResponses, asWritten)

@@ -148,6 +148,33 @@ export class ArgumentFilter {
   }
 }
 
+/**
+ * Whether no step does anything to a value that has no label: all of it is declared and needed, and nothing is detected
+ * in it. It is the same as a walk that notes nothing, and costs less.
+ */
+export function isUntouched(
+  value: Json,
+  declared: DeclaredPlace,
+  needed: NeededPlace,
+  redactor: Redactor,
+  field: string,
+): boolean {
+  if (needed.maxLength !== undefined) return false;
+  if (typeof value === 'string') return redactor.isClean(value, field);
+  if (typeof value === 'number') return Math.abs(value) < MIN_NUMBER;
+  if (!isContainer(value)) return true;
+  const isList = Array.isArray(value);
+  for (const [name, member] of Object.entries(value as JsonObject)) {
+    if (!isList && !declared.names(name) && !needed.names(name) && !PLAIN_NAME.test(name)) return false;
+    const place = isList ? declared.item(Number(name)) : declared.member(name);
+    const need = needed.under(name);
+    if (place === undefined || need === undefined || (!need.whole && !isContainer(member))) return false;
+    const below = isList ? field : field === '' ? name : `${field}.${name}`;
+    if (!isUntouched(member, place, need, redactor, below)) return false;
+  }
+  return true;
+}
+
 const isContainer = (value: Json): boolean => typeof value === 'object' && value !== null;
 
 /** Code points of a text, or of the JSON of another value. */

@@ -19,26 +19,31 @@ export interface DeclaredPlace {
   item(index: number): DeclaredPlace | undefined;
   /** Whether the schema itself names the member: such a name is no content. */
   names(name: string): boolean;
-  /** The places of all members and items together. */
-  any(): readonly DeclaredPlace[];
+  /** The places of all members and items, each under its name, or under `*` if it has none of its own. */
+  children(): readonly (readonly [string, DeclaredPlace])[];
 }
 
 /** Everything is declared. */
-export const WHOLE: DeclaredPlace = { member: () => WHOLE, item: () => WHOLE, names: () => false, any: () => [WHOLE] };
+export const WHOLE: DeclaredPlace = { member: () => WHOLE, item: () => WHOLE, names: () => false, children: () => [] };
 
 /** Nothing is declared. */
 export const NOTHING: DeclaredPlace = {
   member: () => undefined,
   item: () => undefined,
   names: () => false,
-  any: () => [],
+  children: () => [],
 };
 
 /** Whether a pointer of a manifest, in which `*` is any member or item, can lead to a declared value. */
 export function declares(place: DeclaredPlace, segments: readonly string[]): boolean {
   const [first, ...others] = segments;
   if (first === undefined) return true;
-  if (first === '*') return place.any().some((each) => declares(each, others));
+  if (first === '*') {
+    const children = place.children();
+    // Neither members nor items are named: the whole value is declared.
+    const isOpen = place.member(first) === WHOLE && place.item(0) === WHOLE;
+    return isOpen || children.some(([, each]) => declares(each, others));
+  }
   const next = [place.member(first), INDEX.test(first) ? place.item(Number(first)) : undefined];
   return next.some((each) => each !== undefined && declares(each, others));
 }
@@ -79,9 +84,9 @@ export function declaredBy({ root, patterns }: VettedSchema): DeclaredPlace {
     const below = (keywords: readonly string[]) =>
       nodes.flatMap(({ children }) => children.filter(({ keyword }) => keywords.includes(keyword)));
     return {
-      any() {
-        const named = allowing(below([...OBJECT_KEYWORDS, ...ARRAY_KEYWORDS]).map(({ node }) => node));
-        return objects.length === 0 && arrays.length === 0 ? [WHOLE] : named.map((node) => placeOf([node]));
+      children() {
+        const named = below([...OBJECT_KEYWORDS, ...ARRAY_KEYWORDS]).filter(({ node }) => node.schema !== false);
+        return named.map(({ keyword, key, node }) => [keyword === 'properties' ? String(key) : '*', placeOf([node])]);
       },
       names: (name) => objects.some((node) => namedBy(node, name)),
       member(name) {

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../kernel/canonical-json.js';
 import { pointerTo } from '../../kernel/pointer.js';
 import type { Result } from '../../kernel/result.js';
-import { ArgumentFilter } from './arguments.js';
+import { ArgumentFilter, isUntouched } from './arguments.js';
 import { filterContext } from './context.js';
 import type { DeclaredPlace } from './declared.js';
 import { neededBy } from './needed.js';
@@ -22,6 +22,7 @@ interface ArgumentFault {
   readonly member?: string | undefined;
 }
 
+const NOTHING_RECORDED = { redactions: [], refusals: [], labels: [], items: [] };
 const NOTHING_SENT = { arguments: {}, context: [], redactions: [], refusals: [], labels: [] };
 
 /**
@@ -41,15 +42,18 @@ export function filterOutbound(input: FilterInput, rules: FilterRules): FilterRe
 export const failed = (): FilterResult => ({
   outbound: NOTHING_SENT,
   obligations: [],
-  record: { redactions: [], refusals: [], labels: [], items: [] },
+  record: NOTHING_RECORDED,
   denial: { reason: 'filter_failed', evidence: {} },
 });
 
 function filtered(input: FilterInput, rules: FilterRules): FilterResult {
-  const notes = new Notes();
   const redactor = new Redactor(rules.pack, input.sensitivity);
+  const needed = neededBy(input.needs.arguments);
+  // Most calls have nothing to filter, and need no more than this look at them.
+  if (hasNoLabels(input) && isUntouched(input.arguments, rules.declared, needed, redactor, '')) return untouched(input);
+  const notes = new Notes();
   const filter = new ArgumentFilter(input, redactor, notes);
-  const args = filter.filter(input.arguments, rules.declared, neededBy(input.needs.arguments));
+  const args = filter.filter(input.arguments, rules.declared, needed);
   const invalid = args === input.arguments ? undefined : denialOf(args, notes, rules);
   const context = filterContext(input, redactor, notes);
   const { allRedactions: redactions, refusals, sent: labels } = notes;
@@ -60,6 +64,15 @@ function filtered(input: FilterInput, rules: FilterRules): FilterResult {
     record: notes.record(context.items),
   };
 }
+
+const hasNoLabels = ({ labels, flow, context }: FilterInput): boolean =>
+  labels.length === 0 && flow.length === 0 && context.length === 0;
+
+const untouched = ({ arguments: args }: FilterInput): FilterResult => ({
+  outbound: { ...NOTHING_SENT, arguments: args },
+  obligations: [],
+  record: NOTHING_RECORDED,
+});
 
 /**
  * Why the call is denied, if the arguments that are left do not match their schema. The evidence names the place whose

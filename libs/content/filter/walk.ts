@@ -65,6 +65,11 @@ export class Redactor {
     return { text: redacted, counts, kept };
   }
 
+  /** Whether a text has no span at all. */
+  isClean(text: string, field: string): boolean {
+    return this.pack.detect(text, { field }).length === 0;
+  }
+
   /** The name of a member without any span, and the type of a span that may not leave. Undefined if it has no spans. */
   name(name: string, accepts: ReadonlySet<string> = NONE): { clean: string; mustGo: string | undefined } | undefined {
     const spans = this.pack.detect(name, {});

@@ -2,6 +2,7 @@ import type { ApprovalsAsked } from '../../../../libs/audit/approvals.js';
 import type { IndexStamp } from '../../../../libs/audit/index/reading.js';
 import type { CallQuery, EventsQuery, TaskQuery } from '../../../../libs/contract/audit.js';
 import type { ResponseQuery } from '../../../../libs/contract/responses.js';
+import type { ExposureQuery } from '../../../../libs/contract/exposure.js';
 import type { SampleQuery } from '../../../../libs/contract/sample.js';
 import type { Refusal } from '../../../../libs/kernel/refusal.js';
 import type { SealedEvidence } from '../../../../libs/seal/messages.js';
@@ -76,6 +77,7 @@ export type AuditRequest =
       readonly stamp: IndexStamp;
     }
   | { readonly kind: 'responses'; readonly query: ResponseQuery; readonly page: Page; readonly stamp: IndexStamp }
+  | { readonly kind: 'exposure'; readonly query: ExposureQuery; readonly page: Page; readonly stamp: IndexStamp }
   | { readonly kind: 'sample'; readonly query: SampleQuery; readonly stamp: IndexStamp }
   /** `until` is the last position to read. */
   | {

@@ -3,6 +3,7 @@ import { ApprovalAudit } from '../../../../libs/audit/approvals.js';
 import { CallAudit } from '../../../../libs/audit/calls.js';
 import { positionCursor } from '../../../../libs/audit/cursor.js';
 import { DirectiveHistory } from '../../../../libs/audit/directive-history.js';
+import { ExposureAudit } from '../../../../libs/audit/exposure.js';
 import { readEvents } from '../../../../libs/audit/events.js';
 import { heldResponses } from '../../../../libs/audit/held-responses.js';
 import { IndexFileReader } from '../../../../libs/audit/index/file-reader.js';
@@ -67,6 +68,11 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       }
       case 'responses':
         return replyOf(await heldResponses({ log, index: index.at(request.stamp) }, request), utf8);
+      case 'exposure': {
+        const { query, page, stamp } = request;
+        const exposure = new ExposureAudit(log, keys, engines, index.at(stamp), directives);
+        return replyOf(await exposure.find(query, page.limit, page.cursor), utf8);
+      }
       case 'sample': {
         const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
         return answer(utf8(await sampler.sample(request.query)));
