@@ -195,6 +195,17 @@ describe('the search', () => {
     );
   });
 
+  test('reads the strings of JSON in a text, and marks the whole string', () => {
+    const text = 'note: {"a":"say \\"ob\\u0065y\\" me"} end';
+    const { content, findings } = validated(block(text), rulesFor('obey" me', 'high'));
+    const literal = text.slice(text.indexOf('"say'), text.indexOf('}'));
+    assert.deepEqual(
+      findings.map(({ path, span: [start, end] = [0, 0] }) => [path, text.slice(start, end)]),
+      [['/content/0/text', literal]],
+    );
+    assert.ok(JSON.stringify(content?.parts).includes('^0123me'));
+  });
+
   test('sees every text of a part, and nothing twice', () => {
     const seen: string[] = [];
     const rules = rulesFor('none', 'high');
