@@ -49,7 +49,7 @@ test('each operation has what it may see, what it has seen, and what it never ne
   await send({ arguments: { to: 'ada', body: `canary ${KEY}`, 'canary-name': 1 }, context });
   await send({ arguments: { to: 'canary-bob' } });
   const items = await exposureOf(capability);
-  const [sent] = items.filter(({ operation }) => operation === 'send');
+  const sent = items.find(({ operation }: Answered) => operation === 'send');
   assert.deepEqual(sent.declared, {
     arguments: ['/to', '/body', '/cc'],
     context: ['crm/*'],
@@ -64,7 +64,7 @@ test('each operation has what it may see, what it has seen, and what it never ne
   assert.deepEqual(sent.unused, ['/cc']);
   assert.equal(sent.redactions.not_declared, 1);
   assert.deepEqual(sent.refusals, { context_not_needed: 1 });
-  const [ping] = items.filter(({ operation }) => operation === 'ping');
+  const ping = items.find(({ operation }: Answered) => operation === 'ping');
   assert.deepEqual([ping.calls, ping.unused.sort()], [0, ['/deep/port', '/host']]);
   for (const canary of ['canary', KEY]) assert.ok(!JSON.stringify(items).includes(canary), canary);
 });
@@ -76,11 +76,11 @@ test('of erased content only the events count, and a time range counts its calls
   const body = callBody(task, { capability, operation: 'send', arguments: { to: 'ada' }, context });
   expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
   expecting(200, await service.call('admin', 'POST', `/v1/tasks/${task.taskId}/shred`, { reason: 'test' }));
-  const [sent] = (await exposureOf(capability)).filter(({ operation }) => operation === 'send');
+  const sent = (await exposureOf(capability)).find(({ operation }: Answered) => operation === 'send');
   assert.deepEqual(
     sent.seen.map(({ path, source, bytes }: Answered) => [path ?? source, bytes]),
     [['crm/*', 4]],
   );
   const later = await exposureOf(capability, `&from=${new Date(Date.now() + 86_400_000).toISOString()}`);
-  assert.ok(later.every(({ calls }) => calls === 0));
+  assert.ok(later.every(({ calls }: Answered) => calls === 0));
 });

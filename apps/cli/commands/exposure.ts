@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { isJsonObject, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
-import { everyPage, path } from '../client.js';
+import { everyPage, path as pathTo } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
-import { dig, jsonText, list, printable, table } from '../print.js';
+import { at, dig, jsonText, list, printable, table } from '../print.js';
 import { fromOption, toOption } from '../since.js';
 import type { World } from '../world.js';
 
@@ -25,7 +25,7 @@ export function addExposure(program: Command, world: World, exits: Exits): void 
   serviceAction<ExposureOptions>(exposure, world, exits, 'auditor', async ({ args, call, options }) => {
     const { version, from, to } = options;
     const conditions = { capability: args[0] ?? '', version, from, to };
-    const items = merged(list(await everyPage(call, path('audit', 'exposure'), conditions), 'items'));
+    const items = merged(list(await everyPage(call, pathTo('audit', 'exposure'), conditions), 'items'));
     if (options.json === true) world.out(`${jsonText({ items })}\n`);
     else world.out(items.length === 0 ? 'no such capability\n' : `${items.map(shown).join('\n\n')}\n`);
   });
@@ -78,19 +78,19 @@ function summed(one: Json, other: Json): Json {
 }
 
 function shown(item: Json): string {
-  const text = (...at: string[]) => printable(String(dig(item, ...at) ?? ''));
-  const words = (...at: string[]) =>
-    list(item, ...at)
-      .map((each) => printable(String(each)))
+  const text = (...path: string[]) => printable(at(item, ...path));
+  const words = (...path: string[]) =>
+    list(item, ...path)
+      .map((each) => printable(at(each)))
       .join(', ') || '–';
   const counts = (value: Json | undefined) =>
     Object.entries(isJsonObject(value) ? value : {})
-      .map(([name, count]) => `${printable(name)} ${String(count)}`)
+      .map(([name, count]) => `${printable(name)} ${at(count)}`)
       .join(', ') || '–';
   const seen = list(item, 'seen').map((each) => [
-    `    ${printable(String(dig(each, 'path') ?? `from ${String(dig(each, 'source'))}`))}`,
-    `${String(dig(each, 'calls'))} times`,
-    `${String(dig(each, 'bytes'))} bytes`,
+    `    ${printable(at(each, 'path') || `from ${at(each, 'source')}`)}`,
+    `${at(each, 'calls')} times`,
+    `${at(each, 'bytes')} bytes`,
     counts(dig(each, 'levels')),
     counts(dig(each, 'categories')),
   ]);
