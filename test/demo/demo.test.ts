@@ -44,6 +44,12 @@ test('the main job, on the real file server, from unregistered to replayed', asy
     'is denied: disabled',
     'allowed again',
     'all identical',
+    '[redacted pii:card]',
+    'only the ticket leaves',
+    'the response is quarantined',
+    'write_file is denied: approval_required, by the user',
+    'and the file is written',
+    'the approval is used up',
     'Every step ended as it should.',
   ];
   let from = 0;

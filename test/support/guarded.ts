@@ -15,6 +15,7 @@ export async function registeredServer(
   service: TestService,
   id: string,
   command: readonly string[],
+  quarantine?: Parameters<typeof approve>[4],
 ): Promise<Registration> {
   const target = { command, env: [] };
   const opened = await openServer(target, { protocol: 'auto', clientCapabilities: {}, timeoutMs: 20_000 });
@@ -24,7 +25,7 @@ export async function registeredServer(
   const given = { id, kind: 'mcp-server', category: 'tests', owner: 'team-tests', sensitivity: 'internal' } as const;
   const { registration } = registrationOf(target, opened.observation, found, given);
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration));
-  await approve(service, id, registration.version.version);
+  await approve(service, id, registration.version.version, undefined, quarantine);
   await activatePolicy(service);
   return registration;
 }

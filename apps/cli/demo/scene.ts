@@ -25,7 +25,8 @@ export interface Scene {
   readonly server: OpenServer;
   readonly registration: Registration;
   readonly as: (role: Role) => Call;
-  openTask(): Promise<JsonObject>;
+  /** Opens a task for ana. The default scope reads files. */
+  openTask(scope?: Json): Promise<JsonObject>;
   closeTask(task: JsonObject): Promise<JsonObject>;
   /** Asks for a call of the running server, as a host observes it. `change` makes one part different. */
   ask(task: JsonObject, operation: string, args: JsonObject, change?: Change): Promise<JsonObject>;
@@ -34,6 +35,10 @@ export interface Scene {
 export interface Change {
   readonly version?: string;
   readonly digest?: string;
+  /** Another capability than the file server, with what the host observed of it. */
+  readonly capability?: string;
+  readonly observed?: JsonObject;
+  readonly context?: Json;
 }
 
 /** Starts the real file server, and prepares its registration as `sallyport capture` would. */
@@ -67,12 +72,12 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
     server,
     registration,
     as,
-    openTask: () =>
+    openTask: (scope = [{ capability: id, effects: ['read'] }]) =>
       host('POST', path('tasks'), {
         agent: 'scribe',
         user: { id: 'ana', roles: ['analyst'] },
         purpose: 'read the notes about the gates',
-        scope: [{ capability: id, effects: ['read'] }],
+        scope,
       }),
     closeTask: (task) => host('POST', path('tasks', at(task, 'taskId'), 'close'), { reason: 'the end of the story' }),
     ask: (task, operation, args, change = {}) =>
@@ -82,11 +87,12 @@ export async function setScene(stage: Stage, world: World): Promise<Scene> {
         defined({
           callId: randomUUID(),
           taskId: at(task, 'taskId'),
-          capability: id,
+          capability: change.capability ?? id,
+          context: change.context,
           version: change.version,
           operation,
           arguments: args,
-          observed: {
+          observed: change.observed ?? {
             definitionDigest: change.digest ?? observation.fingerprint.digest,
             probe: observation.probe,
             server: registration.version.manifest.server,

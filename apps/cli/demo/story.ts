@@ -1,17 +1,23 @@
 import { existsSync } from 'node:fs';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
-import { path, ServiceProblem, type Call } from '../client.js';
+import { createCall, path, ServiceProblem, type Call } from '../client.js';
 import { at, dig, list } from '../print.js';
 import { textLines } from '../report/text.js';
 import { readPages, traceOf } from '../report/trace-evidence.js';
 import { traceReport } from '../report/trace-report.js';
 import type { World } from '../world.js';
+import { boundary } from './boundary.js';
 import { callServer, refusalOf, setScene, type Scene } from './scene.js';
 import { DemoFailure, WORDS, type Stage } from './stage.js';
 import type { Teller } from './teller.js';
 
 const POLICY = `@id("analysts-read-files")
 permit (principal in Role::"analyst", action == Action::"read", resource in Category::"files");
+`;
+const WIDER_POLICY = `${POLICY}@id("analysts-write-files")
+permit (principal in Role::"analyst", action in [Action::"write", Action::"modify"], resource in Category::"files");
+@id("analysts-send-mail")
+permit (principal in Role::"analyst", action == Action::"send", resource in Category::"mail");
 `;
 
 /** The same effect as no policy at all. */
@@ -38,6 +44,8 @@ export async function tellStory(stage: Stage, world: World, teller: Teller): Pro
     await notAskedFor(scene, teller, task);
     await redButton(scene, teller, task, undo);
     await record(scene, teller, task);
+    await putInForce(scene, WIDER_POLICY, 'analysts write files and send mail');
+    await boundary(scene, teller, undo, (user) => approverFor(scene, stage.server, user));
   } finally {
     // A directive that is lifted, or a task that is closed, refuses to be so again.
     for (const step of undo.reverse()) await step().catch(() => undefined);
@@ -163,6 +171,13 @@ async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<v
   // Denied for authority, $connect, read, write, drift, disabled, read again.
   const seen = [dig(replay, 'identical'), calls];
   teller.expect(`replay: ${calls} decisions made again from their record, all identical`, seen, [true, 7]);
+}
+
+/** A principal with the role approver, who is the person of a user id. */
+async function approverFor({ as }: Scene, server: string, user: string): Promise<Call> {
+  const name = `demo-${user}`;
+  const { token } = await as('admin')('POST', path('principals'), { name, roles: ['approver'], user });
+  return createCall({ server: new URL(server), token: String(token) });
 }
 
 async function putInForce(scene: Scene, cedar: string, reason: string): Promise<void> {

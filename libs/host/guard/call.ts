@@ -139,7 +139,8 @@ async function deliver(parts: CallParts, running: Running, answer: McpResponse):
   throw new CallRefused({ reason: stopped, by: 'host', callId, detail: 'the call was stopped before its end' });
 }
 
-function heldBack(callId: string, { findings, verdict }: Validated): CallRefused {
+/** The refusal of a response that has no content for the agent. */
+export function heldBack(callId: string, { findings, verdict }: Validated): CallRefused {
   const reason = findings.some(({ kind }) => kind === 'disabled') ? 'disabled' : `response_${verdict}`;
   return new CallRefused({ reason, by: 'service', callId, findings });
 }

@@ -61,6 +61,7 @@ async function guarded(
     closeTask: unused,
     keys: unused,
     approval: unused,
+    response: unused,
     directives: unused,
     acknowledge: unused,
     observe: () => Promise.resolve(),

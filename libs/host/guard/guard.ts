@@ -5,8 +5,9 @@ import type { McpClient, McpTransport } from '../../mcp/client.js';
 import { exchangeOver } from '../../mcp/exchange.js';
 import { interceptTransport } from '../../mcp/intercept.js';
 import type { DirectiveFollower } from '../directives/follower.js';
+import type { Validated } from '../service/answers.js';
 import type { HostClient } from '../service/client.js';
-import { performCall, type Call, type Delivered } from './call.js';
+import { heldBack, performCall, type Call, type Delivered } from './call.js';
 import { connectPinned } from './connect.js';
 import { definitionReader, type PinnedVersion } from './definition.js';
 import { isProgramming } from './failure.js';
@@ -16,7 +17,7 @@ import type { Guarded, GuardOptions } from './options.js';
 import { evidenceFrom, permitFrom } from './permit.js';
 import { recordsTo } from './records.js';
 import { CallRefused, refusedBy } from './refusal.js';
-import { toolRefusal, toolResult } from './result.js';
+import { NOT_FILTERED, toolRefusal, toolResult, type GuardedToolResult } from './result.js';
 import { serverRequestDecider } from './server-requests.js';
 
 export interface GuardParts {
@@ -76,7 +77,19 @@ export async function guard<Transport extends McpTransport>(
     throw isProgramming(error) ? error : refusedBy(error, randomUUID());
   }
   const calling = { taskId, client, permit, flights, records, exchange, wire, pinned, requestMs, lateMs, closing };
-  return { ...operationsOf(pinned, (call) => performCall(calling, call)), close };
+  const released = async (callId: string) => releasedResult(callId, () => client.response(callId, taskId));
+  return { ...operationsOf(pinned, (call) => performCall(calling, call)), released, close };
+}
+
+/** A held response as its release left it. A stop since then is a refusal. */
+async function releasedResult(callId: string, ask: () => Promise<Validated>): Promise<GuardedToolResult> {
+  try {
+    const validated = await ask();
+    if (validated.content === undefined) throw heldBack(callId, validated);
+    return toolResult({ callId, envelope: validated.content, isError: false, filtered: NOT_FILTERED });
+  } catch (error) {
+    return toolRefusal(refusedBy(error, callId).refusal);
+  }
 }
 
 /** The operations of an MCP server as guarded calls. */

@@ -45,6 +45,11 @@ export interface Guarded {
   getPrompt(prompt: { readonly name: string; readonly arguments?: object }, options?: CallOptions): Promise<Envelope>;
   /** Rejects with `CallRefused`. */
   readResource(resource: { readonly uri: string }, options?: CallOptions): Promise<Envelope>;
+  /**
+   * The content of a held response (`refusal.reason` is `response_quarantined`), once somebody has released it. Before
+   * that it is the same refusal again. Never rejects.
+   */
+  released(callId: string): Promise<GuardedToolResult>;
   /** Stops the running calls, closes the client and waits until everything is recorded. */
   close(): Promise<void>;
 }

@@ -26,6 +26,11 @@ export interface Filtered {
   readonly obligations: readonly string[];
 }
 
+export const NOT_FILTERED: Filtered = { redactions: [], refusals: [], obligations: [] };
+
+/** The words that an agent gets in place of a held response. */
+const HELD = 'The response is held until a person has looked at it.';
+
 export type ToolContent =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image' | 'audio'; readonly data: string; readonly mimeType: string }
@@ -57,7 +62,8 @@ export function toolResult(delivered: {
  */
 export function toolRefusal(refusal: Refusal): GuardedToolResult {
   const { reason, by, callId, errors, approval } = refusal;
-  const text = JSON.stringify(defined({ refused: true, reason, by, callId, errors, approval: approval?.id }));
+  const notice = reason === 'response_quarantined' ? HELD : undefined;
+  const text = JSON.stringify(defined({ refused: true, reason, by, callId, errors, approval: approval?.id, notice }));
   return { content: [{ type: 'text', text }], isError: true, callId: refusal.callId, refusal };
 }
 

@@ -10,6 +10,7 @@ import { pathOf, type AskedOf, type Method, type Operation } from '../../contrac
 import type { ProblemCode } from '../../contract/problem.js';
 import type { Given } from '../../contract/shape.js';
 import { getVersion, observeVersion } from '../../contract/registry.js';
+import { getResponse } from '../../contract/responses.js';
 import { closeTask, getTask, openTask } from '../../contract/tasks.js';
 import { Approval, Decision, RegisteredVersion, Task, Validated } from './answers.js';
 
@@ -68,6 +69,8 @@ export interface HostClient extends DirectivesClient {
   closeTask(taskId: string, reason?: string): Promise<void>;
   authorize(call: Authorize, traceparent?: string): Promise<Decision>;
   validateResponse(callId: string, response: Given<typeof validateResponse.body>): Promise<Validated>;
+  /** The recorded response of a call: with content once a held one was released. */
+  response(callId: string, taskId: string): Promise<Validated>;
   recordOutcome(callId: string, outcome: Outcome & { readonly taskId: string }): Promise<void>;
   /** An approval of the host's own; the answer may wait for its decision, at most 25,000 milliseconds. */
   approval(id: string, waitMs?: number): Promise<Approval>;
@@ -131,6 +134,7 @@ export function createClient(ask: Ask, { instanceId, timeoutMs = 5000 }: ClientO
       return decision;
     },
     validateResponse: (callId, body) => send(Validated, questionOf(validateResponse, { params: { callId }, body })),
+    response: (callId, taskId) => send(Validated, questionOf(getResponse, { params: { callId }, query: { taskId } })),
     async recordOutcome(callId, body) {
       await send(ANY, questionOf(recordOutcome, { params: { callId }, body }));
     },
