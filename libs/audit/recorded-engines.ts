@@ -44,7 +44,7 @@ export function recordedEngines({ checks, rule, reason }: CallDecided, asked?: A
 
 const namesIn = (rule: string | undefined): readonly string[] => (rule === undefined ? [] : rule.split(', '));
 
-/** What policies asked for: as the failed check says, else as the approval does that the call rested on. */
+/** The approval that policies asked for, by the failed check, else by the approval that the call used. */
 function approvalIn(checks: CallDecided['checks'], asked: ApprovalRequested | undefined): PolicyApproval | undefined {
   const failed = checks.map(shownCheck).find(({ check, outcome }) => check === 'approval' && outcome === 'fail');
   const need = (failed?.evidence ?? asked) as Partial<ApprovalNeed> & Partial<Pick<ApprovalRequested, 'grade'>>;

@@ -73,7 +73,7 @@ export function evolveApprovals({ byId, byContent, words }: Approvals, event: Ap
   }
 }
 
-/** What an event that is about to be folded replaces, as the function that brings it back. */
+/** Keeps the part of the state that the next event will replace. The function that it returns brings it back. */
 export function approvalsBefore({ byId, byContent, words }: Approvals, event: ApprovalEvent): () => void {
   if (event.type === 'ApprovalDecided') return kept(byId, event.data.approvalId);
   if (event.type === 'ApprovalRequested') {
@@ -105,7 +105,7 @@ export function approvalStatus({ requested, decided, use }: Approval, at: Instan
   return decided === undefined ? 'pending' : 'granted';
 }
 
-/** What an approval is bound to. `version` is the one that is asked for, else the pinned one. */
+/** The content that an approval is bound to. `version` is the one that is asked for, else the pinned one. */
 export interface ApprovedContent {
   readonly capability: string;
   readonly version: string;

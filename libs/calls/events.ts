@@ -59,11 +59,11 @@ export const FlowLabel = z.strictObject({
 });
 export type FlowLabel = z.infer<typeof FlowLabel>;
 
-/** The host's word that a client approved, in time, and the keyed digest of the content that it stands for. */
+/** The host's word that a client approved, in time, and the keyed digest of the content that was approved. */
 export const ClientApproval = z.strictObject({ at: InstantText, contentDigest: DigestText });
 export type ClientApproval = z.infer<typeof ClientApproval>;
 
-/** What the service added to a call before its decision: labels, and a word of the host. Replay takes it from the record. */
+/** The labels and the word of the host that the service added to a call before its decision. Replay reads the record. */
 export const DecisionInputs = z.strictObject({
   clientApproval: ClientApproval.optional(),
   /** The level of context items without one. Absent if every item has one. */
@@ -249,7 +249,7 @@ export const ApprovalDecided = z.strictObject({
   callId: Uuid,
   taskId: Uuid,
   verdict: ApprovalVerdict,
-  /** What the approver is to the task. Absent if the approver is nobody's human. */
+  /** The approver's relation to the task. Absent if the approver is nobody's human. */
   grade: ApprovalGrade.optional(),
   reason: Reason.optional(),
 });

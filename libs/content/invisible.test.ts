@@ -201,7 +201,7 @@ describe('neutraliseMarkers', () => {
   }
 
   test('leaves no marker in any spelling, seen by another fold, and nothing else changed', () => {
-    // What a model may take a text for: compatibility forms folded, in one case, with plain bars.
+    // A model may read a text with compatibility forms folded, in one case, and with plain bars.
     const seen = (text: string) => text.normalize('NFKC').toLowerCase().replaceAll('│', '|');
     const forms = [
       'in full width',

@@ -28,7 +28,7 @@ export const ApprovalView = named(
     arguments: z
       .union([FreeObject, NoContent])
       .optional()
-      .describe('What would be sent, for an approver alone. If it is gone, the reason.'),
+      .describe('The arguments as they would be sent, for an approver alone. If they are gone, the reason.'),
     requestedAt: InstantText,
     expiresAt: InstantText,
     state: ApprovalStatus,

@@ -86,7 +86,7 @@ export class Approver {
   }
 }
 
-/** What an approver is to a task. The id of the task's user is content, so no event can tell. */
+/** The relation of an approver to a task. The id of the task's user is content, so no event can tell. */
 function gradeOf({ task, content }: TaskLane, user: string | undefined): ApprovalGrade | undefined {
   if (user === undefined) return undefined;
   return user === (content.userId ?? task.user.id) ? 'user' : 'other';

@@ -57,7 +57,7 @@ export class TaskLane {
     return this.openedBytes + this.calls.chars + this.flow.bytes;
   }
 
-  /** What the calls so far mean for the next one, live. */
+  /** The facts of earlier calls that the next decision needs, live. */
   get earlier(): TaskCalls {
     const { key, calls } = this;
     return {

@@ -36,7 +36,7 @@ export interface Snapshot {
   readonly content: { readonly purpose: string; readonly attributes: JsonObject; readonly userId?: string | undefined };
 }
 
-/** What the earlier calls of a task mean for the next one. */
+/** The facts of earlier calls of a task that the next decision needs. */
 export interface TaskCalls {
   /** When a response of the task was quarantined first. */
   readonly taintedAt?: Instant | undefined;

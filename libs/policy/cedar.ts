@@ -103,7 +103,7 @@ function faultOf(text: string, { message, sourceLocations }: DetailedError): Pol
   return { message, at: unitsOf(text)(sourceLocations?.[0]?.start ?? 0) };
 }
 
-/** What is known of a set once it is prepared. */
+/** The facts about a set after its preparation. */
 interface Prepared {
   /** The parts of a question that it can see. */
   readonly reads: ReadonlySet<Readable>;

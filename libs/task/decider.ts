@@ -15,7 +15,7 @@ export type Pin = z.infer<typeof Pin>;
 export const Unresolved = z.strictObject({ capability: NameId, reason: ReasonCode });
 export type Unresolved = z.infer<typeof Unresolved>;
 
-/** Calls with one of these effects need an approval, whatever the policies say. */
+/** Calls with one of these effects need an approval, even if no policy asks for one. */
 export const ApproveRule = z.strictObject({ effects: z.array(Effect).min(1), by: ApprovalGrade });
 export type ApproveRule = z.infer<typeof ApproveRule>;
 
