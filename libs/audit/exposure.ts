@@ -28,7 +28,7 @@ import { byPosition } from './stored-event.js';
 
 /** Entries of each list of one operation. */
 const MAX_ENTRIES = 500;
-/** Nesting of the pointers that stand for a schema. */
+/** The deepest pointer into a schema that is listed. */
 const MAX_DEPTH = 6;
 
 /**
@@ -272,7 +272,7 @@ function covers(pointer: JsonPointer, path: JsonPointer): boolean {
   );
 }
 
-/** The pointers that stand for what a schema declares. */
+/** The pointers to the values that a schema declares. */
 function pointersOf(place: DeclaredPlace, above: JsonPointer = '', depth = 0): JsonPointer[] {
   const named = depth >= MAX_DEPTH ? [] : place.children();
   if (named.length === 0) return above === '' ? [] : [above];

@@ -49,7 +49,7 @@ export const Exposure = named(
     refusals: Counts,
     unused: z.array(z.string()).describe('Declared, and never sent.'),
   }),
-  { description: 'What one operation may see, has seen, and never needed. It holds no value.' },
+  { description: 'The content that one operation may see, has seen, and never needed. It holds no value.' },
 );
 export type Exposure = Shape<typeof Exposure>;
 
@@ -59,7 +59,7 @@ export const getExposure = operation({
   method: 'GET',
   roles: ['auditor', 'reviewer'],
   admission: 'audits',
-  summary: 'What each operation of a capability may see and has seen',
+  summary: 'List the content that each operation of a capability may see and has seen',
   description:
     'Each page covers a number of allowed calls, the newest first, by `limit`. The counts of pages add up; `unused` is ' +
     'unused on all of them. Operations without a call are on the first page. Paths and bytes come from the content of the ' +

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from '../../test/support/testing.js';
 import { MAX_FINGERPRINTS, TaskFlow } from './task-flow.js';
 
-/** What one task has seen: additions, their undo, and the bound. */
+/** The content that one task has seen: additions, their undo, and the bound. */
 
 const prints = (...each: number[]) => Float64Array.from(each);
 const INTERNAL = { level: 'internal', categories: [] } as const;

@@ -115,7 +115,7 @@ export async function connectHost(options: HostOptions): Promise<Host> {
   };
 }
 
-/** One question may wait this long. Others of the host go on beside it. */
+/** One question may wait this long. Other questions of the host go on meanwhile. */
 const APPROVAL_WAIT_MS = 20_000;
 
 async function decided(client: HostClient, id: string, signal: AbortSignal | undefined): Promise<string> {
