@@ -32,7 +32,7 @@ const MAX_ENTRIES = 500;
 const MAX_DEPTH = 6;
 
 /**
- * What each operation of a capability may see, has seen, and never needed. Paths and bytes of what was sent come from the
+ * The content that each operation of a capability may see, has seen, and never needed. Paths and bytes of what was sent come from the
  * payload records: each call is filtered again. Of a call whose content is gone, only its events count: context items by
  * their entry in the manifest, redactions, refusals, and labels above `public`. No value and no name that only a caller
  * has is in the answer: such a name is `*`.

@@ -204,7 +204,7 @@ test("the host's word is enough for a client, once and in time", async () => {
   const body = { ...store, approval: { grade: 'user', at }, taskId: task.taskId };
   refused(400, 'malformed_request', await service.call('host', 'POST', '/v1/calls/authorize', body));
   const higher = await guarded('user');
-  assert.deepEqual(outcome(await decide(service, higher, word(at))), REQUIRED, 'it stands for no human');
+  assert.deepEqual(outcome(await decide(service, higher, word(at))), REQUIRED, 'it is not the word of a human');
 });
 
 test('after a quarantined response the user approves everything but reading', async () => {
