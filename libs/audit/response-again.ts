@@ -24,8 +24,8 @@ import type { History } from './history.js';
 export type ResponseSameness = 'same' | 'differs' | 'unchecked';
 
 /** Findings about something other than the content: limits of the service, the time, directives, chance. */
-const isOutside = ({ detector, kind }: Finding): boolean =>
-  detector === 'caps' || detector === 'directives' || detector === 'response' || kind === 'boundary';
+const isOutside = ({ detector }: Finding): boolean =>
+  /^(caps|directives|response)(\/|$)|^envelope\/boundary$/.test(detector);
 
 /** Nothing is too large here: the limits of then are not recorded, and the content was within them. */
 const NO_LIMITS = { maxBytes: Infinity, maxDepth: 1024, maxParts: Infinity };
@@ -72,7 +72,9 @@ const toldOf = ({
   leftOut,
   handling,
   label,
-}: Omit<ValidatedResponse, 'content' | 'contentText'>) => ({
+}: Pick<ValidatedResponse, 'verdict' | 'leftOut' | 'handling' | 'label'> & {
+  readonly findings: readonly Finding[];
+}) => ({
   verdict,
   findings,
   leftOut,

@@ -150,7 +150,10 @@ test('a log that lies about a decision is not sound, also if its key signed it',
     ],
     [
       'ResponseValidated',
-      (data) => ({ ...data, findings: [{ detector: 'output_schema', kind: 'type', path: '', severity: 'high' }] }),
+      (data) => ({
+        ...data,
+        findings: [{ detector: 'output_schema/type', kind: 'schema', path: '', severity: 'high' }],
+      }),
       /a verdict that its content does not get/,
     ],
   ];
@@ -267,7 +270,7 @@ test('a verdict on a response that its content cannot show is a gap', async (t) 
   const { taskId, traceId } = await world.open();
   const { callId } = await world.authorize(taskId);
   await world.respond(taskId, callId);
-  const finding = { detector: 'caps', kind: 'bytes', path: '', severity: 'high' };
+  const finding = { detector: 'caps/too_large', kind: 'cap', path: '', severity: 'high' };
   const log = withEvents(world.log, (event) =>
     event.type === 'ResponseValidated' ? forged(event, (data) => ({ ...data, findings: [finding] })) : event,
   );

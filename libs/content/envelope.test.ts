@@ -43,9 +43,9 @@ const blob = (mimeType: string, data = png.toString('base64'), kind = 'blob'): P
 };
 const image = { type: 'image', data: png.toString('base64'), mimeType: 'image/png' };
 
-const kindOf = (input: object): string | undefined => {
+const faultOf = (input: object): string | undefined => {
   const made = built({ source, boundarySeed, ...input });
-  return made.ok ? undefined : `${made.error.kind} ${made.error.path}`;
+  return made.ok ? undefined : `${made.error.detector} ${made.error.path}`;
 };
 
 const fail = (): string => {
@@ -286,7 +286,7 @@ describe('buildEnvelope', () => {
     const made = built({ source: { ...source, operation: boundary }, result: {}, boundarySeed });
     assert.deepEqual(made, {
       ok: false,
-      error: { detector: 'envelope', kind: 'boundary', path: '', severity: 'high' },
+      error: { detector: 'envelope/boundary', kind: 'failure', path: '', severity: 'high' },
     });
   });
 
@@ -299,10 +299,10 @@ describe('buildEnvelope', () => {
 
   test('refuses keys that collide, and a source of randomness that throws', () => {
     assert.equal(
-      kindOf({ result: { structuredContent: { a: [{ b: 1, 'b\u200b': 2 }] } } }),
-      'key_collision /structuredContent/a/0',
+      faultOf({ result: { structuredContent: { a: [{ b: 1, 'b\u200b': 2 }] } } }),
+      'envelope/key_collision /structuredContent/a/0',
     );
-    assert.equal(kindOf({ result: {}, boundarySeed: fail }), 'exception ');
+    assert.equal(faultOf({ result: {}, boundarySeed: fail }), 'envelope/exception ');
   });
 
   test('whatever the text, its boundary lines are whole and the boundary is nowhere else', () => {
@@ -339,7 +339,11 @@ describe('buildEnvelope', () => {
         fc.dictionary(fc.constantFrom('content', 'contents', 'messages', 'structuredContent', 'x'), fc.jsonValue()),
         (result) => {
           const made = built({ source, result: result as JsonObject, boundarySeed });
-          assert.ok(made.ok ? Envelope.safeParse(made.value.envelope).success : made.error.kind === 'key_collision');
+          assert.ok(
+            made.ok
+              ? Envelope.safeParse(made.value.envelope).success
+              : made.error.detector === 'envelope/key_collision',
+          );
         },
       ),
       { numRuns: 300 },

@@ -9,7 +9,7 @@ import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import { markedParts } from './marked-parts.js';
 import type { RawPart, Response } from './parts.js';
 import type { Hit } from './search.js';
-import type { ContentSource, Envelope, Finding, Part } from './shapes.js';
+import { refusing, type ContentSource, type Envelope, type NewFinding, type Part } from './shapes.js';
 
 const BOUNDARY = /^[0-9a-f]{32}$/;
 const MAX_SEEDS = 4;
@@ -43,7 +43,7 @@ export function buildEnvelope(
   { source: given, boundarySeed }: EnvelopeInput,
   parts: readonly RawPart[],
   marking: Marking = UNMARKED,
-): Result<{ envelope: Envelope; text: string }, Finding> {
+): Result<{ envelope: Envelope; text: string }, NewFinding> {
   try {
     const cleaned = cleanedParts(parts);
     if (!cleaned.ok) return err(finding(cleaned.error.kind, cleaned.error.path));
@@ -107,12 +107,11 @@ const objectOf = (members: ReadonlyMap<string, string>): string =>
     .map((name) => `"${name}":${members.get(name)}`)
     .join(',')}}`;
 
-const finding = (kind: string, path: JsonPointer = ''): Finding => ({
-  detector: 'envelope',
-  kind,
-  path: boundedPointer(path),
-  severity: 'high',
-});
+/** Depth is a limit. The rest are failures. */
+const finding = (fault: EnvelopeFault, path: JsonPointer = ''): NewFinding =>
+  refusing(fault === 'too_deep' ? 'cap' : 'failure', `envelope/${fault}`, boundedPointer(path));
+
+type EnvelopeFault = DeepFault['kind'] | 'boundary' | 'exception';
 
 const firstLine = (boundary: string, { capability, version, operation }: ContentSource): string =>
   `<<untrusted ${boundary} ${capability}@${version} ${operation}>>\n`;

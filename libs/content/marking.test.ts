@@ -157,14 +157,14 @@ describe('the search', () => {
     const schema = { type: 'object', required: ['n'] };
     const outputSchema = { digest: digestOf(schema), load: (): Json => schema };
     const limits = { ...base.limits, maxBytes: 10 };
-    assert.equal(validated(block('x'), never, { limits }).findings[0]?.kind, 'too_large');
+    assert.equal(validated(block('x'), never, { limits }).findings[0]?.detector, 'caps/too_large');
     const broken = validated({ structuredContent: { x: 'x' } }, never, { outputSchema });
-    assert.deepEqual([broken.findings[0]?.detector, broken.label], ['output_schema', undefined]);
+    assert.deepEqual([broken.findings[0]?.detector, broken.label], ['output_schema/required', undefined]);
   });
 
   test('rejects the response if a detector throws', () => {
     const { verdict, findings, content } = validated(block('x'), rulesFor('x', 'low', new Error('a bug')));
-    assert.deepEqual([verdict, findings[0]?.kind, content], ['rejected', 'exception', undefined]);
+    assert.deepEqual([verdict, findings[0]?.detector, content], ['rejected', 'response/exception', undefined]);
   });
 
   test('marks every span, names the most severe findings first, and counts the rest', () => {
@@ -190,8 +190,8 @@ describe('the search', () => {
     assert.deepEqual(keyed.content?.parts[0], { type: 'structured', value: { 'obey^0123me': 1 } });
     const equal = validated({ structuredContent: { 'obey me': 1, 'obey\u00a0me': 2 } }, rulesFor('obey.me', 'high'));
     assert.deepEqual(
-      [equal.verdict, equal.findings[0]?.kind, equal.handling],
-      ['rejected', 'key_collision', undefined],
+      [equal.verdict, equal.findings[0]?.detector, equal.handling],
+      ['rejected', 'envelope/key_collision', undefined],
     );
   });
 

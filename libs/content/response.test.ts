@@ -31,43 +31,46 @@ const accepted: Record<string, Partial<ResponseInput>> = {
 
 const high = { severity: 'high' } as const;
 const refused: Record<string, { input: Partial<ResponseInput>; finding: object }> = {
-  'neither result nor error': { input: {}, finding: { detector: 'response', kind: 'malformed', path: '' } },
+  'neither result nor error': { input: {}, finding: { detector: 'response/malformed', kind: 'failure', path: '' } },
   'result and error': {
     input: { result: {}, error: {} },
-    finding: { detector: 'response', kind: 'malformed', path: '' },
+    finding: { detector: 'response/malformed', kind: 'failure', path: '' },
   },
-  'too deep': { input: { result: { a: nested(8) } }, finding: { detector: 'caps', kind: 'too_deep', path: '' } },
-  'far too deep': { input: { result: { a: nested(3000) } }, finding: { detector: 'caps', kind: 'too_deep', path: '' } },
+  'too deep': { input: { result: { a: nested(8) } }, finding: { detector: 'caps/too_deep', kind: 'cap', path: '' } },
+  'far too deep': {
+    input: { result: { a: nested(3000) } },
+    finding: { detector: 'caps/too_deep', kind: 'cap', path: '' },
+  },
   'too large, in bytes': {
     input: { result: { a: 'é'.repeat(1000) } },
-    finding: { detector: 'caps', kind: 'too_large', path: '' },
+    finding: { detector: 'caps/too_large', kind: 'cap', path: '' },
   },
   'too many parts': {
     input: { result: { content: Array.from({ length: 5 }, () => ({ type: 'text', text: '' })) } },
-    finding: { detector: 'caps', kind: 'too_many_parts', path: '' },
+    finding: { detector: 'caps/too_many_parts', kind: 'cap', path: '' },
   },
   'structured content of another shape': {
     input: { result: { structuredContent: { n: 'secret' } }, outputSchema },
-    finding: { detector: 'output_schema', kind: 'type', path: '/structuredContent/n' },
+    finding: { detector: 'output_schema/type', kind: 'schema', path: '/structuredContent/n' },
   },
   'no structured content where a schema asks for it': {
     input: { result: { content: [{ type: 'text', text: '{"n":1}' }] }, outputSchema },
-    finding: { detector: 'output_schema', kind: 'missing', path: '/structuredContent' },
+    finding: { detector: 'output_schema/missing', kind: 'schema', path: '/structuredContent' },
   },
   'what is no tool result, and does not match its schema': {
     input: { result: { n: 'secret' }, outputSchema },
-    finding: { detector: 'output_schema', kind: 'type', path: '/n' },
+    finding: { detector: 'output_schema/type', kind: 'schema', path: '/n' },
   },
   'isError that is not true': {
     input: { result: { isError: 'true', content: [] }, outputSchema },
-    finding: { detector: 'output_schema', kind: 'missing', path: '/structuredContent' },
+    finding: { detector: 'output_schema/missing', kind: 'schema', path: '/structuredContent' },
   },
   'a schema that cannot be vetted': {
     input: {
       result: { structuredContent: {} },
       outputSchema: { digest: digestOf({ $ref: 'x' }), load: () => ({ $ref: 'x' }) },
     },
-    finding: { detector: 'output_schema', kind: 'schema_refused', path: '/structuredContent' },
+    finding: { detector: 'output_schema/schema_refused', kind: 'schema', path: '/structuredContent' },
   },
   'a schema that cannot be loaded': {
     input: {
@@ -79,15 +82,15 @@ const refused: Record<string, { input: Partial<ResponseInput>; finding: object }
         },
       },
     },
-    finding: { detector: 'output_schema', kind: 'exception', path: '/structuredContent' },
+    finding: { detector: 'output_schema/exception', kind: 'schema', path: '/structuredContent' },
   },
   'keys that collide when cleaned': {
     input: { result: { a: { b: 1, 'b\u200b': 2 } } },
-    finding: { detector: 'envelope', kind: 'key_collision', path: '/a' },
+    finding: { detector: 'envelope/key_collision', kind: 'failure', path: '/a' },
   },
   'no boundary': {
     input: { result: {}, boundarySeed: () => 'x' },
-    finding: { detector: 'envelope', kind: 'boundary', path: '' },
+    finding: { detector: 'envelope/boundary', kind: 'failure', path: '' },
   },
   'a validator that throws': {
     input: {
@@ -99,11 +102,11 @@ const refused: Record<string, { input: Partial<ResponseInput>; finding: object }
         },
       },
     },
-    finding: { detector: 'response', kind: 'exception', path: '' },
+    finding: { detector: 'response/exception', kind: 'failure', path: '' },
   },
   'a circle in memory': {
     input: { result: circle() },
-    finding: { detector: 'caps', kind: 'too_deep', path: '' },
+    finding: { detector: 'caps/too_deep', kind: 'cap', path: '' },
   },
 };
 

@@ -10,7 +10,7 @@ import type { SchemaValidator } from './schema-validator.js';
 import type { CallContext } from './instructions/finding.js';
 import type { SearchEngines, SearchRules } from './search-rules.js';
 import { findingOf, higherOf, MAX_FINDINGS, searchParts } from './search.js';
-import type { ContentLabel, Envelope, Finding } from './shapes.js';
+import { refusing, type ContentLabel, type Envelope, type FindingKind, type NewFinding } from './shapes.js';
 import { tellingErrors } from './telling-errors.js';
 import type { Handling } from '../vocabulary/quarantine.js';
 import type { Level, ResponseVerdict } from '../vocabulary/words.js';
@@ -51,7 +51,7 @@ export interface ValidatedResponse {
   readonly content?: Envelope | undefined;
   /** The same as RFC 8785 text. */
   readonly contentText?: string | undefined;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly NewFinding[];
   /** How many further findings there are. */
   readonly leftOut?: number | undefined;
   /** Present if the response holds an instruction. */
@@ -61,7 +61,7 @@ export interface ValidatedResponse {
   readonly engines?: SearchEngines | undefined;
 }
 
-type Check = (input: ResponseInput) => readonly Finding[];
+type Check = (input: ResponseInput) => readonly NewFinding[];
 
 /** In order; the first that finds something refuses the response. */
 const CHECKS: readonly Check[] = [checkShape, checkDepth, checkBytes, checkOutputSchema];
@@ -79,10 +79,10 @@ export function validateResponse(input: ResponseInput): ValidatedResponse {
       if (findings.length > 0) return { verdict: 'rejected', findings };
     }
     const parts = partsOf(input);
-    if (parts.length > input.limits.maxParts) return rejected('caps', 'too_many_parts');
+    if (parts.length > input.limits.maxParts) return rejected('cap', 'caps/too_many_parts');
     return input.searching === undefined ? unsearched(input, parts) : searched(input, parts, input.searching);
   } catch {
-    return rejected('response', 'exception');
+    return rejected('failure', 'response/exception');
   }
 }
 
@@ -118,45 +118,41 @@ function searched(input: ResponseInput, parts: readonly RawPart[], searching: Se
   return { verdict: isQuarantined ? 'quarantined' : 'accepted', content, contentText, ...told };
 }
 
-const high = (detector: string, kind: string, path: JsonPointer = ''): Finding => ({
-  detector,
-  kind,
-  path: boundedPointer(path),
-  severity: 'high',
+const rejected = (kind: FindingKind, detector: string): ValidatedResponse => ({
+  verdict: 'rejected',
+  findings: [refusing(kind, detector)],
 });
 
-const rejected = (detector: string, kind: string): ValidatedResponse => ({
-  verdict: 'rejected',
-  findings: [high(detector, kind)],
-});
+const mismatch = (keyword: string, path: JsonPointer): NewFinding =>
+  refusing('schema', `output_schema/${keyword}`, boundedPointer(path));
 
 const bodyOf = (input: ResponseInput): JsonObject | undefined => input.result ?? input.error;
 
-function checkShape(input: ResponseInput): readonly Finding[] {
-  return (input.result === undefined) === (input.error === undefined) ? [high('response', 'malformed')] : [];
+function checkShape(input: ResponseInput): readonly NewFinding[] {
+  return (input.result === undefined) === (input.error === undefined)
+    ? [refusing('failure', 'response/malformed')]
+    : [];
 }
 
 /** Before anything else recurses into the response. */
-function checkDepth(input: ResponseInput): readonly Finding[] {
+function checkDepth(input: ResponseInput): readonly NewFinding[] {
   const { maxDepth } = input.limits;
-  return depthOf(bodyOf(input), maxDepth) > maxDepth ? [high('caps', 'too_deep')] : [];
+  return depthOf(bodyOf(input), maxDepth) > maxDepth ? [refusing('cap', 'caps/too_deep')] : [];
 }
 
-function checkBytes(input: ResponseInput): readonly Finding[] {
+function checkBytes(input: ResponseInput): readonly NewFinding[] {
   const bytes = input.bytes ?? Buffer.byteLength(JSON.stringify(bodyOf(input)));
-  return bytes > input.limits.maxBytes ? [high('caps', 'too_large')] : [];
+  return bytes > input.limits.maxBytes ? [refusing('cap', 'caps/too_large')] : [];
 }
 
-function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): readonly Finding[] {
+function checkOutputSchema({ result, outputSchema, validator }: ResponseInput): readonly NewFinding[] {
   if (outputSchema === undefined || result === undefined || ownValue(result, 'isError') === true) return [];
   const structured = ownValue(result, 'structuredContent');
   // The schema of a result that is not an MCP tool's (a skill's, a plugin's) describes the result itself.
   const isToolResult = structured !== undefined || Array.isArray(ownValue(result, 'content'));
-  if (isToolResult && structured === undefined) return [high('output_schema', 'missing', '/structuredContent')];
+  if (isToolResult && structured === undefined) return [mismatch('missing', '/structuredContent')];
   const valid = validator.validate(outputSchema.digest, outputSchema.load, structured ?? result);
   if (valid.ok) return [];
   const at = isToolResult ? '/structuredContent' : '';
-  return tellingErrors(valid.error, MAX_SCHEMA_FINDINGS).map(({ path, keyword }) =>
-    high('output_schema', keyword, `${at}${path}`),
-  );
+  return tellingErrors(valid.error, MAX_SCHEMA_FINDINGS).map(({ path, keyword }) => mismatch(keyword, `${at}${path}`));
 }

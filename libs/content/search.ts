@@ -3,7 +3,7 @@ import type { Span } from './edited-text.js';
 import type { RawPart } from './parts.js';
 import type { CallContext } from './instructions/finding.js';
 import type { SearchRules } from './search-rules.js';
-import type { Finding } from './shapes.js';
+import type { Finding, FindingKind, NewFinding } from './shapes.js';
 import { textsOf, type Piece, type SearchText, type TextPlace } from './texts.js';
 import { Level } from '../vocabulary/words.js';
 
@@ -20,7 +20,7 @@ export interface Hit {
   /** In the raw text at the place. */
   readonly span: Span;
   readonly detector: string;
-  readonly kind: string;
+  readonly kind: FindingKind;
   readonly severity: Finding['severity'];
 }
 
@@ -118,7 +118,7 @@ const inOrder = (hits: readonly Hit[]): readonly Hit[] =>
   hits.toSorted((a, b) => SEVERITIES[a.severity] - SEVERITIES[b.severity]);
 
 /** A hit as it is recorded and answered. */
-export function findingOf({ place, span, detector, kind, severity }: Hit): Finding {
+export function findingOf({ place, span, detector, kind, severity }: Hit): NewFinding {
   const path = boundedPointer(place.path());
   return { detector, kind, path, span: [...span], severity, ...(place.isKey ? { key: true as const } : {}) };
 }

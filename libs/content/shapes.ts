@@ -4,8 +4,31 @@ import { DigestText } from '../vocabulary/ids.js';
 import { Level, ServerMethod } from '../vocabulary/words.js';
 
 /**
+ * The kinds of findings. `schema`: the pinned output schema. `cap`: a limit of size, depth, time or cost. `disabled`: the
+ * call was stopped meanwhile. `failure`: the validator itself failed. The detector names the exact rule.
+ */
+export const FindingKind = z.enum([
+  'override',
+  'role_marker',
+  'tool_directive',
+  'exfiltration',
+  'memory_directive',
+  'hidden_text',
+  'encoded_instruction',
+  'authority_claim',
+  'secret',
+  'pii',
+  'schema',
+  'cap',
+  'disabled',
+  'linear_model',
+  'failure',
+]);
+export type FindingKind = z.infer<typeof FindingKind>;
+
+/**
  * A finding about content: place and kind, never the content itself. `span` counts UTF-16 units of the text as the server
- * sent it. `key`: that text is the name of the member that `path` points to.
+ * sent it. `key`: that text is the name of the member that `path` points to. Readers accept a kind of another release.
  */
 export const Finding = z.object({
   detector: z.string(),
@@ -16,6 +39,19 @@ export const Finding = z.object({
   key: z.literal(true).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
+
+/** A finding as this release writes it. */
+export interface NewFinding extends Finding {
+  readonly kind: FindingKind;
+}
+
+/** A finding about a response as a whole, or about one place of it. It delivers nothing. */
+export const refusing = (kind: FindingKind, detector: string, path = ''): NewFinding => ({
+  detector,
+  kind,
+  path,
+  severity: 'high',
+});
 
 /** How sensitive content is, and what it holds: names of kinds, such as `pii:email`. */
 export const ContentLabel = z.strictObject({ level: Level, categories: z.array(z.string().max(128)) });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AuthorizeRequest, ContextItem, OutcomeRequest, ResponseRequest } from '../calls/requests.js';
 import { ServerEvidence } from '../calls/events.js';
-import { Envelope, Finding } from '../content/shapes.js';
+import { Envelope, Finding, FindingKind } from '../content/shapes.js';
 import { DigestText, FreeObject, InstantText, TraceId, Uuid } from '../vocabulary/ids.js';
 import { ApprovalCause, ApprovalGrade, CheckName, Level, ReasonCode, ResponseVerdict } from '../vocabulary/words.js';
 import { named } from './components.js';
@@ -35,7 +35,7 @@ named('Envelope', Envelope, {
     'The only form in which anything from a server may reach an agent: quoted evidence, marked as untrusted.',
 });
 named('Finding', Finding, {
-  description: 'Something noticed about a response: its place and kind, never the content.',
+  description: `Something noticed about a response: its place and kind, never the content. Kinds: ${FindingKind.options.join(', ')}.`,
 });
 
 export const Evidence = named('Evidence', z.record(z.string(), z.unknown()), {

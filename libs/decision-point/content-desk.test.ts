@@ -113,11 +113,11 @@ test('a record that was sealed there is opened here, and the other way around', 
   }
 });
 
-for (const [why, kind] of [
-  ['too_costly', 'too_costly'],
-  ['died', 'validator_failed'],
+for (const [why, kind, detector] of [
+  ['too_costly', 'cap', 'caps/too_costly'],
+  ['died', 'failure', 'response/validator_failed'],
 ] as const) {
-  test(`what a thread read of a response is recorded as rejected, ${kind}, if its validation ${why === 'died' ? why : 'is ended'}`, async () => {
+  test(`what a thread read of a response is recorded as rejected, ${detector}, if its validation ${why === 'died' ? why : 'is ended'}`, async () => {
     const body = Buffer.from(JSON.stringify({ taskId, result: { a: 1 } }).padEnd(17_000));
     const run: JobPool['run'] = async ({ input }) => {
       let part: unknown;
@@ -130,7 +130,7 @@ for (const [why, kind] of [
     assert.equal(Buffer.from(valueOf(judged.value.read.raw)).toString(), '{"result":{"a":1}}');
     assert.deepEqual(judged.value.verdict, {
       verdict: 'rejected',
-      findings: [{ detector: 'response', kind, path: '', severity: 'high' }],
+      findings: [{ detector, kind, path: '', severity: 'high' }],
     });
     const nothing = new ContentDesk(validator, limits, { run: async () => ({ kind: 'failed', why, part: undefined }) });
     await assert.rejects(nothing.judge('host', { text: { body }, key, validation }), LogUnavailable);

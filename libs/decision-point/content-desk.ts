@@ -53,8 +53,11 @@ export interface Judged {
   readonly verdict?: Verdict | undefined;
 }
 
-/** The kind of finding, by the way in which an unfinished validation ended. */
-const FINDINGS = { too_costly: 'too_costly', died: 'validator_failed' } as const;
+/** The verdict, by the way in which a validation ended unfinished. */
+const UNFINISHED = {
+  too_costly: rejected('cap', 'caps/too_costly'),
+  died: rejected('failure', 'response/validator_failed'),
+} as const;
 
 /**
  * Does the work on content: small content on this thread, all other content on threads of a pool. Both run the same
@@ -100,7 +103,7 @@ export class ContentDesk {
     const finished = await pool.run({ owner, bytes: bytesOf(asked.text), input });
     const read = finished.part as ReadResponse | undefined;
     if (finished.kind === 'failed' && read !== undefined) {
-      return judged(read, rejected('response', FINDINGS[finished.why]));
+      return judged(read, UNFINISHED[finished.why]);
     }
     const verdict = doneOf(finished) as Result<Verdict | undefined, Refusal>;
     return verdict.ok ? judged(read, verdict.value) : verdict;

@@ -6,7 +6,7 @@ import { readSchema, whyUnvettable } from '../content/schema-vetting.js';
 import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
 import { currentRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
-import type { ContentSource } from '../content/shapes.js';
+import { refusing, type ContentSource, type FindingKind } from '../content/shapes.js';
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
 import { declaredBy, declares } from '../content/filter/declared.js';
@@ -116,9 +116,9 @@ export interface Verdict extends Omit<ValidatedResponse, 'content' | 'contentTex
 }
 
 /** A verdict that delivers nothing of a response, for one reason. */
-export const rejected = (detector: string, kind: string): Verdict => ({
+export const rejected = (kind: FindingKind, detector: string): Verdict => ({
   verdict: 'rejected',
-  findings: [{ detector, kind, path: '', severity: 'high' }],
+  findings: [refusing(kind, detector)],
 });
 
 /** Reads, canonicalises and validates a response. Emits what it read before it validates. */
@@ -141,7 +141,7 @@ export function validate(
   if (job.validation === undefined) return ok(undefined);
   const { source, schema, limits, search } = job.validation;
   const searching = searchingOf(job.key, search);
-  if (searching === undefined) return ok(rejected('response', 'exception'));
+  if (searching === undefined) return ok(rejected('failure', 'response/exception'));
   const {
     content: _,
     contentText,

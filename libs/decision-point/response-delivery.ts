@@ -30,8 +30,8 @@ export function planDelivery(
   if (!held && !rechecks) return { delivery: 'content', checks: [] };
   const capability = view.capability(attempt.decided.capability);
   const checks = stopChecks(view, attempt);
-  if (isStopped(attempt, capability.state, view)) return { delivery: rejected('directives', 'disabled'), checks };
-  if (lane.task.closed) return { delivery: rejected('response', 'late'), checks };
+  if (isStopped(attempt, capability.state, view)) return { delivery: rejected('disabled', 'directives'), checks };
+  if (lane.task.closed) return { delivery: rejected('cap', 'caps/late'), checks };
   return { delivery: 'content', checks };
 }
 

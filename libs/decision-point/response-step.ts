@@ -180,9 +180,9 @@ function reasonToReject(
   now: Instant,
   lateMs: number,
 ): Verdict | undefined {
-  if (isStopped(attempt, capability, view)) return rejected('directives', 'disabled');
+  if (isStopped(attempt, capability, view)) return rejected('disabled', 'directives');
   const isLate = lane.task.closed || Date.parse(now) - Date.parse(attempt.at) > lateMs;
-  return isLate ? rejected('response', 'late') : undefined;
+  return isLate ? rejected('cap', 'caps/late') : undefined;
 }
 
 /** The record sealed for its place: a large one in advance, a small one now. Undefined if it must be sealed first. */

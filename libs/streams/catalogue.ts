@@ -6,6 +6,7 @@ import {
   refusalsEventSchemas,
   ResponseValidated,
 } from '../calls/events.js';
+import { responseFromV1 } from '../calls/first-findings.js';
 import { outcomeFromV1 } from '../calls/outcome.js';
 import { packDecided, unpackDecided, unpackVersion3 } from '../calls/recorded.js';
 import { capabilityDecider } from '../capability/decider.js';
@@ -107,7 +108,7 @@ export const families = {
     types: {
       ...unchanged(callsEventSchemas),
       CallDecided: decidedType,
-      ResponseValidated: changed(ResponseValidated, widened),
+      ResponseValidated: changed(ResponseValidated, responseFromV1),
       OutcomeRecorded: changed(OutcomeRecorded, outcomeFromV1),
     },
     decider: callsDecider,

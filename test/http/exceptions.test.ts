@@ -135,7 +135,7 @@ test('a response that is judged while its exception is removed is judged again w
   const answer = expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/response`, body));
   assert.equal(answer.verdict, 'rejected');
   assert.deepEqual(answer.findings, [
-    { detector: 'output_schema', kind: 'schema_refused', path: '/structuredContent', severity: 'high' },
+    { detector: 'output_schema/schema_refused', kind: 'schema', path: '/structuredContent', severity: 'high' },
   ]);
   assert.equal('content' in answer, false);
 });

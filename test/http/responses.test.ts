@@ -103,10 +103,11 @@ test('a response that breaks the pinned output schema is rejected without conten
   const rejected = expecting(200, await respond(body, { result: { structuredContent: { notes: 'many' } } }));
   assert.equal(rejected.verdict, 'rejected');
   assert.equal(rejected.content, undefined);
-  assert.equal(rejected.findings[0].path, '/structuredContent/notes');
+  const [{ kind, detector, path }] = rejected.findings;
+  assert.deepEqual([kind, detector, path], ['schema', 'output_schema/type', '/structuredContent/notes']);
 });
 
-const late = [{ detector: 'response', kind: 'late', path: '', severity: 'high' }];
+const late = [{ detector: 'caps/late', kind: 'cap', path: '', severity: 'high' }];
 
 for (const [name, delay] of [
   ['after its task has closed', (taskId: string) => service.call('host', 'POST', `/v1/tasks/${taskId}/close`, {})],

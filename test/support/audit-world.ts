@@ -250,12 +250,9 @@ export async function makeWorld(t: TestContext) {
       return must(await authorizer.authorize({ ...request, ...more }, { name: host }, traceparent));
     },
 
-    async respond(taskId: string, callId: string, text = 'the note') {
-      return must(
-        await responder.respond(callId, responseText({ taskId, result: { content: [{ type: 'text', text }] } }), {
-          name: 'host-1',
-        }),
-      );
+    async respond(taskId: string, callId: string, said: string | JsonObject = 'the note') {
+      const result = typeof said === 'string' ? { content: [{ type: 'text', text: said }] } : said;
+      return must(await responder.respond(callId, responseText({ taskId, result }), { name: 'host-1' }));
     },
     async succeed(taskId: string, callId: string) {
       const effect = { type: 'read' as const, reference: 'note-7' };
@@ -385,6 +382,13 @@ export function forged(
 export function newer(event: RecordedEvent): RecordedEvent {
   const { id: _, ...rest } = parseEvent(event.json);
   return { ...event, json: sealEvent({ ...rest, schemaVersion: rest.schemaVersion + 1 }).json };
+}
+
+/** A response as version 1 recorded it: with these findings, and never searched. */
+export function asFirstResponse(event: RecordedEvent, findings: readonly JsonObject[]): RecordedEvent {
+  const { id: _, ...rest } = parseEvent(event.json) as Event<string, Record<string, unknown>>;
+  const { label: _label, engines: _engines, ...data } = rest.data;
+  return { ...event, json: sealEvent({ ...rest, schemaVersion: 1, data: { ...data, findings } }).json };
 }
 
 /** A flipped bit: other text under the same id. */

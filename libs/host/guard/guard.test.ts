@@ -273,7 +273,7 @@ test('an outcome that cannot be recorded takes nothing back', async (t) => {
 for (const verdict of ['quarantined', 'rejected'] as const) {
   test(`what is ${verdict} is not shown`, async (t) => {
     const { guard, service } = await guarded(t);
-    const finding = { detector: 'caps', kind: 'too_large', path: '', severity: 'high' };
+    const finding = { detector: 'caps/too_large', kind: 'cap', path: '', severity: 'high' };
     service.validated = { verdict, findings: [finding] };
     const { refusal, content } = await guard.callTool({ name: 'look' });
     assert.deepEqual([refusal?.reason, refusal?.by, refusal?.findings], [`response_${verdict}`, 'service', [finding]]);
