@@ -25,19 +25,41 @@ export async function attemptsAt(
   references: readonly Reference[],
 ): Promise<FoundAttempt[]> {
   const events = await eventsAt(log, references.flatMap(placesOf));
-  const filtered = await eventsAt(
-    log,
-    references.filter((reference) => isFiltered(events, reference)).map(placeBefore),
-  );
-  return references.map((reference) => {
+  const found = references.map((reference): FoundAttempt => {
     const [decided, ...others] = placesOf(reference).map((place) => events.get(payloadPlace(place)));
     if (decided?.position !== reference.position) return { reference, lost: 'missing' };
     if (!isShowable(decided)) return { reference, lost: 'damaged' };
-    const before = filtered.get(payloadPlace(placeBefore(reference)));
-    const [attempt] = attemptsOf([before, decided, ...others].filter((event) => event !== undefined)).attempts;
+    const [attempt] = attemptsOf([decided, ...others].filter((event) => event !== undefined)).attempts;
     // The event there is no decision: the index is wrong.
     if (attempt?.event !== decided) return { reference, lost: 'missing' };
     return { reference, attempt: withLosses(attempt, reference) };
+  });
+  const whole = await withFilters(
+    log,
+    found.flatMap((each) => ('attempt' in each ? [each.attempt] : [])),
+  );
+  const next = whole.values();
+  return found.map((each) => ('attempt' in each ? { ...each, attempt: next.next().value ?? each.attempt } : each));
+}
+
+/** Attempts with their records of the filter, of which each is the event before its decision. Throws `LogUnavailable`. */
+export async function withFilters(
+  log: Pick<LogReading, 'read'>,
+  attempts: readonly Attempt[],
+): Promise<readonly Attempt[]> {
+  const lacking = attempts.filter(({ decided, filtered }) => decided.filtered === true && filtered === undefined);
+  if (lacking.length === 0) return attempts;
+  const events = await eventsAt(
+    log,
+    lacking.map(({ event }) => placeBefore(event)),
+  );
+  return attempts.map((attempt) => {
+    if (!lacking.includes(attempt)) return attempt;
+    const before = placeBefore(attempt.event);
+    const event = events.get(payloadPlace(before));
+    const [read] = event === undefined ? [] : attemptsOf([event, attempt.event]).attempts;
+    if (read?.filtered !== undefined) return { ...attempt, filtered: read.filtered };
+    return { ...attempt, lost: { ...attempt.lost, filtered: before.revision } };
   });
 }
 
@@ -76,14 +98,10 @@ export async function completed(
 const isComplete = ({ response, released, outcome }: Attempt): boolean =>
   response !== undefined && outcome !== undefined && (released !== undefined || !isHeld(response.validated));
 
-/** Whether the event before the decision tells what the filter did. */
-function isFiltered(events: ReadonlyMap<string, RecordedEvent>, { stream, revision }: Reference): boolean {
-  const event = events.get(payloadPlace({ stream, revision }));
-  const [attempt] = event === undefined ? [] : attemptsOf([event]).attempts;
-  return attempt?.decided.filtered === true;
-}
-
-const placeBefore = ({ stream, revision }: Reference) => ({ stream, revision: revision - 1 });
+const placeBefore = ({ stream, revision }: Pick<RecordedEvent, 'stream' | 'revision'>) => ({
+  stream,
+  revision: revision - 1,
+});
 
 const placesOf = ({ stream, revision, response, released, outcome }: Reference) =>
   [revision, response, released, outcome].flatMap((each) => (each === undefined ? [] : [{ stream, revision: each }]));

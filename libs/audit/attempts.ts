@@ -13,7 +13,7 @@ export interface Attempt {
   readonly decided: CallDecided;
   /** The call belongs to no task of its host, so none of its content was kept. */
   readonly refused: boolean;
-  /** The record of the filter. Absent if it took out nothing, or if the event before is not known here. */
+  /** The record of the filter. Absent if the decision names none, or if `lost` has it. */
   filtered?: { readonly event: RecordedEvent; readonly data: ContextFiltered };
   response?: { readonly event: RecordedEvent; readonly validated: ResponseValidated; readonly at: Instant };
   /** The release of a held response. */
@@ -24,8 +24,13 @@ export interface Attempt {
     readonly reason: string;
   };
   outcome?: { readonly event: RecordedEvent; readonly recorded: OutcomeRecorded };
-  /** The revisions of a response, its release or an outcome that the index knows and the log cannot show. */
-  readonly lost?: { readonly response?: number; readonly released?: number; readonly outcome?: number };
+  /** The revisions of events that the decision or the index names, and that the log cannot show. */
+  readonly lost?: {
+    readonly filtered?: number;
+    readonly response?: number;
+    readonly released?: number;
+    readonly outcome?: number;
+  };
 }
 
 export interface Attempts {

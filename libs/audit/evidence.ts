@@ -45,7 +45,7 @@ export async function summaryOf(sources: EvidenceSources, attempt: Attempt): Pro
   return {
     ...facts,
     user: facts.user && (await resolvedUser(sources.users, facts.user)),
-    outbound: decision === 'allow' ? filteredFacts(attempt) : null,
+    outbound: decision === 'deny' ? null : lacksFilter(attempt) ? 'damaged' : filteredFacts(attempt),
     response: responseFacts(attempt) ?? noResponse(attempt),
   };
 }
@@ -205,13 +205,17 @@ function outboundEvidence(
   const { contextItems } = inputs.call;
   if (isUnfiltered(decided)) return unfilteredOutbound(inputs.arguments, contextItems);
   if (again?.decision === 'allow') return outboundOf(again.filtered, contextItems);
+  if (lacksFilter(attempt)) return 'damaged';
   // Without the filter of then, only its record is known.
   const { redactions, refusals } = filteredFacts(attempt);
   return inputs.engineGone ? { arguments: {}, context: [], redactions, refusals, labels: [] } : 'damaged';
 }
 
+/** The decision names a record of the filter that cannot be read. */
+const lacksFilter = ({ lost }: Attempt): boolean => lost?.filtered !== undefined;
+
 /** The work of the filter as the events say it. */
-function filteredFacts({ decided, filtered }: Attempt): NonNullable<CallSummary['outbound']> {
+function filteredFacts({ decided, filtered }: Attempt): Exclude<CallSummary['outbound'], 'damaged' | null> {
   const { redactions, refusals } = filtered?.data ?? outboundOf(undefined, decided.filtered ? 0 : decided.contextItems);
   return { redactions, refusals };
 }

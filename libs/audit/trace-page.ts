@@ -4,7 +4,7 @@ import { defined } from '../kernel/defined.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
 import { attemptsOf, type Attempt } from './attempts.js';
-import { completed } from './attempts-at.js';
+import { completed, withFilters } from './attempts-at.js';
 import type { DirectiveHistory } from './directive-history.js';
 import { listSource, revisionAt, streamSource, type EventSource } from './event-source.js';
 import { eventsAt } from './events-at.js';
@@ -54,7 +54,7 @@ export async function readTracePage(sources: TraceSources, traceId: string, boun
   const found = read.flatMap((each) => each.attempts).sort((a, b) => byPosition(a.event, b.event));
   const unreadable = read.flatMap((each) => each.unreadable).sort(byPosition);
   const isWithinPage = isExhausted && unreadable.length === 0;
-  const attempts = isWithinPage ? found : await completed(sources, found, end);
+  const attempts = await withFilters(sources.log, isWithinPage ? found : await completed(sources, found, end));
   const lost = new Set(attempts.flatMap(lostPlaces));
   return defined({
     traceId,
@@ -68,9 +68,11 @@ export async function readTracePage(sources: TraceSources, traceId: string, boun
   });
 }
 
-/** The places of a response, a release and an outcome that an attempt is known to have, and that cannot be read. */
+/** The places of the events that an attempt is known to have, and that cannot be read. */
 function lostPlaces({ event: { stream }, lost }: Attempt): string[] {
-  const revisions = [lost?.response, lost?.released, lost?.outcome].filter((revision) => revision !== undefined);
+  const revisions = [lost?.filtered, lost?.response, lost?.released, lost?.outcome].filter(
+    (revision) => revision !== undefined,
+  );
   return revisions.map((revision) => payloadPlace({ stream, revision }));
 }
 

@@ -155,7 +155,9 @@ export const CallFacts = z.object({
   damaged: z
     .literal(true)
     .optional()
-    .describe('Something that the decision rests on, or its response or outcome, cannot be read from the log.'),
+    .describe(
+      'Something that the decision rests on, or what the filter took out, or its response or outcome, cannot be read from the log.',
+    ),
   time: InstantText,
   attempt: z.int(),
   capability: z.string(),
@@ -230,7 +232,7 @@ export type OneCall = Shape<typeof OneCall>;
 export const CallSummary = named(
   'CallSummary',
   CallFacts.extend({
-    outbound: Outbound.pick({ redactions: true, refusals: true }).nullable(),
+    outbound: z.union([Outbound.pick({ redactions: true, refusals: true }), z.literal('damaged')]).nullable(),
     response: z
       .union([ResponseEvidence.omit({ raw: true, validated: true, sourceLabel: true }), z.literal('damaged')])
       .nullable(),

@@ -76,7 +76,7 @@ async function approval(service: TestService): Promise<void> {
   const body = callBody(task, { operation: 'store' });
   const denied = expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
   const path = `/v1/approvals/${denied.approval.id}/decide`;
-  const verdict = { verdict: 'granted', reason: 'asked for' };
+  const verdict = { verdict: 'granted', reason: 'fine with me' };
   expecting(200, await service.call('approver', 'POST', path, verdict));
   await activatePolicy(service);
 }

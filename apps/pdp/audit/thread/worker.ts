@@ -32,6 +32,16 @@ import type { AuditReply, AuditRequest, AuditThreadData } from './messages.js';
 /** Nice increment of this thread: when processors are scarce, decisions and their records run before evidence. */
 const AUDIT_NICE_INCREMENT = 10;
 
+/** The files that evidence is read from, and what this thread keeps of them. */
+interface Opened {
+  readonly log: ReturnType<typeof openReadingLog>;
+  readonly keys: ReturnType<typeof openKeyReader>;
+  readonly index: IndexFileReader;
+  readonly engines: DecisionEngines;
+  readonly directives: DirectiveHistory;
+  readonly bundles: BundleSessions;
+}
+
 function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   const damage = new MetDamage();
   const log = openReadingLog(logFile, damage.found);
@@ -39,62 +49,11 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   const index = new IndexFileReader(indexFile);
   const engines = new DecisionEngines(log);
   const directives = new DirectiveHistory(log);
-  const sources = { log, keys, engines, directives };
-  const traces = ({ stamp, page }: Extract<AuditRequest, { kind: 'trace' | 'replay' }>): TraceAudit =>
-    new TraceAudit(log, keys, engines, index.at(stamp), directives, limitsFor(page.limit));
   const bundles = new BundleSessions((stamp) => ({ log, keys, index: index.at(stamp) }));
-
-  const answerTo = async (request: AuditRequest): Promise<AuditReply> => {
-    switch (request.kind) {
-      case 'trace': {
-        const { traceId, now, page } = request;
-        return replyOf(await traces(request).trace(traceId, now, page.cursor), (bytes) => bytes);
-      }
-      case 'replay':
-        return replyOf(await traces(request).replay(request.traceId, request.page.cursor), utf8);
-      case 'call':
-        return replyOf(
-          await oneCall({ ...sources, index: index.at(request.stamp) }, request.callId, request.task),
-          (bytes) => bytes,
-        );
-      case 'calls':
-        return listedCalls(new CallAudit(log, keys, engines, index.at(request.stamp), directives), request);
-      case 'tasks':
-        return replyOf(await new TaskAudit(log, index.at(request.stamp), keys).find(request), utf8);
-      case 'approvals': {
-        const { query, now, page, stamp } = request;
-        const audit = new ApprovalAudit(log, index.at(stamp), keys);
-        return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
-      }
-      case 'responses':
-        return replyOf(await heldResponses({ log, index: index.at(request.stamp) }, request), utf8);
-      case 'exposure': {
-        const { query, page, stamp } = request;
-        const exposure = new ExposureAudit(log, keys, engines, index.at(stamp), directives);
-        return replyOf(await exposure.find(query, page.limit, page.cursor), utf8);
-      }
-      case 'sample': {
-        const sampler = new CallSampler(log, keys, engines, index.at(request.stamp), directives);
-        return answer(utf8(await sampler.sample(request.query)));
-      }
-      case 'events': {
-        const { query, until, isFirst, stamp } = request;
-        const found = await readEvents({ ...sources, index: index.at(stamp) }, query, until);
-        if (!found.ok) return { kind: 'refused', refusal: found.error };
-        const { events, next } = found.value;
-        const page = defined({ items: events, next: next === undefined ? undefined : positionCursor(next) });
-        return listed(ok(page), EVENT_FORMATS[query.format ?? 'json'], isFirst);
-      }
-      case 'bundle':
-      case 'bundle_step':
-      case 'bundle_end':
-        return { kind: 'step', step: await bundles.step(request) };
-    }
-  };
-
+  const opened: Opened = { log, keys, index, engines, directives, bundles };
   return {
     answer: async (requests: readonly AuditRequest[]) =>
-      damage.reportIn(await Promise.all(requests.map((request) => answerTo(request).catch(failureOf)))),
+      damage.reportIn(await Promise.all(requests.map((request) => answerTo(opened, request).catch(failureOf)))),
     transferOf: (reply: unknown) => {
       const { bytes } = reply as Partial<Extract<AuditReply, { kind: 'answer' }>>;
       return bytes === undefined ? [] : [bytes.buffer];
@@ -105,6 +64,67 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
       log.release();
     },
   };
+}
+
+async function answerTo(opened: Opened, request: AuditRequest): Promise<AuditReply> {
+  const { log, keys, engines, directives } = opened;
+  switch (request.kind) {
+    case 'trace': {
+      const { traceId, now, page } = request;
+      return replyOf(await tracesOf(opened, request).trace(traceId, now, page.cursor), (bytes) => bytes);
+    }
+    case 'replay':
+      return replyOf(await tracesOf(opened, request).replay(request.traceId, request.page.cursor), utf8);
+    case 'bundle':
+    case 'bundle_step':
+    case 'bundle_end':
+      return { kind: 'step', step: await opened.bundles.step(request) };
+  }
+  const index = opened.index.at(request.stamp);
+  switch (request.kind) {
+    case 'call': {
+      const sources = { log, keys, engines, directives, index };
+      return replyOf(await oneCall(sources, request.callId, request.task), (bytes) => bytes);
+    }
+    case 'calls':
+      return listedCalls(new CallAudit(log, keys, engines, index, directives), request);
+    case 'tasks':
+      return replyOf(await new TaskAudit(log, index, keys).find(request), utf8);
+    case 'approvals': {
+      const { query, now, page } = request;
+      const audit = new ApprovalAudit(log, index, keys);
+      return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
+    }
+    case 'responses':
+      return replyOf(await heldResponses({ log, index }, request), utf8);
+    case 'exposure': {
+      const { query, page } = request;
+      const exposure = new ExposureAudit(log, keys, engines, index, directives);
+      return replyOf(await exposure.find(query, page.limit, page.cursor), utf8);
+    }
+    case 'sample': {
+      const sampler = new CallSampler(log, keys, engines, index, directives);
+      return answer(utf8(await sampler.sample(request.query)));
+    }
+    case 'events':
+      return listedEvents({ log, directives, index }, request);
+  }
+}
+
+const tracesOf = (
+  { log, keys, engines, index, directives }: Opened,
+  { stamp, page }: Extract<AuditRequest, { kind: 'trace' | 'replay' }>,
+): TraceAudit => new TraceAudit(log, keys, engines, index.at(stamp), directives, limitsFor(page.limit));
+
+async function listedEvents(
+  sources: Parameters<typeof readEvents>[0],
+  { query, until, isFirst }: Extract<AuditRequest, { kind: 'events' }>,
+): Promise<AuditReply> {
+  const found = await readEvents(sources, query, until);
+  if (!found.ok) return { kind: 'refused', refusal: found.error };
+  const { events, next } = found.value;
+  const page = defined({ items: events, next: next === undefined ? undefined : positionCursor(next) });
+  return listed(ok(page), EVENT_FORMATS[query.format ?? 'json'], isFirst);
 }
 
 async function listedCalls(
