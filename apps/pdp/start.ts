@@ -45,6 +45,8 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
     const { url, bound } = server;
     if (service.seal?.thread.notice !== undefined) logger.warn(service.seal.thread.notice);
     logger.info({ url, ...bound, ...headOf(service) }, 'ready');
+    // Without it, the first response waits longer. A service that stops meanwhile ends it.
+    void service.decisions.desk.warm(settings.bounds.validationThreads).catch(() => undefined);
 
     let stopping = false;
     act({

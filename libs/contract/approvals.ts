@@ -5,7 +5,7 @@ import { AUDIT_PAGE } from './audit.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
-import { pageOf, Position } from './shapes.js';
+import { pageOf, Position, WaitMs } from './shapes.js';
 import { NoContent } from './tasks.js';
 
 export const ApprovalView = named(
@@ -47,9 +47,6 @@ export const ApprovalQuery = z.object({
 });
 export type ApprovalQuery = z.infer<typeof ApprovalQuery>;
 
-/** A request may wait this long for a decision, in milliseconds. */
-export const MAX_WAIT_MS = 25_000;
-
 const OfApproval = z.object({ id: Uuid });
 
 export const listApprovals = operation({
@@ -76,15 +73,7 @@ export const getApproval = operation({
   rpc: 'Approvals/Get',
   roles: ['host', 'approver', 'auditor'],
   params: OfApproval,
-  query: z.object({
-    waitMs: z.coerce
-      .number()
-      .int()
-      .min(0)
-      .max(MAX_WAIT_MS)
-      .optional()
-      .describe('How long the answer may wait while the approval is pending.'),
-  }),
+  query: z.object({ waitMs: WaitMs.describe('How long the answer may wait while the approval is pending.') }),
   answers: { 200: ApprovalView },
 });
 

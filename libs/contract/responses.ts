@@ -6,7 +6,7 @@ import { named } from './components.js';
 import { DamagedEvent, MissingEvent } from './evidence.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
-import { MAX_PAGE, pageOf, Position } from './shapes.js';
+import { MAX_PAGE, pageOf, Position, WaitMs } from './shapes.js';
 
 /** Recorded responses: those that are held, their release, and their delivery afterwards. */
 
@@ -18,14 +18,18 @@ export const getResponse = operation({
   summary: 'Get a recorded response',
   description:
     'The answer of a response that was handed in. One that is `held` has content once somebody has released it. If the ' +
-    'call was stopped meanwhile, or its task is closed, the verdict is `rejected` and nothing is delivered.',
+    'call was stopped meanwhile, or its task is closed, the verdict is `rejected` and nothing is delivered. `waitMs` waits ' +
+    'for the release.',
   method: 'GET',
   path: '/v1/calls/{callId}/response',
   rpc: 'Decisions/GetResponse',
   roles: ['host'],
   admission: 'calls',
   params: OfCall,
-  query: z.object({ taskId: Uuid }),
+  query: z.object({
+    taskId: Uuid,
+    waitMs: WaitMs.describe('How long the answer may wait while the response is held.'),
+  }),
   answers: { 200: ResponseAnswer },
 });
 

@@ -32,3 +32,8 @@ export const pagingOf = ({ maxLimit }: { readonly maxLimit: number }) =>
   });
 
 export const MAX_PAGE = { defaultLimit: 100, maxLimit: 1000 } as const;
+
+/** A request may wait this long for the decision of a person, in milliseconds. */
+export const MAX_WAIT_MS = 25_000;
+
+export const WaitMs = z.coerce.number().int().min(0).max(MAX_WAIT_MS).optional();

@@ -153,3 +153,14 @@ test('a response of more than 4 KiB is searched in another thread, a smaller one
   }
   assert.deepEqual(asked, [5_000, 20_000]);
 });
+
+test('the rules of a search are made ready on each thread of the pool', async () => {
+  const owners: string[] = [];
+  const run: JobPool['run'] = async ({ owner, input }) => {
+    assert.deepEqual(input, { kind: 'warm' });
+    owners.push(owner);
+    return { kind: 'done', value: undefined, part: undefined };
+  };
+  await new ContentDesk(validator, limits, { run }).warm(3);
+  assert.equal(new Set(owners).size, 3);
+});

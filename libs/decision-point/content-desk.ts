@@ -1,10 +1,12 @@
 import type { KeyObject } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Transferable } from 'node:worker_threads';
 import type { ResponseRequest } from '../calls/requests.js';
 import type { PreparedProposal } from '../capability/proposal.js';
 import { failed } from '../content/filter/filter.js';
 import type { FilterResult } from '../content/filter/shapes.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
+import { warmRules } from '../content/search-rules.js';
 import { LogUnavailable } from '../event-log/port.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -69,6 +71,16 @@ export class ContentDesk {
     private readonly limits: ReadingLimits,
     private readonly pool?: Pick<JobPool, 'run'>,
   ) {}
+
+  /** Makes the rules of searches ready, on `threads` threads of the pool and then in small steps on this one. */
+  async warm(threads: number): Promise<void> {
+    // Owners take turns, so each of these jobs gets a thread of its own.
+    const { pool } = this;
+    const owners = pool === undefined ? [] : Array.from({ length: threads }, (_, index) => `warm ${index}`);
+    const input: ContentJob = { kind: 'warm' };
+    await Promise.all(owners.map(async (owner) => pool?.run({ owner, bytes: 0, input })));
+    for (const _ of warmRules()) await turn();
+  }
 
   /**
    * The task that a response belongs to, and the whole response if this thread read it. Throws `PoolOverloaded`,

@@ -4,7 +4,7 @@ import type { VersionProposal } from '../capability/manifest.js';
 import { prepareProposal, type PreparedProposal, type ProposalRules } from '../capability/proposal.js';
 import { readSchema, whyUnvettable } from '../content/schema-vetting.js';
 import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
-import { currentRules } from '../content/search-rules.js';
+import { currentRules, warmRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
 import { refusing, type ContentSource, type FindingKind } from '../content/shapes.js';
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
@@ -314,4 +314,14 @@ export function filterApart(
   return filterBy(question, pack, validator, () => JSON.parse(schema ?? 'true') as Json);
 }
 
-export type ContentJob = ReadJob | ResponseJob | SealJob | OpenJob | ProposalJob | PrintsJob | EarlierJob | FilterJob;
+/** Makes the rules of a search ready. */
+export interface WarmJob {
+  readonly kind: 'warm';
+}
+
+export function warm(): void {
+  Array.from(warmRules());
+}
+
+export type ContentJob =
+  WarmJob | ReadJob | ResponseJob | SealJob | OpenJob | ProposalJob | PrintsJob | EarlierJob | FilterJob;

@@ -9,6 +9,7 @@ import {
   requestPrints,
   seal,
   validate,
+  warm,
   type ContentJob,
 } from './content-jobs.js';
 
@@ -20,6 +21,8 @@ const validator = createSchemaValidator({ maxCompiled: MAX_SCHEMAS });
 serveJobs((message, emit) => {
   const job = message as ContentJob;
   switch (job.kind) {
+    case 'warm':
+      return warm();
     case 'read': {
       const read = readResponse(job);
       // The content stays on this thread: the caller needs only the id of its task.

@@ -97,6 +97,19 @@ describe('hold', () => {
     assert.deepEqual(await respond(call, textResult(OVERRIDE)), delivered);
   });
 
+  test('the host waits for the release', async () => {
+    const call = await heldCall(service, 'hold');
+    const waited = (waitMs: number) =>
+      service.call('host', 'GET', `/v1/calls/${call.callId}/response?taskId=${call.taskId}&waitMs=${waitMs}`);
+    refused(400, 'malformed_request', await waited(25_001));
+    assert.equal(expecting(200, await waited(1)).held, true);
+    const waiting = waited(20_000);
+    expecting(200, await release(call));
+    const delivered = expecting(200, await waiting);
+    assert.deepEqual([delivered.held, delivered.content.quarantined], [undefined, true]);
+    assert.deepEqual(expecting(200, await waited(20_000)), delivered);
+  });
+
   test('is released once, by a reviewer or an operator, and who did it is recorded', async () => {
     const call = await heldCall(service, 'hold');
     for (const who of ['host', 'registrar', 'auditor', 'admin'] as const)

@@ -1,17 +1,17 @@
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { Overloaded } from '../edge/problem.js';
 
-/** Requests that may wait for approvals at once. One principal may hold half of them. */
+/** Requests that may wait at once. One principal may hold half of them. */
 const MAX_WAITING = 1024;
 
-/** Requests that wait until an approval is decided. */
+/** Requests that wait until an approval is decided, or a held response is released. */
 export class ApprovalWaits {
   private readonly waiting = new FairShareLimiter(MAX_WAITING);
   private readonly wakes = new Map<string, Set<() => void>>();
   private draining = false;
 
-  /** Wakes the requests that wait for an approval. */
-  readonly decided = (approvalId: string): void => this.wakes.get(approvalId)?.forEach((wake) => wake());
+  /** Wakes the requests that wait for an approval, or for the response of a call. */
+  readonly decided = (id: string): void => this.wakes.get(id)?.forEach((wake) => wake());
 
   /** Ends all waits, because the service goes away. Later ones end at once. */
   drain(): void {
@@ -20,22 +20,22 @@ export class ApprovalWaits {
   }
 
   /**
-   * Waits until an approval is decided, or `waitMs` milliseconds have passed. `isOver` is asked after the wait is known to
+   * Waits until the decision about an id is there, or `waitMs` milliseconds have passed. `isOver` is asked after the wait is known to
    * others, so no decision is missed in between. Throws `Overloaded`.
    */
-  async wait(name: string, approvalId: string, waitMs: number, isOver: () => Promise<boolean>): Promise<void> {
+  async wait(name: string, id: string, waitMs: number, isOver: () => Promise<boolean>): Promise<void> {
     const hold = this.waiting.hold(name);
-    if (!hold.take(1)) throw new Overloaded('waits', 'too many requests wait for approvals');
+    if (!hold.take(1)) throw new Overloaded('waits', 'too many requests wait for people');
     const { promise, resolve } = Promise.withResolvers<void>();
-    const wakes = this.wakes.get(approvalId) ?? new Set();
-    this.wakes.set(approvalId, wakes.add(resolve));
+    const wakes = this.wakes.get(id) ?? new Set();
+    this.wakes.set(id, wakes.add(resolve));
     const timer = setTimeout(resolve, waitMs);
     try {
       if (!(await isOver()) && !this.draining) await promise;
     } finally {
       clearTimeout(timer);
       wakes.delete(resolve);
-      if (wakes.size === 0) this.wakes.delete(approvalId);
+      if (wakes.size === 0) this.wakes.delete(id);
       hold.end();
     }
   }
