@@ -1,5 +1,5 @@
 import type { Level } from '../../vocabulary/words.js';
-import { fieldSpans } from './fields.js';
+import { fieldsOf } from './fields.js';
 import type { RuleFile } from './rules.js';
 import { scannerOf, type Scanner } from './scanner.js';
 import { higherLevel, joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
@@ -18,8 +18,12 @@ export interface Detector {
 export function detectorOf(files: readonly RuleFile[]): Detector {
   const scanner = scannerOf(files);
   const levels = levelsOf(files);
-  const search = (text: string, field: string): FoundSpan[] =>
-    joined([...scan(scanner, text, field), ...fieldSpans(files, text, field)]);
+  const fieldSpans = fieldsOf(files);
+  const search = (text: string, field: string): FoundSpan[] => {
+    const found = scan(scanner, text, field);
+    found.push(...fieldSpans(text, field));
+    return found.length === 0 ? found : joined(found);
+  };
   return {
     detect(text, options = {}) {
       const field = (options.field ?? '').slice(-MAX_FIELD);

@@ -1,35 +1,60 @@
+import type { Level } from '../../vocabulary/words.js';
 import { CHECKS } from './checks.js';
 import type { RuleFile } from './rules.js';
 import type { FoundSpan } from './spans.js';
 
-/** The span of a whole value whose field says that it is a secret, or none. */
-export function fieldSpans(files: readonly RuleFile[], text: string, field: string): FoundSpan[] {
-  const words = wordsOf(field);
-  const value = text.trim();
-  if (words === '' || value === '') return [];
-  const start = text.indexOf(value);
-  return files.flatMap(({ prefix, fields }, fileIndex) =>
-    fields.flatMap(({ kind, level, names, check }, index) => {
-      const isNamed = names.some((name) => words === name || words.endsWith(`_${name}`));
-      const candidate = { text, start, end: start + value.length, value };
-      if (!isNamed || CHECKS[check]?.(candidate) !== true) return [];
-      return [
-        {
-          start,
-          end: start + value.length,
-          type: `${prefix}:${kind}`,
-          level,
-          order: fileIndex * 10_000 + 5_000 + index,
-        },
-      ];
-    }),
-  );
+interface NamedRule {
+  readonly type: string;
+  readonly level: Level;
+  readonly check: string;
+  /** Its place in the pack. */
+  readonly order: number;
+}
+
+/** Finds the span of a whole value whose field says that it is a secret, or none. */
+export function fieldsOf(files: readonly RuleFile[]): (text: string, field: string) => readonly FoundSpan[] {
+  const rules = new Map<string, NamedRule[]>();
+  for (const [fileIndex, { prefix, fields }] of files.entries()) {
+    for (const [index, { kind, level, names, check }] of fields.entries()) {
+      const rule = { type: `${prefix}:${kind}`, level, check, order: fileIndex * 10_000 + 5_000 + index };
+      for (const name of names) rules.set(name, [...(rules.get(name) ?? []), rule]);
+    }
+  }
+  return (text, field) => {
+    const named = rulesFor(rules, wordsOf(field));
+    const value = named.length === 0 ? '' : text.trim();
+    if (value === '') return NO_SPANS;
+    const start = text.indexOf(value);
+    const end = start + value.length;
+    const candidate = { text, start, end, value };
+    return named
+      .filter(({ check }) => CHECKS[check]?.(candidate) === true)
+      .map(({ type, level, order }) => ({ start, end, type, level, order }));
+  };
+}
+
+const NO_SPANS: readonly FoundSpan[] = [];
+
+/** The rules of the names that a field ends with: all of its words, or fewer of them. */
+function rulesFor(rules: ReadonlyMap<string, readonly NamedRule[]>, words: string): readonly NamedRule[] {
+  let found: readonly NamedRule[] = [];
+  for (let at = 0; ;) {
+    const named = rules.get(words.slice(at));
+    if (named !== undefined) found = [...found, ...named];
+    const end = words.indexOf('_', at);
+    if (end < 0) return found;
+    at = end + 1;
+  }
 }
 
 /** `dbPassword`, `DB-PASSWORD` and `/db/password` as `db_password`. */
-const wordsOf = (field: string): string =>
-  field
+function wordsOf(field: string): string {
+  if (ONE_WORD.test(field)) return field;
+  return field
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_|_$/g, '');
+}
+
+const ONE_WORD = /^[a-z0-9]*$/;

@@ -29,7 +29,7 @@ const CONTROLS: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 
  */
 export function viewsOf(text: string): readonly View[] {
   if (ASCII.test(text)) {
-    const plain: View = { text, lower: lowerOf(text), original: (start, end) => [start, end] };
+    const plain: View = { text, lower: unredacted(text.toLowerCase()), original: same };
     const decoded = decodedOf(text);
     return decoded === undefined ? [plain] : [plain, viewOf(decoded)];
   }
@@ -37,6 +37,8 @@ export function viewsOf(text: string): readonly View[] {
   const decoded = decodedOf(base.text);
   return decoded === undefined ? [viewOf(base)] : [viewOf(base), viewOf(through(decoded, base))];
 }
+
+const same = (start: number, end: number): readonly [number, number] => [start, end];
 
 function viewOf({ text, from, to }: Mapped): View {
   return { text, lower: lowerOf(text), original: (start, end) => [from[start] ?? 0, to[end - 1] ?? 0] };
@@ -53,9 +55,12 @@ function through({ text, from, to }: Mapped, beneath: Mapped): Mapped {
 
 /** Lower-case ASCII letters; the length stays, which `toLowerCase` does not promise. */
 function lowerOf(text: string): string {
-  const lower = ASCII.test(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
-  return lower.includes('[redacted ') ? lower.replace(REDACTION, (found) => '\0'.repeat(found.length)) : lower;
+  return unredacted(ASCII.test(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (run) => run.toLowerCase()));
 }
+
+/** A lower-case text with nothing in the place of its redactions. */
+const unredacted = (lower: string): string =>
+  lower.includes('[redacted ') ? lower.replace(REDACTION, (found) => '\0'.repeat(found.length)) : lower;
 
 /** Writes a mapped text. */
 class Writer {

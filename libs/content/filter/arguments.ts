@@ -165,7 +165,7 @@ export function isUntouched(
   if (!isContainer(value)) return true;
   const isList = Array.isArray(value);
   for (const [name, member] of Object.entries(value as JsonObject)) {
-    if (!isList && !declared.names(name) && !needed.names(name) && !PLAIN_NAME.test(name)) return false;
+    if (!isList && !PLAIN_NAME.test(name) && !declared.names(name) && !needed.names(name)) return false;
     const place = isList ? declared.item(Number(name)) : declared.member(name);
     const need = needed.under(name);
     if (place === undefined || need === undefined || (!need.whole && !isContainer(member))) return false;
