@@ -27,6 +27,7 @@ function writtenWith(log: EventLog, engines: JsonObject): EventLog {
 for (const [what, engines] of [
   ['decider', { decider: 99 }],
   ['Cedar', { cedar: '3.0.0' }],
+  ['rule pack', { pack: `sha256:${'0'.repeat(64)}` }],
 ] as const) {
   test(`a stored record of a ${what} that this build lacks is engine_gone in replay and evidence`, async (t) => {
     const service = await startService({ wrapLog: (log): EventLog => writtenWith(log, engines) });
