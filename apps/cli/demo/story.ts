@@ -176,8 +176,8 @@ async function record(scene: Scene, teller: Teller, task: JsonObject): Promise<v
 /** A principal with the role approver, who is the person of a user id. */
 async function approverFor({ as }: Scene, server: string, user: string): Promise<Call> {
   const name = `demo-${user}`;
-  const { token } = await as('admin')('POST', path('principals'), { name, roles: ['approver'], user });
-  return createCall({ server: new URL(server), token: String(token) });
+  const added = await as('admin')('POST', path('principals'), { name, roles: ['approver'], user });
+  return createCall({ server: new URL(server), token: at(added, 'token') });
 }
 
 async function putInForce(scene: Scene, cedar: string, reason: string): Promise<void> {

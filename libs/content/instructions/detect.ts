@@ -12,14 +12,16 @@ import { linearModel, type LinearModel } from './model.js';
 import { Phrases } from './phrases.js';
 import { plainOf } from './plain.js';
 import { isForPeople, languageOf, mayOrderIn, ordersIn, speaksToPeople, type Language } from './sentences.js';
+import { configHits } from './configs.js';
 import { imagesToFill } from './sinks.js';
-import { markerHits, openTurnHits } from './turns.js';
+import { widened } from './spans.js';
+import { blockHits, markerHits, openTurnHits } from './turns.js';
 import { Break, wordsOf } from './tokens.js';
 import { unspacedHits } from './unspaced.js';
 import { windowsOf } from './windows.js';
 
 /** Changes with what this code finds for the same pack. */
-const CODE_VERSION = 1;
+const CODE_VERSION = 2;
 /** Encodings inside of encodings. */
 const MAX_DEPTH = 3;
 
@@ -40,7 +42,7 @@ interface Found {
 export function instructionRules({ pack, card, weights, digest }: ReadPack): InstructionRules {
   const language = languageOf(pack);
   const model = linearModel(card, weights, language.vocabulary);
-  const detector = { pack, language, model, phrases: new Phrases(pack.lists, pack.rules) };
+  const detector = { pack, language, model, phrases: new Phrases({ ...pack.lists, ...pack.sets }, pack.rules) };
   return {
     digest: digestOf({ code: CODE_VERSION, pack: digest }),
     find: (text, context) => {
@@ -50,11 +52,13 @@ export function instructionRules({ pack, card, weights, digest }: ReadPack): Ins
   };
 }
 
-/** Hits in order; those of one detector that overlap become one. */
+/** Hits in order; those of one detector that overlap become one, of the higher severity. */
 function inOrder(hits: readonly Hit[]): Hit[] {
   const last = new Map<string, number>();
   const merged: Hit[] = [];
   for (const hit of hits.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
+    const high = merged[last.get(`${hit.detector} high`) ?? -1];
+    if (hit.severity === 'low' && high !== undefined && hit.to <= high.to) continue;
     const key = `${hit.detector} ${hit.severity}`;
     const index = last.get(key) ?? -1;
     const before = merged[index];
@@ -72,7 +76,7 @@ function search(detector: Detector, text: string, context: CallContext, depth: n
   const view = plainOf(text);
   const words = wordsOf(view.lower);
   const mayOrder = mayOrderIn(words, detector.language);
-  const orders = ordersIn(words, mayOrder, detector.language);
+  const orders = ordersIn(words, mayOrder, detector.language, depth > 0);
   const mention = mentionIn(view.lower, detector.pack);
   const searched = { view, words, mayOrder, orders, mention, context };
   const hits = [
@@ -83,11 +87,15 @@ function search(detector: Detector, text: string, context: CallContext, depth: n
     ...namedToolHits(searched),
     ...openTurnHits(searched),
     ...sinkHits(searched, detector.language),
+    ...configHits(searched),
     ...disguisedHits(searched),
   ];
   hits.push(...markerHits(searched, hits));
+  hits.push(...blockHits(searched, detector.language));
   if (depth === 0) hits.push(...modelHits(detector.model, searched));
-  const mapped = hits.map((hit) => ({ ...hit, from: view.origin(hit.from), to: view.origin(hit.to) }));
+  // A run that is encoded or hidden is marked whole.
+  const spanned = depth === 0 ? widened(hits, view.text, detector.language) : hits;
+  const mapped = spanned.map((hit) => ({ ...hit, from: view.origin(hit.from), to: view.origin(hit.to) }));
   const placed = orders.map((order) => ({
     place: view.origin(words.start[order.from] ?? 0),
     verb: order.verb,

@@ -18,6 +18,8 @@ export interface UnspacedRule {
 export interface InstructionPack {
   readonly format: 1;
   readonly lists: Readonly<Record<string, string>>;
+  /** Lists for patterns only: their words are none that the model knows, and no cipher is looked for with them. */
+  readonly sets: Readonly<Record<string, string>>;
   readonly rules: readonly PhraseRule[];
   readonly unspaced: readonly UnspacedRule[];
   readonly commonWords: string;
@@ -26,6 +28,8 @@ export interface InstructionPack {
   readonly forPeople: string;
   readonly descriptive: string;
   readonly startsAnywhere: string;
+  readonly continues: string;
+  readonly nominal: string;
   readonly mention: { readonly cues: string; readonly subjects: string; readonly themes: string };
 }
 

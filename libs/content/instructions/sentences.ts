@@ -16,6 +16,10 @@ export interface Language {
   readonly forPeople: ReadonlySet<string>;
   /** Words before a verb that make it no order: they, can. */
   readonly descriptive: ReadonlySet<string>;
+  /** First words of a sentence that goes on with the order before it: then, after, never. */
+  readonly continues: ReadonlySet<string>;
+  /** Words after a verb that make it a noun: `order of`, `test is`. */
+  readonly nominal: ReadonlySet<string>;
   /** Things that an attack wants to have sent away: emails, credentials. */
   readonly data: ReadonlySet<string>;
   /** Words that attacks have and names seldom have. */
@@ -39,6 +43,8 @@ export function languageOf(pack: InstructionPack): Language {
     telling: new Set(
       ['override', 'orders', 'secret', 'call', 'tool', 'send', 'answer'].flatMap((name) => [...set(pack.lists[name])]),
     ),
+    continues: set(pack.continues),
+    nominal: set(pack.nominal),
     data: set(pack.lists['data']),
     vocabulary: new Set(words.filter((word) => /^[a-z]{2,}$/.test(word))),
   };
@@ -67,16 +73,30 @@ export function mayOrderIn(words: Words, language: Language): Uint8Array {
   return may;
 }
 
-/** The sentences with the verb of an order that read like English. */
-export function ordersIn(words: Words, mayOrder: Uint8Array, language: Language): Order[] {
+/**
+ * The sentences with the verb of an order that read like English. In a text that was decoded or hidden, requests such as
+ * `could you send` count too, and nouns that look like verbs do not.
+ */
+export function ordersIn(words: Words, mayOrder: Uint8Array, language: Language, isDecoded: boolean): Order[] {
   const orders: Order[] = [];
   for (let at = 0; at < words.count; at += 1) {
     const verb = words.word[at] ?? '';
-    if (mayOrder[at] === 0 || !isVerb(words, at, language)) continue;
+    const mayBe = mayOrder[at] === 1 || (isDecoded && isRequested(words, at));
+    if (!mayBe || !isVerb(words, at, language) || (isDecoded && isNoun(words, at, language))) continue;
     const to = sentenceEnd(words, at);
     if (to - at >= MIN_WORDS && hasWordOf(words, at, to, language.common)) orders.push({ from: at, to, verb });
   }
   return orders;
+}
+
+const isRequested = ({ word }: Words, at: number): boolean =>
+  word[at - 1] === 'you' && /^(?:could|can|would|will|must|should)$/.test(word[at - 2] ?? '');
+
+/** `order of the day`, `access to the room is …`, `order 4411 …`. */
+function isNoun(words: Words, at: number, { nominal }: Language): boolean {
+  const next = words.word[at + 1] ?? '';
+  if (words.before[at + 1] !== Break.none || words.word[at - 1] === 'please') return false;
+  return nominal.has(next) || (words.word[at] === 'access' && next === 'to') || /^[0-9]/.test(next);
 }
 
 /** A verb of the pack, or any word after "please" that may be one. */

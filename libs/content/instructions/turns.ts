@@ -1,5 +1,7 @@
 import { markerPlaces } from '../markers.js';
 import type { Hit, Searched } from './hit.js';
+import type { Language } from './sentences.js';
+import { wordsOf } from './tokens.js';
 
 const AFTER_MARKER = 400;
 
@@ -33,7 +35,7 @@ export function markerHits({ view, words, orders, mention }: Searched, hits: rea
       kind: 'role_marker' as const,
       severity: isLive ? ('high' as const) : ('low' as const),
       from,
-      to: place + 1,
+      to: isLive ? Math.max(place + 1, (starts[next] ?? 0) + 1) : place + 1,
     };
   });
 }
@@ -49,4 +51,28 @@ export function openTurnHits({ view }: Searched): Hit[] {
   return [
     { detector: 'open_turn', kind: 'role_marker', severity: 'high', from: from + open.index, to: view.lower.length },
   ];
+}
+
+/** The start of a block of a chat template: ChatML, Llama 2 and 3, Mistral, Gemma. */
+const BLOCK =
+  /<\|im_start\|>\s{0,4}(?:system|user|assistant|developer|tool)\b|<\|start_header_id\|>\s?[a-z]{1,16}\s?<\|end_header_id\|>|<\|(?:system|user|developer|assistant)\|>|<start_of_turn>\s{0,2}(?:user|model|system)\b|\[inst\]|<<sys>>/g;
+const BLOCK_END = /<\|?[a-z_/]{2,24}\|?>|<\/s>|<<\/?sys>>|\[\/?inst\]/;
+const MAX_BLOCK = 2000;
+const MIN_SAID = 5;
+/** The system message of most examples. */
+const CUSTOMARY = /^you are (?:a|an) (?:helpful|friendly)[a-z ,]{0,60}\.?$/;
+
+/** Blocks of a chat template that say something: only a template writes them, and a response is none. */
+export function blockHits({ view, mention }: Searched, { common }: Language): Hit[] {
+  if (!/<\||<start_|\[inst\]|<<sys/.test(view.lower)) return [];
+  return [...view.lower.matchAll(BLOCK)].flatMap(({ 0: mark, index }) => {
+    const from = index + mark.length;
+    const rest = view.lower.slice(from, from + MAX_BLOCK);
+    const end = BLOCK_END.exec(rest)?.index ?? rest.length;
+    const said = wordsOf(rest.slice(0, end)).word;
+    const isSaid = said.length >= MIN_SAID && said.some((word) => common.has(word)) && /[a-z]/.test(rest.slice(0, end));
+    const isExample = /[`'"]/.test(view.text.charAt(index - 1)) || CUSTOMARY.test(rest.slice(0, end).trim());
+    if (!isSaid || isExample || mention(index)) return [];
+    return [{ detector: 'role_block', kind: 'role_marker', severity: 'high', from: index, to: from + end }];
+  });
 }
