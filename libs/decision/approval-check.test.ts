@@ -94,6 +94,28 @@ test('an approval counts for a need that is no higher, while it lasts, and for o
   assert.equal(under(approval({ decided: decided('denied') }, { expiresAt: at(1) })).reason, 'approval_required');
 });
 
+test('a word of the client never stands in for a human', () => {
+  const word = (found: Approval, by = 'client') =>
+    check((made) => {
+      asks(made, by);
+      made.call.inputs = { clientApproval: { at: at(0), contentDigest: digest('content') } };
+      made.calls.approvalOf = () => found;
+    });
+  const named = (grade: ApprovalRequested['grade']) => [
+    word(approval({}, { grade })).reason,
+    word(approval({}, { grade })).id,
+  ];
+  assert.deepEqual(named('client'), ['ok', uuid(90)]);
+  assert.deepEqual(named('user'), ['ok', undefined], 'the approval waits on for the user');
+  assert.deepEqual(named('other'), ['ok', undefined]);
+  const use = { callId: uuid(2), until: at(60) };
+  const unasked = word(approval({ use }, { grade: 'user' }), 'user');
+  assert.equal(unasked.reason, 'approval_required', 'nobody has granted what its own call used');
+  assert.equal(word(approval({ use, decided: decided('granted', 'user') }), 'other').reason, 'approval_required');
+  const granted = word(approval({ use, decided: decided('granted', 'user') }, { grade: 'user' }), 'user');
+  assert.equal(granted.reason, 'ok', 'the user has');
+});
+
 test('the digest of a content changes with each of its parts', () => {
   const key = Buffer.alloc(32, 1);
   const content = { capability: 'c', version: '1', operation: 'o', arguments: { a: 1 }, context: [{ id: 'x' }] };

@@ -19,22 +19,25 @@ export function approval(question: Question): CheckResult {
   const isOver = found !== undefined && call.decidedAt >= found.requested.expiresAt;
   if (status === 'denied' && !isOver) return fail('approval_denied', { ...need }, { ...named, ...ruleOf(need), need });
   const isEnough = found !== undefined && reaches(found.requested.grade, need.by);
-  if (isEnough && (status === 'granted' || isOwnUse(found.use, call)))
-    return pass(
-      { by: found.decided?.data.grade ?? need.by, why: need.why, ...named, decidedBy: deciderOf(found, call) },
-      named,
-    );
+  const grant = isEnough ? grantOf(found, need) : undefined;
+  if (grant !== undefined && (status === 'granted' || isOwnUse(found?.use, call)))
+    return pass({ by: grant.data.grade ?? need.by, why: need.why, ...named, decidedBy: grant.by }, named);
   const waiting = isEnough && status === 'pending' ? named : {};
   const word = need.by === 'client' ? call.inputs.clientApproval : undefined;
+  // A word settles only what waits for a word. An approval of a higher grade waits on for its human.
   if (word !== undefined && isFirstUse(snapshot.calls.wordUse(word), call))
-    return pass({ required: need.why, by: 'client', at: word.at }, waiting);
+    return pass({ required: need.why, by: 'client', at: word.at }, found?.requested.grade === 'client' ? waiting : {});
   return fail('approval_required', { ...need }, { ...waiting, ...ruleOf(need), need, obligation: 'request_approval' });
 }
 
 const ruleOf = ({ rule }: ApprovalNeed) => (rule === undefined ? {} : { rule });
 
-/** A word of the client alone may have used it up. */
-const deciderOf = ({ decided }: Approval, { host }: Call): string => decided?.by ?? host;
+/** The yes of an approver whose own grade is enough. An allow alone proves none: a client's word may be behind it. */
+function grantOf({ decided }: Approval, { by }: ApprovalNeed): Approval['decided'] {
+  if (decided?.data.verdict !== 'granted') return undefined;
+  const { grade } = decided.data;
+  return by === 'client' || (grade !== undefined && reaches(grade, by)) ? decided : undefined;
+}
 
 /** The allow that used an approval was given to this call, and still holds. */
 const isOwnUse = (use: ApprovalUse | undefined, { callId, decidedAt }: Call): boolean =>
