@@ -61,6 +61,8 @@ export async function validatedAgain(
   for (const schema of schemasOf(version, decided.operation)) {
     const loaded = schema === undefined ? undefined : { digest: schema, document: await engines.loadSchema(schema) };
     if (verdictBy(engines, rules, loaded) === recorded) return 'same';
+    // A record without rules may be older than safe pointers.
+    if (search === undefined && verdictBy(engines, { ...rules, hasRawPaths: true }, loaded) === recorded) return 'same';
   }
   return search?.isPartial === true ? 'unchecked' : 'differs';
 }
@@ -142,11 +144,12 @@ interface Rules {
   readonly raw: JsonObject;
   readonly boundary: string | undefined;
   readonly searching: Searching | undefined;
+  readonly hasRawPaths?: true;
 }
 
 function verdictBy(
   { validator }: DecisionEngines,
-  { version, decided, raw, boundary, searching }: Rules,
+  { version, decided, raw, boundary, searching, hasRawPaths }: Rules,
   schema: { readonly digest: Digest; readonly document: Json } | undefined,
 ): string {
   const { capability, operation, observed } = decided;
@@ -163,6 +166,7 @@ function verdictBy(
       validator,
       boundarySeed: () => boundary ?? '0'.repeat(32),
       searching,
+      hasRawPaths,
     }),
   );
   return canonicalJson(defined({ ...toldOf(validated), validated: validated.content }));

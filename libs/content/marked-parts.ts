@@ -1,4 +1,6 @@
 import { ok, err, type Result } from '../kernel/result.js';
+import { defined } from '../kernel/defined.js';
+import { boundedPointer } from './bounded-pointer.js';
 import { quoteMarked } from './data-marks.js';
 import { EditedText, type Span } from './edited-text.js';
 import { mapStrings, quoteText, type DeepFault } from './invisible.js';
@@ -36,9 +38,11 @@ export function markedParts(
     if (!marked.ok) return marked;
     if (marked.value !== undefined) parts[index] = marked.value;
   }
-  const flags = hits.slice(0, named).map(({ place: { part, ordinal }, span }, finding) => {
+  const flags = hits.slice(0, named).map(({ place, span }, finding) => {
+    const { part, ordinal } = place;
     const [start, end] = texts.get(`${part} ${ordinal}`)?.spanOf(span) ?? span;
-    return { part, span: [start, end] satisfies [number, number], finding };
+    const path = raw[part]?.type === 'structured' ? boundedPointer(place.path()) : undefined;
+    return defined({ part, path, span: [start, end] satisfies [number, number], finding });
   });
   return ok({ parts, flags });
 }

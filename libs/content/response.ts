@@ -9,6 +9,7 @@ import { partsOf, type RawPart } from './parts.js';
 import type { SchemaValidator } from './schema-validator.js';
 import type { CallContext } from './instructions/finding.js';
 import type { SearchEngines, SearchRules } from './search-rules.js';
+import { declaredNames, safePointer } from './safe-pointer.js';
 import { findingOf, higherOf, MAX_FINDINGS, searchParts } from './search.js';
 import { refusing, type ContentLabel, type Envelope, type FindingKind, type NewFinding } from './shapes.js';
 import { tellingErrors } from './telling-errors.js';
@@ -43,6 +44,8 @@ export interface ResponseInput extends EnvelopeInput {
   readonly validator: SchemaValidator;
   /** Absent for a response that was recorded before responses were searched. */
   readonly searching?: Searching | undefined;
+  /** The record that is validated again is older than safe pointers. */
+  readonly hasRawPaths?: boolean | undefined;
 }
 
 export interface ValidatedResponse {
@@ -70,9 +73,29 @@ const CHECKS: readonly Check[] = [checkShape, checkDepth, checkBytes, checkOutpu
  * Validates a server's response, which is untrusted from every server: caps, then the pinned output schema, then the
  * search of every text, then cleaning and the envelope. Any failure, including an exception, refuses the whole response:
  * verdict `rejected`, its findings, no content. Findings hold codes and pointers into `{result}` or `{error}` (the pointer
- * starts inside of it), never content. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
+ * starts inside of it), never content: `*` replaces a name that a server chose. A tool's own error (`isError`) and a JSON-RPC error need not match the output schema.
  */
 export function validateResponse(input: ResponseInput): ValidatedResponse {
+  const validated = validatedAsFound(input);
+  if (input.hasRawPaths === true || validated.findings.every(({ path }) => path === '')) return validated;
+  const names = namesOf(input);
+  const findings = validated.findings.map((each) => ({ ...each, path: safePointer(each.path, names) }));
+  return { ...validated, findings };
+}
+
+/** The names of the pinned schema; none if it cannot be loaded. */
+function namesOf({ outputSchema }: ResponseInput): ReadonlySet<string> {
+  try {
+    return outputSchema === undefined ? NO_NAMES : declaredNames(outputSchema.load());
+  } catch {
+    return NO_NAMES;
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** The same, with the names in pointers as the server chose them. */
+function validatedAsFound(input: ResponseInput): ValidatedResponse {
   try {
     for (const check of CHECKS) {
       const findings = check(input);

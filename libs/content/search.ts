@@ -1,4 +1,3 @@
-import { boundedPointer } from './bounded-pointer.js';
 import type { Span } from './edited-text.js';
 import type { RawPart } from './parts.js';
 import type { CallContext } from './instructions/finding.js';
@@ -119,6 +118,12 @@ const inOrder = (hits: readonly Hit[]): readonly Hit[] =>
 
 /** A hit as it is recorded and answered. */
 export function findingOf({ place, span, detector, kind, severity }: Hit): NewFinding {
-  const path = boundedPointer(place.path());
-  return { detector, kind, path, span: [...span], severity, ...(place.isKey ? { key: true as const } : {}) };
+  return {
+    detector,
+    kind,
+    path: place.path(),
+    span: [...span],
+    severity,
+    ...(place.isKey ? { key: true as const } : {}),
+  };
 }

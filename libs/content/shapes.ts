@@ -86,11 +86,12 @@ export type Part = z.infer<typeof Part>;
 
 /**
  * A span that holds an instruction. `part` is an index of `parts`, `finding` one of the answer's findings. `span` counts
- * UTF-16 units: of a text part in its text, of a structured part in the string or key that the finding's path names, of a
- * blob in the text of its bytes.
+ * UTF-16 units: of a text part in its text, of a structured part in the string or key that `path` names, of a blob in the
+ * text of its bytes. `path` has the names that a finding's own path leaves out, because this is content.
  */
 export const Flag = z.object({
   part: z.int().min(0),
+  path: z.string().optional(),
   span: z.tuple([z.int().min(0), z.int().min(0)]),
   finding: z.int().min(0),
 });

@@ -31,10 +31,13 @@ test('no event, log line, record of Kafka or OCSF event has content of a respons
   const lane = runEventsLane(parts, topic, { source: 'urn:test', checkpointMs: 50 });
   t.after(() => lane.stop());
   const text = `${CANARY} ${OVERRIDE} ${CANARY}`;
-  const result = { content: [{ type: 'text', text }], structuredContent: { a: [text, JSON.stringify({ b: text })] } };
+  const result = {
+    content: [{ type: 'text', text }],
+    structuredContent: { a: [text, JSON.stringify({ b: text })], [text]: { [`${CANARY}@example.org`]: 1 } },
+  };
   const calls: Answered[] = [];
   for (const handling of HANDLINGS) {
-    for (const response of [{ result }, { error: { code: 1, message: text, data: text } }]) {
+    for (const response of [{ result }, { error: { code: 1, message: text, data: { [text]: text } } }]) {
       const call = await allowedCall(service, handling);
       const answer = await respondTo(service, call, response);
       assert.equal(JSON.stringify(answer).includes(CANARY), handling === 'quote');

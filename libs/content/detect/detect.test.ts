@@ -57,6 +57,12 @@ test('a redacted text is clean', () => {
   );
 });
 
+test('a text in the form of a redaction is one only if the pack finds its type', () => {
+  assert.deepEqual(pack.detect('[redacted pii:card]'), []);
+  const types = pack.detect('[redacted pii:4111111111111111]').map(({ type }) => type);
+  assert.deepEqual(types, ['pii:card']);
+});
+
 test('the same text has the same spans', () => {
   fc.assert(fc.property(anyText, (text) => assert.deepEqual(pack.detect(text), pack.detect(text))));
 });

@@ -3,7 +3,7 @@ import { fieldsOf } from './fields.js';
 import type { RuleFile } from './rules.js';
 import { scannerOf, type Scanner } from './scanner.js';
 import { higherLevel, joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
-import { viewsOf } from './views.js';
+import { viewsOf, type IsType } from './views.js';
 
 export interface DetectOptions {
   /** The name of the field that the text is the value of: `ssn`, `card.number`. */
@@ -18,9 +18,10 @@ export interface Detector {
 export function detectorOf(files: readonly RuleFile[]): Detector {
   const scanner = scannerOf(files);
   const levels = levelsOf(files);
+  const isType = (type: string): boolean => levels.has(type);
   const fieldSpans = fieldsOf(files);
   const search = (text: string, field: string): FoundSpan[] => {
-    const found = scan(scanner, text, field);
+    const found = scan(scanner, isType, text, field);
     found.push(...fieldSpans(text, field));
     return found.length === 0 ? found : joined(found);
   };
@@ -38,11 +39,11 @@ export function detectorOf(files: readonly RuleFile[]): Detector {
 /** Longer names of fields lose their beginning. */
 const MAX_FIELD = 128;
 
-function scan(scanner: Scanner, text: string, field: string): FoundSpan[] {
+function scan(scanner: Scanner, isType: IsType, text: string, field: string): FoundSpan[] {
   // A name in front of the value is a context like any other.
   const name = field === '' ? '' : `${field}: `;
   const found: FoundSpan[] = [];
-  for (const view of viewsOf(name + text)) {
+  for (const view of viewsOf(name + text, isType)) {
     for (const span of scanner.scan(view)) {
       const [from, to] = view.original(span.start, span.end);
       const [start, end] = [Math.max(0, from - name.length), to - name.length];

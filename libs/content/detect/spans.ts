@@ -58,8 +58,8 @@ function isBefore(one: FoundSpan, other: FoundSpan): boolean {
 /** The text that replaces a span. */
 export const redactionOf = (type: string): string => `[redacted ${type}]`;
 
-/** The texts that `redactionOf` writes. Context words in it say nothing about the text around it. */
-export const REDACTION = /\[redacted (?:secret|pii):[a-z0-9_]{1,64}\]/g;
+/** Texts in the form that `redactionOf` writes, with their type. Context words in it say nothing about the text around it. */
+export const REDACTION = /\[redacted ((?:secret|pii):[a-z0-9_]{1,64})\]/g;
 
 /** A text with each span replaced. The spans are sorted and do not overlap. */
 export function redacted(text: string, spans: readonly DetectedSpan[]): string {

@@ -27,21 +27,25 @@ const CONTROLS: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 
  * The views in which a text is searched. The first has ASCII in the place of what looks like it (full-width digits, digits
  * of other scripts, letters of other alphabets) and nothing invisible. The second, if the text has escapes, has them decoded.
  */
-export function viewsOf(text: string): readonly View[] {
+export function viewsOf(text: string, isType: IsType): readonly View[] {
   if (ASCII.test(text)) {
-    const plain: View = { text, lower: unredacted(text.toLowerCase()), original: same };
+    const plain: View = { text, lower: unredacted(text.toLowerCase(), isType), original: same };
     const decoded = decodedOf(text);
-    return decoded === undefined ? [plain] : [plain, viewOf(decoded)];
+    return decoded === undefined ? [plain] : [plain, viewOf(decoded, isType)];
   }
   const base = foldedOf(text);
   const decoded = decodedOf(base.text);
-  return decoded === undefined ? [viewOf(base)] : [viewOf(base), viewOf(through(decoded, base))];
+  const first = viewOf(base, isType);
+  return decoded === undefined ? [first] : [first, viewOf(through(decoded, base), isType)];
 }
+
+/** Whether the pack can find a type. A caller can write any other word in the form of a redaction. */
+export type IsType = (type: string) => boolean;
 
 const same = (start: number, end: number): readonly [number, number] => [start, end];
 
-function viewOf({ text, from, to }: Mapped): View {
-  return { text, lower: lowerOf(text), original: (start, end) => [from[start] ?? 0, to[end - 1] ?? 0] };
+function viewOf({ text, from, to }: Mapped, isType: IsType): View {
+  return { text, lower: lowerOf(text, isType), original: (start, end) => [from[start] ?? 0, to[end - 1] ?? 0] };
 }
 
 /** A text made from a made text, mapped to the text beneath both. */
@@ -54,13 +58,16 @@ function through({ text, from, to }: Mapped, beneath: Mapped): Mapped {
 }
 
 /** Lower-case ASCII letters; the length stays, which `toLowerCase` does not promise. */
-function lowerOf(text: string): string {
-  return unredacted(ASCII.test(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (run) => run.toLowerCase()));
+function lowerOf(text: string, isType: IsType): string {
+  const lower = ASCII.test(text) ? text.toLowerCase() : text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
+  return unredacted(lower, isType);
 }
 
 /** A lower-case text with nothing in the place of its redactions. */
-const unredacted = (lower: string): string =>
-  lower.includes('[redacted ') ? lower.replace(REDACTION, (found) => '\0'.repeat(found.length)) : lower;
+const unredacted = (lower: string, isType: IsType): string =>
+  lower.includes('[redacted ')
+    ? lower.replace(REDACTION, (found, type: string) => (isType(type) ? '\0'.repeat(found.length) : found))
+    : lower;
 
 /** Writes a mapped text. */
 class Writer {
