@@ -37,10 +37,10 @@ const NO_SPANS: readonly FoundSpan[] = [];
 
 /** The rules of the names that a field ends with: all of its words, or fewer of them. */
 function rulesFor(rules: ReadonlyMap<string, readonly NamedRule[]>, words: string): readonly NamedRule[] {
-  let found: readonly NamedRule[] = [];
+  const found: NamedRule[] = [];
   for (let at = 0; ;) {
     const named = rules.get(words.slice(at));
-    if (named !== undefined) found = [...found, ...named];
+    if (named !== undefined) found.push(...named);
     const end = words.indexOf('_', at);
     if (end < 0) return found;
     at = end + 1;
