@@ -164,7 +164,7 @@ export function response(event: EventOf<'ResponseValidated'>): Mapped {
     level: label?.level,
     categories: label?.categories,
     findings: findings.length + leftOut,
-    findings_by_kind: countsOf(findings.map(({ detector, kind }) => `${detector}:${kind}`)),
+    findings_by_kind: countsOf(findings.map(({ detector, kind }) => `${detector.replaceAll('/', '.')}:${kind}`)),
     findings_by_severity: countsOf(findings.map(({ severity }) => severity)),
   });
   if (verdict === 'accepted') {
