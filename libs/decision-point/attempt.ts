@@ -5,6 +5,7 @@ import type { Call } from '../decision/call.js';
 import type { FilterResult } from '../content/filter/shapes.js';
 import type { FilterQuestion } from '../decision/snapshot.js';
 import type { RequestPrints } from './content-jobs.js';
+import type { Aside } from './response.js';
 import type { TaskLane } from './task-lane.js';
 
 /** One attempt to decide a call: the request and its caller. */
@@ -17,6 +18,8 @@ export interface Attempt {
   readonly work: AttemptWork;
   /** Set when no time is left to decide: the answer is a deny with this reason. */
   readonly forced?: 'view_stale' | undefined;
+  /** For waits that need no work of this thread. */
+  readonly aside: Aside;
 }
 
 /** The results of other threads for a request, kept for its next try. */

@@ -16,6 +16,7 @@ import type { DecisionPoint } from './decision-point.js';
 import { readEarlier } from './earlier-content.js';
 import { callOf } from './record-decision.js';
 import type { RefusalRecorder } from './refusal-recorder.js';
+import type { Aside } from './response.js';
 import type { TaskLane } from './task-lane.js';
 
 /** Decisions of one call before it is denied as `view_stale`. Each further decision follows a change of the basis. */
@@ -40,13 +41,14 @@ export class Authorizer {
   /**
    * Decides a call of a host. The answer leaves after its record is durable. A repeat is decided again: it gets the
    * recorded allow if that still holds, else the next attempt. After the response of a call, a repeat is refused as
-   * `call_finished`. Throws `LogUnavailable` or `LogOverloaded` if nothing could be recorded: then there is no
+   * `call_finished`. Work of other threads on its content is waited for through `aside`. Throws `LogUnavailable` or `LogOverloaded` if nothing could be recorded: then there is no
    * decision.
    */
   async authorize(
     request: AuthorizeRequest,
     caller: Caller,
     traceparent: string | undefined,
+    aside: Aside = (wait) => wait(),
   ): Promise<Result<AuthorizeAnswer, Refusal>> {
     const call = callOf(request, caller.name);
     if (!call.ok) return call;
@@ -56,7 +58,7 @@ export class Authorizer {
     let isRecorded = false;
     for (let tries = 0; tries < MAX_TRIES; tries += 1) {
       const forced = decisions < MAX_DECISIONS ? undefined : ('view_stale' as const);
-      const attempt = { request, caller, call: call.value, traceparent, work, forced };
+      const attempt = { request, caller, call: call.value, traceparent, work, forced, aside };
       const outcome = await (isRecorded ? afterCommit(() => this.try(attempt)) : this.try(attempt));
       if (outcome === 'late') {
         decisions = MAX_DECISIONS;
@@ -82,13 +84,16 @@ export class Authorizer {
         await point.engines.load(step.documents);
         return 'again';
       case 'read_earlier':
-        await readEarlier(lane, point.log, point.desk);
+        await attempt.aside(() => readEarlier(lane, point.log, point.desk));
         return 'again';
       case 'prints':
-        attempt.work.prints = await point.desk.prints(lane.task.host, step.bytes, step.asked);
+        attempt.work.prints = await attempt.aside(() => point.desk.prints(lane.task.host, step.bytes, step.asked));
         return 'again';
       case 'filter':
-        attempt.work.filtered = { question: step.question, result: await this.filterApart(lane, step) };
+        attempt.work.filtered = {
+          question: step.question,
+          result: await attempt.aside(() => this.filterApart(lane, step)),
+        };
         return 'again';
       case 'refuse':
         return step.durable ? point.lanes.refuseWhenDurable(lane, step.refusal) : { ok: false, error: step.refusal };

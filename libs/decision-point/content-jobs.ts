@@ -6,13 +6,14 @@ import { readSchema, whyUnvettable } from '../content/schema-vetting.js';
 import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
 import { currentRules, warmRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema-validator.js';
-import { refusing, type ContentSource, type FindingKind } from '../content/shapes.js';
+import { refusing, type ContentSource, type FindingKind, type Part } from '../content/shapes.js';
 import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
 import { declaredBy, declares } from '../content/filter/declared.js';
 import { failed } from '../content/filter/filter.js';
 import type { FilterResult } from '../content/filter/shapes.js';
 import { fingerprinterOf } from '../content/flow/fingerprints.js';
+import { shownTexts } from '../content/flow/shown-texts.js';
 import { textsOf } from '../content/flow/texts.js';
 import type { FilterQuestion } from '../decision/snapshot.js';
 import { filterBy } from './filtering.js';
@@ -28,6 +29,7 @@ import type { Handling } from '../vocabulary/quarantine.js';
 import { shapeOf } from '../vocabulary/shape.js';
 import type { Level } from '../vocabulary/words.js';
 import { requestText } from './call-context.js';
+import { MAX_FINGERPRINTS } from './task-flow.js';
 
 /**
  * Work whose cost grows with the content that hosts send. Each job is a function of its input (and of randomness), on
@@ -106,13 +108,13 @@ export interface ReadResponse {
   readonly requestDigest: Digest;
   readonly rawDigest: Digest;
   readonly raw: PayloadPart;
-  /** Fingerprints of its texts, if it may be delivered. */
-  readonly prints?: Float64Array | undefined;
 }
 
 export interface Verdict extends Omit<ValidatedResponse, 'content' | 'contentText'> {
   /** The envelope: the content that the agent may be given, a held one after its release. */
   readonly content?: PayloadPart | undefined;
+  /** Fingerprints of the response and of its envelope. Absent if it is rejected. */
+  readonly prints?: Float64Array | undefined;
 }
 
 /** A verdict that delivers nothing of a response, for one reason. */
@@ -136,17 +138,12 @@ export function validate(
     requestDigest: keyedDigest(job.key, body),
     rawDigest: digestOfBytes(text),
     raw: payloadPart('raw', body),
-    prints: job.validation === undefined ? undefined : printsOf(job.key, (result ?? error) as Json),
   });
   if (job.validation === undefined) return ok(undefined);
   const { source, schema, limits, search } = job.validation;
   const searching = searchingOf(job.key, search);
   if (searching === undefined) return ok(rejected('failure', 'response/exception'));
-  const {
-    content: _,
-    contentText,
-    ...verdict
-  } = validateResponse(
+  const { content, contentText, ...verdict } = validateResponse(
     defined({
       source,
       result,
@@ -164,6 +161,7 @@ export function validate(
     defined({
       ...verdict,
       content: contentText === undefined ? undefined : payloadPart('validated', contentText),
+      prints: content === undefined ? undefined : printsOf(job.key, (result ?? error) as Json, content.parts),
     }),
   );
 }
@@ -253,17 +251,19 @@ export function requestPrints({ key, arguments: args, context }: Omit<PrintsJob,
     arguments: textsOf(args)
       .map(({ ordinals, text }) => ({ ordinals, prints: fingerprinter.of(text) }))
       .filter(({ prints }) => prints.length > 0),
-    context: context.map((content) => fingerprinter.of(content)),
+    context: context.map((content) => fingerprinter.ofAll([content], MAX_FINGERPRINTS)),
   };
 }
 
-/** Fingerprints of the texts of a value, and of its objects as the agent may see them: as JSON. */
-export function printsOf(key: KeyObject, value: Json): Float64Array {
-  const fingerprinter = fingerprinterOf(key);
+/**
+ * Fingerprints of a response: of its texts, of its objects as JSON, and of all that the agent sees of them in the
+ * envelope. One more than a task keeps if there are too many.
+ */
+export function printsOf(key: KeyObject, value: Json, shown: readonly Part[]): Float64Array {
   const texts = textsOf(value).map(({ text }) => text);
   const structured = isJsonObject(value) ? value['structuredContent'] : undefined;
   if (structured !== undefined) texts.push(JSON.stringify(structured));
-  return Float64Array.from(new Set(texts.flatMap((text) => [...fingerprinter.of(text)])));
+  return fingerprinterOf(key).ofAll([...texts, ...shownTexts(shown)], MAX_FINGERPRINTS);
 }
 
 export interface EarlierJob {
@@ -287,11 +287,16 @@ export function earlierPrints({ key, records }: Omit<EarlierJob, 'kind'>): reado
   return records.map(({ place, bytes, is }) => {
     const opened = openPayload(key, place, bytes);
     if (!opened.ok) return undefined;
-    const { raw, context } = opened.value.parts;
-    if (is === 'response')
-      return isJsonObject(raw) ? { response: printsOf(key, raw['result'] ?? raw['error'] ?? null) } : undefined;
+    const { raw, validated, context } = opened.value.parts;
+    if (is === 'response') {
+      if (!isJsonObject(raw)) return undefined;
+      // The service wrote the envelope, so it has the shape of one.
+      const shown = isJsonObject(validated) ? (validated['parts'] as unknown as readonly Part[]) : [];
+      return { response: printsOf(key, raw['result'] ?? raw['error'] ?? null, shown) };
+    }
     const items = (Array.isArray(context) ? context : []) as readonly { id: string; content: string }[];
-    return { context: items.map(({ id, content }) => ({ id, prints: fingerprinterOf(key).of(content) })) };
+    const printed = (content: string) => fingerprinterOf(key).ofAll([content], MAX_FINGERPRINTS);
+    return { context: items.map(({ id, content }) => ({ id, prints: printed(content) })) };
   });
 }
 

@@ -19,7 +19,7 @@ import type { DecisionPoint } from './decision-point.js';
 import type { MissingDocuments } from './engines.js';
 import { observedDrift } from './observed-drift.js';
 import { decisionBatch } from './record-decision.js';
-import { INLINE_BYTES } from './content-desk.js';
+import { INLINE_BYTES, INLINE_FILTER_BYTES } from './content-desk.js';
 import { requestPrints, type PrintsJob } from './content-jobs.js';
 import { Filtering } from './filtering-apart.js';
 import { inputsOf, needsEarlier, needsPrints } from './flow-inputs.js';
@@ -114,13 +114,13 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const { batch, decided } = planned.value;
   const approval = askedApproval(point, inTask, decision, requested);
   const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position, approval });
-  const seen = seenBy(attempt, call, decision);
+  const seen = seenBy(attempt, call, decision, point.flow);
   return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, seen, answerAt };
 }
 
 /** Bytes of the content of a request, as far as they matter: a small request is not measured again. */
 function contentBytes(text: string, { arguments: args, context = [] }: AuthorizeRequest): number {
-  return text.length <= INLINE_BYTES ? text.length : canonicalJson({ args, context }).length;
+  return text.length <= INLINE_FILTER_BYTES ? text.length : canonicalJson({ args, context }).length;
 }
 
 /** The recorded allow of a repeat, and the labels that it was decided with. Another build decides it again. */

@@ -71,8 +71,13 @@ const seenItem = (callId: string, { path, level, categories }: ContextFiltered['
   label: { level, categories },
 });
 
-/** Reads the records of a lane's earlier content back, once. Throws what the log and the desk throw. */
-export async function readEarlier(lane: TaskLane, log: Pick<LogReading, 'payloads'>, desk: ContentDesk): Promise<void> {
+/** Reads the records of a lane's earlier content back, once for all who wait. Throws what the log and the desk throw. */
+export function readEarlier(lane: TaskLane, log: Pick<LogReading, 'payloads'>, desk: ContentDesk): Promise<void> {
+  lane.reading ??= readRecords(lane, log, desk).finally(() => (lane.reading = undefined));
+  return lane.reading;
+}
+
+async function readRecords(lane: TaskLane, log: Pick<LogReading, 'payloads'>, desk: ContentDesk): Promise<void> {
   const { unread, flow, key, task } = lane;
   for (let at = 0; at < unread.length && !flow.full; at += RECORDS_AT_ONCE) {
     const chunk = unread.slice(at, at + RECORDS_AT_ONCE);

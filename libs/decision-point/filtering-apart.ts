@@ -3,7 +3,7 @@ import { failed } from '../content/filter/filter.js';
 import type { Engines, FilterQuestion } from '../decision/snapshot.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import type { AttemptWork, FilterStep } from './attempt.js';
-import { INLINE_BYTES } from './content-desk.js';
+import { INLINE_FILTER_BYTES } from './content-desk.js';
 
 /**
  * The engines of one try, of which the filter never searches large content on this thread: it answers what another
@@ -18,7 +18,7 @@ export class Filtering {
     private readonly work: AttemptWork,
     private readonly bytes: number,
   ) {
-    this.engines = bytes <= INLINE_BYTES ? engines : { ...engines, filter: (question) => this.filter(question) };
+    this.engines = bytes <= INLINE_FILTER_BYTES ? engines : { ...engines, filter: (question) => this.filter(question) };
   }
 
   private filter(question: FilterQuestion): FilterResult {

@@ -166,7 +166,7 @@ function recordStep(
       position: String(position),
     });
   const seen = isDelivered(validated)
-    ? seenResponse(callId, responseLabel(view, attempt.decided, validated), read.prints)
+    ? seenResponse(callId, responseLabel(view, attempt.decided, validated), record.verdict.prints)
     : undefined;
   return { kind: 'append', batch: { writes: [{ stream, expected, events }], checks }, seen, answerAt };
 }

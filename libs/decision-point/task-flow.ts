@@ -1,16 +1,16 @@
 import type { ContextFiltered } from '../calls/events.js';
-import { joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
-
-/** Takes one addition back out. */
-export type Undo = () => void;
+import { isAbove, joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
 
 /** Fingerprints that one task keeps. Above that, it counts as `strict`. */
 export const MAX_FINGERPRINTS = 65_536;
 /** Context items whose labels one task keeps by their ids. The label of another is the highest known. */
 const MAX_ITEMS = 4096;
-/** Approximate memory of a fingerprint and of a known item, in bytes. */
-const FINGERPRINT_BYTES = 48;
+/** Different labels of one task. Above that, it counts as `strict`: hostile labels must not make each addition slow. */
+const MAX_LABELS = 256;
+/** Approximate memory of a fingerprint, of a known item and of a category, in bytes. Measured in Node 24. */
+const FINGERPRINT_BYTES = 88;
 const ITEM_BYTES = 160;
+const CATEGORY_BYTES = 64;
 
 /** Content of a task that its events name, and whose record has not been read yet. */
 export interface EarlierContent {
@@ -40,6 +40,9 @@ export class TaskFlow {
   private highest: ContentLabel = PUBLIC;
   private readonly prints = new Map<number, FlowSource>();
   private readonly items = new Map<string, ContentLabel>();
+  /** Each label of the task, once, by its text. Equal labels are the same object. */
+  private readonly labels = new Map<string, ContentLabel>();
+  private labelBytes = 0;
   private overflowing = false;
 
   /** The task has more content than can be compared. */
@@ -57,42 +60,36 @@ export class TaskFlow {
 
   /** Approximate memory, in bytes. */
   get bytes(): number {
-    return this.prints.size * FINGERPRINT_BYTES + this.items.size * ITEM_BYTES;
+    return this.prints.size * FINGERPRINT_BYTES + this.items.size * ITEM_BYTES + this.labelBytes;
   }
 
-  /** Adds content that was delivered or admitted. `prints` is undefined if it could not be read: then the task is full. */
-  add({ source, label }: FlowSource, prints: Float64Array | undefined): Undo {
-    const { highest } = this;
-    const before: [number, FlowSource | undefined][] = [];
-    this.highest = joinOf([highest, label]);
+  /**
+   * Adds content that was delivered or admitted. `prints` is undefined if it could not be read: then the task is full.
+   * Nothing takes an addition back out: labels only rise, even if the append beside it is refused.
+   */
+  add({ source, label }: FlowSource, prints: Float64Array | undefined): void {
+    this.highest = joinOfTwo(this.highest, label);
     if (prints === undefined) this.overflowing = true;
+    const added = { source, label: this.only(label) };
+    // Few sources have many fingerprints, so each is joined once.
+    const joins = new Map<FlowSource, FlowSource>();
     for (const print of prints ?? []) {
       const known = this.prints.get(print);
-      if (known === undefined && this.prints.size >= MAX_FINGERPRINTS) {
-        this.overflowing = true;
-        break;
+      if (known === undefined && this.prints.size >= MAX_FINGERPRINTS) this.overflowing = true;
+      else if (known === undefined) this.prints.set(print, added);
+      else {
+        const join = joins.get(known) ?? this.joined(known, added);
+        joins.set(known, join);
+        if (join !== known) this.prints.set(print, join);
       }
-      before.push([print, known]);
-      this.prints.set(print, known === undefined ? { source, label } : joined(known, { source, label }));
     }
-    return () => {
-      this.highest = highest;
-      for (const [print, known] of before.reverse()) {
-        if (known === undefined) this.prints.delete(print);
-        else this.prints.set(print, known);
-      }
-    };
   }
 
   /** Remembers the label of a context item, sent or not: what is derived from it has at least that. */
-  offer(id: string, label: ContentLabel): Undo {
+  offer(id: string, label: ContentLabel): void {
     const known = this.items.get(id);
-    if (known === undefined && this.items.size >= MAX_ITEMS) return () => undefined;
-    this.items.set(id, known === undefined ? label : joinOf([known, label]));
-    return () => {
-      if (known === undefined) this.items.delete(id);
-      else this.items.set(id, known);
-    };
+    if (known === undefined && this.items.size >= MAX_ITEMS) return;
+    this.items.set(id, this.only(known === undefined ? label : joinOfTwo(known, label)));
   }
 
   labelOfItem(id: string): ContentLabel | undefined {
@@ -101,17 +98,54 @@ export class TaskFlow {
 
   /** The content that a text with these fingerprints repeats, with its labels: one entry for each source. */
   repeatedBy(prints: Float64Array): FlowSource[] {
-    const found = new Map<string, FlowSource>();
+    const repeated = new Set<FlowSource>();
     for (const print of prints) {
       const known = this.prints.get(print);
-      if (known !== undefined) found.set(known.source, joined(found.get(known.source) ?? known, known));
+      if (known !== undefined) repeated.add(known);
+    }
+    const found = new Map<string, FlowSource>();
+    for (const known of repeated) {
+      const { source, label } = found.get(known.source) ?? known;
+      found.set(source, { source, label: joinOfTwo(label, known.label) });
     }
     return [...found.values()];
   }
+
+  /** Text of two sources has the labels of both. The first names it. */
+  private joined(one: FlowSource, other: FlowSource): FlowSource {
+    const label = joinOfTwo(one.label, other.label);
+    return label === one.label ? one : { source: one.source, label: this.only(label) };
+  }
+
+  /** The one object for a label. One label too many is replaced by the highest, which is at least as high. */
+  private only(label: ContentLabel): ContentLabel {
+    const name = JSON.stringify([label.level, label.categories]);
+    const known = this.labels.get(name);
+    if (known !== undefined) return known;
+    if (this.labels.size >= MAX_LABELS) {
+      this.overflowing = true;
+      this.highest = joinOfTwo(this.highest, label);
+      return this.highest;
+    }
+    this.labels.set(name, label);
+    this.labelBytes += bytesOfLabel(label) + name.length;
+    return label;
+  }
 }
 
-/** Text of two sources has the labels of both. The first names it. */
-function joined(one: FlowSource, other: FlowSource): FlowSource {
-  if (one.label === other.label) return one;
-  return { source: one.source, label: joinOf([one.label, other.label]) };
+/** Approximate memory of a label, in bytes. */
+export const bytesOfLabel = ({ categories }: ContentLabel): number =>
+  categories.reduce((bytes, category) => bytes + CATEGORY_BYTES + category.length, CATEGORY_BYTES);
+
+/** The join of two labels: one of them, if it covers the other. */
+export function joinOfTwo(one: ContentLabel, other: ContentLabel): ContentLabel {
+  if (covers(one, other)) return one;
+  return covers(other, one) ? other : joinOf([one, other]);
+}
+
+function covers(one: ContentLabel, other: ContentLabel): boolean {
+  if (one === other) return true;
+  if (isAbove(other.level, one.level) || other.categories.length > one.categories.length) return false;
+  const categories = new Set(one.categories);
+  return other.categories.every((category) => categories.has(category));
 }

@@ -9,7 +9,9 @@ import type { TaskState } from '../task/decider.js';
 import { at, callDecided, digest, uuid } from '../../test/support/given.js';
 import { sealFact } from '../streams/facts.js';
 import { seenResponse } from './seen.js';
-import { TaskLane, type Seen } from './task-lane.js';
+import { readEarlier } from './earlier-content.js';
+import type { ContentDesk } from './content-desk.js';
+import { TaskLane } from './task-lane.js';
 import { test } from '../../test/support/testing.js';
 
 const laneOf = (): TaskLane =>
@@ -84,33 +86,29 @@ const poisoned = {
   handling: 'quote',
 } as unknown as ResponseValidated;
 
-/** What the next decision of a lane may rest on. */
-const known = ({ calls, responseLabels, flow }: TaskLane) => ({
+/** What the next decision of a lane may rest on, apart from labels, which stay. */
+const known = ({ calls }: TaskLane) => ({
   approvals: structuredClone(calls.approvals),
   taintedAt: calls.taintedAt,
-  labels: [...responseLabels],
-  level: flow.highWater,
 });
 
-test('a refused request, verdict, use, word, taint or delivery lends nothing to the next decision', async () => {
+test('a refused request, verdict, use, word or taint lends nothing to the next decision', async () => {
   const committing = answering(async () => ({ kind: 'committed', position: 2n }));
   const granted = [requested, { type: 'ApprovalDecided', data: verdict }];
-  const label = { level: 'restricted', categories: [] } as const;
   type Facts = readonly { readonly type: string; readonly data: object }[];
-  const refusals: readonly [string, Facts, Facts, Seen?][] = [
+  const refusals: readonly [string, Facts, Facts][] = [
     ['a request', [], [requested]],
     ['a second request', [requested], [{ ...requested, data: { ...REQUESTED, approvalId: uuid(91) } }]],
     ['a verdict', [requested], granted.slice(1)],
     ['a use', granted, [allowed]],
     ['a word', [], [{ type: 'CallDecided', data: callDecided('allow', { inputs: { clientApproval: WORD } }) }]],
     ['a taint', [allowed], [{ type: 'ResponseValidated', data: poisoned }]],
-    ['a delivery', [allowed], [], seenResponse(uuid(1), label, new Float64Array([1, 2]))],
   ];
-  for (const [name, before, refused, beside] of refusals) {
+  for (const [name, before, refused] of refusals) {
     const lane = laneOf();
     await lane.send(committing, batchOf(lane, before));
     const expected = known(lane);
-    await lane.send(refusing, batchOf(lane, refused), beside);
+    await lane.send(refusing, batchOf(lane, refused));
     assert.notDeepEqual(known(lane), expected, `${name} is known ahead of the log`);
     assert.deepEqual(known(lane.rewound() ?? assert.fail()), expected, name);
   }
@@ -124,3 +122,44 @@ function batchOf(lane: TaskLane, facts: readonly { readonly type: string; readon
   );
   return { writes: [{ stream, expected, events }], checks: [] };
 }
+
+test('labels that earlier content brings while an append is in flight stay after its refusal', async () => {
+  const RESTRICTED = { level: 'restricted', categories: [] } as const;
+  const stream = laneOf().callsStream;
+  const unread = [{ stream, revision: 1, callId: 'earlier', label: RESTRICTED }];
+  const { task, taskRevision, calls, content, key, position, flow } = laneOf();
+  const lane = new TaskLane(task, taskRevision, calls, content, key, position, 1000, flow, unread);
+  assert.ok(lane.bytes > 1100, 'content that is not read yet counts');
+  const append = Promise.withResolvers<SettledOutcome>();
+  const printed = Float64Array.of(1, 2);
+  const seen = seenResponse('later', { level: 'internal', categories: [] }, printed);
+  const sent = lane.send(
+    answering(() => append.promise),
+    decision(lane, 1),
+    seen,
+  );
+  let reads = 0;
+  const log = { payloads: async () => [new Uint8Array(1)] };
+  const desk = {
+    earlier: async () => {
+      reads += 1;
+      return [{ response: printed }];
+    },
+  } as unknown as ContentDesk;
+  await Promise.all([readEarlier(lane, log, desk), readEarlier(lane, log, desk)]);
+  assert.equal(reads, 1, 'all who wait share one reading');
+  append.resolve({ kind: 'refused', violations: [] });
+  await sent;
+  const next = lane.rewound();
+  assert.deepEqual(next?.unread, []);
+  assert.deepEqual(next.flow.repeatedBy(printed)[0]?.label, RESTRICTED);
+});
+
+test('the label of a response that was not printed makes the task full, and counts', async () => {
+  const lane = laneOf();
+  const committing = answering(async () => ({ kind: 'committed', position: 2n }));
+  const seen = seenResponse('call', { level: 'internal', categories: ['financial'] }, undefined);
+  await lane.send(committing, { writes: [], checks: [] }, seen);
+  assert.equal(lane.flow.full, true);
+  assert.ok(lane.bytes > 1100);
+});

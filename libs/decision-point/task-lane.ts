@@ -7,12 +7,18 @@ import type { SealedEvent } from '../event-log/event.js';
 import { LogOverloaded, type Batch, type Violation } from '../event-log/port.js';
 import type { SettledLog, SettledOutcome } from '../event-log/settled.js';
 import type { TaskContent } from '../task/content.js';
-import type { ContentLabel } from '../content/filter/label.js';
+import { PUBLIC, type ContentLabel } from '../content/filter/label.js';
 import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
-import { TaskFlow, type EarlierContent, type Undo } from './task-flow.js';
+import { bytesOfLabel, joinOfTwo, TaskFlow, type EarlierContent } from './task-flow.js';
 
-/** Adds what a batch delivers or admits to what the task has seen. */
-export type Seen = (lane: Pick<TaskLane, 'flow' | 'responseLabels'>) => Undo;
+/** Adds what a batch delivers or admits to what the task has seen, for good: labels stay if the batch is refused. */
+export type Seen = (lane: Pick<TaskLane, 'flow' | 'labelResponse'>) => void;
+
+type Undo = () => void;
+
+/** Approximate memory of a response's label and of content that is not read yet, in bytes. */
+const LABEL_BYTES = 120;
+const UNREAD_BYTES = 240;
 
 /**
  * One task with its calls, as seen by the process that serves it. Appends are pipelined, so the states are ahead of the
@@ -29,8 +35,14 @@ export class TaskLane {
   /** Set if it is unknown whether the log has everything that the states have. */
   private uncertain = false;
   private drained: (() => void)[] = [];
-  /** Labels of delivered responses, by the ids of their calls. */
-  readonly responseLabels: Map<string, ContentLabel>;
+  /** Bytes of this lane that its holders have counted so far. */
+  countedBytes = 0;
+  /** The reading of `unread`, while it runs. */
+  reading: Promise<void> | undefined;
+  private unreadContent: readonly EarlierContent[];
+  private unreadBytes: number;
+  private readonly labels: Map<string, ContentLabel>;
+  private labelBytes = 0;
 
   constructor(
     readonly task: TaskState,
@@ -45,16 +57,40 @@ export class TaskLane {
     private readonly openedBytes: number,
     /** The content that the task has seen. */
     readonly flow = new TaskFlow(),
-    /** Earlier content whose fingerprints are not in `flow` yet. */
-    public unread: readonly EarlierContent[] = [],
+    unread: readonly EarlierContent[] = [],
     responseLabels: ReadonlyMap<string, ContentLabel> = new Map(),
   ) {
-    this.responseLabels = new Map(responseLabels);
+    this.unreadContent = unread;
+    this.unreadBytes = bytesOfAll(unread);
+    this.labels = new Map(responseLabels);
+    for (const label of responseLabels.values()) this.labelBytes += LABEL_BYTES + bytesOfLabel(label);
+  }
+
+  /** Labels of delivered responses, by the ids of their calls. */
+  get responseLabels(): ReadonlyMap<string, ContentLabel> {
+    return this.labels;
+  }
+
+  /** Earlier content whose fingerprints are not in `flow` yet. */
+  get unread(): readonly EarlierContent[] {
+    return this.unreadContent;
+  }
+
+  set unread(unread: readonly EarlierContent[]) {
+    this.unreadContent = unread;
+    this.unreadBytes = bytesOfAll(unread);
+  }
+
+  labelResponse(callId: string, label: ContentLabel): void {
+    const known = this.labels.get(callId);
+    const joined = known === undefined ? label : joinOfTwo(known, label);
+    this.labels.set(callId, joined);
+    this.labelBytes += bytesOfLabel(joined) - (known === undefined ? -LABEL_BYTES : bytesOfLabel(known));
   }
 
   /** Approximate memory of the lane in bytes, without the fixed size of each call. */
   get bytes(): number {
-    return this.openedBytes + this.calls.chars + this.flow.bytes;
+    return this.openedBytes + this.calls.chars + this.flow.bytes + this.unreadBytes + this.labelBytes;
   }
 
   /** The facts of earlier calls that the next decision needs, live. */
@@ -122,7 +158,8 @@ export class TaskLane {
   }
 
   private advance(batch: Batch, beside: Seen | undefined): Undo {
-    const undos: Undo[] = beside === undefined ? [] : [beside(this)];
+    beside?.(this);
+    const undos: Undo[] = [];
     for (const { events } of batch.writes) {
       for (const event of events) {
         if (event.stream === this.callsStream) undos.push(this.advanceCalls(event));
@@ -165,3 +202,13 @@ export class TaskLane {
     };
   }
 }
+
+const bytesOfAll = (unread: readonly EarlierContent[]): number =>
+  unread.reduce(
+    (bytes, { label = PUBLIC, items = [] }) =>
+      bytes +
+      UNREAD_BYTES +
+      bytesOfLabel(label) +
+      items.reduce((sum, item) => sum + LABEL_BYTES + bytesOfLabel(item), 0),
+    0,
+  );

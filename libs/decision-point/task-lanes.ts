@@ -20,7 +20,7 @@ const MAX_HELD_CALLS = 500_000;
  * bytes of it, so they reach both limits at about the same time. One lane may hold a quarter: `MAX_CALLS_CHARS`.
  */
 const MAX_HELD_BYTES = 134_217_728;
-/** Uses, and bytes of new lanes, after which all lanes are counted again. */
+/** Uses, and bytes of new lanes and of growth, after which all lanes are counted again. */
 const COUNT_EVERY = 1000;
 const COUNT_EVERY_BYTES = 4_194_304;
 
@@ -31,7 +31,7 @@ export class TaskLanes {
   /** The lanes that have finished loading. */
   private readonly loaded = new Map<string, TaskLane>();
   private gets = 0;
-  /** Bytes of lanes that were loaded after the last count. */
+  /** Bytes by which lanes have grown after the last count, those of new lanes included. */
   private newBytes = 0;
   private excessCalls = 0;
   private excessBytes = 0;
@@ -65,9 +65,9 @@ export class TaskLanes {
       throw error;
     }
     if (lane === undefined) this.forget(taskId, held);
-    else if (this.lanes.get(taskId) === held && this.loaded.get(taskId) !== lane) {
+    else if (this.lanes.get(taskId) === held) {
       this.loaded.set(taskId, lane);
-      this.newBytes += lane.bytes;
+      this.countGrowth(lane);
     }
     if (this.lanes.size > MAX_LANES || this.isTooMuch()) await this.evict(lane);
     return lane;
@@ -80,7 +80,9 @@ export class TaskLanes {
    */
   async commit(lane: TaskLane, batch: Batch, beside?: Seen): Promise<bigint | undefined> {
     try {
-      const outcome = await lane.send(this.log, batch, beside);
+      const sent = lane.send(this.log, batch, beside);
+      this.countGrowth(lane);
+      const outcome = await sent;
       if (outcome.kind === 'committed') return outcome.position;
       this.giveUp(lane);
       await this.view.refresh(outcome.violations.map((violation) => violation.stream));
@@ -174,6 +176,11 @@ export class TaskLanes {
       unread,
       labels,
     );
+  }
+
+  private countGrowth(lane: TaskLane): void {
+    this.newBytes += Math.max(0, lane.bytes - lane.countedBytes);
+    lane.countedBytes = lane.bytes;
   }
 
   /** Counts only now and then, because it visits every lane. */

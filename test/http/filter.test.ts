@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { newCapability, scopeOf } from '../support/actors.js';
 import { eventsOf } from '../support/events.js';
 import { refused } from '../support/problems.js';
+import { OVERRIDE } from '../support/quarantine.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, callBody, expecting, openTask, proposal, registration } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
@@ -50,6 +51,9 @@ const mail = (operation: Answered = { needs }, sensitivity = 'internal'): Answer
   ];
   return { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
 };
+
+/** Zero-width spaces split each run that a raw text could share. */
+const SPLIT = Array.from('The budget of the harbour is due in May').join('\u200b');
 
 interface Scene {
   readonly task: Answered;
@@ -223,6 +227,37 @@ test('detect: the same after a restart, from the payload records', async (t) => 
     { path: '/arguments/body', level: 'internal', categories: [], source: outbound.labels[0].source },
   ]);
   assert.ok(source);
+});
+
+test('detect: what an agent copies from the envelope as it is shown keeps its label, also after a restart', async (t) => {
+  const first = await startService();
+  await activatePolicy(first);
+  // A read needs no approval in a task that is tainted.
+  const made = await scene(first, mail({ needs, effects: ['read'] }));
+  const { callId } = await made.ask({ operation: 'read', arguments: {} });
+  const text = `Notes. ${OVERRIDE} ${SPLIT}`;
+  const body = { taskId: made.task.taskId, result: { content: [{ type: 'text', text }] } };
+  const answer = expecting(200, await first.call('host', 'POST', `/v1/calls/${callId}/response`, body));
+  const [{ part, span }] = answer.content.flagged;
+  const shown = answer.content.parts[part].text as string;
+  const quoted = shown.slice(span[0], span[1]);
+  assert.match(quoted, /^\S{32,}$/, 'it is marked');
+  const cleaned = SPLIT.replaceAll('\u200b', '');
+  assert.ok(shown.includes(cleaned), 'it is cleaned');
+  const { capability } = made.task.pins[0];
+  const labelsOn = async (on: TestService, copied: string) => {
+    const asked = { capability, operation: 'send', arguments: { to: 'me', body: copied } };
+    const { outbound } = expecting(
+      200,
+      await on.call('host', 'POST', '/v1/calls/authorize', callBody(made.task, asked)),
+    );
+    return outbound.arguments;
+  };
+  for (const copied of [quoted, cleaned]) assert.deepEqual(await labelsOn(first, copied), { to: 'me' }, copied);
+  await first.stop('keep');
+  const again = await startService({ dataDir: first.dataDir });
+  t.after(() => again.stop());
+  for (const copied of [quoted, cleaned]) assert.deepEqual(await labelsOn(again, copied), { to: 'me' }, copied);
 });
 
 test('strict: an argument without a stated level has the highest label of the task, which needs an approval', async () => {

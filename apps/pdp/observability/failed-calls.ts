@@ -26,11 +26,11 @@ export const failedCallOf = (error: Error): FailedCall => calls.get(error) ?? {}
  */
 export function notedAuthorizer(inner: Authorizing, traceOf: (taskId: string) => string | undefined): Authorizing {
   return {
-    async authorize(request, caller, traceparent) {
+    async authorize(request, caller, traceparent, aside) {
       const { taskId, callId } = request;
       const known = traceOf(taskId);
       try {
-        return await inner.authorize(request, caller, traceparent);
+        return await inner.authorize(request, caller, traceparent, aside);
       } catch (error) {
         noteFailure(error, { taskId, callId, auditTraceId: known ?? traceOf(taskId) });
         throw error;

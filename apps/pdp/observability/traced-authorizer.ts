@@ -9,11 +9,11 @@ import { parentOf, traceresponseOf, type TracedCall, type Tracing } from './trac
  */
 export function tracedAuthorizer(inner: Authorizing, { tracer, calls, responses }: Tracing): Authorizing {
   return {
-    async authorize(request, caller, traceparent) {
+    async authorize(request, caller, traceparent, aside) {
       const outside = parentOf(traceparent);
       const span = tracer.startSpan('authorize', { kind: SpanKind.SERVER }, outside);
       responses.getStore()?.(traceresponseOf(span));
-      if (!span.isRecording()) return inner.authorize(request, caller, traceparent);
+      if (!span.isRecording()) return inner.authorize(request, caller, traceparent, aside);
       // Ids by which a span and the audit trace find each other. The task may be of another trace than its caller.
       const { taskId, callId, capability } = request;
       span.setAttributes({
@@ -23,7 +23,7 @@ export function tracedAuthorizer(inner: Authorizing, { tracer, calls, responses 
       });
       const call: TracedCall = { parent: trace.setSpan(outside, span) };
       try {
-        const result = await calls.run(call, () => inner.authorize(request, caller, traceparent));
+        const result = await calls.run(call, () => inner.authorize(request, caller, traceparent, aside));
         span.setAttributes(
           result.ok
             ? {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type { ResponseText } from '../../../libs/decision-point/content-jobs.js';
 import { err } from '../../../libs/kernel/result.js';
 import { refusal } from '../../../libs/kernel/refusal.js';
+import type { Authorizing } from '../observability/measured-authorizer.js';
 import { Problem } from '../edge/problem.js';
-import { gatedResponder, type Responding } from './gated.js';
+import { gatedAuthorizer, gatedResponder, type Responding } from './gated.js';
 import { Gate } from './gate.js';
 import { FairShareLimiter } from '../../../libs/kernel/fair-share-limiter.js';
 import { test } from '../../../test/support/testing.js';
@@ -42,4 +43,20 @@ test('larger responses count until their work is over, on every protocol; half i
   assert.equal(texts.inUse, 6 * MIB);
   ends.at(-1)?.();
   await largest;
+});
+
+test('an authorize keeps no place of the gate while other threads work on its content', async () => {
+  const gate = new Gate({ clock: { monotonicMs: () => 0 }, maxInFlight: 100, maxWaitMs: 1000 });
+  const work = Promise.withResolvers<void>();
+  const inner: Authorizing = {
+    authorize: async (_request, _caller, _traceparent, aside) => {
+      await (aside ?? assert.fail('no aside'))(() => work.promise);
+      return err(refusal('not_found', 'no such task'));
+    },
+  };
+  const asked = gatedAuthorizer(inner, gate).authorize({} as never, {} as never, undefined);
+  assert.equal(gate.inFlight, 0);
+  work.resolve();
+  await asked;
+  assert.equal(gate.inFlight, 0);
 });

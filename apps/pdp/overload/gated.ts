@@ -15,7 +15,8 @@ export type TaskKeeping = Pick<Tasks, 'open' | 'close' | 'get'>;
 const COPIES = 3;
 
 export const gatedAuthorizer = (inner: Authorizing, gate: Gate): Authorizing => ({
-  authorize: (...asked) => gate.run(() => inner.authorize(...asked)),
+  authorize: (request, caller, traceparent) =>
+    gate.run((aside) => inner.authorize(request, caller, traceparent, aside)),
 });
 
 /** `texts` limits the bytes of larger responses in progress. Their work goes on after their client has gone. */

@@ -37,20 +37,29 @@ export class Fingerprinter {
 
   /** Each fingerprint once. Empty if the text is shorter than a run. Time is linear in the text's length. */
   of(text: string): Float64Array {
-    // A compatibility character may become many, so only plain texts are short by their length.
-    if (text.length < MIN_RUN && ASCII.test(text)) return NONE;
-    const plain = normalised(text);
-    return plain.length < MIN_RUN ? NONE : Float64Array.from(new Set(this.winnowed(plain)));
+    return this.ofAll([text], Number.POSITIVE_INFINITY);
+  }
+
+  /** Fingerprints of several texts, each once. It stops as soon as there are more than `most`: `most + 1` then. */
+  ofAll(texts: Iterable<string>, most: number): Float64Array {
+    const kept = new Set<number>();
+    for (const text of new Set(texts)) {
+      // A compatibility character may become many, so only plain texts are short by their length.
+      if (text.length < MIN_RUN && ASCII.test(text)) continue;
+      const plain = normalised(text);
+      if (plain.length >= MIN_RUN) this.winnow(plain, kept, most);
+      if (kept.size > most) break;
+    }
+    return kept.size === 0 ? NONE : Float64Array.from(kept);
   }
 
   /** Rolling hashes by cyclic polynomials (Cohen 1997): a gram of fewer than 32 characters never repeats a rotation. */
-  private winnowed(text: string): number[] {
+  private winnow(text: string, kept: Set<number>, most: number): void {
     const { table } = this;
     const hashes = new Float64Array(WINDOW);
-    const kept: number[] = [];
     let [high, low] = [0, 0];
     let least = -1;
-    for (let at = 0; at < text.length; at += 1) {
+    for (let at = 0; at < text.length && kept.size <= most; at += 1) {
       const into = text.charCodeAt(at);
       high = turned(high, 1) ^ word(table, into, 0);
       low = turned(low, 1) ^ word(table, into, 1);
@@ -64,10 +73,9 @@ export class Fingerprinter {
       hashes[place % WINDOW] = (high >>> 0) * 2_097_152 + (low >>> 11);
       const previous = least;
       least = leastOf(hashes, place, least);
-      if (place >= WINDOW - 1 && least !== previous) kept.push(hashes[least % WINDOW] as number);
-      else if (place === WINDOW - 1) kept.push(hashes[least % WINDOW] as number);
+      if (place >= WINDOW - 1 && least !== previous) kept.add(hashes[least % WINDOW] as number);
+      else if (place === WINDOW - 1) kept.add(hashes[least % WINDOW] as number);
     }
-    return kept;
   }
 }
 
