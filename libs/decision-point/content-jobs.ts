@@ -291,7 +291,7 @@ export function earlierPrints({ key, records }: Omit<EarlierJob, 'kind'>): reado
     if (is === 'response') {
       if (!isJsonObject(raw)) return undefined;
       // The service wrote the envelope, so it has the shape of one.
-      const shown = isJsonObject(validated) ? (validated['parts'] as unknown as readonly Part[]) : [];
+      const shown = isJsonObject(validated) ? (validated['parts'] as readonly Part[]) : [];
       return { response: printsOf(key, raw['result'] ?? raw['error'] ?? null, shown) };
     }
     const items = (Array.isArray(context) ? context : []) as readonly { id: string; content: string }[];

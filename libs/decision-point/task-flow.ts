@@ -65,7 +65,7 @@ export class TaskFlow {
 
   /**
    * Adds content that was delivered or admitted. `prints` is undefined if it could not be read: then the task is full.
-   * Nothing takes an addition back out: labels only rise, even if the append beside it is refused.
+   * Nothing takes an addition back out: labels only rise, even if the append with it is refused.
    */
   add({ source, label }: FlowSource, prints: Float64Array | undefined): void {
     this.highest = joinOfTwo(this.highest, label);

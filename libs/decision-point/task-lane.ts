@@ -11,7 +11,7 @@ import { PUBLIC, type ContentLabel } from '../content/filter/label.js';
 import { taskDecider, type TaskEvent, type TaskState } from '../task/decider.js';
 import { bytesOfLabel, joinOfTwo, TaskFlow, type EarlierContent } from './task-flow.js';
 
-/** Adds what a batch delivers or admits to what the task has seen, for good: labels stay if the batch is refused. */
+/** Adds what a batch delivers or admits to what the task has seen. Labels stay even if the batch is refused. */
 export type Seen = (lane: Pick<TaskLane, 'flow' | 'labelResponse'>) => void;
 
 type Undo = () => void;

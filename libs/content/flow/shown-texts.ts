@@ -1,4 +1,4 @@
-import { canonicalJson, type Json } from '../../kernel/canonical-json.js';
+import { canonicalJson } from '../../kernel/canonical-json.js';
 import type { Part } from '../shapes.js';
 import { textsOf } from './texts.js';
 
@@ -10,7 +10,6 @@ export function shownTexts(parts: readonly Part[]): string[] {
   return parts.flatMap((part) => {
     if (part.type === 'blob') return [];
     if (part.type === 'text') return [part.text.slice(part.text.indexOf('\n') + 1, part.text.lastIndexOf('\n'))];
-    const value = part.value as Json;
-    return [...textsOf(value).map(({ text }) => text), canonicalJson(value)];
+    return [...textsOf(part.value).map(({ text }) => text), canonicalJson(part.value)];
   });
 }
