@@ -69,7 +69,7 @@ test('a task with more fingerprints than its bound, or with content that cannot 
   assert.equal(flow.full, true);
   assert.ok(flow.bytes < 6_000_000);
   flow.add({ source: 'c', label: RESTRICTED }, prints(-2, 1));
-  assert.deepEqual(flow.repeatedBy(prints(1)), [{ source: 'a', label: RESTRICTED }], 'what is known still rises');
+  assert.deepEqual(flow.repeatedBy(prints(1)), [{ source: 'a', label: RESTRICTED }], 'a known label still rises');
   const unread = new TaskFlow();
   unread.add({ source: 'a', label: INTERNAL }, undefined);
   assert.equal(unread.full, true);

@@ -229,7 +229,7 @@ test('detect: the same after a restart, from the payload records', async (t) => 
   assert.ok(source);
 });
 
-test('detect: what an agent copies from the envelope as it is shown keeps its label, also after a restart', async (t) => {
+test('detect: text that an agent copies from the envelope as it is shown keeps its label, also after a restart', async (t) => {
   const first = await startService();
   await activatePolicy(first);
   // A read needs no approval in a task that is tainted.
