@@ -4,6 +4,9 @@ import { DigestText, FreeObject, GivenInstant, Label, NameId, Uuid, VersionId } 
 import { ApprovalGrade, Effect, Level } from '../vocabulary/words.js';
 import { OutcomeRecorded, ServerEvidence } from './events.js';
 
+/** Context items of one call. A record of the filter holds as many. */
+export const MAX_CONTEXT_ITEMS = 256;
+
 const Categories = z.array(z.string().min(1).max(128)).max(64);
 
 /** A piece of content that the host would like to send along. */
@@ -20,6 +23,17 @@ export const ContextItem = z.object({
   required: z.boolean().optional(),
 });
 export type ContextItem = z.infer<typeof ContextItem>;
+
+/** Each id once: `derivedFrom` names an item by it. A list that is too long is refused as such, after this. */
+const ContextItems = z.array(ContextItem).superRefine((items, context) => {
+  if (items.length > MAX_CONTEXT_ITEMS) return;
+  const known = new Set<string>();
+  for (const [index, { id }] of items.entries()) {
+    if (known.has(id))
+      return context.addIssue({ code: 'custom', path: [index, 'id'], message: 'is the id of an earlier item' });
+    known.add(id);
+  }
+});
 
 /** The caller's word about a value of the arguments. Detection can only raise it. */
 export const ArgumentLabel = z.object({
@@ -39,7 +53,7 @@ export const AuthorizeRequest = z.object({
   arguments: FreeObject,
   callId: Uuid,
   capability: NameId,
-  context: z.array(ContextItem).optional(),
+  context: ContextItems.optional(),
   explain: z.boolean().optional(),
   instanceId: Uuid.optional(),
   labels: z.array(ArgumentLabel).max(256).optional(),

@@ -114,7 +114,7 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const { batch, decided } = planned.value;
   const approval = askedApproval(point, inTask, decision, requested);
   const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position, approval });
-  const seen = seenBy(attempt, call, decision, point.flow);
+  const seen = seenBy(attempt, call, decision);
   return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, seen, answerAt };
 }
 

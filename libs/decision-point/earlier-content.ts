@@ -33,9 +33,12 @@ export function earlierContent(
     const place = { stream: event.stream, revision: event.revision };
     if (type === 'ContextFiltered') filtered = data;
     if (type === 'CallDecided') {
-      const { callId, decision } = data;
+      const { callId, decision, contextItems } = data;
       if (decision === 'allow') allowed.set(callId, data);
       const items = data.filtered === true ? (filtered?.items ?? []) : [];
+      for (const { level, categories } of items) flow.offer(undefined, { level, categories });
+      // The record lacks items: they may have held anything.
+      if (data.filtered === true && contextItems > items.length) addUnknown(flow, callId, decision === 'allow');
       if (items.length > 0) unread.push({ ...place, callId, items, allowed: decision === 'allow' });
       for (const item of items) if (decision === 'allow' && item.sent) flow.add(seenItem(callId, item), NONE);
     }
@@ -50,6 +53,12 @@ export function earlierContent(
 }
 
 const NONE = new Float64Array();
+const RESTRICTED: ContentLabel = { level: 'restricted', categories: [] };
+
+function addUnknown(flow: TaskFlow, source: string, isSeen: boolean): void {
+  flow.offer(undefined, RESTRICTED);
+  if (isSeen) flow.add({ source, label: RESTRICTED }, undefined);
+}
 
 /** Whether the agent may have seen a response. One that is held may be released later. */
 export const isDelivered = ({ verdict }: Pick<ResponseValidated, 'verdict'>): boolean => verdict !== 'rejected';

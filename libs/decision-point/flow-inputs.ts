@@ -1,6 +1,8 @@
 import type { DecisionInputs, FlowLabel } from '../calls/events.js';
 import type { AuthorizeRequest, ContextItem } from '../calls/requests.js';
-import { joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
+import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
+import { joinOf, labelOf, PUBLIC, SEVERAL, WHOLE_TASK, type ContentLabel } from '../content/filter/label.js';
+import { cleanName } from '../content/filter/walk.js';
 import { MIN_RUN } from '../content/flow/fingerprints.js';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
@@ -21,23 +23,27 @@ export interface FlowSettings {
 type Request = Pick<AuthorizeRequest, 'arguments' | 'context' | 'labels'>;
 
 /** Whether a decision needs fingerprints of the request: to compare it, or to remember its context items. */
-export function needsPrints({ flow }: TaskLane, request: Request, { mode }: FlowSettings): boolean {
-  if (mode === 'strict') return false;
-  return (request.context?.length ?? 0) > 0 || (!flow.isEmpty && !flow.full && mayRepeat(request.arguments));
+export function needsPrints({ flow }: TaskLane, request: Request, settings: FlowSettings): boolean {
+  return (request.context?.length ?? 0) > 0 || (!flow.isEmpty && mayCompare(request, flow.full, settings));
 }
 
 /** Whether earlier content of the task has to be read back first. */
-export function needsEarlier({ unread }: TaskLane, request: Request, { mode }: FlowSettings): boolean {
+export function needsEarlier({ unread, flow }: TaskLane, request: Request, settings: FlowSettings): boolean {
   if (unread.length === 0) return false;
-  const isDerived = request.context?.some(({ derivedFrom = [] }) => derivedFrom.length > 0) === true;
-  return isDerived || (mode === 'detect' && ((request.context?.length ?? 0) > 0 || mayRepeat(request.arguments)));
+  return (request.context?.length ?? 0) > 0 || mayCompare(request, flow.full, settings);
 }
 
-/** Whether a text in a value is long enough to repeat something. A character may be normalised into several. */
+/** Whether arguments are compared: those that the high-water mark does not cover, if one is long enough. */
+function mayCompare({ arguments: args, labels = [] }: Request, full: boolean, { mode }: FlowSettings): boolean {
+  const isCovered = (mode === 'strict' || full) && labels.every(({ level }) => level === undefined);
+  return !isCovered && mayRepeat(args);
+}
+
+/** Whether a text or a name in a value is long enough to repeat something. A character may be normalised into several. */
 function mayRepeat(value: Json): boolean {
   if (typeof value === 'string') return value.length >= MIN_RUN || !ASCII.test(value);
   if (Array.isArray(value)) return value.some(mayRepeat);
-  return isJsonObject(value) && Object.values(value).some(mayRepeat);
+  return isJsonObject(value) && Object.entries(value).some(([name, member]) => mayRepeat(name) || mayRepeat(member));
 }
 
 // eslint-disable-next-line no-control-regex -- ASCII has them
@@ -55,10 +61,10 @@ export function inputsOf(
 ): DecisionInputs {
   const { context = [] } = request;
   const { flow } = lane;
-  const highest = settings.mode === 'strict' || flow.full;
+  const isHighest = settings.mode === 'strict' || flow.full;
   const labels = [
-    ...(highest ? highWaterLabels(request, flow.highWater) : repeatedInArguments(lane, prints)),
-    ...context.flatMap((item, index) => labelsOfItem(lane, context, index, settings, prints)),
+    ...argumentLabels(lane, isHighest ? highWaterLabels(request, flow.highWater) : [], prints),
+    ...labelsOfItems(lane, context, settings, prints),
   ];
   return defined({
     contextLevel: context.some(({ level }) => level === undefined) ? settings.contextLevel : undefined,
@@ -70,20 +76,34 @@ export function inputsOf(
 /** Of the arguments of one decision. Above that, all of them have one label. */
 const MAX_LABELS = 512;
 
-const labelOf = (path: string, { source, label }: FlowSource): FlowLabel => ({
+const flowLabel = (path: string, { source, label }: FlowSource): FlowLabel => ({
   path,
   level: label.level,
   categories: [...label.categories],
   source,
 });
 
-function repeatedInArguments({ flow }: TaskLane, prints: RequestPrints | undefined): FlowLabel[] {
-  const labels = (prints?.arguments ?? []).flatMap((each) =>
-    flow.repeatedBy(each.prints).map((source) => labelOf(`/arguments${each.ordinals}`, source)),
-  );
-  if (labels.length <= MAX_LABELS) return labels;
+/**
+ * The high-water labels, and the labels of content that the other arguments repeat. A level that the caller states lifts the
+ * high-water mark alone. A value with the mark needs no other label, because none is higher.
+ */
+function argumentLabels({ flow }: TaskLane, highest: FlowLabel[], prints: RequestPrints | undefined): FlowLabel[] {
+  const covered = new Set(highest.map(({ path }) => path));
+  const repeated = (prints?.arguments ?? []).flatMap((each) => {
+    const path = `/arguments${each.ordinals}`;
+    return isWithin(path, covered) ? [] : flow.repeatedBy(each.prints).map((source) => flowLabel(path, source));
+  });
+  if (repeated.length <= MAX_LABELS) return [...highest, ...repeated];
   // Hostile numbers of labels are joined: the arguments as a whole have all of them.
-  return [labelOf('/arguments', { source: 'several', label: joinOf(labels) })];
+  return [...highest, flowLabel('/arguments', { source: 'several', label: joinOf(repeated) })];
+}
+
+/** Whether a place or one above it is among some places. */
+function isWithin(path: string, places: ReadonlySet<string>): boolean {
+  if (places.size === 0) return false;
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1))
+    if (places.has(path.slice(0, end))) return true;
+  return false;
 }
 
 /** A value for which the caller states no level gets the highest label of the task. */
@@ -92,7 +112,7 @@ function highWaterLabels({ arguments: args, labels = [] }: Request, highWater: C
   const stated = labels.flatMap(({ path, level }) => (level === undefined ? [] : [path]));
   const paths = unlabelled(args, '', '', stated);
   return (paths.length > MAX_LABELS ? [''] : paths).map((path) =>
-    labelOf(`/arguments${path}`, { source: 'task', label: highWater }),
+    flowLabel(`/arguments${path}`, { source: WHOLE_TASK, label: highWater }),
   );
 }
 
@@ -109,51 +129,64 @@ function unlabelled(value: JsonObject, pointer: string, ordinals: string, stated
   });
 }
 
-/** The label of the content that an item is derived from or repeats. */
-function labelsOfItem(
+/**
+ * The labels of items by the content that they are derived from or repeat. An item is derived from earlier ones alone, so each is
+ * labelled once, in the order of the request.
+ */
+function labelsOfItems(
   lane: TaskLane,
   context: readonly ContextItem[],
-  index: number,
   settings: FlowSettings,
   prints: RequestPrints | undefined,
 ): FlowLabel[] {
-  const path = pointerTo('context', index);
-  const origins = derivedLabels(lane, context, index, settings);
-  const repeated = settings.mode === 'detect' ? lane.flow.repeatedBy(prints?.context[index] ?? NONE) : [];
-  const all = [...origins, ...repeated];
-  const [first] = all;
-  if (first === undefined) return [];
-  const source = all.every((each) => each.source === first.source) ? first.source : 'several';
-  return [labelOf(path, { source, label: joinOf(all.map(({ label }) => label)) })];
+  const known = new Map<string, ContentLabel>();
+  const named = new Set(context.flatMap(({ derivedFrom = [] }) => derivedFrom));
+  const clean = categoryCleaner();
+  return context.flatMap((item, index) => {
+    const origins = derivedLabels(lane, item, known, settings);
+    const all = [...origins, ...lane.flow.repeatedBy(prints?.context[index] ?? NONE)];
+    const label = joinOf(all.map((each) => each.label));
+    const { id, level = settings.contextLevel, categories = [] } = item;
+    if (named.has(id)) known.set(id, joinOf([labelOf(level, categories.map(clean)), label]));
+    const [first] = all;
+    if (first === undefined) return [];
+    const source = all.every((each) => each.source === first.source) ? first.source : 'several';
+    return [flowLabel(pointerTo('context', index), { source, label })];
+  });
 }
 
 const NONE = new Float64Array();
 
-/** The labels of the items and calls that an item is derived from. An unknown one has the highest label of the task. */
-function derivedLabels(
-  lane: TaskLane,
-  context: readonly ContextItem[],
-  index: number,
-  settings: FlowSettings,
-): FlowSource[] {
-  return (context[index]?.derivedFrom ?? []).map((id) => {
-    const call = lane.responseLabels.get(id);
-    if (call !== undefined) return { source: id, label: call };
-    const earlier = context.slice(0, index).findIndex((item) => item.id === id);
-    const label = earlier >= 0 ? ownLabel(lane, context, earlier, settings) : lane.flow.labelOfItem(id);
-    return {
-      source: 'derived',
-      label: label ?? joinOf([lane.flow.highWater, { ...PUBLIC, level: settings.contextLevel }]),
-    };
-  });
+/** Different categories of one request that are cleaned. All others are the category `SEVERAL`. */
+const MAX_CLEANED = 256;
+
+/** Takes secrets and personal data out of categories of the host, which are recorded. */
+function categoryCleaner(): (category: string) => string {
+  const pack = packOf(CURRENT_PACK);
+  if (pack === undefined) throw new Error('the current rule pack is missing');
+  const cleaned = new Map<string, string>();
+  return (category) => {
+    const clean = cleaned.get(category) ?? (cleaned.size < MAX_CLEANED ? cleanName(pack, category) : SEVERAL);
+    if (cleaned.size < MAX_CLEANED) cleaned.set(category, clean);
+    return clean;
+  };
 }
 
-function ownLabel(
-  lane: TaskLane,
-  context: readonly ContextItem[],
-  index: number,
+/**
+ * The labels of the items and calls that an item is derived from. `known` has those of earlier items. An unknown one has
+ * the highest label of the task.
+ */
+function derivedLabels(
+  { flow, responseLabels }: TaskLane,
+  { derivedFrom = [] }: ContextItem,
+  known: ReadonlyMap<string, ContentLabel>,
   settings: FlowSettings,
-): ContentLabel {
-  const { level = settings.contextLevel, categories = [] } = context[index] ?? {};
-  return joinOf([{ level, categories }, ...derivedLabels(lane, context, index, settings).map(({ label }) => label)]);
+): FlowSource[] {
+  return [...new Set(derivedFrom)].map((id) => {
+    const call = responseLabels.get(id);
+    if (call !== undefined) return { source: id, label: call };
+    const label = known.get(id) ?? flow.labelOfItem(id);
+    const unknown = () => joinOf([flow.highWater, flow.highestOffered, { ...PUBLIC, level: settings.contextLevel }]);
+    return { source: 'derived', label: label ?? unknown() };
+  });
 }

@@ -16,7 +16,6 @@ import { err, ok, type Result } from '../kernel/result.js';
 import type { Instant } from '../kernel/time.js';
 import { sealPayload } from '../payloads/payload.js';
 import { taskDecider } from '../task/decider.js';
-import { MAX_LISTED } from '../content/filter/walk.js';
 import { basisChecks } from './basis.js';
 import type { EngineVersions } from './engines.js';
 import { sealFact, writeOf } from '../streams/facts.js';
@@ -232,9 +231,7 @@ export function filteredOf(
     callId,
     capability,
     flow: isFull ? ('full' as const) : undefined,
-    items: items
-      .slice(0, MAX_LISTED)
-      .map(({ categories, ...item }) => ({ ...defined(item), categories: [...categories] })),
+    items: items.map(({ categories, ...item }) => ({ ...defined(item), categories: [...categories] })),
     labels: labels.map(({ categories, ...label }) => ({ ...label, categories: [...categories] })),
     operation,
     pack,

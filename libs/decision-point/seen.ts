@@ -2,32 +2,20 @@ import type { ContentLabel } from '../content/filter/label.js';
 import type { Call } from '../decision/call.js';
 import type { Decision } from '../decision/decide.js';
 import type { Attempt } from './attempt.js';
-import type { FlowSettings } from './flow-inputs.js';
 import type { Seen } from './task-lane.js';
 
-/**
- * The content that a task sees by a decision: the items that an allow lets out, and the labels of all that were offered.
- * In `strict` flow nothing is compared, so nothing has fingerprints.
- */
-export function seenBy(
-  { request, work }: Attempt,
-  { callId }: Call,
-  { decision, filtered }: Decision,
-  { mode }: Pick<FlowSettings, 'mode'>,
-): Seen {
+/** The content that a task sees by a decision: the items that an allow lets out, and the labels of all that were offered. */
+export function seenBy({ request, work }: Attempt, { callId }: Call, { decision, filtered }: Decision): Seen {
   const items = filtered?.record.items ?? [];
   return ({ flow }) => {
     for (const [index, { path, level, categories, sent }] of items.entries()) {
       const label = { level, categories };
       const id = request.context?.[index]?.id;
       if (id !== undefined) flow.offer(id, label);
-      const prints = mode === 'strict' ? NONE : work.prints?.context[index];
-      if (decision === 'allow' && sent) flow.add({ source: callId + path, label }, prints);
+      if (decision === 'allow' && sent) flow.add({ source: callId + path, label }, work.prints?.context[index]);
     }
   };
 }
-
-const NONE = new Float64Array();
 
 /** The content that a task sees by a response that is delivered. */
 export function seenResponse(callId: string, label: ContentLabel, prints: Float64Array | undefined): Seen {

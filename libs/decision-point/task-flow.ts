@@ -1,5 +1,6 @@
 import type { ContextFiltered } from '../calls/events.js';
-import { isAbove, joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
+import { joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
+import { isAbove } from '../vocabulary/levels.js';
 
 /** Fingerprints that one task keeps. Above that, it counts as `strict`. */
 export const MAX_FINGERPRINTS = 65_536;
@@ -38,6 +39,8 @@ export interface FlowSource {
 export class TaskFlow {
   /** The highest label that any delivered response or admitted context item had. */
   private highest: ContentLabel = PUBLIC;
+  /** The highest label that any item had which was offered, sent or not. */
+  private offered: ContentLabel = PUBLIC;
   private readonly prints = new Map<number, FlowSource>();
   private readonly items = new Map<string, ContentLabel>();
   /** Each label of the task, once, by its text. Equal labels are the same object. */
@@ -52,6 +55,10 @@ export class TaskFlow {
 
   get highWater(): ContentLabel {
     return this.highest;
+  }
+
+  get highestOffered(): ContentLabel {
+    return this.offered;
   }
 
   get isEmpty(): boolean {
@@ -85,8 +92,13 @@ export class TaskFlow {
     }
   }
 
-  /** Remembers the label of a context item, sent or not: what is derived from it has at least that. */
-  offer(id: string, label: ContentLabel): void {
+  /**
+   * Remembers the label of a context item, sent or not: everything derived from it has at least that. If the id is unknown
+   * or exceeds the limit, the label counts for every unknown item.
+   */
+  offer(id: string | undefined, label: ContentLabel): void {
+    this.offered = joinOfTwo(this.offered, label);
+    if (id === undefined) return;
     const known = this.items.get(id);
     if (known === undefined && this.items.size >= MAX_ITEMS) return;
     this.items.set(id, this.only(known === undefined ? label : joinOfTwo(known, label)));

@@ -1,7 +1,9 @@
 import { approvalStatus, type Approval, type ApprovalUse } from '../calls/approvals.js';
 import { ruleText } from '../policy/authority.js';
+import { WHOLE_TASK } from '../content/filter/label.js';
 import { highest, reaches } from '../vocabulary/grades.js';
-import { Level, type ApprovalCause, type ApprovalGrade } from '../vocabulary/words.js';
+import { isAbove } from '../vocabulary/levels.js';
+import type { ApprovalCause, ApprovalGrade } from '../vocabulary/words.js';
 import type { Call } from './call.js';
 import { fail, pass, type ApprovalNeed, type CheckResult, type Question } from './check.js';
 
@@ -77,17 +79,14 @@ function ofTask({ snapshot, operation }: Question): Asked {
     : undefined;
 }
 
-const LEVELS = Level.options;
-/** The source of a label that is the high-water mark of the task. */
-const WHOLE_TASK = 'task';
 const ARGUMENTS = '/arguments';
 
 /** In `strict` flow the arguments may hold anything that the task has seen. */
 function ofFlow({ call, version }: Question): Asked {
   if (version === undefined) return undefined;
-  const most = LEVELS.indexOf(version.sensitivity);
-  const isAbove = call.inputs.flow?.some(
-    ({ path, level, source }) => source === WHOLE_TASK && path.startsWith(ARGUMENTS) && LEVELS.indexOf(level) > most,
+  const isTooHigh = call.inputs.flow?.some(
+    ({ path, level, source }) =>
+      source === WHOLE_TASK && path.startsWith(ARGUMENTS) && isAbove(level, version.sensitivity),
   );
-  return isAbove === true ? ['other', 'flow'] : undefined;
+  return isTooHigh === true ? ['other', 'flow'] : undefined;
 }

@@ -1,12 +1,15 @@
 import { isUnenforced, schemaException } from '../capability/exceptions.js';
 import { tellingErrors } from '../content/telling-errors.js';
+import { reasonOf } from '../content/filter/filter.js';
+import type { Denial, FilterResult } from '../content/filter/shapes.js';
 import { defined } from '../kernel/defined.js';
+import type { JsonObject } from '../kernel/canonical-json.js';
 import { ok } from '../kernel/result.js';
 import { ruleText } from '../policy/authority.js';
 import { covers } from '../task/scope.js';
 import type { Level } from '../vocabulary/words.js';
 import { fail, pass, type CheckResult, type Question } from './check.js';
-import { POLICY_SET } from './snapshot.js';
+import { POLICY_SET, type ArgumentError } from './snapshot.js';
 
 /** Checks 8 to 14: may this task make this call, as this user, with these arguments? */
 
@@ -58,18 +61,14 @@ const MAX_ERRORS = 8;
  * attacker-controlled, and so was the schema until it was vetted. Evidence names the place and the rule of each error,
  * never a value.
  */
-export function argumentsValid({ call, engines, operation, version }: Question): CheckResult {
+export function argumentsValid(question: Question): CheckResult {
+  const { call, engines, operation, version } = question;
   const schemaDigest = operation?.arguments;
-  const thing = {
-    operation: call.operation,
-    ownName: operation?.ownName === true,
-    operations: version?.operations ?? {},
-  };
   const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
   const valid =
     schemaDigest === undefined || unenforced ? ok(undefined) : engines.arguments(schemaDigest, call.arguments);
   const evidence = defined({ schemaDigest, exception: unenforced ? schemaException(call.operation) : undefined });
-  const found = [...engines.named(thing, call.arguments), ...(valid.ok ? [] : tellingErrors(valid.error, MAX_ERRORS))];
+  const found = [...namedErrors(question, call.arguments), ...(valid.ok ? [] : tellingErrors(valid.error, MAX_ERRORS))];
   if (found.length === 0) return pass(evidence);
   const errors = found
     .slice(0, MAX_ERRORS)
@@ -77,11 +76,22 @@ export function argumentsValid({ call, engines, operation, version }: Question):
   return fail('arguments_invalid', { ...evidence, errors });
 }
 
+/** Errors of arguments that name a different thing than the operation does. */
+const namedErrors = ({ call, engines, operation, version }: Question, args: JsonObject): readonly ArgumentError[] =>
+  engines.named(
+    { operation: call.operation, ownName: operation?.ownName === true, operations: version?.operations ?? {} },
+    args,
+  );
+
 /** The level of context items without one, for a call that names none: the default of the setting. */
 const CONTEXT_LEVEL: Level = 'confidential';
 
-/** Filters the request. Evidence has pointers, types and counts, and never a value. */
-export function context({ call, engines, operation, version }: Question): CheckResult {
+/**
+ * Filters the request. The filtered arguments still name the same thing as the operation. Evidence has pointers, types and counts,
+ * and never a value.
+ */
+export function context(question: Question): CheckResult {
+  const { call, engines, operation, version } = question;
   const unenforced = version !== undefined && isUnenforced(version, call.operation, 'arguments');
   const filtered = engines.filter({
     arguments: call.arguments,
@@ -95,11 +105,22 @@ export function context({ call, engines, operation, version }: Question): CheckR
     sensitivity: version?.sensitivity ?? 'public',
     schema: unenforced ? undefined : operation?.arguments,
   });
-  const { denial, outbound } = filtered;
+  const { denial = renamed(question, filtered), outbound } = filtered;
   if (denial !== undefined) return fail(denial.reason, denial.evidence, { filtered });
   const redactions = outbound.redactions.reduce((sum, { count }) => sum + count, 0);
   const counts = { items: call.contextItems, refusals: outbound.refusals.length };
   return pass(redactions === 0 ? counts : { ...counts, redactions }, { filtered });
+}
+
+/** Why the call is denied, if the filter took out or changed the name of the thing to use. */
+function renamed(question: Question, { outbound }: FilterResult): Denial | undefined {
+  const sent = outbound.arguments;
+  const [error] = sent === question.call.arguments ? [] : namedErrors(question, sent);
+  if (error === undefined) return undefined;
+  const path = `/arguments${error.path}`;
+  const type = outbound.redactions.find((each) => each.path === path)?.type;
+  const refusal = outbound.refusals.find((each) => each.path === path);
+  return { reason: refusal?.reason ?? reasonOf(type), evidence: defined({ path, type }) };
 }
 
 /** No broker exists yet: no credential is issued, and the evidence says so. */

@@ -78,6 +78,9 @@ const respond = async (on: TestService, { task, ask }: Scene, text: string): Pro
   return callId;
 };
 
+const recordedIn = async ({ task }: Scene) =>
+  JSON.stringify((await eventsOf(service, `calls-${task.taskId}`)).map(({ data }) => data));
+
 const filteredIn = async (on: TestService, { task }: Scene) =>
   (await eventsOf(on, `calls-${task.taskId}`)).filter(({ type }) => type === 'ContextFiltered').map(({ data }) => data);
 
@@ -273,6 +276,44 @@ test('strict: an argument without a stated level has the highest label of the ta
   const body = { callId: randomUUID(), arguments: { to: 'me', body: 'hi' } };
   const { reason, approval } = await made.ask(body);
   assert.deepEqual([reason, approval.by, approval.why], ['approval_required', 'other', ['flow']]);
+});
+
+test('strict: the word of the host does not lower the label of content that it repeats', async () => {
+  const made = await scene(strict);
+  await respond(strict, made, SECRET_TEXT);
+  const labels = ['/to', '/body'].map((path) => ({ path, level: 'public' }));
+  const { outbound } = await made.ask({ arguments: { to: 'me', body: SECRET_TEXT }, labels });
+  assert.deepEqual(outbound.arguments, { to: 'me' });
+});
+
+test('detect: a member whose name repeats a response is taken out, and no record has the name', async () => {
+  const made = await scene(service);
+  await respond(service, made, SECRET_TEXT);
+  const { outbound } = await made.ask({ arguments: { to: 'me', extra: { [SECRET_TEXT]: 1, own: 2 } } });
+  assert.deepEqual(outbound.arguments, { to: 'me', extra: { own: 2 } });
+  assert.ok(!(await recordedIn(made)).includes(SECRET_TEXT));
+});
+
+test('categories of the host reach no event with a secret or personal data in them', async () => {
+  const made = await scene(service, mail({ needs }, 'restricted'));
+  const context = [
+    { id: 'a', source: 'crm/1', categories: [MAIL, KEY], content: 'x' },
+    { id: 'b', source: 'crm/2', derivedFrom: ['a'], content: 'y' },
+  ];
+  const labels = [{ path: '/body', level: 'internal', categories: [MAIL, KEY] }];
+  assert.equal((await made.ask({ arguments: { to: 'me', body: 'hi' }, context, labels })).decision, 'allow');
+  const text = await recordedIn(made);
+  for (const canary of [MAIL, KEY]) assert.ok(!text.includes(canary), canary);
+});
+
+test('two items with one id are refused, with the place of the second', async () => {
+  const made = await scene(service);
+  const { capability } = made.task.pins[0];
+  const context = ['a', 'b', 'a'].map((id) => ({ id, source: 'crm/1', content: 'x' }));
+  const body = callBody(made.task, { capability, operation: 'send', arguments: { to: 'me' }, context });
+  const answer = await service.call('host', 'POST', '/v1/calls/authorize', body);
+  refused(400, 'malformed_request', answer);
+  assert.equal(answer.body.errors[0].path, '/context/2/id');
 });
 
 test('large content is filtered like small content', async () => {

@@ -99,3 +99,15 @@ test('a deny for what the arguments name is decided the same again, from the rec
   const { identical, calls } = expecting(200, await service.call('auditor', 'GET', trace));
   assert.equal(identical, true, JSON.stringify(calls));
 });
+
+test('arguments that the filter changed must not name another thing', async () => {
+  const labels = [{ path: '/uri', level: 'restricted' }];
+  const operation = 'resource:db://public';
+  const removed = await decide(service, task, { operation, arguments: { uri: 'db://public' }, labels });
+  assert.deepEqual([removed.decision, removed.reason], ['deny', 'context_above_sensitivity']);
+  assert.deepEqual(removed.checks.at(-1).evidence, { path: '/arguments/uri', type: 'above_sensitivity' });
+  const uri = 'db://AKIAIOSFODNN7EXAMPLQ';
+  const redacted = await decide(service, task, { operation: 'template:db://{table}', arguments: { uri } });
+  assert.deepEqual([redacted.decision, redacted.reason], ['deny', 'context_above_sensitivity']);
+  assert.match(redacted.checks.at(-1).evidence.type, /^secret:/);
+});

@@ -1,3 +1,4 @@
+import { MAX_CONTEXT_ITEMS } from '../../../libs/calls/requests.js';
 import { setting, whole } from './setting.js';
 
 /** The largest request of each kind, and the quota of each host. */
@@ -60,7 +61,7 @@ export const LIMITS = {
   ),
   contextItems: setting(
     'SALLYPORT_CONTEXT_ITEMS',
-    whole(0, 10_000),
+    whole(0, MAX_CONTEXT_ITEMS),
     '256',
     'Most context items of a call.',
     'As above.',

@@ -1,8 +1,9 @@
+import { higher } from '../../vocabulary/levels.js';
 import type { Level } from '../../vocabulary/words.js';
 import { fieldsOf } from './fields.js';
 import type { RuleFile } from './rules.js';
 import { scannerOf, type Scanner } from './scanner.js';
-import { higherLevel, joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
+import { joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
 import { viewsOf, type IsType } from './views.js';
 
 export interface DetectOptions {
@@ -69,7 +70,7 @@ function closed(text: string, first: FoundSpan[], search: (text: string) => Foun
     if (one === undefined) return spans;
     const added = more.map((span) => ({ ...span, ...original(span.start, span.end) }));
     if (round === MAX_ROUNDS) {
-      const level = [...spans, ...added].map((span) => span.level).reduce(higherLevel);
+      const level = [...spans, ...added].map((span) => span.level).reduce(higher);
       return [{ ...one, level, start: 0, end: text.length }];
     }
     spans = joined([...spans, ...added]);
@@ -116,7 +117,7 @@ function levelsOf(files: readonly RuleFile[]): ReadonlyMap<string, Level> {
   for (const { prefix, rules, fields } of files) {
     for (const { kind, level } of [...rules, ...fields]) {
       const type = `${prefix}:${kind}`;
-      levels.set(type, higherLevel(level, levels.get(type) ?? level));
+      levels.set(type, higher(level, levels.get(type) ?? level));
     }
   }
   return levels;

@@ -1,4 +1,5 @@
-import { Level } from '../../vocabulary/words.js';
+import { higher, isAbove } from '../../vocabulary/levels.js';
+import type { Level } from '../../vocabulary/words.js';
 
 /** A part of a text that holds a secret or personal data. */
 export interface DetectedSpan {
@@ -14,11 +15,6 @@ export interface DetectedSpan {
 export interface FoundSpan extends DetectedSpan {
   readonly order: number;
 }
-
-const LEVELS = Level.options;
-
-export const higherLevel = (one: Level, other: Level): Level =>
-  LEVELS.indexOf(one) >= LEVELS.indexOf(other) ? one : other;
 
 /**
  * Joins spans that overlap, so that nothing of any of them sticks out. The joined span has the type of the longest, then
@@ -42,7 +38,7 @@ export function joined(spans: readonly FoundSpan[]): FoundSpan[] {
       end: Math.max(last.end, span.end),
       type,
       order,
-      level: higherLevel(last.level, span.level),
+      level: higher(last.level, span.level),
     };
   }
   return found;
@@ -51,8 +47,7 @@ export function joined(spans: readonly FoundSpan[]): FoundSpan[] {
 function isBefore(one: FoundSpan, other: FoundSpan): boolean {
   const byLength = one.end - one.start - (other.end - other.start);
   if (byLength !== 0) return byLength > 0;
-  const byLevel = LEVELS.indexOf(one.level) - LEVELS.indexOf(other.level);
-  return byLevel === 0 ? one.order < other.order : byLevel > 0;
+  return one.level === other.level ? one.order < other.order : isAbove(one.level, other.level);
 }
 
 /** The text that replaces a span. */

@@ -2,10 +2,11 @@ import { isJsonObject, type Json, type JsonObject } from '../../kernel/canonical
 import { pointerTo, segmentsOf } from '../../kernel/pointer.js';
 import type { Level } from '../../vocabulary/words.js';
 import type { DeclaredPlace } from './declared.js';
-import { isAbove, joinOf, type ContentLabel } from './label.js';
+import { isAbove } from '../../vocabulary/levels.js';
+import { joinOf, labelOf, WHOLE_TASK, type ContentLabel } from './label.js';
 import type { NeededPlace } from './needed.js';
 import type { FilterInput, LabelOrigin } from './shapes.js';
-import { ArgumentPlace, type Notes, type Redacted, type Redactor } from './walk.js';
+import { ArgumentPlace, PLAIN_NAME, type Notes, type Redacted, type Redactor } from './walk.js';
 
 /** A label of a value and of everything in it. */
 interface ValueLabel extends ContentLabel {
@@ -13,12 +14,8 @@ interface ValueLabel extends ContentLabel {
   readonly source: string;
 }
 
-/** The source of a label that is the high-water mark of the task. */
-const WHOLE_TASK = 'task';
 /** Numbers of fewer digits are no card, account or national number. */
 const MIN_NUMBER = 100_000;
-/** Names that hold neither secrets nor personal data. */
-const PLAIN_NAME = /^[A-Za-z_]{1,20}$/;
 
 /**
  * Steps 1 to 5 for each value of the arguments. Each step looks at one value and its place alone, so one walk takes
@@ -193,29 +190,46 @@ function labelsOf({ arguments: args, labels, flow }: FilterInput, redactor: Reda
   const found = new Map<string, ValueLabel[]>();
   const add = (segments: readonly string[], label: ValueLabel) => {
     const path = pointerTo(...existing(args, segments));
-    found.set(path, [...(found.get(path) ?? []), label]);
+    const known = found.get(path);
+    if (known === undefined) found.set(path, [label]);
+    else known.push(label);
   };
+  const namesOf = memberNames();
   for (const { path, level = 'public', categories = [], source } of labels) {
-    const clean = [...new Set(categories.map((each) => redactor.clean(each)))].sort();
-    add(segmentsOf(path), { level, categories: clean, by: 'stated', source: redactor.clean(source ?? 'caller') });
+    const label = labelOf(level, redactor.categories(categories));
+    add(segmentsOf(path), { ...label, by: 'stated', source: redactor.clean(source ?? 'caller') });
   }
   for (const { path, level, categories, source } of flow) {
     const [root, ...ordinals] = segmentsOf(path);
     if (root === 'arguments')
-      add(namesAt(args, ordinals), { level, categories, by: 'flow', source: redactor.clean(source) });
+      add(namesAt(args, ordinals, namesOf), { level, categories, by: 'flow', source: redactor.clean(source) });
   }
   return found;
 }
 
+/** The names of an object's members in the order of RFC 8785. Each object is sorted once, for all its labels. */
+function memberNames(): (value: JsonObject) => readonly string[] {
+  const sorted = new Map<JsonObject, readonly string[]>();
+  return (value) => {
+    const names = sorted.get(value) ?? Object.keys(value).sort();
+    sorted.set(value, names);
+    return names;
+  };
+}
+
 /** The names on the way to a value, of which each ordinal is the place among the members in the order of RFC 8785. */
-function namesAt(value: Json, ordinals: readonly string[]): string[] {
+function namesAt(
+  value: Json,
+  ordinals: readonly string[],
+  namesOf: (value: JsonObject) => readonly string[],
+): string[] {
   const names: string[] = [];
   let at: Json | undefined = value;
   for (const ordinal of ordinals) {
     const name: string | undefined = Array.isArray(at)
       ? ordinal
       : isJsonObject(at)
-        ? Object.keys(at).sort()[Number(ordinal)]
+        ? namesOf(at)[Number(ordinal)]
         : undefined;
     if (name === undefined) break;
     names.push(name);

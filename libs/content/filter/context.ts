@@ -1,7 +1,8 @@
 import { pointerTo } from '../../kernel/pointer.js';
-import { isAbove, joinOf, type ContentLabel } from './label.js';
+import { isAbove } from '../../vocabulary/levels.js';
+import { joinOf, labelOf, type ContentLabel } from './label.js';
 import { matchedSource } from './needed.js';
-import type { Denial, FilterInput, OfferedItem, RecordedItem, RefusalReason } from './shapes.js';
+import type { Denial, FilterInput, LabelOrigin, OfferedItem, RecordedItem, RefusalReason } from './shapes.js';
 import type { Notes, Redactor } from './walk.js';
 
 /** Bytes of one context item, if the manifest names no other limit. */
@@ -25,10 +26,12 @@ export function filterContext(input: FilterInput, redactor: Redactor, notes: Not
     const path = pointerTo('context', index);
     const need = matchedSource(input.needs.context, item.source);
     const bytes = Buffer.byteLength(item.content);
-    const label = labelOf(item, path, input, redactor);
+    const own = ownLabel(item, input, redactor);
+    const label = joinOf([own, ...input.flow.filter((each) => each.path === path)]);
     const reason = reasonToRefuse(input, need, label, bytes);
     if (reason === undefined) {
-      const whole = sentItem(item, path, sent.length, label, redactor, notes);
+      const by = raises(label, own) ? 'flow' : item.level === undefined ? 'default' : 'stated';
+      const whole = sentItem(item, { path, place: sent.length, label, by }, redactor, notes);
       sent.push(whole);
       items.push({ path, bytes, level: whole.level, categories: whole.categories, sent: true, need });
       continue;
@@ -52,23 +55,25 @@ function reasonToRefuse(
   return bytes > (needs.contextBytes ?? DEFAULT_CONTEXT_BYTES) ? 'context_too_large' : undefined;
 }
 
-/** The label of an item before anything is detected in it. */
-function labelOf(
-  item: OfferedItem,
-  path: string,
-  { contextLevel, flow }: FilterInput,
-  redactor: Redactor,
-): ContentLabel {
-  const categories = (item.categories ?? []).map((each) => redactor.clean(each)).sort();
-  const own = { level: item.level ?? contextLevel, categories };
-  return joinOf([own, ...flow.filter((label) => label.path === path)]);
+/** The label that the caller or the setting gives an item. */
+const ownLabel = ({ level, categories = [] }: OfferedItem, { contextLevel }: FilterInput, redactor: Redactor) =>
+  labelOf(level ?? contextLevel, redactor.categories(categories));
+
+/** Whether a label that is at least another one is more than it. */
+const raises = (label: ContentLabel, own: ContentLabel): boolean =>
+  label.level !== own.level || label.categories.some((category) => !own.categories.includes(category));
+
+/** An item that may be sent: its place in the request and in the outbound content, and its label before anything is detected. */
+interface Admitted {
+  readonly path: string;
+  readonly place: number;
+  readonly label: ContentLabel;
+  readonly by: LabelOrigin;
 }
 
 function sentItem(
-  { id, source, level: stated, content, mimeType }: OfferedItem,
-  path: string,
-  place: number,
-  own: ContentLabel,
+  { id, source, content, mimeType }: OfferedItem,
+  { path, place, label: own, by }: Admitted,
   redactor: Redactor,
   notes: Notes,
 ): OfferedItem & ContentLabel {
@@ -79,8 +84,7 @@ function sentItem(
   const kept = (redacted?.kept ?? []).map(({ level, type }) => ({ level, categories: [type] }));
   const label = joinOf([own, ...kept]);
   const cleanSource = redactor.clean(source);
-  const by = kept.length > 0 ? 'detected' : stated === undefined ? 'default' : 'stated';
-  notes.labelled({ shown: path, recorded: path, to }, label, by, cleanSource);
+  notes.labelled({ shown: path, recorded: path, to }, label, kept.length > 0 ? 'detected' : by, cleanSource);
   return {
     id: redactor.clean(id),
     source: cleanSource,

@@ -194,6 +194,53 @@ test('4: labels of flow count by ordinals, and an approval lets them pass', () =
   assert.deepEqual(sent({ ...given, flowApproved: true }), given.arguments);
 });
 
+test('4: many labels of flow for a wide object cost its members once', () => {
+  const given = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`m${index}`, 'x']));
+  const flow = Array.from({ length: 512 }, (_, index) => ({
+    path: `/arguments/${index}`,
+    level: 'restricted' as const,
+    categories: [],
+    source: 'a',
+  }));
+  const reads: string[] = [];
+  const counted = new Proxy(given, {
+    ownKeys: (target) => {
+      reads.push('names');
+      return Reflect.ownKeys(target);
+    },
+  });
+  assert.equal(Object.keys(run({ arguments: counted, flow }).outbound.arguments).length, 10_000 - 512);
+  assert.ok(reads.length < 10, String(reads.length));
+});
+
+test('context items: a label that flow raised is recorded as its work', () => {
+  const context = [
+    { id: 'a', source: 'crm', level: 'public' as const, content: 'x' },
+    { id: 'b', source: 'crm', level: 'internal' as const, content: 'x' },
+  ];
+  const flow = [0, 1].map((index) => ({
+    path: `/context/${index}`,
+    level: 'internal' as const,
+    categories: [],
+    source: 'derived',
+  }));
+  const { record } = run({ context, flow, needs: { context: ['crm'] } });
+  assert.deepEqual(
+    record.labels.map(({ by }) => by),
+    ['flow', 'stated'],
+  );
+});
+
+test('categories of the caller are without spans of any level, and bounded', () => {
+  const categories = ['ada@example.org', ...Array.from({ length: 63 }, (_, index) => `c${index}`)];
+  const context = [{ id: 'a', source: 'crm', categories, content: 'KEY 10.0.0.1' }];
+  const { record } = run({ context, needs: { context: ['crm'] }, sensitivity: 'restricted' });
+  assert.ok(!JSON.stringify(record).includes('ada@'));
+  const [item] = record.items;
+  assert.equal(item?.categories.length, 65);
+  assert.ok(item.categories.includes('several') && item.categories.includes('pii:ip'));
+});
+
 test('5: a span that is left after redaction denies', () => {
   const stubborn: Detecting = {
     ...pack,

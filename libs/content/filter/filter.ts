@@ -87,8 +87,12 @@ function denialOf(args: JsonObject, { taken }: Notes, { valid }: FilterRules): D
   const cause = taken.find(({ own }) => places.has(own)) ?? taken[0];
   if (cause === undefined) return { reason: 'filter_failed', evidence: {} };
   const { recorded: path, type } = cause;
-  return { reason: REASONS.get(type) ?? 'context_above_sensitivity', evidence: { path, type } };
+  return { reason: reasonOf(type), evidence: { path, type } };
 }
+
+/** The reason of a denial, by the type of the redaction. */
+export const reasonOf = (type: string | undefined): RefusalReason =>
+  REASONS.get(type ?? '') ?? 'context_above_sensitivity';
 
 /** By what was taken out. All others are spans, or labels above the sensitivity. */
 const REASONS: ReadonlyMap<string, RefusalReason> = new Map([

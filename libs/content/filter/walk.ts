@@ -1,7 +1,8 @@
 import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
 import { boundedPointer } from '../bounded-pointer.js';
-import type { DetectedSpan } from '../detect/spans.js';
-import { isAbove, type ContentLabel } from './label.js';
+import { redacted as withoutSpans, redactionOf, type DetectedSpan } from '../detect/spans.js';
+import { isAbove } from '../../vocabulary/levels.js';
+import type { ContentLabel } from './label.js';
 import type {
   Detecting,
   FilterRecord,
@@ -20,8 +21,6 @@ export class SpanSurvived extends Error {
 
 /** Of each list in an answer and in a record. Further entries are counted at the place above them all. */
 export const MAX_LISTED = 256;
-
-export const redactionOf = (type: string): string => `[redacted ${type}]`;
 
 const isSecret = (type: string): boolean => type.startsWith('secret:');
 
@@ -74,13 +73,12 @@ export class Redactor {
   name(name: string, accepts: ReadonlySet<string> = NONE): { clean: string; mustGo: string | undefined } | undefined {
     const spans = this.pack.detect(name, {});
     if (spans.length === 0) return undefined;
-    let clean = '';
-    let at = 0;
-    for (const { start, end, type } of spans) {
-      clean += name.slice(at, start) + redactionOf(type);
-      at = end;
-    }
-    return { clean: clean + name.slice(at), mustGo: spans.find((span) => this.mustGo(span, accepts))?.type };
+    return { clean: withoutSpans(name, spans), mustGo: spans.find((span) => this.mustGo(span, accepts))?.type };
+  }
+
+  /** Categories of a caller, which are recorded at any level: without any span. */
+  categories(names: readonly string[]): string[] {
+    return names.map((name) => cleanName(this.pack, name));
   }
 
   /** The text alone, for names that come along with content. */
@@ -94,6 +92,13 @@ export class Redactor {
     return !accepts.has(type) || isAbove(level, this.pack.levelOf(type) ?? 'public');
   }
 }
+
+/** Names that hold neither secrets nor personal data. */
+export const PLAIN_NAME = /^[A-Za-z_]{1,20}$/;
+
+/** A name with the spans of every level replaced: it is recorded. */
+export const cleanName = (pack: Detecting, name: string): string =>
+  PLAIN_NAME.test(name) ? name : withoutSpans(name, pack.detect(name));
 
 /** A place in the arguments, spelled for each reader. */
 export class ArgumentPlace {
