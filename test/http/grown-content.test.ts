@@ -111,7 +111,7 @@ test('manifests, reviews and drift of the largest size, all escapes', async () =
   const { manifest, source } = proposal();
   const { definition } = proposal();
   const egress = Array.from({ length: 256 }, () => long(512));
-  const needs = { arguments: Array.from({ length: 256 }, () => long(1024)) };
+  const needs = { context: Array.from({ length: 32 }, () => long(512)) };
   const operations = { ...manifest.operations, store: { effects: ['write'], needs } };
   const more = { manifest: { ...manifest, egress, operations }, source: { ...source, url: long(2048) } };
   const registered = registration(id, proposal('1.0.0', more));

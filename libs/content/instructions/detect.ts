@@ -46,10 +46,28 @@ export function instructionRules({ pack, card, weights, digest }: ReadPack): Ins
   return {
     digest: digestOf({ code: CODE_VERSION, pack: digest }),
     find: (text, context) => {
-      const { hits } = search(detector, text, context, 0);
+      const hits = partsOf(text).flatMap(({ at, part }) =>
+        search(detector, part, context, 0).hits.map((hit) => ({ ...hit, from: hit.from + at, to: hit.to + at })),
+      );
       return inOrder(hits).map(({ from, to, ...finding }) => ({ ...finding, span: [from, to] }));
     },
   };
+}
+
+/**
+ * A longer text is searched in windows that overlap: V8 keeps a place for each repetition of a pattern, and has room for
+ * some millions.
+ */
+const WINDOW = 1_048_576;
+const OVERLAP = 8192;
+
+function partsOf(text: string): readonly { readonly at: number; readonly part: string }[] {
+  if (text.length <= WINDOW) return [{ at: 0, part: text }];
+  const count = Math.ceil((text.length - OVERLAP) / (WINDOW - OVERLAP));
+  return Array.from({ length: count }, (_, index) => {
+    const at = index * (WINDOW - OVERLAP);
+    return { at, part: text.slice(at, at + WINDOW) };
+  });
 }
 
 /** Hits in order; those of one detector that overlap become one, of the higher severity. */
