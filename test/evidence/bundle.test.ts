@@ -44,7 +44,7 @@ test('a bundle is verified offline: signature, inclusion, completeness, content,
   for (const line of [
     /signed by key \w{8} of sallyport\/[0-9a-f-]{36}/,
     /is a key that was given with --key/,
-    /31 events are canonical, their ids fit, and each is in the log/,
+    /32 events are canonical, their ids fit, and each is in the log/,
     /nothing is left out of, or put into, the 5 streams of the trace/,
     /the content of 18 events is what they committed to/,
     /11 of 11 decisions come out the same again, from the bundle alone/,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { parseEvent } from '../../libs/event-log/event.js';
 import { newCapability, scopeOf } from '../support/actors.js';
-import { canonicalJson } from '../../libs/kernel/canonical-json.js';
+import { canonicalJson, type Json } from '../../libs/kernel/canonical-json.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { callBody, MEMORY_DEFINITION, openTask, readyWorld } from '../support/world.js';
 import { cooked, recipes } from './mutations.js';
@@ -55,7 +55,11 @@ async function judged(bytes: Buffer, headers: Readonly<Record<string, string>>, 
   if (decision === 'allow') {
     assert.equal(whyNotAllowed(bytes, task), undefined);
     // As JCS tells values apart: -0 is 0 there.
-    assert.equal(canonicalJson(outbound.arguments), canonicalJson(JSON.parse(bytes.toString()).arguments));
+    // The filter takes out members that the schema does not declare.
+    const { arguments: asked }: Answered = JSON.parse(bytes.toString());
+    for (const [name, sent] of Object.entries(outbound.arguments)) {
+      assert.equal(canonicalJson(sent as Json), canonicalJson(asked[name]));
+    }
     assert.deepEqual(outbound.context, []);
   }
   return reply.body;

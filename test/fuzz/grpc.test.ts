@@ -43,6 +43,7 @@ const overHttp = (route: string, ids: (path: string[]) => object) => async (): P
 const ofCall = (path: string[]): object => ({ callId: path[3] });
 const ofVersion = (path: string[]): object => ({ id: path[3], version: path[5] });
 const ofResponse = (path: string[]): object => ({ callId: path[3], taskId: path[4]?.split('=')[1] });
+const ofApproval = (path: string[]): object => ({ id: path[3]?.split('?')[0] });
 const ofTask = (path: string[]): object => ({ taskId: path[3] });
 
 const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answered> }>> = {
@@ -56,6 +57,7 @@ const CALLS: Readonly<Record<string, { type: string; make: () => Promise<Answere
     make: overHttp('GET /v1/calls/:callId/response', ofResponse),
   },
   'Decisions/RecordOutcome': { type: 'RecordOutcomeRequest', make: overHttp('POST /v1/calls/:callId/outcome', ofCall) },
+  'Approvals/Get': { type: 'GetApprovalRequest', make: overHttp('GET /v1/approvals/:id', ofApproval) },
   'Tasks/Open': { type: 'OpenTaskRequest', make: overHttp('POST /v1/tasks', () => ({})) },
   'Tasks/Get': { type: 'GetTaskRequest', make: overHttp('GET /v1/tasks/:taskId', ofTask) },
   'Directives/List': { type: 'ListDirectivesRequest', make: overHttp('GET /v1/directives', () => ({})) },
@@ -134,7 +136,10 @@ test('nothing is allowed but a call that is right, and what is right is still al
     const body = bodyIn(spoilt(message, spoiling).bytes) ?? Buffer.alloc(0);
     assert.equal(whyNotAllowed(body, task), undefined);
     const { arguments: asked }: Answered = JSON.parse(body.toString());
-    assert.equal(canonicalJson(JSON.parse(answer.outbound.arguments)), canonicalJson(asked));
+    // The filter takes out members that the schema does not declare.
+    for (const [name, sent] of Object.entries(JSON.parse(answer.outbound.arguments) as Answered)) {
+      assert.equal(canonicalJson(sent), canonicalJson(asked[name]));
+    }
     allowed.add(answer.call_id);
   });
   await fc.assert(property, fuzzing(FUZZ_RUNS * 15));

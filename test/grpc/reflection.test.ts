@@ -22,6 +22,7 @@ const SERVICES = [
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
+  'sallyport.v1.Approvals',
   'sallyport.v1.Decisions',
   'sallyport.v1.Directives',
   'sallyport.v1.Registry',

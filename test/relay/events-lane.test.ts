@@ -30,9 +30,9 @@ test('every event arrives in its order as a CloudEvent, the bookkeeping of relay
     headers: {
       'content-type': 'application/json',
       ce_specversion: '1.0',
-      ce_dataschema: `urn:sallyport:event:${event.type}.v1`,
+      ce_dataschema: `urn:sallyport:event:${event.type}.v2`,
       ce_id: event.id,
-      ce_type: `sallyport.${event.type}.v1`,
+      ce_type: `sallyport.${event.type}.v2`,
       ce_source: 'urn:test',
       ce_subject: event.stream,
       ce_time: event.time,
