@@ -106,8 +106,9 @@ test('patterns of real servers, amounts with cents and exclusive bounds of draft
     },
   });
   const invalid = async (args: object) => {
-    const { decision, checks } = await decide(service, task, { arguments: args });
-    return decision === 'allow' ? undefined : checks.at(-1).evidence.errors[0];
+    const { checks } = await decide(service, task, { arguments: args });
+    // The filter may still take out the address, which is above the sensitivity of the version.
+    return checks.find(({ check }: Answered) => check === 'arguments').evidence?.errors?.[0];
   };
   const amounts = Array.from({ length: 300 }, (_, index) => Number(`${index + 1}e-2`));
   for (const args of [
