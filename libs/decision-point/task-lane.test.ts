@@ -86,7 +86,7 @@ const poisoned = {
   handling: 'quote',
 } as unknown as ResponseValidated;
 
-/** What the next decision of a lane may rest on, apart from labels, which stay. */
+/** The facts that the next decision of a lane may rest on, apart from labels, which stay. */
 const known = ({ calls }: TaskLane) => ({
   approvals: structuredClone(calls.approvals),
   taintedAt: calls.taintedAt,
