@@ -1,16 +1,15 @@
 import { callsDecider } from '../calls/decider.js';
 import type { ReleaseAnswer } from '../contract/responses.js';
 import { callerPrecondition, type Caller } from '../control/caller.js';
-import { LogUnavailable, type Batch } from '../event-log/port.js';
+import type { Batch } from '../event-log/port.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
-import { err, ok, type Result } from '../kernel/result.js';
-import { inOneTurn } from '../kernel/synchronous.js';
+import { ok, type Result } from '../kernel/result.js';
 import { sealFact } from '../streams/facts.js';
+import { inOneTurn } from '../kernel/synchronous.js';
 import type { DecisionPoint } from './decision-point.js';
+import { inLane, type LaneStep } from './in-lane.js';
 import { planDelivery } from './response-delivery.js';
 import type { TaskLane } from './task-lane.js';
-
-const MAX_TRIES = 20;
 
 /** A reviewer or an operator lets the host of a call have its response. */
 export interface Release {
@@ -20,44 +19,34 @@ export interface Release {
   readonly caller: Caller;
 }
 
-type ReleaseStep =
-  | { readonly kind: 'again' }
-  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly durable: boolean }
-  | { readonly kind: 'confirm' }
-  | { readonly kind: 'append'; readonly batch: Batch };
+type ReleaseStep = { readonly kind: 'confirm' } | { readonly kind: 'append'; readonly batch: Batch };
 
 /**
  * Releases a held response. A second release changes nothing. The call must not be stopped, nor its task closed. Throws
  * `LogUnavailable`.
  */
-export async function releaseResponse(point: DecisionPoint, release: Release): Promise<Result<ReleaseAnswer, Refusal>> {
+export function releaseResponse(point: DecisionPoint, release: Release): Promise<Result<ReleaseAnswer, Refusal>> {
   const { callId, taskId } = release;
   const { lanes } = point;
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const lane = await lanes.get(taskId);
-    if (lane === undefined) return err(refusal('not_found', 'no such task'));
-    const step = inOneTurn(() => releaseStep(point, release, lane));
-    if (step.kind === 'again') continue;
-    if (step.kind === 'refuse') {
-      const refused = step.durable ? await lanes.refuseWhenDurable(lane, step.refusal) : err(step.refusal);
-      if (refused === 'again') continue;
-      return refused;
-    }
-    const position = await (step.kind === 'confirm' ? lanes.confirm(lane) : lanes.commit(lane, step.batch));
-    if (position === undefined) continue;
-    const released = lane.calls.calls.get(callId)?.released;
-    if (released === undefined) continue;
-    if (step.kind === 'append') released.position = position;
-    return ok({ callId, taskId, releasedBy: released.by, position: String(released.position ?? position) });
-  }
-  throw new LogUnavailable('the task is too busy to release a response');
+  return inLane(lanes, {
+    taskId,
+    purpose: 'release a response',
+    plan: (lane) => inOneTurn(() => releaseStep(point, release, lane)),
+    async perform(lane, step: ReleaseStep) {
+      const position = await (step.kind === 'confirm' ? lanes.confirm(lane) : lanes.commit(lane, step.batch));
+      const released = lane.calls.calls.get(callId)?.released;
+      if (position === undefined || released === undefined) return 'again';
+      if (step.kind === 'append') released.position = position;
+      return ok({ callId, taskId, releasedBy: released.by, position: String(released.position ?? position) });
+    },
+  });
 }
 
 function releaseStep(
   { view, time }: DecisionPoint,
   { callId, taskId, reason, caller }: Release,
   lane: TaskLane,
-): ReleaseStep {
+): LaneStep<ReleaseStep> {
   if (lane.givenUp) return { kind: 'again' };
   const precondition = callerPrecondition(view, caller);
   if (!precondition.ok) return { kind: 'refuse', refusal: precondition.error, durable: false };
