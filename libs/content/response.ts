@@ -10,9 +10,10 @@ import type { SchemaValidator } from './schema-validator.js';
 import type { CallContext } from './instructions/finding.js';
 import type { SearchEngines, SearchRules } from './search-rules.js';
 import { declaredNames, safePointer } from './safe-pointer.js';
-import { findingOf, higherOf, MAX_FINDINGS, searchParts } from './search.js';
+import { findingOf, MAX_FINDINGS, searchParts } from './search.js';
 import { refusing, type ContentLabel, type Envelope, type FindingKind, type NewFinding } from './shapes.js';
 import { tellingErrors } from './telling-errors.js';
+import { higher } from '../vocabulary/levels.js';
 import type { Handling } from '../vocabulary/quarantine.js';
 import type { Level, ResponseVerdict } from '../vocabulary/words.js';
 
@@ -126,7 +127,7 @@ function searched(input: ResponseInput, parts: readonly RawPart[], searching: Se
     findings: kept.map(findingOf),
     leftOut: found.hits.length === kept.length ? undefined : found.hits.length - kept.length,
     handling: isQuarantined ? handling : undefined,
-    label: { level: higherOf(found.level, level), categories: found.categories },
+    label: { level: higher(found.level ?? level, level), categories: found.categories },
     engines: { instructions: rules.instructions.digest, pack: rules.pack.digest },
   });
   if (isQuarantined && handling === 'refuse') return { verdict: 'rejected', ...told };

@@ -4,7 +4,8 @@ import type { CallContext } from './instructions/finding.js';
 import type { SearchRules } from './search-rules.js';
 import type { Finding, FindingKind, NewFinding } from './shapes.js';
 import { textsOf, type Piece, type SearchText, type TextPlace } from './texts.js';
-import { Level } from '../vocabulary/words.js';
+import { higher } from '../vocabulary/levels.js';
+import type { Level } from '../vocabulary/words.js';
 
 /** Findings that are recorded and answered of one response, the most severe ones. Further ones are counted. */
 export const MAX_FINDINGS = 64;
@@ -49,15 +50,10 @@ export function searchParts(
       const kind = type.startsWith('secret:') ? 'secret' : 'pii';
       hits.push(...placed(searched, [start, end], { detector: type, kind, severity: 'info' }));
       categories.add(type);
-      level = higherOf(level, detected);
+      level = level === undefined ? detected : higher(level, detected);
     }
   }
   return { hits: inOrder(withoutEchoes(hits)), level, categories: [...categories].sort().slice(0, MAX_CATEGORIES) };
-}
-
-/** The higher one of two levels. */
-export function higherOf(one: Level | undefined, other: Level): Level {
-  return one !== undefined && Level.options.indexOf(one) >= Level.options.indexOf(other) ? one : other;
 }
 
 /** A finding of a text that is put together belongs to each place that it touches. */

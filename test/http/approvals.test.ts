@@ -331,7 +331,7 @@ test('the host of the task waits for the decision, and another host sees nothing
   assert.equal((await waiting).body.state, 'granted');
 });
 
-test('an auditor is told which approval a call rested on, and the replay is identical', async () => {
+test('the evidence of a call names the approval that it used, and the replay is identical', async () => {
   const task = await guarded('other');
   await taint(service, task);
   const { approval } = await decide(service, task, store);

@@ -105,7 +105,7 @@ test('1: `properties: {}` declares nothing, an open schema everything, `addition
   });
 });
 
-test('2: what the manifest does not need is taken out; what is too long is refused', () => {
+test('2: the filter takes out arguments that the manifest does not need, and refuses one that is too long', () => {
   const needs = { arguments: [{ path: '/to' }, { path: '/list/*/name' }, { path: '/body', maxLength: 4 }] };
   const given = { to: 'x', list: [{ name: 'n', age: 3 }], body: 'too long', cc: 'y' };
   const { outbound } = run({ arguments: given, needs });

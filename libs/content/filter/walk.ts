@@ -1,6 +1,6 @@
 import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
 import { boundedPointer } from '../bounded-pointer.js';
-import { redacted as withoutSpans, redactionOf, type DetectedSpan } from '../detect/spans.js';
+import { redacted as withoutSpans, type DetectedSpan } from '../detect/spans.js';
 import { isAbove } from '../../vocabulary/levels.js';
 import type { ContentLabel } from './label.js';
 import type {
@@ -46,19 +46,11 @@ export class Redactor {
     if (spans.length === 0) return undefined;
     const counts = new Map<string, number>();
     const kept: DetectedSpan[] = [];
-    let rest = '';
-    let at = 0;
-    for (const span of spans) {
-      if (!this.mustGo(span, accepts)) {
-        kept.push(span);
-        continue;
-      }
-      rest += text.slice(at, span.start) + redactionOf(span.type);
-      at = span.end;
-      counts.set(span.type, (counts.get(span.type) ?? 0) + 1);
-    }
-    if (counts.size === 0) return { text, counts, kept };
-    const redacted = rest + text.slice(at);
+    const gone: DetectedSpan[] = [];
+    for (const span of spans) (this.mustGo(span, accepts) ? gone : kept).push(span);
+    if (gone.length === 0) return { text, counts, kept };
+    for (const { type } of gone) counts.set(type, (counts.get(type) ?? 0) + 1);
+    const redacted = withoutSpans(text, gone);
     const left = this.pack.detect(redacted, { field });
     if (left.some((span) => this.mustGo(span, accepts))) throw new SpanSurvived();
     return { text: redacted, counts, kept };
