@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { stripInvisible } from '../../libs/content/invisible.js';
+import { stripInvisible } from '../../libs/content/envelope/invisible.js';
 import { agentText } from './agent-text.js';
 import { printable } from './print.js';
 import { test } from '../../test/support/testing.js';

@@ -1,4 +1,4 @@
-import { neutraliseMarkers } from '../../libs/content/markers.js';
+import { neutraliseMarkers } from '../../libs/content/envelope/markers.js';
 import { isJsonObject, type Json, type JsonObject } from '../../libs/kernel/canonical-json.js';
 import { pointerTo } from '../../libs/kernel/pointer.js';
 import { dig, list, printable, visible } from './print.js';

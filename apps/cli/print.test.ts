@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { quoteText } from '../../libs/content/invisible.js';
+import { quoteText } from '../../libs/content/envelope/invisible.js';
 import { at, dig, jsonText, list, printable, table } from './print.js';
 import { test } from '../../test/support/testing.js';
 

@@ -1,4 +1,4 @@
-import { neutraliseMarkers } from '../../libs/content/markers.js';
+import { neutraliseMarkers } from '../../libs/content/envelope/markers.js';
 import type { Json } from '../../libs/kernel/canonical-json.js';
 import { UNSEEN_MEMBERS } from '../../libs/vocabulary/lookalikes.js';
 

@@ -4,7 +4,7 @@ import type { VersionState } from '../capability/state.js';
 import { declaredBy, WHOLE, type DeclaredPlace } from '../content/filter/declared.js';
 import { matchedSource, neededBy, type NeededPlace } from '../content/filter/needed.js';
 import type { FilteredContent } from '../content/filter/shapes.js';
-import { readSchema } from '../content/schema-vetting.js';
+import { readSchema } from '../content/schema/schema-vetting.js';
 import type { Exposure, ExposureQuery, SeenContent } from '../contract/exposure.js';
 import type { DecisionEngines } from '../decision-point/engines.js';
 import type { LogReading } from '../event-log/port.js';

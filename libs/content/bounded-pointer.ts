@@ -1,5 +1,5 @@
 import type { JsonPointer } from '../kernel/pointer.js';
-import { stripInvisible } from './invisible.js';
+import { stripInvisible } from './envelope/invisible.js';
 
 const MAX_POINTER_LENGTH = 256;
 

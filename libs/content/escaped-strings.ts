@@ -1,4 +1,4 @@
-import type { Span } from './edited-text.js';
+import type { Span } from './envelope/edited-text.js';
 
 /** A string literal of JSON in a text, read, and the span of the outermost literal around it. */
 export interface EscapedString {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Json, JsonObject } from '../kernel/canonical-json.js';
 import { digestOf } from '../kernel/digest.js';
 import { validateResponse, type ResponseInput } from './response.js';
-import { createSchemaValidator } from './schema-validator.js';
+import { createSchemaValidator } from './schema/schema-validator.js';
 import { describe, test } from '../../test/support/testing.js';
 
 const base = {

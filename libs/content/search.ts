@@ -1,5 +1,5 @@
-import type { Span } from './edited-text.js';
-import type { RawPart } from './parts.js';
+import type { Span } from './envelope/edited-text.js';
+import type { RawPart } from './envelope/parts.js';
 import type { CallContext } from './instructions/finding.js';
 import type { SearchRules } from './search-rules.js';
 import type { Finding, FindingKind, NewFinding } from './shapes.js';

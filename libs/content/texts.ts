@@ -1,7 +1,7 @@
 import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import type { Span } from './edited-text.js';
-import type { RawPart } from './parts.js';
+import type { Span } from './envelope/edited-text.js';
+import type { RawPart } from './envelope/parts.js';
 import { escapedStrings } from './escaped-strings.js';
 
 /** The place of a text in a response. */

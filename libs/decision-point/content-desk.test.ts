@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import * as fc from 'fast-check';
-import { createSchemaValidator } from '../content/schema-validator.js';
+import { createSchemaValidator } from '../content/schema/schema-validator.js';
 import { LogUnavailable } from '../event-log/port.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { digestOf } from '../kernel/digest.js';

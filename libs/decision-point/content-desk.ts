@@ -5,7 +5,7 @@ import type { ResponseRequest } from '../calls/requests.js';
 import type { PreparedProposal } from '../capability/proposal.js';
 import { failed } from '../content/filter/filter.js';
 import type { FilterResult } from '../content/filter/shapes.js';
-import type { SchemaValidator } from '../content/schema-validator.js';
+import type { SchemaValidator } from '../content/schema/schema-validator.js';
 import { warmRules } from '../content/search-rules.js';
 import { LogUnavailable } from '../event-log/port.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';

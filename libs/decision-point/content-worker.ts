@@ -1,4 +1,4 @@
-import { createSchemaValidator } from '../content/schema-validator.js';
+import { createSchemaValidator } from '../content/schema/schema-validator.js';
 import { serveJobs } from '../offload/serve-jobs.js';
 import {
   earlierPrints,

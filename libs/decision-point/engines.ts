@@ -3,7 +3,7 @@ import type { Digest } from '../kernel/digest.js';
 import { CURRENT_PACK, packOf, type Pack } from '../content/detect/packs.js';
 import { failed } from '../content/filter/filter.js';
 import type { FilterResult } from '../content/filter/shapes.js';
-import { createSchemaValidator, type SchemaValidator } from '../content/schema-validator.js';
+import { createSchemaValidator, type SchemaValidator } from '../content/schema/schema-validator.js';
 import type { CallDecided } from '../calls/events.js';
 import type { Call } from '../decision/call.js';
 import type { Decide } from '../decision/decide.js';

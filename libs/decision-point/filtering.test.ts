@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { test } from '../../test/support/testing.js';
 import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
-import { createSchemaValidator } from '../content/schema-validator.js';
+import { createSchemaValidator } from '../content/schema/schema-validator.js';
 import type { Engines, FilterQuestion } from '../decision/snapshot.js';
 import type { JsonObject } from '../kernel/canonical-json.js';
 import { digestOf } from '../kernel/digest.js';

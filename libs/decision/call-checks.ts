@@ -1,5 +1,5 @@
 import { isUnenforced, schemaException } from '../capability/exceptions.js';
-import { tellingErrors } from '../content/telling-errors.js';
+import { tellingErrors } from '../content/schema/telling-errors.js';
 import { reasonOf } from '../content/filter/filter.js';
 import type { Denial, FilterResult } from '../content/filter/shapes.js';
 import { defined } from '../kernel/defined.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isUtf8 } from 'node:buffer';
 import * as fc from 'fast-check';
-import { whyUnvettable } from '../../libs/content/schema-vetting.js';
+import { whyUnvettable } from '../../libs/content/schema/schema-vetting.js';
 import type { Json } from '../../libs/kernel/canonical-json.js';
 import { parseStrictJson } from '../../libs/kernel/strict-json.js';
 import { scopeOf, unique } from '../support/actors.js';

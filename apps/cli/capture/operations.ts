@@ -1,6 +1,6 @@
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { MAX_OPERATIONS } from '../../../libs/capability/manifest.js';
-import { vetSchema } from '../../../libs/content/schema-vetting.js';
+import { vetSchema } from '../../../libs/content/schema/schema-vetting.js';
 import type { Effect } from '../../../libs/vocabulary/words.js';
 import type { ServerDefinition } from '../../../libs/mcp/definition.js';
 

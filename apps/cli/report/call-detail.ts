@@ -1,4 +1,4 @@
-import { neutraliseMarkers } from '../../../libs/content/markers.js';
+import { neutraliseMarkers } from '../../../libs/content/envelope/markers.js';
 import { isJsonObject, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { at, dig, list } from '../print.js';
 import { callBlocks, evidenceText, titleOf } from './call-report.js';

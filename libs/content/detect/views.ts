@@ -1,4 +1,4 @@
-import { folded } from '../look-alikes.js';
+import { folded } from '../envelope/look-alikes.js';
 import { REDACTION } from './spans.js';
 
 /** A text as it is searched, and the place in the original text of each of its characters. */

@@ -1,6 +1,6 @@
 import { ownValue } from '../../kernel/canonical-json.js';
-import type { SchemaNode } from '../schema-references.js';
-import type { VettedSchema } from '../schema-vetting.js';
+import type { SchemaNode } from '../schema/schema-references.js';
+import type { VettedSchema } from '../schema/schema-vetting.js';
 
 /**
  * The members and items that an input schema names at each place of a value.

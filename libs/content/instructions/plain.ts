@@ -1,4 +1,4 @@
-import { asciiLookAlike } from '../look-alikes.js';
+import { asciiLookAlike } from '../envelope/look-alikes.js';
 import { UNSEEN_MEMBERS } from '../../vocabulary/lookalikes.js';
 import { escapeAt } from './escapes.js';
 

@@ -1,4 +1,4 @@
-import { markerPlaces } from '../markers.js';
+import { markerPlaces } from '../envelope/markers.js';
 import type { Hit, Searched } from './hit.js';
 import type { Language } from './sentences.js';
 import { wordsOf } from './tokens.js';

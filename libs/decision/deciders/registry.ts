@@ -1,4 +1,4 @@
-import type { Multiples } from '../../content/schema-compiler.js';
+import type { Multiples } from '../../content/schema/schema-compiler.js';
 import type { Nulls } from '../../policy/cedar.js';
 import { decide, type Decide } from '../decide.js';
 import { decideByV1 } from './v1.js';

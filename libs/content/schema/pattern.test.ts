@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { z } from 'zod';
 import { readPattern, type Pattern } from './pattern.js';
-import { describe, test } from '../../test/support/testing.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 function compiled(source: string): Pattern {
   const read = readPattern(source);

@@ -1,7 +1,7 @@
-import { isJsonObject, type Json } from '../kernel/canonical-json.js';
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { err, ok, type Result } from '../kernel/result.js';
-import { UNSEEN_MEMBERS } from '../vocabulary/lookalikes.js';
+import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { err, ok, type Result } from '../../kernel/result.js';
+import { UNSEEN_MEMBERS } from '../../vocabulary/lookalikes.js';
 import type { Edit } from './edited-text.js';
 import { neutraliseMarkers } from './markers.js';
 

@@ -1,5 +1,5 @@
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { boundedPointer } from './bounded-pointer.js';
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { boundedPointer } from '../bounded-pointer.js';
 
 /** An error of a value: where, by which keyword, and which member is missing there or is not allowed. */
 export interface PlacedError {

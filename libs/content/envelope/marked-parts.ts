@@ -1,12 +1,12 @@
-import { ok, err, type Result } from '../kernel/result.js';
-import { defined } from '../kernel/defined.js';
-import { boundedPointer } from './bounded-pointer.js';
+import { ok, err, type Result } from '../../kernel/result.js';
+import { defined } from '../../kernel/defined.js';
+import { boundedPointer } from '../bounded-pointer.js';
 import { quoteMarked } from './data-marks.js';
 import { EditedText, type Span } from './edited-text.js';
 import { mapStrings, quoteText, type DeepFault } from './invisible.js';
 import type { RawPart } from './parts.js';
-import type { Hit } from './search.js';
-import type { Flag, Part } from './shapes.js';
+import type { Hit } from '../search.js';
+import type { Flag, Part } from '../shapes.js';
 
 /** The hits to mark: see `Marking`. */
 interface Marked {

@@ -1,11 +1,11 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { LRUCache } from 'lru-cache';
-import type { Json } from '../kernel/canonical-json.js';
-import { defined } from '../kernel/defined.js';
-import { digestOf, type Digest } from '../kernel/digest.js';
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { err, ok, type Result } from '../kernel/result.js';
-import { boundedPointer } from './bounded-pointer.js';
+import type { Json } from '../../kernel/canonical-json.js';
+import { defined } from '../../kernel/defined.js';
+import { digestOf, type Digest } from '../../kernel/digest.js';
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { err, ok, type Result } from '../../kernel/result.js';
+import { boundedPointer } from '../bounded-pointer.js';
 import { compilerFor, type Multiples, type Steps } from './schema-compiler.js';
 import { planSchema, UNEVALUATED_KEYWORD } from './schema-plan.js';
 import { readSchema } from './schema-vetting.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { isMultipleOf } from './decimal.js';
-import { test } from '../../test/support/testing.js';
+import { test } from '../../../test/support/testing.js';
 
 test('each of the 300 amounts from 0.01 to 3.00 is a multiple of 0.01', () => {
   for (let cents = 1; cents <= 300; cents += 1) assert.ok(isMultipleOf(Number(`${cents}e-2`), 0.01), String(cents));

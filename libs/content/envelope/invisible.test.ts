@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Json } from '../kernel/canonical-json.js';
+import type { Json } from '../../kernel/canonical-json.js';
 import { quoteDeep, quoteText, stripInvisible, stripInvisibleDeep } from './invisible.js';
 import { neutraliseMarkers } from './markers.js';
-import { describe, test } from '../../test/support/testing.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 200 });
 const tag = (text: string): string =>

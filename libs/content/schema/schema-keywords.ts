@@ -1,4 +1,4 @@
-import { isJsonObject, type Json } from '../kernel/canonical-json.js';
+import { isJsonObject, type Json } from '../../kernel/canonical-json.js';
 
 /**
  * The keywords of JSON Schema drafts 04, 06, 07, 2019-09 and 2020-12 that decide whether a value is valid. All other

@@ -1,9 +1,9 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
-import { defined } from '../kernel/defined.js';
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { err, ok, type Result } from '../kernel/result.js';
-import { depthOf } from '../kernel/strict-json.js';
-import { boundedPointer } from './bounded-pointer.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../kernel/canonical-json.js';
+import { defined } from '../../kernel/defined.js';
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { err, ok, type Result } from '../../kernel/result.js';
+import { depthOf } from '../../kernel/strict-json.js';
+import { boundedPointer } from '../bounded-pointer.js';
 import { readPattern, type Pattern } from './pattern.js';
 import { APPLICATORS, ASSERTIONS, DYNAMIC_KEYWORDS, EXCLUSIVE_BOUNDS } from './schema-keywords.js';
 import { isDraft04, isKnownDialect, isNameList } from './schema-keywords.js';

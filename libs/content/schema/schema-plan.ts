@@ -1,5 +1,5 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
-import type { JsonPointer } from '../kernel/pointer.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../kernel/canonical-json.js';
+import type { JsonPointer } from '../../kernel/pointer.js';
 import { ASSERTIONS, EXCLUSIVE_BOUNDS, isNameList } from './schema-keywords.js';
 import type { SchemaNode } from './schema-references.js';
 import type { VettedSchema } from './schema-vetting.js';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Json } from '../kernel/canonical-json.js';
-import { digestOf } from '../kernel/digest.js';
+import type { Json } from '../../kernel/canonical-json.js';
+import { digestOf } from '../../kernel/digest.js';
 import { createSchemaValidator, type SchemaError } from './schema-validator.js';
 import { tellingErrors } from './telling-errors.js';
-import { describe, test } from '../../test/support/testing.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 const parse = (text: string): Json => JSON.parse(text) as Json;
 

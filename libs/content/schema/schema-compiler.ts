@@ -1,5 +1,5 @@
 import { _, Ajv2020, type KeywordCxt } from 'ajv/dist/2020.js';
-import { canonicalJson, type Json } from '../kernel/canonical-json.js';
+import { canonicalJson, type Json } from '../../kernel/canonical-json.js';
 import { isMultipleOf } from './decimal.js';
 import { patternSteps, readPattern, type Pattern } from './pattern.js';
 import { PROTO_NAME, PROTO_PATTERN, STEP_KEYWORD, UNEVALUATED_KEYWORD } from './schema-plan.js';

@@ -1,7 +1,7 @@
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
-import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
-import { labelOf, liftBytes } from './bytes.js';
-import type { Part } from './shapes.js';
+import { isJsonObject, ownValue, type Json, type JsonObject } from '../../kernel/canonical-json.js';
+import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
+import { labelOf, liftBytes } from '../bytes.js';
+import type { Part } from '../shapes.js';
 
 /** The answer of a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
 export interface Response {

@@ -1,15 +1,15 @@
-import { canonicalJson } from '../kernel/canonical-json.js';
-import { digestOfBytes } from '../kernel/digest.js';
-import { defined } from '../kernel/defined.js';
-import type { JsonPointer } from '../kernel/pointer.js';
-import { err, ok, type Result } from '../kernel/result.js';
-import { boundedPointer } from './bounded-pointer.js';
+import { canonicalJson } from '../../kernel/canonical-json.js';
+import { digestOfBytes } from '../../kernel/digest.js';
+import { defined } from '../../kernel/defined.js';
+import type { JsonPointer } from '../../kernel/pointer.js';
+import { err, ok, type Result } from '../../kernel/result.js';
+import { boundedPointer } from '../bounded-pointer.js';
 import { markerOf } from './data-marks.js';
 import { quoteDeep, quoteText, type DeepFault } from './invisible.js';
 import { markedParts } from './marked-parts.js';
 import type { RawPart, Response } from './parts.js';
-import type { Hit } from './search.js';
-import { refusing, type ContentSource, type Envelope, type NewFinding, type Part } from './shapes.js';
+import type { Hit } from '../search.js';
+import { refusing, type ContentSource, type Envelope, type NewFinding, type Part } from '../shapes.js';
 
 const BOUNDARY = /^[0-9a-f]{32}$/;
 const MAX_SEEDS = 4;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import { canonicalJson, type Json, type JsonObject } from '../kernel/canonical-json.js';
-import { digestOf, digestOfBytes } from '../kernel/digest.js';
+import { canonicalJson, type Json, type JsonObject } from '../../kernel/canonical-json.js';
+import { digestOf, digestOfBytes } from '../../kernel/digest.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope.js';
 import { partsOf as rawPartsOf } from './parts.js';
-import { Envelope, type ContentSource, type Part } from './shapes.js';
-import { describe, test } from '../../test/support/testing.js';
+import { Envelope, type ContentSource, type Part } from '../shapes.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 const source: ContentSource = {
   capability: 'memory',

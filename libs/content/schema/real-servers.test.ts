@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import type { Json, JsonObject } from '../kernel/canonical-json.js';
-import { digestOf } from '../kernel/digest.js';
-import { validateResponse } from './response.js';
+import type { Json, JsonObject } from '../../kernel/canonical-json.js';
+import { digestOf } from '../../kernel/digest.js';
+import { validateResponse } from '../response.js';
 import { createSchemaValidator } from './schema-validator.js';
 import { vetSchema } from './schema-vetting.js';
-import { after, before, describe, test } from '../../test/support/testing.js';
+import { after, before, describe, test } from '../../../test/support/testing.js';
 
 const resolve = createRequire(import.meta.url).resolve;
 const entryOf = (name: string): string => resolve(`@modelcontextprotocol/${name}/dist/index.js`);

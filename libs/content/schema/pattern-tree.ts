@@ -1,6 +1,6 @@
 import { RegExpParser, type AST } from '@eslint-community/regexpp';
-import { err, ok, type Result } from '../kernel/result.js';
-import { propertyMembers } from './unicode-names.js';
+import { err, ok, type Result } from '../../kernel/result.js';
+import { propertyMembers } from '../envelope/unicode-names.js';
 
 /** A regular expression of ECMA-262 without capture groups: what is left decides only whether a text matches. */
 export type PatternNode =

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Json, JsonObject } from '../kernel/canonical-json.js';
-import { digestOf, digestOfBytes } from '../kernel/digest.js';
+import type { Json, JsonObject } from '../../kernel/canonical-json.js';
+import { digestOf, digestOfBytes } from '../../kernel/digest.js';
 import { markerOf, quoteMarked } from './data-marks.js';
-import { escapedStrings } from './escaped-strings.js';
+import { escapedStrings } from '../escaped-strings.js';
 import { mapStrings, quoteText } from './invisible.js';
 import { partsOf } from './parts.js';
-import { validateResponse, type ResponseInput, type ValidatedResponse } from './response.js';
-import { createSchemaValidator } from './schema-validator.js';
-import type { SearchRules } from './search-rules.js';
-import { MAX_FINDINGS } from './search.js';
-import { textsOf } from './texts.js';
-import { describe, test } from '../../test/support/testing.js';
+import { validateResponse, type ResponseInput, type ValidatedResponse } from '../response.js';
+import { createSchemaValidator } from '../schema/schema-validator.js';
+import type { SearchRules } from '../search-rules.js';
+import { MAX_FINDINGS } from '../search.js';
+import { textsOf } from '../texts.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 /** Spans of raw texts, in the texts that are delivered; and the search with rules of its own. */
 

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js';
-import { err, ok, type Result } from '../kernel/result.js';
+import { err, ok, type Result } from '../../kernel/result.js';
 import { re2Of, total } from './pattern-program.js';
 import { conditionOf, conditionSize, type Condition } from './pattern-rewrite.js';
 import { parsePattern } from './pattern-tree.js';

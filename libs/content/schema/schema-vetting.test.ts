@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
-import type { Json } from '../kernel/canonical-json.js';
+import type { Json } from '../../kernel/canonical-json.js';
 import { vetSchema } from './schema-vetting.js';
-import { describe, test } from '../../test/support/testing.js';
+import { describe, test } from '../../../test/support/testing.js';
 
 const parse = (text: string): Json => JSON.parse(text) as Json;
 const many = (count: number, make: (index: number) => [string, Json]): Json =>

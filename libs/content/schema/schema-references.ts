@@ -1,5 +1,5 @@
-import { ownValue, type JsonObject } from '../kernel/canonical-json.js';
-import type { JsonPointer } from '../kernel/pointer.js';
+import { ownValue, type JsonObject } from '../../kernel/canonical-json.js';
+import type { JsonPointer } from '../../kernel/pointer.js';
 import type { Applicator } from './schema-keywords.js';
 
 const MAX_EXPANSION = 10_000;
