@@ -1,9 +1,8 @@
 import { approvalStatus, type Approval } from '../calls/approvals.js';
 import type { ApprovalQuery, ApprovalView } from '../contract/approvals.js';
 import type { DamagedEvent } from '../contract/evidence.js';
-import type { NoContent } from '../contract/tasks.js';
+import type { DecisionEngines } from '../decision-point/engines.js';
 import { DamagedEvidence, type LogReading, type RecordedEvent } from '../event-log/port.js';
-import { isJsonObject, type JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
@@ -11,22 +10,37 @@ import { toMs, type Instant } from '../kernel/time.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
-import { Contents } from './contents.js';
+import { taskStatus } from '../task/decider.js';
+import { AskedContents, type AskedContent } from './asked-contents.js';
 import { cursorOf, placeIn } from './cursor.js';
+import type { DirectiveHistory } from './directive-history.js';
 import { eventsAt } from './events-at.js';
+import { History } from './history.js';
 import type { ApprovalReference } from './index/messages.js';
 import type { IndexReading } from './index/reading.js';
 import { isWhole, readOnce } from './soundness.js';
 import { damagedEvent } from './stored-event.js';
+import { taskStateOf } from './traced-tasks.js';
 import { recordedUser, rememberedUsers, resolvedUser, type Users } from './users.js';
 
 /** An approval, or its place if the log cannot show it. */
 export type ListedApproval = ApprovalView | DamagedEvent;
 
-/** Conditions on approvals, and whether their arguments are shown. */
+/** Conditions on approvals, and whether the content of their calls is shown. */
 export interface ApprovalsAsked extends ApprovalQuery {
   readonly id?: string | undefined;
-  readonly shows: 'arguments' | 'facts';
+  readonly shows: 'content' | 'facts';
+}
+
+/** Characters of the JSON of one page with content. A page has one approval at least. */
+const MAX_CHARS = 16_777_216;
+
+/** The readers of one request. */
+interface Sources {
+  readonly contents: AskedContents | undefined;
+  readonly history: History;
+  readonly users: Users;
+  readonly now: Instant;
 }
 
 /** Finds approvals of any task. */
@@ -35,6 +49,9 @@ export class ApprovalAudit {
     private readonly log: LogReading,
     private readonly index: IndexReading,
     private readonly keys: KeyReading,
+    private readonly engines: DecisionEngines,
+    private readonly directives: DirectiveHistory,
+    private readonly maxChars = MAX_CHARS,
   ) {}
 
   /**
@@ -50,16 +67,25 @@ export class ApprovalAudit {
     const before = placeIn(cursor);
     if (!before.ok) return err(before.error);
     const { approvals, next } = await this.index.approvals({ ...query, atMs: toMs(now) }, limit, before.value);
-    const contents = shows === 'arguments' ? new Contents(this.log, this.keys) : undefined;
-    const users = rememberedUsers(this.keys);
+    const { log, keys, engines } = this;
+    const history = new History(log, this.directives);
+    const contents = shows === 'content' ? new AskedContents({ log, keys, engines, history }) : undefined;
+    const sources = { contents, history, users: rememberedUsers(keys), now };
     const items: ListedApproval[] = [];
-    for (const reference of approvals) items.push(await this.itemOf(reference, { contents, users, now }));
+    let [chars, end] = [0, before.value];
+    for (const reference of approvals) {
+      const item = await this.itemOf(reference, sources);
+      if (contents !== undefined) chars += JSON.stringify(item).length;
+      if (chars > this.maxChars && items.length > 0) return ok(defined({ items, next: end && cursorOf(end) }));
+      items.push(item);
+      end = reference.place;
+    }
     return ok({ items, ...(next && { next: cursorOf(next) }) });
   }
 
   private async itemOf(
     { taskId, requested, decided, used }: ApprovalReference,
-    { contents, users, now }: { readonly contents: Contents | undefined; readonly users: Users; readonly now: Instant },
+    { contents, history, users, now }: Sources,
   ): Promise<ListedApproval> {
     const stream = families.calls.stream(taskId);
     const revisions = [requested, requested + 1, ...(decided === undefined ? [] : [decided])];
@@ -68,10 +94,10 @@ export class ApprovalAudit {
       revisions.map((revision) => ({ stream, revision })),
     );
     const at = (revision: number) => presentIn(found, stream, revision);
-    const [asked, opened] = [at(requested), (await this.log.read(families.task.stream(taskId), 0, 1))[0]];
-    const task = opened && read(opened);
+    const asked = at(requested);
+    const task = taskStateOf(await history.events(families.task.stream(taskId)));
     const request = read(asked);
-    if (request?.type !== 'ApprovalRequested' || task?.type !== 'TaskOpened') return damagedEvent(asked);
+    if (request?.type !== 'ApprovalRequested' || task === undefined) return damagedEvent(asked);
     const verdict = decided === undefined ? undefined : read(at(decided));
     const approval: Approval = defined({
       requested: request.data,
@@ -80,24 +106,26 @@ export class ApprovalAudit {
         verdict?.type === 'ApprovalDecided' ? { data: verdict.data, by: verdict.actor, at: verdict.time } : undefined,
       use: used ? { callId: request.data.callId, until: request.time } : undefined,
     });
-    const user = await resolvedUser(users, recordedUser(task.data));
-    const shown = contents && (await argumentsOf(contents, at(requested + 1), taskId));
+    const content = await contents?.of(at(requested + 1), taskId);
+    const user = await resolvedUser(users, recordedUser(task));
+    const { agent, host, traceId } = task;
     return viewOf(approval, {
       now,
-      arguments: shown,
-      agent: task.data.agent,
-      host: task.data.host,
+      agent,
+      host,
       user: user.id,
-      traceId: task.traceId ?? '',
+      traceId,
+      taskStatus: taskStatus(task, now),
+      ...content,
     });
   }
 }
 
-type OfTask = Pick<ApprovalView, 'host' | 'agent' | 'user' | 'traceId'>;
+type OfTask = Pick<ApprovalView, 'host' | 'agent' | 'user' | 'traceId' | 'taskStatus'>;
 
 function viewOf(
   approval: Approval,
-  { now, ...task }: OfTask & { readonly now: Instant; readonly arguments: JsonObject | NoContent | undefined },
+  { now, ...more }: OfTask & Partial<AskedContent> & { readonly now: Instant },
 ): ApprovalView {
   const { requested, requestedAt, decided } = approval;
   const { approvalId: id, taskId, callId, capability, version, operation, effects, grade: by, why, rule } = requested;
@@ -105,7 +133,7 @@ function viewOf(
     id,
     taskId,
     callId,
-    ...task,
+    ...more,
     capability,
     version,
     operation,
@@ -120,16 +148,6 @@ function viewOf(
     decidedAt: decided?.at,
     reason: decided?.data.reason,
   });
-}
-
-/** The record of the deny has what would have been sent. */
-async function argumentsOf(contents: Contents, denied: RecordedEvent, taskId: string): Promise<JsonObject | NoContent> {
-  const event = read(denied);
-  if (event?.type !== 'CallDecided') return 'damaged';
-  const content = await contents.of(denied, taskId, event.data.commitments);
-  if (typeof content === 'string') return content;
-  const { arguments: shown } = content.parts;
-  return isJsonObject(shown) ? shown : 'damaged';
 }
 
 /** An event as its family reads it; undefined if it is damaged. */

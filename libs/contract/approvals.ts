@@ -1,12 +1,27 @@
 import { z } from 'zod';
+import { ContextItem } from '../calls/requests.js';
+import { TaskStatus } from '../task/decider.js';
 import { FreeObject, InstantText, NameId, Reason, Uuid } from '../vocabulary/ids.js';
-import { ApprovalCause, ApprovalGrade, ApprovalStatus, ApprovalVerdict, Effect } from '../vocabulary/words.js';
+import {
+  ApprovalCause,
+  ApprovalGrade,
+  ApprovalStatus,
+  ApprovalVerdict,
+  Effect,
+  ReasonCode,
+} from '../vocabulary/words.js';
 import { AUDIT_PAGE } from './audit.js';
+import { Outbound } from './calls.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
 import { pageOf, Position, WaitMs } from './shapes.js';
 import { NoContent } from './tasks.js';
+
+const HeldBack = Outbound.pick({ redactions: true, refusals: true }).extend({
+  denied: ReasonCode.optional().describe('The filter would deny the call, with this reason.'),
+});
+export type HeldBack = Shape<typeof HeldBack>;
 
 export const ApprovalView = named(
   'Approval',
@@ -28,7 +43,16 @@ export const ApprovalView = named(
     arguments: z
       .union([FreeObject, NoContent])
       .optional()
-      .describe('The arguments as they would be sent, for an approver alone. If they are gone, the reason.'),
+      .describe('The arguments of the request, for an approver alone. If they are gone, the reason.'),
+    context: z
+      .union([z.array(ContextItem), NoContent])
+      .optional()
+      .describe('The context items of the request, for an approver alone.'),
+    outbound: z
+      .union([HeldBack, NoContent])
+      .optional()
+      .describe('The work of the filter on this request, for an approver alone: what would not be sent.'),
+    taskStatus: TaskStatus.describe('Of the task. A call of a task that has ended is not made, granted or not.'),
     requestedAt: InstantText,
     expiresAt: InstantText,
     state: ApprovalStatus,
@@ -53,7 +77,9 @@ export const listApprovals = operation({
   id: 'listApprovals',
   tag: 'approvals',
   summary: 'List approvals',
-  description: 'The newest first. Only an approver sees the arguments.',
+  description:
+    'The newest first. Only an approver sees the content of the call. A page ends before it is too large, so it may hold ' +
+    'fewer than `limit`.',
   method: 'GET',
   path: '/v1/approvals',
   roles: ['approver', 'auditor'],
@@ -67,7 +93,7 @@ export const getApproval = operation({
   id: 'getApproval',
   tag: 'approvals',
   summary: 'Get an approval, or wait for its decision',
-  description: 'A host sees the approvals of its own tasks, without arguments. Another host gets `not_found`.',
+  description: 'A host sees the approvals of its own tasks, without content. Another host gets `not_found`.',
   method: 'GET',
   path: '/v1/approvals/{id}',
   rpc: 'Approvals/Get',

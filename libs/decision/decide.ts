@@ -92,6 +92,10 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
   };
 }
 
+/** The answer of the check `context` alone, for a call that an earlier check denied. */
+export const contextAlone = (snapshot: Snapshot, call: Call, engines: Engines): CheckResult =>
+  resultOf(context, questionOf(snapshot, call, engines));
+
 function resultOf(make: (question: Question) => CheckResult, question: Question): CheckResult {
   try {
     return make(question);

@@ -44,6 +44,32 @@ test('an approver sees what waits, and grants or denies it', async () => {
   assert.equal((await cli('approver', 'approve', other)).code, 4);
 });
 
+test('an approver reads context items and what the filter holds back, and that a task has ended', async () => {
+  const task = await openTask(service, { approve: { effects: ['write'], by: 'other' } });
+  const item = {
+    id: 'c1',
+    source: 'chat/\u001b[2J',
+    level: 'internal',
+    categories: ['customer'],
+    content: 'two\nlines',
+  };
+  const key = 'AKIAIOSFODNN7EXAMPLQ';
+  const { approval } = await decide(service, task, {
+    operation: 'store',
+    arguments: { text: key, more: 'x'.repeat(5000) },
+    context: [item],
+  });
+  const { out } = await cli('approver', 'approvals', '--task', task.taskId);
+  assert.match(out, /\n {2}context c1 from chat\/\\u\{1b\}\[2J \(internal, customer\): two⏎lines\n/);
+  assert.match(out, /\n {2}the filter holds back \/arguments\/text: secret:aws_access_key, once\n/);
+  assert.match(out, /\n {2}the filter leaves out \/context\/0: context_not_needed\n/);
+  assert.match(out, /\n {2}a line is cut: --json shows all of it\n/);
+  assert.doesNotMatch(out, /its task is/);
+  await service.call('host', 'POST', `/v1/tasks/${task.taskId}/close`);
+  const closed = await cli('approver', 'approvals', '--task', task.taskId);
+  assert.match(closed.out, new RegExp(`^${approval.id}  pending until .* \\(its task is closed\\)\n`));
+});
+
 test('the human of a principal is given by one option', async () => {
   const added = await cli('admin', 'principal', 'add', 'ada', '--role', 'approver', '--user', 'ada');
   assert.equal(added.code, 0);

@@ -275,7 +275,7 @@ test('an approval of a task that has ended is decided no more', async () => {
   refused(409, 'invalid_transition', await decideApproval(service, 'approver', id, 'granted'));
 });
 
-test('approvers and auditors list approvals, and approvers alone see arguments', async () => {
+test('approvers and auditors list approvals, and approvers alone see the content', async () => {
   const { task, id } = await asked();
   const path = `/v1/approvals?task=${task.taskId}`;
   const { items } = expecting(200, await service.call('approver', 'GET', path));
@@ -298,7 +298,10 @@ test('approvers and auditors list approvals, and approvers alone see arguments',
         by: 'other',
         why: ['task'],
         arguments: store.arguments,
+        context: [],
+        outbound: { redactions: [], refusals: [] },
         state: 'pending',
+        taskStatus: 'open',
       },
     ],
   );
@@ -354,5 +357,5 @@ test('the evidence of a call names the approval that it used, and the replay is 
     200,
     await service.call('approver', 'GET', `/v1/approvals?task=${task.taskId}&state=used`),
   ).items;
-  assert.equal(item.arguments, 'shredded');
+  for (const name of ['arguments', 'context', 'outbound']) assert.equal(item[name], 'shredded', name);
 });

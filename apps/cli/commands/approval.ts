@@ -4,7 +4,7 @@ import { defined } from '../../../libs/kernel/defined.js';
 import { ApprovalStatus } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
-import { at, dig, joined, jsonLine, list, printable } from '../print.js';
+import { at, dig, joined, jsonLine, list, moreOf, printable } from '../print.js';
 import type { World } from '../world.js';
 
 interface ListOptions {
@@ -18,7 +18,7 @@ const MOST = 200;
 /** Commands about approvals. */
 export function addApproval(program: Command, world: World, exits: Exits): void {
   const all = describe(program, 'approvals', {
-    about: 'List the calls that wait for an approval, with their arguments, or those that were decided; newest first',
+    about: 'List the calls that wait for an approval, with their content, or those that were decided; newest first',
     example: 'sallyport approvals\nsallyport approvals --state denied --capability mail',
   })
     .addOption(
@@ -31,8 +31,7 @@ export function addApproval(program: Command, world: World, exits: Exits): void 
     const answer = await call('GET', path('approvals') + query({ state, task, capability, limit: String(MOST) }));
     show(answer, () => {
       const lines = list(answer, 'items').flatMap(approvalLines);
-      const more = at(answer, 'next') === '' ? [] : [`only the newest ${MOST} are listed`];
-      return lines.length === 0 ? [`no approval is ${state}`] : [...lines, ...more];
+      return lines.length === 0 ? [`no approval is ${state}`] : [...lines, ...moreOf(answer)];
     });
   });
   addVerdict(program, {
@@ -78,18 +77,52 @@ const WHO: Readonly<Record<string, string>> = {
   other: "somebody else than the task's user",
 };
 
-/** Arguments come from an agent, so a terminal gets them escaped and cut. */
+/** Characters of one line. An approver needs all of a content, so a line that is cut says how to see the rest. */
+const MAX_LINE = 4000;
+
+/** Content comes from an agent, so a terminal gets it escaped and cut. */
 function approvalLines(approval: Json): string[] {
   const decided = at(approval, 'decidedBy');
   const reason = at(approval, 'reason');
   const end =
     decided === '' ? `until ${at(approval, 'expiresAt')}` : `by ${decided}${reason === '' ? '' : `: ${reason}`}`;
   const rule = at(approval, 'rule');
-  return [
-    `${at(approval, 'id')}  ${at(approval, 'state')} ${end}`,
+  const task = at(approval, 'taskStatus');
+  const lines = [
+    `${at(approval, 'id')}  ${at(approval, 'state')} ${end}${task === 'open' ? '' : ` (its task is ${task})`}`,
     `  ${at(approval, 'capability')}@${at(approval, 'version')} ${at(approval, 'operation')} (${joined(approval, 'effects')})`,
     `  for ${at(approval, 'user')}, by ${at(approval, 'agent')} of ${at(approval, 'host')}`,
     `  needs ${WHO[at(approval, 'by')] ?? at(approval, 'by')}: ${joined(approval, 'why')}${rule === '' ? '' : ` (${rule})`}`,
-    ...(dig(approval, 'arguments') === undefined ? [] : [`  arguments ${jsonLine(dig(approval, 'arguments'))}`]),
-  ].map((line) => printable(line, 2000));
+    ...contentLines(approval),
+  ];
+  const isCut = lines.some((line) => line.length > MAX_LINE);
+  return [...lines, ...(isCut ? ['  a line is cut: --json shows all of it'] : [])].map((line) =>
+    printable(line, MAX_LINE),
+  );
+}
+
+/** What would be sent, and what the filter would hold back. */
+function contentLines(approval: Json): string[] {
+  const args = dig(approval, 'arguments');
+  if (args === undefined) return [];
+  const denied = at(approval, 'outbound', 'denied');
+  return [
+    `  arguments ${jsonLine(args)}`,
+    ...list(approval, 'context').map(itemLine),
+    ...list(approval, 'outbound', 'redactions').map(
+      (each) => `  the filter holds back ${at(each, 'path')}: ${at(each, 'type')}, ${times(at(each, 'count'))}`,
+    ),
+    ...list(approval, 'outbound', 'refusals').map(
+      (each) => `  the filter leaves out ${at(each, 'path')}: ${at(each, 'reason')}`,
+    ),
+    ...(denied === '' ? [] : [`  the filter would deny the call: ${denied}`]),
+  ];
+}
+
+const times = (count: string): string => (count === '1' ? 'once' : `${count} times`);
+
+function itemLine(item: Json): string {
+  const label = [at(item, 'level'), joined(item, 'categories')].filter((each) => each !== '').join(', ');
+  const shown = label === '' ? 'without a label' : label;
+  return `  context ${at(item, 'id')} from ${at(item, 'source')} (${shown}): ${at(item, 'content')}`;
 }

@@ -76,13 +76,13 @@ export class ApprovalsController {
     if (found === undefined) throw nothing();
     if ('damaged' in found) throw new Problem('evidence_damaged', 'the record of the approval is damaged');
     if (!seesAll(caller) && found.host !== caller.name) throw nothing();
-    if (shows === 'arguments') await this.reads.note(caller.name, { operation: getApproval.id, query: `id=${id}` });
+    if (shows === 'content') await this.reads.note(caller.name, { operation: getApproval.id, query: `id=${id}` });
     return found;
   }
 }
 
 const seesAll = ({ roles }: Principal): boolean => roles.includes('approver') || roles.includes('auditor');
 
-const shownTo = ({ roles }: Principal): 'arguments' | 'facts' => (roles.includes('approver') ? 'arguments' : 'facts');
+const shownTo = ({ roles }: Principal): 'content' | 'facts' => (roles.includes('approver') ? 'content' : 'facts');
 
 const nothing = (): Problem => new Problem('not_found', 'no such approval');

@@ -18,11 +18,9 @@ export function findApprovals(db: DatabaseSync, filter: ApprovalFilter, limit: n
     )
     .all(...conditions.values, limit + 1);
   const page = rows.slice(0, limit);
-  const last = page.at(-1);
   const approvals = page.map(referenceOf);
-  return rows.length > limit && last !== undefined
-    ? { approvals, next: { timeMs: Number(last['time_ms']), seq: Number(last['seq']) } }
-    : { approvals };
+  const last = approvals.at(-1);
+  return rows.length > limit && last !== undefined ? { approvals, next: last.place } : { approvals };
 }
 
 function conditionsOf(db: DatabaseSync, { id, task, capability, state, atMs }: ApprovalFilter): Conditions | undefined {
@@ -61,4 +59,5 @@ const referenceOf = (row: Readonly<Record<string, unknown>>): ApprovalReference 
     requested: Number(row['revision']),
     decided: row['decided'] === null ? undefined : Number(row['decided']),
     used: row['used'] === 1,
+    place: { timeMs: Number(row['time_ms']), seq: Number(row['seq']) },
   });

@@ -61,6 +61,8 @@ export interface ApprovalReference {
   readonly requested: number;
   readonly decided?: number;
   readonly used: boolean;
+  /** In the list. */
+  readonly place: Place;
 }
 
 export interface FoundApprovals {

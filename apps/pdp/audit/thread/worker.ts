@@ -92,7 +92,7 @@ async function answerTo(opened: Opened, request: AuditRequest): Promise<AuditRep
       return replyOf(await new TaskAudit(log, index, keys).find(request), utf8);
     case 'approvals': {
       const { query, now, page } = request;
-      const audit = new ApprovalAudit(log, index, keys);
+      const audit = new ApprovalAudit(log, index, keys, engines, directives);
       return replyOf(await audit.find(query, now, page.limit, page.cursor), utf8);
     }
     case 'responses':
