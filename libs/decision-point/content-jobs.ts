@@ -7,7 +7,14 @@ import { validateResponse, type ResponseLimits, type Searching, type ValidatedRe
 import { currentRules, warmRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema/schema-validator.js';
 import { refusing, type ContentSource, type FindingKind, type Part } from '../content/shapes.js';
-import { canonicalJson, isJsonObject, ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
+import {
+  canonicalJson,
+  inCanonicalOrder,
+  isJsonObject,
+  ownValue,
+  type Json,
+  type JsonObject,
+} from '../kernel/canonical-json.js';
 import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
 import { declaredBy, declares } from '../content/filter/declared.js';
 import { failed } from '../content/filter/filter.js';
@@ -131,7 +138,9 @@ export function validate(
 ): Result<Verdict | undefined, Refusal> {
   const request = job.request === undefined ? readResponse(job) : ok(job.request);
   if (!request.ok) return request;
-  const { result, error } = request.value;
+  // In the order of the record: the response has to validate again with the same result.
+  const result = request.value.result && inCanonicalOrder(request.value.result);
+  const error = request.value.error && inCanonicalOrder(request.value.error);
   const text = canonicalJson(result ?? error);
   const body = `{"${result === undefined ? 'error' : 'result'}":${text}}`;
   emit({

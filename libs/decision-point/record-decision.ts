@@ -7,7 +7,7 @@ import type { Decision } from '../decision/decide.js';
 import { recordedCheck } from '../decision/record.js';
 import type { Basis, Snapshot } from '../decision/snapshot.js';
 import type { Batch, StreamWrite } from '../event-log/port.js';
-import { ownValue } from '../kernel/canonical-json.js';
+import { inCanonicalOrder, ownValue } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { digestOf, type Digest } from '../kernel/digest.js';
 import { fingerprintDefinition } from '../kernel/definition-digest.js';
@@ -47,7 +47,7 @@ export function callOf(request: AuthorizeRequest, host: string): Result<Omit<Cal
     capability,
     version,
     operation,
-    arguments: request.arguments,
+    arguments: inCanonicalOrder(request.arguments),
     context: request.context ?? [],
     contextItems: request.context?.length ?? 0,
     labels: request.labels ?? [],

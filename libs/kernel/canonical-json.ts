@@ -16,6 +16,11 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
+/** The value as a reader of its canonical JSON gets it. A decision on another order of members could not be made again. */
+export function inCanonicalOrder<Value extends Json>(value: Value): Value {
+  return isOrdered(value) ? value : (JSON.parse(canonicalJson(value)) as Value);
+}
+
 /** Whether `JSON.stringify` writes a value as RFC 8785 does: plain, well-formed, and with the members of objects in order. */
 function isOrdered(value: unknown): boolean {
   switch (typeof value) {

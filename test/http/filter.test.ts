@@ -322,7 +322,7 @@ test('large content is filtered like small content', async () => {
   const { outbound } = await made.ask({ arguments: { to: 'me', body, cc: 'x' } });
   assert.ok(!outbound.arguments.body.includes(KEY));
   assert.equal(outbound.arguments.body.length > 40_000, true);
-  assert.deepEqual(Object.keys(outbound.arguments), ['to', 'body']);
+  assert.deepEqual(Object.keys(outbound.arguments).sort(), ['body', 'to']);
 });
 
 test('a manifest is refused for a pointer that the schema lacks, and for a type that no rule finds', async () => {
