@@ -1,8 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Json } from '../../kernel/canonical-json.js';
 import { digestOf, type Digest } from '../../kernel/digest.js';
 import type { Level } from '../../vocabulary/words.js';
-import manifest1 from '../packs/1/pack.json' with { type: 'json' };
-import pii1 from '../packs/1/pii.json' with { type: 'json' };
-import secrets1 from '../packs/1/secrets.json' with { type: 'json' };
 import { detectorOf, type DetectOptions } from './detector.js';
 import { PackManifest, RuleFile } from './rules.js';
 import type { DetectedSpan } from './spans.js';
@@ -24,23 +23,35 @@ interface PackData {
   readonly files: Readonly<Record<string, unknown>>;
 }
 
-/** Every pack that was ever released. */
-const RELEASED: readonly PackData[] = [{ manifest: manifest1, files: { secrets: secrets1, pii: pii1 } }];
+/** Every pack that was ever released, in a folder for each, which its number names. The build copies them. */
+const FOLDER = new URL('../packs/', import.meta.url);
+const RELEASED = readdirSync(FOLDER)
+  .map(Number)
+  .toSorted((one, other) => one - other);
 
-export const CURRENT_PACK = 1;
+/** The pack of new decisions: the newest one. */
+export const CURRENT_PACK = RELEASED.at(-1) ?? 0;
 
 /** Made when first asked for: an old pack costs nothing until a replay needs it. */
 const made = new Map<number, Pack>();
-const numbers = new Map(RELEASED.map(({ manifest }, index) => [digestOf(manifest), index + 1]));
+const numbers = new Map(RELEASED.map((number) => [digestOf(readFileOf(number, 'pack')), number]));
 
 /** The pack with a number or a digest, if it was ever released. */
 export function packOf(name: number | string): Pack | undefined {
   const number = typeof name === 'number' ? name : numbers.get(name as Digest);
-  const data = number === undefined ? undefined : RELEASED[number - 1];
-  if (number === undefined || data === undefined) return undefined;
-  const known = made.get(number) ?? madeFrom(data);
+  if (number === undefined || !RELEASED.includes(number)) return undefined;
+  const known = made.get(number) ?? madeFrom(readPack(number));
   made.set(number, known);
   return known;
+}
+
+const readPack = (number: number): PackData => ({
+  manifest: readFileOf(number, 'pack'),
+  files: { secrets: readFileOf(number, 'secrets'), pii: readFileOf(number, 'pii') },
+});
+
+function readFileOf(number: number, name: string): Json {
+  return JSON.parse(readFileSync(new URL(`${number}/${name}.json`, FOLDER), 'utf8')) as Json;
 }
 
 /** Throws if a file is not the one that the manifest names. */
