@@ -29,12 +29,34 @@ interface Step {
 
 interface Pattern {
   readonly rule: PhraseRule;
-  readonly steps: readonly Step[];
   /** Bit n is set if the pattern can be complete after step n - 1. */
   readonly final: number;
+  /** The bits of steps that take any word; and of each class that it names, the bits of the steps that take a word of it. */
+  readonly any: number;
+  readonly classes: readonly number[];
+  readonly taking: readonly number[];
+  /** Of each run of steps that may be left out: the bit of its first, the bit behind its last, all bits but the first. */
+  readonly skipFrom: number;
+  readonly skipTo: number;
+  readonly skipped: number;
   readonly startsSentence: boolean;
   readonly isException: boolean;
 }
+
+/** The classes of a word, and the same as bits. */
+interface Classes {
+  readonly all: readonly number[];
+  readonly bits: Int32Array;
+}
+
+function classesFrom(all: readonly number[], count: number): Classes {
+  const bits = new Int32Array((count + 31) >> 5);
+  for (const wordClass of all) bits[wordClass >> 5]! |= 1 << (wordClass & 31);
+  return { all, bits };
+}
+
+/** Sets of classes that are kept. */
+const MAX_SETS = 4096;
 
 /** States of a pattern are the bits of a number. */
 const MAX_STEPS = 30;
@@ -51,6 +73,7 @@ export class Phrases {
   private readonly stems = new Map<string, [stem: string, wordClass: number][]>();
   private readonly numbers = new Map<string, number>();
   private readonly patternsOf: Pattern[][] = [];
+  private readonly sets = new Map<string, Classes>();
 
   constructor(
     private readonly lists: Readonly<Record<string, string>>,
@@ -68,9 +91,13 @@ export class Phrases {
    */
   hitsIn(words: Words, mayOrder: Uint8Array): PhraseHit[] {
     const hits: FoundPattern[] = [];
-    const classes = words.word.map((word) => this.classesOf(word));
+    const known = new Map<string, Classes | undefined>();
+    const classes = words.word.map((word) => {
+      if (!known.has(word)) known.set(word, this.classesOf(word));
+      return known.get(word);
+    });
     for (let from = 0; from < words.count; from += 1) {
-      for (const wordClass of classes[from] ?? []) {
+      for (const wordClass of classes[from]?.all ?? []) {
         for (const pattern of this.patternsOf[wordClass] ?? []) {
           if (pattern.startsSentence && mayOrder[from] === 0) continue;
           const to = endOf(pattern, words, classes, from);
@@ -81,16 +108,21 @@ export class Phrases {
     return withoutExceptions(hits);
   }
 
-  private classesOf(word: string): readonly number[] | undefined {
-    const exact = this.classesOfWord.get(word);
-    if (word.length < STEM) return exact;
-    const stems = this.stems.get(word.slice(0, STEM));
-    if (stems === undefined) return exact;
-    const classes = [...(exact ?? [])];
-    for (const [stem, wordClass] of stems) {
-      if (word.startsWith(stem) && !classes.includes(wordClass)) classes.push(wordClass);
-    }
-    return classes;
+  private classesOf(word: string): Classes | undefined {
+    const stems = word.length < STEM ? [] : (this.stems.get(word.slice(0, STEM)) ?? []);
+    const classes = new Set(this.classesOfWord.get(word));
+    for (const [stem, wordClass] of stems) if (word.startsWith(stem)) classes.add(wordClass);
+    return classes.size === 0 ? undefined : this.interned([...classes]);
+  }
+
+  /** Words are without number, but few sets of classes occur. */
+  private interned(all: readonly number[]): Classes {
+    const key = all.join();
+    const known = this.sets.get(key);
+    if (known !== undefined) return known;
+    const made = classesFrom(all, this.numbers.size);
+    if (this.sets.size < MAX_SETS) this.sets.set(key, made);
+    return made;
   }
 
   private add(rule: PhraseRule, source: string, isException: boolean): void {
@@ -101,9 +133,7 @@ export class Phrases {
     if (first === undefined || first.isOptional || first.wordClass === ANY || steps.length > MAX_STEPS) {
       throw new Error(`pattern "${source}" of rule ${rule.id} starts with no word, or is too long`);
     }
-    let final = 1 << steps.length;
-    for (let at = steps.length - 1; at >= 0 && steps[at]?.isOptional; at -= 1) final |= 1 << at;
-    (this.patternsOf[first.wordClass] ??= []).push({ rule, steps, final, startsSentence, isException });
+    (this.patternsOf[first.wordClass] ??= []).push({ rule, ...bitsOf(steps), startsSentence, isException });
   }
 
   private stepsOf(part: string): Step[] {
@@ -162,28 +192,52 @@ function withoutExceptions(found: readonly FoundPattern[]): PhraseHit[] {
   });
 }
 
+type Bits = Pick<Pattern, 'final' | 'any' | 'classes' | 'taking' | 'skipFrom' | 'skipTo' | 'skipped'>;
+
+function bitsOf(steps: readonly Step[]): Bits {
+  let final = 1 << steps.length;
+  for (let at = steps.length - 1; at >= 0 && steps[at]?.isOptional; at -= 1) final |= 1 << at;
+  let [any, skipFrom, skipTo, skipped] = [0, 0, 0, 0];
+  const taking = new Map<number, number>();
+  for (const [at, { wordClass, isOptional }] of steps.entries()) {
+    if (wordClass === ANY) any |= 1 << at;
+    else taking.set(wordClass, (taking.get(wordClass) ?? 0) | (1 << at));
+    if (!isOptional) continue;
+    if (steps[at - 1]?.isOptional !== true) skipFrom |= 1 << at;
+    if (steps[at + 1]?.isOptional !== true) skipTo |= 1 << (at + 1);
+    skipped |= 1 << (at + 1);
+  }
+  return { final, any, classes: [...taking.keys()], taking: [...taking.values()], skipFrom, skipTo, skipped };
+}
+
+/**
+ * The states of a pattern, with those that are reached without a word: in each run of steps that may be left out, all
+ * states behind the lowest one that is set (Navarro and Raffinot, Flexible Pattern Matching in Strings, 4.2).
+ */
+function withSkipped(states: number, { skipFrom, skipTo, skipped }: Pattern): number {
+  const ends = states | skipTo;
+  return states | (skipped & (~(ends - skipFrom) ^ ends));
+}
+
 /** The word after the shortest occurrence that starts at a word, or 0. */
-function endOf(
-  pattern: Pattern,
-  words: Words,
-  classes: readonly (readonly number[] | undefined)[],
-  from: number,
-): number {
-  const { steps } = pattern;
+function endOf(pattern: Pattern, words: Words, classes: readonly (Classes | undefined)[], from: number): number {
   let states = 1;
   for (let at = from; at < words.count; at += 1) {
     if (at > from && words.before[at] === Break.hard) return 0;
-    const known = classes[at];
-    let next = 0;
-    for (let step = 0; step < steps.length; step += 1) {
-      if ((states & (1 << step)) === 0) continue;
-      const { wordClass, isOptional } = steps[step]!;
-      if (isOptional) states |= 1 << (step + 1);
-      if (wordClass === ANY || known?.includes(wordClass)) next |= 1 << (step + 1);
-    }
-    if ((next & pattern.final) !== 0) return at + 1;
-    if (next === 0) return 0;
-    states = next;
+    states = (withSkipped(states, pattern) & takenBy(pattern, classes[at])) << 1;
+    if ((states & pattern.final) !== 0) return at + 1;
+    if (states === 0) return 0;
   }
   return 0;
+}
+
+/** The bits of the steps that take a word of these classes. */
+function takenBy({ any, classes, taking }: Pattern, word: Classes | undefined): number {
+  if (word === undefined) return any;
+  let taken = any;
+  for (let index = 0; index < classes.length; index += 1) {
+    const wordClass = classes[index]!;
+    if ((word.bits[wordClass >> 5]! & (1 << (wordClass & 31))) !== 0) taken |= taking[index]!;
+  }
+  return taken;
 }

@@ -1,4 +1,5 @@
 import { mirrorAlphabet, rotated } from './alphabet.js';
+import { WordEnds } from './word-ends.js';
 import type { Language } from './sentences.js';
 
 /** The words of a pack, and how ciphers spell them. */
@@ -28,7 +29,7 @@ export function vocabularyOf(language: Language): Vocabulary {
     mirrored: spelled((word) => Array.from(word).toReversed().join('')),
     shifted: shiftsOf(language),
     isTelling: tellingOf(language),
-    parted: (letters: string) => parted(letters, plain),
+    parted: partingOf(plain),
   };
   made.set(language, vocabulary);
   return vocabulary;
@@ -54,8 +55,6 @@ function shiftsOf(language: Language): Map<string, number[]> {
   return shifts;
 }
 
-const LONGEST_WORD = 16;
-
 /** A known word; a 1 in it is an i or an l. */
 function wordIn(piece: string, known: ReadonlySet<string>): string | undefined {
   if (known.has(piece)) return piece;
@@ -69,36 +68,40 @@ function wordIn(piece: string, known: ReadonlySet<string>): string | undefined {
 }
 
 /** The parting with the fewest letters outside of known words, then the fewest words. Linear: words are short. */
-function parted(letters: string, known: ReadonlySet<string>): string {
-  const cost = new Float64Array(letters.length + 1);
-  const from = new Int32Array(letters.length + 1);
-  for (let to = 1; to <= letters.length; to += 1) {
-    cost[to] = (cost[to - 1] ?? 0) + 1;
-    from[to] = -1;
-    for (let length = 2; length <= Math.min(LONGEST_WORD, to); length += 1) {
-      const start = to - length;
-      const price = (cost[start] ?? 0) + 0.3;
-      if (price < (cost[to] ?? 0) && wordIn(letters.slice(start, to), known) !== undefined) {
+function partingOf(known: ReadonlySet<string>): (letters: string) => string {
+  const words = new WordEnds(known);
+  return (letters) => {
+    const cost = new Float64Array(letters.length + 1);
+    const from = new Int32Array(letters.length + 1);
+    for (let to = 1; to <= letters.length; to += 1) {
+      cost[to] = (cost[to - 1] ?? 0) + 1;
+      from[to] = -1;
+      words.endingAt(letters, to, (start) => {
+        const price = (cost[start] ?? 0) + 0.3;
+        if (price >= (cost[to] ?? 0)) return;
         cost[to] = price;
         from[to] = start;
-      }
+      });
     }
-  }
+    return piecesOf(letters, from, known);
+  };
+}
+
+/** The pieces of a parting with spaces between them. `from` has the start of the word that ends at a place, or -1. */
+function piecesOf(letters: string, from: Int32Array, known: ReadonlySet<string>): string {
   const pieces: string[] = [];
-  let loose = '';
+  let end = letters.length;
   for (let to = letters.length; to > 0;) {
     const start = from[to] ?? -1;
     if (start < 0) {
-      loose = letters.charAt(to - 1) + loose;
       to -= 1;
       continue;
     }
-    if (loose !== '') pieces.push(loose);
-    loose = '';
+    if (to < end) pieces.push(letters.slice(to, end));
     const piece = letters.slice(start, to);
     pieces.push(wordIn(piece, known) ?? piece);
-    to = start;
+    to = end = start;
   }
-  if (loose !== '') pieces.push(loose);
+  if (end > 0) pieces.push(letters.slice(0, end));
   return pieces.toReversed().join(' ');
 }
