@@ -1,6 +1,6 @@
 import type { Span } from './envelope/edited-text.js';
 import type { RawPart } from './envelope/parts.js';
-import type { CallContext } from './instructions/finding.js';
+import { ENOUGH, REST, type CallContext, type InstructionFinding } from './instructions/finding.js';
 import type { SearchRules } from './search-rules.js';
 import type { Finding, FindingKind, NewFinding } from './shapes.js';
 import { textsOf, type Piece, type SearchText, type TextPlace } from './texts.js';
@@ -42,18 +42,45 @@ export function searchParts(
 ): SearchOutcome {
   const hits: Hit[] = [];
   const categories = new Set<string>();
+  const find = findUntilEnough(instructions, context);
   let level: Level | undefined;
   for (const searched of textsOf(parts)) {
-    for (const { detector, kind, span, severity } of instructions.find(searched.text, context))
-      hits.push(...placed(searched, span, { detector, kind, severity }));
+    for (const { detector, kind, span, severity } of find(searched.text))
+      for (const hit of placed(searched, span, { detector, kind, severity })) hits.push(hit);
     for (const { start, end, type, level: detected } of pack.detect(searched.text)) {
       const kind = type.startsWith('secret:') ? 'secret' : 'pii';
-      hits.push(...placed(searched, [start, end], { detector: type, kind, severity: 'info' }));
+      for (const hit of placed(searched, [start, end], { detector: type, kind, severity: 'info' })) hits.push(hit);
       categories.add(type);
       level = level === undefined ? detected : higher(level, detected);
     }
   }
   return { hits: inOrder(withoutEchoes(hits)), level, categories: [...categories].sort().slice(0, MAX_CATEGORIES) };
+}
+
+/** Texts of one response that are searched before the rest of them may be flagged without a search, in UTF-16 units. */
+const MIN_SEARCHED = 65_536;
+
+type Find = (text: string) => readonly Pick<InstructionFinding, 'detector' | 'kind' | 'span' | 'severity'>[];
+
+/**
+ * Searches the texts of one response. Once it has many findings of severity high, it is quarantined and its record is
+ * full, so each further text of a long response is flagged whole: a hostile server cannot make a search costly with them.
+ */
+function findUntilEnough(instructions: SearchRules['instructions'], context: CallContext): Find {
+  let [units, high] = [0, 0];
+  let kind: InstructionFinding['kind'] | undefined;
+  return (text) => {
+    if (kind !== undefined && high >= ENOUGH && units >= MIN_SEARCHED)
+      return [{ detector: REST, kind, span: [0, text.length], severity: 'high' }];
+    const found = instructions.find(text, context);
+    units += text.length;
+    for (const finding of found) {
+      if (finding.severity !== 'high') continue;
+      high += 1;
+      kind ??= finding.kind;
+    }
+    return found;
+  };
 }
 
 /** A finding of a text that is put together belongs to each place that it touches. */

@@ -6,6 +6,7 @@ import { markerOf, quoteMarked } from './data-marks.js';
 import { escapedStrings } from '../escaped-strings.js';
 import { mapStrings, quoteText } from './invisible.js';
 import { partsOf } from './parts.js';
+import type { CallContext } from '../instructions/finding.js';
 import { validateResponse, type ResponseInput, type ValidatedResponse } from '../response.js';
 import { createSchemaValidator } from '../schema/schema-validator.js';
 import type { SearchRules } from '../search-rules.js';
@@ -136,6 +137,8 @@ function validated(result: JsonObject, rules: SearchRules, more: Partial<Respons
   return validateResponse({ ...base, result, searching, ...more });
 }
 
+const NOBODY: CallContext = { operations: [], request: '' };
+
 const block = (text: string): JsonObject => ({ content: [{ type: 'text', text }] });
 
 describe('the search', () => {
@@ -216,5 +219,31 @@ describe('the search', () => {
     );
     assert.deepEqual(seen, ['one', 'x'.repeat(300), 'two: three\nfour']);
     assert.equal(partsOf({ result: block('one') }).length, 1);
+  });
+
+  test('of a long response ends once it has many findings: all further texts are flagged whole', () => {
+    const searched: string[] = [];
+    const rules = rulesFor('obey', 'high');
+    const noted = {
+      ...rules,
+      instructions: {
+        ...rules.instructions,
+        find: (text: string) => (searched.push(text), rules.instructions.find(text, NOBODY)),
+      },
+    };
+    const texts = (first: string) =>
+      [first, ...Array.from({ length: 9 }, () => 'x '.repeat(4096)), 'last one'].map((text) => ({
+        type: 'text',
+        text,
+      }));
+    const many = validated({ content: texts('obey '.repeat(64)) }, noted);
+    // 64 Ki units are searched before the rest is flagged.
+    assert.equal(searched.length, 9);
+    assert.deepEqual([many.verdict, many.leftOut], ['quarantined', 2]);
+    assert.ok(JSON.stringify(many.content?.parts).includes('last^0123one'));
+    searched.length = 0;
+    const few = validated({ content: texts('obey '.repeat(63)) }, noted);
+    assert.deepEqual([searched.length, few.leftOut], [11, undefined]);
+    assert.ok(JSON.stringify(few.content?.parts).includes('last one'));
   });
 });

@@ -2,7 +2,7 @@ import { digestOf } from '../../kernel/digest.js';
 import { addDeciphered } from './ciphers.js';
 import { Derived } from './derived.js';
 import { addDecoded } from './encodings.js';
-import type { CallContext, InstructionRules, Severity } from './finding.js';
+import { ENOUGH, REST, type CallContext, type InstructionRules, type Severity } from './finding.js';
 import { namedToolHits, operationHits, sinkHits } from './directives.js';
 import type { Hit, Searched } from './hit.js';
 import { addHiddenMarkup } from './markup.js';
@@ -21,7 +21,7 @@ import { unspacedHits } from './unspaced.js';
 import { windowsOf } from './windows.js';
 
 /** Changes with what this code finds for the same pack. */
-const CODE_VERSION = 2;
+const CODE_VERSION = 3;
 /** Encodings inside of encodings. */
 const MAX_DEPTH = 3;
 
@@ -45,13 +45,28 @@ export function instructionRules({ pack, card, weights, digest }: ReadPack): Ins
   const detector = { pack, language, model, phrases: new Phrases({ ...pack.lists, ...pack.sets }, pack.rules) };
   return {
     digest: digestOf({ code: CODE_VERSION, pack: digest }),
-    find: (text, context) => {
-      const hits = partsOf(text).flatMap(({ at, part }) =>
-        search(detector, part, context, 0).hits.map((hit) => ({ ...hit, from: hit.from + at, to: hit.to + at })),
-      );
-      return inOrder(hits).map(({ from, to, ...finding }) => ({ ...finding, span: [from, to] }));
-    },
+    find: (text, context) =>
+      inOrder(hitsIn(detector, text, context)).map(({ from, to, ...finding }) => ({ ...finding, span: [from, to] })),
   };
+}
+
+/** Hits of all windows of a text. Once there are many of severity high, the windows that are left are one of them, whole. */
+function hitsIn(detector: Detector, text: string, context: CallContext): Hit[] {
+  const hits: Hit[] = [];
+  const high: Hit[] = [];
+  for (const { at, part } of partsOf(text)) {
+    const [first] = high;
+    if (first !== undefined && high.length >= ENOUGH) {
+      hits.push({ detector: REST, kind: first.kind, severity: 'high', from: at, to: text.length });
+      break;
+    }
+    for (const { from, to, ...hit } of search(detector, part, context, 0).hits) {
+      const placed = { ...hit, from: from + at, to: to + at };
+      hits.push(placed);
+      if (hit.severity === 'high') high.push(placed);
+    }
+  }
+  return hits;
 }
 
 /**

@@ -8,6 +8,11 @@ export interface CallContext {
   readonly request: string;
 }
 
+/** A text or response with this many findings of severity high may be flagged whole from there on, without a search. */
+export const ENOUGH = 64;
+/** The detector of what was flagged without a search. */
+export const REST = 'rest';
+
 /** `high` quarantines the response, `low` marks a span of an accepted one, `info` is only counted. */
 export type Severity = 'info' | 'low' | 'high';
 
