@@ -61,12 +61,19 @@ function utf8In(data: string): string | undefined {
   }
 }
 
-/** One text, and the strings of JSON inside of it. */
+/** One text, and the strings of JSON inside of it. Short ones are put together: each search of a text has a price. */
 function* wholeTexts(text: string, place: TextPlace): Generator<SearchText> {
   yield { text, pieces: [{ at: 0, length: text.length, place }] };
+  let joined = new JoinedText('\n\n');
   for (const { text: inner, span } of escapedStrings(text)) {
-    yield { text: inner, pieces: [{ at: 0, length: inner.length, place: { ...place, within: span } }] };
+    const within = { ...place, within: span };
+    if (inner.length > SHORT) yield { text: inner, pieces: [{ at: 0, length: inner.length, place: within }] };
+    else joined.add(inner, within);
+    if (joined.length < JOINED) continue;
+    yield joined.done();
+    joined = new JoinedText('\n\n');
   }
+  if (joined.length > 0) yield joined.done();
 }
 
 /** The path of a string, from its end to its root. */
@@ -120,13 +127,15 @@ class JoinedText {
   private text = '';
   private readonly pieces: Piece[] = [];
 
+  constructor(private readonly between = '\n') {}
+
   get length(): number {
     return this.text.length;
   }
 
   add(text: string, place: TextPlace): void {
     const last = this.pieces.at(-1);
-    if (last !== undefined) this.text += last.place.isKey && !place.isKey ? ': ' : '\n';
+    if (last !== undefined) this.text += last.place.isKey && !place.isKey ? ': ' : this.between;
     this.pieces.push({ at: this.text.length, length: text.length, place });
     this.text += text;
   }

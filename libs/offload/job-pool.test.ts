@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { jobWorker, type TestJob } from '../../test/support/job-worker.js';
-import { JobPool, PoolClosed, PoolOverloaded, type PoolOptions } from './job-pool.js';
+import { JobPool, LARGE_BYTES, PoolClosed, PoolOverloaded, type PoolOptions } from './job-pool.js';
 import { test, type TestContext } from '../../test/support/testing.js';
 
 function poolOf(t: TestContext, more: Partial<PoolOptions> = {}): JobPool {
@@ -49,6 +49,37 @@ test('a job that takes more processor time than it may is ended, with what it to
     part: 'read',
   });
   assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
+});
+
+test('a job that takes no processor time is ended too', async (t) => {
+  const pool = poolOf(t, { timeLimitMs: 50 });
+  assert.deepEqual(await run(pool, { kind: 'stall' }), { kind: 'failed', why: 'too_costly', part: undefined });
+  assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
+});
+
+test('large jobs of several owners leave a thread for small ones, of their owners too', async (t) => {
+  const pool = poolOf(t, { maxBytes: 100 * LARGE_BYTES });
+  const large = ['a', 'b', 'c'].map((owner) => run(pool, { kind: 'spin' }, owner, LARGE_BYTES + 1));
+  const ended = Promise.allSettled(large);
+  // These would wait for ever behind the large ones.
+  const small = ['a', 'b', 'd'].map((owner, value) => run(pool, { kind: 'echo', value }, owner, LARGE_BYTES));
+  assert.deepEqual(await Promise.all(small), [done(0), done(1), done(2)]);
+  assert.equal(pool.inHand, 3);
+  await pool.close();
+  await ended;
+});
+
+test('a large job is done after the small ones that came before it, and before those that come later', async (t) => {
+  const pool = poolOf(t, { maxBytes: 100 * LARGE_BYTES });
+  const order: string[] = [];
+  const noted = (name: string, bytes: number) =>
+    run(pool, { kind: 'echo', value: 0, busyMs: 20 }, 'a', bytes).then(() => order.push(name));
+  await Promise.all([
+    ...Array.from({ length: 2 }, () => noted('before', 1)),
+    noted('large', LARGE_BYTES + 1),
+    ...Array.from({ length: 6 }, () => noted('after', 1)),
+  ]);
+  assert.ok(order.indexOf('large') <= 3, order.join(' '));
 });
 
 test('a job that is done about when its time is up fails no job after it', async (t) => {

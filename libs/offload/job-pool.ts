@@ -4,7 +4,7 @@ import { JobThread, type Finished, type ThreadLimits } from './job-thread.js';
 export interface PoolOptions extends ThreadLimits {
   /** The module that calls `serveJobs`. */
   readonly script: URL;
-  /** At least two: one owner never has all threads. */
+  /** At least two: large jobs never have all threads. */
   readonly threads: number;
   /** Jobs that may wait, and bytes of all jobs; one owner gets half of each. */
   readonly maxWaiting: number;
@@ -36,20 +36,26 @@ export interface Job {
 }
 
 interface Waiting extends Job {
+  readonly isLarge: boolean;
   readonly settle: (finished: Finished) => void;
   readonly fail: (error: Error) => void;
 }
 
+/** A job that holds more than this may take seconds. */
+export const LARGE_BYTES = 262_144;
+
 interface Owner {
   readonly name: string;
   readonly waiting: Waiting[];
+  /** Large jobs are counted apart. */
   running: number;
+  runningLarge: number;
   bytes: number;
 }
 
 /**
  * Runs work in threads of its own that would block the deciding thread: bounded, fair between owners, and within a time
- * limit.
+ * limit. One thread never does a large job, so that small ones of any owner do not wait for large ones.
  */
 export class JobPool {
   private readonly idle: JobThread[];
@@ -59,6 +65,8 @@ export class JobPool {
   private readonly owners = new Map<string, Owner>();
   private readonly urgent: Waiting[] = [];
   private waiting = 0;
+  /** Large jobs that are worked on. */
+  private large = 0;
   private bytes = 0;
   private refusals = 0;
   private closed = false;
@@ -86,7 +94,7 @@ export class JobPool {
   async run(job: Job): Promise<Finished> {
     if (this.closed) throw new PoolClosed();
     if (job.urgent === true) return this.runFirst(job);
-    const owner = this.owners.get(job.owner) ?? { name: job.owner, waiting: [], running: 0, bytes: 0 };
+    const owner = this.owners.get(job.owner) ?? newOwner(job.owner);
     this.refuseIfFull(owner, job.bytes);
     this.owners.set(owner.name, owner);
     this.waiting += 1;
@@ -94,20 +102,20 @@ export class JobPool {
     owner.bytes += job.bytes;
     try {
       return await new Promise<Finished>((settle, fail) => {
-        owner.waiting.push({ ...job, settle, fail });
+        owner.waiting.push({ ...job, isLarge: job.bytes > LARGE_BYTES, settle, fail });
         this.pump();
       });
     } finally {
       this.bytes -= job.bytes;
       owner.bytes -= job.bytes;
-      if (owner.waiting.length === 0 && owner.running === 0) this.owners.delete(owner.name);
+      if (owner.waiting.length === 0 && owner.running + owner.runningLarge === 0) this.owners.delete(owner.name);
     }
   }
 
   private runFirst(job: Job): Promise<Finished> {
     return new Promise((settle, fail) => {
       this.waiting += 1;
-      this.urgent.push({ ...job, settle, fail });
+      this.urgent.push({ ...job, isLarge: false, settle, fail });
       this.pump();
     });
   }
@@ -134,40 +142,58 @@ export class JobPool {
     throw new PoolOverloaded('too much content is being worked on');
   }
 
-  /**
-   * Gives idle threads their next jobs. An owner has at most half of the threads, so that another owner finds a free
-   * one soon.
-   */
+  /** Gives idle threads their next jobs. */
   private pump(): void {
-    const most = Math.max(1, Math.floor(this.options.threads / 2));
     while (this.idle.length > 0 && !this.closed) {
-      const first = this.urgent.shift();
-      const free = first === undefined ? undefined : this.idle.pop();
-      if (first !== undefined && free !== undefined) {
-        this.waiting -= 1;
-        void this.work(first, free);
-        continue;
-      }
-      const next = [...this.owners.values()].find((owner) => owner.waiting.length > 0 && owner.running < most);
-      const job = next?.waiting.shift();
-      const thread = job === undefined ? undefined : this.idle.pop();
-      if (next === undefined || job === undefined || thread === undefined) return;
-      // After its turn an owner goes behind all others.
-      this.owners.delete(next.name);
-      this.owners.set(next.name, next);
+      const next = this.next();
+      const thread = next === undefined ? undefined : this.idle.pop();
+      if (next === undefined || thread === undefined) return;
       this.waiting -= 1;
-      void this.work(job, thread, next);
+      void this.work(next.job, thread, next.owner);
     }
   }
 
+  /**
+   * Takes the next job. An owner has at most half of the threads for its large jobs, and as many for all others, so that
+   * another owner finds a free one soon.
+   */
+  private next(): { readonly job: Waiting; readonly owner?: Owner } | undefined {
+    const first = this.urgent.shift();
+    if (first !== undefined) return { job: first };
+    const { threads } = this.options;
+    const most = Math.max(1, Math.floor(threads / 2));
+    const mayBeLarge = this.large < threads - 1;
+    for (const owner of this.owners.values()) {
+      const index = owner.waiting.findIndex(({ isLarge }) =>
+        isLarge ? mayBeLarge && owner.runningLarge < most : owner.running < most,
+      );
+      const [job] = index < 0 ? [] : owner.waiting.splice(index, 1);
+      if (job === undefined) continue;
+      // After its turn an owner goes behind all others.
+      this.owners.delete(owner.name);
+      this.owners.set(owner.name, owner);
+      return { job, owner };
+    }
+    return undefined;
+  }
+
   private async work(job: Waiting, thread: JobThread, owner?: Owner): Promise<void> {
-    if (owner !== undefined) owner.running += 1;
+    this.count(job, owner, 1);
     this.running.add(job);
     const finished = await thread.run(job.input, job.transfer ?? []);
     this.running.delete(job);
-    if (owner !== undefined) owner.running -= 1;
+    this.count(job, owner, -1);
     this.idle.push(thread);
     job.settle(finished);
     this.pump();
   }
+
+  private count({ isLarge }: Waiting, owner: Owner | undefined, more: 1 | -1): void {
+    if (isLarge) this.large += more;
+    if (owner === undefined) return;
+    if (isLarge) owner.runningLarge += more;
+    else owner.running += more;
+  }
 }
+
+const newOwner = (name: string): Owner => ({ name, waiting: [], running: 0, runningLarge: 0, bytes: 0 });

@@ -4,7 +4,7 @@ import { startWorker } from '../threads/start-worker.js';
 import type { JobMessage } from './serve-jobs.js';
 
 /**
- * The outcome of a job. `too_costly`: it exceeded its processor time or memory; `died`: an error ended its thread.
+ * The outcome of a job. `too_costly`: it exceeded its processor time, its time on the clock, or its memory; `died`: an error ended its thread.
  * `part` is what it had emitted before.
  */
 export type Finished =
@@ -26,7 +26,7 @@ interface Run {
 }
 
 /** A job may take this many times its processor time limit on the clock: its thread is not alone on the machine. */
-const MAX_WAITING = 20;
+export const MAX_CLOCK = 6;
 const YOUNG_MB = 16;
 const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY';
 
@@ -113,7 +113,7 @@ export class JobThread {
     const usage = await Promise.race([used, pause(1000, undefined, { ref: false })]);
     if (this.current !== run) return;
     const spentMs = usage === undefined || run.cpuMs === undefined ? 0 : (usage.user + usage.system) / 1000 - run.cpuMs;
-    if (spentMs < timeLimitMs && performance.now() - run.startedMs < MAX_WAITING * timeLimitMs)
+    if (spentMs < timeLimitMs && performance.now() - run.startedMs < MAX_CLOCK * timeLimitMs)
       return this.judgeIn(run, worker, Math.max(timeLimitMs - spentMs, 20));
     // The next job gets a new thread: this one may still answer before it ends.
     this.worker = undefined;

@@ -5,6 +5,7 @@ import { serveJobs } from '../../libs/offload/serve-jobs.js';
 export type TestJob =
   | { readonly kind: 'echo'; readonly value: unknown; readonly busyMs?: number }
   | { readonly kind: 'spin'; readonly part?: unknown }
+  | { readonly kind: 'stall' }
   | { readonly kind: 'grow' }
   | { readonly kind: 'throw' };
 
@@ -25,6 +26,10 @@ if (parentPort !== null) {
       case 'spin':
         emit(job.part);
         spin(Number.POSITIVE_INFINITY);
+        return undefined;
+      case 'stall':
+        // Takes no processor time.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
         return undefined;
       case 'grow': {
         const held: unknown[] = [];

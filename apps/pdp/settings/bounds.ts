@@ -95,14 +95,14 @@ export const VALIDATION = {
     'SALLYPORT_VALIDATION_MS',
     whole(100, 60_000),
     '5000',
-    'Processor time for reading and validating one response or definition, in milliseconds. Above it, a response is `rejected` as `too_costly`, and a proposal is a 400.',
+    'Processor time for reading and validating one response or definition, in milliseconds. Above it, or above six times as much on the clock, a response is `rejected` as `too_costly`, and a proposal is a 400.',
     'If it is shorter than honest content needs on a slow machine, that content is rejected.',
   ),
   validationThreads: setting(
     'SALLYPORT_VALIDATION_THREADS',
     whole(2, 64),
     '2',
-    'Threads that read and validate responses and definitions. One host gets half of them.',
+    'Threads that read and validate responses and definitions. One host gets half of them. One of them does no content above 256 KiB.',
     'Each may take 400 MB while it works on the largest content.',
   ),
 };

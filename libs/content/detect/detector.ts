@@ -95,16 +95,29 @@ function redactedOf(text: string, spans: readonly DetectedSpan[]): Redacted {
     pieces.push({ start, end: result.length, span });
     at = span.end;
   }
+  /** The first piece that ends at or behind a place. */
+  const pieceFrom = (redactedAt: number): number => {
+    let [low, high] = [0, pieces.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((pieces[middle]?.end ?? 0) < redactedAt) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
   const place = (redactedAt: number, edge: 'start' | 'end'): number => {
-    let shift = 0;
-    for (const { start, end, span } of pieces) {
+    for (let index = pieceFrom(redactedAt); index < pieces.length; index += 1) {
+      const { start, end, span } = pieces[index]!;
       const isInside =
         edge === 'start' ? redactedAt >= start && redactedAt < end : redactedAt > start && redactedAt <= end;
       if (isInside) return span[edge];
-      if (redactedAt < end) break;
-      shift = span.end - end;
+      if (redactedAt < end) return redactedAt + shiftBehind(index - 1);
     }
-    return redactedAt + shift;
+    return redactedAt + shiftBehind(pieces.length - 1);
+  };
+  const shiftBehind = (index: number): number => {
+    const piece = pieces[index];
+    return piece === undefined ? 0 : piece.span.end - piece.end;
   };
   return {
     text: result + text.slice(at),

@@ -12,6 +12,8 @@ interface Probe {
   /** Its place in the pack. */
   readonly order: number;
   readonly pattern: RegExp;
+  /** The same, with the places of groups, if the pattern has a group: it is slower. */
+  readonly grouped: RegExp | undefined;
   readonly back: CharacterClass | undefined;
   readonly near: number;
   readonly unless: number;
@@ -95,7 +97,7 @@ function scanned({ words, literals, numbers, letters, guards }: Plan, { text, lo
   for (const start of starts) {
     const at = start < 0 ? -start - 1 : start;
     if (at < guarded) continue;
-    guarded = endOf(guards, text, at);
+    guarded = Math.max(at, endOf(guards, text, at));
     if (guarded > at) continue;
     search.atStart(start < 0 ? letters : numbers, at);
   }
@@ -151,11 +153,10 @@ class Search {
 
   #try(probe: Probe, at: number): void {
     if (at < (this.#ends.get(probe) ?? 0)) return;
-    const { pattern, rule } = probe;
-    pattern.lastIndex = at;
-    const match = pattern.exec(this.text);
-    if (match === null) return;
-    const [start, last] = match.indices?.[1] ?? [at, at + match[0].length];
+    const { rule } = probe;
+    const reached = endOf(probe.pattern, this.text, at);
+    if (reached < 0) return;
+    const [start, last] = groupOf(probe.grouped, this.text, at) ?? [at, reached];
     const matched = rule.whole === true ? runEnd(this.text, last) : last;
     const value = this.text.slice(start, matched);
     if (rule.exact === true && isAlphanumeric(this.text, matched)) return;
@@ -229,11 +230,13 @@ class Words {
 
 function probeOf(rule: Rule, file: RuleFile, order: number, words: Words): Probe {
   if (rule.check !== undefined && !Object.hasOwn(CHECKS, rule.check)) throw new Error(`no check ${rule.check}`);
+  const source = expanded(rule.pattern, file);
   return {
     rule,
     type: `${file.prefix}:${rule.kind}`,
     order,
-    pattern: sticky(expanded(rule.pattern, file)),
+    pattern: tester(source),
+    grouped: hasGroup(source) ? new RegExp(source, 'dy') : undefined,
     back: rule.back === undefined ? undefined : classOf(rule.back.of),
     near: words.listOf(rule.near, file),
     unless: words.listOf(rule.unless, file),
@@ -250,17 +253,24 @@ export function expanded(pattern: string, { fragments }: Pick<RuleFile, 'fragmen
   return whole === pattern ? whole : expanded(whole, { fragments });
 }
 
-/** A pattern that matches at `lastIndex` and nowhere else. */
-const sticky = (source: string): RegExp => new RegExp(source === '' ? NEVER : source, 'dy');
+const hasGroup = (source: string): boolean => (new RegExp(`${source}|`).exec('')?.length ?? 1) > 1;
 
-/** The same, if nobody asks for the places of groups: it is faster. */
+/** A pattern that matches at `lastIndex` and nowhere else. */
 const tester = (source: string): RegExp => new RegExp(source === '' ? NEVER : source, 'y');
 
 const NEVER = '[^\\s\\S]';
 
+/** The end of the match at a place, or -1. */
 function endOf(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
+  return pattern.test(text) ? pattern.lastIndex : -1;
+}
+
+/** The place of the group of the match at a place. */
+function groupOf(grouped: RegExp | undefined, text: string, at: number): readonly [number, number] | undefined {
+  if (grouped === undefined) return undefined;
+  grouped.lastIndex = at;
+  return grouped.exec(text)?.indices?.[1];
 }
 
 /** For each ASCII character, and in the last place for all others, whether it belongs to a class. */
