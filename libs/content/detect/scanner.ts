@@ -14,6 +14,8 @@ interface Probe {
   readonly pattern: RegExp;
   /** The same, with the places of groups, if the pattern has a group: it is slower. */
   readonly grouped: RegExp | undefined;
+  /** The source without its group. */
+  readonly ungrouped: string;
   readonly back: CharacterClass | undefined;
   readonly near: number;
   readonly unless: number;
@@ -23,7 +25,11 @@ interface Probe {
 interface Starts {
   /** Those that begin there, and one pattern that matches if any of them does: it turns most places away. */
   readonly any: RegExp;
-  readonly plain: readonly Probe[];
+  /** One pattern whose n-th group is set if the n-th of `everywhere` matches: one match instead of many. */
+  readonly which: RegExp;
+  readonly everywhere: readonly Probe[];
+  /** Those that need a context word. */
+  readonly inContext: readonly Probe[];
   /** Those that begin before it. */
   readonly withBack: readonly Probe[];
 }
@@ -53,7 +59,14 @@ export function scannerOf(files: readonly RuleFile[]): Scanner {
     const chosen = probes.filter(({ rule }) => at.includes(rule.at));
     const plain = chosen.filter(({ back }) => back === undefined);
     const any = tester(plain.map(({ pattern }) => `(?:${pattern.source})`).join('|'));
-    return { any, plain, withBack: chosen.filter(({ back }) => back !== undefined) };
+    const everywhere = plain.filter(({ near }) => near < 0);
+    return {
+      any,
+      which: tester(everywhere.map(({ ungrouped }) => `(?:(?=(?:${ungrouped})())|)`).join('')),
+      everywhere,
+      inContext: plain.filter(({ near }) => near >= 0),
+      withBack: chosen.filter(({ back }) => back !== undefined),
+    };
   };
   const guards = tester(files.flatMap((file) => file.guards.map((guard) => expanded(guard, file))).join('|'));
   const plan = {
@@ -135,7 +148,12 @@ class Search {
     }
     starts.any.lastIndex = at;
     if (!starts.any.test(this.text)) return;
-    for (const probe of starts.plain) if (!this.#isOutOfContext(probe)) this.#try(probe, at);
+    starts.which.lastIndex = at;
+    const which = starts.which.exec(this.text) ?? [];
+    for (let index = 0; index < starts.everywhere.length; index += 1) {
+      if (which[index + 1] !== undefined) this.#try(starts.everywhere[index]!, at);
+    }
+    for (const probe of starts.inContext) if (!this.#isOutOfContext(probe)) this.#try(probe, at);
   }
 
   /** Whether no text near enough can exist: the whole text lacks the words. */
@@ -237,6 +255,7 @@ function probeOf(rule: Rule, file: RuleFile, order: number, words: Words): Probe
     order,
     pattern: tester(source),
     grouped: hasGroup(source) ? new RegExp(source, 'dy') : undefined,
+    ungrouped: source.replace(/(\\.|\[(?:\\.|[^\]\\])*\])|\((?!\?)/g, (group, other?: string) => other ?? '(?:'),
     back: rule.back === undefined ? undefined : classOf(rule.back.of),
     near: words.listOf(rule.near, file),
     unless: words.listOf(rule.unless, file),
