@@ -1,5 +1,7 @@
-import { CURRENT_PACK, packOf } from '../../libs/content/detect/packs.js';
-import { currentInstructionRules, warmInstructionRules } from '../../libs/content/instructions/released.js';
+import { cpus } from 'node:os';
+import { currentRules, warmRules } from '../../libs/content/search-rules.js';
+import { searchParts } from '../../libs/content/search.js';
+import { ORDER_LIKE, SECRET_LIKE } from '../support/hostile-texts.js';
 import { readCorpus } from './corpora.js';
 import { instructionReport } from './instructions/report.js';
 import { evaluatePii, type Half } from './pii.js';
@@ -46,25 +48,44 @@ function unlabelled(): void {
   }
 }
 
+const PAGE = 4096;
+const NO_CALL = { operations: ['wire_funds', 'mail.send'], request: '{}' };
+
+/** The search of a response of one text. The best of five rounds for each text: other work on the machine is no part of it. */
 function times(): void {
+  Array.from(warmRules());
+  const [cpu] = cpus();
+  console.log(`\nAll detectors together, 4 KiB, one thread, best of 5; ${cpu?.model}, Node ${process.version}`);
   const texts = [...readCorpus('benign'), ...readCorpus('injection')].map(({ text }) => text).join('\n');
-  const pages = texts.match(/[^]{1,4096}/g) ?? [];
-  const pack = packOf(CURRENT_PACK);
-  warmInstructionRules();
-  const rules = currentInstructionRules();
-  const round = (): number[] =>
-    pages.map((page) => {
+  timesOf('public corpora', texts.match(/[^]{1,4096}/g) ?? []);
+  const units = SECRET_LIKE.map((unit) => [JSON.stringify(unit), unit.repeat(PAGE)] as const);
+  const orders = Object.entries(ORDER_LIKE).map(([name, make]) => [name, make(PAGE)] as const);
+  const hostile = [...orders, ...units].map(([name, text]) => [name, text.slice(0, PAGE)] as const);
+  const took = timesOf(
+    'hostile texts',
+    hostile.map(([, text]) => text),
+  );
+  const slowest = hostile.map(([name], index) => [name, took[index] ?? 0] as const).sort((a, b) => b[1] - a[1]);
+  for (const [name, ms] of slowest.slice(0, 5)) console.log(`  ${ms.toFixed(2)} ms  ${name}`);
+}
+
+/** Prints the times of texts, and returns them. */
+function timesOf(name: string, texts: readonly string[]): number[] {
+  const rules = currentRules();
+  const rounds = Array.from({ length: 5 }, () =>
+    texts.map((text) => {
       const before = process.hrtime.bigint();
-      pack?.detect(page);
-      rules.find(page, { operations: [], request: '' });
+      searchParts([{ type: 'text', text, path: '' }], rules, NO_CALL);
       return Number(process.hrtime.bigint() - before) / 1e6;
-    });
-  round();
-  // The best of three for each text: other work on the machine is no part of it.
-  const rounds = [round(), round(), round()];
-  const sorted = pages.map((_, page) => Math.min(...rounds.map((all) => all[page] ?? 0))).sort((a, b) => a - b);
+    }),
+  );
+  const took = texts.map((_, index) => Math.min(...rounds.map((round) => round[index] ?? 0)));
+  const sorted = took.toSorted((a, b) => a - b);
   const at = (share: number): string => (sorted[Math.floor(sorted.length * share)] ?? 0).toFixed(2);
-  console.log(`\nAll detectors together, 4 KiB: median ${at(0.5)} ms, p99 ${at(0.99)} ms, of ${sorted.length} texts`);
+  console.log(
+    `  ${name}: median ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1 - 1e-9)} ms, of ${sorted.length} texts`,
+  );
+  return took;
 }
 
 function print({ name, recall, precision }: EvalRow): void {

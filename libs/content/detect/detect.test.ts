@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { sampleOf, SECRET_FORMATS, seeded } from '../../../test/eval/secret-formats.js';
+import { SECRET_LIKE } from '../../../test/support/hostile-texts.js';
 import { test } from '../../../test/support/testing.js';
 import { CURRENT_PACK, packOf } from './packs.js';
 import { redacted, redactionOf } from './spans.js';
@@ -87,14 +88,6 @@ test('no redaction is itself found, whatever field it is in', () => {
   }
 });
 
-/** Each is repeated; most nearly match a rule at every place. */
-const HOSTILE = [
-  '1 ', '1.2.3.', '1:2:', '4111 ', '4111-1111-', '+1 2025550132 ', '(415) 555-', '0490 75 ', 'a@', 'a@b.', '@', '::', 'aa:bb:', '%40', '\\u0031',
-  '\\', '\\n', '&#64;', '\u200b', '１', 'GB82 ', 'ssn 078051120 ', 'card 4111111111111112 ', 'phone 1234567 ', '-----BEGIN PRIVATE KEY-----',
-  '-----BEGIN PRIVATE KEY-----MIIa', 'eyJa.', 'eyJaaaaaaaaaaaa.eyJ', 'sk-', 'sk-a', 'glpat-', 'ghp_', 'xoxb-1', 'password=', 'password="a b',
-  'token: a1', '://a:', 'https://a:b@', 'AKIA', '[redacted pii:card] ', 'a', '1', '-', '=', '\n',
-]; // prettier-ignore
-
 /** CPU time, which other work on the machine does not lengthen, of the fastest of three. */
 function millisecondsOf(text: string): number {
   const times = Array.from({ length: 3 }, () => {
@@ -110,7 +103,7 @@ test('time grows with the length of a hostile text, and not with its square', (t
   const [short, long] = [16_384, 131_072];
   let slowest = '';
   let most = 0;
-  for (const unit of HOSTILE) {
+  for (const unit of SECRET_LIKE) {
     const textOf = (length: number): string => unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
     const [few, many] = [millisecondsOf(textOf(short)), millisecondsOf(textOf(long))];
     // Eight times the text: a square would take 64 times as long. Below 20 ms the clock is too coarse.
