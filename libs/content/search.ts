@@ -63,8 +63,8 @@ const MIN_SEARCHED = 65_536;
 type Find = (text: string) => readonly Pick<InstructionFinding, 'detector' | 'kind' | 'span' | 'severity'>[];
 
 /**
- * Searches the texts of one response. Once it has many findings of severity high, it is quarantined and its record is
- * full, so each further text of a long response is flagged whole: a hostile server cannot make a search costly with them.
+ * Searches the texts of one response. After many findings of severity high its record is full. Then each further text of
+ * a long response is flagged whole, so that a hostile server cannot make searches costly.
  */
 function findUntilEnough(instructions: SearchRules['instructions'], context: CallContext): Find {
   let [units, high] = [0, 0];

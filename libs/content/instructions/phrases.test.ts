@@ -7,7 +7,7 @@ import { readPack } from './pack.js';
 import { languageOf } from './sentences.js';
 import { vocabularyOf } from './vocabulary.js';
 
-/** What the tables answer, compared with a plain reading of the same definition. */
+/** The answers of the tables are compared with a plain reading of the same definition. */
 
 const LISTS = { order: 'ignore forget drop', thing: 'rules orders instruct*' };
 const PARTS = ['ignore', 'all|any', 'all?', '@order', '@thing', '@thing?', 'instruct*', '~1', '~3', 'the?', 'rules'];

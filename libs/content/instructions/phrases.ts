@@ -31,7 +31,7 @@ interface Pattern {
   readonly rule: PhraseRule;
   /** Bit n is set if the pattern can be complete after step n - 1. */
   readonly final: number;
-  /** The bits of steps that take any word; and of each class that it names, the bits of the steps that take a word of it. */
+  /** The bits of steps that take any word. For each class that it names, the bits of the steps that take its words. */
   readonly any: number;
   readonly classes: readonly number[];
   readonly taking: readonly number[];
@@ -211,8 +211,8 @@ function bitsOf(steps: readonly Step[]): Bits {
 }
 
 /**
- * The states of a pattern, with those that are reached without a word: in each run of steps that may be left out, all
- * states behind the lowest one that is set (Navarro and Raffinot, Flexible Pattern Matching in Strings, 4.2).
+ * The states of a pattern, with those that are reached without a word. In each run of steps that may be left out, these
+ * are all states behind the lowest one (Navarro and Raffinot, Flexible Pattern Matching in Strings, 4.2).
  */
 function withSkipped(states: number, { skipFrom, skipTo, skipped }: Pattern): number {
   const ends = states | skipTo;
