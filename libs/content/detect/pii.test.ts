@@ -34,6 +34,8 @@ const FOUND: Readonly<Record<string, readonly string[]>> = {
     "mail [[o'neil@example.co.uk]].",
     '[[root@[192.0.2.1]]]',
     '[[用户@例子.广告]]',
+    '/home/[[ann@example.org]]/notes.txt',
+    'https://x.example.org/u/[[ann@example.org]]',
   ],
   phone: [
     'at [[+44 20 7946 0958]]',

@@ -50,7 +50,7 @@ export class ArgumentFilter {
       return undefined;
     }
     if (!this.admits()) return undefined;
-    if (typeof value === 'string') return this.text(value, needed);
+    if (typeof value === 'string') return this.text(value, declared, needed);
     if (typeof value === 'number') return this.number(value, needed);
     if (Array.isArray(value)) return this.items(value as readonly Json[], declared, needed);
     return isJsonObject(value) ? this.members(value, declared, needed) : value;
@@ -72,10 +72,12 @@ export class ArgumentFilter {
     return true;
   }
 
-  private text(text: string, { accepts }: NeededPlace): string {
+  private text(text: string, { isLocator }: DeclaredPlace, { accepts }: NeededPlace): string {
     const redacted = this.redactor.redact(text, this.place.field, accepts);
     if (redacted === undefined) return text;
     this.detected(redacted);
+    const [type] = redacted.counts.keys();
+    if (isLocator && type !== undefined) this.notes.misdirected(this.place, type);
     return redacted.text;
   }
 

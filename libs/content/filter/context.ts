@@ -1,12 +1,10 @@
 import { pointerTo } from '../../kernel/pointer.js';
+import { DEFAULT_CONTEXT_BYTES } from '../../vocabulary/context.js';
 import { isAbove } from '../../vocabulary/levels.js';
 import { joinOf, labelOf, type ContentLabel } from './label.js';
 import { matchedSource } from './needed.js';
 import type { Denial, FilterInput, LabelOrigin, OfferedItem, RecordedItem, RefusalReason } from './shapes.js';
 import type { Notes, Redactor } from './walk.js';
-
-/** Bytes of one context item, if the manifest names no other limit. */
-export const DEFAULT_CONTEXT_BYTES = 65_536;
 
 export interface FilteredContext {
   readonly sent: readonly OfferedItem[];

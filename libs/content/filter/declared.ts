@@ -1,4 +1,5 @@
 import { ownValue } from '../../kernel/canonical-json.js';
+import { isLocatorFormat } from '../../vocabulary/locators.js';
 import type { SchemaNode } from '../schema/schema-references.js';
 import type { VettedSchema } from '../schema/schema-vetting.js';
 
@@ -17,6 +18,8 @@ export interface DeclaredPlace {
   /** The place of a member; undefined if it is not declared. */
   member(name: string): DeclaredPlace | undefined;
   item(index: number): DeclaredPlace | undefined;
+  /** A schema of this place has a `format` of names and addresses: a text with a redaction has none of them. */
+  readonly isLocator: boolean;
   /** Whether the schema itself names the member: such a name is no content. */
   names(name: string): boolean;
   /** The places of all members and items, each under its name, or under `*` if it has none of its own. */
@@ -24,12 +27,19 @@ export interface DeclaredPlace {
 }
 
 /** Everything is declared. */
-export const WHOLE: DeclaredPlace = { member: () => WHOLE, item: () => WHOLE, names: () => false, children: () => [] };
+export const WHOLE: DeclaredPlace = {
+  member: () => WHOLE,
+  item: () => WHOLE,
+  isLocator: false,
+  names: () => false,
+  children: () => [],
+};
 
 /** Nothing is declared. */
 export const NOTHING: DeclaredPlace = {
   member: () => undefined,
   item: () => undefined,
+  isLocator: false,
   names: () => false,
   children: () => [],
 };
@@ -84,6 +94,7 @@ export function declaredBy({ root, patterns }: VettedSchema): DeclaredPlace {
     const below = (keywords: readonly string[]) =>
       nodes.flatMap(({ children }) => children.filter(({ keyword }) => keywords.includes(keyword)));
     return {
+      isLocator: nodes.some(({ schema }) => typeof schema !== 'boolean' && isLocatorFormat(ownValue(schema, 'format'))),
       children() {
         const named = below([...OBJECT_KEYWORDS, ...ARRAY_KEYWORDS]).filter(({ node }) => node.schema !== false);
         return named.map(({ keyword, key, node }) => [keyword === 'properties' ? String(key) : '*', placeOf([node])]);

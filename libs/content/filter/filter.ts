@@ -76,9 +76,12 @@ const untouched = ({ arguments: args }: FilterInput): FilterResult => ({
 
 /**
  * Why the call is denied, if the arguments that are left do not match their schema. The evidence names the place whose
- * loss the schema complains about, else the first that was taken out.
+ * loss the schema complains about, else the first that was taken out. The validator does not assert `format`. But a text with
+ * a redaction has no format of a name or an address, and the call would go to something else.
  */
-function denialOf(args: JsonObject, { taken }: Notes, { valid }: FilterRules): Denial | undefined {
+function denialOf(args: JsonObject, { taken, renamed }: Notes, { valid }: FilterRules): Denial | undefined {
+  if (renamed !== undefined)
+    return { reason: reasonOf(renamed.type), evidence: { path: renamed.recorded, type: renamed.type } };
   const result = valid(args);
   if (result.ok) return undefined;
   const places = new Set(

@@ -155,6 +155,8 @@ interface Taken {
 /** The work of the filter. Each list but that of refused context items is bounded. */
 export class Notes {
   readonly taken: Taken[] = [];
+  /** The first text that names or addresses something, and would name something else without its spans. */
+  renamed: Taken | undefined;
   readonly refusals: FilterRefusal[] = [];
   readonly sent: SentLabel[] = [];
   readonly labels: RecordedLabel[] = [];
@@ -178,6 +180,10 @@ export class Notes {
   /** A value is no longer what the request has. */
   took({ own, recorded }: ArgumentPlace, type: string): void {
     if (this.taken.length < MAX_LISTED) this.taken.push({ own, recorded, type });
+  }
+
+  misdirected({ own, recorded }: ArgumentPlace, type: string): void {
+    this.renamed ??= { own, recorded, type };
   }
 
   tooLong(place: ArgumentPlace): void {
