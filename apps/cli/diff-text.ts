@@ -24,8 +24,25 @@ export function diffText(diff: Json, before: Json, after: Json): string[] {
     lines.push(
       'there are more changes than a diff lists: read both versions with `sallyport capabilities <id> <version>`',
     );
+  lines.push(...manifestText(dig(diff, 'manifest') ?? null));
   const supplyChain = dig(diff, 'supplyChain');
   if (Array.isArray(supplyChain) && supplyChain.length > 0) lines.push(...passage('supply chain', supplyChain));
+  return lines;
+}
+
+/** The changes of the manifest: what the owner declares, and what the version may see and do. */
+function manifestText(diff: Json): string[] {
+  const changes = list(diff, 'changes');
+  if (changes.length === 0) return [];
+  const lines = [`severity of the manifest: ${at(diff, 'severity')}`];
+  for (const change of changes) {
+    lines.push(`${at(change, 'severity')}  ${at(change, 'kind')}  manifest${printable(at(change, 'path'), Infinity)}`);
+    for (const name of ['before', 'after']) {
+      const value = dig(change, name);
+      if (value !== undefined) lines.push(...passage(name, typeof value === 'string' ? value : JSON.stringify(value)));
+    }
+  }
+  if (dig(diff, 'truncated') === true) lines.push('there are more changes of the manifest: read both manifests');
   return lines;
 }
 

@@ -3,13 +3,14 @@ import { path } from './client.js';
 import type { Session } from './command.js';
 import { diffText } from './diff-text.js';
 import { at, dig, list } from './print.js';
+import { operationLines, warningLines } from './version-text.js';
 
 /**
  * Shows a reviewer at a terminal the texts of a version that an agent will read, and its changes against the approved
  * version. Then it asks. Resolves to true if the review continues; without a terminal, or with `--json`, it continues.
  */
 export async function showBeforeApproval(
-  { world, call, options }: Session<unknown>,
+  { world, call, options }: Session<{ readonly quarantine?: string }>,
   capability: string,
   version: string,
 ): Promise<boolean> {
@@ -23,7 +24,11 @@ export async function showBeforeApproval(
     .filter((each) => at(each, 'status') === 'approved' && at(each, 'version') !== version)
     .sort((a, b) => (at(a, 'review', 'at') < at(b, 'review', 'at') ? 1 : -1))
     .map((each) => at(each, 'version'))[0];
-  const lines = agentText(definition);
+  const lines = [
+    ...agentText(definition),
+    `what it may do and see: sensitivity ${at(proposed, 'manifest', 'sensitivity')}`,
+  ];
+  lines.push(...operationLines(proposed ?? null), ...warningLines(proposed ?? null));
   if (approved !== undefined) {
     const target = path('capabilities', capability, 'versions', approved);
     const against = path('capabilities', capability, 'versions', version, 'diff');
@@ -33,6 +38,7 @@ export async function showBeforeApproval(
     ]);
     lines.push(`what changes against ${approved}`, ...diffText(diff, dig(before, 'definition') ?? null, definition));
   }
+  lines.push(`quarantined responses: ${options.quarantine ?? 'as SALLYPORT_QUARANTINE says'}`);
   world.out(lines.map((line) => `${line}\n`).join(''));
   const answer = await world.ask(`Approve ${capability}@${version}? [y/N] `);
   return /^y(es)?$/i.test(answer.trim());

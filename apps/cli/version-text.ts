@@ -1,5 +1,5 @@
-import { isJsonObject } from '../../libs/kernel/canonical-json.js';
-import { at, dig, joined, list, table } from './print.js';
+import { isJsonObject, type Json } from '../../libs/kernel/canonical-json.js';
+import { at, dig, joined, list, printable, table } from './print.js';
 
 /** One line for a person: the version, its status and who proposed it. */
 export function versionLine(version: unknown): string {
@@ -21,7 +21,6 @@ export function versionLine(version: unknown): string {
 /** A version's record for a person, with the effects of each operation. */
 export function versionLines(view: unknown): string[] {
   const version = isJsonObject(view) ? view : {};
-  const operations = dig(version, 'manifest', 'operations');
   const reviewed = dig(version, 'review');
   return [
     ...table([
@@ -49,15 +48,55 @@ export function versionLines(view: unknown): string[] {
             ...(at(reviewed, 'quarantine') === '' ? [] : [['quarantine', at(reviewed, 'quarantine')]]),
           ]),
     ]),
-    'operations',
-    ...table(
-      Object.keys(isJsonObject(operations) ? operations : {}).map((name) => [
-        `  ${name}`,
-        joined(operations, name, 'effects'),
-      ]),
-    ),
+    ...operationLines(version),
   ];
 }
+
+/** Each operation of a version with its effects, and what it may see. */
+export function operationLines(version: Json): string[] {
+  const operations = dig(version, 'manifest', 'operations');
+  const names = Object.keys(isJsonObject(operations) ? operations : {});
+  const effects = table(names.map((name) => [`  ${name}`, joined(operations, name, 'effects')]));
+  return [
+    'operations',
+    ...names.flatMap((name, index) => [effects[index] ?? '', ...needLines(dig(operations, name) ?? null)]),
+  ];
+}
+
+function needLines(operation: Json): string[] {
+  const needs = dig(operation, 'needs');
+  const bytes = at(needs, 'contextBytes');
+  const context = list(needs, 'context').map((source) => at(source));
+  const lines = [
+    ...(at(operation, 'returns') === '' ? [] : [`returns ${at(operation, 'returns')}`]),
+    ...(dig(needs, 'arguments') === undefined ? [] : [`needs of the arguments: ${argumentsText(needs)}`]),
+    ...(context.length === 0
+      ? []
+      : [`needs context of ${context.join(', ')}${bytes === '' ? '' : `, at most ${bytes} bytes`}`]),
+  ];
+  return lines.map((line) => printable(`    ${line}`, MAX_NEEDS_CHARS));
+}
+
+const MAX_NEEDS_CHARS = 4000;
+
+function argumentsText(needs: Json | undefined): string {
+  const named = list(needs, 'arguments').map((each) => {
+    if (typeof each === 'string') return each === '' ? 'all' : each;
+    const limit = at(each, 'maxLength');
+    const accepts = joined(each, 'accepts');
+    const more = [
+      ...(limit === '' ? [] : [`at most ${limit} characters`]),
+      ...(accepts === '' ? [] : [`accepts ${accepts}`]),
+    ];
+    const path = at(each, 'path') === '' ? 'all' : at(each, 'path');
+    return more.length === 0 ? path : `${path} (${more.join('; ')})`;
+  });
+  return named.length === 0 ? 'none' : named.join(', ');
+}
+
+/** The warnings of an answer about a version. */
+export const warningLines = (answer: Json): string[] =>
+  list(answer, 'warnings').map((each) => printable(`warning: ${at(each, 'path')}: ${at(each, 'message')}`, 1000));
 
 /** One line for each version of each capability. */
 export function capabilityRows(items: readonly unknown[]): string[] {

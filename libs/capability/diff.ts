@@ -150,7 +150,8 @@ function sameWords(before: Json | undefined, after: Json | undefined): boolean {
   return words(before) !== null && words(before) === words(after);
 }
 
-function shortened(value: Json): Json {
+/** A value as a diff shows it: cut if it is long. */
+export function shortened(value: Json): Json {
   const text = canonicalJson(value);
   return text.length <= MAX_VALUE_CHARS ? value : cut(text, MAX_VALUE_CHARS);
 }

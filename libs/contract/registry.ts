@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ServerEvidence } from '../calls/events.js';
 import { Definition, Probe } from '../capability/definition.js';
-import { Diff } from '../capability/diff.js';
+import { Diff, RecordedDiff } from '../capability/diff.js';
 import {
   CapabilityRegistration,
   ManifestOperation,
@@ -87,7 +87,17 @@ export const VersionView = named(
 );
 export type VersionView = Shape<typeof VersionView>;
 
-export const VersionWithDefinition = named('VersionWithDefinition', VersionView.extend({ definition: Definition }));
+const VersionWarning = z.object({ path: z.string().describe('Into the proposal.'), message: z.string() });
+export type VersionWarning = Shape<typeof VersionWarning>;
+const Warnings = z
+  .array(VersionWarning)
+  .optional()
+  .describe('Parts of the manifest that probably do not do what its owner means.');
+
+export const VersionWithDefinition = named(
+  'VersionWithDefinition',
+  VersionView.extend({ definition: Definition, warnings: Warnings }),
+);
 export type VersionWithDefinition = Shape<typeof VersionWithDefinition>;
 
 export const CapabilityView = named(
@@ -107,6 +117,7 @@ export const VersionChanged = named(
   'VersionChanged',
   z.object({
     version: VersionView,
+    warnings: Warnings,
     revision: z.int().min(1).describe("Of the capability's stream; see `expectedRevision`."),
     position: Position,
   }),
@@ -119,7 +130,16 @@ const SupplyChainChange = z.object({
   after: z.unknown().optional(),
 });
 
-export const VersionDiff = named('VersionDiff', Diff.extend({ supplyChain: z.array(SupplyChainChange) }));
+export const VersionDiff = named(
+  'VersionDiff',
+  Diff.extend({
+    supplyChain: z.array(SupplyChainChange),
+    manifest: RecordedDiff.optional().describe(
+      'The changes of the manifest: paths lead into it. A wider one is an `authority-change`. Absent if there are ' +
+        'none. The `severity` of the definition does not count it.',
+    ),
+  }),
+);
 export type VersionDiff = Shape<typeof VersionDiff>;
 
 export const Observed = named(

@@ -63,6 +63,52 @@ test('a further version is shown with what it changes against the approved one',
   assert.match(asked[0] ?? '', /before: Recalls a note\.\n +after: Recalls a note\.\\u\{200b\} And more\./);
 });
 
+test('a reviewer sees what a version may see, what it accepts, what widens it, and how its responses are handled', async () => {
+  const id = unique('widened');
+  const { manifest } = proposal();
+  const write = { name: 'write', inputSchema: { type: 'object', properties: { path: { type: 'string' } } } };
+  const version = (number: string, operation: object) =>
+    proposal(number, {
+      definition: { tools: [write] },
+      manifest: { ...manifest, operations: { write: { effects: ['write'], ...operation } } },
+    });
+  await register(service, id, version('1.0.0', { returns: 'confidential', needs: { arguments: ['/path'] } }));
+  expecting(
+    200,
+    await service.call('reviewer', 'POST', `/v1/capabilities/${id}/versions/1.0.0/review`, {
+      verdict: 'approved',
+      reason: 'r',
+      exceptions: ['signature_missing'],
+    }),
+  );
+  const wider = {
+    returns: 'public',
+    needs: { arguments: [{ path: '/path', accepts: ['pii:email'], maxLength: 9 }], context: ['crm/*'] },
+  };
+  expecting(201, await service.call('registrar', 'POST', `/v1/capabilities/${id}/versions`, version('2.0.0', wider)));
+  const shown = [
+    /\n {2}write +write\n {4}returns public\n {4}needs of the arguments: \/path \(at most 9 characters; accepts pii:email\)\n/,
+    /\n {4}needs context of crm\/\*\n/,
+  ];
+  const diff = [
+    /severity of the manifest: authority-change\n/,
+    /authority-change {2}changed {2}manifest\/operations\/write\/needs\/arguments\/~1path\/accepts\n {2}before: \[\]\n {2}after: \["pii:email"\]/,
+    /authority-change {2}changed {2}manifest\/operations\/write\/returns\n {2}before: confidential\n {2}after: public/,
+  ];
+  const { asked } = await cli('reviewer', ['review', id, '2.0.0', ...REVIEW, '--quarantine', 'hold'], 'n');
+  for (const each of [...shown, ...diff]) assert.match(asked[0] ?? '', each);
+  assert.match(asked[0] ?? '', /\nquarantined responses: hold\nApprove .*@2\.0\.0\? /);
+  const { out } = await cli('auditor', ['capabilities', id, '2.0.0']);
+  for (const each of shown) assert.match(out, each);
+  const warning = /warning: \/manifest\/operations\/write: \/path names or addresses something, and accepts no type/;
+  assert.match((await cli('auditor', ['capabilities', id, '1.0.0'])).out, warning);
+  assert.doesNotMatch(out, warning);
+  const compared = (await cli('reviewer', ['diff', id, '2.0.0', '--against', '1.0.0'])).out;
+  for (const each of diff) assert.match(compared, each);
+  const exposed = (await cli('auditor', ['exposure', id, '--version', '2.0.0'])).out;
+  assert.match(exposed, /: 0 calls, up to internal\n[^]*\n {2}accepts {4}\/path \(pii:email\)\n/);
+});
+
 test('without a terminal, with --yes and with --json nobody is asked', async () => {
   for (const [more, answer] of [
     [[], undefined],

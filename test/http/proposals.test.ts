@@ -157,7 +157,11 @@ const [recall, store, count] = MEMORY_DEFINITION.tools;
 
 test('a diff of a version with an equal one has no changes', async () => {
   const reordered = { ...MEMORY_DEFINITION, tools: [count, store, recall], serverInfo: { name: 'other' } };
-  assert.deepEqual(await diffOf(reordered), { severity: 'none', changes: [], supplyChain: [] });
+  const { manifest, ...diff } = await diffOf(reordered);
+  assert.deepEqual(diff, { severity: 'none', changes: [], supplyChain: [] });
+  assert.equal(manifest.severity, 'cosmetic', 'the second manifest has fewer operations');
+  const same = await read(`${path(await newCapability(service))}/diff?against=1.0.0`);
+  assert.deepEqual(same, { severity: 'none', changes: [], supplyChain: [] });
 });
 
 for (const [name, tools, severity, changedPath] of [

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { isJsonObject, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { everyPage, path as pathTo } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
-import { at, dig, jsonText, list, printable, table } from '../print.js';
+import { at, dig, joined, jsonText, list, printable, table } from '../print.js';
 import { fromOption, toOption } from '../since.js';
 import type { World } from '../world.js';
 
@@ -77,6 +77,8 @@ function summed(one: Json, other: Json): Json {
   );
 }
 
+const times = (count: string, noun: string): string => `${count} ${noun}${count === '1' ? '' : 's'}`;
+
 function shown(item: Json): string {
   const text = (...path: string[]) => printable(at(item, ...path));
   const words = (...path: string[]) =>
@@ -87,16 +89,20 @@ function shown(item: Json): string {
     Object.entries(isJsonObject(value) ? value : {})
       .map(([name, count]) => `${printable(name)} ${at(count)}`)
       .join(', ') || '–';
+  const accepted = list(item, 'declared', 'accepts').map((each) =>
+    printable(`${at(each, 'path')} (${joined(each, 'types')})`),
+  );
   const seen = list(item, 'seen').map((each) => [
     `    ${printable(at(each, 'path') || `from ${at(each, 'source')}`)}`,
-    `${at(each, 'calls')} times`,
+    times(at(each, 'calls'), 'time'),
     `${at(each, 'bytes')} bytes`,
     counts(dig(each, 'levels')),
     counts(dig(each, 'categories')),
   ]);
   return [
-    `${text('capability')}@${text('version')} ${text('operation')}: ${text('calls')} calls, up to ${text('declared', 'sensitivity')}`,
+    `${text('capability')}@${text('version')} ${text('operation')}: ${times(text('calls'), 'call')}, up to ${text('declared', 'sensitivity')}`,
     `  may see    ${words('declared', 'arguments')}`,
+    `  accepts    ${accepted.join(', ') || '–'}`,
     `  context    ${words('declared', 'context')}`,
     `  has seen${seen.length === 0 ? '   –' : ''}`,
     ...table(seen),

@@ -9,7 +9,7 @@ import { agentText } from '../agent-text.js';
 import { diffText } from '../diff-text.js';
 import { dig, list, moreOf } from '../print.js';
 import { showBeforeApproval } from '../review-text.js';
-import { capabilityRows, versionLine, versionLines } from '../version-text.js';
+import { capabilityRows, versionLine, versionLines, warningLines } from '../version-text.js';
 import { UsageError, type World } from '../world.js';
 import { assertExceptions, explainExceptions } from './exceptions.js';
 
@@ -33,6 +33,7 @@ function addRegister(program: Command, world: World, exits: Exits): void {
     const answer = await call('POST', path('capabilities'), await readObject(world, args[0] ?? '-'));
     show(answer, () => [
       `registered ${versionLine(dig(answer, 'version'))}`,
+      ...warningLines(answer),
       'It cannot be called before someone else has reviewed it: sallyport review',
     ]);
   });
@@ -46,7 +47,7 @@ function addPropose(program: Command, world: World, exits: Exits): void {
   serviceAction<{ capability?: string }>(propose, world, exits, 'registrar', async ({ call, args, options, show }) => {
     const { capability, proposal } = proposalIn(await readObject(world, args[0] ?? '-'), options.capability);
     const answer = await call('POST', path('capabilities', capability, 'versions'), proposal);
-    show(answer, () => [`proposed ${versionLine(dig(answer, 'version'))}`]);
+    show(answer, () => [`proposed ${versionLine(dig(answer, 'version'))}`, ...warningLines(answer)]);
   });
 }
 
@@ -98,7 +99,7 @@ function addReview(program: Command, world: World, exits: Exits): void {
         expectedRevision: options.expectedRevision === undefined ? undefined : Number(options.expectedRevision),
       }),
     );
-    show(answer, () => [versionLine(dig(answer, 'version'))]);
+    show(answer, () => [versionLine(dig(answer, 'version')), ...warningLines(answer)]);
   });
 }
 
@@ -141,7 +142,11 @@ function addCapabilities(program: Command, world: World, exits: Exits): void {
     const [id, version] = args;
     if (id !== undefined && version !== undefined) {
       const answer = await call('GET', path('capabilities', id, 'versions', version));
-      return show(answer, () => [...versionLines(answer), ...agentText(dig(answer, 'definition'))]);
+      return show(answer, () => [
+        ...versionLines(answer),
+        ...warningLines(answer),
+        ...agentText(dig(answer, 'definition')),
+      ]);
     }
     if (id !== undefined) {
       const answer = await call('GET', path('capabilities', id));

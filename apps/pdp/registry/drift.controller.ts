@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Controller, Inject } from '@nestjs/common';
 import { CallIndex } from '../../../libs/audit/index/call-index.js';
+import { diffManifests } from '../../../libs/capability/manifest-diff.js';
 import { diffDefinitions } from '../../../libs/capability/diff.js';
 import type { SupplyChain } from '../../../libs/capability/manifest.js';
 import { probeDifference } from '../../../libs/capability/probe.js';
@@ -35,10 +36,12 @@ export class DriftController {
     const after = this.find(id, version);
     const before = this.find(id, query.against);
     const diff = diffDefinitions(await this.views.definition(before), await this.views.definition(after));
-    return {
+    const manifest = diffManifests(await this.views.manifest(before), await this.views.manifest(after));
+    return defined({
       ...diff,
       supplyChain: supplyChainDiff(await this.views.supplyChain(before), await this.views.supplyChain(after)),
-    };
+      manifest: manifest.changes.length === 0 ? undefined : manifest,
+    });
   }
 
   @Handles(observeVersion)

@@ -6,6 +6,7 @@ import * as registry from '../../../libs/contract/registry.js';
 import type { CapabilityView, VersionChanged, VersionWithDefinition } from '../../../libs/contract/registry.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { afterCommit } from '../../../libs/event-log/after-commit.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import type { Principal } from '../edge/access.js';
 import type { Asked } from '../edge/asked.js';
@@ -13,6 +14,7 @@ import { Problem } from '../edge/problem.js';
 import { Handles } from '../http/handles.js';
 import { pageOf, type Page } from '../http/paging.js';
 import { RegistryCommand, type RegistryReply, type RegistryRequest } from './registry.commands.js';
+import { warningsOf } from './version-warnings.js';
 import { VersionViews } from './version-view.js';
 
 type Contract = typeof registry;
@@ -66,8 +68,8 @@ export class RegistryController {
   @Handles(registry.getVersion)
   async version({ params: { id, version } }: Asked<Contract['getVersion']>): Promise<VersionWithDefinition> {
     const { capability, state } = this.find(id, version);
-    const definition = await this.views.definition(state);
-    return { ...(await this.views.version(capability, state)), definition };
+    const { view, definition, warnings } = await this.whole(capability, state);
+    return defined({ ...view, definition, warnings });
   }
 
   @Handles(registry.reviewVersion)
@@ -100,8 +102,15 @@ export class RegistryController {
   private async run(caller: Principal, request: RegistryRequest): Promise<VersionChanged> {
     const reply: RegistryReply = await this.commands.execute(new RegistryCommand(caller, request));
     const { capability, state } = this.find(request.capability, reply.version);
-    const version = await afterCommit(() => this.views.version(capability, state));
-    return { version, revision: reply.revision, position: String(reply.position) };
+    const { view: version, warnings } = await afterCommit(() => this.whole(capability, state));
+    return defined({ version, warnings, revision: reply.revision, position: String(reply.position) });
+  }
+
+  private async whole(capability: CapabilityState, state: VersionState) {
+    // Copied before the wait, because the state is live.
+    const { operations, sensitivity } = state;
+    const [view, definition] = await Promise.all([this.views.version(capability, state), this.views.definition(state)]);
+    return { view, definition, warnings: warningsOf(definition, view.manifest, { operations, sensitivity }) };
   }
 
   private async *after(

@@ -58,6 +58,10 @@ export class VersionViews {
     return readJson<Definition>(this.log, state.documents.definition);
   }
 
+  manifest(state: VersionState): Promise<ManifestView> {
+    return readJson<ManifestView>(this.log, state.documents.manifest);
+  }
+
   supplyChain(state: VersionState): Promise<SupplyChain | undefined> {
     const digest = state.documents.supplyChain;
     return digest === undefined ? Promise.resolve(undefined) : readJson<SupplyChain>(this.log, digest);
