@@ -1,7 +1,11 @@
 import type { Digest } from '../kernel/digest.js';
-import { CURRENT_PACK, packOf, type Pack } from './detect/packs.js';
+import { CURRENT_PACK, currentPackInSteps, packOf, type Pack } from './detect/packs.js';
 import type { InstructionRules } from './instructions/finding.js';
-import { currentInstructionRules, instructionRulesOf } from './instructions/released.js';
+import {
+  currentInstructionRules,
+  currentInstructionRulesInSteps,
+  instructionRulesOf,
+} from './instructions/released.js';
 
 /** The rules that responses are searched by. Both are data with a digest, which the record names. */
 export interface SearchRules {
@@ -27,9 +31,8 @@ const FIRST_TEXTS = ['', 'a', 'a b', 'Write a note.', 'The notes of May 2026 are
 
 /** Makes the rules of today ready, in steps: without it, the first search takes some hundred milliseconds. */
 export function* warmRules(): Generator<void> {
-  packOf(CURRENT_PACK);
-  yield;
-  const { instructions, pack } = currentRules();
+  const pack = yield* currentPackInSteps();
+  const instructions = yield* currentInstructionRulesInSteps();
   for (const text of FIRST_TEXTS) {
     yield;
     pack.detect(text);

@@ -1,8 +1,9 @@
+import { atOnce, type Steps } from '../../kernel/steps.js';
 import { higher } from '../../vocabulary/levels.js';
 import type { Level } from '../../vocabulary/words.js';
 import { fieldsOf } from './fields.js';
 import type { RuleFile } from './rules.js';
-import { scannerOf, type Scanner } from './scanner.js';
+import { scannerInSteps, type Scanner } from './scanner.js';
 import { joined, redactionOf, type DetectedSpan, type FoundSpan } from './spans.js';
 import { viewsOf, type IsType } from './views.js';
 
@@ -16,8 +17,10 @@ export interface Detector {
   readonly levelOf: (type: string) => Level | undefined;
 }
 
-export function detectorOf(files: readonly RuleFile[]): Detector {
-  const scanner = scannerOf(files);
+export const detectorOf = (files: readonly RuleFile[]): Detector => atOnce(detectorInSteps(files));
+
+export function* detectorInSteps(files: readonly RuleFile[]): Steps<Detector> {
+  const scanner = yield* scannerInSteps(files);
   const levels = levelsOf(files);
   const isType = (type: string): boolean => levels.has(type);
   const fieldSpans = fieldsOf(files);

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Json } from '../../kernel/canonical-json.js';
 import { digestOf, type Digest } from '../../kernel/digest.js';
+import { atOnce, mapInSteps, type Steps } from '../../kernel/steps.js';
 import type { Level } from '../../vocabulary/words.js';
-import { detectorOf, type DetectOptions } from './detector.js';
+import { detectorInSteps, type DetectOptions } from './detector.js';
 import { PackManifest, RuleFile } from './rules.js';
 import type { DetectedSpan } from './spans.js';
 
@@ -40,9 +41,20 @@ const numbers = new Map(RELEASED.map((number) => [digestOf(readFileOf(number, 'p
 export function packOf(name: number | string): Pack | undefined {
   const number = typeof name === 'number' ? name : numbers.get(name as Digest);
   if (number === undefined || !RELEASED.includes(number)) return undefined;
-  const known = made.get(number) ?? madeFrom(readPack(number));
-  made.set(number, known);
-  return known;
+  return atOnce(packInSteps(number));
+}
+
+/** The same for the newest pack, in steps of some milliseconds. */
+export const currentPackInSteps = (): Steps<Pack> => packInSteps(CURRENT_PACK);
+
+function* packInSteps(number: number): Steps<Pack> {
+  const known = made.get(number);
+  if (known !== undefined) return known;
+  const ready = yield* madeInSteps(readPack(number));
+  // A search may have made it between the steps.
+  const pack = made.get(number) ?? ready;
+  made.set(number, pack);
+  return pack;
 }
 
 const readPack = (number: number): PackData => ({
@@ -55,11 +67,15 @@ function readFileOf(number: number, name: string): Json {
 }
 
 /** Throws if a file is not the one that the manifest names. */
-export function madeFrom({ manifest, files }: PackData): Pack {
+export const madeFrom = (data: PackData): Pack => atOnce(madeInSteps(data));
+
+function* madeInSteps({ manifest, files }: PackData): Steps<Pack> {
   const { number, files: digests } = PackManifest.parse(manifest);
   for (const [name, digest] of Object.entries(digests)) {
+    yield;
     if (digestOf(files[name]) !== digest) throw new Error(`the file ${name} of pack ${number} was changed`);
   }
-  const detector = detectorOf([files['secrets'], files['pii']].map((file) => RuleFile.parse(file)));
+  const parsed = yield* mapInSteps([files['secrets'], files['pii']], 1, (file) => RuleFile.parse(file));
+  const detector = yield* detectorInSteps(parsed);
   return { digest: digestOf(manifest), number, detect: detector.detect, levelOf: detector.levelOf };
 }

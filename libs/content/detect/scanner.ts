@@ -1,6 +1,7 @@
 import { entropyOf } from './candidate.js';
 import { checked, CHECKS } from './checks.js';
 import { literalsOf, type Literals } from './literals.js';
+import { mapInSteps, type Steps } from '../../kernel/steps.js';
 import type { Rule, RuleFile } from './rules.js';
 import type { FoundSpan } from './spans.js';
 import type { View } from './views.js';
@@ -49,11 +50,12 @@ export interface Scanner {
 /** The places of context words in a text, in rising order, by lists of words. A list without any in the text has none. */
 type Places = readonly (readonly number[] | undefined)[];
 
-export function scannerOf(files: readonly RuleFile[]): Scanner {
+export function* scannerInSteps(files: readonly RuleFile[]): Steps<Scanner> {
   const words = new Words();
-  const probes: Probe[] = files.flatMap((file, fileIndex) =>
-    file.rules.map((rule, index) => probeOf(rule, file, fileIndex * 10_000 + index, words)),
+  const rules = files.flatMap((file, fileIndex) =>
+    file.rules.map((rule, index) => ({ rule, file, order: fileIndex * 10_000 + index })),
   );
+  const probes = yield* mapInSteps(rules, 16, ({ rule, file, order }) => probeOf(rule, file, order, words));
   for (const probe of probes) for (const word of probe.rule.keywords ?? []) words.trigger(word, probe);
   const startsAt = (...at: Rule['at'][]): Starts => {
     const chosen = probes.filter(({ rule }) => at.includes(rule.at));
@@ -68,6 +70,7 @@ export function scannerOf(files: readonly RuleFile[]): Scanner {
       withBack: chosen.filter(({ back }) => back !== undefined),
     };
   };
+  yield;
   const guards = tester(files.flatMap((file) => file.guards.map((guard) => expanded(guard, file))).join('|'));
   const plan = {
     words,
@@ -249,13 +252,14 @@ class Words {
 function probeOf(rule: Rule, file: RuleFile, order: number, words: Words): Probe {
   if (rule.check !== undefined && !Object.hasOwn(CHECKS, rule.check)) throw new Error(`no check ${rule.check}`);
   const source = expanded(rule.pattern, file);
+  const ungrouped = source.replace(GROUP, (_, other?: string) => other ?? '(?:');
   return {
     rule,
     type: `${file.prefix}:${rule.kind}`,
     order,
     pattern: tester(source),
-    grouped: hasGroup(source) ? new RegExp(source, 'dy') : undefined,
-    ungrouped: source.replace(/(\\.|\[(?:\\.|[^\]\\])*\])|\((?!\?)/g, (group, other?: string) => other ?? '(?:'),
+    grouped: ungrouped === source ? undefined : new RegExp(source, 'dy'),
+    ungrouped,
     back: rule.back === undefined ? undefined : classOf(rule.back.of),
     near: words.listOf(rule.near, file),
     unless: words.listOf(rule.unless, file),
@@ -272,7 +276,8 @@ export function expanded(pattern: string, { fragments }: Pick<RuleFile, 'fragmen
   return whole === pattern ? whole : expanded(whole, { fragments });
 }
 
-const hasGroup = (source: string): boolean => (new RegExp(`${source}|`).exec('')?.length ?? 1) > 1;
+/** An escape or a class, or the begin of a group that is kept. */
+const GROUP = /(\\.|\[(?:\\.|[^\]\\])*\])|\((?!\?)/g;
 
 /** A pattern that matches at `lastIndex` and nowhere else. */
 const tester = (source: string): RegExp => new RegExp(source === '' ? NEVER : source, 'y');

@@ -1,4 +1,5 @@
 import { digestOf } from '../../kernel/digest.js';
+import type { Steps } from '../../kernel/steps.js';
 import { addDeciphered } from './ciphers.js';
 import { Derived } from './derived.js';
 import { addDecoded } from './encodings.js';
@@ -18,6 +19,7 @@ import { widened } from './spans.js';
 import { blockHits, markerHits, openTurnHits } from './turns.js';
 import { Break, wordsOf } from './tokens.js';
 import { unspacedHits } from './unspaced.js';
+import { vocabularyInSteps } from './vocabulary.js';
 import { windowsOf } from './windows.js';
 
 /** Changes with what this code finds for the same pack. */
@@ -39,10 +41,13 @@ interface Found {
 }
 
 /** The detector of a pack. Its tables are made here, once. */
-export function instructionRules({ pack, card, weights, digest }: ReadPack): InstructionRules {
+export function* instructionRulesInSteps({ pack, card, weights, digest }: ReadPack): Steps<InstructionRules> {
   const language = languageOf(pack);
+  yield;
   const model = linearModel(card, weights, language.vocabulary);
-  const detector = { pack, language, model, phrases: new Phrases({ ...pack.lists, ...pack.sets }, pack.rules) };
+  const phrases = yield* Phrases.inSteps({ ...pack.lists, ...pack.sets }, pack.rules);
+  yield* vocabularyInSteps(language);
+  const detector = { pack, language, model, phrases };
   return {
     digest: digestOf({ code: CODE_VERSION, pack: digest }),
     find: (text, context) =>

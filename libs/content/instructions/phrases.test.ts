@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, test } from '../../../test/support/testing.js';
+import { atOnce } from '../../kernel/steps.js';
 import { Phrases } from './phrases.js';
 import { Break, wordsOf, type Words } from './tokens.js';
 import { readPack } from './pack.js';
@@ -56,7 +57,7 @@ describe('phrases', () => {
       fc.property(pattern, text, (parts, given) => {
         const rule = { id: 'r', kind: 'override', severity: 'high', patterns: [parts.join(' ')] } as const;
         const words = wordsOf(given);
-        const found = new Phrases(LISTS, [rule]).hitsIn(words, new Uint8Array(words.count));
+        const found = atOnce(Phrases.inSteps(LISTS, [rule])).hitsIn(words, new Uint8Array(words.count));
         const expected = words.word.flatMap((_, from) => {
           const ends = endsOf(parts, words, from, true).filter((to) => to > from);
           return ends.length === 0 ? [] : [[from, Math.min(...ends)]];

@@ -1,3 +1,4 @@
+import type { Steps } from '../../kernel/steps.js';
 import type { InstructionKind, Severity } from './finding.js';
 import { Break, type Words } from './tokens.js';
 
@@ -75,14 +76,16 @@ export class Phrases {
   private readonly patternsOf: Pattern[][] = [];
   private readonly sets = new Map<string, Classes>();
 
-  constructor(
-    private readonly lists: Readonly<Record<string, string>>,
-    rules: readonly PhraseRule[],
-  ) {
+  private constructor(private readonly lists: Readonly<Record<string, string>>) {}
+
+  static *inSteps(lists: Readonly<Record<string, string>>, rules: readonly PhraseRule[]): Steps<Phrases> {
+    const phrases = new Phrases(lists);
     for (const rule of rules) {
-      for (const pattern of rule.patterns) this.add(rule, pattern, false);
-      for (const pattern of rule.unless ?? []) this.add(rule, pattern, true);
+      for (const pattern of rule.patterns) phrases.add(rule, pattern, false);
+      for (const pattern of rule.unless ?? []) phrases.add(rule, pattern, true);
+      yield;
     }
+    return phrases;
   }
 
   /**

@@ -1,4 +1,5 @@
-import { instructionRules } from './detect.js';
+import { atOnce, type Steps } from '../../kernel/steps.js';
+import { instructionRulesInSteps } from './detect.js';
 import type { InstructionRules } from './finding.js';
 import { readPack } from './pack.js';
 
@@ -6,23 +7,24 @@ import { readPack } from './pack.js';
 const CURRENT = 1;
 const made = new Map<number, InstructionRules>();
 
-/** Made when it is first asked for: some 20 ms. */
-function rulesOfPack(number: number): InstructionRules {
-  const known = made.get(number) ?? instructionRules(readPack(number));
-  made.set(number, known);
-  return known;
+/** Made when it is first asked for, or in steps before. */
+const rulesOfPack = (number: number): InstructionRules => made.get(number) ?? atOnce(rulesInSteps(number));
+
+function* rulesInSteps(number: number): Steps<InstructionRules> {
+  const known = made.get(number);
+  if (known !== undefined) return known;
+  const ready = yield* instructionRulesInSteps(readPack(number));
+  // A search may have made it between the steps.
+  const rules = made.get(number) ?? ready;
+  made.set(number, rules);
+  return rules;
 }
 
 /** The detector of the newest pack. */
 export const currentInstructionRules = (): InstructionRules => rulesOfPack(CURRENT);
 
-/** A text that each part of the detector reads: it has an encoding, a marker, markup and an address. */
-const WARMING = 'Please read <!-- a --> the "old" file: https://a.example/?b=aGVsbG8gdGhlcmUgYW5k \\u0061 <|end|> é.';
-
-/** Reads the newest pack and searches one short text, so that the first response need not wait: some 100 ms. */
-export function warmInstructionRules(): void {
-  currentInstructionRules().find(WARMING, { operations: ['a_b'], request: '' });
-}
+/** The same, in steps of some milliseconds. */
+export const currentInstructionRulesInSteps = (): Steps<InstructionRules> => rulesInSteps(CURRENT);
 
 /** The detector with a digest, if its pack was ever released. */
 export function instructionRulesOf(digest: string): InstructionRules | undefined {

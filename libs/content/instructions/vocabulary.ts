@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '../../kernel/steps.js';
 import { mirrorAlphabet, rotated } from './alphabet.js';
 import { WordEnds } from './word-ends.js';
 import type { Language } from './sentences.js';
@@ -17,19 +18,26 @@ export interface Vocabulary {
 
 const made = new WeakMap<Language, Vocabulary>();
 
-export function vocabularyOf(language: Language): Vocabulary {
+export const vocabularyOf = (language: Language): Vocabulary =>
+  made.get(language) ?? atOnce(vocabularyInSteps(language));
+
+export function* vocabularyInSteps(language: Language): Steps<Vocabulary> {
   const known = made.get(language);
   if (known !== undefined) return known;
   const plain = language.vocabulary;
   const spelled = (spell: (word: string) => string): Set<string> =>
     new Set([...plain].map(spell).filter((word) => word.length >= 2 && !plain.has(word)));
+  const shifted = yield* shiftsOf(language);
+  yield;
+  const parted = partingOf(language.vocabulary);
+  yield;
   const vocabulary = {
     plain,
     rotated: spelled((word) => rotated(word, 13)),
     mirrored: spelled((word) => Array.from(word).toReversed().join('')),
-    shifted: shiftsOf(language),
+    shifted,
     isTelling: tellingOf(language),
-    parted: partingOf(plain),
+    parted,
   };
   made.set(language, vocabulary);
   return vocabulary;
@@ -42,9 +50,13 @@ function tellingOf(language: Language): (letters: string) => boolean {
     any.test(letters.replaceAll('1', 'i')) || (letters.includes('1') && any.test(letters.replaceAll('1', 'l')));
 }
 
-function shiftsOf(language: Language): Map<string, number[]> {
+/** Words whose ciphers are made in one step. */
+const IN_STEP = 100;
+
+function* shiftsOf(language: Language): Steps<Map<string, number[]>> {
   const shifts = new Map<string, number[]>();
-  for (const word of language.vocabulary) {
+  for (const [index, word] of [...language.vocabulary].entries()) {
+    if (index % IN_STEP === 0) yield;
     if (word.length < 3) continue;
     for (let shift = 0; shift < 26; shift += 1) {
       if (shift === 13) continue;
