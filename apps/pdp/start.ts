@@ -41,7 +41,7 @@ export async function start(environment: NodeJS.ProcessEnv, act: (actions: Signa
         await service.close();
         throw error;
       });
-    if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'first start: tokens written');
+    if (service.tokensFile !== undefined) logger.info({ file: service.tokensFile }, 'tokens written');
     const { url, bound } = server;
     if (service.seal?.thread.notice !== undefined) logger.warn(service.seal.thread.notice);
     logger.info({ url, ...bound, ...headOf(service) }, 'ready');

@@ -21,7 +21,7 @@ test('the process sends its last spans before it ends, and logs a line for its s
   const names = receiver.spans().flatMap(({ traceId, name }) => (traceId === TRACE ? [name] : []));
   assert.deepEqual(names.sort(), ['append', 'authorize', 'decide']);
   const messages = jsonLines(service).map(({ msg }) => msg);
-  assert.deepEqual(messages, ['first start: tokens written', 'ready', 'stopping', 'stopped']);
+  assert.deepEqual(messages, ['tokens written', 'ready', 'stopping', 'stopped']);
 });
 
 test('a receiver that never answers does not hold up the end of the process', async (t) => {
