@@ -20,7 +20,7 @@ const INDEX = /^\d{1,6}$/;
  * A pointer into a response with `*` for every name that neither the protocol nor the pinned schema has. A server chooses
  * such names, so they are content, and findings are recorded in events.
  */
-export function safePointer(pointer: JsonPointer, names: ReadonlySet<string>): JsonPointer {
+export function safePointer(pointer: JsonPointer, names: Pick<ReadonlySet<string>, 'has'>): JsonPointer {
   const [root = '', ...segments] = pointer.split('/');
   const safe = segments.map((segment) => {
     const name = segment.replaceAll('~1', '/').replaceAll('~0', '~');

@@ -1,5 +1,6 @@
 import { approvalStatus, type Approval } from '../calls/approvals.js';
 import { callsDecider } from '../calls/decider.js';
+import { recordableText } from '../content/detect/recordable-text.js';
 import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { Batch } from '../event-log/port.js';
 import { defined } from '../kernel/defined.js';
@@ -69,7 +70,7 @@ export class Approver {
     const wrong = wrongHuman(lane, approval, caller.name, verdict, grade);
     if (wrong !== undefined) return err(wrong);
     const now = time.now();
-    const decided = defined({ approvalId, callId, taskId, verdict, grade, reason });
+    const decided = defined({ approvalId, callId, taskId, verdict, grade, reason: reason && recordableText(reason) });
     const facts = callsDecider.decide({ type: 'decide-approval', decided, actor: caller.name, time: now }, lane.calls);
     if (!facts.ok) return facts;
     const status = taskStatus(lane.task, now);

@@ -1,4 +1,4 @@
-import { ownValue, type Json } from '../kernel/canonical-json.js';
+import { ownValue, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { CURRENT_PACK, packOf, type Pack } from '../content/detect/packs.js';
 import { failed } from '../content/filter/filter.js';
@@ -13,6 +13,7 @@ import type { Engines, FilterQuestion, Snapshot } from '../decision/snapshot.js'
 import type { LogReading } from '../event-log/port.js';
 import { PolicyEngine, type AuthorityAnswer, type AuthorityRequest } from '../policy/cedar.js';
 import { readJson, readText } from '../event-log/blobs.js';
+import { withoutOwnNames } from './argument-errors.js';
 import { filterBy } from './filtering.js';
 
 /** Limit of compiled schemas, and of their sources, that are kept: the most recently used ones. */
@@ -93,7 +94,7 @@ export class DecisionEngines {
   readonly engines: Engines = {
     authority: (set, request) => this.policies.evaluate(set, request),
     named: namedThingErrors,
-    arguments: (schema, value) => this.validator.validate(schema, () => this.schema(schema), value),
+    arguments: (schema, value) => this.invalid(schema, value, this.validator, 'hidden'),
     filter: (question) => this.filter(question, currentPack(), this.validator),
   };
 
@@ -114,7 +115,7 @@ export class DecisionEngines {
   }
 
   private enginesBy(
-    { namedThings, nulls, multiples }: EngineRules,
+    { namedThings, nulls, multiples, ownNames }: EngineRules,
     policies: PolicyEngine | undefined,
     pack: Pack | undefined,
     answers: PolicyAnswers,
@@ -126,9 +127,20 @@ export class DecisionEngines {
       authority: (set, request) =>
         (remembers ? policies?.evaluate(set, request) : policies?.ask(set, request, nulls)) ?? NO_ENGINE,
       named: namedThings === 'compared' ? namedThingErrors : () => [],
-      arguments: (schema, value) => validator.validate(schema, () => this.schema(schema), value),
+      arguments: (schema, value) => this.invalid(schema, value, validator, ownNames),
       filter: (question) => (pack === undefined ? failed() : this.filter(question, pack, validator)),
     };
+  }
+
+  private invalid(
+    schema: Digest,
+    value: JsonObject,
+    validator: SchemaValidator,
+    ownNames: EngineRules['ownNames'],
+  ): ReturnType<Engines['arguments']> {
+    const load = () => this.schema(schema);
+    const result = validator.validate(schema, load, value);
+    return ownNames === 'shown' ? result : withoutOwnNames(result, schema, load);
   }
 
   private filter(question: FilterQuestion, pack: Pack, validator: SchemaValidator): FilterResult {

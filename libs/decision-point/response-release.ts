@@ -1,4 +1,5 @@
 import { callsDecider } from '../calls/decider.js';
+import { recordableText } from '../content/detect/recordable-text.js';
 import type { ReleaseAnswer } from '../contract/responses.js';
 import { callerPrecondition, type Caller } from '../control/caller.js';
 import type { Batch } from '../event-log/port.js';
@@ -51,7 +52,7 @@ function releaseStep(
   const precondition = callerPrecondition(view, caller);
   if (!precondition.ok) return { kind: 'refuse', refusal: precondition.error, durable: false };
   const { task, calls, callsStream: stream, taskStream, taskRevision } = lane;
-  const released = { callId, taskId, reason, epoch: view.directives().revision };
+  const released = { callId, taskId, reason: recordableText(reason), epoch: view.directives().revision };
   const command = { type: 'release-response', released, actor: caller.name, time: time.now() } as const;
   const decided = callsDecider.decide(command, calls);
   if (!decided.ok) return { kind: 'refuse', refusal: decided.error, durable: true };

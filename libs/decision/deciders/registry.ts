@@ -12,6 +12,8 @@ export interface EngineRules {
   readonly nulls: Nulls;
   /** Whether a schema's `multipleOf` divides decimal digits or doubles. */
   readonly multiples: Multiples;
+  /** Whether errors of arguments name members that the schema lacks and that may be content. */
+  readonly ownNames: 'shown' | 'hidden';
 }
 
 /** One version of the rules: `engines.decider` of a record names it. */
@@ -27,9 +29,15 @@ export interface DeciderVersion {
  * decisions of each version. The meaning of a schema's `pattern` is not versioned.
  */
 export const deciders: Readonly<Record<number, DeciderVersion>> = {
-  1: { decide: decideByV1, engineRules: { namedThings: 'ignored', nulls: 'hidden', multiples: 'doubles' } },
-  2: { decide: decideByV2, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
-  3: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits' } },
+  1: {
+    decide: decideByV1,
+    engineRules: { namedThings: 'ignored', nulls: 'hidden', multiples: 'doubles', ownNames: 'shown' },
+  },
+  2: {
+    decide: decideByV2,
+    engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'shown' },
+  },
+  3: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'hidden' } },
 };
 
 /** The version that decides new calls. */

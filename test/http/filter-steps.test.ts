@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { newCapability, scopeOf } from '../support/actors.js';
+import { startService, type Answered, type TestService } from '../support/service.js';
+import { activatePolicy, callBody, expecting, openTask, proposal } from '../support/world.js';
+import { after, before, test } from '../support/testing.js';
+
+/** Each step of the filter, over HTTP. */
+
+const KEY = 'AKIAIOSFODNN7EXAMPLQ';
+const MAIL = 'ada.lovelace@lovelace-analytics.org';
+const CARD = 4111111111111111;
+
+let service: TestService;
+before(async () => {
+  service = await startService();
+  await activatePolicy(service);
+});
+after(() => service.stop());
+
+const needs = { arguments: [{ path: '/body', maxLength: 40 }, '/extra', '/to'], context: ['crm', 'mail/*'] };
+
+type Ask = (more: Answered) => Promise<Answered>;
+
+async function asking(sensitivity = 'internal', more: Answered = {}): Promise<Ask> {
+  const { manifest, ...rest } = proposal();
+  const operations = { send: { effects: ['write'], needs: { ...needs, ...more } } };
+  const tools = [{ name: 'send', inputSchema: { type: 'object' } }];
+  const version = { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
+  const capability = await newCapability(service, version);
+  const task = await openTask(service, { scope: scopeOf(capability) });
+  return async (body) => {
+    const asked = callBody(task, { capability, operation: 'send', arguments: {}, ...body });
+    return expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', asked)).outbound;
+  };
+}
+
+test('a value longer than its maximum is refused, and one of that length is sent', async () => {
+  const ask = await asking();
+  const { arguments: sent, refusals } = await ask({ arguments: { to: 'me', body: 'x'.repeat(41) } });
+  assert.deepEqual([sent, refusals], [{ to: 'me' }, [{ path: '/arguments/body', reason: 'context_too_large' }]]);
+  const body = 'x'.repeat(40);
+  assert.deepEqual((await ask({ arguments: { body } })).arguments, { body });
+});
+
+test('a number that is a card is redacted, and so is the name of a member', async () => {
+  const ask = await asking();
+  const extra = { card: CARD, count: 7, [`card ${CARD}`]: 'x', [`${MAIL}`]: { deep: 1 } };
+  const { arguments: sent, redactions } = await ask({ arguments: { extra } });
+  assert.deepEqual(sent, { extra: { card: '[redacted pii:card]', count: 7 } });
+  assert.deepEqual(redactions.map(({ type }: Answered) => type).sort(), ['pii:card', 'pii:card', 'pii:email']);
+});
+
+test('a secret leaves at no sensitivity, and personal data only up to it', async () => {
+  const ask = await asking('restricted');
+  const { arguments: sent } = await ask({ arguments: { to: MAIL, extra: `${KEY} ${CARD}` } });
+  assert.deepEqual(sent, { to: MAIL, extra: `[redacted secret:aws_access_key] ${CARD}` });
+});
+
+test('a label whose pointer leads nowhere counts for the nearest value above', async () => {
+  const ask = await asking();
+  const labels = [{ path: '/extra/mispelt/deep', level: 'restricted' }];
+  assert.deepEqual((await ask({ arguments: { to: 'me', extra: { a: 1 } }, labels })).arguments, { to: 'me' });
+});
+
+test('a context item: its source, its default size, and what is redacted in it and in its names', async () => {
+  const ask = await asking();
+  const item = (id: string, source: string, content: string) => ({ id, source, level: 'internal', content });
+  const context = [
+    { ...item(`id ${KEY}`, `mail/ ${MAIL}`, `${KEY} ${MAIL} hi`), mimeType: `text/${KEY}` },
+    item('b', 'crm/1', 'x'),
+    item('c', 'crm', 'x'.repeat(65_537)),
+    item('d', 'crm', 'x'.repeat(65_536)),
+  ];
+  const { context: sent, refusals } = await ask({ context });
+  const secret = '[redacted secret:aws_access_key]';
+  assert.deepEqual(
+    sent.map(({ id, source, mimeType }: Answered) => [id, source, mimeType]),
+    [
+      [`id ${secret}`, 'mail/ [redacted pii:email]', `text/${secret}`],
+      ['d', 'crm', undefined],
+    ],
+  );
+  assert.equal(sent[0].content, `${secret} [redacted pii:email] hi`);
+  assert.deepEqual(refusals, [
+    { path: '/context/1', reason: 'context_not_needed' },
+    { path: '/context/2', reason: 'context_too_large' },
+  ]);
+});
+
+test('an operation that names no context gets none', async () => {
+  const ask = await asking('internal', { context: undefined });
+  const { context, refusals } = await ask({ context: [{ id: 'a', source: 'crm', level: 'public', content: 'x' }] });
+  assert.deepEqual([context, refusals.length], [[], 1]);
+});
