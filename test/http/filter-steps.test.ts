@@ -44,7 +44,7 @@ test('a value longer than its maximum is refused, and one of that length is sent
 
 test('a number that is a card is redacted, and so is the name of a member', async () => {
   const ask = await asking();
-  const extra = { card: CARD, count: 7, [`card ${CARD}`]: 'x', [`${MAIL}`]: { deep: 1 } };
+  const extra = { card: CARD, count: 7, [`card ${CARD}`]: 'x', [MAIL]: { deep: 1 } };
   const { arguments: sent, redactions } = await ask({ arguments: { extra } });
   assert.deepEqual(sent, { extra: { card: '[redacted pii:card]', count: 7 } });
   assert.deepEqual(redactions.map(({ type }: Answered) => type).sort(), ['pii:card', 'pii:card', 'pii:email']);
