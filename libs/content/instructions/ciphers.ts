@@ -2,6 +2,7 @@ import { mirrorAlphabet, rotated } from './alphabet.js';
 import type { Derived } from './derived.js';
 import { vocabularyOf, type Vocabulary } from './vocabulary.js';
 import type { Language } from './sentences.js';
+import { addSeparated } from './separated.js';
 import { Break, type Words } from './tokens.js';
 
 const LEET: Readonly<Record<string, string>> = {
@@ -24,13 +25,19 @@ const LEET: Readonly<Record<string, string>> = {
 };
 const MIXED = /[a-z][0-9@$!|+€]|[0-9@$!|+€][a-z]/;
 const MAX_GROUP = 64;
+/** Letters that stand alone, one by one, are words of one group. */
+const MAX_LETTERS = 400;
+
+const longest = (words: Words, at: number): number => (isLetter(words, at) ? MAX_LETTERS : MAX_GROUP);
+const isLetter = ({ word }: Words, at: number): boolean => word[at]?.length === 1 && word[at - 1]?.length === 1;
 
 /** Adds what a text says in letters that are shifted, mirrored, spaced out, run together or replaced by digits. */
 export function addDeciphered(lower: string, words: Words, language: Language, derived: Derived): void {
   const vocabulary = vocabularyOf(language);
+  addSeparated(lower, words, derived);
   for (let from = 0; from < words.count;) {
     let to = from + 1;
-    while (to < words.count && to - from < MAX_GROUP && !endsGroup(lower, words, to)) to += 1;
+    while (to < words.count && to - from < longest(words, to) && !endsGroup(lower, words, to)) to += 1;
     addGroup(lower, words, from, to, vocabulary, derived);
     from = to;
   }
@@ -39,7 +46,8 @@ export function addDeciphered(lower: string, words: Words, language: Language, d
 /** Groups are lines and quoted texts: what surrounds a cipher is not a part of it. */
 function endsGroup(lower: string, words: Words, at: number): boolean {
   if (words.before[at] === Break.none) return false;
-  return /[\n"]|: /.test(lower.slice(words.end[at - 1], words.start[at]));
+  if (isLetter(words, at)) return lower.slice(words.end[at - 1], words.start[at]).includes('"');
+  return /[\n"<>|]|: /.test(lower.slice(words.end[at - 1], words.start[at]));
 }
 
 interface Counts {
@@ -71,7 +79,7 @@ function addGroup(
   const text = lower.slice(...span);
   addRunsTogether(text, span[0], vocabulary, derived);
   const add = (decoded: string, detector: string): void =>
-    derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'all', span });
+    derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'firm', span });
   if (counts.rotated >= 2 && counts.rotated > counts.plain) add(rotated(text, 13), 'rot13');
   if (counts.mirrored >= 2 && counts.mirrored > counts.plain) add(Array.from(text).toReversed().join(''), 'reversed');
   if (counts.mixed >= 3 && counts.mixed * 3 >= to - from && counts.mixed > counts.plain) {
@@ -119,7 +127,7 @@ function addSpaced(
       derived.add(joined(lower, words, at, end, vocabulary), {
         detector: 'spaced_letters',
         kind: 'encoded_instruction',
-        orders: 'all',
+        orders: 'strong',
         span,
       });
     }
@@ -128,16 +136,21 @@ function addSpaced(
 }
 
 function joined(lower: string, words: Words, from: number, to: number, vocabulary: Vocabulary): string {
-  let narrow = Infinity;
-  for (let at = from + 1; at < to; at += 1)
-    narrow = Math.min(narrow, (words.start[at] ?? 0) - (words.end[at - 1] ?? 0));
-  let text = '';
-  for (let at = from; at < to; at += 1) {
-    const gap = at === from ? 0 : (words.start[at] ?? 0) - (words.end[at - 1] ?? 0);
-    text += (gap > narrow ? ' ' : '') + (words.word[at] ?? '');
-  }
+  const gaps = Array.from({ length: to - from }, (_, index) =>
+    index === 0 ? 0 : gapBefore(lower, words, from + index),
+  );
+  const narrow = gaps.reduce((least, gap, index) => (index === 0 ? least : Math.min(least, gap)), Infinity);
+  const text = gaps.map((gap, index) => (gap > narrow ? ' ' : '') + (words.word[from + index] ?? '')).join('');
   const letters = unleet(text, vocabulary);
   return letters.includes(' ') ? letters : vocabulary.parted(lettersOf(text));
+}
+
+const WIDE = 1000;
+
+/** The width of a gap; white space is wider than any mark. */
+function gapBefore(lower: string, words: Words, at: number): number {
+  const gap = lower.slice(words.end[at - 1], words.start[at]);
+  return gap.length + (/\s/.test(gap) ? WIDE : 0);
 }
 
 /** Letters, digits and signs in the place of letters, without a space. */
@@ -158,7 +171,7 @@ function addRunsTogether(text: string, start: number, vocabulary: Vocabulary, de
     derived.add(parted, {
       detector: 'run_together',
       kind: 'encoded_instruction',
-      orders: isWhole ? 'all' : 'none',
+      orders: isWhole ? 'strong' : 'none',
       span,
     });
   }

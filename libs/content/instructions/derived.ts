@@ -3,10 +3,11 @@ export interface Origin {
   readonly detector: string;
   readonly kind: 'hidden_text' | 'encoded_instruction';
   /**
-   * Which sentences count, besides phrases of the pack: any of some words; all orders; those of comments that are not for people; those that are
-   * no labels of a page; none, because the text was guessed.
+   * Which sentences count, besides phrases of the pack: any of some words; all orders; orders that are no harmless request;
+   * orders to send, pay or delete something; those of comments that are not for people; those that are no labels of a
+   * page; none, because the text was guessed.
    */
-  readonly orders: 'any' | 'all' | 'comment' | 'element' | 'none';
+  readonly orders: 'any' | 'all' | 'firm' | 'strong' | 'comment' | 'element' | 'none';
   /** Whether a reader of the original sees the text too: then it can be a quotation. */
   readonly isVisible?: boolean;
   /** UTF-16 offsets in the text it was derived from. */

@@ -1,7 +1,9 @@
 import { digestOf } from '../../kernel/digest.js';
 import type { Steps } from '../../kernel/steps.js';
 import { addDeciphered } from './ciphers.js';
-import { Derived } from './derived.js';
+import { Derived, type Origin } from './derived.js';
+import { Frames } from './frames.js';
+import { Lexicon } from './lexicon.js';
 import { addDecoded } from './encodings.js';
 import { ENOUGH, REST, type CallContext, type InstructionRules, type Severity } from './finding.js';
 import { namedToolHits, operationHits, sinkHits } from './directives.js';
@@ -12,24 +14,34 @@ import type { InstructionPack, ReadPack } from './pack.js';
 import { linearModel, type LinearModel } from './model.js';
 import { Phrases } from './phrases.js';
 import { plainOf } from './plain.js';
-import { isForPeople, languageOf, mayOrderIn, ordersIn, speaksToPeople, type Language } from './sentences.js';
+import {
+  isForPeople,
+  isMild,
+  isStrong,
+  languageOf,
+  mayOrderIn,
+  ordersIn,
+  speaksToPeople,
+  type Language,
+} from './sentences.js';
 import { configHits } from './configs.js';
 import { imagesToFill } from './sinks.js';
 import { widened } from './spans.js';
 import { blockHits, markerHits, openTurnHits } from './turns.js';
-import { Break, wordsOf } from './tokens.js';
+import { Break, wordsOf, type Words } from './tokens.js';
 import { unspacedHits } from './unspaced.js';
 import { vocabularyInSteps } from './vocabulary.js';
 import { windowsOf } from './windows.js';
 
 /** Changes with what this code finds for the same pack. */
-const CODE_VERSION = 3;
+const CODE_VERSION = 4;
 /** Encodings inside of encodings. */
 const MAX_DEPTH = 3;
 
 interface Detector {
   readonly pack: InstructionPack;
   readonly phrases: Phrases;
+  readonly frames: Frames;
   readonly language: Language;
   readonly model: LinearModel;
 }
@@ -37,7 +49,16 @@ interface Detector {
 interface Found {
   readonly hits: Hit[];
   /** Places at which sentences order something. */
-  readonly orders: readonly { readonly place: number; readonly verb: string; readonly isForPeople: boolean }[];
+  readonly orders: readonly Placed[];
+}
+
+/** A sentence that orders something, and where it is. */
+interface Placed {
+  readonly place: number;
+  readonly verb: string;
+  readonly isForPeople: boolean;
+  readonly isMild: boolean;
+  readonly isStrong: boolean;
 }
 
 /** The detector of a pack. Its tables are made here, once. */
@@ -46,8 +67,10 @@ export function* instructionRulesInSteps({ pack, card, weights, digest }: ReadPa
   yield;
   const model = linearModel(card, weights, language.vocabulary);
   const phrases = yield* Phrases.inSteps({ ...pack.lists, ...pack.sets }, pack.rules);
+  const frames = new Frames(new Lexicon(pack.classes), pack.frames);
+  yield;
   yield* vocabularyInSteps(language);
-  const detector = { pack, language, model, phrases };
+  const detector = { pack, language, model, phrases, frames };
   return {
     digest: digestOf({ code: CODE_VERSION, pack: digest }),
     find: (text, context) =>
@@ -119,6 +142,7 @@ function search(detector: Detector, text: string, context: CallContext, depth: n
   const searched = { view, words, mayOrder, orders, mention, context };
   const hits = [
     ...phraseHits(detector, searched),
+    ...frameHits(detector, searched),
     ...unspacedHits(view.text, detector.pack.unspaced),
     ...imageHits(searched),
     ...operationHits(searched),
@@ -126,7 +150,7 @@ function search(detector: Detector, text: string, context: CallContext, depth: n
     ...openTurnHits(searched),
     ...sinkHits(searched, detector.language),
     ...configHits(searched),
-    ...disguisedHits(searched),
+    ...disguisedHits(searched, detector.language),
   ];
   hits.push(...markerHits(searched, hits));
   hits.push(...blockHits(searched, detector.language));
@@ -138,17 +162,37 @@ function search(detector: Detector, text: string, context: CallContext, depth: n
     place: view.origin(words.start[order.from] ?? 0),
     verb: order.verb,
     isForPeople: isForPeople(words, order, detector.language),
+    isMild: isMild(words, order, detector.language, view.lower),
+    isStrong: isStrong(words, order, detector.language, view.lower),
   }));
   if (depth === MAX_DEPTH) return { hits: mapped, orders: placed };
   return { hits: [...mapped, ...derivedHits(detector, searched, text.length, depth)], orders: placed };
 }
 
+const DETERMINERS = new Set('a an the this that their any some its'.split(' '));
+
+/** Whether the words before a verb make it no order: "they ignore", "that makes the model ignore". */
+function isTelling({ word, before }: Words, at: number, { descriptive, agents }: Language): boolean {
+  if (before[at] !== Break.none) return false;
+  const subject = word[at - 1] ?? '';
+  return descriptive.has(subject) || (agents.has(subject) && DETERMINERS.has(word[at - 2] ?? ''));
+}
+
 function phraseHits({ phrases, language }: Detector, { words, mayOrder, mention }: Searched): Hit[] {
   return phrases.hitsIn(words, mayOrder).map(({ rule, from, to, isExcepted }) => {
     const [start, end] = [words.start[from] ?? 0, words.end[to - 1] ?? 0];
-    const isTold = words.before[from] === Break.none && language.descriptive.has(words.word[from - 1] ?? '');
+    const isTold = isTelling(words, from, language);
     const isHigh = rule.severity === 'high' && !isExcepted && !isTold && !mention(start);
     const severity = rule.severity === 'high' && !isHigh ? 'low' : rule.severity;
+    return { detector: rule.id, kind: rule.kind, severity, from: start, to: end };
+  });
+}
+
+function frameHits({ frames, language }: Detector, { view, words, mayOrder, mention }: Searched): Hit[] {
+  return frames.hitsIn(words, mayOrder, view.lower).map(({ rule, from, to }) => {
+    const [start, end] = [words.start[from] ?? 0, words.end[to - 1] ?? 0];
+    const isTold = isTelling(words, from, language);
+    const severity = rule.severity === 'high' && (isTold || mention(start)) ? 'low' : rule.severity;
     return { detector: rule.id, kind: rule.kind, severity, from: start, to: end };
   });
 }
@@ -213,27 +257,46 @@ function insideHits(detector: Detector, derived: Derived, outside: Searched, dep
   const { hits, orders } = search(detector, text, outside.context, depth + 1);
   for (const hit of hits) {
     if (hit.severity === 'high') note(hit.from, 'high');
-    else if (hit.severity === 'low' && derived.at(hit.from).orders === 'all') note(hit.from, 'low');
+    else if (hit.severity === 'low' && SPELLED.has(derived.at(hit.from).orders)) note(hit.from, 'low');
   }
-  for (const { place, verb, isForPeople } of orders) {
-    const counted = derived.at(place).orders;
-    const isLabel = counted === 'element' && detector.language.elementVerbs.has(verb);
-    if (counted === 'none' || isLabel) continue;
-    if (counted !== 'comment' || !(isForPeople || speaksToPeople(derived.pieceAt(place), detector.language)))
-      note(place, 'high');
+  for (const order of orders) {
+    const severity = severityOf(order, derived, detector.language);
+    if (severity !== undefined) note(order.place, severity);
   }
   for (const place of derived.placesOf('any')) if (HIDDEN_WORDS.test(derived.pieceAt(place))) note(place, 'high');
   return [...found.values()];
 }
 
+/** Origins of which sentences that mean little are marked too. */
+const SPELLED = new Set<Origin['orders']>(['all', 'firm', 'strong']);
+
+/** What an order in a derived text counts for. */
+function severityOf(order: Placed, derived: Derived, language: Language): Severity | undefined {
+  switch (derived.at(order.place).orders) {
+    case 'none':
+      return undefined;
+    case 'element':
+      return language.elementVerbs.has(order.verb) ? undefined : 'high';
+    case 'comment':
+      return order.isForPeople || speaksToPeople(derived.pieceAt(order.place), language) ? undefined : 'high';
+    case 'firm':
+      return order.isMild ? 'low' : 'high';
+    case 'strong':
+      return order.isStrong ? 'high' : 'low';
+    default:
+      return 'high';
+  }
+}
+
 const MIN_DISGUISED = 8;
 
 /** Orders of which many letters are written as escapes, imitations or with invisible characters between. */
-function disguisedHits({ view, words, orders }: Searched): Hit[] {
+function disguisedHits({ view, words, orders }: Searched, language: Language): Hit[] {
   const { written } = view;
   if (written === undefined) return [];
   const hits: Hit[] = [];
-  for (const { from, to } of orders) {
+  for (const order of orders) {
+    const { from, to } = order;
     const [start, end] = [words.start[from] ?? 0, words.end[to - 1] ?? 0];
     const counts = [0, 0, 0, 0, 0];
     for (let at = start; at < end; at += 1) counts[written[at] ?? 0]! += 1;
@@ -242,7 +305,11 @@ function disguisedHits({ view, words, orders }: Searched): Hit[] {
     if (most < MIN_DISGUISED || most * (accented === most ? 5 : 8) < end - start) continue;
     const detector =
       most === escaped ? 'escapes' : most === disguised ? 'look_alikes' : most === split ? 'zero_width' : 'diacritics';
-    hits.push({ detector, kind: 'encoded_instruction', severity: 'high', from: start, to: end });
+    const isHigh =
+      detector === 'diacritics'
+        ? isStrong(words, order, language, view.lower)
+        : !isMild(words, order, language, view.lower);
+    hits.push({ detector, kind: 'encoded_instruction', severity: isHigh ? 'high' : 'low', from: start, to: end });
   }
   return hits;
 }

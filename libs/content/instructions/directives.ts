@@ -96,7 +96,9 @@ export function namedToolHits({ words, mayOrder, mention, view }: Searched): Hit
     if (from === at - 1 || !(mayOrder[from] === 1 || isObliged(words, from)) || !/_|[a-z](?:Tool|Api|API)$/.test(name))
       continue;
     const start = words.start[from] ?? 0;
-    const severity = mention(start) ? 'low' : 'high';
+    // A document names its tools as code.
+    const isCode = view.text[(words.start[at - 1] ?? 0) - 1] === '`' && words.word[from - 1] !== 'please';
+    const severity = isCode || mention(start) ? 'low' : 'high';
     hits.push({ detector: 'named_tool', kind: 'tool_directive', severity, from: start, to: words.end[at] ?? 0 });
   }
   return hits;

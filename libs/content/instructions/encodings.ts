@@ -42,7 +42,7 @@ function addLists(
       derived.add(decoded, {
         detector: name,
         kind: 'encoded_instruction',
-        orders: 'all',
+        orders: 'firm',
         span: [index, index + list.length],
       });
   }
@@ -88,7 +88,7 @@ function addRun(lines: readonly string[], from: number, to: number, text: string
   let end = to;
   while (end < to + 6 && text[end] === '=') end += 1;
   const add = (decoded: string, detector: string): void =>
-    derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'all', span: [from, end] });
+    derived.add(decoded, { detector, kind: 'encoded_instruction', orders: 'firm', span: [from, end] });
   if (HEX.test(run) && run.length % 2 === 0) {
     const decoded = readable(Buffer.from(run, 'hex'));
     if (decoded !== undefined) return add(decoded, 'hex');

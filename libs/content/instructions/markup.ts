@@ -18,6 +18,13 @@ const PRETENDED =
 const BRACKETED =
   /\[\s?(?:system|sys|admin|administrator|developer|root|instructions?|override|hidden|secret|assistant|ai|llm|core instruction)(?:[ _:-]{1,3}(?:message|prompt|note|request|instructions?|override|command|notice|alert|directive)){0,2}\s?(?:\]|:{1,2})/g;
 
+/** The same as a rule or a banner: `*** NEW INSTRUCTIONS ***`, `--- END OF DOCUMENT ---`. */
+const BANNERS =
+  /(?:^|[\n"'>])[ \t]{0,4}(?:[-=%~+!]{2,12}|\*{3,12}|#{2,12}|<{2,6})[ \t_]{0,3}(?:[a-z]{1,16}[ _-]{1,2}){0,3}(?:(?:new|updated|urgent|hidden|secret|system|admin|administrator|priority|override|developer|root|trusted|user|assistant|ai|agent|llm|core|embedded|security|context|important)[ _-]{1,2}){1,3}(?:instructions?|directives?|overrides?|commands?|metadata|orders|update|mode|prompt|content)(?:[ _-]{1,2}[a-z]{1,16}){0,3}[ \t_]{0,3}(?:[-=%~+!#*]{2,12}|>{2,6})/g;
+/** The same at the start of a sentence: `HIDDEN INSTRUCTION:`, `[OVERRIDE DIRECTIVE]:`. */
+const LABELS =
+  /(?:^|[\n"'>.!?(*[{] ?)(?:hidden|secret|priority|override|embedded|ai|llm|assistant|agent|system override|admin override|system admin|root)[ _-](?:instructions?|directives?|overrides?|commands?|notes?|orders?)(?:[ _-](?:from|for|to|by)[ _-](?:the )?[a-z ]{2,32})?[\]"*]{0,3}\s?[:=]/g;
+
 /** Adds what markup hides: comments and elements that are not shown. Offsets are of the text, in lower case. */
 export function addHiddenMarkup(lower: string, derived: Derived): void {
   if (lower.includes('<')) {
@@ -26,6 +33,8 @@ export function addHiddenMarkup(lower: string, derived: Derived): void {
     addPretended(lower, PRETENDED, derived);
   }
   if (lower.includes('[')) addPretended(lower, BRACKETED, derived);
+  addPretended(lower, BANNERS, derived);
+  addPretended(lower, LABELS, derived);
   for (const match of lower.matchAll(MARKDOWN_COMMENT)) {
     const end = match.index + match[0].length;
     add(derived, match[1] ?? '', 'markdown_comment', match.index, end, 'comment');

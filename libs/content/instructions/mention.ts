@@ -4,6 +4,8 @@ import type { InstructionPack } from './pack.js';
 export type Mention = (from: number) => boolean;
 
 const BEFORE = 200;
+/** An attack that is quoted may be some sentences long. */
+const BEFORE_QUOTED = 400;
 const MAX_READ = 200_000;
 /** A quote that is open at the end of a text, and is not the quote of a JSON or Python string. */
 const OPEN_QUOTE = /(?:^|[^"'`:,{[(\s][\s:(]{1,2}|\()["'`“«「][^"`“”»」\n]{0,120}$/;
@@ -13,6 +15,17 @@ const FENCE = /```/g;
 /** The words before a verb that only tells of an order. */
 const TOLD =
   /\b(?:can|could|may|might|to|cannot|would|trying|attempting|attempts?|tries|tried|asked|asks|asking|telling|tells|says|who|which|that|by|of)\s{1,2}$/;
+
+/** Words of a sentence on attacks: what comes after them is what an attack says. */
+const GOVERNS =
+  /\b(?:attempts?|attempting|tries|trying|asking|instructing|telling|could|may|might|causing|forcing|tricking|manipulat(?:e|es|ing)|designed to|aims? to|intended to|meant to|detect(?:s|ed|ing)?|flag(?:s|ged|ging)?|block(?:s|ed|ing)?|refus(?:es|ed|ing) to|reject(?:s|ed|ing)?|payloads?|phrases?|requests? to|prompts? to)\b/;
+/** A sentence that reports on a text: "the slide quotes", "our test asserts that". */
+const REPORTER = /^[\s"'*>-]{0,8}(?:the|this|that|these|our|a|an|one|for|in|some|each|every|it|we|they)\b/;
+const REPORTS =
+  /\b(?:explain(?:s|ed)?|describ(?:e|es|ed)|warn(?:s|ed)?|discuss(?:es|ed)?|mention(?:s|ed)?|demonstrat(?:e|es|ed)|illustrat(?:e|es|ed)|document(?:s|ed)?|cover(?:s|ed)?|assert(?:s|ed)?|flag(?:s|ged)?|detect(?:s|ed)?|quot(?:e|es|ed)|classif(?:y|ies|ied)|reject(?:s|ed)?|block(?:s|ed)?|match(?:es|ed)?|cit(?:e|es|ed)|example|sample|fixture|pattern|regex|phrases?|strings?|expect(?:s|ed)?)\b/;
+/** A line of the code of a detector or of its tests: `PATTERNS = ["…`, `assert flags("…`. */
+const TESTS =
+  /\b(?:[a-z]{1,16}_)?(?:asserts?|expects?|patterns?|regex(?:es)?|re\.compile|fixtures?|payloads?|samples?|signatures?|denylist|blocklist|blocked|detect\w{0,8}|flags?|flagged|is_\w{1,24})[\w.]{0,24}\s?[=(:[,].{0,120}["'`/]/;
 
 interface Words {
   readonly cues: RegExp;
@@ -52,12 +65,22 @@ export function mentionIn(lower: string, pack: InstructionPack): Mention {
   const isNearSecurity = (): boolean => isOnSecurity() || (themes ??= different(words.themes)) >= 3;
   return (from) => {
     const before = lower.slice(Math.max(0, from - BEFORE), from);
-    const isQuoted = OPEN_QUOTE.test(before) || isFenced(lower, from);
+    const longer = lower.slice(Math.max(0, from - BEFORE_QUOTED), from);
     const hasCue = words.cues.test(before);
-    if (isQuoted) return hasCue || isNearSecurity();
+    const sentence = lastPart(before, /[.!?\n]/);
+    const isReported = REPORTER.test(sentence) && REPORTS.test(sentence);
+    if (isReported || TESTS.test(lastPart(longer, /\n/))) return true;
+    if (OPEN_QUOTE.test(longer) || isFenced(lower, from)) return words.cues.test(longer) || isNearSecurity();
     if (STRING_START.test(before) && isOnSecurity()) return true;
-    return (hasCue || TOLD.test(before)) && isOnSecurity();
+    return (hasCue && isOnSecurity()) || ((TOLD.test(before) || GOVERNS.test(sentence)) && isNearSecurity());
   };
+}
+
+/** What comes after the last of some marks. */
+function lastPart(text: string, mark: RegExp): string {
+  let at = text.length;
+  while (at > 0 && !mark.test(text.charAt(at - 1))) at -= 1;
+  return text.slice(at);
 }
 
 /** How far back the start of a block of code is looked for. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { digestOf, digestOfBytes, type Digest } from '../../kernel/digest.js';
 import type { InstructionKind, Severity } from './finding.js';
+import type { FrameRule } from './frames.js';
 import type { ModelCard } from './model.js';
 import type { PhraseRule } from './phrases.js';
 
@@ -21,10 +22,16 @@ export interface InstructionPack {
   /** Lists for patterns only: their words are none that the model knows, and no cipher is looked for with them. */
   readonly sets: Readonly<Record<string, string>>;
   readonly rules: readonly PhraseRule[];
+  /** Words of frames by class: words, stems with `*`, phrases with `+` between their words. */
+  readonly classes: Readonly<Record<string, string>>;
+  readonly frames: readonly FrameRule[];
   readonly unspaced: readonly UnspacedRule[];
   readonly commonWords: string;
   readonly commentVerbs: string;
   readonly elementVerbs: string;
+  readonly things: string;
+  readonly mildVerbs: string;
+  readonly strongVerbs: string;
   readonly forPeople: string;
   readonly descriptive: string;
   readonly startsAnywhere: string;

@@ -16,12 +16,22 @@ export interface Language {
   readonly forPeople: ReadonlySet<string>;
   /** Words before a verb that make it no order: they, can. */
   readonly descriptive: ReadonlySet<string>;
+  /** Names of agents: assistant, model. */
+  readonly agents: ReadonlySet<string>;
   /** First words of a sentence that goes on with the order before it: then, after, never. */
   readonly continues: ReadonlySet<string>;
   /** Words after a verb that make it a noun: `order of`, `test is`. */
   readonly nominal: ReadonlySet<string>;
   /** Things that an attack wants to have sent away: emails, credentials. */
   readonly data: ReadonlySet<string>;
+  /** Imperatives of harmless requests: explain, draft, remember. */
+  readonly mildVerbs: ReadonlySet<string>;
+  /** Imperatives that pay, delete or grant something. */
+  readonly strongVerbs: ReadonlySet<string>;
+  /** Imperatives that send, call or override something. */
+  readonly actVerbs: ReadonlySet<string>;
+  /** Other things that an attack is about: password, account, server. */
+  readonly things: ReadonlySet<string>;
   /** Words that attacks have and names seldom have. */
   readonly telling: ReadonlySet<string>;
   /** All words of a pack: what disguised letters may spell. */
@@ -40,9 +50,14 @@ export function languageOf(pack: InstructionPack): Language {
     elementVerbs: set(pack.elementVerbs),
     forPeople: set(pack.forPeople),
     descriptive: set(pack.descriptive),
+    things: set(pack.things),
+    mildVerbs: set(pack.mildVerbs),
+    strongVerbs: set(pack.strongVerbs),
+    actVerbs: new Set(['send', 'call', 'override'].flatMap((name) => [...set(pack.lists[name])])),
     telling: new Set(
       ['override', 'orders', 'secret', 'call', 'tool', 'send', 'answer'].flatMap((name) => [...set(pack.lists[name])]),
     ),
+    agents: set(pack.lists['ai']),
     continues: set(pack.continues),
     nominal: set(pack.nominal),
     data: set(pack.lists['data']),
@@ -57,6 +72,7 @@ export interface Order {
   readonly verb: string;
 }
 
+const AT_SIGN = 64;
 const MIN_WORDS = 4;
 const MAX_WORDS = 60;
 
@@ -106,6 +122,31 @@ function isVerb(words: Words, at: number, language: Language): boolean {
   return (
     words.word[at - 1] === 'please' && /^[a-z]{3,}$/.test(word) && !word.endsWith('ly') && !language.common.has(word)
   );
+}
+
+/**
+ * Whether an order is what people ask each other, or a chat, for: to explain or to remember something, with no number, no
+ * address and none of the things that an attack wants. Somebody who encodes it plays; an attack has another verb.
+ */
+export function isMild(words: Words, { from, to, verb }: Order, language: Language, lower: string): boolean {
+  const isAsked = words.word[from - 1] === 'you' && !language.strongVerbs.has(verb);
+  return (isAsked || language.mildVerbs.has(verb)) && !hasThing(words, from, to, language, lower);
+}
+
+/** Whether an order is to pay, delete or grant something, or to send, call or override something that an attack wants. */
+export function isStrong(words: Words, { from, to, verb }: Order, language: Language, lower: string): boolean {
+  return language.strongVerbs.has(verb) || (language.actVerbs.has(verb) && hasThing(words, from, to, language, lower));
+}
+
+/** A number, an address or a thing that an attack wants, in the words of an order. */
+function hasThing(words: Words, from: number, to: number, language: Language, lower: string): boolean {
+  for (let at = from + 1; at < to; at += 1) {
+    const word = words.word[at] ?? '';
+    const isAddress = lower.charCodeAt((words.start[at] ?? 0) - 1) === AT_SIGN;
+    if (isAddress || /[0-9]{3}|^https?$/.test(word) || language.data.has(word) || language.things.has(word))
+      return true;
+  }
+  return false;
 }
 
 /** Whether an order in a comment is one for people: to see, add or describe something of a document. */

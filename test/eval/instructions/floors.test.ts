@@ -30,7 +30,7 @@ describe('rules of the pack', () => {
     const [detector, ...others] = detectorsOf(text);
     if (detector !== undefined && others.length === 0) alone.add(detector);
   }
-  for (const { id } of [...pack.rules, ...pack.unspaced]) {
+  for (const { id } of [...pack.rules, ...pack.frames, ...pack.unspaced]) {
     test(`${id} finds a text of our own that no other rule finds`, () => {
       assert.ok(alone.has(id));
     });
