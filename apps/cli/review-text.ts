@@ -3,7 +3,7 @@ import { path } from './client.js';
 import type { Session } from './command.js';
 import { diffText } from './diff-text.js';
 import { at, dig, list } from './print.js';
-import { operationLines, warningLines } from './version-text.js';
+import { findingLines, operationLines, warningLines } from './version-text.js';
 
 /**
  * Shows a reviewer at a terminal the texts of a version that an agent will read, and its changes against the approved
@@ -26,6 +26,7 @@ export async function showBeforeApproval(
     .map((each) => at(each, 'version'))[0];
   const lines = [
     ...agentText(definition),
+    ...findingLines(proposed ?? null),
     `what it may do and see: sensitivity ${at(proposed, 'manifest', 'sensitivity')}`,
   ];
   lines.push(...operationLines(proposed ?? null), ...warningLines(proposed ?? null));

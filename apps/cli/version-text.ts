@@ -48,8 +48,23 @@ export function versionLines(view: unknown): string[] {
             ...(at(reviewed, 'quarantine') === '' ? [] : [['quarantine', at(reviewed, 'quarantine')]]),
           ]),
     ]),
+    ...findingLines(version),
     ...operationLines(version),
   ];
+}
+
+/** The findings in the texts that an agent reads, for a reviewer to look at. */
+export function findingLines(version: Json): string[] {
+  if (dig(version, 'findings') === undefined) return ['findings: the texts were never searched'];
+  const rows = list(version, 'findings').map((finding) => {
+    const [start, end] = list(finding, 'span');
+    const place = `${at(finding, 'path')}${at(finding, 'key') === '' ? '' : ' (name)'}`;
+    const span = start === undefined || end === undefined ? '' : `${JSON.stringify(start)}-${JSON.stringify(end)}`;
+    return [`  ${at(finding, 'severity')}`, at(finding, 'kind'), at(finding, 'detector'), place, span];
+  });
+  if (rows.length === 0) return ['findings: none in the texts that an agent reads'];
+  const more = at(version, 'findingsLeftOut');
+  return ['findings in the texts that an agent reads', ...table(rows), ...(more === '' ? [] : [`  and ${more} more`])];
 }
 
 /** Each operation of a version with its effects, and what it may see. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ShownProbe } from '../capability/probe.js';
-import { ContentLabel, Finding } from '../content/shapes.js';
+import { ContentLabel, Finding, SearchedBy } from '../content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
 import { Handling } from '../vocabulary/quarantine.js';
 import {
@@ -188,7 +188,7 @@ export const ResponseValidated = z.strictObject({
   handling: Handling.optional(),
   /** Present if the response was searched, as `engines` is: the digests of the rules that searched it. */
   label: ContentLabel.optional(),
-  engines: z.strictObject({ instructions: DigestText, pack: DigestText }).optional(),
+  engines: SearchedBy.optional(),
   commitments: z.strictObject({ raw: DigestText, validated: DigestText.optional() }),
   requestDigest: DigestText,
   epoch: z.int().min(0),

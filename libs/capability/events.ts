@@ -3,6 +3,7 @@ import { isJsonObject } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
 import { Handling } from '../vocabulary/quarantine.js';
+import { Finding, SearchedBy } from '../content/shapes.js';
 import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
 import { Probe } from './definition.js';
 import { RecordedDiff } from './diff.js';
@@ -55,6 +56,13 @@ export const VersionProposed = z.strictObject({
   operations: z.custom<Readonly<Record<string, OperationFacts>>>(isJsonObject),
   sensitivity: Level,
   server: ServerExpectation,
+  /**
+   * The most severe findings in the texts of the definition that a model reads. Paths lead into the definition. Absent in
+   * events that are older than the search, as `searchedBy` is.
+   */
+  findings: z.array(Finding).optional(),
+  findingsLeftOut: z.int().min(1).optional(),
+  searchedBy: SearchedBy.optional(),
   requestDigest: DigestText,
 });
 export const VersionReviewed = z.strictObject({

@@ -5,7 +5,7 @@ import { digestOf, digestOfBytes, type Digest } from '../kernel/digest.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
 import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
-import { CONNECT, declaredOperations, hasReservedPrefix, mayDeclare } from './definition.js';
+import { CONNECT, declaredOperations, hasReservedPrefix, mayDeclare, type Definition } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import type { ManifestOperation, OperationNeeds, VersionProposal } from './manifest.js';
 import { definitionNameFault, namesFault } from './operation-names.js';
@@ -26,6 +26,8 @@ export interface ProposalRules {
   declaresArgument(this: void, schema: Json, pointer: JsonPointer): boolean;
   /** Whether a rule finds spans of a type. */
   isSpanType(this: void, type: string): boolean;
+  /** Searches the texts of a definition that a model reads. */
+  search(this: void, definition: Definition): Pick<ProposedFacts, 'findings' | 'findingsLeftOut' | 'searchedBy'>;
 }
 
 const MAX_NAME_CHARS = 512;
@@ -93,6 +95,7 @@ export function prepareProposal(
     operations: Object.fromEntries(operations),
     sensitivity: manifest.sensitivity,
     server: manifest.server,
+    ...rules.search(definition),
     requestDigest: digestOf(raw),
   });
   return ok({ proposed, documents: documents.texts });

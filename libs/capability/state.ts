@@ -3,6 +3,8 @@ import type { Digest } from '../kernel/digest.js';
 import { toMs, type Instant } from '../kernel/time.js';
 import type { ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
 import type { Handling } from '../vocabulary/quarantine.js';
+import type { SearchEngines } from '../content/search-rules.js';
+import type { Finding } from '../content/shapes.js';
 import type { Probe } from './definition.js';
 import type { CapabilityEvent, OperationFacts } from './events.js';
 import type { ServerExpectation, Source } from './manifest.js';
@@ -31,6 +33,9 @@ export interface VersionState {
   readonly operations: Readonly<Record<string, OperationFacts>>;
   readonly sensitivity: Level;
   readonly server: ServerExpectation;
+  readonly findings?: readonly Finding[] | undefined;
+  readonly findingsLeftOut?: number | undefined;
+  readonly searchedBy?: SearchEngines | undefined;
   readonly requestDigest: Digest;
   readonly proposedBy: string;
   readonly proposedAt: Instant;

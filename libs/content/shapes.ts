@@ -53,6 +53,9 @@ export const refusing = (kind: FindingKind, detector: string, path = ''): NewFin
   severity: 'high',
 });
 
+/** The digests of the rules that searched something. */
+export const SearchedBy = z.strictObject({ instructions: DigestText, pack: DigestText });
+
 /** How sensitive content is, and what it holds: names of kinds, such as `pii:email`. */
 export const ContentLabel = z.strictObject({ level: Level, categories: z.array(z.string().max(128)) });
 export type ContentLabel = z.infer<typeof ContentLabel>;

@@ -12,6 +12,7 @@ import {
   VersionProposal,
 } from '../capability/manifest.js';
 import { ShownProbe } from '../capability/probe.js';
+import { Finding, SearchedBy } from '../content/shapes.js';
 import { DigestText, InstantText, Label, NameId, Reason, VersionId } from '../vocabulary/ids.js';
 import { Handling } from '../vocabulary/quarantine.js';
 import { Effect, ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
@@ -80,6 +81,12 @@ export const VersionView = named(
     signature: z.object({ result: z.union([z.literal('verified'), ReasonCode]) }),
     review: Review.optional(),
     trust: z.literal('low').optional().describe('A reviewer accepted that nothing proves which server this is.'),
+    findings: z
+      .array(Finding)
+      .optional()
+      .describe('Of the search of the texts that a model reads, most severe first; absent if it was never searched.'),
+    findingsLeftOut: z.int().optional().describe('How many further findings there are.'),
+    searchedBy: SearchedBy.optional().describe('The digests of the rules that searched it.'),
     suspendedFor: z.array(NameId).describe('Hosts for which alone the version is suspended; `status` holds for all.'),
     proposedBy: z.string(),
     proposedAt: InstantText,

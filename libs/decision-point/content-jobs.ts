@@ -4,6 +4,7 @@ import type { VersionProposal } from '../capability/manifest.js';
 import { prepareProposal, type PreparedProposal, type ProposalRules } from '../capability/proposal.js';
 import { readSchema, whyUnvettable } from '../content/schema/schema-vetting.js';
 import { validateResponse, type ResponseLimits, type Searching, type ValidatedResponse } from '../content/response.js';
+import { searchDefinition } from '../content/definition-search.js';
 import { currentRules, warmRules } from '../content/search-rules.js';
 import type { SchemaValidator } from '../content/schema/schema-validator.js';
 import { refusing, type ContentSource, type FindingKind, type Part } from '../content/shapes.js';
@@ -234,9 +235,10 @@ export const PROPOSAL_RULES: ProposalRules = {
     return vetted.ok && declares(declaredBy(vetted.value), segmentsOf(pointer));
   },
   isSpanType: (type) => packOf(CURRENT_PACK)?.levelOf(type) !== undefined,
+  search: searchDefinition,
 };
 
-/** Fingerprints a proposal and vets its schemas. Its server wrote most of it, and a small schema may cost seconds. */
+/** Fingerprints a proposal, vets its schemas and searches its texts. Its server wrote most of it, and a small schema may cost seconds. */
 export const prepare = ({ capability, proposal, raw }: ProposalJob): Result<PreparedProposal, Refusal> =>
   prepareProposal(capability, proposal, raw, PROPOSAL_RULES);
 

@@ -28,6 +28,7 @@ export class VersionViews {
   async version(capability: CapabilityState, state: VersionState): Promise<VersionView> {
     // Copied before the wait, because the state is live.
     const { version, status, source, definitionDigest, probe, review, proposedBy, proposedAt, documents } = state;
+    const { findings, findingsLeftOut, searchedBy } = state;
     const trust = trustOf(state);
     const suspendedFor = [...state.suspendedFor].sort();
     const manifest = await readJson<ManifestView>(this.log, documents.manifest);
@@ -48,6 +49,9 @@ export class VersionViews {
       signature: { result: signatureResult(documents.signature !== undefined) },
       review,
       trust,
+      findings: findings === undefined ? undefined : [...findings],
+      findingsLeftOut,
+      searchedBy,
       suspendedFor,
       proposedBy,
       proposedAt,

@@ -11,6 +11,7 @@ import { covers } from '../../task/scope.js';
 import { Effects, type RegisteredVersion, type Task } from '../service/answers.js';
 import { ServiceError } from '../service/client.js';
 import type { Effect } from '../../vocabulary/words.js';
+import { asEvidence } from './evidence.js';
 
 /** Everything that a server declares, as it was sent, and its digest. */
 export interface ObservedDefinition {
@@ -41,7 +42,10 @@ export const definitionReader =
     return { definition, digest: fingerprint.digest };
   };
 
-/** The definition that an agent sees: the pinned one, reduced to what its task may do. */
+/**
+ * The definition that an agent sees: the pinned one, reduced to the scope of its task. A text with a finding of severity
+ * high is shown as evidence.
+ */
 export interface ShownDefinition {
   readonly instructions: string | undefined;
   readonly tools: readonly JsonObject[];
@@ -65,7 +69,7 @@ export interface PinnedVersion {
 
 /** Throws a `ServiceError` if the registered definition is not the one that the task pinned. */
 export function pinnedFor(
-  { definition, manifest }: RegisteredVersion,
+  { definition, manifest, findings }: RegisteredVersion,
   digest: string,
   scope: Readonly<Task['scope']>,
 ): PinnedVersion {
@@ -80,12 +84,13 @@ export function pinnedFor(
   };
   const cut = (items: readonly JsonObject[] | undefined, prefix: string, key: string) =>
     (items ?? []).filter((item) => isInScope(`${prefix}${textOf(item, key)}`));
+  const evidence = asEvidence(definition, findings, randomBytes(16).toString('hex'));
   return {
     shown: {
-      instructions: definition.instructions,
-      tools: cut(definition.tools, '', 'name'),
-      prompts: cut(definition.prompts, 'prompt:', 'name'),
-      resourceTemplates: cut(definition.resourceTemplates, 'template:', 'uriTemplate'),
+      instructions: evidence.instructions,
+      tools: cut(evidence.tools, '', 'name'),
+      prompts: cut(evidence.prompts, 'prompt:', 'name'),
+      resourceTemplates: cut(evidence.resourceTemplates, 'template:', 'uriTemplate'),
       resources: Object.keys(manifest.operations)
         .filter((operation) => operation.startsWith('resource:') && isInScope(operation))
         .map((operation) => operation.slice('resource:'.length)),

@@ -5,7 +5,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { MODERN, NOTES, scriptedServer, speakModern, type ScriptedServer } from '../../../test/support/mcp-server.js';
 import { uuid } from '../../../test/support/given.js';
 import { fingerprintDefinition } from '../../kernel/definition-digest.js';
-import type { Allow, Decision, Task, Validated } from '../service/answers.js';
+import type { Allow, Decision, RegisteredVersion, Task, Validated } from '../service/answers.js';
 import { ServiceError, type Authorize, type HostClient, type Outcome } from '../service/client.js';
 import type { FollowerState } from '../directives/follower.js';
 import { guard } from './guard.js';
@@ -31,7 +31,11 @@ const outbound = (sent: Partial<Allow['outbound']> & Pick<Allow['outbound'], 'ar
 /** A guard over a service and a follower that say what the test wants, right when it wants. */
 async function guarded(
   t: TestContext,
-  arrange: (server: ScriptedServer, disable: () => void) => void = () => undefined,
+  arrange: (
+    server: ScriptedServer,
+    disable: () => void,
+    service: { findings?: RegisteredVersion['findings'] },
+  ) => void = () => undefined,
   {
     mcp = new Client({ name: 't', version: '1' }),
     scope = [{ capability: 'notes', effects: ['read'] }],
@@ -49,6 +53,7 @@ async function guarded(
     onValidate: (): void => undefined,
     allow: {} as Partial<Extract<Decision, { decision: 'allow' }>>,
     validated: undefined as Validated | undefined,
+    findings: undefined as RegisteredVersion['findings'],
     fails: undefined as keyof HostClient | undefined,
   };
   const failing = (name: keyof HostClient) => {
@@ -65,7 +70,8 @@ async function guarded(
     directives: unused,
     acknowledge: unused,
     observe: () => Promise.resolve(),
-    version: () => Promise.resolve({ definition: NOTES, manifest: { operations: OPERATIONS } }) as never,
+    version: () =>
+      Promise.resolve({ definition: NOTES, manifest: { operations: OPERATIONS }, findings: service.findings }) as never,
     async authorize(call: Authorize) {
       failing('authorize');
       if (call.operation !== '$connect') service.onAuthorize();
@@ -111,7 +117,7 @@ async function guarded(
     },
   };
   const server = scriptedServer();
-  arrange(server, disable);
+  arrange(server, disable, service);
   const pins = [{ capability: 'notes', version: '1', definitionDigest: digest }];
   const task = { taskId: uuid(1), traceId, pins, unresolved: [], expiresAt: '', scope };
   const evidence = { method: 'none' as const };
@@ -121,6 +127,19 @@ async function guarded(
   outcomes.length = 0;
   return { guard: made, host, disable, service, server, outcomes };
 }
+
+test('instructions with a finding of severity high are shown as evidence, and others as they are', async (t) => {
+  const finding = { detector: 'd', kind: 'override', path: '/instructions', span: [0, 11] as [number, number] };
+  const shownWith = async (severity: 'low' | 'high') =>
+    (await guarded(t, (_server, _disable, service) => (service.findings = [{ ...finding, severity }]))).guard.shown;
+  const { instructions, tools } = await shownWith('high');
+  assert.match(
+    instructions ?? '',
+    /^<<untrusted ([0-9a-f]{32}) instructions>>\nKeeps\^[0-9a-f]{4,}notes\.\n<<end \1>>$/,
+  );
+  assert.deepEqual(tools, NOTES.tools.slice(0, 1));
+  assert.equal((await shownWith('low')).instructions, NOTES.instructions);
+});
 
 test('labels and admitted context go to the server in `_meta`, as the service answered them', async (t) => {
   const { guard, service, server } = await guarded(t);

@@ -106,6 +106,8 @@ export const RegisteredVersion = z.object({
     Definition.pick({ instructions: true, tools: true, prompts: true, resourceTemplates: true, files: true }),
   ),
   manifest: z.object({ operations: FreeObject }),
+  /** Of the search of its texts. */
+  findings: z.array(tolerant(content.Finding)).optional(),
 });
 export type RegisteredVersion = z.infer<typeof RegisteredVersion>;
 
