@@ -15,8 +15,9 @@ export interface PlannedDelivery {
 }
 
 /**
- * The delivery that a recorded response may have now. `rechecks`: the answer was not given before, so a stop since the
- * allow rejects it, and so does the end of the task. A held response is always checked again.
+ * The delivery that a recorded response may have now. A stop since the allow rejects it, even if it repeats an answer: the
+ * host may never have received that. `rechecks`: the answer was not given before, so the end of the task rejects it too.
+ * A held response is always checked again.
  */
 export function planDelivery(
   view: ControlView,
@@ -27,11 +28,12 @@ export function planDelivery(
 ): PlannedDelivery {
   const held = call.response !== undefined && isHeld(call.response.validated);
   if (held && call.released === undefined) return { delivery: 'held', checks: [] };
-  if (!held && !rechecks) return { delivery: 'content', checks: [] };
+  const isRepeat = !held && !rechecks;
+  if (isRepeat && call.response?.validated.verdict === 'rejected') return { delivery: 'content', checks: [] };
   const capability = view.capability(attempt.decided.capability);
   const checks = stopChecks(view, attempt);
   if (isStopped(attempt, capability.state, view)) return { delivery: rejected('disabled', 'directives'), checks };
-  if (lane.task.closed) return { delivery: rejected('cap', 'caps/late'), checks };
+  if (lane.task.closed && !isRepeat) return { delivery: rejected('cap', 'caps/late'), checks };
   return { delivery: 'content', checks };
 }
 
