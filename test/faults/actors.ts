@@ -10,8 +10,9 @@ import type { ScopeEntry } from '../../libs/task/scope.js';
 import type { Chance } from '../support/chance.js';
 import { responseText } from '../support/responses.js';
 import { definitionOf, HOSTS, INTEGRITY, must, OPERATIONS, VERSIONS } from './ground.js';
+import { ContentActors } from './content-actors.js';
 import { Issuers, type Told } from './issuers.js';
-import type { Oracle } from './oracle.js';
+import type { Oracle, Subject } from './oracle.js';
 import type { World } from './world.js';
 
 /** A question of a host, with the facts that held when it was asked. */
@@ -35,6 +36,8 @@ export type Answer = { readonly error?: unknown } & (
       readonly taskId: string;
       readonly callId: string;
       readonly host: string;
+      /** A directive had stopped the call when this was asked. */
+      readonly isVoid: boolean;
       readonly result?: Result<ResponseAnswer, Refusal>;
     }
   | {
@@ -46,7 +49,7 @@ export type Answer = { readonly error?: unknown } & (
     }
 );
 
-interface KnownCall {
+export interface KnownCall {
   readonly host: string;
   readonly request: AuthorizeRequest;
   allowed: boolean;
@@ -71,7 +74,8 @@ export class Actors {
   private readonly tasks: KnownTask[] = [];
   private readonly calls: KnownCall[] = [];
   private readonly issuers: Issuers;
-  private readonly deeds: readonly (readonly [number, () => void])[] = [
+  private readonly content: ContentActors | undefined;
+  private readonly deeds: (readonly [number, () => void])[] = [
     [40, () => this.authorize()],
     [9, () => this.respond()],
     [5, () => this.recordOutcome()],
@@ -96,6 +100,15 @@ export class Actors {
     private readonly logEnd: () => bigint,
   ) {
     this.issuers = new Issuers(world, oracle, this.command, () => this.tasks.at(-1)?.taskId);
+    if (world.weather.content === undefined) return;
+    const content = new ContentActors(world, this.command);
+    this.content = content;
+    this.deeds.push(
+      [18, () => content.decide()],
+      [24, () => this.authorize(this.askedAgain(content))],
+      [8, () => this.release(content)],
+      [4, () => this.fetch()],
+    );
   }
 
   /** One actor does something. */
@@ -136,10 +149,10 @@ export class Actors {
   private readonly command: Told = (name, result, isDone) =>
     this.follow(result, (more) => ({ kind: 'command', name, isDone, ...more }));
 
-  private authorize(): void {
+  private authorize(again?: KnownCall): void {
     const { chance, world } = this;
     if (!this.tasks.some(({ isOpen }) => isOpen) && chance.happens(0.9)) return this.open();
-    const earlier = chance.happens(0.4) ? this.earlierCall() : undefined;
+    const earlier = again ?? (chance.happens(0.4) ? this.earlierCall() : undefined);
     const known = earlier === undefined ? this.newCall() : this.repeated(earlier);
     const { host, request } = known;
     const stale = chance.happens(0.05);
@@ -158,9 +171,19 @@ export class Actors {
     const answer = world.service.authorizer.authorize(request, caller, undefined);
     const heard = answer.then((result) => {
       if (result.ok && result.value.decision === 'allow') known.allowed = true;
+      if (result.ok) this.content?.heard(known, result.value);
       return result;
     });
     this.follow(heard, (more) => ({ kind: 'authorize', asked, ...more }));
+  }
+
+  /** A call that waited for an approval, or another call with its content. */
+  private askedAgain(content: ContentActors): KnownCall | undefined {
+    const call = content.waiting();
+    if (call === undefined || this.chance.happens(0.4)) return call;
+    const other = { ...call, request: { ...call.request, callId: randomUUID() }, allowed: false };
+    this.calls.push(other);
+    return other;
   }
 
   private newCall(): KnownCall {
@@ -186,7 +209,7 @@ export class Actors {
         server: { method: 'package', integrity },
       },
     };
-    const call = { host, request, allowed: false };
+    const call = { host, request: this.content?.filled(request) ?? request, allowed: false };
     this.calls.push(call);
     return call;
   }
@@ -221,10 +244,34 @@ export class Actors {
     if (call === undefined) return this.authorize();
     const { host, request } = call;
     const { taskId, callId } = request;
-    const result = { content: [{ type: 'text', text: `note ${this.chance.happens(0.1) ? 'other' : 'same'}` }] };
+    const text = `${this.content?.text() ?? 'note'} ${this.chance.happens(0.1) ? 'other' : 'same'}`;
+    const result = { content: [{ type: 'text', text }] };
     const caller = this.world.callerOf(host);
     const answer = this.world.service.responder.respond(callId, responseText({ taskId, result }), caller);
-    this.follow(answer, (more) => ({ kind: 'respond', taskId, callId, host, ...more }));
+    const isVoid = this.isVoid(taskId, callId);
+    this.follow(answer, (more) => ({ kind: 'respond', taskId, callId, host, isVoid, ...more }));
+  }
+
+  private isVoid(taskId: string, callId: string): boolean {
+    const { allowed } = this.oracle.calls.get(`${taskId}/${callId}`) ?? {};
+    return allowed !== undefined && this.oracle.voidEpoch(allowed as Subject) > (allowed.basis['directives'] ?? 0);
+  }
+
+  /** A host asks for a recorded response. */
+  private fetch(): void {
+    const call = this.someCall();
+    if (call === undefined) return this.authorize();
+    const { host, request } = call;
+    const { taskId, callId } = request;
+    const answer = this.world.service.responder.fetch(callId, taskId, this.world.callerOf(host));
+    const isVoid = this.isVoid(taskId, callId);
+    this.follow(answer, (more) => ({ kind: 'respond', taskId, callId, host, isVoid, ...more }));
+  }
+
+  private release(content: ContentActors): void {
+    const call = this.someCall();
+    if (call === undefined) return this.authorize();
+    content.release(call);
   }
 
   private recordOutcome(): void {
@@ -262,6 +309,7 @@ export class Actors {
       purpose: 'tidy up',
       scope,
       ...(chance.happens(0.12) ? { ttlMs: chance.of([200, 2_000]) } : {}),
+      ...this.content?.terms(),
     };
     const taskId = randomUUID();
     const known: KnownTask = { taskId, host, capabilities, isOpen: false, pins: new Map() };

@@ -12,6 +12,18 @@ export const DEFECTS: readonly Defect[] = [
     engines: (engines) => withEngines(engines, { authority: () => ({ outcome: 'allow', determining: ['planted'] }) }),
   },
   {
+    breaks: 'content',
+    name: 'the filter redacts nothing',
+    engines: (engines) =>
+      withEngines(engines, {
+        filter: ({ arguments: args }) => {
+          const nothing = { redactions: [], refusals: [], labels: [] };
+          const outbound = { arguments: args, context: [], ...nothing };
+          return { outbound, obligations: [], record: { ...nothing, items: [] } };
+        },
+      }),
+  },
+  {
     breaks: 2,
     name: 'an allow is answered before its record is durable',
     log: (log) =>

@@ -25,6 +25,12 @@ import type { Role } from '../../libs/vocabulary/words.js';
 
 export const INTEGRITY = 'sha512-c2ltdWxhdGlvbg';
 export const HOSTS = ['host-a', 'host-b', 'host-c'] as const;
+/** Approvers, with the user whom each is. Tasks are of the user `ann`. */
+export const APPROVERS = [
+  ['approver-ann', 'ann'],
+  ['approver-bob', 'bob'],
+] as const;
+const USERS: ReadonlyMap<string, string> = new Map(APPROVERS);
 export const CAPABILITIES = ['notes', 'mail'] as const;
 export const VERSIONS = ['1.0.0', '2.0.0'] as const;
 export const OPERATIONS = ['read', 'write', 'tidy'] as const;
@@ -36,6 +42,7 @@ const PRINCIPALS: readonly (readonly [string, Role])[] = [
   ['operator', 'operator'],
   ['admin', 'admin'],
   ...HOSTS.map((host) => [host, 'host'] as const),
+  ...APPROVERS.map(([name]) => [name, 'approver'] as const),
 ];
 
 interface Asked {
@@ -86,8 +93,8 @@ export function proposalOf(id: string, version: string): PreparedProposal & { re
 
 function registrationOf(id: string, version: string) {
   const operations = {
-    read: { effects: ['read'] },
-    write: { effects: ['write'] },
+    read: { effects: ['read'], needs: { context: ['crm'] } },
+    write: { effects: ['write'], needs: { context: ['crm'] } },
     tidy: { effects: ['read', 'write'] },
   };
   const server = { method: 'package', integrity: INTEGRITY };
@@ -126,7 +133,8 @@ export async function makeGround(): Promise<Ground> {
   const clock = { wallMs: () => Date.parse('2026-11-22T09:59:00.000Z'), monotonicMs: () => 0 };
   const plane = new ControlPlane(settled, view, new LogTime(clock, view, 0));
   for (const [name, role] of PRINCIPALS) {
-    const principal = { name, roles: [role], tokenDigest: digestOf(name) };
+    const user = USERS.get(name);
+    const principal = { name, roles: [role], tokenDigest: digestOf(name), ...(user === undefined ? {} : { user }) };
     await run(plane, 'system:ground', (time) => {
       const facts = must(principalDecider.decide({ type: 'add', principal, actor: 'system:ground', time }, undefined));
       return { writes: [writeOf(`principal-${name}`, 0, facts)] };

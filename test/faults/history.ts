@@ -7,6 +7,8 @@ import { weatherOf, World, type Defect } from './world.js';
 
 export const STEPS = 120;
 const MAX_IN_FLIGHT = 12;
+/** Chooses the histories with content, apart from every other chance. */
+const CONTENT = 0x636f;
 const HOUR_MS = 3_600_000;
 const MAX_QUIET_TURNS = 5_000;
 
@@ -36,7 +38,7 @@ export async function tell(
   defect?: Defect,
 ): Promise<Told> {
   const chance = chanceOf(seed);
-  const world = new World(ground, weatherOf(chance, stragglers), chance, defect);
+  const world = new World(ground, weatherOf(chance, chanceOf(seed, CONTENT), stragglers), chance, defect);
   const { scheduler } = world;
   const invariants = new Invariants(world);
   const actors = new Actors(world, invariants.oracle, () => invariants.end);

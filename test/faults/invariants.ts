@@ -21,6 +21,8 @@ import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../libs/kernel/digest.js';
 import { openPayload, verifyCommitments, type OpenedPayload } from '../../libs/payloads/payload.js';
 import type { Answer, AskedCall } from './actors.js';
+import { REDACTED, SECRET } from './content-actors.js';
+import { ContentOracle } from './content-oracle.js';
 import { broken, Oracle, type Breach, type Seen } from './oracle.js';
 import type { World } from './world.js';
 
@@ -34,6 +36,7 @@ export type SeenBreach = Breach & { readonly step: number };
 /** Checks the eight promises against the log and the answers that callers got. */
 export class Invariants {
   readonly oracle: Oracle;
+  private readonly contentOracle: ContentOracle;
   /** Allows that were answered, and repeats that stayed alive because the service's clock was set back and frozen. */
   allowed = 0;
   stretched = 0;
@@ -45,6 +48,7 @@ export class Invariants {
 
   constructor(private readonly world: World) {
     this.oracle = new Oracle(world.weather.leaseMs);
+    this.contentOracle = new ContentOracle(this.oracle);
   }
 
   get end(): bigint {
@@ -115,7 +119,7 @@ export class Invariants {
       breaches.push(broken(2, 'a decision without the content that it commits to'));
     const seen = { position, event, content: opened?.parts ?? {} };
     this.seen.push({ ...seen, recorded });
-    return [...breaches, ...this.oracle.take(seen)];
+    return [...breaches, ...this.oracle.take(seen), ...this.contentOracle.take(event)];
   }
 
   /**
@@ -182,8 +186,10 @@ export class Invariants {
     this.allowed += 1;
     const breaches: Breach[] = [];
     const args = canonicalJson(record.content['arguments'] ?? null);
-    if (args !== canonicalJson(answer.outbound?.arguments) || args !== canonicalJson(asked.request.arguments))
+    const sent = canonicalJson(answer.outbound?.arguments);
+    if (args.replaceAll(SECRET, REDACTED) !== sent || args !== canonicalJson(asked.request.arguments))
       breaches.push(broken(2, 'an allow was answered with other content than its record has'));
+    if (JSON.stringify(answer.outbound).includes(SECRET)) breaches.push(broken('content', 'a secret may leave'));
     if (asked.staleToken) breaches.push(broken(3, 'an allow was answered to a token that is not valid any more'));
     if (asked.finished) breaches.push(broken(3, 'an allow was answered for a call that has its response'));
     const recordedBefore = record.position <= asked.startedAt;
@@ -228,10 +234,16 @@ export class Invariants {
       ({ event }) => event.type === 'ResponseValidated' && `${taskId}/${(event.data as CallDecided).callId}` === key,
     );
     const recorded = this.oracle.calls.get(key)?.response;
-    if (record === undefined || recorded?.verdict !== given.verdict)
+    if (record === undefined || recorded === undefined)
       return [broken(5, 'a response was answered without its record')];
+    // A stop, or the end of the task, overrules a verdict.
+    const isOverruled = given.verdict === 'rejected' && given.content === undefined;
+    if (recorded.verdict !== given.verdict && !isOverruled)
+      return [broken(5, 'a response was answered with another verdict')];
     if (given.content === undefined) return given.verdict === 'accepted' ? [broken(5, 'nothing was delivered')] : [];
-    if (given.verdict !== 'accepted') return [broken(5, 'a response was delivered that was not accepted')];
+    if (!this.contentOracle.mayHave(key, recorded))
+      return [broken(5, 'a response was delivered that was not accepted')];
+    if (answer.isVoid) return [broken(5, 'a response was delivered after a stop')];
     const content = JSON.parse(given.content.toString()) as { integrity: string; digest: string };
     if (content.integrity !== 'untrusted') return [broken(5, 'a response was delivered without its label')];
     const opened = await this.open({ ...record.event, position: 0n, json: '' }, taskId);

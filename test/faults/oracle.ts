@@ -3,9 +3,9 @@ import type { CallDecided, OutcomeRecorded, ResponseValidated } from '../../libs
 import type { ScopeEntry } from '../../libs/task/scope.js';
 import { POLICIES } from './ground.js';
 
-/** The broken promise, and how. `limits`, `records` and `errors` are rules in addition to the eight. */
+/** The broken promise, and how. Rules with a name are in addition to the eight. */
 export interface Breach {
-  readonly promise: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'limits' | 'records' | 'errors';
+  readonly promise: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 'limits' | 'records' | 'errors' | 'approvals' | 'content';
   readonly what: string;
 }
 

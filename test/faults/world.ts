@@ -1,3 +1,4 @@
+import { Approver } from '../../libs/decision-point/approver.js';
 import { Authorizer } from '../../libs/decision-point/authorizer.js';
 import type { Caller } from '../../libs/control/caller.js';
 import { ControlPlane } from '../../libs/control/control-plane.js';
@@ -15,6 +16,7 @@ import { digestOf } from '../../libs/kernel/digest.js';
 import type { Clock } from '../../libs/kernel/time.js';
 import type { Keyring } from '../../libs/payloads/keyring.js';
 import { memoryKeyring } from '../../libs/payloads/memory-keyring.js';
+import type { Handling } from '../../libs/vocabulary/quarantine.js';
 import type { Chance } from '../support/chance.js';
 import { inlineDesk, RESPONSE_LIMITS } from '../support/responses.js';
 import { HOSTS, type Ground } from './ground.js';
@@ -54,6 +56,7 @@ export interface Service {
   readonly tasks: Tasks;
   readonly authorizer: Authorizer;
   readonly responder: Responder;
+  readonly approver: Approver;
 }
 
 /** How severe the faults of a history are. */
@@ -72,9 +75,11 @@ export interface Weather {
   readonly failedReads: number;
   /** Policies and schemas are loaded again after each restart. */
   readonly coldEngines: boolean;
+  /** Calls have content that is filtered, quarantined or approved. Only some histories have it, chosen apart. */
+  readonly content: { readonly quarantine: Handling } | undefined;
 }
 
-export const weatherOf = (chance: Chance, stragglers = false): Weather => ({
+export const weatherOf = (chance: Chance, content: Chance, stragglers = false): Weather => ({
   leaseMs: chance.of([300, 5_000]),
   faults: chance.of([0, 0.05, 0.3]),
   inOrder: chance.happens(0.8),
@@ -83,6 +88,7 @@ export const weatherOf = (chance: Chance, stragglers = false): Weather => ({
   heldReads: chance.of([0, 0.2]),
   failedReads: chance.of([0, 0, 0.02]),
   coldEngines: chance.happens(0.005),
+  content: content.happens(0.5) ? { quarantine: content.of(['quote', 'hold', 'refuse']) } : undefined,
 });
 
 /** The durable things (log, keys), the clock, and the service that lives on them. */
@@ -195,7 +201,8 @@ export class World {
       plane,
       tasks: new Tasks(log, plane, lanes, this.keys),
       authorizer: new Authorizer(point, refusals, weather.leaseMs),
-      responder: new Responder(point, desk, RESPONSE_LIMITS),
+      responder: new Responder(point, desk, { ...RESPONSE_LIMITS, ...weather.content }),
+      approver: new Approver(point),
     };
   }
 

@@ -76,10 +76,10 @@ for (const [seed, handling] of SCENES) {
     for (const [index, call] of calls.entries()) {
       if (index === stopBefore) stopping = disable(capability);
       racing.push(
-        respond(call, results[index]).then(async (answer) => {
-          before.set(call, answer);
+        (async () => {
+          before.set(call, await respond(call, results[index]));
           if (chance.happens(0.7)) await release(call);
-        }),
+        })(),
       );
       if (chance.happens(0.3)) await racing.at(-1);
     }
@@ -124,9 +124,7 @@ test('no approval makes a call of a stopped capability allowed, in either order'
     assert.deepEqual([decision, reason], ['deny', 'disabled']);
     const events = await eventsOf(service, `calls-${task.taskId}`);
     const allows = events.filter(({ data }) => data.decision === 'allow' && data.operation === 'store');
-    const [stopped] = (await eventsOf(service, 'directives')).filter(
-      ({ data }) => data.target?.capability === capability,
-    );
+    const stopped = (await eventsOf(service, 'directives')).find(({ data }) => data.target?.capability === capability);
     assert.ok(allows.every(({ position }) => position < (stopped?.position ?? 0n)));
     assert.ok(allows.length <= 1);
     const replay = await service.call('auditor', 'GET', `/v1/audit/traces/${task.traceId}/replay`);
