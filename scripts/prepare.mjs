@@ -1,9 +1,10 @@
-// Makes a checkout runnable: installs the packages if they are missing or older than the lock file, and compiles what
+// Makes a checkout runnable: installs the packages if they are missing or of another lock file, and compiles what
 // has changed since the last build. It runs before `npm start` and `npm test`, on the machine's own Node (>= 20).
 // The install puts a Node 24 into node_modules/.bin, and npm scripts run on that one. A platform for which the registry
 // has no such package (Apple silicon) runs on the machine's own Node, which then has to be new enough.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -56,11 +57,23 @@ function deleteOutlived(compiled, from, known) {
   return { left, deleted };
 }
 
+/** The digest of the lock file that the packages were installed from. `npm ci` deletes it with the packages. */
+const installed = join(root, 'node_modules', '.installed-lock');
+
 function install() {
   const lock = join(root, 'package-lock.json');
-  if (modified(join(root, 'node_modules', '.package-lock.json')) >= modified(lock)) return;
-  console.error('installing packages …');
-  run('npm ci', onWindows ? 'npm.cmd' : 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  const digest = createHash('sha256').update(readFileSync(lock)).digest('hex');
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === digest) return;
+  // Packages that `npm ci` installed by hand have no digest yet. Then the times tell.
+  if (existsSync(installed) || modified(join(root, 'node_modules', '.package-lock.json')) < modified(lock)) {
+    console.error('installing packages …');
+    run('npm ci', onWindows ? 'npm.cmd' : 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  }
+  try {
+    writeFileSync(installed, digest);
+  } catch {
+    // Another user owns the packages.
+  }
 }
 
 function checkNode() {

@@ -62,7 +62,7 @@ Exit codes:
 const NEXT: Readonly<Record<string, string>> = {
   malformed_request: 'correct the fields and send it again',
   unauthenticated: 'the service does not know the token: was it rotated, or is it for another service?',
-  forbidden: 'this token lacks the role: use another --token-file',
+  forbidden: 'another principal may do this: give its token with --token-file',
   self_review: 'another principal has to do this: the one that proposed or suspended it may not',
   beyond_ceiling: 'the host may not name that agent, user role or capability: an admin sets its ceilings',
   not_found: 'check the id; objects of another host are not found either',

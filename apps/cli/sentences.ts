@@ -97,7 +97,8 @@ export function operationOf(data: Json | undefined, call: Json | undefined): str
 
 function decisionText(data: Json | undefined, call: Json | undefined): string {
   const reason = at(data, 'decision') === 'deny' ? `: ${at(data, 'reason')}` : '';
-  return `${decisionWord(data)} ${operationOf(data, call)}${reason}`;
+  const approval = at(data, 'approval');
+  return `${decisionWord(data)} ${operationOf(data, call)}${reason}${approval === '' ? '' : `, approval ${approval}`}`;
 }
 
 const versionText = (data: Json | undefined): string => `${at(data, 'capability')}@${at(data, 'version')}`;

@@ -44,6 +44,14 @@ export const ArgumentLabel = z.object({
 });
 export type ArgumentLabel = z.infer<typeof ArgumentLabel>;
 
+/** A label as a host states it now. Records may hold paths of any form. */
+const StatedLabel = ArgumentLabel.extend({
+  path: ArgumentLabel.shape.path.regex(
+    /^(\/([^~/]|~[01])*)*$/,
+    'needs a JSON Pointer into the arguments, such as /body',
+  ),
+});
+
 /**
  * The body of an authorize request. Unknown fields are dropped, and a repeat is compared by the others. The fields are
  * in the order of RFC 8785, which serialises fastest.
@@ -56,7 +64,7 @@ export const AuthorizeRequest = z.object({
   context: ContextItems.optional(),
   explain: z.boolean().optional(),
   instanceId: Uuid.optional(),
-  labels: z.array(ArgumentLabel).max(256).optional(),
+  labels: z.array(StatedLabel).max(256).optional(),
   observed: z.object({
     definition: ObservedDefinition.optional(),
     definitionDigest: DigestText.optional(),

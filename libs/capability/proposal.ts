@@ -170,7 +170,12 @@ function needsOf(
     const place = path + pointerTo('needs', 'arguments', index);
     if (schema !== undefined && !declaresArgument(schema, pointer))
       return malformed(place, 'the input schema declares no such argument');
-    if (!accepts.every(isSpanType)) return malformed(`${place}/accepts`, 'names a type that no rule finds');
+    const unknown = accepts.findIndex((type) => !isSpanType(type));
+    if (unknown >= 0)
+      return malformed(
+        `${place}/accepts/${unknown}`,
+        'is a type that no rule finds; docs/reference/detectors.md lists them',
+      );
   }
   return ok(defined({ ...needs, arguments: named }));
 }

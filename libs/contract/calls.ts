@@ -70,7 +70,7 @@ export const AskedApproval = named(
   'AskedApproval',
   z.object({
     id: Uuid,
-    state: z.enum(['pending', 'denied']),
+    state: z.enum(['pending', 'denied', 'used']),
     by: ApprovalGrade.describe('Who must approve: the client, the user of the task, or somebody else.'),
     why: z.array(ApprovalCause),
     url: z.string().optional().describe('The approval at the service, if the service knows its own address.'),
@@ -96,7 +96,9 @@ export const AuthorizeAnswer = named(
     outbound: Outbound.optional().describe('Present if the call is allowed.'),
     targets: z.array(z.string()).optional().describe('A later directive against any of these voids the allow.'),
     obligations: z.array(z.string()).describe('Duties of the host, such as `submit_definition` or `request_approval`.'),
-    approval: AskedApproval.optional().describe('Present if the call is denied for want of an approval.'),
+    approval: AskedApproval.optional().describe(
+      "The approval that a denied call needs, or that an allow rests on. A client's word without a request has none.",
+    ),
     epoch: z.int().min(0).describe('The epoch of the directives that the decision rests on.'),
     leaseMs: z.int().min(1),
     expiresAt: InstantText.optional().describe('An allow is void from then on.'),

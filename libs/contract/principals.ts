@@ -66,7 +66,13 @@ export const addPrincipal = operation({
   answers: {
     201: named(
       'PrincipalAdded',
-      z.object({ name: NameId, roles: z.array(Role), token: Token.optional(), position: Position }),
+      z.object({
+        name: NameId,
+        roles: z.array(Role),
+        user: z.string().optional(),
+        token: Token.optional(),
+        position: Position,
+      }),
     ),
   },
   headers: noStore,

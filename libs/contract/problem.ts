@@ -27,7 +27,7 @@ export const PROBLEMS = {
   forbidden: {
     status: 403,
     grpc: 'PERMISSION_DENIED',
-    description: 'The caller lacks the required role.',
+    description: 'The caller lacks the required role, or is not the human that an approval needs.',
   },
   self_review: {
     status: 403,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Finding } from '../content/shapes.js';
+import { TaskStatus } from '../task/decider.js';
 import { InstantText, NameId, Reason, TraceId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { ResponseAnswer } from './calls.js';
 import { named } from './components.js';
@@ -68,6 +69,9 @@ export const HeldResponse = named(
     version: VersionId.nullable(),
     operation: z.string(),
     state: z.enum(['held', 'released']),
+    taskStatus: TaskStatus.optional().describe(
+      'Of the task. A response of a task that has ended cannot be released. Absent if the task cannot be read.',
+    ),
     heldAt: InstantText,
     findings: z.array(Finding),
     leftOut: z.int().min(1).optional(),

@@ -66,8 +66,24 @@ export function askedApproval(
 ): AskedApproval | undefined {
   const asked = requested ?? lane.calls.approvals.byId.get(known)?.requested;
   if (need === undefined || asked === undefined) return undefined;
-  const { approvalId: id, grade: by, why, expiresAt } = asked;
-  const state = reason === 'approval_denied' ? 'denied' : 'pending';
+  return shownApproval(publicUrl, asked, reason === 'approval_denied' ? 'denied' : 'pending');
+}
+
+/** The approval that an allow rests on. A client's word that came without a request has none. */
+export function usedApproval(
+  { approvals: { publicUrl } }: DecisionPoint,
+  { lane }: AttemptInTask,
+  { decision, approval = '' }: Pick<Decision, 'decision' | 'approval'>,
+): AskedApproval | undefined {
+  const asked = decision === 'allow' ? lane.calls.approvals.byId.get(approval)?.requested : undefined;
+  return asked && shownApproval(publicUrl, asked, 'used');
+}
+
+function shownApproval(
+  publicUrl: string | undefined,
+  { approvalId: id, grade: by, why, expiresAt }: ApprovalRequested,
+  state: AskedApproval['state'],
+): AskedApproval {
   const url = publicUrl === undefined ? undefined : `${publicUrl}/v1/approvals/${id}`;
   return defined({ id, state, by, why, url, expiresAt });
 }

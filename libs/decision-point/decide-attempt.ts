@@ -13,7 +13,7 @@ import type { Instant } from '../kernel/time.js';
 import type { AskedApproval, AuthorizeAnswer } from '../contract/calls.js';
 import { answerOf } from './answer.js';
 import type { AttemptInTask, FilterStep } from './attempt.js';
-import { askedApproval, callNow, newRequest } from './asked-approval.js';
+import { askedApproval, callNow, newRequest, usedApproval } from './asked-approval.js';
 import { basisChecks, snapshotFor } from './basis.js';
 import type { DecisionPoint } from './decision-point.js';
 import type { MissingDocuments } from './engines.js';
@@ -98,7 +98,10 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   if (filtering.step !== undefined) return filtering.step;
   if (answered !== undefined) {
     if (isStillAllowed(answered.call, decision, view.directives().state, call.decidedAt))
-      return repeatStep(inTask, snapshot, decision, answered.call, leaseMs);
+      return repeatStep(inTask, snapshot, decision, answered.call, {
+        leaseMs,
+        approval: usedApproval(point, inTask, answered.call.latest.decided),
+      });
     // The present labels decide the next attempt.
     return decideAttempt(point, leaseMs, { ...inTask, isNew: true });
   }
@@ -112,7 +115,7 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const planned = decisionBatch({ ...input, beside: drift.value });
   if (!planned.ok) return refuse(planned.error);
   const { batch, decided } = planned.value;
-  const approval = askedApproval(point, inTask, decision, requested);
+  const approval = askedApproval(point, inTask, decision, requested) ?? usedApproval(point, inTask, decision);
   const answerAt = (position: bigint) => answer(inTask, decided, decision, { same: true, leaseMs, position, approval });
   const seen = seenBy(attempt, call, decision);
   return { kind: 'record', batch, decided, decision, controlWrites: drift.value.writes, startedMs, seen, answerAt };
@@ -160,13 +163,13 @@ function repeatStep(
   snapshot: Snapshot,
   decision: Decision,
   { latest }: CallState,
-  leaseMs: number,
+  more: { readonly leaseMs: number; readonly approval: AskedApproval | undefined },
 ): RepeatStep {
   const { callsStream, calls } = inTask.lane;
   const checks = [...basisChecks(snapshot.basis, new Set()), { stream: callsStream, expected: calls.revision }];
   const { decided } = latest;
   const same = canonicalJson(decision.checks.map(recordedCheck)) === canonicalJson(decided.checks);
-  const answerAt = (position: bigint) => answer(inTask, decided, decision, { same, leaseMs, position });
+  const answerAt = (position: bigint) => answer(inTask, decided, decision, { same, position, ...more });
   return { kind: 'repeat', checks, recorded: latest, answerAt };
 }
 

@@ -16,7 +16,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 const MAX_OPTIONS_CHARS = 160;
 
 /**
- * The message about a wrong value, for schemas without a message of their own. It names the need and never quotes the value.
+ * The message about a wrong value, for schemas without a message of their own. It names the need and never quotes the value. Unknown fields are named if their names can be no content.
  */
 export function plainMessage(issue: RawIssue): string | undefined {
   if (issue.input === undefined) return 'is required';
@@ -32,10 +32,20 @@ export function plainMessage(issue: RawIssue): string | undefined {
     case 'invalid_union':
       return 'fits none of its forms';
     case 'unrecognized_keys':
-      return 'has unknown fields';
+      return unknownFieldsText(issue.keys);
     default:
       return undefined;
   }
+}
+
+const MAX_NAMED = 4;
+/** A name that was misspelt, and no content. */
+const PLAIN_NAME = /^[A-Za-z_]{1,32}$/;
+
+function unknownFieldsText(names: readonly string[]): string {
+  const plain = names.filter((name) => PLAIN_NAME.test(name)).slice(0, MAX_NAMED);
+  if (plain.length === 0) return 'has unknown fields';
+  return `has unknown fields: ${plain.join(', ')}${plain.length < names.length ? ' and others' : ''}`;
 }
 
 function unitOf(origin: string): string {

@@ -92,6 +92,8 @@ test('a grant lets exactly one call through, and the allow names it', async () =
     decidedBy: 'local-approver',
     why: ['task'],
   });
+  const { url: _, expiresAt: __, ...shown } = allowed.approval;
+  assert.deepEqual(shown, { id, state: 'used', by: 'other', why: ['task'] });
   assert.deepEqual(await decide(service, task, { ...store, callId, explain: true }), allowed, 'the recorded allow');
   const again = await decide(service, task, store);
   assert.deepEqual(outcome(again), REQUIRED);

@@ -325,12 +325,32 @@ test('large content is filtered like small content', async () => {
   assert.deepEqual(Object.keys(outbound.arguments).sort(), ['body', 'to']);
 });
 
+test('a label whose path is no pointer is refused, and the message says what a path is', async () => {
+  const { task } = await scene(service);
+  const body = callBody(task, {
+    operation: 'send',
+    arguments: { to: 'me' },
+    labels: [{ path: 'to', level: 'internal' }],
+  });
+  const [error] = refused(
+    400,
+    'malformed_request',
+    await service.call('host', 'POST', '/v1/calls/authorize', body),
+  ).errors;
+  assert.deepEqual([error.path, /JSON Pointer/.test(error.message)], ['/labels/0/path', true]);
+});
+
 test('a manifest is refused for a pointer that the schema lacks, and for a type that no rule finds', async () => {
   const propose = (bad: Answered) =>
     service.call('registrar', 'POST', '/v1/capabilities', registration(`cap-${randomUUID()}`, mail({ needs: bad })));
   refused(400, 'malformed_request', await propose({ arguments: ['/nowhere'] }));
   refused(400, 'malformed_request', await propose({ arguments: ['no-pointer'] }));
-  refused(400, 'malformed_request', await propose({ arguments: [{ path: '/to', accepts: ['pii:nothing'] }] }));
+  const unknownType = await propose({ arguments: [{ path: '/to', accepts: ['pii:email', 'pii:nothing'] }] });
+  const [typeError] = refused(400, 'malformed_request', unknownType).errors;
+  assert.match(typeError.path, /\/operations\/send\/needs\/arguments\/0\/accepts\/1$/);
+  assert.match(typeError.message, /docs\/reference\/detectors\.md/);
+  const [memberError] = refused(400, 'malformed_request', await propose({ argument: ['/to'] })).errors;
+  assert.match(`${memberError.path} ${memberError.message}`, /\/operations\/send\/needs has unknown fields: argument$/);
   refused(400, 'malformed_request', await propose({ context: ['a*b'] }));
   expecting(201, await propose({ arguments: ['/extra/*'], context: ['*'] }));
 });

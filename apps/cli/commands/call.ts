@@ -18,6 +18,8 @@ interface AuthorizeOptions {
   readonly operation?: string;
   readonly arguments: string;
   readonly context?: string;
+  readonly labels?: string;
+  readonly approval?: boolean;
   readonly observed?: string;
   readonly submitDefinition?: boolean;
   readonly call?: string;
@@ -43,6 +45,11 @@ function addAuthorize(program: Command, world: World, exits: Exits): void {
     .option('--operation <name>', 'the operation: a tool, prompt:x, template:x, resource:x, $connect')
     .option('--arguments <json>', 'the arguments: JSON, @file or -', '{}')
     .option('--context <json>', 'context items to send along: a JSON list, @file or -')
+    .option('--labels <json>', 'labels of arguments: a JSON list of { path, level, categories, source }, @file or -')
+    .option(
+      '--approval',
+      'the word of this client that a person approved the call now; it suffices for the grade client',
+    )
     .option('--observed <file>', 'a fresh capture of the running server')
     .option('--submit-definition', 'send the observed definition itself, not only its digest')
     .option('--call <callId>', 'the id of the call (default: a new one)')
@@ -126,7 +133,7 @@ function addOutcome(program: Command, world: World, exits: Exits): void {
 }
 
 async function requestOf(world: World, options: AuthorizeOptions): Promise<JsonObject> {
-  const { task, capability, operation, context } = options;
+  const { task, capability, operation, context, labels } = options;
   if (task === undefined || capability === undefined || operation === undefined) {
     throw new UsageError('a call needs --task, --capability and --operation (or --file)');
   }
@@ -138,6 +145,8 @@ async function requestOf(world: World, options: AuthorizeOptions): Promise<JsonO
     operation,
     arguments: await objectOption(world, '--arguments', options.arguments),
     context: context === undefined ? undefined : await listOption(world, '--context', context),
+    labels: labels === undefined ? undefined : await listOption(world, '--labels', labels),
+    approval: options.approval === true ? { grade: 'client', at: new Date().toISOString() } : undefined,
     explain: options.explain === true ? true : undefined,
     observed: seen === undefined ? { server: { method: 'none' } } : observedIn(seen, options.submitDefinition === true),
   });
@@ -173,6 +182,7 @@ function decisionLines(answer: JsonObject, explain: boolean): string[] {
       ...list(answer, 'outbound', 'refusals').map((one) =>
         printable(`withheld: ${at(one, 'path')} ${at(one, 'reason')}`),
       ),
+      ...approvalLines(answer),
       ...(explain ? checkLines(answer) : []),
     ];
   }
@@ -180,9 +190,25 @@ function decisionLines(answer: JsonObject, explain: boolean): string[] {
   return [
     printable(`DENY  ${what}: ${at(answer, 'reason')} (${call})`),
     ...(obligations === '' ? [] : [printable(`the service asks for: ${obligations}`)]),
+    ...approvalLines(answer),
     ...errorLines(answer),
     ...checkLines(answer).slice(explain ? 0 : -1),
   ];
+}
+
+/** The approval that a call waits for or rests on, and the next step of the host. */
+function approvalLines(answer: JsonObject): string[] {
+  const approval = dig(answer, 'approval');
+  if (approval === undefined) return [];
+  const [id, state, by] = [at(approval, 'id'), at(approval, 'state'), at(approval, 'by')];
+  const why = joined(approval, 'why');
+  const line = printable(`approval ${id}: ${state}, by ${by} (${why}), until ${at(approval, 'expiresAt')}`);
+  if (state !== 'pending') return [line];
+  const next =
+    by === 'client'
+      ? 'next: ask the person at this client, then authorize again with --approval'
+      : `next: sallyport approve ${id} as ${by === 'user' ? 'the user of the task' : 'somebody else than the user'}, then authorize again`;
+  return [line, printable(next)];
 }
 
 /** The wrong arguments and the schema keyword of each, from the evidence of the failed check. */

@@ -55,15 +55,21 @@ function joined(pages: readonly JsonObject[]): JsonObject {
 
 function rowOf(one: Json): string[] {
   if (dig(one, 'identical') === undefined) return [wordOf('damaged'), damageOf(one)];
-  const response = at(one, 'response', 'identical');
+  const response = at(one, 'response', 'again');
   return [
     wordOf(at(one, 'identical') === 'false' && dig(one, 'damaged') === true ? 'damaged' : at(one, 'identical')),
     at(one, 'callId'),
     `attempt ${at(one, 'attempt')}`,
     `${at(one, 'recorded', 'decision')} ${at(one, 'recorded', 'reason')}`,
-    `${at(one, 'recorded', 'digest')}${response === '' ? '' : `  response ${wordOf(response)}`}`,
+    `${at(one, 'recorded', 'digest')}${response === '' ? '' : `  response ${RESPONSES.get(response) ?? response}`}`,
   ];
 }
+
+/** The response, validated again. */
+const RESPONSES: ReadonlyMap<string, string> = new Map([
+  ['differs', 'DIFFERS'],
+  ['damaged', 'DAMAGED'],
+]);
 
 /** Any other answer differs. */
 const wordOf = (identical: string): string => SAMENESS.get(identical) ?? 'DIFFERS';

@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
 import type { Json } from '../../../libs/kernel/canonical-json.js';
-import { path } from '../client.js';
+import { everyPage, path, type Call } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
 import { printListing, withListing, type Listing, type ListingOptions } from '../listing.js';
 import { at, list } from '../print.js';
 import { damageOf, isDamaged } from '../report/call-report.js';
-import type { World } from '../world.js';
+import { UsageError, type World } from '../world.js';
 
 /** Most items that the service answers at once. */
 const PAGE_ITEMS = 200;
@@ -43,6 +43,12 @@ const kindsOf = (item: Json): string => {
   return [...new Set(kinds)].join(', ');
 };
 
+/** Nothing can be released once the task has ended. */
+const endedText = (item: Json): string => {
+  const status = at(item, 'taskStatus');
+  return status === '' || status === 'open' ? '' : ` (its task is ${status})`;
+};
+
 const cell =
   (...names: readonly string[]) =>
   (item: Json): string =>
@@ -57,7 +63,7 @@ const LISTING: Omit<Listing, 'conditions'> = {
       ? [damageOf(item)]
       : [
           at(item, 'heldAt'),
-          at(item, 'state'),
+          `${at(item, 'state')}${endedText(item)}`,
           `${at(item, 'capability')}/${at(item, 'operation')}`,
           `on ${at(item, 'host')}`,
           `call ${at(item, 'callId')}`,
@@ -67,6 +73,7 @@ const LISTING: Omit<Listing, 'conditions'> = {
   columns: {
     heldAt: cell('heldAt'),
     state: cell('state'),
+    taskStatus: cell('taskStatus'),
     capability: cell('capability'),
     version: cell('version'),
     operation: cell('operation'),
@@ -83,7 +90,7 @@ const LISTING: Omit<Listing, 'conditions'> = {
 };
 
 interface ReleaseOptions {
-  readonly task: string;
+  readonly task?: string;
   readonly reason: string;
 }
 
@@ -91,13 +98,26 @@ function addRelease(program: Command, world: World, exits: Exits): void {
   const release = describe(program, 'release <callId>', {
     about: 'Let the host have a held response, as marked evidence; its task stays tainted',
     example:
-      'sallyport release 7d0f1f8c-2f43-4c3f-8a53-5a3f0f1d7a11 --task 0b9bdb52-8f0e-4b8e-9d5c-0f5c2f9a4a10 --reason "it quotes an attack, and is a report about it"',
+      'sallyport release 7d0f1f8c-2f43-4c3f-8a53-5a3f0f1d7a11 --reason "it quotes an attack, and is a report about it"',
   })
-    .requiredOption('--task <taskId>', 'the task of the call')
+    .option('--task <taskId>', 'the task of the call (default: that of the held response)')
     .requiredOption('--reason <text>', 'why; it is part of the record');
   serviceAction<ReleaseOptions>(release, world, exits, 'reviewer', async ({ call, args, options, show }) => {
-    const { task: taskId, reason } = options;
-    const answer = await call('POST', path('calls', args[0] ?? '', 'release'), { taskId, reason });
+    const [callId = ''] = args;
+    const taskId = options.task ?? (await taskOf(call, callId));
+    const answer = await call('POST', path('calls', callId, 'release'), { taskId, reason: options.reason });
     show(answer, () => [`released by ${at(answer, 'releasedBy')}, at position ${at(answer, 'position')}`]);
   });
+}
+
+/** The task of a held response. Several tasks may have a call of one id. */
+async function taskOf(call: Call, callId: string): Promise<string> {
+  const held = list(await everyPage(call, path('responses'), { state: 'held' }), 'items');
+  const tasks = held.filter((each) => at(each, 'callId') === callId).map((each) => at(each, 'taskId'));
+  const [task] = tasks;
+  if (task === undefined)
+    throw new UsageError('no response of this call is held: `sallyport held` lists those that are');
+  if (tasks.length > 1)
+    throw new UsageError(`several tasks hold a response of this call, give --task: ${tasks.join(', ')}`);
+  return task;
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { isJsonObject, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { TaskStatus } from '../../../libs/task/decider.js';
-import { Effect } from '../../../libs/vocabulary/words.js';
+import { ApprovalGrade, Effect } from '../../../libs/vocabulary/words.js';
 import { path, query } from '../client.js';
 import { collect, describe, objectOption, positiveInteger, readObject, serviceAction, type Exits } from '../command.js';
 import { at, list, moreOf, printable, table } from '../print.js';
@@ -18,6 +18,7 @@ interface OpenOptions {
   readonly purpose?: string;
   readonly scope: readonly string[];
   readonly ttl?: number;
+  readonly approve?: string;
   readonly trace?: string;
 }
 
@@ -49,6 +50,7 @@ function addOpen(task: Command, world: World, exits: Exits): void {
     .option('--attributes <json>', 'attributes of the user: JSON, @file or -')
     .option('--purpose <text>', 'what for')
     .option('--scope <scope>', 'capability[@version]:effect,… or the JSON of an entry (repeatable)', collect, [])
+    .option('--approve <rule>', 'effect,…:grade: calls with these effects need an approval of client, user or other')
     .option('--ttl <seconds>', 'the longest life of the task (default: an hour)', positiveInteger)
     .option('--trace <traceId>', 'the W3C trace id that its evidence belongs to')
     .option('--file <file>', 'the whole request as JSON, instead of the options above (- reads stdin)');
@@ -151,9 +153,21 @@ async function requestOf(world: World, options: OpenOptions): Promise<JsonObject
     user: { id: user, roles: options.role, ...attributes },
     purpose,
     scope: options.scope.map(parseScope),
+    approve: options.approve === undefined ? undefined : parseApprove(options.approve),
     ttlMs: options.ttl === undefined ? undefined : options.ttl * 1000,
     traceId: options.trace,
   });
+}
+
+/** `write,send:other`: which calls of a task need an approval, and whose. */
+export function parseApprove(text: string): JsonObject {
+  const [, words = '', by] = /^([^:]+):([^:]+)$/.exec(text) ?? [];
+  const effects = words.split(',');
+  if (!effects.every((effect) => Effect.safeParse(effect).success) || !ApprovalGrade.safeParse(by).success) {
+    const [known, grades] = [Effect.options.join(', '), ApprovalGrade.options.join(', ')];
+    throw new UsageError(`--approve needs effect,…:grade with effects out of ${known}, and a grade out of ${grades}`);
+  }
+  return { effects, by: by ?? '' };
 }
 
 /** `filesystem:read`, `filesystem@1.0.0:read,write`, or an entry's JSON, which can also name operations and a limit. */

@@ -96,7 +96,8 @@ export class AuditController {
 
   @Handles(listResponses, asWritten)
   async responses({ caller, query, page }: Asked<typeof listResponses>): Promise<Written> {
-    return this.found(caller, { kind: 'responses', query, page, stamp: await this.index.stamp() });
+    const [stamp, now] = [await this.index.stamp(), this.plane.time.now()];
+    return this.found(caller, { kind: 'responses', query, now, page, stamp });
   }
 
   @Handles(sampleCalls, asWritten)

@@ -32,8 +32,8 @@ type NewTokens = ReadonlyMap<Role, ReturnType<typeof newToken>>;
 /**
  * On the first start: creates one principal per role, and a file with their tokens that only the owner can read. The
  * tokens are safe in a draft before the principals exist. The draft gets its final name afterwards, so a crash in
- * between locks nobody out. Returns the file; undefined if nothing was created. A data folder from before a role existed
- * gets the principal of that role.
+ * between locks nobody out. Returns the file; undefined if nothing was created. An earlier data folder gets the principals
+ * of newer roles.
  */
 export async function makeFirstPrincipals(plane: ControlPlane, dataDir: string): Promise<string | undefined> {
   const file = join(dataDir, 'tokens.json');
@@ -54,8 +54,8 @@ export async function makeFirstPrincipals(plane: ControlPlane, dataDir: string):
 }
 
 /**
- * Creates the principals of roles that are newer than the data folder, and adds their tokens to the file, or writes them
- * alone if the operator has moved it. An operator who removed one of the first principals wants no more of them.
+ * Creates the principals of roles that are newer than the data folder, and adds their tokens to the file. If the operator
+ * has moved the file, it holds these tokens alone. Nothing is added if one of the first principals was removed.
  */
 async function addMissing(plane: ControlPlane, file: string): Promise<string | undefined> {
   const draft = `${file}.added`;

@@ -30,7 +30,7 @@ export class PrincipalsController {
 
   @Handles(addPrincipal)
   async add({ body, caller }: Asked<typeof addPrincipal>): Promise<AnswerOf<typeof addPrincipal>> {
-    const shown = { name: body.name, roles: [...new Set(body.roles)] };
+    const shown = defined({ name: body.name, roles: [...new Set(body.roles)], user: body.user });
     const { token, tokenDigest } = newToken();
     try {
       const position = await this.run(caller, { type: 'add', ...body, tokenDigest });

@@ -76,7 +76,13 @@ export type AuditRequest =
       readonly page: Page;
       readonly stamp: IndexStamp;
     }
-  | { readonly kind: 'responses'; readonly query: ResponseQuery; readonly page: Page; readonly stamp: IndexStamp }
+  | {
+      readonly kind: 'responses';
+      readonly query: ResponseQuery;
+      readonly now: Instant;
+      readonly page: Page;
+      readonly stamp: IndexStamp;
+    }
   | { readonly kind: 'exposure'; readonly query: ExposureQuery; readonly page: Page; readonly stamp: IndexStamp }
   | { readonly kind: 'sample'; readonly query: SampleQuery; readonly stamp: IndexStamp }
   /** `until` is the last position to read. */
