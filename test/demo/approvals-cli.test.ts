@@ -163,7 +163,7 @@ test('a denied authorize names its approval and the next command, and the word o
     );
 });
 
-test('an approver who is the wrong human is told so, and not that the token lacks a role', async () => {
+test('the wrong human for an approval gets the true reason, and not that the token lacks a role', async () => {
   const task = await openTask(service, { approve: { effects: ['write'], by: 'user' } });
   const { approval } = await decide(service, task, { operation: 'store', arguments: { text: 'a' } });
   const { code, err } = await cli('approver', 'approve', approval.id);

@@ -101,7 +101,7 @@ function approvalLines(approval: Json): string[] {
   );
 }
 
-/** What would be sent, and what the filter would hold back. */
+/** The content of the request, and the work of the filter on it. */
 function contentLines(approval: Json): string[] {
   const args = dig(approval, 'arguments');
   if (args === undefined) return [];
