@@ -20,19 +20,33 @@ interface From<Value> {
 }
 
 /**
- * The approvals of one task at every revision of its calls. It is made in one walk, and each question looks only at the
- * few events that concern it, so calls may be decided again in any order. A damaged event counts as absent: if it
- * mattered, the decision that rested on it comes out otherwise.
+ * The approvals of one task at every revision of its calls. It is made in one walk, which later events continue. Each
+ * question looks only at the few events that concern it, so calls may be decided again in any order. A damaged event
+ * counts as absent: if it mattered, the decision that rested on it comes out otherwise.
  */
 export class ApprovalHistory {
   private readonly approvals = new Map<string, From<Approval>[]>();
   private readonly words = new Map<string, From<ApprovalUse>[]>();
   private tainted: From<Instant> | undefined;
+  private readonly folded = noApprovals();
+  private taken = 0;
+  private values = 0;
 
-  /** The events of `calls-<taskId>`, in order. */
-  constructor(events: readonly RecordedEvent[]) {
-    const folded = noApprovals();
+  /** The revision of the last event that was taken. */
+  get revision(): number {
+    return this.taken;
+  }
+
+  /** The number of values that it holds. */
+  get size(): number {
+    return this.values;
+  }
+
+  /** Takes the next events of `calls-<taskId>`, in order. */
+  take(events: readonly RecordedEvent[]): void {
+    const { folded } = this;
     for (const event of events) {
+      this.taken = event.revision;
       if (!mayConcern(event) || !isWhole(event)) continue;
       const read = readOnce(event);
       if (read?.ok !== true || !families.calls.owns(read.value)) continue;
@@ -42,6 +56,7 @@ export class ApprovalHistory {
       if (!isAboutApprovals(fact)) continue;
       if (fact.type === 'ApprovalDecided' && !folded.byId.has(fact.data.approvalId)) continue;
       evolveApprovals(folded, fact);
+      this.values += 1;
       const id = fact.type === 'CallDecided' ? (fact.data.approval ?? '') : fact.data.approvalId;
       added(this.approvals, id, revision, folded.byId.get(id));
       if (fact.type !== 'CallDecided' || fact.data.inputs?.clientApproval === undefined) continue;
@@ -65,7 +80,7 @@ export class ApprovalHistory {
 }
 
 /** Of a task without calls. */
-export const NO_HISTORY = new ApprovalHistory([]);
+export const NO_HISTORY = new ApprovalHistory();
 
 /** Most events of calls concern no approval. Their text shows it, which is cheaper than reading them. */
 const mayConcern = ({ type, json }: RecordedEvent): boolean =>

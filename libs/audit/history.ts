@@ -8,7 +8,8 @@ import type { PolicySetState } from '../policy/decider.js';
 import type { PrincipalState } from '../principal/decider.js';
 import { families, foldedFamilyOf } from '../streams/catalogue.js';
 import type { FoldedFamily } from '../streams/family.js';
-import { ApprovalHistory } from './approval-history.js';
+import { ApprovalHistories } from './approval-histories.js';
+import type { ApprovalHistory } from './approval-history.js';
 import { DirectiveHistory, type ShownDirectives } from './directive-history.js';
 import type { Moment } from './directive-timeline.js';
 import { Damage, soundPrefix } from './soundness.js';
@@ -46,6 +47,7 @@ export class History {
   constructor(
     private readonly log: Pick<LogReading, 'read'>,
     private readonly directives = new DirectiveHistory(log),
+    private readonly allApprovals = new ApprovalHistories(log),
   ) {}
 
   /** Keeps a stream that was read from its first event on. If too many streams are held, it is read again. */
@@ -58,12 +60,12 @@ export class History {
     return (await this.folded(stream)).events;
   }
 
-  /** The approvals of a task at every revision of its calls. The stream is read once for a request. */
+  /** The approvals of a task at every revision of its calls. A request asks for them once. */
   approvals(taskId: string): Promise<ApprovalHistory> {
     const known = this.approvalsOf.get(taskId);
     if (known !== undefined) return known;
     if (this.approvalsOf.size >= MAX_STREAMS) this.approvalsOf.clear();
-    const read = this.log.read(families.calls.stream(taskId)).then((events) => new ApprovalHistory(events));
+    const read = this.allApprovals.of(taskId);
     this.approvalsOf.set(taskId, read);
     return read;
   }

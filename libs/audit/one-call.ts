@@ -5,6 +5,7 @@ import { refusal, type Refusal } from '../kernel/refusal.js';
 import { err, ok, type Result } from '../kernel/result.js';
 import type { KeyReading } from '../payloads/keyring.js';
 import { families } from '../streams/catalogue.js';
+import type { ApprovalHistories } from './approval-histories.js';
 import { attemptsAt } from './attempts-at.js';
 import { Contents } from './contents.js';
 import type { DirectiveHistory } from './directive-history.js';
@@ -22,6 +23,7 @@ export interface OneCallSources {
   readonly engines: DecisionEngines;
   readonly index: IndexReading;
   readonly directives: DirectiveHistory;
+  readonly approvals: ApprovalHistories;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface OneCallSources {
  * call. Throws `LogUnavailable`, `KeyringUnavailable`, `IndexUnavailable`.
  */
 export async function oneCall(
-  { log, keys, engines, index, directives }: OneCallSources,
+  { log, keys, engines, index, directives, approvals }: OneCallSources,
   callId: string,
   task: string | undefined,
 ): Promise<Result<Buffer<ArrayBuffer> | undefined, Refusal>> {
@@ -44,7 +46,7 @@ export async function oneCall(
   if (last === undefined) return ok(undefined);
   if (task === undefined && new Set(own.map(({ reference }) => reference.stream)).size > 1) return err(ambiguous());
   if ('lost' in last) return err(damagedCall(last.reference.position));
-  const history = new History(log, directives);
+  const history = new History(log, directives, approvals);
   const contents = new Contents(log, keys);
   const reconstructor = new Reconstructor(log, engines, history, contents);
   const histories = new Histories(history, end);

@@ -21,16 +21,16 @@ const needs = { arguments: [{ path: '/body', maxLength: 40 }, '/extra', '/to'], 
 
 type Ask = (more: Answered) => Promise<Answered>;
 
-async function asking(sensitivity = 'internal', more: Answered = {}): Promise<Ask> {
+async function asking(sensitivity = 'internal', more: Answered = {}, on = service): Promise<Ask> {
   const { manifest, ...rest } = proposal();
   const operations = { send: { effects: ['write'], needs: { ...needs, ...more } } };
   const tools = [{ name: 'send', inputSchema: { type: 'object' } }];
   const version = { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
-  const capability = await newCapability(service, version);
-  const task = await openTask(service, { scope: scopeOf(capability) });
+  const capability = await newCapability(on, version);
+  const task = await openTask(on, { scope: scopeOf(capability) });
   return async (body) => {
     const asked = callBody(task, { capability, operation: 'send', arguments: {}, ...body });
-    return expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', asked)).outbound;
+    return expecting(200, await on.call('host', 'POST', '/v1/calls/authorize', asked)).outbound;
   };
 }
 
@@ -54,6 +54,25 @@ test('a secret leaves at no sensitivity, and personal data only up to it', async
   const ask = await asking('restricted');
   const { arguments: sent } = await ask({ arguments: { to: MAIL, extra: `${KEY} ${CARD}` } });
   assert.deepEqual(sent, { to: MAIL, extra: `[redacted secret:aws_access_key] ${CARD}` });
+});
+
+test('an accepted type does not let a secret through that is a part of it', async () => {
+  const ask = await asking('internal', { arguments: [{ path: '/to', accepts: ['pii:email'] }] });
+  assert.deepEqual((await ask({ arguments: { to: MAIL } })).arguments, { to: MAIL });
+  const { arguments: sent } = await ask({ arguments: { to: `${KEY}@lovelace-analytics.org` } });
+  assert.deepEqual(sent, { to: '[redacted pii:email]' });
+});
+
+test('a context item without a level has the one of the setting', async (t) => {
+  const levelOf = async (env: Record<string, string>): Promise<Answered> => {
+    const on = await startService({ env });
+    t.after(() => on.stop());
+    await activatePolicy(on);
+    const ask = await asking('confidential', {}, on);
+    return (await ask({ context: [{ id: 'a', source: 'crm', content: 'x' }] })).context[0].level;
+  };
+  assert.equal(await levelOf({}), 'confidential');
+  assert.equal(await levelOf({ SALLYPORT_CONTEXT_LEVEL: 'public' }), 'public');
 });
 
 test('a label whose pointer leads nowhere counts for the nearest value above', async () => {

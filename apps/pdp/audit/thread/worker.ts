@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads';
+import { ApprovalHistories } from '../../../../libs/audit/approval-histories.js';
 import { ApprovalAudit } from '../../../../libs/audit/approvals.js';
 import { CallAudit } from '../../../../libs/audit/calls.js';
 import { positionCursor } from '../../../../libs/audit/cursor.js';
@@ -39,6 +40,7 @@ interface Opened {
   readonly index: IndexFileReader;
   readonly engines: DecisionEngines;
   readonly directives: DirectiveHistory;
+  readonly approvals: ApprovalHistories;
   readonly bundles: BundleSessions;
 }
 
@@ -49,8 +51,9 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
   const index = new IndexFileReader(indexFile);
   const engines = new DecisionEngines(log);
   const directives = new DirectiveHistory(log);
+  const approvals = new ApprovalHistories(log);
   const bundles = new BundleSessions((stamp) => ({ log, keys, index: index.at(stamp) }));
-  const opened: Opened = { log, keys, index, engines, directives, bundles };
+  const opened: Opened = { log, keys, index, engines, directives, approvals, bundles };
   return {
     answer: async (requests: readonly AuditRequest[]) =>
       damage.reportIn(await Promise.all(requests.map((request) => answerTo(opened, request).catch(failureOf)))),
@@ -67,7 +70,7 @@ function openAudit({ logFile, keysFile, indexFile }: AuditThreadData) {
 }
 
 async function answerTo(opened: Opened, request: AuditRequest): Promise<AuditReply> {
-  const { log, keys, engines, directives } = opened;
+  const { log, keys, engines, directives, approvals } = opened;
   switch (request.kind) {
     case 'trace': {
       const { traceId, now, page } = request;
@@ -83,7 +86,7 @@ async function answerTo(opened: Opened, request: AuditRequest): Promise<AuditRep
   const index = opened.index.at(request.stamp);
   switch (request.kind) {
     case 'call': {
-      const sources = { log, keys, engines, directives, index };
+      const sources = { log, keys, engines, directives, approvals, index };
       return replyOf(await oneCall(sources, request.callId, request.task), (bytes) => bytes);
     }
     case 'calls':
