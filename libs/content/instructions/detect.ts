@@ -270,7 +270,7 @@ function insideHits(detector: Detector, derived: Derived, outside: Searched, dep
 /** Origins of which sentences that mean little are marked too. */
 const SPELLED = new Set<Origin['orders']>(['all', 'firm', 'strong']);
 
-/** What an order in a derived text counts for. */
+/** The weight of an order in a derived text. */
 function severityOf(order: Placed, derived: Derived, language: Language): Severity | undefined {
   switch (derived.at(order.place).orders) {
     case 'none':

@@ -11,7 +11,7 @@ const AT_SIGN = 64;
 /** The class of the domains of mail addresses. */
 const MAIL = '@';
 
-/** Where the words of each class are in a text: numbers of words, in order. */
+/** The places of the words of each class in a text: numbers of words, in order. */
 export type Places = ReadonlyMap<string, readonly number[]>;
 
 /** The classes of words that frames are made of, ready to be found in one pass. */

@@ -76,7 +76,7 @@ export function mentionIn(lower: string, pack: InstructionPack): Mention {
   };
 }
 
-/** What comes after the last of some marks. */
+/** The part after the last of some marks. */
 function lastPart(text: string, mark: RegExp): string {
   let at = text.length;
   while (at > 0 && !mark.test(text.charAt(at - 1))) at -= 1;
