@@ -111,11 +111,16 @@ export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = 
   },
   ResponseValidated: {
     schema: ResponseValidated.extend({
-      findings: z.array(z.strictObject(Finding.shape)),
+      findings: z.array(z.strictObject(Finding.omit({ model: true }).shape)),
       engines: Engines.optional(),
     }),
-    of: ({ engines, ...data }) =>
-      defined({ ...data, engines: engines === undefined ? undefined : engineList(engines) }),
+    // Scores mean something to the model alone.
+    of: ({ engines, findings, ...data }) =>
+      defined({
+        ...data,
+        findings: findings.map(({ model: _, ...finding }) => finding),
+        engines: engines === undefined ? undefined : engineList(engines),
+      }),
   },
   OutcomeRecorded: {
     // Of an event of version 1 the digest is a plain one, from which a short text could be guessed.
@@ -123,8 +128,12 @@ export const FORMS: { readonly [Type in PublishedType]?: Form<DataOf<Type>> } = 
     of: ({ requestDigest: _, ...data }) => data,
   },
   VersionProposed: {
-    schema: VersionProposed.extend({ operations: z.array(Operation), probe: ProbeForm.optional() }),
-    of: ({ operations, probe, ...data }) =>
+    // The findings are for reviewers: `GET /v1/capabilities/{id}/versions/{version}` has them.
+    schema: VersionProposed.omit({ findings: true, findingsLeftOut: true, searchedBy: true }).extend({
+      operations: z.array(Operation),
+      probe: ProbeForm.optional(),
+    }),
+    of: ({ operations, probe, findings: _found, findingsLeftOut: _more, searchedBy: _rules, ...data }) =>
       defined({
         ...data,
         operations: keyed(operations, 'operation'),
