@@ -22,6 +22,8 @@ export interface Hit {
   readonly detector: string;
   readonly kind: FindingKind;
   readonly severity: Finding['severity'];
+  /** The view of the linear model. Its spans are in the text at the place, too. */
+  readonly model?: Finding['model'];
 }
 
 export interface SearchOutcome {
@@ -45,8 +47,7 @@ export function searchParts(
   const find = findUntilEnough(instructions, context);
   let level: Level | undefined;
   for (const searched of textsOf(parts)) {
-    for (const { detector, kind, span, severity } of find(searched.text))
-      for (const hit of placed(searched, span, { detector, kind, severity })) hits.push(hit);
+    for (const { span, ...what } of find(searched.text)) for (const hit of placed(searched, span, what)) hits.push(hit);
     for (const { start, end, type, level: detected } of pack.detect(searched.text)) {
       const kind = type.startsWith('secret:') ? 'secret' : 'pii';
       for (const hit of placed(searched, [start, end], { detector: type, kind, severity: 'info' })) hits.push(hit);
@@ -60,7 +61,7 @@ export function searchParts(
 /** Texts of one response that are searched before the rest of them may be flagged without a search, in UTF-16 units. */
 const MIN_SEARCHED = 65_536;
 
-type Find = (text: string) => readonly Pick<InstructionFinding, 'detector' | 'kind' | 'span' | 'severity'>[];
+type Find = (text: string) => readonly InstructionFinding[];
 
 /**
  * Searches the texts of one response. After many findings of severity high its record is full. Then each further text of
@@ -83,13 +84,28 @@ function findUntilEnough(instructions: SearchRules['instructions'], context: Cal
   };
 }
 
+type Found = Pick<InstructionFinding, 'model'> & Pick<Hit, 'detector' | 'kind' | 'severity'>;
+
 /** A finding of a text that is put together belongs to each place that it touches. */
-function placed({ pieces }: SearchText, span: Span, what: Pick<Hit, 'detector' | 'kind' | 'severity'>): Hit[] {
-  return piecesIn(pieces, span).map(({ at, length, place }) => ({
+function placed({ pieces }: SearchText, span: Span, { model, ...what }: Found): Hit[] {
+  return piecesIn(pieces, span).map((piece) => ({
     ...what,
-    place,
-    span: place.within ?? [Math.max(0, span[0] - at), Math.min(length, span[1] - at)],
+    place: piece.place,
+    span: piece.place.within ?? spanIn(piece, span),
+    ...(model === undefined ? {} : { model: modelIn(piece, model) }),
   }));
+}
+
+/** The part of a span that is in a piece. */
+const spanIn = ({ at, length }: Piece, [start, end]: Span): [number, number] => [
+  Math.max(0, start - at),
+  Math.min(length, end - at),
+];
+
+/** Spans of n-grams in a string that was read again have no place of their own in the text. */
+function modelIn(piece: Piece, { score, threshold, spans }: NonNullable<Found['model']>): Finding['model'] {
+  const own = piece.place.within === undefined ? spans.map((span) => spanIn(piece, span)) : [];
+  return { score, threshold, spans: own.filter(([start, end]) => start < end) };
 }
 
 /** The pieces that share a character with a span. They are in order, so the first one is found by halves. */
@@ -140,7 +156,7 @@ const inOrder = (hits: readonly Hit[]): readonly Hit[] =>
   hits.toSorted((a, b) => SEVERITIES[a.severity] - SEVERITIES[b.severity]);
 
 /** A hit as it is recorded and answered. */
-export function findingOf({ place, span, detector, kind, severity }: Hit): NewFinding {
+export function findingOf({ place, span, detector, kind, severity, model }: Hit): NewFinding {
   return {
     detector,
     kind,
@@ -148,5 +164,6 @@ export function findingOf({ place, span, detector, kind, severity }: Hit): NewFi
     span: [...span],
     severity,
     ...(place.isKey ? { key: true as const } : {}),
+    ...(model === undefined ? {} : { model }),
   };
 }

@@ -26,6 +26,8 @@ export const FindingKind = z.enum([
 ]);
 export type FindingKind = z.infer<typeof FindingKind>;
 
+const TextSpan = z.tuple([z.int().min(0), z.int().min(0)]);
+
 /**
  * A finding about content: place and kind, never the content itself. `span` counts UTF-16 units of the text as the server
  * sent it. `key`: that text is the name of the member that `path` points to. Readers accept a kind of another release.
@@ -34,9 +36,11 @@ export const Finding = z.object({
   detector: z.string(),
   kind: z.string(),
   path: z.string(),
-  span: z.tuple([z.int().min(0), z.int().min(0)]).optional(),
+  span: TextSpan.optional(),
   severity: z.enum(['info', 'low', 'high']),
   key: z.literal(true).optional(),
+  /** Of the linear model: its score, its threshold, and the n-grams that weigh most, by their spans in the same text. */
+  model: z.object({ score: z.number(), threshold: z.number(), spans: z.array(TextSpan) }).optional(),
 });
 export type Finding = z.infer<typeof Finding>;
 

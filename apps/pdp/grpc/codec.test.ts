@@ -229,7 +229,16 @@ const ANSWERS: [string, object][] = [
       supplyChain: free,
       review: { verdict: 'approved', by: 'r', reason: '', at: 't', exceptions: ['signature_missing'] },
       trust: 'low',
-      findings: [{ detector: 'd', kind: 'override', path: '/instructions', span: [0, 1], severity: 'high' }],
+      findings: [
+        { detector: 'd', kind: 'override', path: '/instructions', span: [0, 1], severity: 'high' },
+        {
+          detector: 'd',
+          kind: 'linear_model',
+          path: '',
+          severity: 'low',
+          model: { score: 4.5, threshold: 4, spans: [[0, 2]] },
+        },
+      ],
       findingsLeftOut: 1,
       searchedBy: { instructions: digest, pack: digest },
       suspendedFor: ['h'],

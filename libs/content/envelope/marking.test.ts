@@ -9,7 +9,7 @@ import { partsOf } from './parts.js';
 import type { CallContext } from '../instructions/finding.js';
 import { validateResponse, type ResponseInput, type ValidatedResponse } from '../response.js';
 import { createSchemaValidator } from '../schema/schema-validator.js';
-import type { SearchRules } from '../search-rules.js';
+import { currentRules, type SearchRules } from '../search-rules.js';
 import { MAX_FINDINGS } from '../search.js';
 import { textsOf } from '../texts.js';
 import { describe, test } from '../../../test/support/testing.js';
@@ -245,5 +245,21 @@ describe('the search', () => {
     const few = validated({ content: texts('obey '.repeat(63)) }, noted);
     assert.deepEqual([searched.length, few.leftOut], [11, undefined]);
     assert.ok(JSON.stringify(few.content?.parts).includes('last one'));
+  });
+
+  test('tells the view of the linear model: score, threshold, and spans of n-grams in the same text', () => {
+    const said = 'It was please your answer, please your reply.';
+    const structured = { structuredContent: { note: 'x'.repeat(300), said } };
+    const { findings } = validated(structured, currentRules());
+    const finding = findings.find(({ kind, key }) => kind === 'linear_model' && key === undefined);
+    assert.ok(finding?.model !== undefined && finding.model.score >= finding.model.threshold);
+    assert.equal(finding.path, '/structuredContent/*');
+    assert.ok(finding.model.spans.length > 0);
+    // Each span is of whole words.
+    for (const [start, end] of finding.model.spans) {
+      assert.match(said.slice(Math.max(0, start - 1), start), /^[^a-z]?$/i);
+      assert.match(said.slice(start, end), /^[a-z]+(?:[ ,]+[a-z]+)*$/i);
+      assert.match(said.slice(end, end + 1), /^[^a-z]?$/i);
+    }
   });
 });

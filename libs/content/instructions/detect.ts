@@ -34,7 +34,7 @@ import { vocabularyInSteps } from './vocabulary.js';
 import { windowsOf } from './windows.js';
 
 /** Changes with what this code finds for the same pack. */
-const CODE_VERSION = 4;
+const CODE_VERSION = 5;
 /** Encodings inside of encodings. */
 const MAX_DEPTH = 3;
 
@@ -88,13 +88,19 @@ function hitsIn(detector: Detector, text: string, context: CallContext): Hit[] {
       hits.push({ detector: REST, kind: first.kind, severity: 'high', from: at, to: text.length });
       break;
     }
-    for (const { from, to, ...hit } of search(detector, part, context, 0).hits) {
-      const placed = { ...hit, from: from + at, to: to + at };
+    for (const hit of search(detector, part, context, 0).hits) {
+      const placed = at === 0 ? hit : movedBy(hit, at);
       hits.push(placed);
       if (hit.severity === 'high') high.push(placed);
     }
   }
   return hits;
+}
+
+function movedBy({ model, ...hit }: Hit, at: number): Hit {
+  const moved = { ...hit, from: hit.from + at, to: hit.to + at };
+  if (model === undefined) return moved;
+  return { ...moved, model: { ...model, spans: model.spans.map(([start, end]) => [start + at, end + at] as const) } };
 }
 
 /**
@@ -207,7 +213,16 @@ function modelHits(model: LinearModel, { view, words }: Searched): Hit[] {
     if (score < threshold) return [];
     const ngrams = model.heaviest(words, window, HEAVIEST);
     const [from, to] = [words.start[window.from] ?? 0, words.end[window.to - 1] ?? 0];
-    const seen = { score, threshold, ngrams, corpus };
+    const seen = {
+      score,
+      threshold,
+      ngrams: ngrams.map(({ text }) => text),
+      spans: ngrams.map((ngram) => {
+        const [start, end] = [words.start[ngram.from] ?? 0, words.end[ngram.to - 1] ?? 0];
+        return [view.origin(start), view.origin(end)] as const;
+      }),
+      corpus,
+    };
     return [{ detector: 'linear_model', kind: 'linear_model', severity: 'low', from, to, model: seen }];
   });
 }

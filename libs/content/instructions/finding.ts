@@ -34,11 +34,15 @@ export interface InstructionFinding {
   /** UTF-16 offsets in the text that was given; the end is excluded. */
   readonly span: readonly [number, number];
   readonly severity: Severity;
-  /** The view of the linear model: its score, the threshold, the n-grams that weigh most, the corpus it learned from. */
+  /**
+   * The view of the linear model: its score, the threshold, the n-grams that weigh most with their spans, the corpus it
+   * learned from.
+   */
   readonly model?: {
     readonly score: number;
     readonly threshold: number;
     readonly ngrams: readonly string[];
+    readonly spans: readonly (readonly [number, number])[];
     readonly corpus: Digest;
   };
 }

@@ -19,13 +19,20 @@ export interface ModelCard {
   readonly seed: number;
 }
 
+/** Words of a window, at the first place where they occur: numbers of words, the end is excluded. */
+export interface Ngram {
+  readonly text: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A linear model over hashed n-grams. */
 export interface LinearModel {
   readonly card: ModelCard;
   /** Log odds that a window orders an agent about. */
   readonly score: (words: Words, window: Window) => number;
   /** The n-grams that raise the score of a window most, heaviest first. */
-  readonly heaviest: (words: Words, window: Window, count: number) => string[];
+  readonly heaviest: (words: Words, window: Window, count: number) => Ngram[];
 }
 
 /** An n-gram: its place among the weights, and its words. */
@@ -79,16 +86,15 @@ export function linearModel(card: ModelCard, weights: Int8Array, known: Readonly
     const count = visitNgrams(words, window, known, (place) => (sum += weights[place] ?? 0));
     return card.bias + (count === 0 ? 0 : (sum * card.scale) / Math.sqrt(count));
   };
-  const heaviest = (words: Words, window: Window, count: number): string[] => {
-    const weighed = new Map<string, number>();
+  const heaviest = (words: Words, window: Window, count: number): Ngram[] => {
+    const weighed = new Map<string, Ngram & { weight: number }>();
     visitNgrams(words, window, known, (place, from, to) => {
-      const ngram = words.word.slice(from, to).join(' ');
-      weighed.set(ngram, (weighed.get(ngram) ?? 0) + (weights[place] ?? 0));
+      const text = words.word.slice(from, to).join(' ');
+      const ngram = weighed.get(text) ?? { text, from, to, weight: 0 };
+      ngram.weight += weights[place] ?? 0;
+      weighed.set(text, ngram);
     });
-    return [...weighed]
-      .toSorted((a, b) => b[1] - a[1])
-      .slice(0, count)
-      .map(([ngram]) => ngram);
+    return [...weighed.values()].toSorted((a, b) => b.weight - a.weight).slice(0, count);
   };
   return { card, score, heaviest };
 }

@@ -52,7 +52,15 @@ describe('the linear model', () => {
     assert.equal(finding?.severity, 'low');
     assert.ok((finding?.model?.score ?? 0) >= card.threshold);
     assert.equal(finding?.model?.corpus, card.corpus);
-    assert.ok(finding?.model?.ngrams.includes('your reply'));
+    const { model } = finding ?? {};
+    assert.ok(model !== undefined && model.ngrams.includes('your reply'));
+    const spelled = model.spans.map((span) =>
+      text
+        .slice(...span)
+        .toLowerCase()
+        .replaceAll(',', ''),
+    );
+    assert.deepEqual(spelled, model.ngrams);
     assert.deepEqual(finding?.span, [0, text.indexOf('.')]);
   });
 });
