@@ -25,7 +25,7 @@ const LEET: Readonly<Record<string, string>> = {
 };
 const MIXED = /[a-z][0-9@$!|+€]|[0-9@$!|+€][a-z]/;
 const MAX_GROUP = 64;
-/** Letters that stand alone, one by one, are words of one group. */
+/** A group may hold more words if each is one letter. */
 const MAX_LETTERS = 400;
 
 const longest = (words: Words, at: number): number => (isLetter(words, at) ? MAX_LETTERS : MAX_GROUP);

@@ -3,9 +3,9 @@ export interface Origin {
   readonly detector: string;
   readonly kind: 'hidden_text' | 'encoded_instruction';
   /**
-   * Which sentences count, besides phrases of the pack: any of some words; all orders; orders that are no harmless request;
-   * orders to send, pay or delete something; those of comments that are not for people; those that are no labels of a
-   * page; none, because the text was guessed.
+   * The sentences that count, besides phrases of the pack. `any`: any of some words. `all`: all orders. `firm`: orders that are
+   * no harmless request. `strong`: orders to send, pay or delete something. `comment`: orders that are not for people.
+   * `element`: orders that are no labels of a page. `none`: no other, because the text was guessed.
    */
   readonly orders: 'any' | 'all' | 'firm' | 'strong' | 'comment' | 'element' | 'none';
   /** Whether a reader of the original sees the text too: then it can be a quotation. */

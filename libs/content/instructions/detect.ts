@@ -188,7 +188,7 @@ function phraseHits({ phrases, language }: Detector, { words, mayOrder, mention 
   return phrases.hitsIn(words, mayOrder).map(({ rule, from, to, isExcepted }) => {
     const [start, end] = [words.start[from] ?? 0, words.end[to - 1] ?? 0];
     const isTold = isTelling(words, from, language);
-    const isHigh = rule.severity === 'high' && !isExcepted && !isTold && !mention(start);
+    const isHigh = rule.severity === 'high' && !isExcepted && !isTold && !mention(start, end);
     const severity = rule.severity === 'high' && !isHigh ? 'low' : rule.severity;
     return { detector: rule.id, kind: rule.kind, severity, from: start, to: end };
   });
@@ -198,7 +198,7 @@ function frameHits({ frames, language }: Detector, { view, words, mayOrder, ment
   return frames.hitsIn(words, mayOrder, view.lower).map(({ rule, from, to }) => {
     const [start, end] = [words.start[from] ?? 0, words.end[to - 1] ?? 0];
     const isTold = isTelling(words, from, language);
-    const severity = rule.severity === 'high' && (isTold || mention(start)) ? 'low' : rule.severity;
+    const severity = rule.severity === 'high' && (isTold || mention(start, end)) ? 'low' : rule.severity;
     return { detector: rule.id, kind: rule.kind, severity, from: start, to: end };
   });
 }
@@ -285,7 +285,7 @@ function insideHits(detector: Detector, derived: Derived, outside: Searched, dep
 /** Origins of which sentences that mean little are marked too. */
 const SPELLED = new Set<Origin['orders']>(['all', 'firm', 'strong']);
 
-/** The weight of an order in a derived text. */
+/** The severity of an order in a derived text. */
 function severityOf(order: Placed, derived: Derived, language: Language): Severity | undefined {
   switch (derived.at(order.place).orders) {
     case 'none':

@@ -2,7 +2,7 @@ import type { InstructionKind, Severity } from './finding.js';
 import type { Lexicon, Places } from './lexicon.js';
 import { Break, type Words } from './tokens.js';
 
-/** The meaning of a sentence: words of all of these classes near each other, in any order. */
+/** A rule over meaning: words of all of these classes are near each other in a sentence, in any order. */
 export interface FrameRule {
   readonly id: string;
   readonly kind: InstructionKind;
@@ -60,7 +60,7 @@ class Found {
     return orders;
   }
 
-  /** At the start of a clause, or after "to" and "will" if an order comes before: "you are asked to". */
+  /** A verb at the start of a clause, or after "to" and "will" that speak to the reader: "you are asked to". */
   private isOrdered(at: number): boolean {
     if (this.mayOrder[at] === 1) return true;
     const { word } = this.words;

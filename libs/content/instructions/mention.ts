@@ -1,7 +1,7 @@
 import type { InstructionPack } from './pack.js';
 
-/** Says whether a place in a text is quoted as an example, and not addressed to its reader. */
-export type Mention = (from: number) => boolean;
+/** Says whether a span of a text is quoted as an example, and not addressed to its reader. */
+export type Mention = (from: number, to?: number) => boolean;
 
 const BEFORE = 200;
 /** An attack that is quoted may be some sentences long. */
@@ -16,7 +16,7 @@ const FENCE = /```/g;
 const TOLD =
   /\b(?:can|could|may|might|to|cannot|would|trying|attempting|attempts?|tries|tried|asked|asks|asking|telling|tells|says|who|which|that|by|of)\s{1,2}$/;
 
-/** Words of a sentence on attacks: what comes after them is what an attack says. */
+/** Words of a sentence on attacks: the words of an attack follow them. */
 const GOVERNS =
   /\b(?:attempts?|attempting|tries|trying|asking|instructing|telling|could|may|might|causing|forcing|tricking|manipulat(?:e|es|ing)|designed to|aims? to|intended to|meant to|detect(?:s|ed|ing)?|flag(?:s|ged|ging)?|block(?:s|ed|ing)?|refus(?:es|ed|ing) to|reject(?:s|ed|ing)?|payloads?|phrases?|requests? to|prompts? to)\b/;
 /** A sentence that reports on a text: "the slide quotes", "our test asserts that". */
@@ -26,6 +26,13 @@ const REPORTS =
 /** A line of the code of a detector or of its tests: `PATTERNS = ["…`, `assert flags("…`. */
 const TESTS =
   /\b(?:[a-z]{1,16}_)?(?:asserts?|expects?|patterns?|regex(?:es)?|re\.compile|fixtures?|payloads?|samples?|signatures?|denylist|blocklist|blocked|detect\w{0,8}|flags?|flagged|is_\w{1,24})[\w.]{0,24}\s?[=(:[,].{0,120}["'`/]/;
+
+/** A short quote in the middle of a sentence is a noun: "the words 'ignore all rules' were found". */
+const NOUN_STARTS = /([a-z]{1,24}),?\s["'`“‘][^"'`“”‘’\n]{0,60}$/;
+const NOUN_ENDS = /^[^"'`“”‘’\n]{0,60}["'`”’](?:\s[a-z(]|[.,;)]\s)/;
+/** Verbs that have their reader do what is quoted. */
+const USES =
+  /^(?:execute|run|do|follow|obey|perform|decode|say|print|output|write|repeat|respond|reply|answer|with|is|are|please|now|and|then|to)$/;
 
 interface Words {
   readonly cues: RegExp;
@@ -63,9 +70,10 @@ export function mentionIn(lower: string, pack: InstructionPack): Mention {
   let themes: number | undefined;
   const isOnSecurity = (): boolean => (subjects ??= different(words.subjects)) >= 1;
   const isNearSecurity = (): boolean => isOnSecurity() || (themes ??= different(words.themes)) >= 3;
-  return (from) => {
+  return (from, to) => {
     const before = lower.slice(Math.max(0, from - BEFORE), from);
     const longer = lower.slice(Math.max(0, from - BEFORE_QUOTED), from);
+    if (to !== undefined && isNoun(longer, lower.slice(to, to + 80))) return true;
     const hasCue = words.cues.test(before);
     const sentence = lastPart(before, /[.!?\n]/);
     const isReported = REPORTER.test(sentence) && REPORTS.test(sentence);
@@ -76,7 +84,12 @@ export function mentionIn(lower: string, pack: InstructionPack): Mention {
   };
 }
 
-/** The part after the last of some marks. */
+function isNoun(before: string, after: string): boolean {
+  const [, verb] = NOUN_STARTS.exec(before.slice(-96)) ?? [];
+  return verb !== undefined && !USES.test(verb) && NOUN_ENDS.test(after);
+}
+
+/** The part of a text after the last of some marks. */
 function lastPart(text: string, mark: RegExp): string {
   let at = text.length;
   while (at > 0 && !mark.test(text.charAt(at - 1))) at -= 1;

@@ -74,7 +74,7 @@ describe('phrases', () => {
 
 describe('letters that run together', () => {
   const language = languageOf(readPack(1).pack);
-  const known = language.vocabulary;
+  const known = language.spellings;
   const spellings = (piece: string): string[] => [
     piece,
     piece.replaceAll('1', 'i'),

@@ -36,11 +36,14 @@ export interface Language {
   readonly telling: ReadonlySet<string>;
   /** All words of a pack: what disguised letters may spell. */
   readonly vocabulary: ReadonlySet<string>;
+  /** The same and the words of frames: letters that run together are parted into them. */
+  readonly spellings: ReadonlySet<string>;
 }
 
 export function languageOf(pack: InstructionPack): Language {
   const set = (list: string | undefined): Set<string> => new Set((list ?? '').split(' '));
   const words = [...Object.values(pack.lists), pack.commonWords].flatMap((list) => list.split(' '));
+  const framed = Object.values(pack.classes).flatMap((members) => members.split(/[ +]/));
   return {
     imperatives: set(pack.lists['imperative']),
     common: set(pack.commonWords),
@@ -62,6 +65,7 @@ export function languageOf(pack: InstructionPack): Language {
     nominal: set(pack.nominal),
     data: set(pack.lists['data']),
     vocabulary: new Set(words.filter((word) => /^[a-z]{2,}$/.test(word))),
+    spellings: new Set([...words, ...framed].filter((word) => /^[a-z]{2,}$/.test(word))),
   };
 }
 
@@ -125,8 +129,8 @@ function isVerb(words: Words, at: number, language: Language): boolean {
 }
 
 /**
- * Whether an order is what people ask each other, or a chat, for: to explain or to remember something, with no number, no
- * address and none of the things that an attack wants. Somebody who encodes it plays; an attack has another verb.
+ * Whether people ask each other for this: to explain or to remember something. It has no number, no address and none of the
+ * things that an attack wants.
  */
 export function isMild(words: Words, { from, to, verb }: Order, language: Language, lower: string): boolean {
   const isAsked = words.word[from - 1] === 'you' && !language.strongVerbs.has(verb);
@@ -143,8 +147,7 @@ function hasThing(words: Words, from: number, to: number, language: Language, lo
   for (let at = from + 1; at < to; at += 1) {
     const word = words.word[at] ?? '';
     const isAddress = lower.charCodeAt((words.start[at] ?? 0) - 1) === AT_SIGN;
-    if (isAddress || /[0-9]{3}|^https?$/.test(word) || language.data.has(word) || language.things.has(word))
-      return true;
+    if (isAddress || /[0-9]{3}|^https?$/.test(word) || language.things.has(word)) return true;
   }
   return false;
 }

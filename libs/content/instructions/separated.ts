@@ -5,13 +5,13 @@ import { Break, type Words } from './tokens.js';
 const MIN_WORDS = 4;
 const MAX_WORDS = 200;
 const MIN_LETTERS = 8;
-/** A gap that is more than white space, or that ends a line. */
+/** A gap with a mark, or the end of a line. */
 const PARTED = /[^\s"'\\{}[\]:]|\n/;
 const LETTERS = /^[a-z']{1,20}$/;
 
 /**
- * Adds what a text says in words that marks keep apart: `ignore_all_rules`, `ignore. all. rules.`, one word a line. Lists and
- * names look the same, so that only phrases of the pack count.
+ * Adds sentences whose words are kept apart by marks: `ignore_all_rules`, `ignore. all. rules.`, one word a line. Lists and
+ * names look the same, so only phrases of the pack count.
  */
 export function addSeparated(lower: string, words: Words, derived: Derived): void {
   const add = (text: string, from: number, to: number): void =>
@@ -43,7 +43,10 @@ const isParted = (lower: string, { word, start, end, before }: Words, at: number
   before[at] !== Break.none &&
   LETTERS.test(word[at] ?? '') &&
   LETTERS.test(word[at - 1] ?? '') &&
-  PARTED.test(lower.slice(end[at - 1], start[at]));
+  isOneMark(lower.slice(end[at - 1], start[at]));
+
+/** A paragraph ends a row of words. */
+const isOneMark = (gap: string): boolean => PARTED.test(gap) && !/\n\s{0,8}\n/.test(gap);
 
 /** Letters with underscores between, or one letter. */
 const isSpelled = (word = ''): boolean => /^[a-z0-9](?:_[a-z0-9])*$/.test(word);

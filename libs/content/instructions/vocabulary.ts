@@ -29,7 +29,7 @@ export function* vocabularyInSteps(language: Language): Steps<Vocabulary> {
     new Set([...plain].map(spell).filter((word) => word.length >= 2 && !plain.has(word)));
   const shifted = yield* shiftsOf(language);
   yield;
-  const parted = partingOf(language.vocabulary);
+  const parted = partingOf(language.spellings);
   yield;
   const vocabulary = {
     plain,
