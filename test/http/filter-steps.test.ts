@@ -21,11 +21,23 @@ const needs = { arguments: [{ path: '/body', maxLength: 40 }, '/extra', '/to'], 
 
 type Ask = (more: Answered) => Promise<Answered>;
 
-async function asking(sensitivity = 'internal', more: Answered = {}, on = service): Promise<Ask> {
+function versionOf(sensitivity: string, more: Answered, inputSchema: Answered): Answered {
   const { manifest, ...rest } = proposal();
-  const operations = { send: { effects: ['write'], needs: { ...needs, ...more } } };
-  const tools = [{ name: 'send', inputSchema: { type: 'object' } }];
-  const version = { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
+  const operations = {
+    send: { effects: ['write'], needs: { ...needs, ...more } },
+    read: { effects: ['read'], returns: 'restricted' },
+  };
+  const tools = ['send', 'read'].map((name) => ({ name, inputSchema }));
+  return { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
+}
+
+async function asking(
+  sensitivity = 'internal',
+  more: Answered = {},
+  on = service,
+  inputSchema: Answered = { type: 'object' },
+): Promise<Ask> {
+  const version = versionOf(sensitivity, more, inputSchema);
   const capability = await newCapability(on, version);
   const task = await openTask(on, { scope: scopeOf(capability) });
   return async (body) => {
@@ -40,6 +52,44 @@ test('a value longer than its maximum is refused, and one of that length is sent
   assert.deepEqual([sent, refusals], [{ to: 'me' }, [{ path: '/arguments/body', reason: 'context_too_large' }]]);
   const body = 'x'.repeat(40);
   assert.deepEqual((await ask({ arguments: { body } })).arguments, { body });
+});
+
+test('a plain member that is not declared, or not needed, is taken out alone', async () => {
+  const ask = await asking('internal', { arguments: ['/to'] }, service, {
+    type: 'object',
+    properties: { to: {}, cc: {} },
+  });
+  for (const [name, type] of [
+    ['cc', 'not_needed'],
+    ['hidden', 'not_declared'],
+  ] as const) {
+    const { arguments: sent, redactions } = await ask({ arguments: { to: 'me', [name]: 'x' } });
+    assert.deepEqual(sent, { to: 'me' });
+    assert.deepEqual(redactions, [{ path: `/arguments/${name}`, type, count: 1 }]);
+  }
+});
+
+test('a context item has the label of the response that it repeats, or is derived from', async () => {
+  const capability = await newCapability(service, versionOf('internal', {}, { type: 'object' }));
+  const task = await openTask(service, { scope: scopeOf(capability) });
+  const ask = async (body: Answered): Promise<Answered> => {
+    const asked = callBody(task, { capability, operation: 'send', arguments: {}, ...body });
+    return expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', asked));
+  };
+  const text = 'the quarterly numbers of the northern division fell by eleven percent';
+  const { callId } = await ask({ operation: 'read' });
+  const result = { content: [{ type: 'text', text }] };
+  const path = `/v1/calls/${callId}/response`;
+  expecting(200, await service.call('host', 'POST', path, { taskId: task.taskId, result }));
+  const item = { id: 'a', source: 'crm', level: 'public', content: 'fell' };
+  for (const labelled of [
+    { ...item, content: `see: ${text}` },
+    { ...item, derivedFrom: [callId] },
+  ]) {
+    const { outbound } = await ask({ context: [labelled] });
+    assert.deepEqual(outbound.refusals, [{ path: '/context/0', reason: 'context_above_sensitivity' }]);
+  }
+  assert.equal((await ask({ context: [item] })).outbound.context.length, 1);
 });
 
 test('a number that is a card is redacted, and so is the name of a member', async () => {
