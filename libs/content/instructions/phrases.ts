@@ -56,6 +56,8 @@ function classesFrom(all: readonly number[], count: number): Classes {
   return { all, bits };
 }
 
+const MAX_KEPT_WORD = 12;
+const MAX_KEPT = 16_384;
 /** Sets of classes that are kept. */
 const MAX_SETS = 4096;
 
@@ -75,6 +77,8 @@ export class Phrases {
   private readonly numbers = new Map<string, number>();
   private readonly patternsOf: Pattern[][] = [];
   private readonly sets = new Map<string, Classes>();
+  /** Of short words, from one text to the next. A longer word would keep the whole text that it is a part of. */
+  private readonly short = new Map<string, Classes | undefined>();
 
   private constructor(private readonly lists: Readonly<Record<string, string>>) {}
 
@@ -94,10 +98,14 @@ export class Phrases {
    */
   hitsIn(words: Words, mayOrder: Uint8Array): PhraseHit[] {
     const hits: FoundPattern[] = [];
-    const known = new Map<string, Classes | undefined>();
+    const long = new Map<string, Classes | undefined>();
     const classes = words.word.map((word) => {
-      if (!known.has(word)) known.set(word, this.classesOf(word));
-      return known.get(word);
+      const known = word.length > MAX_KEPT_WORD ? long : this.short;
+      if (known.has(word)) return known.get(word);
+      if (known.size >= MAX_KEPT) known.clear();
+      const made = this.classesOf(word);
+      known.set(word, made);
+      return made;
     });
     for (let from = 0; from < words.count; from += 1) {
       for (const wordClass of classes[from]?.all ?? []) {
