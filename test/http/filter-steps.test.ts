@@ -26,8 +26,9 @@ function versionOf(sensitivity: string, more: Answered, inputSchema: Answered): 
   const operations = {
     send: { effects: ['write'], needs: { ...needs, ...more } },
     read: { effects: ['read'], returns: 'restricted' },
+    look: { effects: ['read'], returns: 'internal' },
   };
-  const tools = ['send', 'read'].map((name) => ({ name, inputSchema }));
+  const tools = ['send', 'read', 'look'].map((name) => ({ name, inputSchema }));
   return { ...rest, definition: { tools }, manifest: { ...manifest, operations, sensitivity } };
 }
 
@@ -77,10 +78,13 @@ test('a context item has the label of the response that it repeats, or is derive
     return expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', asked));
   };
   const text = 'the quarterly numbers of the northern division fell by eleven percent';
-  const { callId } = await ask({ operation: 'read' });
-  const result = { content: [{ type: 'text', text }] };
-  const path = `/v1/calls/${callId}/response`;
-  expecting(200, await service.call('host', 'POST', path, { taskId: task.taskId, result }));
+  const answered = async (operation: string, said: string): Promise<string> => {
+    const { callId } = await ask({ operation });
+    const body = { taskId: task.taskId, result: { content: [{ type: 'text', text: said }] } };
+    expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/response`, body));
+    return callId;
+  };
+  const [callId, looked] = [await answered('read', text), await answered('look', 'a note')];
   const item = { id: 'a', source: 'crm', level: 'public', content: 'fell' };
   for (const labelled of [
     { ...item, content: `see: ${text}` },
@@ -89,7 +93,8 @@ test('a context item has the label of the response that it repeats, or is derive
     const { outbound } = await ask({ context: [labelled] });
     assert.deepEqual(outbound.refusals, [{ path: '/context/0', reason: 'context_above_sensitivity' }]);
   }
-  assert.equal((await ask({ context: [item] })).outbound.context.length, 1);
+  const { outbound } = await ask({ context: [{ ...item, derivedFrom: [looked] }] });
+  assert.deepEqual([outbound.context[0]?.level, outbound.refusals], ['internal', []]);
 });
 
 test('a number that is a card is redacted, and so is the name of a member', async () => {
