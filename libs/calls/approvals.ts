@@ -112,6 +112,8 @@ export interface ApprovedContent {
   readonly operation: string;
   readonly arguments: JsonObject;
   readonly context: readonly object[];
+  /** Labels that the host states for arguments: they decide which of them leave. */
+  readonly labels?: readonly object[];
 }
 
 /** The digest of a content under the key of its task: equal only if every byte of its RFC 8785 form is. */
@@ -122,6 +124,7 @@ export const contentDigestOf = (key: SecretKey, content: ApprovedContent): Diges
       arguments: content.arguments,
       capability: content.capability,
       context: content.context,
+      ...(content.labels === undefined || content.labels.length === 0 ? {} : { labels: content.labels }),
       operation: content.operation,
       version: content.version,
     }),

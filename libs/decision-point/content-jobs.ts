@@ -1,5 +1,5 @@
 import { randomBytes, type KeyObject } from 'node:crypto';
-import { ResponseRequest } from '../calls/requests.js';
+import { ResponseRequest, type ContextItem } from '../calls/requests.js';
 import type { VersionProposal } from '../capability/manifest.js';
 import { prepareProposal, type PreparedProposal, type ProposalRules } from '../capability/proposal.js';
 import { readSchema, whyUnvettable } from '../content/schema/schema-vetting.js';
@@ -288,9 +288,14 @@ export interface EarlierJob {
 }
 
 /** Of one record: the fingerprints of its response, or of each of its context items with their ids. */
+/** A context item that was offered, without its text. */
+export interface EarlierItem extends Pick<ContextItem, 'id' | 'level' | 'categories'> {
+  readonly prints: Float64Array;
+}
+
 export interface EarlierPrints {
   readonly response?: Float64Array | undefined;
-  readonly context?: readonly { readonly id: string; readonly prints: Float64Array }[] | undefined;
+  readonly context?: readonly EarlierItem[] | undefined;
 }
 
 /** Reads earlier content of a task back. Undefined for a record that cannot be opened. */
@@ -305,9 +310,11 @@ export function earlierPrints({ key, records }: Omit<EarlierJob, 'kind'>): reado
       const shown = isJsonObject(validated) ? (validated['parts'] as readonly Part[]) : [];
       return { response: printsOf(key, raw['result'] ?? raw['error'] ?? null, shown) };
     }
-    const items = (Array.isArray(context) ? context : []) as readonly { id: string; content: string }[];
+    const items = (Array.isArray(context) ? context : []) as readonly ContextItem[];
     const printed = (content: string) => fingerprinterOf(key).ofAll([content], MAX_FINGERPRINTS);
-    return { context: items.map(({ id, content }) => ({ id, prints: printed(content) })) };
+    return {
+      context: items.map(({ id, level, categories, content }) => ({ id, level, categories, prints: printed(content) })),
+    };
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Attempted } from '../calls/decider.js';
-import type { ContextFiltered, ResponseValidated } from '../calls/events.js';
+import { shownCheck } from '../decision/record.js';
+import type { CallDecided, ContextFiltered, ResponseValidated } from '../calls/events.js';
 import type { ContentLabel } from '../content/filter/label.js';
 import type { ControlView } from '../control/control-view.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
@@ -8,7 +9,7 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
 import type { ContentDesk } from './content-desk.js';
 import type { EarlierPrints } from './content-jobs.js';
-import { TaskFlow, type EarlierContent } from './task-flow.js';
+import { offeredLabel, TaskFlow, type EarlierContent } from './task-flow.js';
 import type { TaskLane } from './task-lane.js';
 
 /** Records that are read back for one task. Above that, it counts as `strict`. */
@@ -40,6 +41,7 @@ export function earlierContent(
       // The record lacks items: they may have held anything.
       if (data.filtered === true && contextItems > items.length) addUnknown(flow, callId, decision === 'allow');
       if (items.length > 0) unread.push({ ...place, callId, items, allowed: decision === 'allow' });
+      if (contextItems > 0 && !reachedFilter(data)) unread.push({ ...place, callId, unfiltered: data.inputs ?? {} });
       for (const item of items) if (decision === 'allow' && item.sent) flow.add(seenItem(callId, item), NONE);
     }
     if (type === 'ResponseValidated' && isDelivered(data)) {
@@ -53,6 +55,11 @@ export function earlierContent(
 }
 
 const NONE = new Float64Array();
+
+/** Whether the filter saw the content of a decision: it is the work of the check `context`. */
+const reachedFilter = ({ checks }: Pick<CallDecided, 'checks'>): boolean =>
+  checks.map(shownCheck).some(({ check, outcome }) => check === 'context' && outcome !== 'skipped');
+
 const RESTRICTED: ContentLabel = { level: 'restricted', categories: [] };
 
 function addUnknown(flow: TaskFlow, source: string, isSeen: boolean): void {
@@ -127,8 +134,13 @@ async function payloadsOf(
 }
 
 function addTo(flow: TaskFlow, content: EarlierContent, prints: EarlierPrints | undefined): void {
-  const { callId, label, items = [], allowed } = content;
+  const { callId, label, items = [], allowed, unfiltered } = content;
   if (label !== undefined) flow.add({ source: callId, label }, prints?.response);
+  // Without the record, any item may have been anything.
+  if (unfiltered !== undefined && prints?.context === undefined) flow.offer(undefined, RESTRICTED);
+  if (unfiltered !== undefined)
+    for (const [index, item] of (prints?.context ?? []).entries())
+      flow.offer(item.id, offeredLabel(item, index, unfiltered));
   for (const [index, item] of items.entries()) {
     const seen = seenItem(callId, item);
     const read = prints?.context?.[index];

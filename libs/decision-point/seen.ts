@@ -2,12 +2,17 @@ import type { ContentLabel } from '../content/filter/label.js';
 import type { Call } from '../decision/call.js';
 import type { Decision } from '../decision/decide.js';
 import type { Attempt } from './attempt.js';
+import { offeredLabel } from './task-flow.js';
 import type { Seen } from './task-lane.js';
 
 /** The content that a task sees by a decision: the items that an allow lets out, and the labels of all that were offered. */
-export function seenBy({ request, work }: Attempt, { callId }: Call, { decision, filtered }: Decision): Seen {
+export function seenBy({ request, work }: Attempt, { callId, inputs }: Call, { decision, filtered }: Decision): Seen {
   const items = filtered?.record.items ?? [];
   return ({ flow }) => {
+    // A check before the filter denied the call. A later item may be derived from its items all the same.
+    if (filtered === undefined)
+      for (const [index, item] of (request.context ?? []).entries())
+        flow.offer(item.id, offeredLabel(item, index, inputs));
     for (const [index, { path, level, categories, sent }] of items.entries()) {
       const label = { level, categories };
       const id = request.context?.[index]?.id;

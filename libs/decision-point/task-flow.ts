@@ -1,5 +1,7 @@
-import type { ContextFiltered } from '../calls/events.js';
-import { joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
+import type { ContextFiltered, DecisionInputs, FlowLabel } from '../calls/events.js';
+import type { ContextItem } from '../calls/requests.js';
+import { joinOf, labelOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
+import { pointerTo } from '../kernel/pointer.js';
 import { isAbove } from '../vocabulary/levels.js';
 
 /** Fingerprints that one task keeps. Above that, it counts as `strict`. */
@@ -21,8 +23,21 @@ export interface EarlierContent {
   /** Of a response. Absent for a decision, whose items have the labels of `items`. */
   readonly label?: ContentLabel | undefined;
   readonly items?: ContextFiltered['items'] | undefined;
+  /** Of a decision that no filter reached: its items have the labels that the request states, and these. */
+  readonly unfiltered?: Pick<DecisionInputs, 'contextLevel' | 'flow'> | undefined;
   /** The decision let its items out. */
   readonly allowed?: boolean | undefined;
+}
+
+/** The label of an item that was offered, and that no filter searched: the word of the host, and the labels of flow. */
+export function offeredLabel(
+  { level, categories = [] }: Pick<ContextItem, 'level' | 'categories'>,
+  index: number,
+  { contextLevel = 'restricted', flow = [] }: Pick<DecisionInputs, 'contextLevel' | 'flow'>,
+): ContentLabel {
+  const path = pointerTo('context', index);
+  const flowed = flow.filter((label: FlowLabel) => label.path === path);
+  return joinOf([labelOf(level ?? contextLevel, categories), ...flowed]);
 }
 
 /** Content of the task, as later calls may repeat it. */

@@ -9,7 +9,7 @@ import { fail, pass, type ApprovalNeed, type CheckResult, type Question } from '
 
 /**
  * Check 12: has the right human approved exactly this call? An approval is bound to capability, version, operation,
- * arguments and context, and one allow uses it up. The allow may be given again to its own call while it holds.
+ * arguments, their stated labels and context, for the reasons that its request names. One allow uses it up. The allow may be given again to its own call while it holds.
  */
 export function approval(question: Question): CheckResult {
   const need = needOf(question);
@@ -20,7 +20,7 @@ export function approval(question: Question): CheckResult {
   const named = found === undefined ? {} : { approval: found.requested.approvalId };
   const isOver = found !== undefined && call.decidedAt >= found.requested.expiresAt;
   if (status === 'denied' && !isOver) return fail('approval_denied', { ...need }, { ...named, ...ruleOf(need), need });
-  const isEnough = found !== undefined && reaches(found.requested.grade, need.by);
+  const isEnough = found !== undefined && covers(found.requested, need);
   const grant = isEnough ? grantOf(found, need) : undefined;
   if (grant !== undefined && (status === 'granted' || isOwnUse(found?.use, call)))
     return pass({ by: grant.data.grade ?? need.by, why: need.why, ...named, decidedBy: grant.by }, named);
@@ -31,6 +31,10 @@ export function approval(question: Question): CheckResult {
     return pass({ required: need.why, by: 'client', at: word.at }, found?.requested.grade === 'client' ? waiting : {});
   return fail('approval_required', { ...need }, { ...waiting, ...ruleOf(need), need, obligation: 'request_approval' });
 }
+
+/** Whether an approver was told of every reason: a yes from before a taint knows nothing of it. */
+const covers = ({ grade, why }: Approval['requested'], need: ApprovalNeed): boolean =>
+  reaches(grade, need.by) && need.why.every((cause) => why.includes(cause));
 
 const ruleOf = ({ rule }: ApprovalNeed) => (rule === undefined ? {} : { rule });
 

@@ -128,6 +128,8 @@ test('an approval is for exactly its content', async () => {
     { ...store, arguments: { key: 'a', text: 'B' } },
     { ...store, arguments: { key: 'a', text: 'b', more: null } },
     { ...store, context: [{ id: 'c', source: 'chat', content: 'x' }] },
+    // With a label, less of the content leaves.
+    { ...store, labels: [{ path: '/text', level: 'restricted' }] },
   ];
   for (const other of others) {
     const answer = await decide(service, task, other);
@@ -219,6 +221,18 @@ test('after a quarantined response the user approves everything but reading', as
   assert.deepEqual(outcome(await decide(service, task, store)), OK);
   const other = await openTask(service);
   assert.deepEqual(outcome(await decide(service, other, store)), OK, 'another task is clean');
+});
+
+test('a grant from before a quarantined response is none after it: the approver did not know of the taint', async () => {
+  const { task, id } = await asked('other');
+  expecting(200, await decideApproval(service, 'approver', id, 'granted'));
+  await taint(service, task);
+  const answer = await decide(service, task, store);
+  assert.deepEqual(outcome(answer), REQUIRED);
+  assert.notEqual(answer.approval.id, id);
+  assert.deepEqual(answer.approval.why, ['tainted', 'task']);
+  expecting(200, await decideApproval(service, 'approver', answer.approval.id, 'granted'));
+  assert.deepEqual(outcome(await decide(service, task, store)), OK);
 });
 
 test('permits ask for approvals: the highest grade of all that determine counts', async () => {

@@ -263,6 +263,26 @@ test('detect: text that an agent copies from the envelope as it is shown keeps i
   for (const copied of [quoted, cleaned]) assert.deepEqual(await labelsOn(again, copied), { to: 'me' }, copied);
 });
 
+test('an item of a call that was denied before its filter keeps its level for what is derived from it, also after a restart', async (t) => {
+  let on = await startService();
+  t.after(() => on.stop());
+  await activatePolicy(on);
+  const at = await scene(on);
+  const denied = { id: 'z', source: 'crm/ada', level: 'restricted', content: 'The whole file of Ada.' };
+  const { reason } = await at.ask({ arguments: { to: 7 }, context: [denied] });
+  assert.equal(reason, 'arguments_invalid');
+  const summary = { id: 's', source: 'crm/ada', level: 'internal', content: 'Ada is fine.', derivedFrom: ['z'] };
+  const refusals = async () => (await at.ask({ arguments: { to: 'x' }, context: [summary] })).outbound.refusals;
+  const refusedItem = [{ path: '/context/0', reason: 'context_above_sensitivity' }];
+  assert.deepEqual(await refusals(), refusedItem);
+  await on.stop('keep');
+  on = await startService({ dataDir: on.dataDir });
+  const again = { ...callBody(at.task, { capability: at.task.pins[0].capability, operation: 'send' }) };
+  const body = { ...again, callId: randomUUID(), arguments: { to: 'y' }, context: [summary] };
+  const { outbound } = expecting(200, await on.call('host', 'POST', '/v1/calls/authorize', body));
+  assert.deepEqual(outbound.refusals, refusedItem);
+});
+
 test('strict: an argument without a stated level has the highest label of the task, which needs an approval', async () => {
   const made = await scene(strict);
   assert.equal((await made.ask({ arguments: { to: 'me', body: 'hi' } })).outbound.arguments.body, 'hi');
