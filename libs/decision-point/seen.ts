@@ -9,7 +9,7 @@ import type { Seen } from './task-lane.js';
 export function seenBy({ request, work }: Attempt, { callId, inputs }: Call, { decision, filtered }: Decision): Seen {
   const items = filtered?.record.items ?? [];
   return ({ flow }) => {
-    // A check before the filter denied the call. A later item may be derived from its items all the same.
+    // A check before the filter denied the call. A later item may still be derived from its items.
     if (filtered === undefined)
       for (const [index, item] of (request.context ?? []).entries())
         flow.offer(item.id, offeredLabel(item, index, inputs));

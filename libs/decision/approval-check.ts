@@ -32,7 +32,7 @@ export function approval(question: Question): CheckResult {
   return fail('approval_required', { ...need }, { ...waiting, ...ruleOf(need), need, obligation: 'request_approval' });
 }
 
-/** Whether an approver was told of every reason: a yes from before a taint knows nothing of it. */
+/** Whether a request names every reason: a yes from before a taint knows nothing of it. */
 const covers = ({ grade, why }: Approval['requested'], need: ApprovalNeed): boolean =>
   reaches(grade, need.by) && need.why.every((cause) => why.includes(cause));
 
