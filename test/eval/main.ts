@@ -3,6 +3,7 @@ import { currentRules, warmRules } from '../../libs/content/search-rules.js';
 import { searchParts } from '../../libs/content/search.js';
 import { ORDER_LIKE, SECRET_LIKE } from '../support/hostile-texts.js';
 import { readCorpus } from './corpora.js';
+import { furtherReport } from './instructions/further.js';
 import { instructionReport } from './instructions/report.js';
 import { evaluatePii, type Half } from './pii.js';
 import { evaluateSecrets, unlabelledSpans, type EvalRow } from './secrets.js';
@@ -13,7 +14,7 @@ import { wilson, written, type Share } from './wilson.js';
 const BAR = 0.95;
 
 /** A part of the report. Add one for each detector. */
-const PARTS: readonly (() => void)[] = [personalData, secrets, unlabelled, instructions, times];
+const PARTS: readonly (() => void)[] = [personalData, secrets, unlabelled, instructions, further, times];
 
 function personalData(): void {
   for (const half of ['tuned', 'held out'] satisfies Half[]) {
@@ -39,6 +40,12 @@ function secrets(): void {
 
 function instructions(): void {
   for (const line of instructionReport()) console.log(line);
+}
+
+/** `npm run eval:content -- <folder>`: texts of your own too. */
+function further(): void {
+  const [, , folder] = process.argv;
+  if (folder !== undefined) for (const line of furtherReport(folder)) console.log(line);
 }
 
 function unlabelled(): void {
