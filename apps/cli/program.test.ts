@@ -174,7 +174,7 @@ test('a replay that is not identical exits with 1', async () => {
 test('a replay is read to its last page, and is identical only if each page is', async () => {
   const page = (identical: boolean | string, next?: string) => ({
     identical,
-    calls: [{ callId: 'c', identical: identical !== false, response: { identical: 'shredded' } }],
+    calls: [{ callId: 'c', identical: identical !== false, response: { again: 'shredded' } }],
     unchecked: ['what the host saw'],
     next,
   });

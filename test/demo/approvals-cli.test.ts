@@ -179,3 +179,15 @@ test('the human of a principal is given by one option', async () => {
   assert.equal(JSON.parse(bob.out).user, 'bob');
   assert.match((await cli('admin', 'principals')).out, /ada +active +approver +added .* user ada/);
 });
+
+test('an approver who is the wrong human reads how the right one gets a token', async () => {
+  const task = await openTask(service, { approve: { effects: ['write'], by: 'user' } });
+  const { approval } = await decide(service, task, { operation: 'store', arguments: { text: 'a' } });
+  const wrong = await cli('approver', 'approve', approval.id);
+  assert.equal(wrong.code, 4);
+  assert.match(wrong.err, /principal of the task's user, and this one is another user; an admin makes one with /);
+  assert.match(
+    wrong.err,
+    /principal add NAME --role approver --user USER`\n {2}another principal .* --token-file\n/,
+  );
+});

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { ApprovalStatus } from '../../../libs/vocabulary/words.js';
-import { path, query } from '../client.js';
+import { path, query, ServiceProblem } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
 import { at, dig, joined, jsonLine, list, moreOf, printable } from '../print.js';
 import type { World } from '../world.js';
@@ -65,9 +65,16 @@ function addVerdict(program: Command, { world, exits, verb, verdict, about }: Ve
   }).option('--reason <text>', 'why; it is part of the record');
   serviceAction<{ reason?: string }>(command, world, exits, 'approver', async ({ call, args, options, show }) => {
     const body = defined({ verdict, reason: options.reason });
-    const answer = await call('POST', path('approvals', args[0] ?? '', 'decide'), body);
+    const answer = await call('POST', path('approvals', args[0] ?? '', 'decide'), body).catch(sayWho);
     show(answer, () => [printable(`${at(answer, 'state')} ${at(answer, 'id')}`)]);
   });
+}
+
+/** A caller that may not decide this approval needs a principal of another human, so it reads how to make one. */
+function sayWho(error: unknown): never {
+  if (!(error instanceof ServiceProblem) || error.code !== 'forbidden') throw error;
+  const how = 'an admin makes one with `sallyport principal add NAME --role approver --user USER`';
+  throw new ServiceProblem(error.status, error.code, `${error.message}; ${how}`, error.errors);
 }
 
 /** Who must approve, for a person. */

@@ -7,8 +7,8 @@ import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js
 import { Effect } from '../../../libs/vocabulary/words.js';
 import { path } from '../client.js';
 import { describe, listOption, objectOption, readObject, serviceAction, type Exits } from '../command.js';
-import { at, dig, joined, list, printable, visible } from '../print.js';
-import { checkLines } from '../check-text.js';
+import { decisionLines, verdictLines } from '../call-text.js';
+import { at, dig, printable } from '../print.js';
 import { EXIT, UsageError, type World } from '../world.js';
 
 interface AuthorizeOptions {
@@ -58,7 +58,7 @@ function addAuthorize(program: Command, world: World, exits: Exits): void {
   serviceAction<AuthorizeOptions>(authorize, world, exits, 'host', async ({ call, options, show }) => {
     const body = options.file === undefined ? await requestOf(world, options) : await readObject(world, options.file);
     const answer = await call('POST', path('calls', 'authorize'), body);
-    show(answer, () => decisionLines(answer, options.explain === true));
+    show(answer, () => decisionLines(answer, body, options.explain === true));
     return at(answer, 'decision') === 'allow' ? EXIT.done : EXIT.denied;
   });
 }
@@ -169,69 +169,4 @@ export function observedIn(captured: JsonObject, withDefinition: boolean): JsonO
     probe: isJsonObject(probe) ? probe : undefined,
     server,
   });
-}
-
-function decisionLines(answer: JsonObject, explain: boolean): string[] {
-  const what = `${at(answer, 'capability')}/${at(answer, 'operation')}`;
-  const call = `call ${at(answer, 'callId')}`;
-  if (at(answer, 'decision') === 'allow') {
-    const rule = at(answer, 'rule');
-    return [
-      printable(`ALLOW ${what} until ${at(answer, 'expiresAt')}${rule === '' ? '' : ` by ${rule}`} (${call})`),
-      printable(`may be sent: ${JSON.stringify(dig(answer, 'outbound', 'arguments') ?? {})}`, 2000),
-      ...list(answer, 'outbound', 'refusals').map((one) =>
-        printable(`withheld: ${at(one, 'path')} ${at(one, 'reason')}`),
-      ),
-      ...approvalLines(answer),
-      ...(explain ? checkLines(answer) : []),
-    ];
-  }
-  const obligations = joined(answer, 'obligations');
-  return [
-    printable(`DENY  ${what}: ${at(answer, 'reason')} (${call})`),
-    ...(obligations === '' ? [] : [printable(`the service asks for: ${obligations}`)]),
-    ...approvalLines(answer),
-    ...errorLines(answer),
-    ...checkLines(answer).slice(explain ? 0 : -1),
-  ];
-}
-
-/** The approval that a call waits for or rests on, and the next step of the host. */
-function approvalLines(answer: JsonObject): string[] {
-  const approval = dig(answer, 'approval');
-  if (approval === undefined) return [];
-  const [id, state, by] = [at(approval, 'id'), at(approval, 'state'), at(approval, 'by')];
-  const why = joined(approval, 'why');
-  const line = printable(`approval ${id}: ${state}, by ${by} (${why}), until ${at(approval, 'expiresAt')}`);
-  if (state !== 'pending') return [line];
-  const next =
-    by === 'client'
-      ? 'next: ask the person at this client, then authorize again with --approval'
-      : `next: sallyport approve ${id} as ${by === 'user' ? 'the user of the task' : 'somebody else than the user'}, then authorize again`;
-  return [line, printable(next)];
-}
-
-/** The wrong arguments and the schema keyword of each, from the evidence of the failed check. */
-function errorLines(answer: JsonObject): string[] {
-  const errors = list(list(answer, 'checks').at(-1), 'evidence', 'errors');
-  return errors.map((error) => printable(`  ${at(error, 'path') || '(all arguments)'}: ${at(error, 'keyword')}`));
-}
-
-function verdictLines(answer: JsonObject): string[] {
-  const parts = list(answer, 'content', 'parts');
-  return [
-    printable(`${at(answer, 'verdict')} ${at(answer, 'rawDigest')}`),
-    ...list(answer, 'findings').map((one) => {
-      // A finding about the whole response, such as that it came too late, has no path.
-      const where = at(one, 'path') === '' ? '' : ` at ${at(one, 'path')}`;
-      return printable(`finding: ${at(one, 'severity')} ${at(one, 'kind')}${where}`);
-    }),
-    ...parts.flatMap((part) =>
-      at(part, 'type') === 'text'
-        ? at(part, 'text')
-            .split('\n')
-            .map((line) => visible(line, 2000))
-        : [printable(`[${at(part, 'type')}] ${JSON.stringify(dig(part, 'value') ?? at(part, 'digest'))}`, 2000)],
-    ),
-  ];
 }

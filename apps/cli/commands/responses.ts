@@ -34,7 +34,7 @@ function addHeld(program: Command, world: World, exits: Exits): void {
     .option('--task <taskId>', 'of one task');
   serviceAction<HeldOptions>(withListing(held), world, exits, 'reviewer', async (session) => {
     const { state, task } = session.options;
-    await printListing(session, { ...LISTING, conditions: { state, task } });
+    await printListing(session, { ...LISTING, none: `no response is ${state}`, conditions: { state, task } });
   });
 }
 
@@ -54,10 +54,9 @@ const cell =
   (item: Json): string =>
     at(item, ...names);
 
-const LISTING: Omit<Listing, 'conditions'> = {
+const LISTING: Omit<Listing, 'conditions' | 'none'> = {
   target: path('responses'),
   pageItems: PAGE_ITEMS,
-  none: 'no such response',
   rowOf: (item) =>
     isDamaged(item)
       ? [damageOf(item)]

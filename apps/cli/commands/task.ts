@@ -117,6 +117,9 @@ function addShow(task: Command, world: World, exits: Exits): void {
         ['for', `${at(answer, 'user', 'id')} by ${at(answer, 'agent')} on ${at(answer, 'host')}`],
         ['purpose', at(answer, 'purpose')],
         ['expires', at(answer, 'expiresAt')],
+        ...(at(answer, 'integrity') === 'tainted'
+          ? [['tainted', `since ${at(answer, 'taintedAt')}: any effect other than read needs an approval`]]
+          : []),
         ...list(answer, 'scope').map((entry) => ['scope', JSON.stringify(entry)]),
         ...list(answer, 'pins').map((pin) => [
           'pinned',
