@@ -81,7 +81,14 @@ const STEP = 5;
 const skip = existsSync(CORPORA) ? false : `there is no ${CORPORA}`;
 
 describe('the public corpora', () => {
-  const rows = skip === false ? readCorpus().rows.filter((_, index) => index % STEP === 0) : [];
+  const all = skip === false ? readCorpus().rows : [];
+  const rows = all.filter((_, index) => index % STEP === 0);
+
+  test('false alarms of texts that quote attacks or imitate them', { skip }, () => {
+    const quoting = all.filter((row) => row.label === 'benign' && quotesAttacks(row));
+    assert.ok(shareOf(quoting.map(({ text }) => text)) <= 0.1);
+  });
+
   const recall = (tier: string, isHeld: boolean): number =>
     shareOf(rows.filter((row) => isAttack(row, tier) && isHeldOut(row) === isHeld).map(({ text }) => text));
   const isAttack = (row: Row, tier: string): boolean => row.label === 'injection' && tierOf(row) === tier;
