@@ -94,7 +94,7 @@ export class DecisionEngines {
   readonly engines: Engines = {
     authority: (set, request) => this.policies.evaluate(set, request),
     named: namedThingErrors,
-    arguments: (schema, value) => this.invalid(schema, value, this.validator, 'hidden'),
+    arguments: (schema, value) => this.invalid(schema, value, this.validator, 'hidden', currentPack()),
     filter: (question) => this.filter(question, currentPack(), this.validator),
   };
 
@@ -127,7 +127,7 @@ export class DecisionEngines {
       authority: (set, request) =>
         (remembers ? policies?.evaluate(set, request) : policies?.ask(set, request, nulls)) ?? NO_ENGINE,
       named: namedThings === 'compared' ? namedThingErrors : () => [],
-      arguments: (schema, value) => this.invalid(schema, value, validator, ownNames),
+      arguments: (schema, value) => this.invalid(schema, value, validator, ownNames, pack),
       filter: (question) => (pack === undefined ? failed() : this.filter(question, pack, validator)),
     };
   }
@@ -137,10 +137,11 @@ export class DecisionEngines {
     value: JsonObject,
     validator: SchemaValidator,
     ownNames: EngineRules['ownNames'],
+    pack: Pack | undefined,
   ): ReturnType<Engines['arguments']> {
     const load = () => this.schema(schema);
     const result = validator.validate(schema, load, value);
-    return ownNames === 'shown' ? result : withoutOwnNames(result, schema, load);
+    return ownNames === 'shown' ? result : withoutOwnNames(result, schema, load, pack);
   }
 
   private filter(question: FilterQuestion, pack: Pack, validator: SchemaValidator): FilterResult {

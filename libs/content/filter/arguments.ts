@@ -6,7 +6,7 @@ import { isAbove } from '../../vocabulary/levels.js';
 import { joinOf, labelOf, WHOLE_TASK, type ContentLabel } from './label.js';
 import type { NeededPlace } from './needed.js';
 import type { FilterInput, LabelOrigin } from './shapes.js';
-import { ArgumentPlace, PLAIN_NAME, type Notes, type Redacted, type Redactor } from './walk.js';
+import { ArgumentPlace, type Notes, type Redacted, type Redactor } from './walk.js';
 
 /** A label of a value and of everything in it. */
 interface ValueLabel extends ContentLabel {
@@ -128,7 +128,7 @@ export class ArgumentFilter {
     const need = needed.under(name);
     const isKnown = declared.names(name) || needed.names(name);
     // Another name is the caller's: it may be content.
-    const found = isKnown || PLAIN_NAME.test(name) ? undefined : this.redactor.name(name, need?.accepts);
+    const found = isKnown ? undefined : this.redactor.name(name, need?.accepts);
     this.place.push(name, found === undefined ? { isKnown } : { isKnown, clean: found.clean });
     let filtered: Json | undefined;
     if (found?.mustGo === undefined) filtered = this.part(member, place, need);
@@ -164,7 +164,8 @@ export function isUntouched(
   if (!isContainer(value)) return true;
   const isList = Array.isArray(value);
   for (const [name, member] of Object.entries(value as JsonObject)) {
-    if (!isList && !PLAIN_NAME.test(name) && !declared.names(name) && !needed.names(name)) return false;
+    const isKnown = isList || declared.names(name) || needed.names(name);
+    if (!isKnown && !redactor.isClean(name, '')) return false;
     const place = isList ? declared.item(Number(name)) : declared.member(name);
     const need = needed.under(name);
     if (place === undefined || need === undefined || (!need.whole && !isContainer(member))) return false;

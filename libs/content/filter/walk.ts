@@ -85,12 +85,8 @@ export class Redactor {
   }
 }
 
-/** Names that hold neither secrets nor personal data. */
-export const PLAIN_NAME = /^[A-Za-z_]{1,20}$/;
-
 /** A name with the spans of every level replaced: it is recorded. */
-export const cleanName = (pack: Detecting, name: string): string =>
-  PLAIN_NAME.test(name) ? name : withoutSpans(name, pack.detect(name));
+export const cleanName = (pack: Detecting, name: string): string => withoutSpans(name, pack.detect(name));
 
 /** A place in the arguments, spelled for each reader. */
 export class ArgumentPlace {
