@@ -105,6 +105,22 @@ test('a number that is a card is redacted, and so is the name of a member', asyn
   assert.deepEqual(redactions.map(({ type }: Answered) => type).sort(), ['pii:card', 'pii:card', 'pii:email']);
 });
 
+test('a value of any type below a member that is named a secret is redacted', async () => {
+  const ask = await asking('restricted');
+  for (const secret of [8421, '8421', -84.21, { value: 'hunter2!xY' }, { deep: [{ pin: 8421 }] }, [8421]]) {
+    for (const name of ['password', 'db_passphrase']) {
+      const extra = { [name]: secret, port: 8421 };
+      const { arguments: sent, redactions } = await ask({ arguments: { extra } });
+      assert.ok(!/8421|84\.21|hunter2/.test(JSON.stringify(sent.extra[name])), JSON.stringify(sent));
+      assert.deepEqual([sent.extra.port, redactions[0].type], [8421, 'secret:password']);
+    }
+  }
+  const long = { password: { ['x'.repeat(200)]: { ['y'.repeat(200)]: 'hunter2!xY' } } };
+  assert.ok(!JSON.stringify(await ask({ arguments: { extra: long } })).includes('hunter2'));
+  const plain = { passwordless: 8421, password: { enabled: true, policy: null, length: 12 } };
+  assert.deepEqual((await ask({ arguments: { extra: plain } })).arguments.extra, plain);
+});
+
 test('a secret leaves at no sensitivity, and personal data only up to it', async () => {
   const ask = await asking('restricted');
   const { arguments: sent } = await ask({ arguments: { to: MAIL, extra: `${KEY} ${CARD}` } });

@@ -10,11 +10,15 @@ import { viewsOf, type IsType } from './views.js';
 export interface DetectOptions {
   /** The name of the field that the text is the value of: `ssn`, `card.number`. */
   readonly field?: string;
+  /** The nearest field above whose name says that everything in it is secret. */
+  readonly within?: string | undefined;
 }
 
 export interface Detector {
   readonly detect: (text: string, options?: DetectOptions) => readonly DetectedSpan[];
   readonly levelOf: (type: string) => Level | undefined;
+  /** Whether a field says that its value is a secret. */
+  readonly isSecretField: (field: string) => boolean;
 }
 
 export const detectorOf = (files: readonly RuleFile[]): Detector => atOnce(detectorInSteps(files));
@@ -23,25 +27,26 @@ export function* detectorInSteps(files: readonly RuleFile[]): Steps<Detector> {
   const scanner = yield* scannerInSteps(files);
   const levels = levelsOf(files);
   const isType = (type: string): boolean => levels.has(type);
-  const fieldSpans = fieldsOf(files);
-  const search = (text: string, field: string): FoundSpan[] => {
+  const fields = fieldsOf(files);
+  const search = (text: string, field: string, within = ''): FoundSpan[] => {
     const found = scan(scanner, isType, text, field);
-    found.push(...fieldSpans(text, field));
+    found.push(...fields.spans(text, field));
+    if (within !== field) found.push(...fields.spans(text, within));
     return found.length === 0 ? found : joined(found);
   };
   return {
     detect(text, options = {}) {
       const field = (options.field ?? '').slice(-MAX_FIELD);
-      return closed(text, search(text, field), (redacted) => search(redacted, field)).map(
-        ({ start, end, type, level }) => ({ start, end, type, level }),
-      );
+      const find = (part: string) => search(part, field, options.within);
+      return closed(text, find(text), find).map(({ start, end, type, level }) => ({ start, end, type, level }));
     },
     levelOf: (type) => levels.get(type),
+    isSecretField: (field) => fields.names(field.slice(-MAX_FIELD)),
   };
 }
 
 /** Longer names of fields lose their beginning. */
-const MAX_FIELD = 128;
+export const MAX_FIELD = 128;
 
 function scan(scanner: Scanner, isType: IsType, text: string, field: string): FoundSpan[] {
   // A name in front of the value is a context like any other.

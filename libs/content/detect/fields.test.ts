@@ -8,7 +8,7 @@ import { fieldsOf } from './fields.js';
 import { RuleFile } from './rules.js';
 
 const files = [secrets, pii].map((file) => RuleFile.parse(file));
-const fieldSpans = fieldsOf(files);
+const fields = fieldsOf(files);
 const names = files.flatMap(({ fields }) => fields.flatMap((rule) => rule.names));
 
 /** The types by the definition: each rule is asked whether the words of the field end with one of its names. */
@@ -42,7 +42,7 @@ test('the rules that are looked up for a field are those whose names its words e
   let found = 0;
   fc.assert(
     fc.property(text, field, (value, name) => {
-      const types = [...new Set(fieldSpans(value, name).map(({ type }) => type))].sort();
+      const types = [...new Set(fields.spans(value, name).map(({ type }) => type))].sort();
       assert.deepEqual(types, [...new Set(typesByEachRule(value, name))].sort(), name);
       found += types.length;
     }),

@@ -11,8 +11,14 @@ interface NamedRule {
   readonly order: number;
 }
 
-/** Finds the span of a whole value whose field says that it is a secret, or none. */
-export function fieldsOf(files: readonly RuleFile[]): (text: string, field: string) => readonly FoundSpan[] {
+export interface FieldRules {
+  /** Whether the last words of a field say that its value is a secret. */
+  names(field: string): boolean;
+  /** The span of a whole value whose field says that it is a secret, or none. */
+  spans(text: string, field: string): readonly FoundSpan[];
+}
+
+export function fieldsOf(files: readonly RuleFile[]): FieldRules {
   const rules = new Map<string, NamedRule[]>();
   for (const [fileIndex, { prefix, fields }] of files.entries()) {
     for (const [index, { kind, level, names, check }] of fields.entries()) {
@@ -20,16 +26,19 @@ export function fieldsOf(files: readonly RuleFile[]): (text: string, field: stri
       for (const name of names) rules.set(name, [...(rules.get(name) ?? []), rule]);
     }
   }
-  return (text, field) => {
-    const named = rulesFor(rules, wordsOf(field));
-    const value = named.length === 0 ? '' : text.trim();
-    if (value === '') return NO_SPANS;
-    const start = text.indexOf(value);
-    const end = start + value.length;
-    const candidate = { text, start, end, value };
-    return named
-      .filter(({ check }) => CHECKS[check]?.(candidate) === true)
-      .map(({ type, level, order }) => ({ start, end, type, level, order }));
+  return {
+    names: (field) => rulesFor(rules, wordsOf(field)).length > 0,
+    spans(text, field) {
+      const named = rulesFor(rules, wordsOf(field));
+      const value = named.length === 0 ? '' : text.trim();
+      if (value === '') return NO_SPANS;
+      const start = text.indexOf(value);
+      const end = start + value.length;
+      const candidate = { text, start, end, value };
+      return named
+        .filter(({ check }) => CHECKS[check]?.(candidate) === true)
+        .map(({ type, level, order }) => ({ start, end, type, level, order }));
+    },
   };
 }
 

@@ -16,6 +16,8 @@ export interface Pack {
   detect(text: string, options?: DetectOptions): readonly DetectedSpan[];
   /** The level of a type that the pack can find. */
   levelOf(type: string): Level | undefined;
+  /** Whether the name of a field says that its value is a secret. */
+  isSecretField(field: string): boolean;
 }
 
 /** The files of a pack, by their names in its manifest. */
@@ -77,5 +79,5 @@ function* madeInSteps({ manifest, files }: PackData): Steps<Pack> {
   }
   const parsed = yield* mapInSteps([files['secrets'], files['pii']], 1, (file) => RuleFile.parse(file));
   const detector = yield* detectorInSteps(parsed);
-  return { digest: digestOf(manifest), number, detect: detector.detect, levelOf: detector.levelOf };
+  return { digest: digestOf(manifest), number, ...detector };
 }

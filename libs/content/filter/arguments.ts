@@ -3,6 +3,7 @@ import { pointerTo, segmentsOf } from '../../kernel/pointer.js';
 import type { Level } from '../../vocabulary/words.js';
 import type { DeclaredPlace } from './declared.js';
 import { isAbove } from '../../vocabulary/levels.js';
+import type { Field } from './field.js';
 import { joinOf, labelOf, WHOLE_TASK, type ContentLabel } from './label.js';
 import type { NeededPlace } from './needed.js';
 import type { FilterInput, LabelOrigin } from './shapes.js';
@@ -17,6 +18,9 @@ interface ValueLabel extends ContentLabel {
 /** Numbers of fewer digits are no card, account or national number. */
 const MIN_NUMBER = 100_000;
 
+/** A small number is searched if a name says that it is a secret. */
+const isSearched = (value: number, { within }: Field): boolean => within !== undefined || Math.abs(value) >= MIN_NUMBER;
+
 /**
  * Steps 1 to 5 for each value of the arguments. Each step looks at one value and its place alone, so one walk takes
  * them in their order. It answers the same object if nothing was taken out.
@@ -25,13 +29,14 @@ export class ArgumentFilter {
   private readonly labels: ReadonlyMap<string, readonly ValueLabel[]>;
   private readonly sensitivity: Level;
   private readonly approved: boolean;
-  private readonly place = new ArgumentPlace();
+  private readonly place: ArgumentPlace;
 
   constructor(
     input: FilterInput,
     private readonly redactor: Redactor,
     private readonly notes: Notes,
   ) {
+    this.place = new ArgumentPlace(redactor);
     this.labels = labelsOf(input, redactor);
     this.sensitivity = input.sensitivity;
     this.approved = input.flowApproved === true;
@@ -82,7 +87,7 @@ export class ArgumentFilter {
   }
 
   private number(value: number, { accepts }: NeededPlace): Json {
-    if (Math.abs(value) < MIN_NUMBER) return value;
+    if (!isSearched(value, this.place.field)) return value;
     const redacted = this.redactor.redact(String(value), this.place.field, accepts);
     if (redacted === undefined) return value;
     this.detected(redacted);
@@ -156,20 +161,20 @@ export function isUntouched(
   declared: DeclaredPlace,
   needed: NeededPlace,
   redactor: Redactor,
-  field: string,
+  field: Field,
 ): boolean {
   if (needed.maxLength !== undefined) return false;
   if (typeof value === 'string') return redactor.isClean(value, field);
-  if (typeof value === 'number') return Math.abs(value) < MIN_NUMBER;
+  if (typeof value === 'number') return !isSearched(value, field);
   if (!isContainer(value)) return true;
   const isList = Array.isArray(value);
   for (const [name, member] of Object.entries(value as JsonObject)) {
     const isKnown = isList || declared.names(name) || needed.names(name);
-    if (!isKnown && !redactor.isClean(name, '')) return false;
+    if (!isKnown && !redactor.isClean(name)) return false;
     const place = isList ? declared.item(Number(name)) : declared.member(name);
     const need = needed.under(name);
     if (place === undefined || need === undefined || (!need.whole && !isContainer(member))) return false;
-    const below = isList ? field : field === '' ? name : `${field}.${name}`;
+    const below = isList ? field : redactor.below(field, name);
     if (!isUntouched(member, place, need, redactor, below)) return false;
   }
   return true;

@@ -1,6 +1,7 @@
 import { pointerTo } from '../../kernel/pointer.js';
 import { DEFAULT_CONTEXT_BYTES } from '../../vocabulary/context.js';
 import { isAbove } from '../../vocabulary/levels.js';
+import { NO_FIELD } from './field.js';
 import { joinOf, labelOf, type ContentLabel } from './label.js';
 import { matchedSource } from './needed.js';
 import type { Denial, FilterInput, LabelOrigin, OfferedItem, RecordedItem, RefusalReason } from './shapes.js';
@@ -75,7 +76,7 @@ function sentItem(
   redactor: Redactor,
   notes: Notes,
 ): OfferedItem & ContentLabel {
-  const redacted = redactor.redact(content, '');
+  const redacted = redactor.redact(content, NO_FIELD);
   const to = pointerTo('context', place);
   const inContent = `${path}/content`;
   if (redacted !== undefined) notes.redacted({ shown: inContent, recorded: inContent, to }, redacted.counts);

@@ -19,6 +19,7 @@ const RULES = [
 
 const pack: Detecting = {
   levelOf: (type) => LEVELS[type as keyof typeof LEVELS],
+  isSecretField: () => false,
   detect: (text) =>
     RULES.flatMap(([type, rule]) =>
       [...text.matchAll(rule)].map(({ index, 0: found }) => ({

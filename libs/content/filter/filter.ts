@@ -4,6 +4,7 @@ import type { Result } from '../../kernel/result.js';
 import { ArgumentFilter, isUntouched } from './arguments.js';
 import { filterContext } from './context.js';
 import type { DeclaredPlace } from './declared.js';
+import { NO_FIELD } from './field.js';
 import { neededBy } from './needed.js';
 import type { Denial, Detecting, FilterInput, FilterResult, RefusalReason } from './shapes.js';
 import { Notes, Redactor } from './walk.js';
@@ -50,7 +51,8 @@ function filtered(input: FilterInput, rules: FilterRules): FilterResult {
   const redactor = new Redactor(rules.pack, input.sensitivity);
   const needed = neededBy(input.needs.arguments);
   // Most calls have nothing to filter, and need no more than this look at them.
-  if (hasNoLabels(input) && isUntouched(input.arguments, rules.declared, needed, redactor, '')) return untouched(input);
+  if (hasNoLabels(input) && isUntouched(input.arguments, rules.declared, needed, redactor, NO_FIELD))
+    return untouched(input);
   const notes = new Notes();
   const filter = new ArgumentFilter(input, redactor, notes);
   const args = filter.filter(input.arguments, rules.declared, needed);

@@ -71,8 +71,12 @@ export interface FilterInput {
 
 /** The rule pack, as the filter uses it. */
 export interface Detecting {
-  detect(text: string, options?: { readonly field?: string }): readonly DetectedSpan[];
+  detect(
+    text: string,
+    options?: { readonly field?: string; readonly within?: string | undefined },
+  ): readonly DetectedSpan[];
   levelOf(type: string): Level | undefined;
+  isSecretField(field: string): boolean;
 }
 
 /** The reason for a label. `stated` is the word of the caller; `default` is the level of a context item without one. */

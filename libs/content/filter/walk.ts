@@ -2,6 +2,7 @@ import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
 import { boundedPointer } from '../bounded-pointer.js';
 import { redacted as withoutSpans, type DetectedSpan } from '../detect/spans.js';
 import { isAbove } from '../../vocabulary/levels.js';
+import { fieldBelow, NO_FIELD, type Field } from './field.js';
 import type { ContentLabel } from './label.js';
 import type {
   Detecting,
@@ -41,8 +42,8 @@ export class Redactor {
   ) {}
 
   /** Undefined if the text has no spans. Throws `SpanSurvived` if a second search still finds one to redact. */
-  redact(text: string, field: string, accepts: ReadonlySet<string> = NONE): Redacted | undefined {
-    const spans = this.pack.detect(text, { field });
+  redact(text: string, field: Field, accepts: ReadonlySet<string> = NONE): Redacted | undefined {
+    const spans = this.pack.detect(text, field);
     if (spans.length === 0) return undefined;
     const counts = new Map<string, number>();
     const kept: DetectedSpan[] = [];
@@ -51,14 +52,19 @@ export class Redactor {
     if (gone.length === 0) return { text, counts, kept };
     for (const { type } of gone) counts.set(type, (counts.get(type) ?? 0) + 1);
     const redacted = withoutSpans(text, gone);
-    const left = this.pack.detect(redacted, { field });
+    const left = this.pack.detect(redacted, field);
     if (left.some((span) => this.mustGo(span, accepts))) throw new SpanSurvived();
     return { text: redacted, counts, kept };
   }
 
   /** Whether a text has no span at all. */
-  isClean(text: string, field: string): boolean {
-    return this.pack.detect(text, { field }).length === 0;
+  isClean(text: string, field = NO_FIELD): boolean {
+    return this.pack.detect(text, field).length === 0;
+  }
+
+  /** The field of a member. */
+  below(above: Field, name: string): Field {
+    return fieldBelow(above, name, this.pack);
   }
 
   /** The name of a member without any span, and the type of a span that may not leave. Undefined if it has no spans. */
@@ -75,7 +81,7 @@ export class Redactor {
 
   /** The text alone, for names that come along with content. */
   clean(text: string): string {
-    return this.redact(text, '')?.text ?? text;
+    return this.redact(text, NO_FIELD)?.text ?? text;
   }
 
   /** A span of an accepted type whose level is higher than that type's overlaps something that is not accepted. */
@@ -98,16 +104,20 @@ export class ArgumentPlace {
   private readonly safe: (string | number)[] = [];
   /** In what is sent: an item moves up if one before it is taken out. */
   private readonly sent: (string | number)[] = [];
+  private readonly fields: Field[] = [];
+
+  constructor(private readonly redactor: Redactor) {}
 
   push(raw: string | number, more: { clean?: string; isKnown?: boolean; to?: number } = {}): void {
     this.raw.push(raw);
     this.clean.push(more.clean ?? raw);
     this.safe.push(more.isKnown === false ? '*' : raw);
     this.sent.push(more.to ?? more.clean ?? raw);
+    this.fields.push(typeof raw === 'string' ? this.redactor.below(this.field, raw) : this.field);
   }
 
   pop(): void {
-    for (const segments of [this.raw, this.clean, this.safe, this.sent]) segments.pop();
+    for (const segments of [this.raw, this.clean, this.safe, this.sent, this.fields]) segments.pop();
   }
 
   /** The pointer into the arguments. */
@@ -127,9 +137,8 @@ export class ArgumentPlace {
     return boundedPointer(pointerTo('arguments', ...this.sent));
   }
 
-  /** The names that lead here, joined by dots. */
-  get field(): string {
-    return this.raw.filter((segment) => typeof segment === 'string').join('.');
+  get field(): Field {
+    return this.fields.at(-1) ?? NO_FIELD;
   }
 }
 
