@@ -77,3 +77,25 @@ test('a list of responses that is empty says which', async () => {
   assert.equal((await stub.cli(['held'])).out, 'no response is held\n');
   assert.equal((await stub.cli(['held', '--state', 'released'])).out, 'no response is released\n');
 });
+
+test('an exposure of nothing that is registered is refused', async () => {
+  stub.reply.body = { items: [] };
+  const one = await stub.cli(['exposure', 'nope']);
+  assert.deepEqual([one.code, one.out], [4, 'no such capability\n']);
+  const version = await stub.cli(['exposure', 'mail', '--version', '9']);
+  assert.deepEqual([version.code, version.out], [4, 'no such capability, or no such version of it\n']);
+});
+
+test('a second review says that a change needs a new version', async () => {
+  stub.reply = { status: 409, body: { code: 'invalid_transition', detail: 'the version is approved' } };
+  const ran = await stub.cli(['review', 'mail', '1', '--approve', '--reason', 'r', '--quarantine', 'hold', '--yes']);
+  assert.equal(ran.code, 4);
+  assert.match(ran.err, /the version is approved; a version is reviewed once: `sallyport propose` a new version/);
+});
+
+test('a trace lists the context items that were sent', async () => {
+  const context = [{ id: 'c1', source: 'crm/7', level: 'internal', categories: [], content: 'text' }];
+  const call = { decision: 'allow', callId: 'c', capability: 'mail', operation: 'send', outbound: { context } };
+  stub.reply.body = { traceId: 't', tasks: [], calls: [call], events: [], histories: {} };
+  assert.match((await stub.cli(['trace', 'a'.repeat(32)])).out, /context sent +c1 from crm\/7 \(internal\)/);
+});

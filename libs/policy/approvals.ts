@@ -55,7 +55,8 @@ export function wrongApprovals(policies: readonly Json[], tokens: readonly Token
       return [{ message: 'a forbid takes no @approval; put it on the permit that it should hold back', at }];
     if (ApprovalGrade.safeParse(value).success) return [];
     const grades = ApprovalGrade.options.map((grade) => `"${grade}"`).join(', ');
-    return [{ message: `unknown approval ${JSON.stringify(value)}; the grades are ${grades}`, at }];
+    const wrong = value === null ? '@approval has no grade' : `unknown approval ${JSON.stringify(value)}`;
+    return [{ message: `${wrong}; the grades are ${grades}`, at }];
   });
 }
 

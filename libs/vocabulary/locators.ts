@@ -31,7 +31,7 @@ export const isLocatorFormat = (format: unknown): boolean => FORMATS.has(format)
 const WORDS: ReadonlySet<string> = new Set(
   (
     'path paths file files filename filepath folder directory dir uri uris url urls href link id ids uuid to cc bcc recipient ' +
-    'recipients email emails mail address addresses host hostname account user username repo repository branch channel'
+    'recipients source src destination destinations dest dst target targets email emails mail address addresses host hostname account user username repo repository branch channel'
   ).split(' '),
 );
 

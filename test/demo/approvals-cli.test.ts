@@ -123,6 +123,7 @@ test('a denied authorize names its approval and the next command, and the word o
   );
   const trace = await cli('auditor', 'trace', other.traceId);
   assert.match(trace.out, new RegExp(`allow +memory/store, approval ${approval.id}`, 'i'));
+  assert.match(trace.out, new RegExp(`approval +${approval.id}, granted by local-approver as other, because of task`));
   const client = await opened('client');
   assert.match(
     (await authorize(client.taskId)).out,
@@ -186,8 +187,5 @@ test('an approver who is the wrong human reads how the right one gets a token', 
   const wrong = await cli('approver', 'approve', approval.id);
   assert.equal(wrong.code, 4);
   assert.match(wrong.err, /principal of the task's user, and this one is another user; an admin makes one with /);
-  assert.match(
-    wrong.err,
-    /principal add NAME --role approver --user USER`\n {2}another principal .* --token-file\n/,
-  );
+  assert.match(wrong.err, /principal add NAME --role approver --user USER`\n {2}another principal .* --token-file\n/);
 });

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { currentRules, warmRules } from '../../libs/content/search-rules.js';
 import { searchParts } from '../../libs/content/search.js';
 import { ORDER_LIKE, SECRET_LIKE } from '../support/hostile-texts.js';
-import { readCorpus } from './corpora.js';
+import { missingCorpora, readCorpus } from './corpora.js';
 import { furtherReport } from './instructions/further.js';
 import { instructionReport } from './instructions/report.js';
 import { evaluatePii, type Half } from './pii.js';
@@ -104,4 +104,9 @@ function print({ name, recall, precision }: EvalRow): void {
   console.log(`  ${name.padEnd(24)} recall ${written(recall).padEnd(34)} precision ${written(precision)}`);
 }
 
-for (const part of PARTS) part();
+const missing = missingCorpora();
+if (missing === undefined) for (const part of PARTS) part();
+else {
+  console.error(`eval:content: ${missing}`);
+  process.exitCode = 2;
+}

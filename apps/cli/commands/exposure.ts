@@ -4,7 +4,7 @@ import { everyPage, path as pathTo } from '../client.js';
 import { describe, serviceAction, type Exits } from '../command.js';
 import { at, dig, joined, jsonText, list, printable, table } from '../print.js';
 import { fromOption, toOption } from '../since.js';
-import type { World } from '../world.js';
+import { EXIT, type World } from '../world.js';
 
 interface ExposureOptions {
   readonly version?: string;
@@ -27,7 +27,9 @@ export function addExposure(program: Command, world: World, exits: Exits): void 
     const conditions = { capability: args[0] ?? '', version, from, to };
     const items = merged(list(await everyPage(call, pathTo('audit', 'exposure'), conditions), 'items'));
     if (options.json === true) world.out(`${jsonText({ items })}\n`);
-    else world.out(items.length === 0 ? 'no such capability\n' : `${items.map(shown).join('\n\n')}\n`);
+    else if (items.length > 0) world.out(`${items.map(shown).join('\n\n')}\n`);
+    else world.out(version === undefined ? 'no such capability\n' : 'no such capability, or no such version of it\n');
+    return items.length === 0 ? EXIT.refused : EXIT.done;
   });
 }
 

@@ -121,3 +121,25 @@ test('a file that cannot be run is a failure and not a pass', async () => {
   assert.match((await sallyport(['policy', 'test', 'broken'])).out, /readers\.cedar:1:21: unknown entity type Usr/);
   assert.equal((await sallyport(['policy', 'test', 'nowhere'])).code, EXIT.usage);
 });
+
+test('a case may expect an approval, and a case without that names the approval that its allow needs', async () => {
+  const held = join(folder, 'held');
+  cpSync(join(projectRoot, 'examples/policies'), held, { recursive: true });
+  writeFileSync(join(held, 'readers.cedar'), '@approval("user") permit(principal, action, resource);');
+  const question = 'user: { id: a }, effects: [send], capability: mail, category: mail, operation: send';
+  const of = (more: string) =>
+    `policies: readers.cedar\ncases:\n  - { name: a letter, question: { ${question} }, decision: allow${more} }\n`;
+  for (const [more, line] of [
+    ['', /^ok {3}readers\.yaml: a letter \(needs an approval of user\)$/m],
+    [', approval: user', /^ok {3}readers\.yaml: a letter \(needs an approval of user\)$/m],
+    [', approval: none', /^FAIL readers\.yaml: a letter: expected the approval none, got user$/m],
+  ] as const) {
+    writeFileSync(join(held, 'readers.yaml'), of(more));
+    assert.match((await sallyport(['policy', 'test', 'held'])).out, line);
+  }
+  writeFileSync(join(held, 'readers.cedar'), '@approval permit(principal, action, resource);');
+  assert.match(
+    (await sallyport(['policy', 'check', 'held/readers.cedar'])).out,
+    /@approval has no grade; the grades are/,
+  );
+});

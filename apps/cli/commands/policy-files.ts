@@ -64,8 +64,9 @@ async function test(world: World, folder: string, options: { junit?: string; jso
   if (options.json === true) world.out(`${jsonText({ passed, failed, suites })}\n`);
   else {
     for (const suite of suites) {
-      for (const { name, failure } of suite.cases) {
-        const line = `${failure === undefined ? 'ok  ' : 'FAIL'} ${suite.file}: ${name}`;
+      for (const { name, failure, approval } of suite.cases) {
+        const needs = approval === undefined ? '' : ` (needs an approval of ${approval})`;
+        const line = `${failure === undefined ? 'ok  ' : 'FAIL'} ${suite.file}: ${name}${needs}`;
         world.out(`${printable(failure === undefined ? line : `${line}: ${failure}`, MAX_LINE_CHARS)}\n`);
       }
     }

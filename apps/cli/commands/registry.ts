@@ -3,7 +3,7 @@ import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/ca
 import { defined } from '../../../libs/kernel/defined.js';
 import { Handling } from '../../../libs/vocabulary/quarantine.js';
 import { Effect, Kind, VersionStatus } from '../../../libs/vocabulary/words.js';
-import { path, query } from '../client.js';
+import { path, query, ServiceProblem } from '../client.js';
 import { collect, describe, readObject, serviceAction, type Exits } from '../command.js';
 import { agentText } from '../agent-text.js';
 import { diffText } from '../diff-text.js';
@@ -98,9 +98,16 @@ function addReview(program: Command, world: World, exits: Exits): void {
         quarantine: options.quarantine,
         expectedRevision: options.expectedRevision === undefined ? undefined : Number(options.expectedRevision),
       }),
-    );
+    ).catch(saySecondReview);
     show(answer, () => [versionLine(dig(answer, 'version')), ...warningLines(answer)]);
   });
+}
+
+/** A version has one review, so another handling of responses needs another version. */
+function saySecondReview(error: unknown): never {
+  if (!(error instanceof ServiceProblem) || error.code !== 'invalid_transition') throw error;
+  const how = 'a version is reviewed once: `sallyport propose` a new version to change its review or its quarantine';
+  throw new ServiceProblem(error.status, error.code, `${error.message}; ${how}`, error.errors);
 }
 
 /** Commands that move a reviewed version: `suspend`, `reinstate` and `revoke`. */
@@ -168,7 +175,9 @@ function addDiff(program: Command, world: World, exits: Exits): void {
   const diff = describe(program, 'diff <capability> <version>', {
     about: 'Show the changes of a version, each text whole, before and after',
     example: 'sallyport diff filesystem 2026.9.1 --against 2026.8.31',
-  }).requiredOption('--against <version>', 'the version to compare with');
+  })
+    .usage('<capability> <version> --against <version> [options]')
+    .requiredOption('--against <version>', 'the version to compare with');
   serviceAction<{ against: string }>(diff, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const [capability = '', version = ''] = args;
     const target = path('capabilities', capability, 'versions', version, 'diff') + query({ against: options.against });

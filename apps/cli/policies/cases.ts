@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parse } from 'yaml';
-import { Effect, Level } from '../../../libs/vocabulary/words.js';
+import { ApprovalGrade, Effect, Level } from '../../../libs/vocabulary/words.js';
 
 const Attributes = z.record(z.string(), z.json());
 
@@ -30,6 +30,8 @@ const Case = z.strictObject({
   decision: z.enum(['allow', 'deny', 'error']),
   /** The determining policies, as the `rule` of an answer names them; not compared if absent. */
   rule: z.string().optional(),
+  /** The grade of the approval that an allow needs, or `none`; not compared if absent. */
+  approval: z.enum([...ApprovalGrade.options, 'none']).optional(),
 });
 export type Case = z.infer<typeof Case>;
 

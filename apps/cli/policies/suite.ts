@@ -4,6 +4,7 @@ import { vetPolicies } from '../../../libs/control/policy-vetting.js';
 import { digestOfBytes } from '../../../libs/kernel/digest.js';
 import { authorityOver, ruleText } from '../../../libs/policy/authority.js';
 import { PolicyEngine } from '../../../libs/policy/cedar.js';
+import type { ApprovalGrade } from '../../../libs/vocabulary/words.js';
 import { UsageError } from '../world.js';
 import { parseCases, type Case, type CaseFile, type Question } from './cases.js';
 
@@ -12,6 +13,8 @@ export interface CaseResult {
   readonly name: string;
   /** The cause of a failure, in one line. Absent if the case passed. */
   readonly failure?: string;
+  /** The grade of the approval that the allow of a passed case needs. Absent if it needs none. */
+  readonly approval?: ApprovalGrade;
 }
 
 /** A file of cases, by its path relative to the folder. */
@@ -63,15 +66,18 @@ async function runCases({ policies, cases }: CaseFile, policyFile: string): Prom
 
 type Answer = ReturnType<typeof authorityOver>;
 
-function runCase({ name, question, decision, rule }: Case, ask: (question: Question) => Answer): CaseResult {
-  const { outcome, determining } = ask(question);
+function runCase({ name, question, decision, rule, approval }: Case, ask: (question: Question) => Answer): CaseResult {
+  const { outcome, determining, approval: asked } = ask(question);
   // An error has no determining policy, as in an answer of the service.
   const actual = outcome === 'error' ? '' : ruleText(determining);
   if (outcome !== decision) return { name, failure: `expected ${decision}, got ${outcome}${byRule(actual)}` };
   if (rule !== undefined && rule !== actual) {
     return { name, failure: `expected the rule ${JSON.stringify(rule)}, got ${JSON.stringify(actual)}` };
   }
-  return { name };
+  const grade = asked?.by ?? 'none';
+  if (approval !== undefined && approval !== grade)
+    return { name, failure: `expected the approval ${approval}, got ${grade}` };
+  return asked === undefined ? { name } : { name, approval: asked.by };
 }
 
 const byRule = (rule: string): string => (rule === '' ? '' : ` by ${rule}`);

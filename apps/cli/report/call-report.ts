@@ -68,7 +68,9 @@ function factsOf(file: CallFile): Fact[] {
     ['exceptions', exceptionsOf(call)],
     ['server', serverText(call)],
     ['policy', policyText(file)],
+    ['approval', approvalText(call)],
     ['sent', sentText(call)],
+    ['context sent', lines(call, 'context', itemText)],
     [
       'redactions',
       lines(call, 'redactions', (one) => `${at(one, 'count')} × ${at(one, 'type')} at ${at(one, 'path')}`),
@@ -126,6 +128,23 @@ function policyText(file: CallFile): string {
   const rule = at(file.call, 'scopeCheck', 'rule');
   const isAsked = isJsonObject(dig(file.call, 'scopeCheck', 'user'));
   return [isAsked ? policyOf(file) : '', rule === '' ? '' : `rule ${rule}`].filter((part) => part !== '').join(', ');
+}
+
+/** The approval that an allow rests on. A denial names it in the failed check. */
+function approvalText(call: Json): string {
+  const check = list(call, 'checks').find((one) => at(one, 'check') === 'approval' && at(one, 'outcome') === 'pass');
+  const by = at(check, 'evidence', 'by');
+  if (by === '') return '';
+  const id = at(check, 'evidence', 'approval');
+  const decidedBy = at(check, 'evidence', 'decidedBy');
+  const why = joined(check, 'evidence', 'why') || joined(check, 'evidence', 'required');
+  const who = decidedBy === '' ? `the word of the ${by}` : `granted by ${named(decidedBy)} as ${by}`;
+  return `${id === '' ? '' : `${id}, `}${who}, because of ${why}`;
+}
+
+function itemText(item: Json): string {
+  const label = [at(item, 'level'), joined(item, 'categories')].filter((each) => each !== '').join(', ');
+  return `${named(at(item, 'id'))} from ${named(at(item, 'source'))} (${label})`;
 }
 
 function sentText(call: Json): string {

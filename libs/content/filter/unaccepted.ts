@@ -37,6 +37,28 @@ function visit(schema: Json, needed: NeededPlace, path: readonly string[], found
   }
 }
 
+/**
+ * The arguments that the schema requires, and that no need names. They never leave, so every call fails the schema. This
+ * serves a warning too, and follows required `properties` alone.
+ */
+export function unneededRequired(schema: Json, needs: readonly NeededArgument[] | undefined): JsonPointer[] {
+  const found: JsonPointer[] = [];
+  visitRequired(schema, neededBy(needs), [], found);
+  return found;
+}
+
+function visitRequired(schema: Json, needed: NeededPlace, path: readonly string[], found: JsonPointer[]): void {
+  if (!isJsonObject(schema) || path.length > MAX_DEPTH || needed.whole) return;
+  const [required, properties] = [ownValue(schema, 'required'), ownValue(schema, 'properties')];
+  for (const name of Array.isArray(required) ? (required as readonly Json[]) : []) {
+    if (typeof name !== 'string' || found.length >= MAX_FOUND) continue;
+    const below = needed.under(name);
+    const child = isJsonObject(properties) ? ownValue(properties, name) : undefined;
+    if (below === undefined) found.push(pointerTo(...path, name));
+    else if (child !== undefined) visitRequired(child, below, [...path, name], found);
+  }
+}
+
 /** A schema and its direct alternatives. */
 const unionOf = (schema: JsonObject): JsonObject[] => [
   schema,
