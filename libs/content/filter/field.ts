@@ -3,7 +3,7 @@ import type { Detecting } from './shapes.js';
 
 /** The names that lead to a text, as a detector reads them. */
 export interface Field {
-  /** Joined by dots. Only the end is kept: a detector reads no more, and long names cost once. */
+  /** Joined by dots. Only the end is kept: a detector reads only that, and long names cost once. */
   readonly field: string;
   /** The nearest field, this one included, whose name says that everything in it is secret. */
   readonly within?: string | undefined;
