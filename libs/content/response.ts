@@ -4,6 +4,7 @@ import type { Digest } from '../kernel/digest.js';
 import type { JsonPointer } from '../kernel/pointer.js';
 import { depthOf } from '../kernel/strict-json.js';
 import { boundedPointer } from './bounded-pointer.js';
+import { liftAsDeclared, liftBytes } from './bytes.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope/envelope.js';
 import { partsOf, type RawPart } from './envelope/parts.js';
 import type { SchemaValidator } from './schema/schema-validator.js';
@@ -102,7 +103,7 @@ function validatedAsFound(input: ResponseInput): ValidatedResponse {
       const findings = check(input);
       if (findings.length > 0) return { verdict: 'rejected', findings };
     }
-    const parts = partsOf(input);
+    const parts = partsOf(input, input.searching === undefined ? liftAsDeclared : liftBytes);
     if (parts.length > input.limits.maxParts) return rejected('cap', 'caps/too_many_parts');
     return input.searching === undefined ? unsearched(input, parts) : searched(input, parts, input.searching);
   } catch {

@@ -1,8 +1,12 @@
 import { isJsonObject, type Json } from '../kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '../kernel/pointer.js';
+import { readingsOf } from './bytes.js';
 import type { Span } from './envelope/edited-text.js';
 import type { RawPart } from './envelope/parts.js';
 import { escapedStrings } from './escaped-strings.js';
+
+/** The name of a member, by the ordinal of its key. */
+export type NameOf = (ordinal: number) => string | undefined;
 
 /** The place of a text in a response. */
 export interface TextPlace {
@@ -10,7 +14,8 @@ export interface TextPlace {
   readonly part: number;
   /** Of a structured part: its number among all strings and keys, each key before its member. Else 0. */
   readonly ordinal: number;
-  readonly path: () => JsonPointer;
+  /** Its place in the response. `nameOf` tells another name for the key of an ordinal. */
+  readonly path: (nameOf?: NameOf) => JsonPointer;
   /** The text is the name of a member, and `path` points to the member. */
   readonly isKey: boolean;
   /** The text is a string of JSON inside of another text: the span of that string, in the text at this place. */
@@ -37,7 +42,7 @@ const JOINED = 4096;
 
 /**
  * Every text of the parts of a response: text parts, strings and keys at any depth, strings of JSON inside of texts, and
- * bytes that are UTF-8. Short strings of one part are put together, a line for each, as `key: value`.
+ * bytes that are text. Short strings of one part are put together, a line for each, as `key: value`.
  */
 export function* textsOf(parts: readonly RawPart[]): Generator<SearchText> {
   for (const [index, part] of parts.entries()) {
@@ -46,18 +51,9 @@ export function* textsOf(parts: readonly RawPart[]): Generator<SearchText> {
       yield* structuredTexts(part.value, part.path, index);
       continue;
     }
-    const text = part.type === 'text' ? part.text : utf8In(part.data);
-    if (text === undefined) continue;
-    yield* wholeTexts(text, { part: index, ordinal: 0, path: () => part.path, isKey: false });
-  }
-}
-
-/** The text of bytes in base64; undefined if they are not UTF-8. */
-function utf8In(data: string): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(data, 'base64'));
-  } catch {
-    return undefined;
+    const readings = part.type === 'text' ? [part.text] : readingsOf(part.data, part.declared ?? part.mimeType);
+    for (const text of readings)
+      yield* wholeTexts(text, { part: index, ordinal: 0, path: () => part.path, isKey: false });
   }
 }
 
@@ -80,18 +76,21 @@ function* wholeTexts(text: string, place: TextPlace): Generator<SearchText> {
 interface Step {
   readonly parent: Step | undefined;
   readonly segment: string | number;
+  /** Of a key: its ordinal. */
+  readonly ordinal?: number;
 }
 
-const pathOf = (root: JsonPointer, step: Step | undefined): JsonPointer =>
-  step === undefined ? root : `${pathOf(root, step.parent)}${pointerTo(step.segment)}`;
+function pathOf(root: JsonPointer, step: Step | undefined, nameOf?: NameOf): JsonPointer {
+  if (step === undefined) return root;
+  const name = step.ordinal === undefined ? undefined : nameOf?.(step.ordinal);
+  return `${pathOf(root, step.parent, nameOf)}${pointerTo(name ?? step.segment)}`;
+}
 
 /** The strings and keys of a value, in the order of `mapStrings`. */
 function* structuredTexts(value: Json, root: JsonPointer, part: number): Generator<SearchText> {
   let joined = new JoinedText();
-  let ordinal = 0;
-  for (const { text, step, isKey } of stringsIn(value, undefined)) {
-    const place = { part, ordinal, path: () => pathOf(root, step), isKey };
-    ordinal += 1;
+  for (const { text, step, isKey, ordinal } of stringsIn(value, undefined, { next: 0 })) {
+    const place = { part, ordinal, path: (nameOf?: NameOf) => pathOf(root, step, nameOf), isKey };
     if (text.length > SHORT) yield* wholeTexts(text, place);
     else joined.add(text, place);
     if (text.length <= SHORT && text.includes('\\')) yield* [...wholeTexts(text, place)].slice(1);
@@ -106,19 +105,20 @@ interface Found {
   readonly text: string;
   readonly step: Step | undefined;
   readonly isKey: boolean;
+  readonly ordinal: number;
 }
 
-function* stringsIn(value: Json, step: Step | undefined): Generator<Found> {
-  if (typeof value === 'string') yield { text: value, step, isKey: false };
+function* stringsIn(value: Json, step: Step | undefined, ordinals: { next: number }): Generator<Found> {
+  if (typeof value === 'string') yield { text: value, step, isKey: false, ordinal: ordinals.next++ };
   if (typeof value !== 'object' || value === null) return;
   if (!isJsonObject(value)) {
-    for (const [index, item] of value.entries()) yield* stringsIn(item, { parent: step, segment: index });
+    for (const [index, item] of value.entries()) yield* stringsIn(item, { parent: step, segment: index }, ordinals);
     return;
   }
   for (const [key, member] of Object.entries(value)) {
-    const below = { parent: step, segment: key };
-    yield { text: key, step: below, isKey: true };
-    yield* stringsIn(member, below);
+    const below = { parent: step, segment: key, ordinal: ordinals.next++ };
+    yield { text: key, step: below, isKey: true, ordinal: below.ordinal };
+    yield* stringsIn(member, below, ordinals);
   }
 }
 

@@ -21,7 +21,7 @@ import { declaredBy, declares } from '../content/filter/declared.js';
 import { failed } from '../content/filter/filter.js';
 import type { FilterResult } from '../content/filter/shapes.js';
 import { fingerprinterOf } from '../content/flow/fingerprints.js';
-import { shownTexts } from '../content/flow/shown-texts.js';
+import { blobTexts, shownTexts } from '../content/flow/shown-texts.js';
 import { textsOf } from '../content/flow/texts.js';
 import type { FilterQuestion } from '../decision/snapshot.js';
 import { filterBy } from './filtering.js';
@@ -267,14 +267,15 @@ export function requestPrints({ key, arguments: args, context }: Omit<PrintsJob,
 }
 
 /**
- * Fingerprints of a response: of its texts, of its objects as JSON, and of all that the agent sees of them in the
+ * Fingerprints of a response: of its texts, of its bytes that are text, of its objects as JSON, and of all that the agent sees of them in the
  * envelope. One more than a task keeps if there are too many.
  */
 export function printsOf(key: KeyObject, value: Json, shown: readonly Part[]): Float64Array {
   const texts = textsOf(value).map(({ text }) => text);
   const structured = isJsonObject(value) ? value['structuredContent'] : undefined;
   if (structured !== undefined) texts.push(JSON.stringify(structured));
-  return fingerprinterOf(key).ofAll([...texts, ...shownTexts(shown)], MAX_FINGERPRINTS);
+  const all = [...texts, ...blobTexts(value), ...shownTexts(shown)];
+  return fingerprinterOf(key).ofAll(all, MAX_FINGERPRINTS);
 }
 
 export interface EarlierJob {

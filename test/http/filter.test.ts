@@ -201,6 +201,29 @@ test('detect: what repeats a response verbatim has its label, also with other ca
   assert.equal(Object.keys(other.arguments).length, 2);
 });
 
+const ITEM_TEXT = 'the bridge at the old mill is closed until the end of the summer';
+const PAGE_TEXT = 'seven people of the second office move to the house by the lake';
+const blobIn = (mimeType: string, bytes: Buffer): Answered => ({
+  content: [{ type: 'resource', resource: { uri: 'a:b', mimeType, blob: bytes.toString('base64') } }],
+});
+
+test('detect: bytes of a response that are text count as its text, in every encoding', async () => {
+  const made = await scene(service);
+  const latin = 'les résultats chiffrés de la région nord ont baissé de onze pour cent';
+  for (const [mimeType, text, bytes] of [
+    ['text/plain; charset=iso-8859-1', latin, Buffer.from(latin, 'latin1')],
+    ['text/plain', SECRET_TEXT, Buffer.from(`${SECRET_TEXT}\u00ff`, 'latin1')],
+    ['text/plain', ITEM_TEXT, Buffer.from(`\ufeff${ITEM_TEXT} €`, 'utf16le')],
+    ['text/html', PAGE_TEXT, Buffer.from(`<p>${PAGE_TEXT}</p>`)],
+  ] as const) {
+    const { callId } = await made.ask({ operation: 'read', arguments: {} });
+    const body = { taskId: made.task.taskId, result: blobIn(mimeType, bytes) };
+    expecting(200, await service.call('host', 'POST', `/v1/calls/${callId}/response`, body));
+    const { outbound } = await made.ask({ arguments: { to: 'me', body: text } });
+    assert.deepEqual(outbound.arguments, { to: 'me' }, mimeType);
+  }
+});
+
 test('detect: the same after a restart, from the payload records', async (t) => {
   const first = await startService();
   await activatePolicy(first);

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { canonicalJson, type Json, type JsonObject } from '../../kernel/canonical-json.js';
 import { digestOf, digestOfBytes } from '../../kernel/digest.js';
 import { buildEnvelope, type EnvelopeInput } from './envelope.js';
+import { quoteText } from './invisible.js';
 import { partsOf as rawPartsOf } from './parts.js';
 import { Envelope, type ContentSource, type Part } from '../shapes.js';
 import { describe, test } from '../../../test/support/testing.js';
@@ -101,7 +102,7 @@ describe('buildEnvelope', () => {
           { type: 'text', text: 1 },
           { ...image, data: 'not base64!' },
           { ...image, data: `${image.data}\n` },
-          { ...image, mimeType: 'image/png; <script>' },
+          { ...image, mimeType: 5 },
           { type: 'resource', resource: { uri: 'x', text: 'a', blob: image.data } },
           'a string',
           null,
@@ -113,7 +114,7 @@ describe('buildEnvelope', () => {
         structured({ type: 'text', text: 1 }),
         structured({ ...image, data: 'not base64!' }),
         structured({ ...image, data: `${image.data}\n` }),
-        structured({ ...image, mimeType: 'image/png; <script>' }),
+        structured({ ...image, mimeType: 5 }),
         structured({ type: 'resource', resource: { uri: 'x', text: 'a', blob: image.data } }),
         structured('a string'),
         structured(null),
@@ -178,6 +179,23 @@ describe('buildEnvelope', () => {
         structured({ uri: 'c', mimeType: 'application/xml' }),
       ],
     },
+    ...['image/png; <script>', 'image/obey-me-now', `audio/${'a'.repeat(13)}`, 'obey/me', 'no type'].map(
+      (mimeType) => ({
+        name: `the type ${mimeType}, which is not known, as what the server says of bytes without a type`,
+        result: { content: [{ ...image, mimeType }] },
+        parts: [...blob('application/octet-stream'), structured({ mimeType: quoteText(mimeType) })],
+      }),
+    ),
+    ...[
+      'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+      'application/x-tar',
+      'application/epub+zip',
+      'video/quicktime',
+    ].map((mimeType) => ({
+      name: `the known type ${mimeType}`,
+      result: { contents: [{ mimeType, blob: image.data }] },
+      parts: blob(mimeType),
+    })),
     {
       name: 'an image that is text as text',
       result: { content: [{ ...image, mimeType: 'text/plain', data: base64('obey') }] },

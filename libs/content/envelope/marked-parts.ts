@@ -27,51 +27,53 @@ export function markedParts(
   if (hits.length === 0) return ok({ parts: cleaned, flags: [] });
   const byPart = Map.groupBy(hits, ({ place }) => place.part);
   const parts = [...cleaned];
-  /** The marked text of each place, by part and ordinal. */
-  const texts = new Map<string, EditedText>();
+  /** The delivered text of each ordinal, by part. */
+  const texts = new Map<number, Texts>();
   for (const [index, own] of byPart) {
     const part = raw[index];
-    const marked =
-      part === undefined
-        ? ok(undefined)
-        : markedPart(part, own, marker, (at, text) => texts.set(`${index} ${at}`, text));
+    if (part === undefined || part.type === 'blob') continue;
+    const delivered: Texts = [];
+    const marked = markedPart(part, own, marker, delivered);
     if (!marked.ok) return marked;
-    if (marked.value !== undefined) parts[index] = marked.value;
+    texts.set(index, delivered);
+    parts[index] = marked.value;
   }
   const flags = hits.slice(0, named).map(({ place, span }, finding) => {
     const { part, ordinal } = place;
-    const [start, end] = texts.get(`${part} ${ordinal}`)?.spanOf(span) ?? span;
-    const path = raw[part]?.type === 'structured' ? boundedPointer(place.path()) : undefined;
+    const delivered = texts.get(part) ?? [];
+    const [start, end] = delivered[ordinal]?.marked?.spanOf(span) ?? span;
+    const pathAsDelivered = () => boundedPointer(place.path((at) => delivered[at]?.text));
+    const path = raw[part]?.type === 'structured' ? pathAsDelivered() : undefined;
     return defined({ part, path, span: [start, end] satisfies [number, number], finding });
   });
   return ok({ parts, flags });
 }
 
-/** A part with its spans marked. Undefined for bytes, which stay as they are. */
+/** Texts of one part as they are delivered, by ordinal. */
+type Texts = { readonly text: string; readonly marked?: EditedText }[];
+
+/** A part with its spans marked. Bytes stay as they are. */
 function markedPart(
-  part: RawPart,
+  part: Exclude<RawPart, { type: 'blob' }>,
   hits: readonly Hit[],
   marker: string,
-  keep: (ordinal: number, text: EditedText) => void,
-): Result<Part | undefined, DeepFault> {
-  if (part.type === 'blob') return ok(undefined);
+  delivered: Texts,
+): Result<Part, DeepFault> {
   const spans = new Map<number, Span[]>();
   for (const { place, span } of hits) {
     const known = spans.get(place.ordinal);
     if (known === undefined) spans.set(place.ordinal, [span]);
     else known.push(span);
   }
-  let ordinal = -1;
-  const marked = (text: string): string => {
-    ordinal += 1;
-    const own = spans.get(ordinal);
-    if (own === undefined) return quoteText(text);
-    const edited = quoteMarked(text, own, marker);
-    keep(ordinal, edited);
-    return edited.text;
+  const mark = (text: string): string => {
+    const own = spans.get(delivered.length);
+    const marked = own && quoteMarked(text, own, marker);
+    const shown = marked?.text ?? quoteText(text);
+    delivered.push(defined({ text: shown, marked }));
+    return shown;
   };
-  if (part.type === 'text') return ok({ type: 'text', text: marked(part.text) });
-  const value = mapStrings(part.value, marked);
+  if (part.type === 'text') return ok({ type: 'text', text: mark(part.text) });
+  const value = mapStrings(part.value, mark);
   return value.ok
     ? ok({ type: 'structured', value: value.value })
     : err({ ...value.error, path: part.path + value.error.path });

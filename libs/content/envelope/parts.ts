@@ -1,6 +1,6 @@
 import { isJsonObject, ownValue, type Json, type JsonObject } from '../../kernel/canonical-json.js';
 import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
-import { labelOf, liftBytes } from '../bytes.js';
+import { labelOf, liftBytes, type LiftBytes, type LiftedBytes } from '../bytes.js';
 import type { Part } from '../shapes.js';
 
 /** The answer of a server: the `result` or the `error` of a JSON-RPC answer, or a skill's or plugin's output. */
@@ -9,12 +9,15 @@ export interface Response {
   readonly error?: JsonObject | undefined;
 }
 
-/** A part as it came, not cleaned. `path` points to it in the result or the error. `isOurs`: no server wrote it. */
-export type RawPart = Part & { readonly path: JsonPointer; readonly isOurs?: true };
+/**
+ * A part as it came, not cleaned. `path` points to it in the result or the error. `isOurs`: no server wrote it.
+ * `declared`: the media type of a blob as its server wrote it.
+ */
+export type RawPart = Part & { readonly path: JsonPointer; readonly isOurs?: true; readonly declared?: string };
 
 /** The text or bytes of a block, its place in the block, and the block's other members. */
 interface Lifted {
-  readonly part: Extract<Part, { type: 'text' | 'blob' }>;
+  readonly part: LiftedBytes['part'];
   readonly at: JsonPointer;
   readonly rest: JsonObject;
 }
@@ -31,7 +34,7 @@ interface Lifted {
  * - all other members of the result (`isError`, `_meta`, …), and a result of another shape, are one structured part; an
  *   `error` is one too.
  */
-export function partsOf(response: Response): RawPart[] {
+export function partsOf(response: Response, bytes: LiftBytes = liftBytes): RawPart[] {
   const parts: RawPart[] = [];
   const add = (value: Json, path: JsonPointer) => parts.push({ type: 'structured', value, path });
   const addBlock = (lifted: Lifted | undefined, block: Json, path: JsonPointer): void => {
@@ -61,7 +64,7 @@ export function partsOf(response: Response): RawPart[] {
     if (!Array.isArray(blocks)) continue;
     rest.delete(name);
     for (const [index, block] of (blocks as readonly Json[]).entries()) {
-      const lifted = isJsonObject(block) ? lift(block) : undefined;
+      const lifted = isJsonObject(block) ? lift(block, bytes) : undefined;
       addBlock(lifted, block, pointerTo(name, index));
     }
   }
@@ -75,16 +78,16 @@ export function partsOf(response: Response): RawPart[] {
 }
 
 /** A content block of MCP: `text`, `image`, `audio` or an embedded `resource`; undefined for anything else. */
-function liftBlock(block: JsonObject): Lifted | undefined {
+function liftBlock(block: JsonObject, bytes: LiftBytes): Lifted | undefined {
   switch (ownValue(block, 'type')) {
     case 'text':
       return liftText(block, ['type']);
     case 'image':
     case 'audio':
-      return liftData(block, 'data', ['type']);
+      return liftData(bytes(block, 'data'), 'data', block, ['type']);
     case 'resource': {
       const resource = ownValue(block, 'resource');
-      const lifted = isJsonObject(resource) ? liftResource(resource) : undefined;
+      const lifted = isJsonObject(resource) ? liftResource(resource, bytes) : undefined;
       if (lifted === undefined) return undefined;
       const about = { ...without(block, ['resource']), resource: lifted.rest };
       return { ...lifted, at: `/resource${lifted.at}`, rest: about };
@@ -95,15 +98,15 @@ function liftBlock(block: JsonObject): Lifted | undefined {
 }
 
 /** The contents of a resource: `text` or `blob`, but not both. */
-function liftResource(resource: JsonObject): Lifted | undefined {
+function liftResource(resource: JsonObject, bytes: LiftBytes): Lifted | undefined {
   if (Object.hasOwn(resource, 'text')) return Object.hasOwn(resource, 'blob') ? undefined : liftText(resource, []);
-  return liftData(resource, 'blob', []);
+  return liftData(bytes(resource, 'blob'), 'blob', resource);
 }
 
 /** A message of a prompt: a role and one block. */
-function liftMessage(message: JsonObject): Lifted | undefined {
+function liftMessage(message: JsonObject, bytes: LiftBytes): Lifted | undefined {
   const content = ownValue(message, 'content');
-  const lifted = isJsonObject(content) ? liftBlock(content) : undefined;
+  const lifted = isJsonObject(content) ? liftBlock(content, bytes) : undefined;
   if (lifted === undefined) return undefined;
   const about = Object.keys(lifted.rest).length === 0 ? {} : { content: lifted.rest };
   return { ...lifted, at: `/content${lifted.at}`, rest: { ...without(message, ['content']), ...about } };
@@ -115,8 +118,12 @@ function liftText(block: JsonObject, told: readonly string[]): Lifted | undefine
   return { part: { type: 'text', text }, at: '/text', rest: without(block, ['text', ...told]) };
 }
 
-function liftData(block: JsonObject, member: 'data' | 'blob', told: readonly string[]): Lifted | undefined {
-  const lifted = liftBytes(block, member);
+function liftData(
+  lifted: LiftedBytes | undefined,
+  member: 'data' | 'blob',
+  block: JsonObject,
+  told: readonly string[] = [],
+): Lifted | undefined {
   if (lifted === undefined) return undefined;
   return { part: lifted.part, at: `/${member}`, rest: without(block, [...lifted.told, ...told]) };
 }
