@@ -246,7 +246,10 @@ export interface PrintsJob {
   readonly kind: 'prints';
   readonly key: KeyObject;
   readonly arguments: JsonObject;
+  /** The content of each context item. */
   readonly context: readonly string[];
+  /** The texts that name each context item: its id, source and media type are sent with it. */
+  readonly names: readonly (readonly string[])[];
 }
 
 /** Fingerprints of the texts of a request, by their places. */
@@ -254,15 +257,18 @@ export interface RequestPrints {
   readonly arguments: readonly { readonly ordinals: string; readonly prints: Float64Array }[];
   /** Of each context item. */
   readonly context: readonly Float64Array[];
+  /** Of the names of each context item. They are compared with earlier content, and are not remembered. */
+  readonly names: readonly Float64Array[];
 }
 
-export function requestPrints({ key, arguments: args, context }: Omit<PrintsJob, 'kind'>): RequestPrints {
+export function requestPrints({ key, arguments: args, context, names }: Omit<PrintsJob, 'kind'>): RequestPrints {
   const fingerprinter = fingerprinterOf(key);
   return {
     arguments: textsOf(args)
       .map(({ ordinals, text }) => ({ ordinals, prints: fingerprinter.of(text) }))
       .filter(({ prints }) => prints.length > 0),
     context: context.map((content) => fingerprinter.ofAll([content], MAX_FINGERPRINTS)),
+    names: names.map((each) => fingerprinter.ofAll(each, MAX_FINGERPRINTS)),
   };
 }
 

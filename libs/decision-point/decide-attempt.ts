@@ -22,7 +22,7 @@ import { decisionBatch } from './record-decision.js';
 import { INLINE_BYTES, INLINE_FILTER_BYTES } from './content-desk.js';
 import { requestPrints, type PrintsJob } from './content-jobs.js';
 import { Filtering } from './filtering-apart.js';
-import { inputsOf, needsEarlier, needsPrints } from './flow-inputs.js';
+import { inputsOf, needsEarlier, needsPrints, textsOfItems } from './flow-inputs.js';
 import { seenBy } from './seen.js';
 import type { Seen } from './task-lane.js';
 import type { CallDecided, DecisionInputs } from '../calls/events.js';
@@ -147,8 +147,7 @@ function inputsNow(
 ): DecisionInputs | Extract<AttemptStep, { kind: 'read_earlier' | 'prints' }> {
   if (needsEarlier(lane, request, flow)) return { kind: 'read_earlier' };
   if (work.prints === undefined && needsPrints(lane, request, flow)) {
-    const context = (request.context ?? []).map(({ content }) => content);
-    const asked = { key: lane.key, arguments: request.arguments, context };
+    const asked = { key: lane.key, arguments: request.arguments, ...textsOfItems(request.context) };
     if (bytes > INLINE_BYTES) return { kind: 'prints', bytes, asked };
     work.prints = requestPrints(asked);
   }

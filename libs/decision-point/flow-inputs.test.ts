@@ -6,7 +6,7 @@ import type { TaskState } from '../task/decider.js';
 import { uuid } from '../../test/support/given.js';
 import { test } from '../../test/support/testing.js';
 import { requestPrints } from './content-jobs.js';
-import { inputsOf, needsEarlier, needsPrints, type FlowSettings } from './flow-inputs.js';
+import { inputsOf, needsEarlier, needsPrints, textsOfItems, type FlowSettings } from './flow-inputs.js';
 import { TaskLane } from './task-lane.js';
 
 /** Labels of a request by its settings and by earlier content of its task. */
@@ -30,14 +30,13 @@ const laneOf = (): TaskLane =>
 type Asked = Pick<AuthorizeRequest, 'arguments' | 'context' | 'labels'>;
 
 function flowOf(lane: TaskLane, request: Asked, settings: FlowSettings) {
-  const context = (request.context ?? []).map(({ content }) => content);
   const prints = needsPrints(lane, request, settings)
-    ? requestPrints({ key, arguments: request.arguments, context })
+    ? requestPrints({ key, arguments: request.arguments, ...textsOfItems(request.context) })
     : undefined;
   return inputsOf(lane, request, settings, prints).flow;
 }
 
-const printsOf = (content: string) => requestPrints({ key, arguments: {}, context: [content] }).context[0];
+const printsOf = (content: string) => requestPrints({ key, arguments: {}, context: [content], names: [] }).context[0];
 
 const item = (id: string, more: Partial<ContextItem> = {}): ContextItem => ({ id, source: 's', content: 'x', ...more });
 

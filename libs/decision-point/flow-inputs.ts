@@ -1,14 +1,14 @@
 import type { DecisionInputs, FlowLabel } from '../calls/events.js';
 import type { AuthorizeRequest, ContextItem } from '../calls/requests.js';
 import { CURRENT_PACK, packOf } from '../content/detect/packs.js';
-import { joinOf, labelOf, PUBLIC, SEVERAL, WHOLE_TASK, type ContentLabel } from '../content/filter/label.js';
-import { cleanName } from '../content/filter/walk.js';
+import { joinOf, labelOf, PUBLIC, WHOLE_TASK, type ContentLabel } from '../content/filter/label.js';
+import { categoryCleaner } from '../content/filter/names.js';
 import { MIN_RUN } from '../content/flow/fingerprints.js';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
 import { pointerTo } from '../kernel/pointer.js';
 import type { Level } from '../vocabulary/words.js';
-import type { RequestPrints } from './content-jobs.js';
+import type { PrintsJob, RequestPrints } from './content-jobs.js';
 import type { FlowSource } from './task-flow.js';
 import type { TaskLane } from './task-lane.js';
 
@@ -26,6 +26,12 @@ type Request = Pick<AuthorizeRequest, 'arguments' | 'context' | 'labels'>;
 export function needsPrints({ flow }: TaskLane, request: Request, settings: FlowSettings): boolean {
   return (request.context?.length ?? 0) > 0 || (!flow.isEmpty && mayCompare(request, flow.full, settings));
 }
+
+/** The texts of context items that are sent. */
+export const textsOfItems = (context: readonly ContextItem[] = []): Pick<PrintsJob, 'context' | 'names'> => ({
+  context: context.map(({ content }) => content),
+  names: context.map(({ id, source, mimeType = '' }) => [id, source, mimeType]),
+});
 
 /** Whether earlier content of the task has to be read back first. */
 export function needsEarlier({ unread, flow }: TaskLane, request: Request, settings: FlowSettings): boolean {
@@ -141,10 +147,13 @@ function labelsOfItems(
 ): FlowLabel[] {
   const known = new Map<string, ContentLabel>();
   const named = new Set(context.flatMap(({ derivedFrom = [] }) => derivedFrom));
-  const clean = categoryCleaner();
+  const clean = currentCleaner();
   return context.flatMap((item, index) => {
     const origins = derivedLabels(lane, item, known, settings);
-    const all = [...origins, ...lane.flow.repeatedBy(prints?.context[index] ?? NONE)];
+    const repeated = [prints?.context[index], prints?.names[index]].flatMap((each) =>
+      lane.flow.repeatedBy(each ?? NONE),
+    );
+    const all = [...origins, ...repeated];
     const label = joinOf(all.map((each) => each.label));
     const { id, level = settings.contextLevel, categories = [] } = item;
     if (named.has(id)) known.set(id, joinOf([labelOf(level, categories.map(clean)), label]));
@@ -157,19 +166,11 @@ function labelsOfItems(
 
 const NONE = new Float64Array();
 
-/** Different categories of one request that are cleaned. All others are the category `SEVERAL`. */
-const MAX_CLEANED = 256;
-
-/** Takes secrets and personal data out of categories of the host, which are recorded. */
-function categoryCleaner(): (category: string) => string {
+/** Cleans categories by the rule pack of new decisions. */
+function currentCleaner(): (category: string) => string {
   const pack = packOf(CURRENT_PACK);
   if (pack === undefined) throw new Error('the current rule pack is missing');
-  const cleaned = new Map<string, string>();
-  return (category) => {
-    const clean = cleaned.get(category) ?? (cleaned.size < MAX_CLEANED ? cleanName(pack, category) : SEVERAL);
-    if (cleaned.size < MAX_CLEANED) cleaned.set(category, clean);
-    return clean;
-  };
+  return categoryCleaner(pack);
 }
 
 /**

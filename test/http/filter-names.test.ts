@@ -87,3 +87,48 @@ test('the errors of arguments have no name with a key in it, and name a word', a
   }
   assert.ok(!(await recorded()).includes(KEY));
 });
+
+const SENTENCE = 'the quarterly numbers of the northern division fell by eleven percent';
+
+test('a context item whose id, source or media type repeats a response has its label', async () => {
+  const { ask, respond, recorded } = await scene();
+  const item = { id: 'a', source: 'crm/1', level: 'internal', content: 'x' };
+  const named = [
+    { ...item, id: SENTENCE },
+    { ...item, id: 'b', source: `crm/${SENTENCE}` },
+    { ...item, id: 'c', mimeType: SENTENCE },
+  ];
+  assert.equal((await ask({ context: named })).outbound.context.length, 3, 'nobody has seen it');
+  await respond(SENTENCE);
+  const { outbound } = await ask({ context: [...named, { ...item, id: 'd' }] });
+  assert.deepEqual(
+    outbound.context.map(({ id }: Answered) => id),
+    ['d'],
+  );
+  assert.deepEqual(
+    outbound.refusals,
+    [0, 1, 2].map((index) => ({ path: `/context/${index}`, reason: 'context_above_sensitivity' })),
+  );
+  assert.ok(!(await recorded()).includes(SENTENCE));
+});
+
+test('long sources of context items that resemble one another have no label because of that', async () => {
+  const { ask } = await scene();
+  const source = 'crm/https://crm.example.com/customers/of/the/northern/division/';
+  await ask({ context: [{ id: 'a', source: `${source}1`, level: 'confidential', content: 'x' }] });
+  const { outbound } = await ask({ context: [{ id: 'b', source: `${source}2`, level: 'internal', content: 'y' }] });
+  assert.equal(outbound.context[0].source, `${source}2`);
+});
+
+test('a sentence is no category and no source of a label, in no answer and in no event', async () => {
+  const { ask, respond, recorded } = await scene();
+  await respond(SENTENCE);
+  const categories = [SENTENCE, 'financial'];
+  const context = [{ id: 'a', source: 'crm/1', level: 'internal', categories, content: 'x' }];
+  const labels = [{ path: '/a', level: 'internal', categories, source: SENTENCE }];
+  const { outbound } = await ask({ arguments: { a: 'x' }, context, labels });
+  assert.deepEqual(outbound.context[0].categories, ['[long name]', 'financial']);
+  assert.deepEqual(outbound.labels[0].categories, ['[long name]', 'financial']);
+  assert.ok(!JSON.stringify(outbound).includes(SENTENCE));
+  assert.ok(!(await recorded()).includes(SENTENCE));
+});

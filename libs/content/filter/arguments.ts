@@ -205,7 +205,7 @@ function labelsOf({ arguments: args, labels, flow }: FilterInput, redactor: Reda
   const namesOf = memberNames();
   for (const { path, level = 'public', categories = [], source } of labels) {
     const label = labelOf(level, redactor.categories(categories));
-    add(segmentsOf(path), { ...label, by: 'stated', source: redactor.clean(source ?? 'caller') });
+    add(segmentsOf(path), { ...label, by: 'stated', source: redactor.labelSource(source ?? 'caller') });
   }
   for (const { path, level, categories, source } of flow) {
     const [root, ...ordinals] = segmentsOf(path);

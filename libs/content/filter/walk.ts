@@ -4,6 +4,7 @@ import { redacted as withoutSpans, type DetectedSpan } from '../detect/spans.js'
 import { isAbove } from '../../vocabulary/levels.js';
 import { fieldBelow, NO_FIELD, type Field } from './field.js';
 import type { ContentLabel } from './label.js';
+import { categoryCleaner, isLongName, LONG_NAME } from './names.js';
 import type {
   Detecting,
   FilterRecord,
@@ -36,10 +37,14 @@ const NONE: ReadonlySet<string> = new Set();
 
 /** Searches texts by one pack, and redacts what the sensitivity of the capability does not permit. */
 export class Redactor {
+  private readonly cleanCategory: (category: string) => string;
+
   constructor(
     private readonly pack: Detecting,
     private readonly sensitivity: Level,
-  ) {}
+  ) {
+    this.cleanCategory = categoryCleaner(pack);
+  }
 
   /** Undefined if the text has no spans. Throws `SpanSurvived` if a second search still finds one to redact. */
   redact(text: string, field: Field, accepts: ReadonlySet<string> = NONE): Redacted | undefined {
@@ -76,7 +81,12 @@ export class Redactor {
 
   /** Categories of a caller, which are recorded at any level: without any span. */
   categories(names: readonly string[]): string[] {
-    return names.map((name) => cleanName(this.pack, name));
+    return names.map(this.cleanCategory);
+  }
+
+  /** The source that a caller states for a label. It is sent with the label. */
+  labelSource(source: string): string {
+    return isLongName(source) ? LONG_NAME : this.clean(source);
   }
 
   /** The text alone, for names that come along with content. */
@@ -90,9 +100,6 @@ export class Redactor {
     return !accepts.has(type) || isAbove(level, this.pack.levelOf(type) ?? 'public');
   }
 }
-
-/** A name with the spans of every level replaced: it is recorded. */
-export const cleanName = (pack: Detecting, name: string): string => withoutSpans(name, pack.detect(name));
 
 /** A place in the arguments, spelled for each reader. */
 export class ArgumentPlace {
