@@ -50,7 +50,7 @@ export const failed = (): FilterResult => ({
 function filtered(input: FilterInput, rules: FilterRules): FilterResult {
   const redactor = new Redactor(rules.pack, input.sensitivity);
   const needed = neededBy(input.needs.arguments);
-  // Most calls have nothing to filter, and need no more than this look at them.
+  // Most calls have nothing to filter, and need only this look at them.
   if (hasNoLabels(input) && isUntouched(input.arguments, rules.declared, needed, redactor, NO_FIELD))
     return untouched(input);
   const notes = new Notes();
