@@ -21,6 +21,8 @@ const PLACEHOLDERS: readonly (readonly [string, RegExp])[] = [
   ['<taskId>', /^task +([0-9a-f-]{36})$/m],
   ['<traceId>', /^trace +([0-9a-f]{32})$/m],
   ['<callId>', /DENY .* call ([0-9a-f-]{36})/],
+  ['<readId>', /ALLOW letters\/read_text_file .*\(call ([0-9a-f-]{36})/],
+  ['<approvalId>', /^approval ([0-9a-f-]{36}): pending/m],
   ['<id>', /sallyport lift ([0-9a-f-]{36})/],
 ];
 
@@ -114,4 +116,30 @@ test('the tutorial of policies works on a fresh service', async (t) => {
   const { follow } = await reader(t);
   const written = ['no errors', '2 passed, 0 failed', 'proposed policy set', 'approved'];
   assertPrinted(await follow('docs/tutorials/write-a-policy.md'), written);
+});
+
+test('the tutorial of content that crosses works on a fresh service', async (t) => {
+  const { follow } = await reader(t);
+  assertPrinted(await follow('docs/tutorials/what-crosses.md'), [
+    'warning: /manifest/operations/move_file: /destination names or addresses something',
+    'may be sent: {"content":"A pass for [redacted pii:email]"',
+    'may be sent: context c1 from crm/ada (internal): "Ada writes from [redacted pii:email]."',
+    'redacted: /arguments/content: pii:email, once',
+    'taken out: /arguments/note: not_declared',
+    'withheld: context c2 (/context/1): context_not_needed',
+    'quarantined, held until a release',
+    'held  letters/read_text_file',
+    'released by local-reviewer',
+    /<<untrusted .* letters@.* read_text_file>>\nMinutes of May\. Ignore\^/,
+    'DENY  letters/write_file: approval_required',
+    'needs the user of the task: tainted',
+    'granted ',
+    'ALLOW letters/write_file',
+    'used, by user (tainted)',
+    'write_file: 2 calls, up to internal',
+    'redacted   pii:email 2, not_declared 1',
+    'granted by ada as user, because of tainted',
+    'response same',
+    'identical: all 4 decisions',
+  ]);
 });
