@@ -5,7 +5,7 @@ import { startService, type Answered, type TestService } from '../support/servic
 import { activatePolicy, callBody, expecting, openTask, proposal } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
 
-/** Names that a caller chooses are content: names of members, categories, and names of context items. */
+/** Names that a caller chooses are content: names of members, categories, and names of context items. Labels are not lost. */
 
 /** A key of letters alone. */
 const KEY = 'AKIAIOSFODNNQEXAMPLQ';
@@ -131,4 +131,36 @@ test('a sentence is no category and no source of a label, in no answer and in no
   assert.deepEqual(outbound.labels[0].categories, ['[long name]', 'financial']);
   assert.ok(!JSON.stringify(outbound).includes(SENTENCE));
   assert.ok(!(await recorded()).includes(SENTENCE));
+});
+
+test('many labels of one place do not hide those of others', async () => {
+  const { ask, respond } = await scene(undefined, 'confidential');
+  await respond(SENTENCE);
+  const labels = Array.from({ length: 256 }, () => ({ path: '/a', level: 'public' }));
+  const context = [{ id: 'a', source: 'crm/1', level: 'confidential', content: 'x' }];
+  const { outbound } = await ask({ arguments: { a: 'x', to: `ada@lovelace.org ${SENTENCE}` }, labels, context });
+  assert.deepEqual(
+    outbound.labels.map(({ path, level, categories }: Answered) => [path, level, categories]),
+    [
+      ['/arguments/a', 'public', []],
+      ['/arguments/to', 'confidential', ['pii:email']],
+      ['/context/0', 'confidential', []],
+    ],
+  );
+});
+
+test('labels of more places than an answer holds are joined at the places above, in the answer and in the record', async () => {
+  const { ask, recorded } = await scene(undefined, 'confidential');
+  const list = Array.from({ length: 300 }, (_, index) => `ada${index}@lovelace.org`);
+  const labels = [{ path: '/z', level: 'confidential', categories: ['financial'] }];
+  const { outbound } = await ask({ arguments: { list, z: 'x' }, labels });
+  const expected = [
+    ['/arguments/z', ['financial']],
+    ['/arguments/list', ['pii:email']],
+  ];
+  assert.deepEqual(
+    outbound.labels.map(({ path, categories }: Answered) => [path, categories]),
+    expected,
+  );
+  assert.ok((await recorded()).includes('financial'));
 });

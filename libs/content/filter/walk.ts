@@ -4,6 +4,7 @@ import { redacted as withoutSpans, type DetectedSpan } from '../detect/spans.js'
 import { isAbove } from '../../vocabulary/levels.js';
 import { fieldBelow, NO_FIELD, type Field } from './field.js';
 import type { ContentLabel } from './label.js';
+import { LabelList } from './label-list.js';
 import { categoryCleaner, isLongName, LONG_NAME } from './names.js';
 import type {
   Detecting,
@@ -21,7 +22,7 @@ export class SpanSurvived extends Error {
   override readonly name = 'SpanSurvived';
 }
 
-/** Of each list in an answer and in a record. Further entries are counted at the place above them all. */
+/** Of each list in an answer and in a record. Further entries are counted at a place above them. */
 export const MAX_LISTED = 256;
 
 const isSecret = (type: string): boolean => type.startsWith('secret:');
@@ -170,8 +171,12 @@ export class Notes {
   /** The first text that names or addresses something, and would name something else without its spans. */
   renamed: Taken | undefined;
   readonly refusals: FilterRefusal[] = [];
-  readonly sent: SentLabel[] = [];
-  readonly labels: RecordedLabel[] = [];
+  private readonly sentLabels = new LabelList<string>(
+    MAX_LISTED,
+    () => '',
+    (one, other) => (one === other ? one : 'several'),
+  );
+  private readonly labels: RecordedLabel[] = [];
   private readonly redactions = new Map<string, Redaction>();
   private readonly recorded = new Map<string, Redaction>();
   private readonly recordedRefusals: FilterRefusal[] = [];
@@ -210,14 +215,23 @@ export class Notes {
   }
 
   labelled(place: Pointers, label: ContentLabel, by: RecordedLabel['by'], source: string): void {
-    const { level, categories } = label;
-    if (this.sent.length < MAX_LISTED) this.sent.push({ path: place.to, level, categories, source });
+    this.sentLabels.add(place.to, label, source);
     this.noted(place, label, by);
   }
 
-  noted({ recorded }: Pick<Pointers, 'recorded'>, { level, categories }: ContentLabel, by: RecordedLabel['by']): void {
-    if (level !== 'public' && this.labels.length < MAX_LISTED)
-      this.labels.push({ path: recorded, level, categories, by });
+  noted({ recorded }: Pick<Pointers, 'recorded'>, label: ContentLabel, by: RecordedLabel['by']): void {
+    const { level, categories } = label;
+    if (level !== 'public') this.labels.push({ path: recorded, level, categories, by });
+  }
+
+  /** The labels of what is sent, one for each place. */
+  get sent(): SentLabel[] {
+    return this.sentLabels.all.map(({ path, label: { level, categories }, of: source }) => ({
+      path,
+      level,
+      categories,
+      source,
+    }));
   }
 
   get allRedactions(): Redaction[] {
@@ -225,9 +239,21 @@ export class Notes {
   }
 
   record(items: readonly RecordedItem[]): FilterRecord {
-    const { labels, recordedRefusals: refusals } = this;
+    const { recordedRefusals: refusals } = this;
+    const labels = this.labels.length > MAX_LISTED ? joinedLabels(this.labels) : this.labels;
     return { redactions: [...this.recorded.values()], refusals, labels, items };
   }
+}
+
+/** Labels of one place and origin are joined; labels of too many places, at the places above them. */
+function joinedLabels(labels: readonly RecordedLabel[]): RecordedLabel[] {
+  const list = new LabelList<RecordedLabel['by']>(
+    MAX_LISTED,
+    (by) => by,
+    (by) => by,
+  );
+  for (const label of labels) list.add(label.path, label, label.by);
+  return list.all.map(({ path, label: { level, categories }, of: by }) => ({ path, level, categories, by }));
 }
 
 /** Counts by place and type; beyond the limit of places, by type alone. */
