@@ -2,6 +2,7 @@ import type { ContextFiltered } from '../calls/events.js';
 import type { OperationFacts } from '../capability/events.js';
 import type { VersionState } from '../capability/state.js';
 import { declaredBy, WHOLE, type DeclaredPlace } from '../content/filter/declared.js';
+import { joinOf, PUBLIC, type ContentLabel } from '../content/filter/label.js';
 import { matchedSource, neededBy, type NeededPlace } from '../content/filter/needed.js';
 import type { FilteredContent } from '../content/filter/shapes.js';
 import { readSchema } from '../content/schema/schema-vetting.js';
@@ -148,11 +149,23 @@ class Tally {
   }
 
   private addOutbound({ arguments: args, context, labels }: FilteredContent): void {
-    const labelled = new Map(labels.map((label) => [label.path, label]));
-    for (const { place, path, bytes } of leavesOf(args, '/arguments', '', this.declared, this.needed)) {
-      const label = labelled.get(place);
-      this.saw({ path }, bytes, label?.level ?? 'public', label?.categories ?? []);
+    const labelled = new Map<string, ContentLabel>();
+    for (const label of labels) labelled.set(label.path, joinOf([labelled.get(label.path) ?? PUBLIC, label]));
+    const seen = new Map<JsonPointer, { bytes: number; label: ContentLabel }>();
+    const above = labelled.get('/arguments') ?? PUBLIC;
+    for (const { path, bytes, label } of leavesOf(
+      args,
+      '/arguments',
+      '',
+      this.declared,
+      this.needed,
+      above,
+      labelled,
+    )) {
+      const known = seen.get(path) ?? { bytes: 0, label: PUBLIC };
+      seen.set(path, { bytes: known.bytes + bytes, label: joinOf([known.label, label]) });
     }
+    for (const [path, { bytes, label }] of seen) this.saw({ path }, bytes, label.level, label.categories);
     for (const { source, content, level = 'public', categories = [] } of context)
       this.saw({ source: this.entryOf(source) }, Buffer.byteLength(content), level, categories);
   }
@@ -160,8 +173,12 @@ class Tally {
   private addRecorded({ items, labels }: ContextFiltered): void {
     for (const { need, bytes, level, categories, sent } of items)
       if (sent) this.saw({ source: need ?? '*' }, bytes, level, categories);
-    for (const { path, level, categories } of labels)
-      if (path.startsWith('/arguments/')) this.saw({ path: generalised(path) }, 0, level, categories);
+    const seen = new Map<JsonPointer, ContentLabel>();
+    for (const label of labels) {
+      const path = generalised(label.path);
+      if (label.path.startsWith('/arguments/')) seen.set(path, joinOf([seen.get(path) ?? PUBLIC, label]));
+    }
+    for (const [path, { level, categories }] of seen) this.saw({ path }, 0, level, categories);
   }
 
   private entryOf(source: string): string {
@@ -218,12 +235,15 @@ const bump = (counts: Map<string, number>, name: string, by: number): void =>
   void counts.set(name, (counts.get(name) ?? 0) + by);
 
 interface Leaf {
-  /** Into the outbound. */
-  readonly place: JsonPointer;
+  /** Joined with those of the places above: a label covers everything below its place. */
+  readonly label: ContentLabel;
   /** Into the arguments, of any call: `*` is an item, or a name that only the caller has. */
   readonly path: JsonPointer;
   readonly bytes: number;
 }
+
+const isEmpty = (value: Json): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
 function* leavesOf(
   value: Json,
@@ -231,8 +251,14 @@ function* leavesOf(
   path: JsonPointer,
   declared: DeclaredPlace,
   needed: NeededPlace,
+  above: ContentLabel,
+  labels: ReadonlyMap<JsonPointer, ContentLabel>,
 ): Generator<Leaf> {
-  if (Array.isArray(value)) {
+  const own = labels.get(place);
+  const label = own === undefined ? above : joinOf([above, own]);
+  // An empty object or list is sent too.
+  if (path !== '' && isEmpty(value)) yield { label, path, bytes: 2 };
+  else if (Array.isArray(value)) {
     for (const [index, item] of (value as readonly Json[]).entries())
       yield* leavesOf(
         item,
@@ -240,6 +266,8 @@ function* leavesOf(
         `${path}/*`,
         declared.item(index) ?? WHOLE,
         needed.under(String(index)) ?? needed,
+        label,
+        labels,
       );
   } else if (isJsonObject(value)) {
     for (const [name, member] of Object.entries(value)) {
@@ -250,9 +278,11 @@ function* leavesOf(
         path + (isKnown ? pointerTo(name) : '/*'),
         declared.member(name) ?? WHOLE,
         needed.under(name) ?? needed,
+        label,
+        labels,
       );
     }
-  } else yield { place, path, bytes: Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value)) };
+  } else yield { label, path, bytes: Buffer.byteLength(typeof value === 'string' ? value : JSON.stringify(value)) };
 }
 
 /** A recorded pointer into a request, as one into the arguments of any call. */

@@ -84,3 +84,41 @@ test('of erased content only the events count, and a time range counts its calls
   const later = await exposureOf(capability, `&from=${new Date(Date.now() + 86_400_000).toISOString()}`);
   assert.ok(later.every(({ calls }: Answered) => calls === 0));
 });
+
+test('labels only rise, cover what is below their places, and count once for a call', async () => {
+  const { manifest, ...rest } = proposal();
+  const operations = { send: { effects: ['write'] } };
+  const properties = { to: {}, extra: {}, list: {}, empty: {} };
+  const tools = [{ name: 'send', inputSchema: { type: 'object', properties } }];
+  const version = {
+    ...rest,
+    definition: { tools },
+    manifest: { ...manifest, operations, sensitivity: 'restricted' },
+  };
+  const capability = await newCapability(service, version);
+  const task = await openTask(service, { scope: scopeOf(capability) });
+  const args = { to: 'ada@lovelace.org', extra: { a: 'x' }, list: ['a', 'b', 'c'], empty: {} };
+  const labels = [
+    { path: '/to', level: 'restricted', categories: ['financial'] },
+    { path: '/to', level: 'public' },
+    { path: '/extra', level: 'internal' },
+    { path: '/list/1', level: 'internal' },
+  ];
+  const body = callBody(task, { capability, operation: 'send', arguments: args, labels });
+  expecting(200, await service.call('host', 'POST', '/v1/calls/authorize', body));
+  const [{ seen, unused }] = await exposureOf(capability);
+  const shown = seen.map(({ path, calls, bytes, levels, categories }: Answered) => [
+    path,
+    calls,
+    bytes,
+    levels,
+    categories,
+  ]);
+  assert.deepEqual(shown, [
+    ['/empty', 1, 2, { public: 1 }, {}],
+    ['/extra/*', 1, 1, { internal: 1 }, {}],
+    ['/list/*', 1, 3, { internal: 1 }, {}],
+    ['/to', 1, 16, { restricted: 1 }, { financial: 1, 'pii:email': 1 }],
+  ]);
+  assert.deepEqual(unused, []);
+});
