@@ -1,5 +1,5 @@
 // Who may import whom. A test plants a violation of each rule and expects it to be found (test/house/boundaries.test.ts).
-const DECIDERS = '^libs/((capability|task|calls|directive|instance|policy|principal)/|fleet/rollouts)';
+const DECIDERS = '^libs/((capability|task|calls|directive|instance|policy|principal|publisher)/|fleet/rollouts)';
 const PURE = `${DECIDERS}|^libs/(vocabulary|decision)/`;
 
 /** @type {import('dependency-cruiser').IConfiguration} */

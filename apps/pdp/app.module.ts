@@ -7,6 +7,7 @@ import { ContentDesk } from '../../libs/decision-point/content-desk.js';
 import { ControlPlane } from '../../libs/control/control-plane.js';
 import { ControlView } from '../../libs/control/control-view.js';
 import { Instances } from '../../libs/fleet/instances.js';
+import { Signatures } from '../../libs/control/signatures.js';
 import { LogTime } from '../../libs/control/log-time.js';
 import { Responder } from '../../libs/decision-point/responder.js';
 import { Shredder } from '../../libs/decision-point/shredder.js';
@@ -37,6 +38,8 @@ import { PoliciesController } from './policies/policies.controller.js';
 import { PoliciesHandler } from './policies/policies.handler.js';
 import { PrincipalsController } from './principals/principals.controller.js';
 import { PrincipalsHandler } from './principals/principals.handler.js';
+import { PublishersController } from './publishers/publishers.controller.js';
+import { PublishersHandler } from './publishers/publishers.handler.js';
 import { DriftController } from './registry/drift.controller.js';
 import { RegistryController } from './registry/registry.controller.js';
 import { RegistryHandler } from './registry/registry.handler.js';
@@ -69,6 +72,7 @@ export class AppModule {
       { provide: ControlView, useValue: service.control.view },
       { provide: LogTime, useValue: service.control.time },
       { provide: ControlPlane, useValue: service.control.plane },
+      { provide: Signatures, useValue: service.control.signatures },
       { provide: ContentDesk, useValue: service.decisions.desk },
       { provide: Eraser, useValue: service.eraser },
       { provide: Shredder, useValue: service.decisions.shredder },
@@ -91,6 +95,7 @@ export class AppModule {
         RegistryController,
         DriftController,
         ReviewsController,
+        PublishersController,
         PoliciesController,
         TasksController,
         CallsController,
@@ -108,6 +113,7 @@ export class AppModule {
         ...parts,
         PrincipalsHandler,
         RegistryHandler,
+        PublishersHandler,
         PoliciesHandler,
         DirectivesHandler,
         TasksHandler,

@@ -15,7 +15,7 @@ import { outboundOf, unfilteredOutbound } from '../decision-point/answer.js';
 import type { Check, Evidence } from '../decision/check.js';
 import type { Decision } from '../decision/decide.js';
 import { recordedCheck, shownCheck } from '../decision/record.js';
-import { signatureResult } from '../decision/version-checks.js';
+import { signatureOf } from '../capability/signature.js';
 import { parseEvent } from '../event-log/event.js';
 import { canonicalJson } from '../kernel/canonical-json.js';
 import { defined } from '../kernel/defined.js';
@@ -131,7 +131,7 @@ function factsOf(
     position: String(event.position),
     checks,
     ...(inputs?.engineGone === true ? { engine: 'engine_gone' as const } : {}),
-    registry: registryOf(inputs?.snapshot.capability, decided, checks),
+    registry: registryOf(inputs, decided, checks),
     serverAuthentication: server && pick(server, ['method', 'result', 'expected', 'observed']),
     scopeCheck: {
       capability: evidenceIn(checks, 'capability_scope'),
@@ -169,15 +169,16 @@ function pick(evidence: Evidence, names: readonly string[]): Evidence {
 }
 
 function registryOf(
-  capability: CapabilityState | undefined,
+  inputs: Reconstruction | undefined,
   decided: CallDecided,
   checks: readonly Check[],
 ): RegistryEvidence | null {
+  const { capability, publisherOf = () => undefined } = inputs?.snapshot ?? {};
   if (capability === undefined) return null;
   const { id, kind, category, owner } = capability;
   const version = capability.versions.get(decided.version ?? '');
   const trust = version && trustOf(version);
-  const signed = version && { result: signatureResult(version.documents.signature !== undefined) };
+  const signed = version && signatureOf(capability, version, publisherOf, inputs?.call.decidedAt ?? '');
   return defined({
     capability: id,
     kind,

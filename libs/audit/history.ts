@@ -6,6 +6,7 @@ import type { StandingDirectives } from '../directive/decider.js';
 import type { LogReading, RecordedEvent } from '../event-log/port.js';
 import type { PolicySetState } from '../policy/decider.js';
 import type { PrincipalState } from '../principal/decider.js';
+import type { MaybePublisher } from '../publisher/decider.js';
 import { families, foldedFamilyOf } from '../streams/catalogue.js';
 import type { FoldedFamily } from '../streams/family.js';
 import { ApprovalHistories } from './approval-histories.js';
@@ -117,6 +118,7 @@ export class History {
       capability: (id) => of<MaybeCapability>(families.capability.stream(id)),
       policySet: (set) => of<PolicySetState>(families.policy.stream(set)),
       principal: (name) => of<PrincipalState>(families.principal.stream(name)),
+      publisher: (id) => of<MaybePublisher>(families.publisher.stream(id)),
       directives: () => of<StandingDirectives>(families.directives.stream()),
     };
   }

@@ -108,7 +108,7 @@ export class Reconstructor {
     const view = await this.history.view(rules === undefined ? knownPart(basis) : basis);
     const approvals = refused ? NO_HISTORY : await this.approvalsOf(attempt);
     const task = refused ? undefined : await this.taskOf(attempt, opened, approvals);
-    const snapshot = snapshotFor(view, task, host, capability);
+    const snapshot = snapshotFor(view, task, decided);
     const call: Call = {
       callId: decided.callId,
       taskId: decided.taskId,

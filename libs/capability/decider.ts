@@ -1,3 +1,4 @@
+import { canonicalJson } from '../kernel/canonical-json.js';
 import type { Decider } from '../kernel/decider.js';
 import { defined } from '../kernel/defined.js';
 import { exceptionRequired, refusal, type Refusal } from '../kernel/refusal.js';
@@ -8,7 +9,14 @@ import type { ExceptionCode, ReviewVerdict } from '../vocabulary/words.js';
 import type { CapabilityEvent } from './events.js';
 import { mayExcept, unenforcedSchemas, weaknessesOf } from './exceptions.js';
 import { observe, type ObserveCommand } from './observe.js';
-import { evolveCapability, type CapabilityState, type MaybeCapability, type VersionState } from './state.js';
+import { signatureOf, type PublisherOf } from './signature.js';
+import {
+  evolveCapability,
+  type CapabilityState,
+  type MaybeCapability,
+  type VerifiedSignature,
+  type VersionState,
+} from './state.js';
 
 type EventData<Type extends CapabilityEvent['type']> = Extract<CapabilityEvent, { type: Type }>['data'];
 
@@ -23,8 +31,14 @@ export type CapabilityCommand = Caused &
         readonly type: 'register';
         readonly registration: EventData<'CapabilityRegistered'>;
         readonly proposal: EventData<'VersionProposed'>;
+        readonly found?: VerifiedSignature | undefined;
       }
-    | { readonly type: 'propose'; readonly proposal: EventData<'VersionProposed'> }
+    | {
+        readonly type: 'propose';
+        readonly proposal: EventData<'VersionProposed'>;
+        /** What the signatures of the proposal come to. Absent if it has no envelope. */
+        readonly found?: VerifiedSignature | undefined;
+      }
     | {
         readonly type: 'review';
         readonly version: string;
@@ -32,7 +46,12 @@ export type CapabilityCommand = Caused &
         readonly reason: string;
         readonly exceptions: readonly ExceptionCode[];
         readonly quarantine?: Handling | undefined;
+        /** Looks up who may have signed the version. Absent: nobody. */
+        readonly publisherOf?: PublisherOf;
       }
+    | { readonly type: 'verify'; readonly version: string; readonly found: VerifiedSignature }
+    | { readonly type: 'propose-publishers'; readonly publishers: readonly string[]; readonly reason: string }
+    | { readonly type: 'review-publishers'; readonly verdict: ReviewVerdict; readonly reason: string }
     | {
         readonly type: 'amend';
         readonly version: string;
@@ -60,9 +79,13 @@ export const capabilityDecider: Decider<MaybeCapability, CapabilityCommand, Capa
     if (command.type === 'register') return register(command, state);
     if (state === undefined) return err(refusal('not_found', 'no such capability'));
     if (command.type === 'propose') return propose(command, state);
+    if (command.type === 'propose-publishers') return proposePublishers(command, state);
+    if (command.type === 'review-publishers') return reviewPublishers(command, state);
     const version = state.versions.get(command.version);
     if (version === undefined) return err(refusal('not_found', 'no such version'));
     switch (command.type) {
+      case 'verify':
+        return verify(command, state, version);
       case 'review':
         return review(command, state, version);
       case 'amend':
@@ -91,10 +114,7 @@ function register(command: Of<'register'>, state: MaybeCapability): Decided {
       ? ok([])
       : err(refusal('already_exists', 'another capability has this id'));
   }
-  return ok([
-    { type: 'CapabilityRegistered', data: registration, ...by(command) },
-    { type: 'VersionProposed', data: proposal, ...by(command) },
-  ]);
+  return ok([{ type: 'CapabilityRegistered', data: registration, ...by(command) }, ...proposedEvents(command)]);
 }
 
 function propose(command: Of<'propose'>, state: CapabilityState): Decided {
@@ -106,8 +126,50 @@ function propose(command: Of<'propose'>, state: CapabilityState): Decided {
   }
   if (state.versions.size >= MAX_VERSIONS)
     return err(refusal('too_large', `a capability has at most ${MAX_VERSIONS} versions`));
-  return ok([{ type: 'VersionProposed', data: command.proposal, ...by(command) }]);
+  return ok(proposedEvents(command));
 }
+
+function proposedEvents({ proposal, found, ...command }: Of<'register' | 'propose'>): CapabilityEvent[] {
+  const { capability, version } = proposal;
+  const proposed = { type: 'VersionProposed' as const, data: proposal, ...by(command) };
+  return found === undefined ? [proposed] : [proposed, verified(capability, version, found, command)];
+}
+
+const verified = (
+  capability: string,
+  version: string,
+  { signers, fault, tried }: VerifiedSignature,
+  command: Caused,
+): CapabilityEvent => ({
+  type: 'SignatureVerified',
+  data: { capability, version, signers: signers.map((each) => ({ ...each })), ...defined({ fault }), tried },
+  ...by(command),
+});
+
+/** Records what the signatures of a version come to; nothing if that is known. */
+function verify({ found, ...command }: Of<'verify'>, state: CapabilityState, version: VersionState): Decided {
+  if (version.signature !== undefined && canonicalJson(version.signature) === canonicalJson(found)) return ok([]);
+  return ok([verified(state.id, version.version, found, command)]);
+}
+
+function proposePublishers(command: Of<'propose-publishers'>, state: CapabilityState): Decided {
+  const publishers = [...new Set(command.publishers)];
+  if (sameSet(publishers, state.proposedPublishers?.publishers ?? state.publishers)) return ok([]);
+  const data = { capability: state.id, publishers, reason: command.reason };
+  return ok([{ type: 'PublishersProposed', data, ...by(command) }]);
+}
+
+function reviewPublishers(command: Of<'review-publishers'>, state: CapabilityState): Decided {
+  const proposed = state.proposedPublishers;
+  if (proposed === undefined) return err(refusal('invalid_transition', 'no change of the publishers waits'));
+  if (proposed.by === command.actor)
+    return err(refusal('self_review', 'who proposed a change of the publishers cannot review it'));
+  const { verdict, reason } = command;
+  return ok([{ type: 'PublishersReviewed', data: { capability: state.id, verdict, reason }, ...by(command) }]);
+}
+
+const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((each) => b.includes(each));
 
 function review(command: Of<'review'>, state: CapabilityState, version: VersionState): Decided {
   if (version.proposedBy === command.actor)
@@ -115,8 +177,9 @@ function review(command: Of<'review'>, state: CapabilityState, version: VersionS
   if (version.status !== 'pending') return err(refusal('invalid_transition', `the version is ${version.status}`));
   const unacceptable = command.exceptions.filter((code) => !mayExcept(version, code));
   if (unacceptable.length > 0) return err(unacceptableExceptions('/exceptions', unacceptable));
-  const { verdict, reason, quarantine } = command;
-  const needed = weaknessesOf(version).filter((code) => !command.exceptions.includes(code));
+  const { verdict, reason, quarantine, publisherOf = () => undefined } = command;
+  const signature = signatureOf(state, version, publisherOf, command.time);
+  const needed = weaknessesOf(version, signature).filter((code) => !command.exceptions.includes(code));
   if (verdict === 'approved' && needed.length > 0) return err(exceptionRequired(needed, unenforcedSchemas(version)));
   const exceptions = verdict === 'approved' ? [...new Set(command.exceptions)].sort() : [];
   return ok([

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isJsonObject } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
-import { DigestText, InstantText, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
+import { DigestText, InstantText, KeyId, Label, NameId, Reason, Uuid, VersionId } from '../vocabulary/ids.js';
 import { Handling } from '../vocabulary/quarantine.js';
 import { Finding, SearchedBy } from '../content/shapes.js';
 import { Effect, ExceptionCode, Kind, Level, ReviewVerdict } from '../vocabulary/words.js';
@@ -74,6 +74,23 @@ export const VersionReviewed = z.strictObject({
   /** The handling of quarantined responses of the version. Absent if the setting of the service decides it. */
   quarantine: Handling.optional(),
 });
+const SignerFact = z.strictObject({ publisher: NameId, keyId: KeyId });
+
+/**
+ * The signature of a version was verified with the keys that its publishers had by then. `signers` are those that made a
+ * signature, whatever the status of their keys: each decision looks at that. See `findSigners` for `fault`.
+ */
+export const SignatureVerified = z.strictObject({
+  capability: NameId,
+  version: VersionId,
+  signers: z.array(SignerFact),
+  fault: z.enum(['missing', 'invalid']).optional(),
+  /** Publishers whose keys were tried, with the number of keys that each had. */
+  tried: z.record(NameId, z.int().min(0)),
+});
+/** A change of the publishers who may sign for a capability; it holds once another person has approved it. */
+export const PublishersProposed = z.strictObject({ capability: NameId, publishers: z.array(NameId), reason: Reason });
+export const PublishersReviewed = z.strictObject({ capability: NameId, verdict: ReviewVerdict, reason: Reason });
 /** A reviewer accepts further weaknesses of an approved version, or accepts some no longer. */
 export const ExceptionsAmended = z.strictObject({
   capability: NameId,
@@ -119,6 +136,9 @@ export const VersionRevoked = z.strictObject({
 export const capabilityEventSchemas = {
   CapabilityRegistered,
   VersionProposed,
+  SignatureVerified,
+  PublishersProposed,
+  PublishersReviewed,
   VersionReviewed,
   ExceptionsAmended,
   DriftObserved,

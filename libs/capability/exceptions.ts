@@ -2,6 +2,7 @@ import { ownValue } from '../kernel/canonical-json.js';
 import { pointerTo } from '../kernel/pointer.js';
 import type { Refusal } from '../kernel/refusal.js';
 import { SCHEMA_UNENFORCED, type ExceptionCode } from '../vocabulary/words.js';
+import type { SignatureResult } from './signature.js';
 import type { VersionState } from './state.js';
 
 const MAX_ERRORS = 20;
@@ -13,11 +14,14 @@ export const schemaException = (operation: string): ExceptionCode => `${SCHEMA_U
 const isExcepted = (version: VersionState, code: ExceptionCode): boolean =>
   version.review?.exceptions.includes(code) === true;
 
-/** The weaknesses of a version that deny its calls until a reviewer accepts them by name, in order of their codes. */
-export function weaknessesOf(version: VersionState): ExceptionCode[] {
+/**
+ * The weaknesses of a version that deny its calls until a reviewer accepts them by name, in order of their codes. A
+ * signature that is there and carries nothing is one that nobody may accept (`mayExcept`).
+ */
+export function weaknessesOf(version: VersionState, { result }: SignatureResult): ExceptionCode[] {
   const unenforced = Object.entries(version.operations).filter(([, { unenforced }]) => unenforced !== undefined);
   const codes = unenforced.map(([operation]) => schemaException(operation));
-  if (version.documents.signature === undefined) codes.push('signature_missing');
+  if (result !== 'verified') codes.push(result);
   if (version.server.method === 'none') codes.push('server_unauthenticated');
   return codes.sort();
 }

@@ -109,11 +109,11 @@ export type SupplyChain = z.infer<typeof SupplyChain>;
 
 /** A DSSE envelope (secure-systems-lab/dsse v1) around the JCS of the manifest's statement. */
 export const DsseEnvelope = z.strictObject({
-  payloadType: z.literal('application/vnd.sallyport.manifest+json'),
+  /** Another type, or no signature, is registered all the same: the check of signatures says what it is worth. */
+  payloadType: z.string().max(256),
   payload: z.string().max(4_000_000),
   signatures: z
     .array(z.strictObject({ keyid: z.string().max(256).optional(), sig: z.string().min(1).max(2048) }))
-    .min(1)
     .max(8),
 });
 

@@ -40,6 +40,8 @@ export interface VersionState {
   readonly proposedBy: string;
   readonly proposedAt: Instant;
   status: VersionStatus;
+  /** What its signatures come to. Absent if it has none, or was proposed before signatures were verified. */
+  signature?: VerifiedSignature;
   review?: Review;
   /** Ordinal of the version's first approval among those of its capability: the highest is the default pin. */
   firstApproval?: number;
@@ -51,6 +53,13 @@ export interface VersionState {
   readonly observed: Map<string, Sighting>;
   /** A drift was observed that no reviewer has settled: the version is in the review queue. */
   drifted: boolean;
+}
+
+/** The keys that signed a version; `signature.ts` says what that comes to at a time. */
+export interface VerifiedSignature {
+  readonly signers: readonly { readonly publisher: string; readonly keyId: string }[];
+  readonly fault?: 'missing' | 'invalid' | undefined;
+  readonly tried: Readonly<Record<string, number>>;
 }
 
 /** The reports of one drifted definition. */
@@ -66,7 +75,10 @@ export interface CapabilityState {
   readonly kind: Kind;
   readonly category: string;
   readonly owner: string;
-  readonly publishers: readonly string[];
+  /** Who may sign for it. */
+  publishers: readonly string[];
+  /** A change of the publishers that waits for its review. */
+  proposedPublishers?: { readonly publishers: readonly string[]; readonly by: string };
   readonly requestDigest: Digest;
   readonly versions: Map<string, VersionState>;
   approvals: number;
@@ -109,16 +121,34 @@ export function evolveCapability(state: MaybeCapability, event: CapabilityEvent)
     });
     return state;
   }
+  if (event.type === 'PublishersProposed') {
+    state.proposedPublishers = { publishers: event.data.publishers, by: event.actor };
+    return state;
+  }
+  if (event.type === 'PublishersReviewed') {
+    const { publishers } = state.proposedPublishers ?? state;
+    if (event.data.verdict === 'approved') state.publishers = publishers;
+    delete state.proposedPublishers;
+    return state;
+  }
   const version = state.versions.get(event.data.version);
   if (version === undefined) throw new Error(`${event.type} of an unknown version`);
   evolveVersion(state, version, event);
   return state;
 }
 
-type VersionEvent = Exclude<CapabilityEvent, { type: 'CapabilityRegistered' | 'VersionProposed' }>;
+type VersionEvent = Exclude<
+  CapabilityEvent,
+  { type: 'CapabilityRegistered' | 'VersionProposed' | 'PublishersProposed' | 'PublishersReviewed' }
+>;
 
 function evolveVersion(state: CapabilityState, version: VersionState, event: VersionEvent): void {
   switch (event.type) {
+    case 'SignatureVerified': {
+      const { signers, fault, tried } = event.data;
+      version.signature = defined({ signers, fault, tried });
+      return;
+    }
     case 'VersionReviewed': {
       const { verdict, reason, exceptions, quarantine } = event.data;
       version.status = verdict;

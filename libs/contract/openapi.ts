@@ -9,6 +9,7 @@ const TAGS: Readonly<Record<string, string>> = {
   calls: 'Decisions on calls, and what comes back from them.',
   directives: 'Emergency disables, and the feed by which hosts follow them.',
   registry: 'Capabilities, their versions and their reviews.',
+  publishers: 'Publishers, and the keys that sign manifests.',
   policies: 'Policy sets in Cedar: what users may do.',
   principals: 'Who may call the service.',
   audit: 'Evidence, for auditors.',

@@ -4,7 +4,7 @@ import type { ProblemCode } from './problem.js';
 import type { Given, Shape } from './shape.js';
 import { Freshness, pagingOf } from './shapes.js';
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
 /** Which setting limits the size of a request body. */
 export type BodyLimit = 'bodyBytes' | 'definitionBytes' | 'responseBytes';

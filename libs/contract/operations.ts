@@ -9,6 +9,7 @@ import * as health from './health.js';
 import type { Operation } from './operation.js';
 import * as policies from './policies.js';
 import * as principals from './principals.js';
+import * as publishers from './publishers.js';
 import * as responses from './responses.js';
 import * as retention from './retention.js';
 import * as registry from './registry.js';
@@ -27,6 +28,7 @@ export const OPERATIONS: readonly Operation[] = [
   responses,
   directives,
   registry,
+  publishers,
   policies,
   principals,
   audit,

@@ -13,9 +13,18 @@ import {
 } from '../capability/manifest.js';
 import { ShownProbe } from '../capability/probe.js';
 import { Finding, SearchedBy } from '../content/shapes.js';
-import { DigestText, InstantText, Label, NameId, Reason, VersionId } from '../vocabulary/ids.js';
+import { DigestText, InstantText, KeyId, Label, NameId, Reason, VersionId } from '../vocabulary/ids.js';
 import { Handling } from '../vocabulary/quarantine.js';
-import { Effect, ExceptionCode, Kind, Level, ReasonCode, ReviewVerdict, VersionStatus } from '../vocabulary/words.js';
+import {
+  Effect,
+  ExceptionCode,
+  Kind,
+  Level,
+  ReasonCode,
+  ReviewVerdict,
+  SignatureReason,
+  VersionStatus,
+} from '../vocabulary/words.js';
 import { named } from './components.js';
 import { operation } from './operation.js';
 import type { Shape } from './shape.js';
@@ -78,7 +87,13 @@ export const VersionView = named(
     probe: Probe.optional(),
     manifest: ManifestView,
     supplyChain: SupplyChain.optional(),
-    signature: z.object({ result: z.union([z.literal('verified'), ReasonCode]) }),
+    signature: z
+      .object({
+        result: z.union([z.literal('verified'), SignatureReason]),
+        publisher: NameId.optional(),
+        keyId: KeyId.optional(),
+      })
+      .describe('Of now: keys come, expire and are revoked.'),
     review: Review.optional(),
     trust: z.literal('low').optional().describe('A reviewer accepted that nothing proves which server this is.'),
     findings: z
@@ -114,7 +129,8 @@ export const CapabilityView = named(
     kind: Kind,
     category: NameId,
     owner: Label,
-    publishers: z.array(NameId),
+    publishers: z.array(NameId).describe('Who may sign for it.'),
+    proposedPublishers: z.array(NameId).optional().describe('A change that waits for its review.'),
     versions: z.array(VersionView),
   }),
 );
@@ -330,6 +346,44 @@ export const revokeVersion = operation({
   body: WithReason,
   answers: { 200: VersionChanged },
   problems: ['invalid_transition'],
+});
+
+const PublishersChanged = named(
+  'PublishersChanged',
+  z.object({
+    id: NameId,
+    publishers: z.array(NameId),
+    proposedPublishers: z.array(NameId).optional(),
+    revision: z.int().min(1),
+    position: Position,
+  }),
+);
+export type PublishersChanged = Shape<typeof PublishersChanged>;
+
+export const proposePublishers = operation({
+  id: 'proposePublishers',
+  tag: 'registry',
+  summary: 'Propose who may sign for a capability',
+  description: 'It holds once somebody else has approved it. A later proposal takes the place of one that waits.',
+  method: 'PUT',
+  path: '/v1/capabilities/{id}/publishers',
+  roles: ['registrar'],
+  params: OfCapability,
+  body: named('ProposePublishers', z.strictObject({ publishers: z.array(NameId).max(64), reason: Reason })),
+  answers: { 200: PublishersChanged },
+});
+
+export const reviewPublishers = operation({
+  id: 'reviewPublishers',
+  tag: 'registry',
+  summary: 'Approve or reject a change of who may sign',
+  method: 'POST',
+  path: '/v1/capabilities/{id}/publishers/review',
+  roles: ['reviewer'],
+  params: OfCapability,
+  body: named('ReviewPublishers', z.strictObject({ verdict: ReviewVerdict, reason: Reason })),
+  answers: { 200: PublishersChanged },
+  problems: ['self_review', 'invalid_transition'],
 });
 
 export const diffVersions = operation({

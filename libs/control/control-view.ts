@@ -7,6 +7,7 @@ import type { EventLog, RecordedEvent, StreamWrite, Subscription } from '../even
 import { toMs } from '../kernel/time.js';
 import type { PolicySetState } from '../policy/decider.js';
 import type { PrincipalState } from '../principal/decider.js';
+import type { MaybePublisher, PublisherState } from '../publisher/decider.js';
 import { categoriesWith, families, foldedFamilyOf, type EventsOf } from '../streams/catalogue.js';
 import type { FoldedFamily } from '../streams/family.js';
 import { PositionGate } from './position-gate.js';
@@ -148,6 +149,18 @@ export class ControlView {
 
   policySet(set: string): Held<PolicySetState> {
     return this.of(families.policy, set);
+  }
+
+  publisher(id: string): Held<MaybePublisher> {
+    return this.of(families.publisher, id);
+  }
+
+  /** In order of their ids. */
+  publishers(): PublisherState[] {
+    return [...this.streams]
+      .filter(([stream]) => families.publisher.has(stream))
+      .map(([, held]) => held.state as PublisherState)
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   principal(name: string): Held<PrincipalState> {

@@ -12,6 +12,8 @@ const STOPPING: ReadonlySet<string> = new Set([
   'DirectiveIssued',
   'DriftObserved',
   'PrincipalRemoved',
+  'PublisherKeyRevoked',
+  'PublisherRevoked',
   'VersionRevoked',
   'VersionSuspended',
 ]);
@@ -50,6 +52,7 @@ export function isUrgent({ writes, blobs = [] }: Pick<Batch, 'writes' | 'blobs'>
     ({ stream }) =>
       families.directives.has(stream) ||
       families.principal.has(stream) ||
+      families.publisher.has(stream) ||
       (families.capability.has(stream) && blobs.length === 0),
   );
 }

@@ -75,7 +75,7 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const { view, engines, time } = point;
   const { attempt, lane } = inTask;
   const { request, forced } = attempt;
-  const snapshot = snapshotFor(view, lane, attempt.call.host, attempt.call.capability);
+  const snapshot = snapshotFor(view, lane, attempt.call);
   const documents = engines.missing(snapshot, request);
   if (documents !== undefined) return { kind: 'load', documents };
   if (lane.givenUp) return { kind: 'again' };
@@ -108,7 +108,7 @@ export function decideAttempt(point: DecisionPoint, leaseMs: number, inTask: Att
   const startedMs = time.monotonicMs();
   const drift = observedDrift(view, inTask, call, decision);
   if (!drift.ok) return refuse(drift.error);
-  const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, call.decidedAt, leaseMs) : undefined;
+  const expiresAt = decision.decision === 'allow' ? expiryOf(snapshot, decision, call.decidedAt, leaseMs) : undefined;
   const { versions } = engines;
   const requested = newRequest(point, inTask, snapshot, call, decision);
   const input = { lane, request, requestDigest, call, decision, snapshot, engines: versions, expiresAt, requested };

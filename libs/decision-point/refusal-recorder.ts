@@ -112,7 +112,7 @@ export class RefusalRecorder {
     const { view, engines, time } = this.point;
     const precondition = callerPrecondition(view, caller);
     if (!precondition.ok) return precondition;
-    const snapshot = snapshotFor(view, undefined, undated.host, undated.capability);
+    const snapshot = snapshotFor(view, undefined, undated);
     const call: Call = { ...undated, decidedAt: time.now() };
     const decision = decide(snapshot, call, engines.engines);
     if (decision.decision === 'allow') throw new Error('an allow without a task');

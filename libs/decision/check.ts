@@ -2,6 +2,7 @@ import type { VersionState } from '../capability/state.js';
 import type { FilterResult } from '../content/filter/shapes.js';
 import type { OperationFacts } from '../capability/events.js';
 import { CONNECT } from '../capability/definition.js';
+import { signatureOf, type SignatureResult } from '../capability/signature.js';
 import { ownValue } from '../kernel/canonical-json.js';
 import type { Pin } from '../task/decider.js';
 import { authorityOver } from '../policy/authority.js';
@@ -62,6 +63,8 @@ export interface Question {
   readonly versionId: string | undefined;
   readonly version: VersionState | undefined;
   readonly operation: OperationFacts | undefined;
+  /** What the signature of the version is worth now. Undefined without a version. */
+  readonly signed: SignatureResult | undefined;
   readonly targets: readonly string[];
   /** The host asks before it sends the first byte to a server. */
   readonly connecting: boolean;
@@ -80,6 +83,10 @@ export function questionOf(snapshot: Snapshot, call: Call, engines: Engines): Qu
   const versionId = call.version ?? pin?.version;
   const version = versionId === undefined ? undefined : capability?.versions.get(versionId);
   const operation = version === undefined ? undefined : ownValue(version.operations, call.operation);
+  const signed =
+    capability === undefined || version === undefined
+      ? undefined
+      : signatureOf(capability, version, snapshot.publisherOf, call.decidedAt);
   const targets = targetsOf({
     host: call.host,
     taskId: task?.taskId,
@@ -87,11 +94,12 @@ export function questionOf(snapshot: Snapshot, call: Call, engines: Engines): Qu
     capability,
     version: versionId,
     operation: call.operation,
+    signed,
   });
   const connecting = call.operation === CONNECT;
   let answered: { readonly answer: PolicyAnswer | undefined } | undefined;
   const authority = () => (answered ??= { answer: policyAnswer(snapshot, call, engines, version, operation) }).answer;
-  return { snapshot, call, engines, pin, versionId, version, operation, targets, connecting, authority };
+  return { snapshot, call, engines, pin, versionId, version, operation, signed, targets, connecting, authority };
 }
 
 /** Asks Cedar once for each effect of the operation. All effects must be allowed. */

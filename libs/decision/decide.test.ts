@@ -227,6 +227,7 @@ test('a deny outside of the checks has none', () => {
 
 test('an allow ends with its lease or with its task, whichever is sooner', () => {
   const { snapshot } = decideIn(() => undefined);
-  assert.equal(expiryOf(snapshot, at(1), 60_000), at(2));
-  assert.equal(expiryOf(snapshot, at(1), 3_600_000), at(60));
+  assert.equal(expiryOf(snapshot, {}, at(1), 60_000), at(2));
+  assert.equal(expiryOf(snapshot, {}, at(1), 3_600_000), at(60));
+  assert.equal(expiryOf(snapshot, { signedUntil: at(30) }, at(1), 3_600_000), at(30));
 });

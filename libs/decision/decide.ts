@@ -44,6 +44,8 @@ export interface Decision {
   readonly approval?: string | undefined;
   /** The approval that a deny asks for. */
   readonly need?: ApprovalNeed | undefined;
+  /** When the key expires that carries the signature. An allow ends before it. */
+  readonly signedUntil?: Instant | undefined;
   /** The part of the request that may be sent, if the check `context` was reached. */
   readonly filtered?: FilterResult | undefined;
 }
@@ -88,6 +90,7 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
     targets,
     counts,
     approval: approvalId,
+    signedUntil: signedUntil(question),
     filtered,
   };
 }
@@ -95,6 +98,11 @@ export function decideBy(ordered: Checks, snapshot: Snapshot, call: Call, engine
 /** The answer of the check `context` alone, for a call that an earlier check denied. */
 export const contextAlone = (snapshot: Snapshot, call: Call, engines: Engines): CheckResult =>
   resultOf(context, questionOf(snapshot, call, engines));
+
+function signedUntil({ snapshot, signed }: Question): Instant | undefined {
+  if (signed?.result !== 'verified') return undefined;
+  return snapshot.publisherOf(signed.publisher)?.keys.get(signed.keyId)?.notAfter;
+}
 
 function resultOf(make: (question: Question) => CheckResult, question: Question): CheckResult {
   try {
@@ -109,9 +117,16 @@ export function denyFor(reason: 'internal_error' | 'view_stale', version: string
   return { decision: 'deny', reason, version, checks: [], obligations: [], targets: [] };
 }
 
-/** An allow ends with its lease or its task, whichever ends earlier. `leaseMs` is in milliseconds. */
-export function expiryOf(snapshot: Snapshot, decidedAt: Instant, leaseMs: number): Instant {
+/** An allow ends with its lease, its task or its key, whichever ends first. `leaseMs` is in milliseconds. */
+export function expiryOf(
+  { task }: Pick<Snapshot, 'task'>,
+  { signedUntil: keyEnds }: Pick<Decision, 'signedUntil'>,
+  decidedAt: Instant,
+  leaseMs: number,
+): Instant {
   const leaseEnds = toInstant(toMs(decidedAt) + leaseMs);
-  const taskEnds = snapshot.task?.expiresAt ?? leaseEnds;
-  return taskEnds < leaseEnds ? taskEnds : leaseEnds;
+  return [task?.expiresAt, keyEnds].reduce<Instant>(
+    (first, ends) => (ends !== undefined && ends < first ? ends : first),
+    leaseEnds,
+  );
 }

@@ -10,6 +10,11 @@ import { targetsOf } from './targets.js';
 export function matchesVersion(target: Target, capability: CapabilityState, version: VersionState): boolean {
   const operation = operationOf(target, version);
   if (operation === undefined) return false;
+  if (target.type === 'publisher-key')
+    return (
+      version.signature?.signers.some((each) => each.publisher === target.publisher && each.keyId === target.keyId) ===
+      true
+    );
   const subject = { host: '', capabilityId: capability.id, capability, version: version.version, operation };
   return targetsOf(subject).includes(targetKey(target));
 }

@@ -1,5 +1,6 @@
 import type { Approval, ApprovalUse } from '../calls/approvals.js';
 import type { ClientApproval } from '../calls/events.js';
+import type { PublisherOf } from '../capability/signature.js';
 import type { CapabilityState } from '../capability/state.js';
 import type { FilterInput, FilterResult } from '../content/filter/shapes.js';
 import type { StandingDirectives } from '../directive/decider.js';
@@ -25,6 +26,8 @@ export interface Snapshot {
   readonly directives: StandingDirectives;
   readonly capability: CapabilityState | undefined;
   readonly policySet: PolicySetState;
+  /** Publishers on whom the signature of the version rests. Of any other one it knows nothing. */
+  readonly publisherOf: PublisherOf;
   /** The task, if it is one of the calling host's. */
   readonly task: TaskState | undefined;
   /** Of the task's calls, as of the revision before the decision. The append of the decision expects that revision. */

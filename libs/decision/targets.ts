@@ -1,4 +1,5 @@
 import type { Source } from '../capability/manifest.js';
+import type { SignatureResult } from '../capability/signature.js';
 import type { CapabilityState } from '../capability/state.js';
 import { targetKey } from '../directive/target.js';
 import type { Effect } from '../vocabulary/words.js';
@@ -11,6 +12,7 @@ export function targetsOf(subject: {
   readonly capability: CapabilityState | undefined;
   readonly version: string | undefined;
   readonly operation: string;
+  readonly signed?: SignatureResult | undefined;
 }): string[] {
   const { host, taskId, capabilityId, capability, operation } = subject;
   const version = subject.version === undefined ? undefined : capability?.versions.get(subject.version);
@@ -24,6 +26,11 @@ export function targetsOf(subject: {
   if (capability !== undefined) {
     keys.push(targetKey({ type: 'category', category: capability.category }));
     for (const publisher of capability.publishers) keys.push(targetKey({ type: 'publisher', publisher }));
+  }
+  const { signed } = subject;
+  if (signed?.result === 'verified') {
+    const { publisher, keyId } = signed;
+    keys.push(targetKey({ type: 'publisher-key', publisher, keyId }));
   }
   if (version !== undefined) {
     const { source } = version;

@@ -14,17 +14,22 @@ export function registered({ snapshot, call, versionId, version }: Question): Ch
   return pass(evidence);
 }
 
+/** The targets of directives that come with the revocation of a key or of its publisher. */
+const SIGNERS: ReadonlySet<string> = new Set(['publisher', 'publisher-key']);
+
 /**
- * Leaves a directive that came with the suspension or revocation of this very version to `reviewed`, which names the
- * reason. The directive still stops everything if the lifecycle would not.
+ * Leaves a directive that came with the suspension or revocation of this very version, or of the key that signed it, to
+ * the check that names the reason. The directive still stops everything if that check would not.
  */
-export function notDisabled({ snapshot, call, version, targets }: Question): CheckResult {
+export function notDisabled({ snapshot, call, version, signed, targets }: Question): CheckResult {
   const { directives } = snapshot;
   const { epoch } = directives;
   const stopped = version !== undefined && lifecycleReason(version, call.host) !== undefined;
+  const revoked = signed?.result === 'publisher_key_revoked';
   for (const target of targets) {
     for (const directive of directives.active.get(target) ?? []) {
       if (stopped && directive.cause !== undefined && directive.target.type === 'version') continue;
+      if (revoked && directive.cause !== undefined && SIGNERS.has(directive.target.type)) continue;
       return fail('disabled', { epoch, directive: directive.id }, { rule: target });
     }
   }
@@ -74,18 +79,16 @@ export function definition({ call, pin, version, connecting }: Question): CheckR
 }
 
 /**
- * Fails closed until signatures can be verified. A missing one passes only by a reviewer's exception, and any present
- * one is unverifiable.
+ * The signature was verified when it was registered, and whenever a key came: here the status of its keys decides. A
+ * missing one passes only by a reviewer's exception.
  */
-export function signature({ version }: Question): CheckResult {
-  const result = signatureResult(version?.documents.signature !== undefined);
-  if (result !== 'signature_missing') return fail(result, { result });
-  const exception = version?.review?.exceptions.includes(result) === true;
-  return exception ? pass({ result, exception: result }) : fail(result, { result });
+export function signature({ version, signed }: Question): CheckResult {
+  const evidence = signed ?? { result: 'signature_missing' as const };
+  const { result } = evidence;
+  if (result === 'verified') return pass(evidence);
+  const exception = result === 'signature_missing' && version?.review?.exceptions.includes(result) === true;
+  return exception ? pass({ result, exception: result }) : fail(result, evidence);
 }
-
-/** The check's result for a signed or unsigned manifest. */
-export const signatureResult = (signed: boolean) => (signed ? 'signature_unverifiable' : 'signature_missing');
 
 export function serverIdentity({ call, version }: Question): CheckResult {
   const expected = version?.server ?? { method: 'none' as const };

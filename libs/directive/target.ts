@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { unreachable } from '../kernel/result.js';
-import { Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
+import { KeyId, Label, NameId, Uuid, VersionId } from '../vocabulary/ids.js';
 import { canonicalSource } from '../vocabulary/source.js';
 import { Effect } from '../vocabulary/words.js';
 
@@ -11,6 +11,7 @@ export const Target = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('version'), capability: NameId, version: VersionId }),
   z.strictObject({ type: z.literal('operation'), capability: NameId, operation: Label }),
   z.strictObject({ type: z.literal('publisher'), publisher: NameId }),
+  z.strictObject({ type: z.literal('publisher-key'), publisher: NameId, keyId: KeyId }),
   z.strictObject({ type: z.literal('source'), source: Label }),
   z.strictObject({ type: z.literal('category'), category: NameId }),
   z.strictObject({ type: z.literal('effect'), effect: Effect }),
@@ -37,6 +38,8 @@ export function targetKey(target: Target): string {
       return `operation:${target.capability}/${target.operation}`;
     case 'publisher':
       return `publisher:${target.publisher}`;
+    case 'publisher-key':
+      return `publisher-key:${target.publisher}/${target.keyId}`;
     case 'source':
       return `source:${canonicalSource(target.source)}`;
     case 'category':

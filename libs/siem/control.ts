@@ -27,7 +27,7 @@ export const managed = (
 });
 
 /** `other` with a name of ours. */
-const named = (name: string): Mapped['activity'] => [ACTIVITY.other[0], name];
+export const named = (name: string): Mapped['activity'] => [ACTIVITY.other[0], name];
 
 const ofVersion = ({ capability, version }: { readonly capability: string; readonly version: string }): Attributes =>
   capabilityEntity(capability, version);
@@ -56,6 +56,28 @@ export const versionReviewed = (event: EventOf<'VersionReviewed'>): Mapped => {
     ...ofVersion(event.data),
     status_code: event.data.verdict,
     unmapped: defined({ exceptions: event.data.exceptions.length, quarantine: event.data.quarantine }),
+  });
+};
+
+/** Who signed is in the event; the status of their keys is not, because it changes. */
+export const signatureVerified = (event: EventOf<'SignatureVerified'>): Mapped =>
+  managed(event, ACTIVITY.update, 'informational', 'The signatures of a version were verified.', {
+    ...ofVersion(event.data),
+    unmapped: defined({ signers: event.data.signers.length, fault: event.data.fault }),
+  });
+
+export const publishersProposed = (event: EventOf<'PublishersProposed'>): Mapped =>
+  managed(event, ACTIVITY.update, 'low', 'A change of who may sign for a capability was proposed.', {
+    ...capabilityEntity(event.data.capability),
+    unmapped: { publishers: event.data.publishers.length },
+  });
+
+export const publishersReviewed = (event: EventOf<'PublishersReviewed'>): Mapped => {
+  const activity = event.data.verdict === 'approved' ? ACTIVITY.enable : named('Reject');
+  const message = `A change of who may sign for a capability was ${event.data.verdict}.`;
+  return managed(event, activity, 'medium', message, {
+    ...capabilityEntity(event.data.capability),
+    status_code: event.data.verdict,
   });
 };
 

@@ -2,6 +2,7 @@ import type { EventOf, KnownType } from '../streams/catalogue.js';
 import * as calls from './calls.js';
 import * as control from './control.js';
 import type { Mapped } from './ocsf.js';
+import * as publishers from './publishers.js';
 import * as retention from './retention.js';
 
 type Mapping<Type extends KnownType> = (event: EventOf<Type>) => Mapped;
@@ -16,6 +17,9 @@ const LEFT_OUT = undefined;
 export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LEFT_OUT } = {
   CapabilityRegistered: control.capabilityRegistered,
   VersionProposed: control.versionProposed,
+  SignatureVerified: control.signatureVerified,
+  PublishersProposed: control.publishersProposed,
+  PublishersReviewed: control.publishersReviewed,
   VersionReviewed: control.versionReviewed,
   ExceptionsAmended: control.exceptionsAmended,
   DriftObserved: control.driftObserved,
@@ -24,6 +28,11 @@ export const MAPPINGS: { readonly [Type in KnownType]: Mapping<Type> | typeof LE
   VersionRevoked: control.versionRevoked,
   PolicyProposed: control.policyProposed,
   PolicyReviewed: control.policyReviewed,
+  PublisherRegistered: publishers.registered,
+  PublisherKeyProposed: publishers.keyProposed,
+  PublisherKeyReviewed: publishers.keyReviewed,
+  PublisherKeyRevoked: publishers.keyRevoked,
+  PublisherRevoked: publishers.revoked,
   PrincipalAdded: control.principalAdded,
   TokenRotated: control.tokenRotated,
   PrincipalRemoved: control.principalRemoved,

@@ -20,6 +20,7 @@ import {
   instanceEventSchemas,
 } from '../instance/decider.js';
 import { policyDecider, policyEventSchemas } from '../policy/decider.js';
+import { publisherDecider, publisherEventSchemas } from '../publisher/decider.js';
 import { PrincipalAdded, principalDecider, principalEventSchemas } from '../principal/decider.js';
 import {
   taskClosedFromV1,
@@ -69,6 +70,13 @@ export const families = {
     writers: ['control'],
     types: unchanged(policyEventSchemas),
     decider: policyDecider,
+  }),
+  publisher: foldedStreams('publisher', {
+    id: 'id',
+    role: 'control',
+    writers: ['control'],
+    types: unchanged(publisherEventSchemas),
+    decider: publisherDecider,
   }),
   principal: foldedStreams('principal', {
     id: 'name',

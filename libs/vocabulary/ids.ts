@@ -7,6 +7,10 @@ import { NAME_PATTERN, TRACE_ID_PATTERN, UUID_PATTERN, VERSION_PATTERN } from '.
 /** The id of a capability, publisher, policy set or principal. */
 export const NameId = z.string().regex(NAME_PATTERN, 'needs lower-case letters, digits, ".", "_" or "-"');
 export const VersionId = z.string().regex(VERSION_PATTERN, 'needs 1 to 64 letters, digits, ".", "+", "_" or "-"');
+/** The id of a publisher's key: part of a path, and wide enough for the hex of a digest. */
+export const KeyId = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'needs 1 to 128 letters, digits, ".", "_", ":" or "-"');
 /** A UUID; lower case from the moment it enters. */
 export const Uuid = z.string().regex(UUID_PATTERN, 'needs a UUID').toLowerCase();
 export const TraceId = z.string().regex(TRACE_ID_PATTERN, 'needs 32 lower-case hex digits, not all zero');

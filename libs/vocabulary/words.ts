@@ -45,6 +45,10 @@ export type ApprovalVerdict = z.infer<typeof ApprovalVerdict>;
 export const ServerMethod = z.enum(['package', 'tls', 'spiffe', 'mtls', 'oauth-resource', 'none']);
 export type ServerMethod = z.infer<typeof ServerMethod>;
 
+/** The algorithms of publishers' keys. */
+export const KeyAlgorithm = z.enum(['ed25519', 'ecdsa-p256']);
+export type KeyAlgorithm = z.infer<typeof KeyAlgorithm>;
+
 /** The checks of a decision, in their order: the first that fails names the reason. */
 export const CheckName = z.enum([
   'registered',
@@ -103,6 +107,17 @@ export const ReasonCode = z.enum([
   'view_stale',
 ]);
 export type ReasonCode = z.infer<typeof ReasonCode>;
+
+/** Why the signature of a manifest carries nothing. */
+export const SignatureReason = ReasonCode.extract([
+  'signature_missing',
+  'signature_invalid',
+  'publisher_unknown',
+  'publisher_key_expired',
+  'publisher_key_revoked',
+  'signature_unverifiable',
+]);
+export type SignatureReason = z.infer<typeof SignatureReason>;
 
 /** Begins the exception for one operation whose schema is not enforced. */
 export const SCHEMA_UNENFORCED = 'schema_unenforced:';

@@ -77,14 +77,14 @@ async function cell(view: ReturnType<typeof consulted>, of: Cell, cellMs: number
     ];
   };
   const [task, first] = call();
-  const missing = engines.missing(snapshotFor(policySet, task, 'host', first.capability), first);
+  const missing = engines.missing(snapshotFor(policySet, task, first), first);
   if (missing !== undefined) await engines.load(missing);
 
   const tookUs: number[] = [];
   const once = (): void => {
     const [lane, made] = call();
     const startedMs = performance.now();
-    const decision = decide(snapshotFor(policySet, lane, 'host', made.capability), made, engines.engines);
+    const decision = decide(snapshotFor(policySet, lane, made), made, engines.engines);
     tookUs.push((performance.now() - startedMs) * 1000);
     if (decision.decision !== 'allow') throw new Error(`a decision that should be an allow: ${decision.reason}`);
   };

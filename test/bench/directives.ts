@@ -133,7 +133,7 @@ function checkOf(directives: DirectivesState): () => void {
       throw new Error('not asked');
     },
   };
-  const snapshot = snapshotFor(held, memoryTask(id, pin, 'purpose'), 'host', id);
+  const snapshot = snapshotFor(held, memoryTask(id, pin, 'purpose'), { host: 'host', capability: id });
   const question = questionOf(snapshot, call, engines);
   return () => {
     if (notDisabled(question).outcome !== 'pass') throw new Error('a call that should not be stopped');

@@ -41,6 +41,7 @@ export function consulted(capabilities: number): Consulted {
         directives: () => directives,
         policySet: () => policySet,
         principal: () => ({ revision: 1, state: undefined }),
+        publisher: () => ({ revision: 0, state: undefined }),
       };
     },
   };

@@ -201,7 +201,7 @@ async function warmed(log: EventLog, view: ControlView): Promise<DecisionEngines
   const engines = new DecisionEngines(all);
   for (const { digest: cedar } of POLICIES) {
     for (const operation of OPERATIONS) {
-      const snapshot = snapshotFor(view, undefined, 'host-a', 'notes');
+      const snapshot = snapshotFor(view, undefined, { host: 'host-a', capability: 'notes' });
       const active = { ...snapshot.policySet.active, cedar } as NonNullable<typeof snapshot.policySet.active>;
       const call = { capability: 'notes', version: '1.0.0', operation };
       const missing = engines.missing({ ...snapshot, policySet: { ...snapshot.policySet, active } }, call);

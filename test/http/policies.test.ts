@@ -314,6 +314,7 @@ test('after a start the policy in force is there before the first call asks for 
       basis: {},
       directives: control.view.directives().state,
       capability: undefined,
+      publisherOf: () => undefined,
       task: undefined,
       calls: NO_CALLS,
     };

@@ -141,6 +141,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     basis: {},
     directives,
     capability: made.registered ? capability : undefined,
+    publisherOf: () => undefined,
     policySet: { versions: new Map(), ...(made.policy ? { active: policy } : {}) },
     task: made.task === undefined ? undefined : task,
     calls: { ...NO_CALLS, ...made.calls },

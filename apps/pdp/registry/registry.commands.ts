@@ -31,6 +31,8 @@ export type RegistryRequest = { readonly capability: string } & (
       readonly remove: readonly ExceptionCode[];
       readonly reason: string;
     }
+  | { readonly type: 'propose-publishers'; readonly publishers: readonly string[]; readonly reason: string }
+  | { readonly type: 'review-publishers'; readonly verdict: ReviewVerdict; readonly reason: string }
   | { readonly type: 'suspend' | 'reinstate' | 'revoke'; readonly version: string; readonly reason: string }
 );
 

@@ -3,8 +3,14 @@ import { CommandBus } from '@nestjs/cqrs';
 import type { CapabilityState, VersionState } from '../../../libs/capability/state.js';
 import type { AnswerOf } from '../../../libs/contract/operation.js';
 import * as registry from '../../../libs/contract/registry.js';
-import type { CapabilityView, VersionChanged, VersionWithDefinition } from '../../../libs/contract/registry.js';
+import type {
+  CapabilityView,
+  PublishersChanged,
+  VersionChanged,
+  VersionWithDefinition,
+} from '../../../libs/contract/registry.js';
 import { ControlView } from '../../../libs/control/control-view.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { afterCommit } from '../../../libs/event-log/after-commit.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
@@ -97,6 +103,23 @@ export class RegistryController {
   @Handles(registry.revokeVersion)
   revoke({ params, body, caller }: Asked<Contract['revokeVersion']>): Promise<VersionChanged> {
     return this.run(caller, { type: 'revoke', ...subject(params), ...body });
+  }
+
+  @Handles(registry.proposePublishers)
+  proposePublishers({ params, body, caller }: Asked<Contract['proposePublishers']>): Promise<PublishersChanged> {
+    return this.publishers(caller, { type: 'propose-publishers', capability: params.id, ...body });
+  }
+
+  @Handles(registry.reviewPublishers)
+  reviewPublishers({ params, body, caller }: Asked<Contract['reviewPublishers']>): Promise<PublishersChanged> {
+    return this.publishers(caller, { type: 'review-publishers', capability: params.id, ...body });
+  }
+
+  private async publishers(caller: Principal, request: RegistryRequest): Promise<PublishersChanged> {
+    const { revision, position } = await this.commands.execute(new RegistryCommand(caller, request));
+    const { id, publishers, proposedPublishers } = this.capability(request.capability);
+    const proposed = proposedPublishers?.publishers;
+    return defined({ id, publishers, proposedPublishers: proposed, revision, position: String(position) });
   }
 
   private async run(caller: Principal, request: RegistryRequest): Promise<VersionChanged> {

@@ -6,7 +6,13 @@ import type { PreparedProposal } from '../../../libs/capability/proposal.js';
 import { textBlob } from '../../../libs/event-log/blobs.js';
 import { ContentDesk } from '../../../libs/decision-point/content-desk.js';
 import { ControlPlane, type Plan } from '../../../libs/control/control-plane.js';
+import type { ControlView } from '../../../libs/control/control-view.js';
+import { Signatures, verifyProposal } from '../../../libs/control/signatures.js';
 import { capabilityWrites } from '../../../libs/control/stops.js';
+import { signingPublishers } from '../../../libs/capability/signature.js';
+import type { MaybeCapability, VerifiedSignature } from '../../../libs/capability/state.js';
+import type { StreamCheck } from '../../../libs/event-log/port.js';
+import { families } from '../../../libs/streams/catalogue.js';
 import { isJsonObject, ownValue } from '../../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import { refusal, type Refusal } from '../../../libs/kernel/refusal.js';
@@ -21,6 +27,7 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
   constructor(
     @Inject(ControlPlane) private readonly plane: ControlPlane,
     @Inject(ContentDesk) private readonly desk: ContentDesk,
+    @Inject(Signatures) private readonly signatures: Signatures,
   ) {}
 
   async execute({ actor, request }: RegistryCommand): Promise<RegistryReply> {
@@ -33,6 +40,7 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
         return planned.ok ? ok({ ...planned.value, blobs }) : planned;
       }),
     );
+    if (request.type === 'review-publishers') await this.signatures.catchUp();
     const { revision } = this.plane.view.capability(request.capability);
     return { version: prepared?.proposed.version ?? versionOf(request), revision, position };
   }
@@ -66,11 +74,44 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
     if (request.type === 'review' && isThere && (request.expectedRevision ?? revision) !== revision) {
       return err(refusal('revision_conflict', `the capability is at revision ${revision}`));
     }
-    const decided = capabilityDecider.decide(commandOf(request, prepared, caused), state);
+    const { view } = this.plane;
+    const verification = prepared && verifyProposal(view, subjectOf(request, state), prepared);
+    const rests = this.restsOn(request, state);
+    const command = commandOf(request, prepared, { ...caused, found: verification?.found, view });
+    const decided = capabilityDecider.decide(command, state);
     if (!decided.ok) return decided;
-    const writes = capabilityWrites(this.plane.view, request.capability, decided.value);
-    return writes.ok ? ok({ writes: writes.value }) : writes;
+    const writes = capabilityWrites(view, request.capability, decided.value);
+    return writes.ok ? ok({ writes: writes.value, checks: verification?.checks ?? rests }) : writes;
   }
+
+  /** An approval rests on the keys that carry the signature: its append checks that none was revoked meanwhile. */
+  private restsOn(request: RegistryRequest, state: MaybeCapability): StreamCheck[] {
+    const version = request.type === 'review' ? state?.versions.get(request.version) : undefined;
+    if (state === undefined || version === undefined) return [];
+    return signingPublishers(state, version).map((publisher) => ({
+      stream: families.publisher.stream(publisher),
+      expected: this.plane.view.publisher(publisher).revision,
+    }));
+  }
+}
+
+/** A capability as a statement about it names it: as it is, or as it is about to be registered. */
+function subjectOf(request: RegistryRequest, state: MaybeCapability): Parameters<typeof verifyProposal>[1] {
+  if (request.type !== 'register') {
+    const { kind = 'mcp-server', category = '', owner = '', publishers = [] } = state ?? {};
+    return { id: request.capability, kind, category, owner, publishers };
+  }
+  const { kind, category, owner, publishers = [] } = request.registration;
+  return { id: request.capability, kind, category, owner, publishers };
+}
+
+/** Everything that a command needs beside its request. */
+interface Circumstances {
+  readonly actor: string;
+  readonly time: Instant;
+  readonly directiveId: string;
+  readonly found: VerifiedSignature | undefined;
+  readonly view: ControlView;
 }
 
 function versionOf(request: RegistryRequest): string {
@@ -80,21 +121,26 @@ function versionOf(request: RegistryRequest): string {
 function commandOf(
   request: RegistryRequest,
   prepared: PreparedProposal | undefined,
-  { actor, time, directiveId }: { actor: string; time: Instant; directiveId: string },
+  { actor, time, directiveId, found, view }: Circumstances,
 ): CapabilityCommand {
   switch (request.type) {
     case 'register': {
       const { kind, category, owner, publishers = [] } = request.registration;
       const requestDigest = digestOf(request.raw);
       const registration = { capability: request.capability, kind, category, owner, publishers, requestDigest };
-      return { type: 'register', registration, proposal: proposed(prepared), actor, time };
+      return { type: 'register', registration, proposal: proposed(prepared), found, actor, time };
     }
     case 'propose':
-      return { type: 'propose', proposal: proposed(prepared), actor, time };
+      return { type: 'propose', proposal: proposed(prepared), found, actor, time };
     case 'review': {
       const { version, verdict, reason, exceptions, quarantine } = request;
-      return { type: 'review', version, verdict, reason, exceptions, quarantine, actor, time };
+      const publisherOf = (id: string) => view.publisher(id).state;
+      return { type: 'review', version, verdict, reason, exceptions, quarantine, publisherOf, actor, time };
     }
+    case 'propose-publishers':
+      return { type: 'propose-publishers', publishers: request.publishers, reason: request.reason, actor, time };
+    case 'review-publishers':
+      return { type: 'review-publishers', verdict: request.verdict, reason: request.reason, actor, time };
     case 'amend': {
       const { version, add, remove, reason } = request;
       return { type: 'amend', version, add, remove, reason, actor, time };

@@ -4,25 +4,39 @@ import type { SupplyChain } from '../../../libs/capability/manifest.js';
 import { trustOf } from '../../../libs/capability/exceptions.js';
 import type { CapabilityState, VersionState } from '../../../libs/capability/state.js';
 import type { CapabilityView, ManifestView, VersionView } from '../../../libs/contract/registry.js';
+import { ControlView } from '../../../libs/control/control-view.js';
+import { LogTime } from '../../../libs/control/log-time.js';
 import { readJson } from '../../../libs/event-log/blobs.js';
-import { signatureResult } from '../../../libs/decision/version-checks.js';
+import { signatureOf } from '../../../libs/capability/signature.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { EVENT_LOG, type EventLog } from '../tokens.js';
 
 /** Views of versions: the state, and the documents that the state only names. */
 @Injectable()
 export class VersionViews {
-  constructor(@Inject(EVENT_LOG) private readonly log: EventLog) {}
+  constructor(
+    @Inject(EVENT_LOG) private readonly log: EventLog,
+    @Inject(ControlView) private readonly view: ControlView,
+    @Inject(LogTime) private readonly time: LogTime,
+  ) {}
 
   async capability(
     state: CapabilityState,
     which: (version: VersionState) => boolean = () => true,
   ): Promise<CapabilityView> {
-    const { id, kind, category, owner, publishers } = state;
+    const { id, kind, category, owner, publishers, proposedPublishers } = state;
     const versions = await Promise.all(
       [...state.versions.values()].filter(which).map((each) => this.version(state, each)),
     );
-    return { id, kind, category, owner, publishers, versions };
+    return defined({
+      id,
+      kind,
+      category,
+      owner,
+      publishers,
+      proposedPublishers: proposedPublishers?.publishers,
+      versions,
+    });
   }
 
   async version(capability: CapabilityState, state: VersionState): Promise<VersionView> {
@@ -31,6 +45,7 @@ export class VersionViews {
     const { findings, findingsLeftOut, searchedBy } = state;
     const trust = trustOf(state);
     const suspendedFor = [...state.suspendedFor].sort();
+    const signature = signatureOf(capability, state, (id) => this.view.publisher(id).state, this.time.now());
     const manifest = await readJson<ManifestView>(this.log, documents.manifest);
     const supplyChain =
       documents.supplyChain === undefined ? undefined : await readJson<SupplyChain>(this.log, documents.supplyChain);
@@ -46,7 +61,7 @@ export class VersionViews {
       probe,
       manifest,
       supplyChain,
-      signature: { result: signatureResult(documents.signature !== undefined) },
+      signature,
       review,
       trust,
       findings: findings === undefined ? undefined : [...findings],

@@ -1,5 +1,6 @@
 import { ControlPlane } from '../../../libs/control/control-plane.js';
 import { ControlView } from '../../../libs/control/control-view.js';
+import { Signatures } from '../../../libs/control/signatures.js';
 import { LogTime, newestEventMs } from '../../../libs/control/log-time.js';
 import type { Clock } from '../../../libs/kernel/time.js';
 import { addGauge, countDrifts } from '../observability/gauges.js';
@@ -11,6 +12,7 @@ export interface Control {
   readonly view: ControlView;
   readonly time: LogTime;
   readonly plane: ControlPlane;
+  readonly signatures: Signatures;
 }
 
 /** Brings the view up to date with the log. `closing` stops it. */
@@ -30,5 +32,6 @@ export async function openControl(
     "How far the service's time is ahead of the wall clock.",
     () => time.aheadMs() / 1000,
   );
-  return { view, time, plane: new ControlPlane(log, view, time) };
+  const plane = new ControlPlane(log, view, time);
+  return { view, time, plane, signatures: new Signatures(log, plane) };
 }

@@ -3,6 +3,7 @@ import type { Nulls } from '../../policy/cedar.js';
 import { decide, type Decide } from '../decide.js';
 import { decideByV1 } from './v1.js';
 import { decideByV2 } from './v2.js';
+import { decideByV3 } from './v3.js';
 
 /** Behaviour of the engines that a decider's rules require. */
 export interface EngineRules {
@@ -37,11 +38,15 @@ export const deciders: Readonly<Record<number, DeciderVersion>> = {
     decide: decideByV2,
     engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'shown' },
   },
-  3: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'hidden' } },
+  3: {
+    decide: decideByV3,
+    engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'hidden' },
+  },
+  4: { decide, engineRules: { namedThings: 'compared', nulls: 'shown', multiples: 'digits', ownNames: 'hidden' } },
 };
 
 /** The version that decides new calls. */
-export const CURRENT_DECIDER = 3;
+export const CURRENT_DECIDER = 4;
 
 /** Whether a record can name this decider: every number from 1 on, because the registry has all up to the current one. */
 export const canHaveDecided = (decider: number): boolean =>

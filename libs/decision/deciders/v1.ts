@@ -6,7 +6,8 @@ import { ok } from '../../kernel/result.js';
 import { capabilityScope, credential, taskScope, userAuthority } from '../call-checks.js';
 import { fail, pass, skip, type CheckResult, type Question } from '../check.js';
 import { decideBy, type Checks, type Decide } from '../decide.js';
-import { pinned, registered, reviewed, serverIdentity, signature } from '../version-checks.js';
+import { pinned, registered, reviewed, serverIdentity } from '../version-checks.js';
+import { signature } from './v3.js';
 import { context } from './v2.js';
 
 /**

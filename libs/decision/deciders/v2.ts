@@ -1,7 +1,8 @@
 import { argumentsValid, capabilityScope, credential, taskScope, userAuthority } from '../call-checks.js';
 import { pass, type CheckResult, type Question } from '../check.js';
 import { decideBy, type Checks, type Decide } from '../decide.js';
-import { definition, notDisabled, pinned, registered, reviewed, serverIdentity, signature } from '../version-checks.js';
+import { definition, notDisabled, pinned, registered, reviewed, serverIdentity } from '../version-checks.js';
+import { signature } from './v3.js';
 
 /**
  * Decider 2, frozen: it only decides its own records again. It asks for no approval, and no context item leaves. Before
