@@ -48,7 +48,7 @@ export interface ClientOptions {
 
 /** Resolves to the body of a 2xx, or `{}` if it has none. Throws `ServiceProblem` or `ServiceUnreachable`. */
 export type Call = (
-  method: 'GET' | 'POST' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
   /** Replaces the caller's own time-out, in whole milliseconds. */

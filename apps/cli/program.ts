@@ -16,6 +16,8 @@ import { addEvents } from './commands/events.js';
 import { addExceptions } from './commands/exceptions.js';
 import { addPolicy } from './commands/policy.js';
 import { addPrincipal } from './commands/principal.js';
+import { addPublisher } from './commands/publisher.js';
+import { addSign } from './commands/sign.js';
 import { addRegistry } from './commands/registry.js';
 import { addResponses } from './commands/responses.js';
 import { addSample } from './commands/sample.js';
@@ -121,6 +123,8 @@ export function buildProgram(world: World, exits: Exits): Command {
   addCapture(program, world, exits);
   addRegistry(program, world, exits);
   addExceptions(program, world, exits);
+  addPublisher(program, world, exits);
+  addSign(program, world, exits);
   addPolicy(program, world, exits);
   addTask(program, world, exits);
   addResponses(program, world, exits);

@@ -9,6 +9,9 @@ type Sentence = (data: Json | undefined, of: Json | undefined) => string;
 export const SENTENCES: Readonly<Record<string, Sentence>> = {
   CapabilityRegistered: (data) => `${at(data, 'capability')} (${at(data, 'kind')}), owned by ${at(data, 'owner')}`,
   VersionProposed: (data) => versionText(data),
+  SignatureVerified: (data) => `${versionText(data)} ${signersText(data)}`,
+  PublishersProposed: (data) => `${at(data, 'capability')}: ${words(data, 'publishers', '').join(', ') || 'nobody'}`,
+  PublishersReviewed: (data) => `${at(data, 'capability')} ${verdictText(data)}`,
   VersionReviewed: (data) => `${versionText(data)} ${verdictText(data)}`,
   ExceptionsAmended: (data) => {
     const changes = [...words(data, 'added', '+'), ...words(data, 'removed', '-')];
@@ -23,6 +26,11 @@ export const SENTENCES: Readonly<Record<string, Sentence>> = {
   VersionRevoked: (data) => `${versionText(data)} ${at(data, 'reason')}`.trim(),
   PolicyProposed: (data) => `${policyText(data)}: ${at(data, 'reason')}`,
   PolicyReviewed: (data) => `${policyText(data)} ${verdictText(data)}`,
+  PublisherRegistered: (data) => `${at(data, 'publisher')} (${at(data, 'name')})`,
+  PublisherKeyProposed: (data) => `${keyText(data)} (${at(data, 'algorithm')})`,
+  PublisherKeyReviewed: (data) => `${keyText(data)} ${verdictText(data)}`,
+  PublisherKeyRevoked: (data) => `${keyText(data)}: ${at(data, 'reason')}`,
+  PublisherRevoked: (data) => `${at(data, 'publisher')}: ${at(data, 'reason')}`,
   PrincipalAdded: (data) => `${at(data, 'name')}: ${words(data, 'roles', '').join(', ')}`,
   TokenRotated: (data) => at(data, 'name'),
   PrincipalRemoved: (data) => at(data, 'name'),
@@ -99,6 +107,16 @@ function decisionText(data: Json | undefined, call: Json | undefined): string {
   const reason = at(data, 'decision') === 'deny' ? `: ${at(data, 'reason')}` : '';
   const approval = at(data, 'approval');
   return `${decisionWord(data)} ${operationOf(data, call)}${reason}${approval === '' ? '' : `, approval ${approval}`}`;
+}
+
+const keyText = (data: Json | undefined): string => `${at(data, 'publisher')}/${at(data, 'keyId')}`;
+
+/** The keys that signed a version. */
+function signersText(data: Json | undefined): string {
+  const signers = list(data, 'signers').map(keyText);
+  return signers.length === 0
+    ? `by no known key (${at(data, 'fault') || 'unknown'})`
+    : `signed by ${signers.join(', ')}`;
 }
 
 const versionText = (data: Json | undefined): string => `${at(data, 'capability')}@${at(data, 'version')}`;

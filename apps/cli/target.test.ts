@@ -12,6 +12,7 @@ const TARGETS: Readonly<Record<string, object>> = {
   'version:fs@1.0.0+b': { type: 'version', capability: 'fs', version: '1.0.0+b' },
   'operation:fs/resource:file:///a/b': { type: 'operation', capability: 'fs', operation: 'resource:file:///a/b' },
   'publisher:acme': { type: 'publisher', publisher: 'acme' },
+  'publisher-key:acme/k1': { type: 'publisher-key', publisher: 'acme', keyId: 'k1' },
   'source:npm:@scope/name': { type: 'source', source: 'npm:@scope/name' },
   'category:files': { type: 'category', category: 'files' },
   'effect:deploy': { type: 'effect', effect: 'deploy' },

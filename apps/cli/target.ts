@@ -5,7 +5,7 @@ import { at, dig } from './print.js';
 import { UsageError } from './world.js';
 
 const GRAMMAR =
-  'all, capability:x, version:x@1, operation:x/op, publisher:x, source:npm:name, category:x, effect:x, host:x or task:<id>';
+  'all, capability:x, version:x@1, operation:x/op, publisher:x, publisher-key:x/k1, source:npm:name, category:x, effect:x, host:x or task:<id>';
 
 /** Types of target that name one thing, with the member that holds its name. */
 const SIMPLE: Readonly<Record<string, string>> = {
@@ -33,6 +33,10 @@ export function parseTarget(text: string): JsonObject {
     const [capability, operation] = halves(rest, '/', 'operation:capability/operation');
     return { type, capability, operation };
   }
+  if (type === 'publisher-key') {
+    const [publisher, keyId] = halves(rest, '/', 'publisher-key:publisher/key');
+    return { type, publisher, keyId };
+  }
   const member = Object.hasOwn(SIMPLE, type) ? SIMPLE[type] : undefined;
   if (member === undefined) throw new UsageError(`a target is one of ${GRAMMAR}`);
   if (type === 'effect' && !Effect.safeParse(rest).success) {
@@ -52,6 +56,7 @@ export function targetText(value: unknown): string {
   const type = at(target, 'type');
   if (type === 'version') return `version:${at(target, 'capability')}@${at(target, 'version')}`;
   if (type === 'operation') return `operation:${at(target, 'capability')}/${at(target, 'operation')}`;
+  if (type === 'publisher-key') return `publisher-key:${at(target, 'publisher')}/${at(target, 'keyId')}`;
   const member = Object.hasOwn(SIMPLE, type) ? SIMPLE[type] : undefined;
   return member === undefined ? type : `${type}:${at(target, member)}`;
 }

@@ -18,6 +18,12 @@ export function versionLine(version: unknown): string {
   return line;
 }
 
+/** The result, and the key that carries it or that would. */
+function signatureText(signature: Json | undefined): string {
+  const publisher = at(signature, 'publisher');
+  return `${at(signature, 'result')}${publisher === '' ? '' : ` (${publisher}/${at(signature, 'keyId')})`}`;
+}
+
 /** A version's record for a person, with the effects of each operation. */
 export function versionLines(view: unknown): string[] {
   const version = isJsonObject(view) ? view : {};
@@ -32,7 +38,7 @@ export function versionLines(view: unknown): string[] {
         [at(version, 'source', 'type'), at(version, 'source', 'name'), at(version, 'source', 'version')].join(' '),
       ],
       ['definition digest', at(version, 'definitionDigest')],
-      ['signature', at(version, 'signature', 'result')],
+      ['signature', signatureText(dig(version, 'signature'))],
       ['server', at(version, 'manifest', 'server', 'method')],
       ...(at(version, 'trust') === '' ? [] : [['trust', at(version, 'trust')]]),
       ['sensitivity', at(version, 'manifest', 'sensitivity')],

@@ -1,7 +1,6 @@
 import type { CallDecided, OutcomeRecorded, RecordedCheck } from '../calls/events.js';
 import { recordedTexts, type OutcomeTexts } from '../calls/outcome.js';
 import { trustOf } from '../capability/exceptions.js';
-import type { CapabilityState } from '../capability/state.js';
 import type { Envelope } from '../content/shapes.js';
 import type {
   CallEvidence,

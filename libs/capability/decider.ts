@@ -108,7 +108,7 @@ type Of<Type extends CapabilityCommand['type']> = Extract<CapabilityCommand, { t
 const by = (command: Caused): Caused => ({ actor: command.actor, time: command.time });
 
 function register(command: Of<'register'>, state: MaybeCapability): Decided {
-  const { registration, proposal } = command;
+  const { registration } = command;
   if (state !== undefined) {
     return state.requestDigest === registration.requestDigest
       ? ok([])
@@ -142,7 +142,13 @@ const verified = (
   command: Caused,
 ): CapabilityEvent => ({
   type: 'SignatureVerified',
-  data: { capability, version, signers: signers.map((each) => ({ ...each })), ...defined({ fault }), tried },
+  data: {
+    capability,
+    version,
+    signers: signers.map((each) => ({ ...each })),
+    ...defined({ fault }),
+    tried: tried.map((each) => ({ ...each })),
+  },
   ...by(command),
 });
 

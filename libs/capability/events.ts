@@ -86,7 +86,7 @@ export const SignatureVerified = z.strictObject({
   signers: z.array(SignerFact),
   fault: z.enum(['missing', 'invalid']).optional(),
   /** Publishers whose keys were tried, with the number of keys that each had. */
-  tried: z.record(NameId, z.int().min(0)),
+  tried: z.array(z.strictObject({ publisher: NameId, keys: z.int().min(0) })),
 });
 /** A change of the publishers who may sign for a capability; it holds once another person has approved it. */
 export const PublishersProposed = z.strictObject({ capability: NameId, publishers: z.array(NameId), reason: Reason });

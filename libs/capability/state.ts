@@ -59,7 +59,7 @@ export interface VersionState {
 export interface VerifiedSignature {
   readonly signers: readonly { readonly publisher: string; readonly keyId: string }[];
   readonly fault?: 'missing' | 'invalid' | undefined;
-  readonly tried: Readonly<Record<string, number>>;
+  readonly tried: readonly { readonly publisher: string; readonly keys: number }[];
 }
 
 /** The reports of one drifted definition. */

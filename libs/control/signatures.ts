@@ -72,7 +72,8 @@ function verificationOf(
 function isBehind(view: ControlView, { publishers }: CapabilityState, { documents, signature }: VersionState): boolean {
   if (documents.signature === undefined) return false;
   if (signature === undefined) return true;
-  return publishers.some((id) => (view.publisher(id).state?.keys.size ?? 0) !== (signature.tried[id] ?? 0));
+  const tried = new Map(signature.tried.map(({ publisher, keys }) => [publisher, keys]));
+  return publishers.some((id) => (view.publisher(id).state?.keys.size ?? 0) !== (tried.get(id) ?? 0));
 }
 
 /** Keeps the results of signatures in step with the keys of publishers: a key that is not verified yet carries nothing. */

@@ -144,6 +144,7 @@ test('each target has a key of its own, in the words of the contract', () => {
     [{ type: 'version', capability: 'memory', version: '1.0.0' }, 'version:memory@1.0.0'],
     [{ type: 'operation', capability: 'memory', operation: 'read' }, 'operation:memory/read'],
     [{ type: 'publisher', publisher: 'acme' }, 'publisher:acme'],
+    [{ type: 'publisher-key', publisher: 'acme', keyId: 'k1' }, 'publisher-key:acme/k1'],
     [{ type: 'source', source: 'npm:name' }, 'source:npm:name'],
     [{ type: 'category', category: 'x' }, 'category:x'],
     [{ type: 'effect', effect: 'read' }, 'effect:read'],

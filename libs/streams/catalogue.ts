@@ -89,7 +89,10 @@ export const families = {
   directives: foldedStreams('directives', {
     role: 'control',
     writers: ['control', 'decision-point'],
-    types: unchanged(directiveEventSchemas),
+    types: {
+      ...unchanged(directiveEventSchemas),
+      DirectiveIssued: changed(directiveEventSchemas.DirectiveIssued, widened),
+    },
     decider: directiveDecider,
   }),
   task: foldedStreams('task', {

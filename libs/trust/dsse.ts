@@ -1,5 +1,5 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import type { KeyAlgorithm } from '../vocabulary/words.js';
+import { KeyAlgorithm } from '../vocabulary/words.js';
 
 /** An envelope as it came: DSSE v1 (secure-systems-lab/dsse, `envelope.md`). Nothing in it has been checked. */
 export interface Envelope {
@@ -46,6 +46,10 @@ export function readPublicKey(pem: string, algorithm: KeyAlgorithm): VerifyingKe
   if (key === undefined) return 'cannot be read as a public key';
   return algorithmOf(key) === algorithm ? { algorithm, key } : `is no key for ${algorithm}`;
 }
+
+/** The algorithm of the public key in a PEM. Undefined if it is no public key that a publisher can have. */
+export const algorithmOfPem = (pem: string): KeyAlgorithm | undefined =>
+  KeyAlgorithm.options.find((algorithm) => typeof readPublicKey(pem, algorithm) !== 'string');
 
 /** The one spelling of a public key: the PEM of its SPKI as Node writes it. */
 export const pemOf = ({ key }: VerifyingKey): string => key.export({ type: 'spki', format: 'pem' }).toString();

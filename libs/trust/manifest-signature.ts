@@ -36,7 +36,7 @@ export interface SignatureFinding {
   /** `missing`: no signature at all. `invalid`: of something else, or a signature that its own key did not make. */
   readonly fault?: 'missing' | 'invalid' | undefined;
   /** Publishers whose keys were tried, with the number that each had: keys are only added, so it names the set. */
-  readonly tried: Readonly<Record<string, number>>;
+  readonly tried: readonly { readonly publisher: string; readonly keys: number }[];
 }
 
 /** Verifications for one envelope. Further keys are not tried: an envelope must not keep the service busy. */
@@ -53,7 +53,7 @@ export function findSigners(
   publishers: readonly PublisherState[],
 ): SignatureFinding {
   const { payloadType, payload, signatures } = envelope;
-  const tried = Object.fromEntries(publishers.map(({ id, keys }) => [id, keys.size]));
+  const tried = publishers.map(({ id, keys }) => ({ publisher: id, keys: keys.size }));
   if (signatures.length === 0) return { signers: [], fault: 'missing', tried };
   const bytes = bytesOfBase64(payload);
   if (payloadType !== MANIFEST_TYPE || bytes === undefined || !isStatement(bytes, statement))

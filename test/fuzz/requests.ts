@@ -5,6 +5,7 @@ import { addPrincipal, newCapability, scopeOf, unique } from '../support/actors.
 import { decide } from '../support/calls.js';
 import { heldCall, reviewedWith } from '../support/quarantine.js';
 import type { Answered, TestService } from '../support/service.js';
+import { addKey, keyPath, newKey, newPublisher } from '../support/signing.js';
 import {
   activatePolicy,
   callBody,
@@ -88,6 +89,12 @@ export async function rightRequests(service: TestService): Promise<Rights> {
   const { callId: toldCall } = await decide(service, told);
   const guarded = await openTask(service, { approve: { effects: ['read'], by: 'other' } });
   const { approval } = await decide(service, guarded);
+  const publisher = await newPublisher(service);
+  const keyed = async () => {
+    const [id, key] = [await newPublisher(service), newKey()];
+    await addKey(service, id, key, { verdict: 'none' });
+    return { id, key };
+  };
   const instances = [randomUUID(), randomUUID()];
   const nothing = { target: { type: 'capability', capability: unique('nothing') }, reason };
   const directive = expecting(201, await service.call('operator', 'POST', '/v1/directives', nothing));
@@ -140,6 +147,41 @@ export async function rightRequests(service: TestService): Promise<Rights> {
       () => ({ definition, probe: { protocolVersion: '1', clientCapabilities: {} } }),
     ),
     'GET /v1/reviews': get('auditor', '/v1/reviews?status=pending'),
+    'PUT /v1/capabilities/:id/publishers': async () => ({
+      who: 'registrar',
+      path: `/v1/capabilities/${await roomy()}/publishers`,
+      body: { publishers: [publisher, unique('other')], reason },
+    }),
+    'POST /v1/capabilities/:id/publishers/review': async () => {
+      const path = `/v1/capabilities/${await roomy()}/publishers`;
+      expecting(200, await service.call('registrar', 'PUT', path, { publishers: [unique('other')], reason }));
+      return { who: 'reviewer', path: `${path}/review`, body: { verdict: 'approved', reason } };
+    },
+    'POST /v1/publishers': post('registrar', '/v1/publishers', () => ({
+      id: unique('publisher'),
+      name: 'A publisher',
+    })),
+    'GET /v1/publishers': get('auditor', '/v1/publishers?limit=2'),
+    'GET /v1/publishers/:id': get('auditor', `/v1/publishers/${publisher}`),
+    'POST /v1/publishers/:id/keys': async () => {
+      const { keyId, algorithm, publicKey } = newKey();
+      const notAfter = new Date(Date.now() + 3_600_000).toISOString();
+      const path = `/v1/publishers/${await newPublisher(service)}/keys`;
+      return { who: 'registrar', path, body: { keyId, algorithm, publicKey, notAfter } };
+    },
+    'POST /v1/publishers/:id/keys/:keyId/review': async () => {
+      const { id, key } = await keyed();
+      return { who: 'reviewer', path: `${keyPath(id, key.keyId)}/review`, body: { verdict: 'rejected', reason } };
+    },
+    'POST /v1/publishers/:id/keys/:keyId/revoke': async () => {
+      const { id, key } = await keyed();
+      return { who: 'operator', path: `${keyPath(id, key.keyId)}/revoke`, body: { reason } };
+    },
+    'POST /v1/publishers/:id/revoke': async () => ({
+      who: 'reviewer',
+      path: `/v1/publishers/${await newPublisher(service)}/revoke`,
+      body: { reason },
+    }),
     'POST /v1/policies/:set': post('registrar', '/v1/policies/fuzzed', () => ({
       cedar: '@id("a") permit(principal, action, resource) when { context.arguments.key == "a" };',
       reason,

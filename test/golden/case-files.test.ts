@@ -14,15 +14,11 @@ const SCHEMA = readJson<{ $id: string; definitions: Record<string, { enum?: stri
 const STRICT = { allErrors: true, strict: true, strictRequired: false } as const;
 
 /** Reason codes that need a future part of the service. Each leaves this list with its own cases. */
-const NOT_REACHABLE_YET = new Set<string>([
-  'signature_invalid',
-  'publisher_unknown',
-  'publisher_key_expired',
-  'publisher_key_revoked',
-  'credential_unavailable',
-]);
+const NOT_REACHABLE_YET = new Set<string>(['credential_unavailable']);
 /** Reason codes that no request can cause on its own. Their tests take the service apart. */
 const OF_FAULTS = new Set<string>(['filter_failed', 'internal_error', 'view_stale']);
+/** Reason codes of versions that nobody can approve, so that no task pins them: `test/http/signatures.test.ts`. */
+const OF_REVIEWS = new Set<string>(['signature_invalid', 'signature_unverifiable']);
 
 test('every case file has the shape that editors know', () => {
   const ajv = new Ajv(STRICT);
@@ -61,7 +57,7 @@ test('the editor schema knows the words of the service', () => {
 test('every reason code is reached by a case', () => {
   const reached = new Set([...cases.values()].map(({ answer }) => answer.reason));
   const forgotten = ['ok', ...ReasonCode.options].filter((reason) => !reached.has(reason));
-  assert.deepEqual(forgotten.sort(), [...NOT_REACHABLE_YET, ...OF_FAULTS].sort());
+  assert.deepEqual(forgotten.sort(), [...NOT_REACHABLE_YET, ...OF_FAULTS, ...OF_REVIEWS].sort());
 });
 
 test('each kind of target, server evidence and capability is in a case', () => {

@@ -34,6 +34,16 @@ export type Step =
       };
     }
   | { readonly policy: string }
+  | {
+      readonly publisher: {
+        readonly id: string;
+        readonly keyId: string;
+        readonly publicKey: string;
+        readonly expiresInMs?: number;
+      };
+    }
+  | { readonly revokeKey: { readonly publisher: string; readonly keyId: string } }
+  | { readonly publishers: { readonly capability: string; readonly publishers: readonly string[] } }
   | { readonly principal: JsonObject & { readonly name: string } }
   | { readonly directive: { readonly as?: string; readonly target: JsonObject } }
   | { readonly lift: string }

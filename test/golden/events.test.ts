@@ -7,6 +7,7 @@ import { verifySealed } from '../../libs/event-log/verify.js';
 import { instanceDecider } from '../../libs/instance/decider.js';
 import { canonicalJson } from '../../libs/kernel/canonical-json.js';
 import { policyDecider } from '../../libs/policy/decider.js';
+import { publisherDecider } from '../../libs/publisher/decider.js';
 import { principalDecider } from '../../libs/principal/decider.js';
 import { taskDecider } from '../../libs/task/decider.js';
 import { familyOf } from '../../libs/streams/catalogue.js';
@@ -64,6 +65,13 @@ test('every golden event is still folded by its decider', () => {
 
   const { active } = folded(policyDecider, 'policy');
   assert.deepEqual([active?.policyVersion, active?.status, active?.proposedBy], [1, 'approved', 'local-registrar']);
+
+  const publisher = folded(publisherDecider, 'publisher');
+  assert.equal(publisher?.revoked, true);
+  assert.deepEqual(
+    [...(publisher?.keys.values() ?? [])].map(({ state }) => state),
+    ['revoked'],
+  );
 
   const principal = folded(principalDecider, 'principal');
   assert.deepEqual(principal?.host?.capabilities, ['memory']);
@@ -132,6 +140,12 @@ interface Folder<State> {
   evolve(state: State, event: never): State;
 }
 
+/** The events of a stream, one for each revision: there is one stream of directives in every life. */
+function oldestEach(stream: readonly Event[]): Event[] {
+  const byVersion = stream.toSorted((a, b) => b.schemaVersion - a.schemaVersion);
+  return [...new Map(byVersion.map((event) => [event.revision, event])).values()];
+}
+
 /** The state of the oldest golden stream of a category. */
 function folded<State>(decider: Folder<State>, category: string): State {
   const [state] = states(decider, category);
@@ -146,7 +160,7 @@ function folded<State>(decider: Folder<State>, category: string): State {
 function states<State>(decider: Folder<State>, category: string): State[] {
   const own = events.filter(({ stream }) => categoryOf(stream) === category);
   return [...Map.groupBy(own, ({ stream }) => stream).values()]
-    .map((stream) => stream.sort((a, b) => a.revision - b.revision))
+    .map((stream) => oldestEach(stream).sort((a, b) => a.revision - b.revision))
     .filter(([first]) => first?.revision === 1)
     .sort(([a], [b]) => ((a?.time ?? '') < (b?.time ?? '') ? -1 : 1))
     .map((stream) =>

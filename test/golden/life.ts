@@ -13,6 +13,7 @@ import {
   registration,
 } from '../support/world.js';
 import { must } from '../support/audit-world.js';
+import { addKey, keyPath, newKey, signed } from '../support/signing.js';
 import type { MovableClock } from '../support/clock.js';
 import { incarnationOf, restoreWrite } from '../../libs/backup/incarnation.js';
 import { digestOf } from '../../libs/kernel/digest.js';
@@ -104,11 +105,35 @@ async function registerMemory(service: TestService): Promise<void> {
   const version = proposal('1.0.0', { probe, supplyChain, manifest });
   const body = { ...registration('memory', version), publishers: ['acme'] };
   expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', body));
+  await publisher(service);
   await approve(service, 'memory', '1.0.0', ['signature_missing'], 'hold');
   for (const change of [{ remove: ['signature_missing'] }, { add: ['signature_missing'] }]) {
     const path = '/v1/capabilities/memory/versions/1.0.0/exceptions';
     expecting(200, await service.call('reviewer', 'POST', path, { ...change, reason: 'asked the owner' }));
   }
+}
+
+/** A publisher whose keys come and go, and who signs a version. */
+async function publisher(service: TestService): Promise<void> {
+  const id = 'tool-works';
+  expecting(201, await service.call('registrar', 'POST', '/v1/publishers', { id, name: 'Tool Works' }));
+  const keys = [newKey('ed25519', 'k1'), newKey('ecdsa-p256', 'k2')];
+  const notAfter = new Date(Date.now() + 1000 * DAY_MS).toISOString();
+  for (const key of keys) await addKey(service, id, key, { notAfter });
+  const capability = 'signed-memory';
+  expecting(201, await service.call('registrar', 'POST', '/v1/capabilities', registration(capability)));
+  const path = `/v1/capabilities/${capability}/publishers`;
+  const signers = async (...publishers: string[]) => {
+    expecting(200, await service.call('registrar', 'PUT', path, { publishers, reason: 'a second publisher' }));
+    const verdict = { verdict: 'approved', reason: 'asked the owner' };
+    expecting(200, await service.call('reviewer', 'POST', `${path}/review`, verdict));
+  };
+  await signers(id);
+  const version = signed(capability, proposal('2.0.0'), ...keys);
+  expecting(201, await service.call('registrar', 'POST', `/v1/capabilities/${capability}/versions`, version));
+  const reason = { reason: 'the laptop was stolen' };
+  expecting(200, await service.call('operator', 'POST', `${keyPath(id, 'k1')}/revoke`, reason));
+  expecting(200, await service.call('operator', 'POST', `/v1/publishers/${id}/revoke`, reason));
 }
 
 /** Allowed, answered, and done; only an integer number of notes is what the tool may answer. */

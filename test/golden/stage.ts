@@ -10,13 +10,15 @@ export interface Stage {
   readonly service: TestService;
   readonly tokens: Map<string, string>;
   wait(ms: number): void;
+  /** The time of the service's clock, in milliseconds. */
+  now(): number;
 }
 
 export async function openStage(): Promise<Stage> {
   let aheadMs = 0;
   const clock: Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + aheadMs };
   const service = await startService({ clock });
-  return { service, tokens: new Map(), wait: (ms) => void (aheadMs += ms) };
+  return { service, tokens: new Map(), wait: (ms) => void (aheadMs += ms), now: () => clock.wallMs() };
 }
 
 /** The defaults of a task, if its step does not give them. */
@@ -65,6 +67,16 @@ export async function perform(stage: Stage, step: Step, blocks: Blocks, names: B
     const body = { cedar: blockOf(blocks.policies, step.policy), reason: REASON };
     const { policyVersion } = await post('registrar', '/v1/policies/default', body, 201);
     await post('reviewer', `/v1/policies/default/${policyVersion}/review`, { verdict: 'approved', reason: REASON });
+  } else if ('publisher' in step) {
+    await addPublisher(stage, step.publisher, post);
+  } else if ('revokeKey' in step) {
+    const { publisher, keyId } = step.revokeKey;
+    await post('operator', `/v1/publishers/${publisher}/keys/${keyId}/revoke`, { reason: REASON });
+  } else if ('publishers' in step) {
+    const { capability, publishers } = step.publishers;
+    const path = `/v1/capabilities/${capability}/publishers`;
+    expecting(200, await service.call('registrar', 'PUT', path, { publishers, reason: REASON }));
+    await post('reviewer', `${path}/review`, { verdict: 'approved', reason: REASON });
   } else if ('principal' in step) {
     const { token } = await post('admin', '/v1/principals', step.principal, 201);
     stage.tokens.set(step.principal.name, token);
@@ -95,6 +107,19 @@ export async function perform(stage: Stage, step: Step, blocks: Blocks, names: B
   } else {
     throw new Error(`no such step: ${Object.keys(step).join()}`);
   }
+}
+
+type Post = (who: 'registrar' | 'reviewer', path: string, body: unknown, status?: number) => Promise<Answered>;
+
+async function addPublisher(
+  { now }: Stage,
+  { id, keyId, publicKey, expiresInMs }: Extract<Step, { publisher: unknown }>['publisher'],
+  post: Post,
+): Promise<void> {
+  const notAfter = expiresInMs === undefined ? {} : { notAfter: new Date(now() + expiresInMs).toISOString() };
+  await post('registrar', '/v1/publishers', { id, name: id }, 201);
+  await post('registrar', `/v1/publishers/${id}/keys`, { keyId, algorithm: 'ed25519', publicKey, ...notAfter }, 201);
+  await post('reviewer', `/v1/publishers/${id}/keys/${keyId}/review`, { verdict: 'approved', reason: REASON });
 }
 
 /** Who a host is to the service: the usual one, or one that the world added. */

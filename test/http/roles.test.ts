@@ -25,6 +25,15 @@ const TABLE = `
   POST   /v1/capabilities/:id/versions/:version/reinstate      reviewer
   POST   /v1/capabilities/:id/versions/:version/revoke         reviewer operator
   POST   /v1/capabilities/:id/versions/:version/observations   host
+  PUT    /v1/capabilities/:id/publishers                       registrar
+  POST   /v1/capabilities/:id/publishers/review                reviewer
+  POST   /v1/publishers                                        registrar
+  GET    /v1/publishers                                        any
+  GET    /v1/publishers/:id                                    any
+  POST   /v1/publishers/:id/keys                               registrar
+  POST   /v1/publishers/:id/keys/:keyId/review                 reviewer
+  POST   /v1/publishers/:id/keys/:keyId/revoke                 reviewer operator
+  POST   /v1/publishers/:id/revoke                             reviewer operator
   GET    /v1/reviews                                           any
   POST   /v1/policies/:set                                     registrar
   POST   /v1/policies/:set/:policyVersion/review               reviewer

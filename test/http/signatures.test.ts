@@ -90,7 +90,7 @@ describe('a version is allowed with one good signature', () => {
 });
 
 /** The weakness of each envelope or key. `make` gives the proposal to register. */
-const WEAKNESSES: Record<string, [reason: string, make: (at: Ground) => Answered | Promise<Answered>]> = {
+const WEAKNESSES: Record<string, [reason: string, make: (at: Ground) => Answered]> = {
   'no envelope': ['signature_missing', () => proposal()],
   'an envelope whose signatures were stripped': [
     'signature_missing',

@@ -23,6 +23,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   callId: randomUUID(),
   id: randomUUID(),
   version: '1.0.0',
+  keyId: 'k1',
   set: 'default',
   policyVersion: '1',
   name: 'local-host',

@@ -19,6 +19,7 @@ import { directiveDecider } from '../../libs/directive/decider.js';
 import type { Target } from '../../libs/directive/target.js';
 import { fold } from '../../libs/kernel/decider.js';
 import { err, ok } from '../../libs/kernel/result.js';
+import type { PublisherState } from '../../libs/publisher/decider.js';
 import type { TaskState } from '../../libs/task/decider.js';
 import { at, digest, uuid } from './given.js';
 
@@ -26,6 +27,8 @@ type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** Every input of a decision, in a form that a test can break in one place. Unchanged, it is an allow. */
 export interface World {
+  /** The publisher of the capability, if it is registered. */
+  publisher?: PublisherState;
   version: Partial<Mutable<VersionState>>;
   versions: boolean;
   registered: boolean;
@@ -141,7 +144,7 @@ export function decideIn(change: (made: World) => void, decider = CURRENT_DECIDE
     basis: {},
     directives,
     capability: made.registered ? capability : undefined,
-    publisherOf: () => undefined,
+    publisherOf: () => made.publisher,
     policySet: { versions: new Map(), ...(made.policy ? { active: policy } : {}) },
     task: made.task === undefined ? undefined : task,
     calls: { ...NO_CALLS, ...made.calls },

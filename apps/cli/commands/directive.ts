@@ -35,7 +35,7 @@ function addDisable(program: Command, world: World, exits: Exits): void {
   const disable = describe(program, 'disable <target>', {
     about:
       'Stop a target now, on every host and in every running task.\n' +
-      'Targets: all, capability:x, version:x@1, operation:x/op, publisher:x, source:npm:name, category:x, effect:x,\n' +
+      'Targets: all, capability:x, version:x@1, operation:x/op, publisher:x, publisher-key:x/k1, source:npm:name, category:x, effect:x,\n' +
       'host:x, task:<id>',
     example: 'sallyport disable operation:filesystem/write_file --reason "INC-4711"',
   })

@@ -198,6 +198,7 @@ const TARGETS = [
   { type: 'version', capability: 'm', version: '1' },
   { type: 'operation', capability: 'm', operation: 'o' },
   { type: 'publisher', publisher: 'p' },
+  { type: 'publisher-key', publisher: 'p', keyId: 'k' },
   { type: 'source', source: 'npm:m' },
   { type: 'category', category: 'c' },
   { type: 'effect', effect: 'read' },

@@ -46,7 +46,7 @@ export class PublishersHandler implements ICommandHandler<PublishersCommand> {
   private plan(request: PublisherRequest, actor: string, time: Instant, directiveId: string): Result<Plan, Refusal> {
     const { view } = this.plane;
     const { state, revision } = view.publisher(request.publisher);
-    const decided = publisherDecider.decide({ ...request, ...{ actor, time, directiveId } } as PublisherCommand, state);
+    const decided = publisherDecider.decide(Object.assign({ actor, time, directiveId }, request), state);
     if (!decided.ok) return decided;
     const facts = writeOf(families.publisher.stream(request.publisher), revision, decided.value);
     const stop = decided.value.map(stopOf).find((each) => each !== undefined);

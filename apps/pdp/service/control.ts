@@ -33,5 +33,9 @@ export async function openControl(
     () => time.aheadMs() / 1000,
   );
   const plane = new ControlPlane(log, view, time);
-  return { view, time, plane, signatures: new Signatures(log, plane) };
+  const signatures = new Signatures(log, plane);
+  // Versions of before signatures were verified, or of before a crash. A failure leaves them denied until the next key.
+  const caughtUp = signatures.catchUp().catch(() => undefined);
+  closing.defer(() => caughtUp);
+  return { view, time, plane, signatures };
 }

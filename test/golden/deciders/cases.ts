@@ -29,6 +29,8 @@ export const CASES: Readonly<Record<string, (world: World) => void>> = {
     world.version = { source: { type: 'npm', name: 'Memory' } };
     stoppedBy({ type: 'source', source: 'npm:memory' })(world);
   },
+  'signed, by a key that is active': signedWith('active'),
+  'signed, by a key that was revoked': signedWith('revoked'),
   'another probe': (world) => probed(world, PROBE),
   'another definition, another probe': (world) => {
     probed(world, PROBE);
@@ -67,6 +69,17 @@ export function goldenOf(change: (world: World) => void, decider: number) {
     ...(rule === undefined ? {} : { rule }),
     digest: digestOfRecord,
     whole: digestOf(decided),
+  };
+}
+
+/** A version that a key of its publisher has signed. */
+function signedWith(state: 'active' | 'revoked') {
+  return (world: World): void => {
+    const documents = { definition: digest('d'), manifest: digest('m'), signature: digest('e') };
+    const signer = { publisher: 'acme', keyId: 'k1' };
+    world.version = { documents, signature: { signers: [signer], tried: [{ publisher: 'acme', keys: 1 }] } };
+    const key = { keyId: 'k1', algorithm: 'ed25519', publicKey: 'PEM', proposedBy: 'rita', state } as const;
+    world.publisher = { id: 'acme', name: 'Acme', registeredBy: 'rita', revoked: false, keys: new Map([['k1', key]]) };
   };
 }
 
