@@ -36,7 +36,7 @@ export type CapabilityCommand = Caused &
     | {
         readonly type: 'propose';
         readonly proposal: EventData<'VersionProposed'>;
-        /** What the signatures of the proposal come to. Absent if it has no envelope. */
+        /** The signers of the proposal. Absent if it has no envelope. */
         readonly found?: VerifiedSignature | undefined;
       }
     | {
@@ -152,7 +152,7 @@ const verified = (
   ...by(command),
 });
 
-/** Records what the signatures of a version come to; nothing if that is known. */
+/** Records the signers of a version; nothing if they are known. */
 function verify({ found, ...command }: Of<'verify'>, state: CapabilityState, version: VersionState): Decided {
   if (version.signature !== undefined && canonicalJson(version.signature) === canonicalJson(found)) return ok([]);
   return ok([verified(state.id, version.version, found, command)]);

@@ -77,8 +77,8 @@ export const VersionReviewed = z.strictObject({
 const SignerFact = z.strictObject({ publisher: NameId, keyId: KeyId });
 
 /**
- * The signature of a version was verified with the keys that its publishers had by then. `signers` are those that made a
- * signature, whatever the status of their keys: each decision looks at that. See `findSigners` for `fault`.
+ * The signature of a version was verified with the keys that its publishers had by then. `signers` are the keys that
+ * made a signature, active or not: each decision looks at their status. See `findSigners` for `fault`.
  */
 export const SignatureVerified = z.strictObject({
   capability: NameId,

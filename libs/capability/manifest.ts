@@ -109,7 +109,7 @@ export type SupplyChain = z.infer<typeof SupplyChain>;
 
 /** A DSSE envelope (secure-systems-lab/dsse v1) around the JCS of the manifest's statement. */
 export const DsseEnvelope = z.strictObject({
-  /** Another type, or no signature, is registered all the same: the check of signatures says what it is worth. */
+  /** Another type, or no signature, is registered too: the check of signatures denies it. */
   payloadType: z.string().max(256),
   payload: z.string().max(4_000_000),
   signatures: z

@@ -3,7 +3,7 @@ import { keyStatus, type KeyStatus, type MaybePublisher } from '../publisher/dec
 import type { SignatureReason } from '../vocabulary/words.js';
 import type { CapabilityState, VersionState } from './state.js';
 
-/** What the signature of a version is worth: `verified` with its signer, or the reason why it is worth nothing. */
+/** The result of check 6: `verified` with the signer, or the reason why the signature carries nothing. */
 export type SignatureResult =
   | { readonly result: 'verified'; readonly publisher: string; readonly keyId: string }
   | { readonly result: SignatureReason; readonly publisher?: string; readonly keyId?: string };

@@ -40,7 +40,7 @@ export interface VersionState {
   readonly proposedBy: string;
   readonly proposedAt: Instant;
   status: VersionStatus;
-  /** What its signatures come to. Absent if it has none, or was proposed before signatures were verified. */
+  /** Its signers. Absent if it has no signature, or was proposed before signatures were verified. */
   signature?: VerifiedSignature;
   review?: Review;
   /** Ordinal of the version's first approval among those of its capability: the highest is the default pin. */
@@ -55,7 +55,7 @@ export interface VersionState {
   drifted: boolean;
 }
 
-/** The keys that signed a version; `signature.ts` says what that comes to at a time. */
+/** The keys that signed a version. `signature.ts` makes the result of a time from them. */
 export interface VerifiedSignature {
   readonly signers: readonly { readonly publisher: string; readonly keyId: string }[];
   readonly fault?: 'missing' | 'invalid' | undefined;
@@ -75,7 +75,7 @@ export interface CapabilityState {
   readonly kind: Kind;
   readonly category: string;
   readonly owner: string;
-  /** Who may sign for it. */
+  /** The publishers that may sign for it. */
   publishers: readonly string[];
   /** A change of the publishers that waits for its review. */
   proposedPublishers?: { readonly publishers: readonly string[]; readonly by: string };

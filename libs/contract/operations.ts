@@ -14,6 +14,7 @@ import * as responses from './responses.js';
 import * as retention from './retention.js';
 import * as registry from './registry.js';
 import * as sample from './sample.js';
+import * as signers from './signers.js';
 import * as tasks from './tasks.js';
 import * as transparency from './transparency.js';
 
@@ -28,6 +29,7 @@ export const OPERATIONS: readonly Operation[] = [
   responses,
   directives,
   registry,
+  signers,
   publishers,
   policies,
   principals,

@@ -129,7 +129,7 @@ export const CapabilityView = named(
     kind: Kind,
     category: NameId,
     owner: Label,
-    publishers: z.array(NameId).describe('Who may sign for it.'),
+    publishers: z.array(NameId).describe('Those that may sign for it.'),
     proposedPublishers: z.array(NameId).optional().describe('A change that waits for its review.'),
     versions: z.array(VersionView),
   }),
@@ -346,44 +346,6 @@ export const revokeVersion = operation({
   body: WithReason,
   answers: { 200: VersionChanged },
   problems: ['invalid_transition'],
-});
-
-const PublishersChanged = named(
-  'PublishersChanged',
-  z.object({
-    id: NameId,
-    publishers: z.array(NameId),
-    proposedPublishers: z.array(NameId).optional(),
-    revision: z.int().min(1),
-    position: Position,
-  }),
-);
-export type PublishersChanged = Shape<typeof PublishersChanged>;
-
-export const proposePublishers = operation({
-  id: 'proposePublishers',
-  tag: 'registry',
-  summary: 'Propose who may sign for a capability',
-  description: 'It holds once somebody else has approved it. A later proposal takes the place of one that waits.',
-  method: 'PUT',
-  path: '/v1/capabilities/{id}/publishers',
-  roles: ['registrar'],
-  params: OfCapability,
-  body: named('ProposePublishers', z.strictObject({ publishers: z.array(NameId).max(64), reason: Reason })),
-  answers: { 200: PublishersChanged },
-});
-
-export const reviewPublishers = operation({
-  id: 'reviewPublishers',
-  tag: 'registry',
-  summary: 'Approve or reject a change of who may sign',
-  method: 'POST',
-  path: '/v1/capabilities/{id}/publishers/review',
-  roles: ['reviewer'],
-  params: OfCapability,
-  body: named('ReviewPublishers', z.strictObject({ verdict: ReviewVerdict, reason: Reason })),
-  answers: { 200: PublishersChanged },
-  problems: ['self_review', 'invalid_transition'],
 });
 
 export const diffVersions = operation({

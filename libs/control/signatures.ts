@@ -4,7 +4,7 @@ import { capabilityDecider } from '../capability/decider.js';
 import type { CapabilityState, VersionState } from '../capability/state.js';
 import { readText } from '../event-log/blobs.js';
 import type { LogReading, StreamCheck } from '../event-log/port.js';
-import type { Json } from '../kernel/canonical-json.js';
+import { canonicalJson, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { ok } from '../kernel/result.js';
 import type { PublisherState } from '../publisher/decider.js';
@@ -21,7 +21,7 @@ const SYSTEM = { name: 'system:signatures' };
 type Subject = Pick<CapabilityState, 'id' | 'kind' | 'category' | 'owner' | 'publishers'>;
 type Facts = Pick<VersionState, 'version' | 'source' | 'definitionDigest' | 'documents'>;
 
-/** What the signatures of a version come to, and the streams of publishers that must not have moved meanwhile. */
+/** The signers of a version, and the streams of publishers that must not have moved meanwhile. */
 export interface Verification {
   readonly found: SignatureFinding;
   readonly checks: readonly StreamCheck[];
@@ -54,7 +54,7 @@ function verificationOf(
     category,
     owner,
     version,
-    source: source as unknown as Json,
+    source: jsonOf(source),
     definitionDigest,
     manifest: parse(documents.manifest),
     supplyChainDigest: documents.supplyChain,
@@ -67,6 +67,8 @@ function verificationOf(
   }));
   return { found: findSigners(envelope, statement, states), checks };
 }
+
+const jsonOf = (value: object): Json => JSON.parse(canonicalJson(value)) as Json;
 
 /** Whether a key has come, or a publisher, that the signatures of a version were not verified with. */
 function isBehind(view: ControlView, { publishers }: CapabilityState, { documents, signature }: VersionState): boolean {

@@ -63,7 +63,7 @@ export interface Question {
   readonly versionId: string | undefined;
   readonly version: VersionState | undefined;
   readonly operation: OperationFacts | undefined;
-  /** What the signature of the version is worth now. Undefined without a version. */
+  /** The result of the signature of the version now. Undefined without a version. */
   readonly signed: SignatureResult | undefined;
   readonly targets: readonly string[];
   /** The host asks before it sends the first byte to a server. */

@@ -59,7 +59,7 @@ export const versionReviewed = (event: EventOf<'VersionReviewed'>): Mapped => {
   });
 };
 
-/** Who signed is in the event; the status of their keys is not, because it changes. */
+/** The event names the signers. The status of their keys is not in it, because it changes. */
 export const signatureVerified = (event: EventOf<'SignatureVerified'>): Mapped =>
   managed(event, ACTIVITY.update, 'informational', 'The signatures of a version were verified.', {
     ...ofVersion(event.data),
@@ -67,14 +67,14 @@ export const signatureVerified = (event: EventOf<'SignatureVerified'>): Mapped =
   });
 
 export const publishersProposed = (event: EventOf<'PublishersProposed'>): Mapped =>
-  managed(event, ACTIVITY.update, 'low', 'A change of who may sign for a capability was proposed.', {
+  managed(event, ACTIVITY.update, 'low', 'A change of the publishers of a capability was proposed.', {
     ...capabilityEntity(event.data.capability),
     unmapped: { publishers: event.data.publishers.length },
   });
 
 export const publishersReviewed = (event: EventOf<'PublishersReviewed'>): Mapped => {
   const activity = event.data.verdict === 'approved' ? ACTIVITY.enable : named('Reject');
-  const message = `A change of who may sign for a capability was ${event.data.verdict}.`;
+  const message = `A change of the publishers of a capability was ${event.data.verdict}.`;
   return managed(event, activity, 'medium', message, {
     ...capabilityEntity(event.data.capability),
     status_code: event.data.verdict,

@@ -6,7 +6,7 @@ import { bytesOfBase64, isSignedBy, preAuthEncoding, readPublicKey, type Envelop
 
 export const MANIFEST_TYPE = 'application/vnd.sallyport.manifest+json';
 
-/** What a publisher signs about a version: the JCS of these members is the payload. */
+/** The statement of a publisher about a version: the JCS of these members is the payload. */
 export interface ManifestStatement {
   readonly capability: string;
   readonly kind: string;
@@ -23,13 +23,13 @@ export interface ManifestStatement {
 /** The payload that a publisher signs. */
 export const statementText = (statement: ManifestStatement): string => canonicalJson(defined({ ...statement }));
 
-/** A key that made a signature of an envelope, whatever its status is. */
+/** A key that made a signature of an envelope. Its status does not matter here. */
 export interface Signer {
   readonly publisher: string;
   readonly keyId: string;
 }
 
-/** What the signatures of an envelope come to. It depends on the keys, and not on their status or on the time. */
+/** The signers of an envelope. They depend on the keys, and not on their status or on the time. */
 export interface SignatureFinding {
   /** In the order of the envelope. Empty if the payload is not the statement of this version. */
   readonly signers: readonly Signer[];

@@ -55,7 +55,7 @@ for (const algorithm of ['ed25519', 'ecdsa-p256']) {
     const signed = await local('sign', file, '--key', pem, '--key-id', 'k1');
     assert.equal(signed.code, 0, signed.err);
     const twice = await local('sign', file, '--key', pem, '--key-id', 'k2');
-    assert.match(twice.out, /signed by k2, beside 1 other signature/);
+    assert.match(twice.out, /signed by k2 with 1 other signature kept/);
     assert.equal((await as('registrar', 'register', file)).code, 0);
     const shown = await as('registrar', 'capabilities', id, '1.0.0');
     assert.match(shown.out, new RegExp(`verified \\(${publisher}/k1\\)`));
@@ -75,7 +75,7 @@ test('signing again after a change leaves out the signatures of before', async (
   changed.owner = 'somebody-else';
   writeFileSync(fileOf(`${id}.json`), JSON.stringify(changed));
   const { out } = await local('sign', `${id}.json`, '--key', pem, '--key-id', 'k2');
-  assert.doesNotMatch(out, /beside/);
+  assert.doesNotMatch(out, /kept/);
   assert.equal(JSON.parse(readFileSync(fileOf(`${id}.json`), 'utf8')).version.signature.signatures.length, 1);
 });
 

@@ -115,7 +115,7 @@ function addShow(publisher: Command, world: World, exits: Exits): void {
 
 function addSigners(publisher: Command, world: World, exits: Exits): void {
   const propose = describe(publisher, 'allow <capability>', {
-    about: 'Propose who may sign for a capability; it holds once another principal has approved it',
+    about: 'Propose the publishers that may sign for a capability; it holds once another principal has approved it',
     example: 'sallyport publisher allow filesystem --publisher acme --reason "they took it over"',
   })
     .option('--publisher <id>', 'one who may sign (repeatable); none at all: nobody', collect, [])
@@ -138,7 +138,7 @@ function addSigners(publisher: Command, world: World, exits: Exits): void {
 
   const review = withVerdict(
     describe(publisher, 'review <capability>', {
-      about: 'Approve or reject a change of who may sign for a capability',
+      about: 'Approve or reject a change of the publishers of a capability',
       example: 'sallyport publisher review filesystem --approve --reason "asked the owner"',
     }),
   );

@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { DsseEnvelope } from '../../../libs/capability/manifest.js';
 import { fingerprintDefinition, type DigestedDefinition } from '../../../libs/kernel/definition-digest.js';
+import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
-import { isJsonObject, ownValue, type Json, type JsonObject } from '../../../libs/kernel/canonical-json.js';
+import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
 import { bytesOfBase64, preAuthEncoding, type Envelope } from '../../../libs/trust/dsse.js';
 import { MANIFEST_TYPE, statementText } from '../../../libs/trust/manifest-signature.js';
 import { KeyId } from '../../../libs/vocabulary/ids.js';
@@ -27,7 +28,7 @@ interface KeygenOptions {
 
 function addKeygen(program: Command, world: World, exits: Exits): void {
   describe(program, 'keygen', {
-    about: 'Make a key pair that signs manifests: a private key that only you can read, and its public key beside it',
+    about: 'Make a key pair that signs manifests: a private key that only you can read, and its public key',
     example: 'sallyport keygen --out acme.pem',
   })
     .requiredOption('--out <file>', 'the private key, as PEM (PKCS#8); the public key gets the ending .pub.pem')
@@ -79,7 +80,7 @@ function addSignFile(program: Command, world: World, exits: Exits): void {
       const registration = await readObject(world, name);
       const { signed, kept } = withSignature(registration, keyId, await readPrivateKey(world, key));
       writeFileSync(resolve(world.cwd, out ?? name), `${jsonText(signed)}\n`);
-      const others = kept === 0 ? '' : `, beside ${kept} other signature${kept === 1 ? '' : 's'}`;
+      const others = kept === 0 ? '' : ` with ${kept} other signature${kept === 1 ? '' : 's'} kept`;
       world.out(`${printable(out ?? name)}: signed by ${printable(keyId)}${others}\n`);
       exits.code = 0;
     });
@@ -99,7 +100,7 @@ async function readPrivateKey(world: World, name: string): Promise<KeyObject> {
 
 /**
  * A registration with one more signature. Signatures of the same payload stay, other than an earlier one of this key:
- * those of another payload are worth nothing any more.
+ * those of another payload carry nothing.
  */
 function withSignature(registration: JsonObject, keyId: string, key: KeyObject): { signed: JsonObject; kept: number } {
   const version = ownValue(registration, 'version');
@@ -108,7 +109,7 @@ function withSignature(registration: JsonObject, keyId: string, key: KeyObject):
   const encoded = preAuthEncoding(MANIFEST_TYPE, payload);
   const sig = sign(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', encoded, key).toString('base64');
   const kept = earlierSignatures(version, payload).filter(({ keyid }) => keyid !== keyId);
-  const signatures = [...kept, { keyid: keyId, sig }] as unknown as Json;
+  const signatures = [...kept.map((each): JsonObject => defined(each)), { keyid: keyId, sig }];
   const signature = { payloadType: MANIFEST_TYPE, payload: payload.toString('base64'), signatures };
   return { signed: { ...registration, version: { ...version, signature } }, kept: kept.length };
 }

@@ -3,12 +3,9 @@ import { CommandBus } from '@nestjs/cqrs';
 import type { CapabilityState, VersionState } from '../../../libs/capability/state.js';
 import type { AnswerOf } from '../../../libs/contract/operation.js';
 import * as registry from '../../../libs/contract/registry.js';
-import type {
-  CapabilityView,
-  PublishersChanged,
-  VersionChanged,
-  VersionWithDefinition,
-} from '../../../libs/contract/registry.js';
+import type { CapabilityView, VersionChanged, VersionWithDefinition } from '../../../libs/contract/registry.js';
+import * as signers from '../../../libs/contract/signers.js';
+import type { PublishersChanged } from '../../../libs/contract/signers.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { afterCommit } from '../../../libs/event-log/after-commit.js';
@@ -105,13 +102,13 @@ export class RegistryController {
     return this.run(caller, { type: 'revoke', ...subject(params), ...body });
   }
 
-  @Handles(registry.proposePublishers)
-  proposePublishers({ params, body, caller }: Asked<Contract['proposePublishers']>): Promise<PublishersChanged> {
+  @Handles(signers.proposePublishers)
+  proposePublishers({ params, body, caller }: Asked<typeof signers.proposePublishers>): Promise<PublishersChanged> {
     return this.publishers(caller, { type: 'propose-publishers', capability: params.id, ...body });
   }
 
-  @Handles(registry.reviewPublishers)
-  reviewPublishers({ params, body, caller }: Asked<Contract['reviewPublishers']>): Promise<PublishersChanged> {
+  @Handles(signers.reviewPublishers)
+  reviewPublishers({ params, body, caller }: Asked<typeof signers.reviewPublishers>): Promise<PublishersChanged> {
     return this.publishers(caller, { type: 'review-publishers', capability: params.id, ...body });
   }
 

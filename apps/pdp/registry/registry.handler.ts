@@ -105,7 +105,7 @@ function subjectOf(request: RegistryRequest, state: MaybeCapability): Parameters
   return { id: request.capability, kind, category, owner, publishers };
 }
 
-/** Everything that a command needs beside its request. */
+/** Everything that a command needs, other than its request. */
 interface Circumstances {
   readonly actor: string;
   readonly time: Instant;
