@@ -9,7 +9,6 @@ import type { PublishersChanged } from '../../../libs/contract/signers.js';
 import { ControlView } from '../../../libs/control/control-view.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { afterCommit } from '../../../libs/event-log/after-commit.js';
-import { defined } from '../../../libs/kernel/defined.js';
 import type { JsonObject } from '../../../libs/kernel/canonical-json.js';
 import type { Principal } from '../edge/access.js';
 import type { Asked } from '../edge/asked.js';
