@@ -26,6 +26,7 @@ test('every command has help with an example', async () => {
     .filter((name) => name !== 'help');
   assert.ok(names.length >= 20, names.join());
   const groups = {
+    publisher: ['register', 'add-key', 'review-key', 'revoke-key', 'revoke', 'show', 'allow', 'review'],
     policy: ['propose', 'review', 'show', 'check', 'test'],
     task: ['open', 'list', 'show', 'close'],
     principal: ['add', 'list', 'rotate', 'remove'],

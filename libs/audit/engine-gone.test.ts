@@ -79,7 +79,7 @@ test('a decider of later may rest on streams that this build does not know, and 
   const { traceId } = await fourCalls(world);
   const log = edited(withEngines(world.log, { decider: 99 }), ({ checks, ...data }) => ({
     ...data,
-    basis: { ...(data['basis'] as object), 'publisher-acme': 3 },
+    basis: { ...(data['basis'] as object), 'seasons-acme': 3 },
     checks: (checks as unknown[]).slice(0, 1),
   }));
   assert.deepEqual(await sameness(world, traceId, log), [GONE, GONE, GONE, GONE, GONE]);

@@ -186,20 +186,6 @@ test('an exception lets its check pass, with the exception as evidence; without 
   assert.equal((await call(['signature_missing'])).reason, 'signature_missing');
 });
 
-test('a signed version is unverifiable for now, and no exception helps it', async () => {
-  const id = unique('cap');
-  const signature = {
-    payloadType: 'application/vnd.sallyport.manifest+json',
-    payload: 'e30=',
-    signatures: [{ keyid: 'k', sig: 'c2ln' }],
-  };
-  const { version } = await register(service, id, proposal('1.0.0', { signature }));
-  assert.equal(version.signature.result, 'signature_unverifiable');
-  await approve(service, id);
-  const task = await openTask(service, { scope: scopeOf(id) });
-  assert.equal((await decide(service, task)).reason, 'signature_unverifiable');
-});
-
 test('expectedRevision has to be the revision of the capability', async () => {
   const id = unique('cap');
   const early = await versionCommand(service, 'reviewer', id, 'review', { ...APPROVED, expectedRevision: 1 });
