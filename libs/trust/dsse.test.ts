@@ -66,14 +66,16 @@ test('an envelope with many signatures costs a bounded number of verifications',
   assert.equal(tried.length, 64);
 });
 
+const whyRefused = (...key: Parameters<typeof readPublicKey>): string => {
+  const read = readPublicKey(...key);
+  return typeof read === 'string' ? read : '';
+};
+
 test('only public keys of the two algorithms are read', () => {
   const { publicKey, privateKey } = newKey('ecdsa-p256');
   assert.equal(typeof readPublicKey(publicKey, 'ecdsa-p256'), 'object');
-  assert.match(String(readPublicKey(publicKey, 'ed25519')), /is no key for ed25519/);
+  assert.match(whyRefused(publicKey, 'ed25519'), /is no key for ed25519/);
   const pem = privateKey.export({ type: 'sec1', format: 'pem' }).toString();
-  assert.match(String(readPublicKey(pem, 'ecdsa-p256')), /is a private key/);
-  assert.match(
-    String(readPublicKey('-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'ed25519')),
-    /cannot/,
-  );
+  assert.match(whyRefused(pem, 'ecdsa-p256'), /is a private key/);
+  assert.match(whyRefused('-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', 'ed25519'), /cannot/);
 });

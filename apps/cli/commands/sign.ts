@@ -3,7 +3,7 @@ import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { DsseEnvelope } from '../../../libs/capability/manifest.js';
-import { fingerprintDefinition, type DigestedDefinition } from '../../../libs/kernel/definition-digest.js';
+import { fingerprintDefinition } from '../../../libs/kernel/definition-digest.js';
 import { defined } from '../../../libs/kernel/defined.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import { isJsonObject, ownValue, type JsonObject } from '../../../libs/kernel/canonical-json.js';
@@ -122,7 +122,7 @@ function earlierSignatures(version: JsonObject, payload: Buffer): Envelope['sign
 
 function statementOf(registration: JsonObject, version: JsonObject): string {
   const [id, kind, category, owner] = ['id', 'kind', 'category', 'owner'].map((name) => textOf(registration, name));
-  const fingerprint = fingerprintDefinition(needed(version, 'definition') as DigestedDefinition);
+  const fingerprint = fingerprintDefinition(needed(version, 'definition'));
   if (!fingerprint.ok)
     throw new UsageError(`/version/definition${fingerprint.error.path}: ${fingerprint.error.message}`);
   const supplyChain = ownValue(version, 'supplyChain');
