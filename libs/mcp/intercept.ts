@@ -2,6 +2,7 @@ import { isJsonObject, type Json, type JsonObject } from '../kernel/canonical-js
 import { AwaitedAnswers } from './awaited-answers.js';
 import type { McpTransport } from './client.js';
 import { asksForInput, CANCELLED, copyOf, messageIn, objectAt, REFUSED, type McpResponse } from './message.js';
+import { shownNotification } from './notifications.js';
 import { NotGuarded, Outgoing, type Admitted } from './outgoing.js';
 import { claimsIn } from './protocol.js';
 import { ServerRequests, type DecideServerRequest } from './server-requests.js';
@@ -38,8 +39,8 @@ const intercepted = new WeakSet<object>();
 /**
  * Places itself between a transport and its client, before they are connected; for both generations of the MCP SDK and
  * all eras of the protocol. It records the agreed revision, the client's capabilities and each answer as they are on the
- * wire. It holds each request of the server until `onServerRequest` allows it, and lets out only what `outgoing.ts`
- * admits. Messages from the server are attacker-controlled. Throws a `TypeError` for a transport that was intercepted
+ * wire. It holds each request of the server until `onServerRequest` allows it, and lets out only what that and
+ * `outgoing.ts` admit. A notification reaches the client without its texts (`notifications.ts`). Messages from the server are attacker-controlled. Throws a `TypeError` for a transport that was intercepted
  * before.
  */
 export function interceptTransport(transport: McpTransport, events: WireEvents): Wire {
@@ -116,9 +117,9 @@ class Interception implements Wire {
     }
     const read = messageIn(copyOf(message));
     if (read.kind === 'response' && read.id !== undefined) {
-      const fate = this.serverRequests.answer(read.id, read.response);
-      if (fate === 'refused') return this.refuse(read.id);
-      return fate === 'leaves' ? this.leave({ jsonrpc: '2.0', id: read.id, ...read.response }, options) : undefined;
+      const leaving = await this.serverRequests.answer(read.id, read.response);
+      if (leaving === 'refused') return this.refuse(read.id);
+      return leaving === 'unknown' ? undefined : this.leave({ jsonrpc: '2.0', id: read.id, ...leaving }, options);
     }
     let admitted: Admitted;
     try {
@@ -165,13 +166,14 @@ class Interception implements Wire {
       const { id, method, params } = read;
       void this.serverRequests
         .admit(id, method, params)
-        .then((isAdmitted) => (isAdmitted ? this.handler?.(message, extra) : this.refuse(id)));
+        .then((shown) => (shown === undefined ? this.refuse(id) : this.hand({ id, method }, shown, extra)));
       return;
     }
     if (read.kind === 'notification') {
       if (read.method === CANCELLED) this.serverRequests.cancelled(read.params['requestId']);
       if (read.method.endsWith('/list_changed')) this.events.onListChanged();
-      this.handler?.(message, extra);
+      const shown = shownNotification(read.method, read.params);
+      if (shown !== undefined) this.hand({ method: read.method }, shown, extra);
       return;
     }
     const { id, response = { result: {} } } = read;
@@ -180,5 +182,11 @@ class Interception implements Wire {
     // A message that holds an error too is judged by its result: a client may look at that first.
     const asks = isJsonObject(message) && asksForInput(objectAt(message, 'result'));
     this.handler?.(asks ? { jsonrpc: '2.0', id, error: NOT_ASKED } : message, extra);
+  }
+
+  /** Gives the client a message of the server with these params alone. */
+  private hand(message: { readonly id?: Json; readonly method: string }, params: JsonObject, extra: unknown): void {
+    const given = Object.keys(params).length === 0 ? {} : { params };
+    this.handler?.({ jsonrpc: '2.0', ...message, ...given }, extra);
   }
 }

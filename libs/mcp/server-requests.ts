@@ -3,8 +3,10 @@ import type { McpResponse } from './message.js';
 
 /** A request of the server that the client has been given. Exactly one of the two is called, once. */
 export interface ServerRequest {
-  /** The client's answer is about to leave. False keeps it back: the server gets an error. */
-  mayAnswer(isError: boolean): boolean;
+  /** Its params as the client gets them. */
+  readonly params: JsonObject;
+  /** The part of the client's answer that leaves; undefined if the server gets an error in its place. Never rejects. */
+  answer(response: McpResponse): Promise<McpResponse | undefined>;
   /** No answer will leave. */
   dropped(): void;
 }
@@ -17,51 +19,59 @@ const MAX_DECIDING = 16;
 /** Requests that the client may be working on. */
 const MAX_ANSWERING = 256;
 const PING = 'ping';
-const ALWAYS_ANSWERED: ServerRequest = { mayAnswer: () => true, dropped: () => undefined };
+/** The answer to a ping says nothing. */
+const PONG: McpResponse = { result: {} };
+const ALWAYS_ANSWERED: ServerRequest = { params: {}, answer: async () => PONG, dropped: () => undefined };
 
 /** The requests of one server that its client works on, by the server's ids. An answer without a request never leaves. */
 export class ServerRequests {
-  private readonly answering = new Map<unknown, ServerRequest>();
+  /** Undefined while the answer is decided about: its id stays taken. */
+  private readonly answering = new Map<unknown, { request: ServerRequest | undefined }>();
   private deciding = 0;
 
   constructor(private readonly decide: DecideServerRequest) {}
 
-  /** Whether the client may be given the request. A ping needs no decision. Never rejects. */
-  async admit(id: unknown, method: string, params: JsonObject): Promise<boolean> {
-    if (this.deciding >= MAX_DECIDING || !this.hasRoomFor(id)) return false;
+  /** The params of the request as the client may be given them; undefined if it may not. A ping needs no decision. Never rejects. */
+  async admit(id: unknown, method: string, params: JsonObject): Promise<JsonObject | undefined> {
+    if (this.deciding >= MAX_DECIDING || !this.hasRoomFor(id)) return undefined;
     if (method === PING) {
-      this.answering.set(id, ALWAYS_ANSWERED);
-      return true;
+      this.answering.set(id, { request: ALWAYS_ANSWERED });
+      return {};
     }
     this.deciding += 1;
     try {
       const request = await this.decide(method, params);
       if (this.hasRoomFor(id)) {
-        this.answering.set(id, request);
-        return true;
+        this.answering.set(id, { request });
+        return request.params;
       }
       request.dropped();
-      return false;
+      return undefined;
     } catch {
-      return false;
+      return undefined;
     } finally {
       this.deciding -= 1;
     }
   }
 
   /** What becomes of the client's answer to a request: it leaves, the server gets an error in its place, or neither. */
-  answer(id: unknown, response: McpResponse | undefined): 'leaves' | 'refused' | 'unknown' {
-    const request = this.answering.get(id);
-    this.answering.delete(id);
-    if (request === undefined) return 'unknown';
-    if (response !== undefined) return request.mayAnswer('error' in response) ? 'leaves' : 'refused';
-    request.dropped();
-    return 'refused';
+  async answer(id: unknown, response: McpResponse | undefined): Promise<McpResponse | 'refused' | 'unknown'> {
+    const entry = this.answering.get(id);
+    const request = entry?.request;
+    if (entry === undefined || request === undefined) return 'unknown';
+    entry.request = undefined;
+    try {
+      if (response !== undefined) return (await request.answer(response)) ?? 'refused';
+      request.dropped();
+      return 'refused';
+    } finally {
+      if (this.answering.get(id) === entry) this.answering.delete(id);
+    }
   }
 
   /** The server does not want the answer. */
   cancelled(id: unknown): void {
-    this.answering.get(id)?.dropped();
+    this.answering.get(id)?.request?.dropped();
     this.answering.delete(id);
   }
 

@@ -23,6 +23,7 @@ async function registered(service: TestService, probe?: Probe): Promise<string> 
     'resource:note://payroll': { effects: ['modify'] },
     'resource:note://open': reads,
     'client:roots/list': reads,
+    'client:elicitation/create': reads,
   };
   const version = {
     version: '1.0.0',
@@ -78,6 +79,6 @@ export async function stageOf(by: Host, service: TestService, sdk: Sdk, more: St
 
 export function clientOf(sdk: Sdk): ClientV1 | ClientV2 {
   const info = { name: 't', version: '1' };
-  if (sdk === 'v1') return new ClientV1(info, { capabilities: { sampling: {}, roots: {} } });
+  if (sdk === 'v1') return new ClientV1(info, { capabilities: { sampling: {}, elicitation: {}, roots: {} } });
   return new ClientV2(info, sdk === 'v2' ? {} : { versionNegotiation: { mode: { pin: MODERN } } });
 }

@@ -57,7 +57,7 @@ export async function guard<Transport extends McpTransport>(
     if (pin !== undefined) records.later(client.observe(capability, pin.version, { ...evidence({}), definition }));
   });
   const permit = permitFrom({ client, follower, task, capability, evidence, observer, records, closing });
-  const decideServerRequest = serverRequestDecider(permit, flights, records);
+  const decideServerRequest = serverRequestDecider({ taskId, client, permit, flights, records });
 
   const close = async (): Promise<void> => {
     closer.abort();
