@@ -1,19 +1,13 @@
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/canonical-json.js';
-import { pointerTo, segmentsOf } from '../../kernel/pointer.js';
+import { segmentsOf } from '../../kernel/pointer.js';
 import type { Level } from '../../vocabulary/words.js';
 import type { DeclaredPlace } from './declared.js';
 import { isAbove } from '../../vocabulary/levels.js';
 import type { Field } from './field.js';
-import { joinOf, labelOf, WHOLE_TASK, type ContentLabel } from './label.js';
+import { joinOf, labelOf, WHOLE_TASK } from './label.js';
 import type { NeededPlace } from './needed.js';
-import type { FilterInput, LabelOrigin } from './shapes.js';
-import { ArgumentPlace, type Notes, type Redacted, type Redactor } from './walk.js';
-
-/** A label of a value and of everything in it. */
-interface ValueLabel extends ContentLabel {
-  readonly by: LabelOrigin;
-  readonly source: string;
-}
+import type { FilterInput } from './shapes.js';
+import { ArgumentPlace, LabelNode, type Notes, type Redacted, type Redactor, type ValueLabel } from './walk.js';
 
 /** Numbers of fewer digits are no card, account or national number. */
 const MIN_NUMBER = 100_000;
@@ -26,7 +20,7 @@ const isSearched = (value: number, { within }: Field): boolean => within !== und
  * them in their order. It answers the same object if nothing was taken out.
  */
 export class ArgumentFilter {
-  private readonly labels: ReadonlyMap<string, readonly ValueLabel[]>;
+  private readonly hasLabels: boolean;
   private readonly sensitivity: Level;
   private readonly approved: boolean;
   private readonly place: ArgumentPlace;
@@ -36,8 +30,9 @@ export class ArgumentFilter {
     private readonly redactor: Redactor,
     private readonly notes: Notes,
   ) {
-    this.place = new ArgumentPlace(redactor);
-    this.labels = labelsOf(input, redactor);
+    const labels = labelsOf(input, redactor);
+    this.place = new ArgumentPlace(redactor, labels);
+    this.hasLabels = !labels.isEmpty;
     this.sensitivity = input.sensitivity;
     this.approved = input.flowApproved === true;
   }
@@ -63,9 +58,9 @@ export class ArgumentFilter {
 
   /** Step 4: whether the labels of the value permit that it is sent. */
   private admits(): boolean {
-    if (this.labels.size === 0) return true;
+    if (!this.hasLabels) return true;
     const { notes, place } = this;
-    const labels = this.labels.get(place.own) ?? [];
+    const labels = place.ownLabels;
     const tooHigh = labels.filter(
       ({ level, by, source }) =>
         isAbove(level, this.sensitivity) && !(this.approved && by === 'flow' && source === WHOLE_TASK),
@@ -191,16 +186,13 @@ function lengthOf(value: Json): number {
 }
 
 /**
- * The labels of values by their pointers. A stated label whose pointer leads to no value counts for the nearest value
+ * The labels of values by the names that lead to them. A stated label whose pointer leads to no value counts for the nearest value
  * above: a misspelt pointer must not lose it.
  */
-function labelsOf({ arguments: args, labels, flow }: FilterInput, redactor: Redactor): Map<string, ValueLabel[]> {
-  const found = new Map<string, ValueLabel[]>();
+function labelsOf({ arguments: args, labels, flow }: FilterInput, redactor: Redactor): LabelNode {
+  const root = new LabelNode();
   const add = (segments: readonly string[], label: ValueLabel) => {
-    const path = pointerTo(...existing(args, segments));
-    const known = found.get(path);
-    if (known === undefined) found.set(path, [label]);
-    else known.push(label);
+    root.at(existing(args, segments)).labels.push(label);
   };
   const namesOf = memberNames();
   for (const { path, level = 'public', categories = [], source } of labels) {
@@ -208,11 +200,11 @@ function labelsOf({ arguments: args, labels, flow }: FilterInput, redactor: Reda
     add(segmentsOf(path), { ...label, by: 'stated', source: redactor.labelSource(source ?? 'caller') });
   }
   for (const { path, level, categories, source } of flow) {
-    const [root, ...ordinals] = segmentsOf(path);
-    if (root === 'arguments')
+    const [first, ...ordinals] = segmentsOf(path);
+    if (first === 'arguments')
       add(namesAt(args, ordinals, namesOf), { level, categories, by: 'flow', source: redactor.clean(source) });
   }
-  return found;
+  return root;
 }
 
 /** The names of an object's members in the order of RFC 8785. Each object is sorted once, for all its labels. */

@@ -1,5 +1,5 @@
 import { pointerTo, type JsonPointer } from '../../kernel/pointer.js';
-import { boundedPointer } from '../bounded-pointer.js';
+import { BoundedPath } from '../bounded-pointer.js';
 import { redacted as withoutSpans, type DetectedSpan } from '../detect/spans.js';
 import { isAbove } from '../../vocabulary/levels.js';
 import { fieldBelow, NO_FIELD, type Field } from './field.js';
@@ -10,6 +10,7 @@ import type {
   Detecting,
   FilterRecord,
   FilterRefusal,
+  LabelOrigin,
   RecordedItem,
   RecordedLabel,
   Redaction,
@@ -102,19 +103,53 @@ export class Redactor {
   }
 }
 
+/** A label of a value and of everything in it. */
+export interface ValueLabel extends ContentLabel {
+  readonly by: LabelOrigin;
+  readonly source: string;
+}
+
+/** The labels of a place, and of the places below it by their names. */
+export class LabelNode {
+  readonly labels: ValueLabel[] = [];
+  readonly below = new Map<string, LabelNode>();
+
+  get isEmpty(): boolean {
+    return this.labels.length === 0 && this.below.size === 0;
+  }
+
+  /** The place that names lead to; it is made if it is new. */
+  at(names: readonly string[]): LabelNode {
+    return names.reduce<LabelNode>((node, name) => node.child(name), this);
+  }
+
+  private child(name: string): LabelNode {
+    const child = this.below.get(name) ?? new LabelNode();
+    this.below.set(name, child);
+    return child;
+  }
+}
+
 /** A place in the arguments, spelled for each reader. */
 export class ArgumentPlace {
   /** As the request has it. */
   private readonly raw: (string | number)[] = [];
   /** Without spans, for the answer. */
-  private readonly clean: (string | number)[] = [];
+  private readonly clean = new BoundedPath('arguments');
   /** Of names that only the caller has, `*`. */
-  private readonly safe: (string | number)[] = [];
+  private readonly safe = new BoundedPath('arguments');
   /** In what is sent: an item moves up if one before it is taken out. */
-  private readonly sent: (string | number)[] = [];
+  private readonly sent = new BoundedPath('arguments');
   private readonly fields: Field[] = [];
+  /** The labels of this place and of each one above; undefined below a place without any. */
+  private readonly labels: (LabelNode | undefined)[];
 
-  constructor(private readonly redactor: Redactor) {}
+  constructor(
+    private readonly redactor: Redactor,
+    labels: LabelNode,
+  ) {
+    this.labels = [labels];
+  }
 
   push(raw: string | number, more: { clean?: string; isKnown?: boolean; to?: number } = {}): void {
     this.raw.push(raw);
@@ -122,27 +157,33 @@ export class ArgumentPlace {
     this.safe.push(more.isKnown === false ? '*' : raw);
     this.sent.push(more.to ?? more.clean ?? raw);
     this.fields.push(typeof raw === 'string' ? this.redactor.below(this.field, raw) : this.field);
+    this.labels.push(this.labels.at(-1)?.below.get(String(raw)));
   }
 
   pop(): void {
-    for (const segments of [this.raw, this.clean, this.safe, this.sent, this.fields]) segments.pop();
+    for (const segments of [this.raw, this.clean, this.safe, this.sent, this.fields, this.labels]) segments.pop();
   }
 
-  /** The pointer into the arguments. */
+  /** The pointer into the arguments. It may be long: it is not for each value. */
   get own(): JsonPointer {
     return pointerTo(...this.raw);
   }
 
   get shown(): JsonPointer {
-    return boundedPointer(pointerTo('arguments', ...this.clean));
+    return this.clean.text;
   }
 
   get recorded(): JsonPointer {
-    return boundedPointer(pointerTo('arguments', ...this.safe));
+    return this.safe.text;
   }
 
   get to(): JsonPointer {
-    return boundedPointer(pointerTo('arguments', ...this.sent));
+    return this.sent.text;
+  }
+
+  /** The labels of this very place. */
+  get ownLabels(): readonly ValueLabel[] {
+    return this.labels.at(-1)?.labels ?? [];
   }
 
   get field(): Field {
@@ -164,6 +205,8 @@ interface Taken {
   readonly recorded: JsonPointer;
   readonly type: string;
 }
+
+const takenAt = ({ own, recorded }: ArgumentPlace, type: string): Taken => ({ own, recorded, type });
 
 /** The work of the filter. Each list but that of refused context items is bounded. */
 export class Notes {
@@ -195,12 +238,12 @@ export class Notes {
   }
 
   /** A value is no longer what the request has. */
-  took({ own, recorded }: ArgumentPlace, type: string): void {
-    if (this.taken.length < MAX_LISTED) this.taken.push({ own, recorded, type });
+  took(place: ArgumentPlace, type: string): void {
+    if (this.taken.length < MAX_LISTED) this.taken.push(takenAt(place, type));
   }
 
-  misdirected({ own, recorded }: ArgumentPlace, type: string): void {
-    this.renamed ??= { own, recorded, type };
+  misdirected(place: ArgumentPlace, type: string): void {
+    this.renamed ??= takenAt(place, type);
   }
 
   tooLong(place: ArgumentPlace): void {
