@@ -9,6 +9,7 @@ import { payloadPlace } from '../payloads/payload-place.js';
 import { families } from '../streams/catalogue.js';
 import type { ContentDesk } from './content-desk.js';
 import type { EarlierPrints } from './content-jobs.js';
+import { currentCleaner } from './flow-inputs.js';
 import { offeredLabel, TaskFlow, type EarlierContent } from './task-flow.js';
 import type { TaskLane } from './task-lane.js';
 
@@ -140,7 +141,7 @@ function addTo(flow: TaskFlow, content: EarlierContent, prints: EarlierPrints | 
   if (unfiltered !== undefined && prints?.context === undefined) flow.offer(undefined, RESTRICTED);
   if (unfiltered !== undefined)
     for (const [index, item] of (prints?.context ?? []).entries())
-      flow.offer(item.id, offeredLabel(item, index, unfiltered));
+      flow.offer(item.id, offeredLabel(item, index, unfiltered, currentCleaner()));
   for (const [index, item] of items.entries()) {
     const seen = seenItem(callId, item);
     const read = prints?.context?.[index];

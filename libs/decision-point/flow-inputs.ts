@@ -167,7 +167,7 @@ function labelsOfItems(
 const NONE = new Float64Array();
 
 /** Cleans categories by the rule pack of new decisions. */
-function currentCleaner(): (category: string) => string {
+export function currentCleaner(): (category: string) => string {
   const pack = packOf(CURRENT_PACK);
   if (pack === undefined) throw new Error('the current rule pack is missing');
   return categoryCleaner(pack);

@@ -2,6 +2,7 @@ import type { ContentLabel } from '../content/filter/label.js';
 import type { Call } from '../decision/call.js';
 import type { Decision } from '../decision/decide.js';
 import type { Attempt } from './attempt.js';
+import { currentCleaner } from './flow-inputs.js';
 import { offeredLabel } from './task-flow.js';
 import type { Seen } from './task-lane.js';
 
@@ -10,9 +11,11 @@ export function seenBy({ request, work }: Attempt, { callId, inputs }: Call, { d
   const items = filtered?.record.items ?? [];
   return ({ flow }) => {
     // A check before the filter denied the call. A later item may still be derived from its items.
-    if (filtered === undefined)
+    if (filtered === undefined) {
+      const clean = currentCleaner();
       for (const [index, item] of (request.context ?? []).entries())
-        flow.offer(item.id, offeredLabel(item, index, inputs));
+        flow.offer(item.id, offeredLabel(item, index, inputs, clean));
+    }
     for (const [index, { path, level, categories, sent }] of items.entries()) {
       const label = { level, categories };
       const id = request.context?.[index]?.id;

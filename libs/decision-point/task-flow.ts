@@ -29,15 +29,16 @@ export interface EarlierContent {
   readonly allowed?: boolean | undefined;
 }
 
-/** The label of an item that was offered, and that no filter searched: the word of the host, and the labels of flow. */
+/** The label of an item that was offered, and that no filter searched: the word of the host, and the labels of flow. `clean` takes content out of categories. */
 export function offeredLabel(
   { level, categories = [] }: Pick<ContextItem, 'level' | 'categories'>,
   index: number,
   { contextLevel = 'restricted', flow = [] }: Pick<DecisionInputs, 'contextLevel' | 'flow'>,
+  clean: (category: string) => string,
 ): ContentLabel {
   const path = pointerTo('context', index);
   const flowed = flow.filter((label: FlowLabel) => label.path === path);
-  return joinOf([labelOf(level ?? contextLevel, categories), ...flowed]);
+  return joinOf([labelOf(level ?? contextLevel, categories.map(clean)), ...flowed]);
 }
 
 /** Content of the task, as later calls may repeat it. */

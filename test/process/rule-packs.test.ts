@@ -60,6 +60,7 @@ const later = ({ secrets, instructions, model }: Parameters<Parameters<typeof la
   secrets.rules = [...others, { kind: 'badge', ...badge }];
   instructions.rules = [];
   instructions.unspaced = [];
+  instructions.frames = [];
   model.threshold = 1e6;
 };
 
