@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { test } from '../../test/support/testing.js';
 import { pointerTo } from '../kernel/pointer.js';
 import { BoundedPath, boundedPointer } from './bounded-pointer.js';
