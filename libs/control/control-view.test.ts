@@ -43,6 +43,6 @@ test('a log that a newer version wrote is not loaded: a stop in it must not be p
   const log = withEvents(world.log, (event) => (event.type === 'DirectiveIssued' ? newer(event) : event));
   const isNewer = (error: unknown) =>
     error instanceof UnreadableEvent &&
-    error.message === 'DirectiveIssued version 2 at directives@1 was written by a newer version of Sallyport';
+    error.message === 'DirectiveIssued version 3 at directives@1 was written by a newer version of Sallyport';
   await assert.rejects(new ControlView(log).start(), isNewer);
 });
