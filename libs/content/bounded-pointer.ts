@@ -14,8 +14,8 @@ export function boundedPointer(pointer: JsonPointer): JsonPointer {
 }
 
 /**
- * The bounded pointer of a place that a walk is at: the same as `boundedPointer` of all its segments. Each step costs no
- * more than the bound, however long the names above are.
+ * The bounded pointer of a place that a walk is at: the same as `boundedPointer` of all its segments. The bound
+ * limits the cost of a step; long names above it do not count.
  */
 export class BoundedPath {
   /** One for each depth. A pointer that does not fit ends, and so do all below it. */
