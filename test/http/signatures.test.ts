@@ -293,6 +293,7 @@ describe('a task that runs', () => {
     const verdict = { verdict: 'approved', reason: 'asked them' };
     expecting(200, await service.call('reviewer', 'POST', `/v1/capabilities/${id}/publishers/review`, verdict));
     assert.equal((await decide(service, task)).reason, 'publisher_unknown');
+    assert.equal((await shownSignature(id)).result, 'publisher_unknown');
   });
 });
 
