@@ -3,7 +3,8 @@ import type { Json } from '../../../libs/kernel/canonical-json.js';
 import { path } from '../client.js';
 import { describe, readInput, serviceAction, type Exits } from '../command.js';
 import { at, list, printable } from '../print.js';
-import { UsageError, type World } from '../world.js';
+import { verdictOf, type VerdictOptions } from '../verdict.js';
+import type { World } from '../world.js';
 import { addPolicyFiles } from './policy-files.js';
 
 /** Commands about Cedar policies: the authority of users over operations. */
@@ -43,9 +44,7 @@ function addPropose(policy: Command, world: World, exits: Exits): void {
   );
 }
 
-interface ReviewOptions {
-  readonly approve?: boolean;
-  readonly reject?: boolean;
+interface ReviewOptions extends VerdictOptions {
   readonly reason: string;
   readonly set: string;
 }
@@ -60,8 +59,7 @@ function addReview(policy: Command, world: World, exits: Exits): void {
     .requiredOption('--reason <text>', 'why; it is part of the record')
     .option('--set <set>', 'the policy set', 'default');
   serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
-    if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
-    const verdict = options.approve === true ? 'approved' : 'rejected';
+    const verdict = verdictOf(options);
     const target = path('policies', options.set, args[0] ?? '', 'review');
     const answer = await call('POST', target, { verdict, reason: options.reason });
     show(answer, () => [printable(`policy set ${options.set} ${args[0] ?? ''}: ${at(answer, 'status') || verdict}`)]);

@@ -5,11 +5,10 @@ import { algorithmOfPem } from '../../../libs/trust/dsse.js';
 import { everyPage, path } from '../client.js';
 import { collect, describe, readInput, serviceAction, type Exits } from '../command.js';
 import { at, list, printable, table } from '../print.js';
+import { verdictOf, type VerdictOptions } from '../verdict.js';
 import { UsageError, type World } from '../world.js';
 
-interface VerdictOptions {
-  readonly approve?: boolean;
-  readonly reject?: boolean;
+interface ReviewOptions extends VerdictOptions {
   readonly reason: string;
 }
 
@@ -68,9 +67,9 @@ function addKeys(publisher: Command, world: World, exits: Exits): void {
       example: 'sallyport publisher review-key acme k1 --approve --reason "compared the fingerprint by phone"',
     }),
   );
-  serviceAction<VerdictOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const [id = '', keyId = ''] = args;
-    const answer = await call('POST', path('publishers', id, 'keys', keyId, 'review'), verdictOf(options));
+    const answer = await call('POST', path('publishers', id, 'keys', keyId, 'review'), reviewOf(options));
     show(answer, () => [printable(`key ${id}/${keyId}: ${at(answer, 'status')}`)]);
   });
 
@@ -142,9 +141,9 @@ function addSigners(publisher: Command, world: World, exits: Exits): void {
       example: 'sallyport publisher review filesystem --approve --reason "asked the owner"',
     }),
   );
-  serviceAction<VerdictOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
+  serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async ({ call, args, options, show }) => {
     const id = args[0] ?? '';
-    const answer = await call('POST', path('capabilities', id, 'publishers', 'review'), verdictOf(options));
+    const answer = await call('POST', path('capabilities', id, 'publishers', 'review'), reviewOf(options));
     const names = list(answer, 'publishers').map((each) => at(each));
     show(answer, () => [printable(`${id}: ${names.join(', ') || 'nobody'} may sign`)]);
   });
@@ -156,10 +155,7 @@ const withVerdict = (command: Command): Command =>
     .option('--reject', 'it never counts')
     .requiredOption('--reason <text>', 'why; it is part of the record');
 
-function verdictOf({ approve, reject, reason }: VerdictOptions): { verdict: string; reason: string } {
-  if ((approve === true) === (reject === true)) throw new UsageError('give --approve or --reject');
-  return { verdict: approve === true ? 'approved' : 'rejected', reason };
-}
+const reviewOf = (options: ReviewOptions) => ({ verdict: verdictOf(options), reason: options.reason });
 
 function instant(text: string): string {
   const time = new Date(text);

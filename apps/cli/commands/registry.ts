@@ -10,6 +10,7 @@ import { diffText } from '../diff-text.js';
 import { dig, list, moreOf } from '../print.js';
 import { showBeforeApproval } from '../review-text.js';
 import { capabilityRows, versionLine, versionLines, warningLines } from '../version-text.js';
+import { verdictOf, type VerdictOptions } from '../verdict.js';
 import { UsageError, type World } from '../world.js';
 import { assertExceptions, explainExceptions } from './exceptions.js';
 
@@ -51,9 +52,7 @@ function addPropose(program: Command, world: World, exits: Exits): void {
   });
 }
 
-interface ReviewOptions {
-  readonly approve?: boolean;
-  readonly reject?: boolean;
+interface ReviewOptions extends VerdictOptions {
   readonly reason: string;
   readonly exception: readonly string[];
   readonly quarantine?: string;
@@ -83,7 +82,7 @@ function addReview(program: Command, world: World, exits: Exits): void {
   explainExceptions(review);
   serviceAction<ReviewOptions>(review, world, exits, 'reviewer', async (session) => {
     const { call, args, options, show } = session;
-    if ((options.approve === true) === (options.reject === true)) throw new UsageError('give --approve or --reject');
+    const verdict = verdictOf(options);
     assertExceptions('--exception', options.exception);
     const [capability = '', version = ''] = args;
     if (options.approve === true && options.yes !== true && !(await showBeforeApproval(session, capability, version)))
@@ -92,7 +91,7 @@ function addReview(program: Command, world: World, exits: Exits): void {
       'POST',
       path('capabilities', capability, 'versions', version, 'review'),
       defined({
-        verdict: options.approve === true ? 'approved' : 'rejected',
+        verdict,
         reason: options.reason,
         exceptions: options.exception.length === 0 ? undefined : options.exception,
         quarantine: options.quarantine,
