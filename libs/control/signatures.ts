@@ -7,7 +7,6 @@ import type { LogReading, StreamCheck } from '../event-log/port.js';
 import { canonicalJson, type Json } from '../kernel/canonical-json.js';
 import type { Digest } from '../kernel/digest.js';
 import { ok } from '../kernel/result.js';
-import type { PublisherState } from '../publisher/decider.js';
 import { families } from '../streams/catalogue.js';
 import { findSigners, type ManifestStatement, type SignatureFinding } from '../trust/manifest-signature.js';
 import type { ControlPlane } from './control-plane.js';
@@ -18,7 +17,7 @@ import { capabilityWrites } from './stops.js';
 const SYSTEM = { name: 'system:signatures' };
 
 /** A capability as a statement names it. */
-type Subject = Pick<CapabilityState, 'id' | 'kind' | 'category' | 'owner' | 'publishers'>;
+export type Subject = Pick<CapabilityState, 'id' | 'kind' | 'category' | 'owner' | 'publishers'>;
 type Facts = Pick<VersionState, 'version' | 'source' | 'definitionDigest' | 'documents'>;
 
 /** The signers of a version, and the streams of publishers that must not have moved meanwhile. */
@@ -59,14 +58,13 @@ function verificationOf(
     manifest: parse(documents.manifest),
     supplyChainDigest: documents.supplyChain,
   };
-  const held = publishers.map((publisher) => ({ publisher, ...view.publisher(publisher) }));
-  const states = held.map(({ state }) => state).filter((state): state is PublisherState => state !== undefined);
-  const checks = held.map(({ publisher, revision }) => ({
-    stream: families.publisher.stream(publisher),
-    expected: revision,
-  }));
-  return { found: findSigners(envelope, statement, states), checks };
+  const states = publishers.map((id) => view.publisher(id).state).filter((state) => state !== undefined);
+  return { found: findSigners(envelope, statement, states), checks: publisherChecks(view, publishers) };
 }
+
+/** The preconditions of an append that rests on publishers: no key came or went meanwhile. */
+export const publisherChecks = (view: ControlView, publishers: readonly string[]): StreamCheck[] =>
+  publishers.map((id) => ({ stream: families.publisher.stream(id), expected: view.publisher(id).revision }));
 
 const jsonOf = (value: object): Json => JSON.parse(canonicalJson(value)) as Json;
 

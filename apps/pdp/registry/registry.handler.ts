@@ -7,12 +7,11 @@ import { textBlob } from '../../../libs/event-log/blobs.js';
 import { ContentDesk } from '../../../libs/decision-point/content-desk.js';
 import { ControlPlane, type Plan } from '../../../libs/control/control-plane.js';
 import type { ControlView } from '../../../libs/control/control-view.js';
-import { Signatures, verifyProposal } from '../../../libs/control/signatures.js';
+import { publisherChecks, Signatures, verifyProposal, type Subject } from '../../../libs/control/signatures.js';
 import { capabilityWrites } from '../../../libs/control/stops.js';
 import { signingPublishers } from '../../../libs/capability/signature.js';
 import type { MaybeCapability, VerifiedSignature } from '../../../libs/capability/state.js';
 import type { StreamCheck } from '../../../libs/event-log/port.js';
-import { families } from '../../../libs/streams/catalogue.js';
 import { isJsonObject, ownValue } from '../../../libs/kernel/canonical-json.js';
 import { digestOf } from '../../../libs/kernel/digest.js';
 import { refusal, type Refusal } from '../../../libs/kernel/refusal.js';
@@ -75,7 +74,8 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
       return err(refusal('revision_conflict', `the capability is at revision ${revision}`));
     }
     const { view } = this.plane;
-    const verification = prepared && verifyProposal(view, subjectOf(request, state), prepared);
+    const subject = subjectOf(request, state);
+    const verification = prepared && subject && verifyProposal(view, subject, prepared);
     const rests = this.restsOn(request, state);
     const command = commandOf(request, prepared, { ...caused, found: verification?.found, view });
     const decided = capabilityDecider.decide(command, state);
@@ -88,19 +88,13 @@ export class RegistryHandler implements ICommandHandler<RegistryCommand> {
   private restsOn(request: RegistryRequest, state: MaybeCapability): StreamCheck[] {
     const version = request.type === 'review' ? state?.versions.get(request.version) : undefined;
     if (state === undefined || version === undefined) return [];
-    return signingPublishers(state, version).map((publisher) => ({
-      stream: families.publisher.stream(publisher),
-      expected: this.plane.view.publisher(publisher).revision,
-    }));
+    return publisherChecks(this.plane.view, signingPublishers(state, version));
   }
 }
 
 /** A capability as a statement about it names it: as it is, or as it is about to be registered. */
-function subjectOf(request: RegistryRequest, state: MaybeCapability): Parameters<typeof verifyProposal>[1] {
-  if (request.type !== 'register') {
-    const { kind = 'mcp-server', category = '', owner = '', publishers = [] } = state ?? {};
-    return { id: request.capability, kind, category, owner, publishers };
-  }
+function subjectOf(request: RegistryRequest, state: MaybeCapability): Subject | undefined {
+  if (request.type !== 'register') return state;
   const { kind, category, owner, publishers = [] } = request.registration;
   return { id: request.capability, kind, category, owner, publishers };
 }
