@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Role } from '../../libs/vocabulary/words.js';
-import { run } from '../../apps/cli/program.js';
 import { decide } from '../support/calls.js';
+import { cliAs } from '../support/cli.js';
 import { startService, type TestService } from '../support/service.js';
 import { callBody, expecting, openTask, proposal, readyWorld } from '../support/world.js';
 import { after, before, test } from '../support/testing.js';
@@ -15,18 +15,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-async function cli(role: Role, ...args: readonly string[]) {
-  let out = '';
-  let err = '';
-  const code = await run(args, {
-    env: { SALLYPORT_TOKEN: service.tokens[role], SALLYPORT_HTTP: new URL(service.url).host },
-    cwd: service.dataDir,
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    readStdin: () => Promise.reject(new Error('nothing is read')),
-  });
-  return { code, out, err };
-}
+const cli = (role: Role, ...args: string[]) => cliAs(service, role, ...args);
 
 test('an approver sees what waits, and grants or denies it', async () => {
   assert.equal((await cli('approver', 'approvals')).out, 'no approval is pending\n');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Role } from '../../libs/vocabulary/words.js';
-import { run } from '../../apps/cli/program.js';
 import { decide } from '../support/calls.js';
+import { cliAs } from '../support/cli.js';
 import { OVERRIDE } from '../support/quarantine.js';
 import { startService, type Answered, type TestService } from '../support/service.js';
 import { activatePolicy, approve, expecting, openTask, register } from '../support/world.js';
@@ -16,18 +16,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-async function cli(role: Role, ...args: readonly string[]) {
-  let out = '';
-  let err = '';
-  const code = await run(args, {
-    env: { SALLYPORT_TOKEN: service.tokens[role], SALLYPORT_HTTP: new URL(service.url).host },
-    cwd: service.dataDir,
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    readStdin: () => Promise.reject(new Error('nothing is read')),
-  });
-  return { code, out, err };
-}
+const cli = (role: Role, ...args: string[]) => cliAs(service, role, ...args);
 
 async function held(task: Answered, callId?: string): Promise<string> {
   const decided = await decide(service, task, callId === undefined ? {} : { callId });

@@ -68,7 +68,7 @@ test('an approver sees context items and what the filter would hold back, and an
   );
 });
 
-test('an approver is told if the filter would deny the call', async () => {
+test('an approver sees that the filter would deny the call', async () => {
   const task = await open();
   const context = [{ id: 'c', source: 'chat', content: 'x', required: true }];
   await decide(service, task, { operation: 'send', arguments: { body: 'b' }, context });

@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../apps/cli/program.js';
 import { unique } from '../support/actors.js';
-import { cliIn } from '../support/cli.js';
+import { cliAs } from '../support/cli.js';
 import { startService, type TestService } from '../support/service.js';
 import { after, before, test } from '../support/testing.js';
 import { expecting, proposal, registration } from '../support/world.js';
@@ -16,8 +16,7 @@ before(async () => {
 });
 after(() => service.stop());
 
-const as = (role: 'registrar' | 'reviewer' | 'operator', ...args: string[]) =>
-  cliIn(service, { env: { SALLYPORT_TOKEN: service.tokens[role] } }, ...args);
+const as = (role: 'registrar' | 'reviewer' | 'operator', ...args: string[]) => cliAs(service, role, ...args);
 
 async function local(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
